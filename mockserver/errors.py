@@ -1,0 +1,96 @@
+"""What can be wrong, and how it is told.
+
+A *diagnostic* is data: a stable code, where, what and a remedy. The front end
+collects diagnostics and reports all of them in one run; it raises only at its
+own outer edge, with every diagnostic it found attached::
+
+    MockServerError
+    ├── CompileError      the inputs cannot be served; carries the diagnostics
+    ├── UsageError        a command line or setting that cannot work
+    └── StoreError        the store of resource state does not answer
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in an input. Lines and columns count from 1; 0 means unknown."""
+
+    source: str = ""
+    line: int = 0
+    column: int = 0
+    pointer: str = ""
+    """RFC 6901 JSON pointer into the source, where it is structured."""
+
+    def __str__(self) -> str:
+        place = self.source
+        if self.line:
+            place += f":{self.line}:{self.column}"
+        if self.pointer and not self.line:
+            place += f"#{self.pointer}"
+        return place
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """Something wrong with an input: ``code`` is stable, see ``mockserver explain``."""
+
+    code: str
+    message: str
+    where: Location
+    remedy: str = ""
+    severity: Severity = "error"
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.severity} {self.code}: {self.message}"
+        return f"{text}\n    {self.remedy}" if self.remedy else text
+
+
+class MockServerError(Exception):
+    """Root of everything this package raises on purpose."""
+
+
+class CompileError(MockServerError):
+    """The inputs cannot be served. ``diagnostics`` holds every reason found."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics: Sequence[Diagnostic] = tuple(diagnostics)
+        super().__init__("\n".join(str(each) for each in self.diagnostics))
+
+
+class UsageError(MockServerError):
+    """A command line or a setting that cannot work; the text is one sentence for the user."""
+
+
+class StoreError(MockServerError):
+    """The store of resource state does not answer."""
+
+
+ViolationLocation = Literal["path", "query", "header", "cookie", "body", "security", "request"]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One way in which a request breaks the document."""
+
+    location: ViolationLocation
+    name: str
+    """The parameter, header or security scheme; empty for the body."""
+    pointer: str
+    """RFC 6901 pointer into the value of the parameter or body; empty for all of it."""
+    keyword: str
+    """The JSON Schema keyword that failed, or required, style, mediaType, security, size, syntax."""
+    message: str
+    value: object = None
+    """The offending value (bounded by the request's own size)."""
+    expected: object = None
+    """The keyword's value in the schema (``"uuid"`` for format), where there is one."""
+    schema: str = ""
+    """Reference to the schema keyword, ``URI#/pointer``."""

@@ -1,0 +1,159 @@
+"""The Plan: everything the back end needs, as immutable values without behaviour.
+
+The front end (``mockserver.compile``) makes a Plan; the back end
+(``mockserver.serve``) runs it. It holds only JSON-shaped values, so that it can
+be cached on disk (msgpack, never pickle), sent to workers and swapped whole.
+
+Times are integers in milliseconds. A *schema reference* (``SchemaRef``) is an
+absolute reference ``URI#/json/pointer`` into one of the document's ``trees``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+JSON = Any
+"""A JSON value: dict, list, str, int, float, bool or None."""
+
+SchemaRef = str
+"""``URI#/json/pointer``; the URI is a key of ``Document.trees``."""
+
+Dialect = Literal["2.0", "3.0", "3.1", "3.2"]
+ParameterLocation = Literal["path", "query", "header", "cookie", "querystring"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A named example of a body. ``value`` is JSON, or text for ``serialized`` ones."""
+
+    name: str
+    value: JSON
+    serialized: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """OpenAPI Encoding Object: how one property of a form body is written."""
+
+    content_type: str = ""
+    style: str = "form"
+    explode: bool = True
+    allow_reserved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MediaType:
+    """One entry of ``content``: a media range and the schema of its body."""
+
+    name: str
+    schema: SchemaRef | None = None
+    examples: tuple[Example, ...] = ()
+    encoding: dict[str, Encoding] = field(default_factory=dict)
+    item_schema: SchemaRef | None = None
+    """OpenAPI 3.2 ``itemSchema``: the schema of one item of a sequential body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of an operation; ``collectionFormat`` of 2.0 arrives as style and explode.
+
+    ``style``: simple, label, matrix, form, spaceDelimited, pipeDelimited,
+    deepObject; and ``tabDelimited`` for the ``tsv`` of 2.0.
+    """
+
+    name: str
+    location: ParameterLocation
+    required: bool = False
+    schema: SchemaRef | None = None
+    style: str = "form"
+    explode: bool = True
+    allow_reserved: bool = False
+    allow_empty_value: bool = False
+    content: MediaType | None = None
+    """Set instead of ``schema`` for a parameter that is described by ``content``."""
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RequestBody:
+    required: bool
+    content: tuple[MediaType, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A documented response header (style simple)."""
+
+    name: str
+    required: bool = False
+    schema: SchemaRef | None = None
+    explode: bool = False
+    content: MediaType | None = None
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """``status`` is as documented: ``"200"``, ``"4XX"`` (upper case) or ``"default"``."""
+
+    status: str
+    content: tuple[MediaType, ...] = ()
+    headers: tuple[Header, ...] = ()
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityScheme:
+    """``type``: apiKey, http, oauth2, openIdConnect, mutualTLS (2.0's ``basic`` arrives as http)."""
+
+    name: str
+    type: str
+    scheme: str = ""
+    """For ``http``: basic, bearer, digest, …, lower case."""
+    location: str = ""
+    """For ``apiKey``: query, header or cookie."""
+    parameter: str = ""
+    """For ``apiKey``: the name of the parameter."""
+
+
+SecurityRequirement = dict[str, tuple[str, ...]]
+"""Scheme name → scopes; all of them together satisfy the requirement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A method on a path template, from the document."""
+
+    id: str
+    """``operationId``, or ``METHOD /path/template`` where the document gives none."""
+    method: str
+    """Upper case."""
+    path: str
+    """The path template as documented, without any server's prefix."""
+    parameters: tuple[Parameter, ...] = ()
+    body: RequestBody | None = None
+    responses: tuple[Response, ...] = ()
+    security: tuple[SecurityRequirement, ...] = ()
+    """Alternatives; empty means no credentials are asked for."""
+    pointer: str = ""
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One OpenAPI document with all that it refers to."""
+
+    name: str
+    """The file's stem."""
+    title: str
+    version: str
+    dialect: Dialect
+    uri: str
+    """Key of the root document in ``trees``."""
+    trees: dict[str, JSON]
+    """URI → the parsed document at that URI, exactly as written."""
+    base_paths: tuple[str, ...]
+    """Path prefixes to answer under, ``""`` for the root included; none ends in ``/``."""
+    operations: tuple[Operation, ...]
+    security_schemes: dict[str, SecurityScheme]

@@ -1,0 +1,1 @@
+"""The back end: runs a Plan. Never imports the front end."""

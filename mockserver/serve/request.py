@@ -1,0 +1,21 @@
+"""A request as the engine sees it: no server, no socket, no framework."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Request:
+    """One HTTP request, complete with its body.
+
+    ``raw_path`` and ``query_string`` are as sent (percent-encoded, latin-1);
+    header names are lower case, repeated fields joined by ``", "`` (RFC 9110
+    section 5.3; ``cookie`` by ``"; "``).
+    """
+
+    method: str
+    raw_path: str
+    query_string: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
