@@ -1,0 +1,21 @@
+"""An answer as the engine gives it to an adapter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Answer:
+    """Status, header fields and body; ``Content-Length`` and ``Date`` are the adapter's.
+
+    Header names are lower case. ``decision`` says what decided the answer and
+    is sent as ``X-Mock-Decision``. ``delay`` is in milliseconds of the clock.
+    """
+
+    status: int
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes = b""
+    decision: str = ""
+    delay: int = 0
+    fault: str = ""
