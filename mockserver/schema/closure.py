@@ -1,0 +1,283 @@
+"""A schema with all that it reaches, as one self-contained schema of its own dialect.
+
+A document of several megabytes is never transformed whole: from one reference,
+the schemas it reaches become local definitions ``s0``, ``s1``, …, each copied
+once and shared by every validator that needs it. On the way
+
+- keywords that assert nothing in the dialect are left out (and with them
+  ``id``, which would move the base of references in Draft 4);
+- ``nullable`` becomes what it means in ``type`` and ``enum``;
+- formats of numbers become bounds;
+- ``readOnly`` (or ``writeOnly``) properties become impossible and not required.
+
+Structure is kept, so that a path into a definition is a path into its source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mockserver.plan import JSON, Dialect, SchemaRef
+from mockserver.schema.errors import SchemaError
+from mockserver.schema.formats import within_range
+from mockserver.schema.keywords import IN_PLACE, is_draft_4, is_nullable, keywords
+from mockserver.schema.patterns import strict
+from mockserver.schema.pointers import escape
+from mockserver.schema.references import References
+
+Direction = Literal["request", "response"]
+Names = frozenset[str]
+
+FLAGS: dict[Direction, str] = {"request": "readOnly", "response": "writeOnly"}
+"""The keyword that hides a property from a direction."""
+
+IMPOSSIBLE: JSON = {"not": {}}
+NONE: Names = frozenset()
+REFUSE_NULL = frozenset(("allOf", "anyOf", "oneOf", "not"))
+"""Beside these, admitting null to ``type`` is not enough to admit it."""
+
+
+@dataclass(slots=True, eq=False)
+class Definition:
+    """One schema of the document, transformed."""
+
+    name: str
+    source: SchemaRef
+    hidden: Names
+    """Properties that an enclosing ``allOf`` or the like hides."""
+    inner: bool = False
+    """Whether this is the part of a nullable schema that is not about null."""
+    schema: JSON = None
+    resource: str = ""
+    """Base URI of the JSON Schema resource, where dynamic references are about."""
+    anchor: str = ""
+    needs: list[Definition] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A self-contained schema, and the source of each of its definitions."""
+
+    schema: JSON
+    sources: dict[str, SchemaRef]
+
+
+class _DynamicError(Exception):
+    """A ``$dynamicRef`` was met by a closure that is not laid out for it."""
+
+
+class Closure:
+    """Bundles for one direction of one document. Definitions are kept between bundles."""
+
+    def __init__(self, references: References, dialect: Dialect, direction: Direction) -> None:
+        self._references = references
+        self._dialect = dialect
+        self._draft_4 = is_draft_4(dialect)
+        self._keywords = keywords(dialect)
+        self._flag = FLAGS[direction]
+        self._container = "definitions" if self._draft_4 else "$defs"
+        self._definitions: dict[tuple[SchemaRef, Names, bool, str], Definition] = {}
+        self._resources: dict[str, str] = {}
+        self._hidden: dict[SchemaRef, Names] = {}
+        self._dynamic = False
+        self._transform: dict[str, Callable[[SchemaRef, JSON, Names, list[Definition]], JSON]] = {
+            "schema": self._schema,
+            "list": self._list,
+            "map": self._map,
+            "items": lambda *args: (self._list if isinstance(args[1], list) else self._schema)(*args),
+            "dependencies": self._map,
+        }
+
+    def bundle(self, ref: SchemaRef) -> Bundle:
+        """Raises SchemaError where a schema that is reached is malformed or does not exist."""
+        try:
+            return self._bundle(ref)
+        except _DynamicError:
+            self._dynamic = True
+            self._definitions.clear()
+            return self._bundle(ref)
+        except RecursionError:
+            raise SchemaError(ref, "the schema is nested too deeply") from None
+
+    def _bundle(self, ref: SchemaRef) -> Bundle:
+        root = self._define(ref, NONE)
+        reached: dict[str, Definition] = {}
+        stack = [root]
+        while stack:
+            definition = stack.pop()
+            if definition.name not in reached:
+                reached[definition.name] = definition
+                if definition.schema is None:
+                    self._fill(definition)
+                stack.extend(definition.needs)
+        sources = {each.name: each.source for each in reached.values()}
+        return Bundle({"$ref": self._link(root), self._container: self._layout(reached)}, sources)
+
+    def _layout(self, reached: dict[str, Definition]) -> dict[str, JSON]:
+        if not self._dynamic:
+            return {each.name: each.schema for each in reached.values()}
+        # Dynamic scope runs over schema resources, so each source resource stays one of its own
+        resources: dict[str, JSON] = {}
+        for each in reached.values():
+            name = self._resources[each.resource]
+            group = resources.setdefault(name, {"$id": f"urn:{name}", "$defs": {}})
+            anchored = {"$dynamicAnchor": each.anchor, **each.schema} if each.anchor else each.schema
+            group["$defs"][each.name] = anchored
+        return resources
+
+    def _link(self, definition: Definition) -> str:
+        base = f"urn:{self._resources[definition.resource]}" if self._dynamic else ""
+        return f"{base}#/{self._container}/{definition.name}"
+
+    def _define(self, ref: SchemaRef, hidden: Names, *, inner: bool = False, anchor: str = "") -> Definition:
+        place = self._references.follow(ref)
+        key = (place.ref, hidden, inner, anchor)
+        definition = self._definitions.get(key)
+        if definition is None:
+            name = f"s{len(self._definitions)}"
+            definition = Definition(name, place.ref, hidden, inner, None, place.base, anchor)
+            self._definitions[key] = definition
+            if self._dynamic and place.base not in self._resources:
+                self._resources[place.base] = f"resource-{len(self._resources)}"
+        return definition
+
+    def _fill(self, definition: Definition) -> None:
+        node = self._references.place(definition.source).node
+        needs: list[Definition] = []
+        if definition.inner:
+            node = {key: value for key, value in node.items() if key not in ("nullable", "x-nullable")}
+        schema = self._schema(definition.source, node, definition.hidden, needs)
+        if self._dynamic:
+            dynamic = self._references.index.dynamic.get(definition.resource, {})
+            needs.extend(self._define(ref, NONE, anchor=anchor) for anchor, ref in dynamic.items())
+        if isinstance(schema, bool) and definition.anchor:
+            schema = {} if schema else IMPOSSIBLE
+        definition.needs, definition.schema = needs, schema
+
+    def _schema(self, at: SchemaRef, node: JSON, inherited: Names, needs: list[Definition]) -> JSON:
+        if isinstance(node, bool):
+            return node if not self._draft_4 else {} if node else IMPOSSIBLE
+        if not isinstance(node, dict):
+            raise SchemaError(at, "this is not a schema")
+        out: dict[str, JSON] = {}
+        hidden = inherited | self._hides(at, node)
+        for keyword in ("$ref", "$dynamicRef"):
+            if isinstance(target := node.get(keyword), str) and (keyword == "$ref" or not self._draft_4):
+                out.update(self._reference(at, keyword, target, hidden, needs))
+        if out and self._draft_4:
+            return out  # siblings of $ref are ignored
+        if is_nullable(node, self._dialect) and not REFUSE_NULL.isdisjoint(node):
+            inner = self._define(at, inherited, inner=True)
+            needs.append(inner)
+            return {"anyOf": [{"type": "null"}, {"$ref": self._link(inner)}]}
+        for keyword, value in node.items():
+            kind = self._keywords.get(keyword)
+            if kind == "value" or (isinstance(value, bool) and keyword.startswith("additional")):
+                out[keyword] = value
+            elif kind is not None:
+                passed = hidden if keyword in IN_PLACE else NONE
+                out[keyword] = self._transform[kind](f"{at}/{keyword}", value, passed, needs)
+        self._settle(node, out, hidden)
+        return out
+
+    def _list(self, at: SchemaRef, nodes: JSON, hidden: Names, needs: list[Definition]) -> JSON:
+        if not isinstance(nodes, list):
+            return nodes  # malformed: the meta-schema tells
+        return [self._schema(f"{at}/{i}", node, hidden, needs) for i, node in enumerate(nodes)]
+
+    def _map(self, at: SchemaRef, nodes: JSON, hidden: Names, needs: list[Definition]) -> JSON:
+        if not isinstance(nodes, dict):
+            return nodes
+        return {
+            name: each
+            if isinstance(each, list)
+            else self._schema(f"{at}/{escape(name)}", each, hidden, needs)
+            for name, each in nodes.items()
+        }
+
+    def _reference(
+        self, at: SchemaRef, keyword: str, target: str, hidden: Names, needs: list[Definition]
+    ) -> Iterator[tuple[str, str]]:
+        ref = self._references.resolve(at, target)
+        anchor = target.partition("#")[2]
+        if keyword == "$dynamicRef":
+            place = self._references.place(ref)
+            if self._references.index.dynamic.get(place.base, {}).get(anchor) == place.ref:
+                if not self._dynamic:
+                    raise _DynamicError
+                definition = self._define(ref, NONE, anchor=anchor)
+                needs.append(definition)
+                yield "$dynamicRef", f"urn:{self._resources[definition.resource]}#{anchor}"
+                return
+        definition = self._define(ref, hidden)
+        needs.append(definition)
+        yield "$ref", self._link(definition)
+
+    def _settle(self, node: dict[str, JSON], out: dict[str, JSON], hidden: Names) -> None:
+        """What the keywords of OpenAPI itself do to those of JSON Schema."""
+        if hidden:
+            if isinstance(out.get("properties"), dict):
+                out["properties"] = {
+                    name: IMPOSSIBLE if name in hidden else each for name, each in out["properties"].items()
+                }
+            if isinstance(required := out.get("required"), list):
+                out["required"] = [name for name in required if name not in hidden]
+        if self._draft_4:
+            if out.get("required") == []:
+                del out["required"]
+            if out.get("type") == "file":  # 2.0's response and form data
+                out["type"] = "string"
+            if is_nullable(node, self._dialect):
+                _admit_null(out)
+        within_range(out, draft_4=self._draft_4)
+        if isinstance(pattern := out.get("pattern"), str):
+            out["pattern"] = strict(pattern)
+        if isinstance(patterned := out.get("patternProperties"), dict):
+            out["patternProperties"] = {strict(name): each for name, each in patterned.items()}
+
+    def _hides(self, at: SchemaRef, node: dict[str, JSON]) -> Names:
+        """The properties that a schema, or a part of its ``allOf``, hides from this direction."""
+        known = self._hidden.get(at)
+        if known is not None:
+            return known
+        self._hidden[at] = NONE  # ends a ring of allOf
+        names: set[str] = set()
+        if isinstance(properties := node.get("properties"), dict):
+            under = f"{at}/properties"
+            names.update(
+                name for name, each in properties.items() if self._is_flagged(f"{under}/{escape(name)}", each)
+            )
+        if isinstance(parts := node.get("allOf"), list):
+            for i in range(len(parts)):
+                names |= self._part_hides(f"{at}/allOf/{i}")
+        if not self._draft_4 and isinstance(node.get("$ref"), str):
+            names |= self._part_hides(self._references.resolve(at, node["$ref"]))
+        found = self._hidden[at] = frozenset(names) if names else NONE
+        return found
+
+    def _part_hides(self, at: SchemaRef) -> Names:
+        place = self._references.follow(at)
+        return self._hides(place.ref, place.node) if isinstance(place.node, dict) else NONE
+
+    def _is_flagged(self, at: SchemaRef, node: JSON, depth: int = 0) -> bool:
+        if not isinstance(node, dict) or depth > 8:
+            return False
+        if node.get(self._flag) is True:
+            return True
+        if isinstance(target := node.get("$ref"), str):
+            place = self._references.follow(self._references.resolve(at, target))
+            return self._is_flagged(place.ref, place.node, depth + 1)
+        parts = node.get("allOf")
+        return isinstance(parts, list) and any(
+            self._is_flagged(f"{at}/allOf/{i}", part, depth + 1) for i, part in enumerate(parts)
+        )
+
+
+def _admit_null(schema: dict[str, JSON]) -> None:
+    """Add null to ``type``, and (read leniently, as authors mean it) to ``enum``."""
+    if isinstance(kind := schema.get("type"), str):
+        schema["type"] = [kind, "null"]
+    if isinstance(options := schema.get("enum"), list) and None not in options:
+        schema["enum"] = [*options, None]

@@ -1,0 +1,90 @@
+r"""Regular expressions as documents write them: ECMA 262, its Annex B included.
+
+jsonschema-rs runs the strict grammar. Annex B (B.1.2) lets browsers, and hence
+authors, write more: ``[\w-.]``, a lone ``{``, ``[^]``. These are rewritten to the
+same meaning in the strict grammar. ``\A``, ``\Z`` and ``\z`` are taken for the
+anchors that authors used to other engines mean by them.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+BACKTRACK_LIMIT = 100_000
+"""Steps before a match is given up and counts as none; some milliseconds."""
+
+_QUANTIFIER = re.compile(r"\{\d+(?:,\d*)?\}")
+_ESCAPE = re.compile(
+    r"\\(?:u\{[0-9A-Fa-f]+\}|[pPk][{<][^}>]*[}>]|c[A-Za-z]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|.)", re.DOTALL
+)
+_ANCHORS = {r"\A": "^", r"\Z": "$", r"\z": "$"}
+_SETS = frozenset((r"\d", r"\D", r"\w", r"\W", r"\s", r"\S"))
+
+
+@lru_cache(maxsize=4096)
+def strict(pattern: str) -> str:
+    """``pattern`` in the strict grammar; what is wrong with it in any grammar is left as it is."""
+    out: list[str] = []
+    at = 0
+    repeatable = False  # whether a quantifier may stand here
+    while at < len(pattern):
+        char = pattern[at]
+        if char == "\\" and (escape := _ESCAPE.match(pattern, at)):
+            text = escape[0]
+            out.append(_ANCHORS.get(text) or _octal(text))
+            at, repeatable = escape.end(), text not in _ANCHORS
+        elif char == "[":
+            text, at = _character_class(pattern, at)
+            out.append(text)
+            repeatable = True
+        elif char == "{":
+            quantifier = _QUANTIFIER.match(pattern, at) if repeatable else None
+            out.append(quantifier[0] if quantifier else r"\{")
+            at, repeatable = quantifier.end() if quantifier else at + 1, not quantifier
+        else:
+            out.append(f"\\{char}" if char in "}]" else char)
+            at, repeatable = at + 1, char not in "(|^"
+    return "".join(out)
+
+
+def _octal(escape: str) -> str:
+    return r"\x00" if escape == r"\0" else escape
+
+
+def _character_class(pattern: str, start: int) -> tuple[str, int]:
+    """The class that opens at ``start``, rewritten, and where it ends."""
+    at = start + 1
+    negated = pattern[at : at + 1] == "^"
+    at += negated
+    if pattern[at : at + 1] == "]":
+        return (r"[\s\S]" if negated else "(?!)"), at + 1
+    atoms: list[str] = []
+    while at < len(pattern) and pattern[at] != "]":
+        escape = _ESCAPE.match(pattern, at) if pattern[at] == "\\" else None
+        text = escape[0] if escape else pattern[at]
+        at += len(text)
+        atoms.append(r"\x08" if text == r"\b" else _octal(text))
+    if at >= len(pattern):
+        return pattern[start:], at  # never closed: for the engine to refuse
+    return f"[{'^' if negated else ''}{_strict_atoms(atoms)}]", at + 1
+
+
+def _strict_atoms(atoms: list[str]) -> str:
+    out: list[str] = []
+    at = 0
+    while at < len(atoms):
+        span = atoms[at : at + 3]
+        is_range = len(span) == 3 and span[1] == "-" and not _is_set(span[0]) and not _is_set(span[2])
+        out += [_literal(span[0]), "-", _literal(span[2])] if is_range else [_literal(span[0])]
+        at += 3 if is_range else 1
+    return "".join(out)
+
+
+def _is_set(atom: str) -> bool:
+    return atom in _SETS or atom[:2] in (r"\p", r"\P")
+
+
+def _literal(atom: str) -> str:
+    # Bare, they would nest classes, or begin a range or a set operation
+    return f"\\{atom}" if atom in ("[", "-") else atom

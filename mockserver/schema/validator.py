@@ -1,0 +1,164 @@
+"""A compiled schema: quick verdicts, and violations that name their place in the document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from mockserver.plan import JSON, SchemaRef
+from mockserver.schema.closure import Bundle
+from mockserver.schema.errors import SchemaError
+from mockserver.schema.formats import checks
+from mockserver.schema.keywords import DRAFT_4, DRAFT_2020_12
+from mockserver.schema.patterns import BACKTRACK_LIMIT
+from mockserver.schema.pointers import pointer
+from mockserver.schema.references import References
+
+if TYPE_CHECKING:
+    from jsonschema_rs import ValidationError
+
+MOST_VIOLATIONS = 1000
+LONGEST_MESSAGE = 300
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaViolation:
+    """One way in which a value breaks its schema."""
+
+    pointer: str
+    """RFC 6901 pointer into the value; empty for all of it."""
+    keyword: str
+    """The keyword as the document has it: ``readOnly``, ``format``, ``minLength``, …"""
+    message: str
+    value: JSON
+    """The part of the value that is at fault."""
+    expected: JSON
+    """The keyword's value in the schema."""
+    schema: SchemaRef
+    """Where the keyword stands in the document."""
+
+
+class Validator:
+    """Judges values by one schema.
+
+    ``is_valid(value)`` is jsonschema-rs's own bound method. It raises
+    ValueError for what is not JSON: nesting over 255 levels, lone surrogates,
+    keys that are not text. ``violations`` reports such a value instead.
+    """
+
+    __slots__ = ("_errors", "_flag", "_references", "_sources", "is_valid")
+
+    is_valid: Callable[[JSON], bool]
+
+    def __init__(
+        self, ref: SchemaRef, bundle: Bundle, references: References, *, draft_4: bool, flag: str
+    ) -> None:
+        """``flag``: the keyword that hides properties, ``readOnly`` or ``writeOnly``."""
+        # 10 ms that a process which never validates need not spend
+        from jsonschema_rs import Draft4Validator, Draft202012Validator, FancyRegexOptions, ValidationError
+
+        self._references = references
+        self._sources = bundle.sources
+        self._flag = flag
+        try:
+            compiled = (Draft4Validator if draft_4 else Draft202012Validator)(
+                bundle.schema,
+                formats=checks(),
+                validate_formats=True,
+                pattern_options=FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT),
+                offline=True,
+            )
+        except ValidationError as error:
+            raise SchemaError(self._place(error.instance_path) or ref, _malformed(error)) from None
+        except (ValueError, OverflowError) as error:
+            raise SchemaError(ref, f"the schema cannot be compiled: {error}") from None
+        self.is_valid = compiled.is_valid
+        self._errors: Callable[[JSON], Iterator[ValidationError]] = compiled.iter_errors
+
+    def violations(self, value: JSON) -> tuple[SchemaViolation, ...]:
+        """Every way in which ``value`` breaks the schema, up to a thousand; empty if it does not."""
+        try:
+            return tuple(islice(self._tell(self._errors(value)), MOST_VIOLATIONS))
+        except ValueError as error:
+            root = self._sources["s0"]
+            return (SchemaViolation("", "type", f"This cannot be judged: {error}", None, None, root),)
+
+    def _tell(self, errors: Iterable[ValidationError]) -> Iterator[SchemaViolation]:
+        for error in errors:
+            branch = self._branch_meant(error)
+            if branch is None:
+                yield self._violation(error)
+            else:
+                yield from self._tell(branch)
+
+    def _branch_meant(self, error: ValidationError) -> list[ValidationError] | None:
+        """The errors of the one branch of ``anyOf`` or ``oneOf`` that is for this type of value.
+
+        "Not valid under any of the schemas" helps nobody where all the other
+        branches are for another type; most often that one is null.
+        """
+        if error.kind.name not in ("anyOf", "oneOf"):
+            return None
+        branches: list[list[ValidationError]] = getattr(error.kind, "context", [])
+        meant = [each for each in branches if not any(self._is_other_type(cause, error) for cause in each)]
+        if not meant and self._place_of_keyword(error) is None:
+            return branches[-1]  # the null that nullable added
+        return meant[0] if len(meant) == 1 and meant[0] else None
+
+    @staticmethod
+    def _is_other_type(error: ValidationError, whole: ValidationError) -> bool:
+        return error.kind.name == "type" and error.instance_path == whole.instance_path
+
+    def _violation(self, error: ValidationError) -> SchemaViolation:
+        message = error.message
+        if len(message) > LONGEST_MESSAGE:
+            message = f"{message[: LONGEST_MESSAGE // 2]} … {message[-LONGEST_MESSAGE // 2 :]}"
+        keyword, schema = self._keyword(error)
+        if keyword == self._flag:
+            message = f"The property is {keyword} and cannot be part of this message"
+        expected = self._references.place(schema).node if schema else None
+        at = pointer(error.instance_path)
+        return SchemaViolation(at, keyword, message, error.instance, expected, schema)
+
+    def _keyword(self, error: ValidationError) -> tuple[str, SchemaRef]:
+        """The keyword that failed and its place, in terms of the document as written."""
+        tokens = error.schema_path
+        if schema := self._place_of_keyword(error):
+            named = [str(each) for each in tokens if each in DRAFT_2020_12 or each in DRAFT_4]
+            return named[-1] if named else error.kind.name, schema
+        parent = self._place(tokens[:-1]) or ""
+        if tokens[-1:] == ["not"]:  # what made the property impossible
+            return self._impossible(parent)
+        return "format", self._existing(f"{parent}/format") or parent
+
+    def _impossible(self, ref: SchemaRef) -> tuple[str, SchemaRef]:
+        place = self._references.follow(ref)
+        if place.node is False:
+            return "not", place.ref
+        return self._flag, self._existing(f"{place.ref}/{self._flag}") or place.ref
+
+    def _place_of_keyword(self, error: ValidationError) -> SchemaRef | None:
+        ref = self._place(error.schema_path)
+        return self._existing(ref) if ref else None
+
+    def _existing(self, ref: SchemaRef) -> SchemaRef | None:
+        try:
+            return self._references.place(ref).ref
+        except SchemaError:
+            return None
+
+    def _place(self, path: list[str | int]) -> SchemaRef | None:
+        """A path into the bundle as a reference into the document."""
+        for i, token in enumerate(path):
+            source = self._sources.get(token) if isinstance(token, str) else None
+            if source is not None:
+                return source + pointer(path[i + 1 :])
+        return None
+
+
+def _malformed(error: ValidationError) -> str:
+    if error.instance_path[-1:] == ["pattern"] or "patternProperties" in error.instance_path[-2:-1]:
+        return f"the pattern {error.instance!r} is not one that can be run"
+    return f"the schema is malformed: {error.message}"
