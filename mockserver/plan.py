@@ -157,3 +157,112 @@ class Document:
     """Path prefixes to answer under, ``""`` for the root included; none ends in ``/``."""
     operations: tuple[Operation, ...]
     security_schemes: dict[str, SecurityScheme]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRecipe:
+    """How a state answers one operation. Strings may be Jinja2 templates.
+
+    ``body`` is laid over a fake of the documented response where ``partial``;
+    otherwise it is the whole body.
+    """
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    has_body: bool = False
+    body: JSON = None
+    partial: bool = True
+    media_type: str = ""
+    undocumented: bool = False
+    """The document does not know this answer, on purpose: it is not judged by it."""
+    kept: bool = True
+    """Rendered once per resource and state: no template reads the request, the time or dice."""
+    delay: int = 0
+    fault: str = ""
+    where: str = ""
+    """file:line:column, for what goes wrong when rendering."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A named set of answers, by the alias of the operation."""
+
+    name: str
+    answers: dict[str, AnswerRecipe]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One state on a timeline. Whichever hold ends first moves on to step ``next``.
+
+    No hold at all holds for ever. ``next`` is an index into the scenario's steps.
+    """
+
+    state: str
+    calls: int = 0
+    """Moves on after so many calls; 0: not by calls."""
+    after: int = 0
+    """Moves on so many milliseconds after it was entered; 0: not by time."""
+    operation: str = ""
+    """Moves on when the operation of this alias is called; empty: not by an operation."""
+    next: int = -1
+    delay: int = 0
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    name: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A part of the request and the patterns of which one must match it (``*``, ``?``, ``[…]``)."""
+
+    part: Literal["path", "query", "header", "cookie", "body", "method"]
+    name: str
+    patterns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Selects ``scenario`` for a key that is first seen, when all conditions hold."""
+
+    conditions: tuple[Condition, ...]
+    scenario: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Where a value stands in a request: ``path.requestId``, ``header.X-Id``, ``body./id``."""
+
+    part: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A thing that outlives a request: one scenario file."""
+
+    name: str
+    source: str
+    document: str
+    key: Lookup
+    operations: dict[str, str]
+    """Alias → operation id."""
+    states: dict[str, State]
+    scenarios: dict[str, Scenario]
+    rules: tuple[Rule, ...]
+    invalid: str = ""
+    """The state that answers a request that breaks the document; empty: the document's own error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is served. ``hash`` identifies the inputs and the version that compiled them."""
+
+    hash: str
+    documents: tuple[Document, ...]
+    resources: tuple[Resource, ...] = ()
+    seed: str = "0"

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Where resource state lives."""

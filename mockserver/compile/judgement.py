@@ -1,0 +1,120 @@
+"""The judgement of openapi-spec-validator, as diagnostics.
+
+``quick`` judges the structure and the operations of a document, which is what
+serving needs; the full judgement enters every schema as well (their defaults
+and required lists), which takes seconds on documents of megabytes and belongs
+to ``mockserver check``.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+from urllib.parse import urldefrag
+
+# The setting is read when the validator's schemas are first used, hence before the import.
+os.environ.setdefault("OPENAPI_SPEC_VALIDATOR_SCHEMA_VALIDATOR_BACKEND", "jsonschema-rs")
+
+from jsonschema.exceptions import ValidationError
+from openapi_spec_validator import (
+    OpenAPIV2SpecValidator,
+    OpenAPIV30SpecValidator,
+    OpenAPIV31SpecValidator,
+    OpenAPIV32SpecValidator,
+)
+from openapi_spec_validator.schemas import schema_v2, schema_v30, schema_v31, schema_v32
+from openapi_spec_validator.schemas.backend.jsonschema import create_validator
+from openapi_spec_validator.validation import keywords
+from openapi_spec_validator.validation.validators import SpecValidator
+
+from mockserver.compile.references import Trees
+from mockserver.compile.source import Source, escape
+from mockserver.errors import Diagnostic
+from mockserver.plan import JSON, Dialect
+
+_VALIDATORS: Mapping[Dialect, type[SpecValidator]] = {
+    "2.0": OpenAPIV2SpecValidator,
+    "3.0": OpenAPIV30SpecValidator,
+    "3.1": OpenAPIV31SpecValidator,
+    "3.2": OpenAPIV32SpecValidator,
+}
+_SCHEMAS = {"2.0": schema_v2, "3.0": schema_v30, "3.1": schema_v31, "3.2": schema_v32}
+_RETOLD = 2 * 1024 * 1024
+_MOST = 20
+_LONGEST = 240
+
+
+class _Unentered(keywords.KeywordValidator):
+    """Stands in for the walk into schemas."""
+
+    def __call__(self, *_: object, **__: object) -> Iterator[ValidationError]:
+        return iter(())
+
+
+def judge(trees: Trees, dialect: Dialect, *, quick: bool) -> list[Diagnostic]:
+    """What is wrong with the root document of ``trees``, at most 20 diagnostics."""
+    root = trees.sources[trees.root_uri]
+    base = _VALIDATORS[dialect]
+
+    def handler(uri: str) -> JSON:
+        return trees.sources[urldefrag(uri).url].value
+
+    class Validator(base):  # type: ignore[valid-type, misc]
+        resolver_handlers: ClassVar = {scheme: handler for scheme in ("", "file", "http", "https")}
+        keyword_validators: ClassVar = (
+            {**base.keyword_validators, "schema": _Unentered} if quick else base.keyword_validators
+        )
+
+    validator = Validator(root.value, base_uri=trees.root_uri)
+    found = _structure(validator, dialect, root)
+    if found or trees.diagnostics:
+        return found[:_MOST]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            found = [_diagnostic(error, root) for error in validator.root_validator(validator.schema_path)]
+        except Exception as error:  # noqa: BLE001 - the validator's own limits (recursion, lookups) must not hide the rest
+            where = root.locate("")
+            remedy = "this may be a limit of openapi-spec-validator; the document is served as far as it goes."
+            return [Diagnostic("D302", f"could not be judged to the end: {_short(error)}", where, remedy, "warning")]
+    return found[:_MOST]
+
+
+def _structure(validator: SpecValidator, dialect: Dialect, root: Source) -> list[Diagnostic]:
+    """What breaks the specification's own schema.
+
+    The Rust validator says in milliseconds that nothing does. What it objects
+    to is judged again by the Python one: it keeps the branches of an anyOf
+    apart, and takes patterns that are valid without ECMA 262's unicode flag.
+    """
+    errors = validator.schema_validator.iter_errors(root.value)
+    first = next(errors, None)
+    if first is None:
+        return []
+    if len(root.text) > _RETOLD:
+        return [_diagnostic(each, root) for each in (first, *errors)]
+    telling = create_validator(dict(_SCHEMAS[dialect]))
+    return [_diagnostic(each, root) for each in telling.iter_errors(root.value)]
+
+
+def _diagnostic(error: ValidationError, root: Source) -> Diagnostic:
+    error = _nearest(error)
+    pointer = "".join(f"/{escape(str(part))}" for part in error.absolute_path)
+    place = pointer or "/"
+    message = f"breaks OpenAPI at {place}: {_short(error.message)}"
+    return Diagnostic("D301", message, root.locate(pointer), "mend it as the OpenAPI Specification describes.")
+
+
+def _nearest(error: Any) -> ValidationError:
+    """The most telling error behind an anyOf or oneOf."""
+    while error.context:
+        error = max(error.context, key=lambda each: len(each.absolute_path))
+    found: ValidationError = error
+    return found
+
+
+def _short(text: object) -> str:
+    line = str(text).strip().split("\n", 1)[0]
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

@@ -1,0 +1,234 @@
+"""Connexion's operations → the Plan's.
+
+What 2.0 says with ``collectionFormat``, ``formData``, ``consumes`` and
+``produces`` is said here in the words of 3.x. A schema that 2.0 writes inside a
+parameter or header gets a place of its own in a synthetic tree, because there
+it stands among keywords that are no JSON Schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from connexion.operations import AbstractOperation
+
+from mockserver.compile.references import ROOT
+from mockserver.compile.specification import quoted
+from mockserver.plan import (
+    JSON,
+    Encoding,
+    Example,
+    Header,
+    MediaType,
+    Operation,
+    Parameter,
+    RequestBody,
+    Response,
+    SchemaRef,
+    SecurityScheme,
+)
+
+SYNTHETIC = ROOT + "-/swagger"
+"""URI of the tree of schemas that 2.0 has no place for."""
+
+_STYLES = {"path": "simple", "header": "simple", "query": "form", "cookie": "form"}
+_COLLECTIONS = {
+    "csv": ("", False),
+    "multi": ("form", True),
+    "ssv": ("spaceDelimited", False),
+    "tsv": ("tabDelimited", False),
+    "pipes": ("pipeDelimited", False),
+}
+_BODY_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+class OperationReader:
+    """Reads Connexion's operations of one document. ``synthetic`` fills up as it reads 2.0."""
+
+    def __init__(self, *, swagger: bool) -> None:
+        self.swagger = swagger
+        self.synthetic: dict[str, JSON] = {}
+
+    def operation(self, model: AbstractOperation) -> Operation:
+        node = model._operation  # noqa: SLF001 - the one place where Connexion keeps what it read
+        method = model.method.upper()
+        own_id = node.get("operationId")
+        return Operation(
+            id=own_id if isinstance(own_id, str) else f"{method} {model.path}",
+            method=method,
+            path=model.path,
+            parameters=tuple(self._parameters(model.parameters)),
+            body=self._body(model),
+            responses=tuple(
+                self._response(str(status), each, model.produces) for status, each in model.responses.items()
+            ),
+            security=tuple(
+                {name: tuple(scopes) for name, scopes in requirement.items()} for requirement in model.security or ()
+            ),
+            pointer=node["x-ref"],
+            summary=str(node.get("summary", "")),
+        )
+
+    def _parameters(self, nodes: Iterable[dict[str, Any]]) -> Iterable[Parameter]:
+        seen = set()
+        for node in nodes:
+            name, location = node.get("name"), node.get("in")
+            if location in ("body", "formData") or not isinstance(name, str) or (name, location) in seen:
+                continue  # the operation's own parameter stands before the path's of the same name
+            seen.add((name, location))
+            yield self._parameter(node, name, str(location))
+
+    def _parameter(self, node: dict[str, Any], name: str, location: Any) -> Parameter:
+        if self.swagger:
+            schema = self._place(node)
+            style, explode = self._collection(node, location)
+        else:
+            schema = _pointed(node)
+            style = node.get("style") or _STYLES.get(location, "form")
+            explode = node.get("explode", style in ("form", "deepObject", "cookie"))
+        content = next(iter(self._content(node.get("content") or {})), None)
+        return Parameter(
+            name=name,
+            location=location,
+            required=bool(node.get("required", location == "path")),
+            schema=schema,
+            style=style,
+            explode=bool(explode),
+            allow_reserved=bool(node.get("allowReserved", False)),
+            allow_empty_value=bool(node.get("allowEmptyValue", False)),
+            content=content,
+            examples=_examples(node),
+        )
+
+    @staticmethod
+    def _collection(node: dict[str, Any], location: str) -> tuple[str, bool]:
+        style, explode = _COLLECTIONS.get(node.get("collectionFormat", "csv"), ("", False))
+        return style or _STYLES.get(location, "form"), explode
+
+    def _place(self, node: dict[str, Any]) -> SchemaRef:
+        """Give a schema that is mixed into a 2.0 parameter or header a place of its own."""
+        outside = ("name", "in", "required", "collectionFormat", "allowEmptyValue", "description", "x-ref")
+        schema = {key: value for key, value in node.items() if key not in outside}
+        if schema.get("type") == "file":
+            schema |= {"type": "string", "format": "binary"}
+        key = node["x-ref"]
+        self.synthetic[key] = schema
+        return f"{SYNTHETIC}#/{quoted(key)}"
+
+    def _content(self, content: dict[str, dict[str, Any]]) -> Iterable[MediaType]:
+        for name, node in content.items():
+            yield MediaType(
+                name=name,
+                schema=_pointed(node),
+                examples=_examples(node),
+                encoding={
+                    key: Encoding(
+                        content_type=str(each.get("contentType", "")),
+                        style=each.get("style", "form"),
+                        explode=each.get("explode", each.get("style", "form") == "form"),
+                        allow_reserved=bool(each.get("allowReserved", False)),
+                    )
+                    for key, each in (node.get("encoding") or {}).items()
+                    if isinstance(each, dict)
+                },
+                item_schema=_pointed(node, "itemSchema"),
+            )
+
+    def _body(self, model: AbstractOperation) -> RequestBody | None:
+        if not self.swagger:
+            node = model.request_body
+            if not node:
+                return None
+            return RequestBody(bool(node.get("required", False)), tuple(self._content(node.get("content") or {})))
+        whole = [each for each in model.parameters if each.get("in") == "body"]
+        if whole:
+            types = model.consumes or ["application/json"]
+            schema = _pointed(whole[0])
+            return RequestBody(bool(whole[0].get("required")), tuple(MediaType(name, schema) for name in types))
+        fields = [each for each in model.parameters if each.get("in") == "formData"]
+        return self._form(fields, model) if fields else None
+
+    def _form(self, fields: list[dict[str, Any]], model: AbstractOperation) -> RequestBody:
+        required = [each["name"] for each in fields if each.get("required")]
+        key = f"{model.method} {model.path}"
+        self.synthetic[key] = {
+            "type": "object",
+            "properties": {each["name"]: {"$ref": self._place(each)} for each in fields},
+            **({"required": required} if required else {}),
+        }
+        encoding = {}
+        for each in fields:
+            style, explode = self._collection(each, "query")
+            if each.get("type") == "array":
+                encoding[each["name"]] = Encoding(style=style, explode=explode)
+        types = [name for name in model.consumes or () if name in _BODY_TYPES]
+        if not types:
+            has_file = any(each.get("type") == "file" for each in fields)
+            types = [_BODY_TYPES[1]] if has_file else list(_BODY_TYPES)
+        schema = f"{SYNTHETIC}#/{quoted(key)}"
+        return RequestBody(bool(required), tuple(MediaType(name, schema, encoding=encoding) for name in types))
+
+    def _response(self, status: str, node: dict[str, Any], produces: list[str]) -> Response:
+        return Response(
+            status=status.upper() if status != "default" else status,
+            content=tuple(self._swagger_content(node, produces) if self.swagger else self._content(node.get("content") or {})),
+            headers=tuple(self._header(name, each) for name, each in (node.get("headers") or {}).items()),
+            description=str(node.get("description", "")),
+        )
+
+    def _swagger_content(self, node: dict[str, Any], produces: list[str]) -> Iterable[MediaType]:
+        examples = node.get("examples") if isinstance(node.get("examples"), dict) else {}
+        if "schema" not in node and not examples:
+            return
+        schema = _pointed(node)
+        for name in produces or list(examples) or ["application/json"]:
+            given = (Example("default", examples[name]),) if name in examples else ()
+            yield MediaType(name, schema, examples=given)
+
+    def _header(self, name: str, node: dict[str, Any]) -> Header:
+        if self.swagger:
+            return Header(name, schema=self._place(node))
+        return Header(
+            name=name,
+            required=bool(node.get("required", False)),
+            schema=_pointed(node),
+            explode=bool(node.get("explode", False)),
+            content=next(iter(self._content(node.get("content") or {})), None),
+            examples=_examples(node),
+        )
+
+
+def security_schemes(nodes: dict[str, dict[str, Any]]) -> dict[str, SecurityScheme]:
+    """Security Scheme Objects of any version; 2.0's ``basic`` becomes ``http``."""
+    schemes = {}
+    for name, node in nodes.items():
+        kind = str(node.get("type", ""))
+        schemes[name] = SecurityScheme(
+            name=name,
+            type="http" if kind == "basic" else kind,
+            scheme="basic" if kind == "basic" else str(node.get("scheme", "")).lower(),
+            location=str(node.get("in", "")),
+            parameter=str(node.get("name", "")),
+        )
+    return schemes
+
+
+def _pointed(node: dict[str, Any], key: str = "schema") -> SchemaRef | None:
+    schema = node.get(key)
+    return schema["$ref"] if isinstance(schema, dict) else None
+
+
+def _examples(node: dict[str, Any]) -> tuple[Example, ...]:
+    found = [Example("default", node["example"])] if "example" in node else []
+    examples = node.get("examples")
+    for name, each in examples.items() if isinstance(examples, dict) else ():
+        if not isinstance(each, dict):
+            continue
+        if "dataValue" in each:
+            found.append(Example(name, each["dataValue"]))
+        elif "value" in each:
+            found.append(Example(name, each["value"]))
+        elif "serializedValue" in each:
+            found.append(Example(name, each["serializedValue"], serialized=True))
+    return tuple(found)

@@ -1,0 +1,273 @@
+"""References between and within documents: gathered, gated and judged before anything follows them.
+
+Each file of a document becomes a *tree* under a URI below ``ROOT``; relative
+``$ref``s resolve against that URI (RFC 3986). Only files inside the root folder
+are read, after resolving symbolic links; nothing is fetched unless allowed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote, unquote, urldefrag, urljoin
+
+from mockserver.compile.source import Source, SourceFault, escape, parse, parts, read
+from mockserver.errors import Diagnostic, Location
+from mockserver.plan import JSON, SchemaRef
+
+ROOT = "https://files.mockserver.invalid/"
+"""Base of the URIs of local files. ``.invalid`` never resolves (RFC 6761)."""
+
+_NAMED = frozenset(
+    "properties patternProperties definitions $defs dependentSchemas schemas parameters responses requestBodies "
+    "headers securitySchemes links callbacks pathItems paths webhooks content encoding examples securityDefinitions "
+    "dependencies mediaTypes".split()
+)
+_OPAQUE = frozenset(["example", "default", "enum", "const", "value", "x-examples", "mapping", "dataValue"])
+_MAX_FETCH = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What references may reach. ``root``: the folder that files must lie in."""
+
+    root: Path
+    allow_remote: bool = False
+
+
+@dataclass
+class Trees:
+    """Every file that a document consists of, by URI."""
+
+    root_uri: str
+    sources: dict[str, Source] = field(default_factory=dict)
+    bases: dict[str, str] = field(default_factory=dict)
+    """Identifier given by ``$id`` or ``$self`` → URI of the tree and pointer."""
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    def node(self, ref: SchemaRef) -> JSON:
+        """The value at an absolute reference. Raises KeyError where there is none."""
+        uri, pointer = urldefrag(ref)
+        node = self.sources[uri].value
+        for part in parts(unquote(pointer)):
+            if isinstance(node, dict):
+                node = node[part]
+            elif isinstance(node, list) and part.isdigit() and int(part) < len(node):
+                node = node[int(part)]
+            else:
+                raise KeyError(ref)
+        return node
+
+    def resolve(self, ref: SchemaRef) -> tuple[JSON, SchemaRef]:
+        """Follow ``$ref``s from an absolute reference to the object itself; KeyError where it dangles."""
+        seen = set()
+        while True:
+            node = self.node(ref)
+            target = node.get("$ref") if isinstance(node, dict) else None
+            if not isinstance(target, str):
+                return node, ref
+            if ref in seen:
+                raise KeyError(ref)
+            seen.add(ref)
+            ref = absolute(target, ref)
+
+    def locate(self, ref: SchemaRef) -> Location:
+        uri, pointer = urldefrag(ref)
+        return self.sources[uri].locate(unquote(pointer))
+
+
+def absolute(target: str, base: SchemaRef) -> SchemaRef:
+    """``target`` of a ``$ref`` that stands in the tree of ``base``, as an absolute reference."""
+    joined = urljoin(urldefrag(base).url, target)
+    return joined if "#" in joined else joined + "#"
+
+
+def file_uri(path: Path, root: Path) -> str:
+    return ROOT + quote(path.relative_to(root).as_posix())
+
+
+def gather(path: Path, name: str, gate: Gate) -> Trees:
+    """Read the document at ``path`` and every file that it refers to.
+
+    Faults of references (refused, missing, dangling, endless) are collected in
+    ``Trees.diagnostics``. Raises SourceFault when the root document itself
+    cannot be read.
+    """
+    root_source = read(path, name)
+    trees = Trees(file_uri(path.resolve(), gate.root.resolve()))
+    return _gather(trees, root_source, gate)
+
+
+def gather_text(text: str, name: str) -> Trees:
+    """The same for a document that arrives as text: it may refer to nothing but itself."""
+    trees = Trees(ROOT + quote(name))
+    return _gather(trees, parse(text, name), Gate(Path(os.devnull)))
+
+
+def _gather(trees: Trees, root_source: Source, gate: Gate) -> Trees:
+    trees.sources[trees.root_uri] = root_source
+    queue = [trees.root_uri]
+    targets: dict[SchemaRef, SchemaRef] = {}
+    while queue:
+        uri = queue.pop()
+        for pointer, target in _references(trees.sources[uri].value):
+            site = f"{uri}#{pointer}"
+            found = absolute(target, uri)
+            if found in targets:
+                continue
+            targets[found] = site
+            other = urldefrag(found).url
+            if other in trees.sources or _is_embedded(target, trees, uri):
+                continue
+            source = _admit(other, target, site, trees, gate)
+            if source is not None:
+                trees.sources[other] = source
+                queue.append(other)
+    _judge(targets, trees)
+    return trees
+
+
+def _references(tree: JSON) -> Iterator[tuple[str, str]]:
+    """Every ``$ref`` of a tree, with the pointer of the object that holds it.
+
+    Values that are data (examples, defaults, enums, extensions) are not entered.
+    """
+    stack: list[tuple[JSON, str, bool]] = [(tree, "", False)]
+    while stack:
+        node, pointer, named = stack.pop()
+        if isinstance(node, dict):
+            target = node.get("$ref")
+            if isinstance(target, str) and not named:
+                yield pointer, target
+            for key, value in node.items():
+                if not isinstance(value, dict | list):
+                    continue
+                if named:
+                    stack.append((value, f"{pointer}/{escape(key)}", False))
+                elif key not in _OPAQUE and not key.startswith("x-"):
+                    stack.append((value, f"{pointer}/{escape(key)}", key in _NAMED))
+        elif isinstance(node, list) and not named:
+            stack.extend((value, f"{pointer}/{index}", False) for index, value in enumerate(node))
+
+
+def _is_embedded(target: str, trees: Trees, uri: str) -> bool:
+    """Whether a reference names a resource that a tree embeds by ``$id`` (JSON Schema 2020-12 §8.2)."""
+    if not trees.bases:
+        for holder, source in trees.sources.items():
+            if '"$id"' in source.text or "$id:" in source.text or "$self" in source.text:
+                trees.bases |= {identifier: holder for identifier in _identifiers(source.value, holder)}
+        trees.bases.setdefault("", "")
+    return urldefrag(absolute(target, uri)).url in trees.bases or any(
+        urljoin(base, urldefrag(target).url) in trees.bases for base in trees.bases if base
+    )
+
+
+def _identifiers(tree: JSON, uri: str) -> Iterator[str]:
+    stack = [(tree, uri)]
+    while stack:
+        node, base = stack.pop()
+        if isinstance(node, dict):
+            for keyword in ("$id", "$self"):
+                identifier = node.get(keyword)
+                if isinstance(identifier, str):
+                    base = urldefrag(urljoin(base, identifier)).url
+                    yield base
+            stack.extend((value, base) for value in node.values())
+        elif isinstance(node, list):
+            stack.extend((value, base) for value in node)
+
+
+def _admit(uri: str, target: str, site: SchemaRef, trees: Trees, gate: Gate) -> Source | None:
+    """Read the file behind ``uri``, or say why not. Messages never quote what a file holds."""
+
+    def refuse(code: str, message: str, remedy: str) -> None:
+        trees.diagnostics.append(Diagnostic(code, f"$ref {target!r} {message}", trees.locate(site), remedy))
+
+    if not uri.startswith(ROOT):
+        scheme = uri.partition(":")[0]
+        if scheme in ("http", "https"):
+            if gate.allow_remote:
+                return _fetch(uri, target, site, trees)
+            refuse("D202", "points to another host, which is not fetched", "save it beside the document, or pass --allow-remote-refs.")
+        else:
+            refuse("D203", f"uses the scheme {scheme!r}, which is not read", "use a path relative to this file.")
+        return None
+    path = gate.root / unquote(uri.removeprefix(ROOT))
+    try:
+        inside = path.resolve().is_relative_to(gate.root.resolve())
+    except (OSError, ValueError, RuntimeError):
+        inside = False
+    if not inside or _climbs(target, site):
+        refuse("D203", "leaves the document's folder, so it is not read", "move the file inside, or pass --ref-root with a folder that holds both.")
+        return None
+    try:
+        return read(path, os.path.relpath(path), "referenced file")
+    except SourceFault as fault:
+        refuse(fault.diagnostic.code, f"names a file that {fault.diagnostic.message}", fault.diagnostic.remedy)
+        return None
+
+
+def _climbs(target: str, site: SchemaRef) -> bool:
+    """Whether ``..`` in a target climbs above the root: URI joining drops such steps silently."""
+    depth = urldefrag(site).url.removeprefix(ROOT).count("/")
+    for step in unquote(urldefrag(target).url).split("/"):
+        depth += -1 if step == ".." else 0 if step in ("", ".") else 1
+        if depth < 0:
+            return True
+    return target.startswith("/")
+
+
+def _fetch(uri: str, target: str, site: SchemaRef, trees: Trees) -> Source | None:
+    import urllib.error
+    import urllib.request
+
+    try:
+        with urllib.request.urlopen(uri, timeout=10) as response:  # noqa: S310 - http(s) only, asked for by the user
+            text = response.read(_MAX_FETCH).decode("utf-8-sig")
+        return parse(text, uri, "referenced document")
+    except SourceFault as fault:
+        trees.diagnostics.append(fault.diagnostic)
+    except (OSError, ValueError, urllib.error.URLError) as error:
+        trees.diagnostics.append(
+            Diagnostic("D204", f"$ref {target!r} cannot be fetched: {error}", trees.locate(site), "save it beside the document.")
+        )
+    return None
+
+
+def _judge(targets: dict[SchemaRef, SchemaRef], trees: Trees) -> None:
+    """Report references that dangle, and chains of references that never reach an object."""
+    for target, site in targets.items():
+        uri, fragment = urldefrag(target)
+        if uri not in trees.sources or (fragment and not fragment.startswith("/")):
+            continue  # reported when it was refused, or an $anchor, which the schema compiler judges
+        seen = {target}
+        current = target
+        while True:
+            try:
+                node = trees.node(current)
+            except KeyError:
+                if current == target and not trees.bases.keys() - {""}:
+                    trees.diagnostics.append(
+                        Diagnostic("D201", f"$ref {fragment_of(target, site)!r} points to nothing", trees.locate(site), "mend the pointer or add what it names.")
+                    )
+                break
+            following = node.get("$ref") if isinstance(node, dict) else None
+            if not isinstance(following, str) or len(node) > 1 and "properties" in node:
+                break
+            current = absolute(following, current)
+            if urldefrag(current).url not in trees.sources:
+                break
+            if current in seen:
+                trees.diagnostics.append(
+                    Diagnostic("D205", f"$ref {fragment_of(target, site)!r} leads back to itself without ever reaching an object", trees.locate(site), "let one of the references point to a real schema.")
+                )
+                return
+            seen.add(current)
+
+
+def fragment_of(target: SchemaRef, site: SchemaRef) -> str:
+    """A reference as short as its site allows: ``#/…`` within one tree."""
+    uri, fragment = urldefrag(target)
+    return f"#{fragment}" if uri == urldefrag(site).url else f"{uri.removeprefix(ROOT)}#{fragment}"

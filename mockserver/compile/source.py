@@ -1,0 +1,262 @@
+"""A source: one file of YAML 1.2 or JSON, read within limits, with positions on demand.
+
+Parsing is by a YAML 1.2 parser in Rust (``no``, ``on`` and dates are strings),
+or as JSON where the text is JSON. Positions are found only when a diagnostic
+needs one, by composing the file again with PyYAML, which keeps marks.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+import yaml
+import yaml12
+
+from mockserver.errors import Diagnostic, Location
+from mockserver.plan import JSON
+
+MAX_BYTES = 64 * 1024 * 1024
+MAX_NODES = 3_000_000
+MAX_DEPTH = 400
+_FREE_EXPANSION = 10_000
+_MAX_EXPANSION = 20
+"""Aliases may expand a text to so many times its own nodes, beyond the free ones."""
+_POSITION_LIMIT = 4 * 1024 * 1024
+_ALIAS = re.compile(r"(?:^|[\s,\[{:\-?])\*[^\s,\[\]{}*]")
+_PLACE = re.compile(r"line (\d+)(?:,)? column (\d+)")
+
+
+class SourceFault(Exception):  # noqa: N818 - a fault of the input, carried to the compiler's edge
+    """The file cannot be read as a value; ``diagnostic`` says why."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self.diagnostic = diagnostic
+        super().__init__(str(diagnostic))
+
+
+@dataclass(frozen=True)
+class Source:
+    """One parsed file. ``name`` is what diagnostics call it; ``value`` is JSON-shaped."""
+
+    name: str
+    text: str
+    value: JSON
+
+    def locate(self, pointer: str, *, key: bool = False) -> Location:
+        """Where ``pointer`` (RFC 6901) stands in the file; of its key where ``key`` is set.
+
+        The deepest part of the pointer that exists is located, so that a
+        missing member points at the object that misses it.
+        """
+        return self.locate_parts(parts(pointer), pointer, key=key)
+
+    def locate_parts(self, path: list[str], pointer: str = "", *, key: bool = False) -> Location:
+        node = self._root
+        if node is None:
+            return Location(self.name, pointer=pointer)
+        mark = node.start_mark
+        for part in path:
+            found = _child(node, part)
+            if found is None:
+                break
+            label, node = found
+            mark = label.start_mark if key or isinstance(node, yaml.MappingNode) else node.start_mark
+        return Location(self.name, mark.line + 1, mark.column + 1, pointer)
+
+    @cached_property
+    def _root(self) -> yaml.Node | None:
+        if len(self.text) > _POSITION_LIMIT:
+            return None
+        try:
+            loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+            return yaml.compose(self.text, loader)
+        except (yaml.YAMLError, RecursionError):
+            return None
+
+
+def parts(pointer: str) -> list[str]:
+    """The reference tokens of an RFC 6901 pointer, unescaped."""
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+
+
+def escape(part: str) -> str:
+    """One reference token, escaped for an RFC 6901 pointer."""
+    return part.replace("~", "~0").replace("/", "~1")
+
+
+def _child(node: yaml.Node, part: str) -> tuple[yaml.Node, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for label, value in node.value:
+            if label.value == part:
+                return label, value
+    elif isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
+        item = node.value[int(part)]
+        return item, item
+    return None
+
+
+def read(path: Path, name: str, what: str = "document") -> Source:
+    """Read and parse the file at ``path``.
+
+    Raises:
+        SourceFault: missing, a directory, unreadable, too large, not UTF-8, not
+            YAML or JSON, or a text that expands beyond ``MAX_NODES``.
+    """
+    return parse(_text(path, name, what), name, what)
+
+
+def _text(path: Path, name: str, what: str) -> str:
+    where = Location(name)
+    try:
+        if path.is_dir():
+            raise _fault("D102", f"is a directory, not a {what}", where, f"name the {what}'s file.")
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise _fault(
+                "D104", f"is {size:,} bytes, over the limit of {MAX_BYTES:,}", where, f"split the {what} by $ref."
+            )
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise _fault("D101", f"no such {what}", where, "check the path; it is relative to the current folder.") from None
+    except UnicodeDecodeError as error:
+        raise _fault("D103", f"is not UTF-8 (byte {error.start})", where, "save it as UTF-8.") from None
+    except OSError as error:
+        raise _fault("D101", f"cannot be read: {error.strerror}", where, "check its permissions.") from None
+
+
+def parse(text: str, name: str, what: str = "document") -> Source:
+    """Parse ``text`` as JSON or YAML 1.2. Raises SourceFault as ``read`` does."""
+    where = Location(name)
+    if not text.strip():
+        raise _fault("D105", "is empty", where, f"give a {what}.")
+    value = _json(text)
+    if value is None:
+        value = _yaml(text, where, what)
+    return Source(name, text, value)
+
+
+def _json(text: str) -> JSON:
+    if text.lstrip()[:1] not in "{[":
+        return None
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _yaml(text: str, where: Location, what: str) -> JSON:
+    _refuse_expansion(text, where)
+    try:
+        value = yaml12.parse_yaml(text)
+    except ValueError as error:
+        raise _syntax(text, str(error), where) from None
+    except RecursionError:
+        raise _fault("D107", f"is nested deeper than {MAX_DEPTH} levels", where, "flatten it.") from None
+    return _Shape(where, what).json(value)
+
+
+def _syntax(text: str, message: str, where: Location) -> SourceFault:
+    """PyYAML's message and mark where it agrees that the text is broken: both are clearer."""
+    try:
+        for _ in yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            pass
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        said = " ".join(part for part in (error.context, error.problem) if part)
+        if mark is not None:
+            where = Location(where.source, mark.line + 1, mark.column + 1)
+        return _fault("D106", f"is not valid YAML: {said}", where, "mend the syntax here.")
+    except (yaml.YAMLError, RecursionError):
+        pass
+    if place := _PLACE.search(message):
+        where = Location(where.source, int(place[1]), int(place[2]))
+    said = message.removeprefix("YAML parse error: ")
+    return _fault("D106", f"is not valid YAML 1.2: {said}", where, "mend the syntax here.")
+
+
+def _refuse_expansion(text: str, where: Location) -> None:
+    """Refuse a text that its aliases expand beyond measure, before anything expands it.
+
+    Sizes are counted bottom-up with one memo entry an anchor, so the cost is
+    that of reading the text; an alias inside its own anchor counts as endless.
+    """
+    if not _ALIAS.search(text):
+        return
+    sizes: dict[str, float] = {}
+    open_nodes: list[tuple[str | None, float]] = [(None, 0)]
+    written = 0
+    try:
+        for event in yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            size: float | None = None
+            anchor = getattr(event, "anchor", None)
+            if isinstance(event, yaml.AliasEvent):
+                size, anchor = sizes.get(event.anchor, 1), None
+            elif isinstance(event, yaml.ScalarEvent):
+                size = 1
+            elif isinstance(event, yaml.CollectionStartEvent):
+                open_nodes.append((anchor, 1))
+                if anchor:
+                    sizes[anchor] = math.inf
+            elif isinstance(event, yaml.CollectionEndEvent):
+                anchor, size = open_nodes.pop()
+            written += 1
+            if size is not None:
+                if anchor:
+                    sizes[anchor] = size
+                holder, so_far = open_nodes[-1]
+                open_nodes[-1] = (holder, so_far + size)
+                if so_far + size > _FREE_EXPANSION + _MAX_EXPANSION * written:
+                    place = Location(where.source, event.start_mark.line + 1, event.start_mark.column + 1)
+                    raise _fault(
+                        "D108",
+                        f"its YAML aliases expand {written:,} nodes to more than {_MAX_EXPANSION} times as many",
+                        place,
+                        "write the repeated part once and refer to it by $ref.",
+                    )
+    except yaml.YAMLError:
+        return  # the parser proper will say so, with its own words
+
+
+@dataclass
+class _Shape:
+    """Brings a parsed YAML value into JSON's shape: string keys, no tags, no infinities."""
+
+    where: Location
+    what: str
+    nodes: int = 0
+
+    def json(self, value: object, depth: int = 0) -> JSON:
+        self.nodes += 1
+        if depth > MAX_DEPTH:
+            raise _fault("D107", f"is nested deeper than {MAX_DEPTH} levels", self.where, "flatten it.")
+        if self.nodes > MAX_NODES:
+            raise _fault("D108", f"has more than {MAX_NODES:,} nodes", self.where, "split it by $ref.")
+        if isinstance(value, dict):
+            return {self._key(key): self.json(each, depth + 1) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self.json(each, depth + 1) for each in value]
+        if isinstance(value, yaml12.Yaml):
+            return self.json(value.value, depth + 1)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise _fault("D109", f"holds {value}, which JSON cannot say", self.where, "use a finite number.")
+        return value
+
+    def _key(self, key: object) -> str:
+        if isinstance(key, str):
+            return key
+        if key is None:
+            return "null"
+        if isinstance(key, bool):
+            return "true" if key else "false"
+        if isinstance(key, int | float):
+            return str(key)
+        raise _fault("D110", "has a key that is a list or a mapping", self.where, "use strings as keys.")
+
+
+def _fault(code: str, message: str, where: Location, remedy: str) -> SourceFault:
+    return SourceFault(Diagnostic(code, message, where, remedy))

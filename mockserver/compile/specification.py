@@ -1,0 +1,160 @@
+"""Connexion's ``Specification``, taught what it refuses.
+
+Connexion is the way into a document: its Specification holds it and its
+operation model reads each operation, so that 2.0 and 3.x look alike. Changed
+here, by subclassing: 3.1 and 3.2 are taken; nothing is rendered through Jinja;
+the document is neither copied nor edited nor expanded. References are followed
+one operation at a time, and a schema stays where it is: in its place stands
+``{"$ref": <absolute reference>}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+from connexion.operations import AbstractOperation
+from connexion.resolver import Resolution
+from connexion.spec import OpenAPISpecification, Specification, Swagger2Specification
+
+from mockserver.compile.references import Trees
+from mockserver.compile.source import escape
+from mockserver.plan import JSON, SchemaRef
+
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
+
+
+class Unbound:
+    """Connexion's resolver, for operations that no Python function answers."""
+
+    def resolve(self, operation: AbstractOperation) -> Resolution:
+        return Resolution(None, operation.operation_id)
+
+
+class _Reader:
+    """Follows the references of one document's trees."""
+
+    def __init__(self, trees: Trees) -> None:
+        self.trees = trees
+        self.root = f"{trees.root_uri}#"
+
+    def object(self, ref: SchemaRef) -> tuple[dict[str, JSON], SchemaRef]:
+        """The object at ``ref``, references followed; siblings of a path item's ``$ref`` are kept."""
+        node = self.trees.node(ref)
+        found, at = self.trees.resolve(ref)
+        if not isinstance(found, dict):
+            return {}, at
+        if isinstance(node, dict) and len(node) > 1 and "$ref" in node:
+            siblings = {key: value for key, value in node.items() if key in ("description", "summary")}
+            return {**found, **siblings}, at
+        return found, at
+
+    def children(self, ref: SchemaRef, key: str) -> Iterator[tuple[str, dict[str, JSON], SchemaRef]]:
+        """Each member of the map or list ``key`` of the object at ``ref``: name, object, its reference."""
+        holder = self.trees.node(ref).get(key)
+        names = list(holder) if isinstance(holder, dict) else range(len(holder or ()))
+        for name in names:
+            if not str(name).startswith("x-"):
+                yield str(name), *self.object(f"{ref}/{key}/{quoted(str(name))}")
+
+    def path(self, path: str) -> tuple[dict[str, JSON], SchemaRef]:
+        return self.object(f"{self.root}/paths/{quoted(path)}")
+
+    def shape(self, ref: SchemaRef, node: dict[str, JSON], *, swagger: bool = False) -> dict[str, JSON]:
+        """A parameter, header, response or body with its own references followed and schemas pointed at."""
+        shaped = dict(node)
+        shaped["x-ref"] = ref
+        for key in ("schema", "itemSchema"):
+            if key in node:
+                shaped[key] = {"$ref": f"{ref}/{key}"}
+        if isinstance(node.get("content"), dict):
+            shaped["content"] = {
+                name: self.shape(at, media) for name, media, at in self.children(ref, "content")
+            }
+        if isinstance(node.get("headers"), dict):
+            shaped["headers"] = {name: self.shape(at, each) for name, each, at in self.children(ref, "headers")}
+        if isinstance(node.get("examples"), dict) and not swagger:
+            shaped["examples"] = {name: each for name, each, _ in self.children(ref, "examples")}
+        return shaped
+
+    def operation(self, path: str, method: str, *, swagger: bool = False) -> dict[str, JSON]:
+        item, at = self.path(path)
+        holder = "" if method in item else "/additionalOperations"
+        ref = f"{at}{holder}/{method}"
+        node = dict(self.trees.node(ref))
+        node["x-ref"] = ref
+        node["parameters"] = [self.shape(at, each, swagger=swagger) for _, each, at in self.children(ref, "parameters")]
+        node["responses"] = {
+            status: self.shape(at, each, swagger=swagger) for status, each, at in self.children(ref, "responses")
+        }
+        if "requestBody" in node:
+            body, at = self.object(f"{ref}/requestBody")
+            node["requestBody"] = self.shape(at, body)
+        return node
+
+    def path_parameters(self, path: str, *, swagger: bool = False) -> list[dict[str, JSON]]:
+        _, at = self.path(path)
+        return [self.shape(ref, each, swagger=swagger) for _, each, ref in self.children(at, "parameters")]
+
+    def methods(self, path: str) -> list[str]:
+        item, _ = self.path(path)
+        extra = item.get("additionalOperations")
+        return [method for method in METHODS if method in item] + list(extra if isinstance(extra, dict) else ())
+
+
+class _FromTrees(Specification):
+    """What both versions share: built on trees instead of a copy of the document."""
+
+    reader: _Reader
+
+    def __init__(self, trees: Trees) -> None:
+        self.reader = _Reader(trees)
+        document = dict(trees.sources[trees.root_uri].value)
+        self._set_defaults(document)
+        self._raw_spec = trees.sources[trees.root_uri].value
+        self._spec = document
+        self._base_uri = trees.root_uri
+
+    @property
+    def paths(self) -> list[str]:
+        return [path for path in self._spec.get("paths") or () if path.startswith("/")]
+
+    @cached_property
+    def security_schemes(self) -> dict[str, Any]:
+        holder = "components/securitySchemes" if isinstance(self, OpenAPISpecification) else "securityDefinitions"
+        parent, _, key = holder.rpartition("/")
+        ref = f"{self.reader.root}/{parent}" if parent else self.reader.root
+        try:
+            return {name: each for name, each, _ in self.reader.children(ref, key)}
+        except (KeyError, AttributeError):
+            return {}
+
+    def operations(self) -> Iterator[AbstractOperation]:
+        """Connexion's model of every operation; each object in it knows its place as ``x-ref``."""
+        resolver = Unbound()
+        for path in self.paths:
+            for method in self.reader.methods(path):
+                yield self.operation_cls.from_spec(self, path=path, method=method, resolver=resolver)
+
+
+class OpenAPI3(_FromTrees, OpenAPISpecification):
+    def get_operation(self, path: str, method: str) -> dict[str, Any]:
+        return self.reader.operation(path, method)
+
+    def get_path_params(self, path: str) -> list[dict[str, Any]]:
+        return self.reader.path_parameters(path)
+
+
+class Swagger2(_FromTrees, Swagger2Specification):
+    def get_operation(self, path: str, method: str) -> dict[str, Any]:
+        return self.reader.operation(path, method, swagger=True)
+
+    def get_path_params(self, path: str) -> list[dict[str, Any]]:
+        return self.reader.path_parameters(path, swagger=True)
+
+
+def quoted(part: str) -> str:
+    """One reference token as it stands in a URI fragment (RFC 6901 section 6)."""
+    return quote(escape(part), safe="~!$&'()*+,;=:@")

@@ -1,0 +1,89 @@
+"""The time that holds and timestamps follow. It runs, or stands still until it is moved."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+
+class Clock:
+    """Milliseconds since the epoch. ``frozen_at`` makes it stand still from the start."""
+
+    def __init__(self, frozen_at: int | None = None) -> None:
+        self._frozen = frozen_at
+        self._offset = 0
+        self._sleepers: set[asyncio.Event] = set()
+
+    @property
+    def frozen(self) -> bool:
+        return self._frozen is not None
+
+    def now(self) -> int:
+        if self._frozen is not None:
+            return self._frozen
+        return time.time_ns() // 1_000_000 + self._offset
+
+    def freeze(self, at: int | None = None) -> None:
+        """Stand still, at ``at`` or at this moment."""
+        self._frozen = self.now() if at is None else at
+        self._wake()
+
+    def set(self, at: int) -> None:
+        """Show ``at`` from now on, running or standing as before."""
+        if self._frozen is not None:
+            self._frozen = at
+        else:
+            self._offset += at - self.now()
+        self._wake()
+
+    def advance(self, milliseconds: int) -> None:
+        self.set(self.now() + milliseconds)
+
+    def resume(self) -> None:
+        """Run on from the time shown."""
+        if self._frozen is not None:
+            shown, self._frozen = self._frozen, None
+            self._offset += shown - self.now()
+            self._wake()
+
+    def reset(self) -> None:
+        """Back to the machine's time, running."""
+        self._frozen, self._offset = None, 0
+        self._wake()
+
+    async def sleep(self, milliseconds: int) -> None:
+        """Return when this clock has moved on so far. A frozen clock waits until it is moved."""
+        due = self.now() + milliseconds
+        moved = asyncio.Event()
+        self._sleepers.add(moved)
+        try:
+            while (left := due - self.now()) > 0:
+                moved.clear()
+                try:
+                    await asyncio.wait_for(moved.wait(), None if self.frozen else left / 1000)
+                except TimeoutError:
+                    continue
+        finally:
+            self._sleepers.discard(moved)
+
+    def _wake(self) -> None:
+        for moved in self._sleepers:
+            moved.set()
+
+
+def iso(milliseconds: int) -> str:
+    """ISO 8601 with milliseconds and ``Z``, as JavaScript's ``toISOString`` writes it."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+
+
+def parse_time(text: str) -> int:
+    """Milliseconds since the epoch of an ISO 8601 date-time. Raises ValueError with what is wrong."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError(f"{text!r} is no ISO 8601 date-time such as 2026-01-01T00:00:00Z") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return int(moment.timestamp() * 1000)

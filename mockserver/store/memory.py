@@ -1,0 +1,88 @@
+"""Resource state in this process: exact by a single thread of control, bounded, least recently used first out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+
+from mockserver.plan import Step
+from mockserver.serve.scenario import Decision, ResourceState, begin, decide
+
+
+class MemoryStore:
+    """States by namespace, resource and key.
+
+    A plain dict keeps insertion order: a state is taken out and put back with
+    every call, so the first keys are those not used for longest. They are
+    dropped a hundredth at a time, because finding the first of a dict walks
+    over all that was deleted before it.
+    """
+
+    def __init__(self, max_resources: int = 1_000_000) -> None:
+        self.max_resources = max_resources
+        self.evicted = 0
+        self._shelves: dict[tuple[str, str], dict[str, ResourceState]] = {}
+
+    def call(
+        self,
+        namespace: str,
+        resource: str,
+        key: str,
+        now: int,
+        operation: str,
+        steps: Callable[[str], Sequence[Step] | None],
+        choose: Callable[[], str],
+    ) -> Decision:
+        """Spend one call on a key. ``choose`` names the scenario of one that is first seen.
+
+        ``steps`` gives the timeline of a scenario, or None where it is no longer served.
+        """
+        shelf = self._shelf(namespace, resource)
+        state = shelf.pop(key, None)
+        timeline = steps(state.scenario) if state is not None else None
+        if timeline is None or state is None or state.step >= len(timeline):
+            state = begin(choose(), now)
+            timeline = steps(state.scenario) or ()
+            if len(shelf) >= self.max_resources:
+                self._evict(shelf)
+        decision = decide(timeline, state, now, operation)
+        shelf[key] = decision.state
+        return decision
+
+    def peek(self, namespace: str, resource: str, key: str) -> ResourceState | None:
+        shelf = self._shelves.get((namespace, resource))
+        return shelf.get(key) if shelf is not None else None
+
+    def put(self, namespace: str, resource: str, key: str, state: ResourceState) -> None:
+        shelf = self._shelf(namespace, resource)
+        if key not in shelf and len(shelf) >= self.max_resources:
+            self._evict(shelf)
+        shelf.pop(key, None)
+        shelf[key] = state
+
+    def delete(self, namespace: str, resource: str, key: str) -> bool:
+        shelf = self._shelves.get((namespace, resource))
+        return shelf is not None and shelf.pop(key, None) is not None
+
+    def items(self, namespace: str, resource: str) -> Iterator[tuple[str, ResourceState]]:
+        yield from self._shelves.get((namespace, resource), {}).items()
+
+    def count(self, namespace: str, resource: str) -> int:
+        return len(self._shelves.get((namespace, resource), ()))
+
+    def reset(self, namespace: str, resource: str | None = None) -> None:
+        for shelf in list(self._shelves):
+            if shelf[0] == namespace and resource in (None, shelf[1]):
+                del self._shelves[shelf]
+
+    def _shelf(self, namespace: str, resource: str) -> dict[str, ResourceState]:
+        try:
+            return self._shelves[namespace, resource]
+        except KeyError:
+            return self._shelves.setdefault((namespace, resource), {})
+
+    def _evict(self, shelf: dict[str, ResourceState]) -> None:
+        oldest = list(islice(shelf, max(1, self.max_resources // 100)))
+        for key in oldest:
+            del shelf[key]
+        self.evicted += len(oldest)
