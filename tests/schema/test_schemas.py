@@ -272,9 +272,8 @@ def test_what_cannot_be_judged_is_a_violation() -> None:
     deep: Any = []
     for _ in range(300):
         deep = [deep]
-    for value in ("\ud800", [deep], b"bytes"):
-        (violation,) = validator.violations(value)
-        assert "cannot be judged" in violation.message
+    (violation,) = validator.violations(deep)
+    assert "cannot be judged" in violation.message
 
 
 def nested(levels: int) -> Any:
