@@ -43,9 +43,10 @@ class SchemaViolation:
 class Validator:
     """Judges values by one schema.
 
-    ``is_valid(value)`` is jsonschema-rs's own bound method. It raises
-    ValueError for what is not JSON: nesting over 255 levels, lone surrogates,
-    keys that are not text. ``violations`` reports such a value instead.
+    ``is_valid(value)`` is jsonschema-rs's own bound method. It raises ValueError
+    for what is not JSON (lone surrogates, keys that are not text); ``violations``
+    reports such a value instead. Values must come from a parser that bounds
+    nesting, as json and msgspec do: 10,000 levels exhaust the stack.
     """
 
     __slots__ = ("_errors", "_flag", "_references", "_sources", "is_valid")
