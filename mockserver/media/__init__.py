@@ -1,1 +1,22 @@
-"""TODO"""
+"""Media types, codecs and styles: between what is on the wire and JSON values.
+
+``types``, ``codec`` and one module per family of formats turn bodies into
+*raws* and values into bodies; ``styles``, ``fields`` and ``expansion`` do so
+for parameters; ``reading`` makes JSON of raws with the help of a schema, whose
+forms ``shapes`` knows. What clients send never raises: see ``Malformed``.
+"""
+
+from mockserver.media.malformed import Malformed
+from mockserver.media.reading import Exact, Judged, Raw, Reader
+from mockserver.media.types import ContentType, match_content, parse_content_type
+
+__all__ = [
+    "ContentType",
+    "Exact",
+    "Judged",
+    "Malformed",
+    "Raw",
+    "Reader",
+    "match_content",
+    "parse_content_type",
+]

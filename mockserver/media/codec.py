@@ -1,0 +1,183 @@
+"""The codec of one documented media type: bytes ⇄ values, with its schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from mockserver.media.json import decode_json, encode_json
+from mockserver.media.malformed import Malformed
+from mockserver.media.reading import Exact, Judged, Raw, Reader, plain
+from mockserver.media.shapes import STRUCTURED
+from mockserver.media.types import ContentType, parse_content_type
+from mockserver.plan import JSON, MediaType, SchemaRef
+
+_JSON_LINES = frozenset(
+    (
+        "application/x-ndjson",
+        "application/ndjson",
+        "application/jsonl",
+        "application/x-jsonlines",
+        "application/jsonlines",
+    )
+)
+_OPAQUE = ContentType("application", "octet-stream")
+
+
+class Format(Protocol):
+    """One way to write values as bytes. Formats know schemas where the bytes alone do not tell."""
+
+    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:
+        """``content_type`` is as sent, with its parameters."""
+
+    def encode(self, value: JSON) -> bytes:
+        """Raises ValueError or TypeError for what the format cannot hold."""
+
+
+class JsonFormat:
+    """``application/json`` and everything with the suffix ``+json``."""
+
+    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:  # noqa: ARG002
+        """Always UTF-8, whatever charset is claimed (RFC 8259, section 8.1)."""
+        value = decode_json(data)
+        return value if isinstance(value, Malformed) else Exact(value)
+
+    def encode(self, value: JSON) -> bytes:
+        """Compact."""
+        return encode_json(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A body with its ``Content-Type``."""
+
+    data: bytes
+    content_type: str
+
+
+class Codec:
+    """Bodies of one entry of a ``content`` map.
+
+    Where the entry is a range (``*/*``), the type that was sent decides on the format.
+    """
+
+    __slots__ = ("_documented", "_formats", "_media", "_reader")
+
+    def __init__(self, media: MediaType, reader: Reader) -> None:
+        self._media = media
+        self._reader = reader
+        documented = parse_content_type(media.name)
+        self._documented = _OPAQUE if isinstance(documented, Malformed) else documented
+        self._formats: dict[str, Format] = {}
+
+    @property
+    def is_form(self) -> bool:
+        """Whether it is percent-encoded as a query is."""
+        return self._documented.name == "application/x-www-form-urlencoded"
+
+    @property
+    def needs_text(self) -> bool:
+        """Whether no bytes at all are no body of this type."""
+        return family(self._documented) in ("json", "xml", "multipart")
+
+    def decode(self, data: bytes, content_type: ContentType | None = None) -> Raw | Malformed:
+        """What the bytes say; ``content_type`` as sent, where anything was."""
+        sent = content_type or self._documented
+        return self._format(sent).decode(data, sent)
+
+    def judge(self, raw: Raw) -> Judged:
+        """Read a raw by the schema: of the whole, and of each item where the body is a sequence."""
+        media, kind = self._media, family(self._documented)
+        schema, item_schema = media.schema, media.item_schema
+        if kind in ("lines", "sequence", "events"):
+            if schema and not item_schema and "array" not in self._reader.shapes.types(schema):
+                schema, item_schema = None, schema  # before 3.2 the only way to describe an item
+            if item_schema:
+                raw, judged = self._judge_items(raw, item_schema)
+                if judged.violations:
+                    return judged
+        if kind in ("text", "binary") and self._is_foreign(schema, raw):
+            return Judged(plain(raw))
+        return self._reader.judge([raw], schema)
+
+    def encode(self, value: JSON, content_type: str = "") -> Encoded:
+        """A value in this media type, or in the concrete one that was negotiated of it.
+
+        Raises ValueError or TypeError for a value that the format cannot hold.
+        """
+        sent = content_type or self._media.name
+        parsed = parse_content_type(sent)
+        kind = self._documented if isinstance(parsed, Malformed) else parsed
+        data = self._format(kind).encode(value)
+        if family(kind) == "multipart":
+            from mockserver.media.multipart import boundary_of
+
+            sent = f"{kind.name}; boundary={boundary_of(data)}"
+        return Encoded(data, sent)
+
+    def _judge_items(self, raw: Raw, schema: SchemaRef) -> tuple[Raw, Judged]:
+        items: list[Raw] = raw if isinstance(raw, list) else [Exact(each) for each in plain(raw)]
+        judged = [self._reader.judge([item], schema) for item in items]
+        values = [each.value for each in judged]
+        violations = tuple(
+            replace(violation, pointer=f"/{i}{violation.pointer}")
+            for i, each in enumerate(judged)
+            for violation in each.violations
+        )
+        return Exact(values), Judged(values, violations)
+
+    def _is_foreign(self, schema: SchemaRef | None, raw: Raw) -> bool:
+        """Whether the schema is about structures in a syntax unknown here (YAML, CSV, …)."""
+        if schema is None or not self._reader.shapes.types(schema) <= STRUCTURED:
+            return False
+        return not isinstance(self._reader.read(raw, schema), (dict, list))
+
+    def _format(self, content_type: ContentType) -> Format:
+        kind = family(content_type)
+        found = self._formats.get(kind)
+        if found is None:
+            found = self._formats[kind] = self._make(kind)
+        return found
+
+    def _make(self, kind: str) -> Format:
+        # Imported here, since most processes meet none of these but JSON
+        media = self._media
+        if kind == "form":
+            from mockserver.media.form import FormFormat
+
+            return FormFormat(self._reader, media.schema, media.encoding)
+        if kind == "multipart":
+            from mockserver.media.multipart import MultipartFormat
+
+            return MultipartFormat(self._reader, media.schema, media.encoding)
+        if kind == "xml":
+            from mockserver.media.xml import XmlFormat
+
+            return XmlFormat(self._reader, media.schema)
+        if kind in ("lines", "sequence", "events"):
+            from mockserver.media import sequence
+
+            formats = {"lines": sequence.JsonLinesFormat, "sequence": sequence.JsonSequenceFormat}
+            return formats.get(kind, sequence.EventStreamFormat)()
+        if kind in ("text", "binary"):
+            from mockserver.media.text import BinaryFormat, TextFormat
+
+            return TextFormat() if kind == "text" else BinaryFormat()
+        return JsonFormat()
+
+
+def family(content_type: ContentType) -> str:
+    """The syntax of a media type: json, lines, sequence, events, form, multipart, xml, text or binary."""
+    name, suffix = content_type.name, content_type.suffix
+    if name in _JSON_LINES:
+        return "lines"
+    if suffix in ("json-seq", "json"):
+        return "json" if suffix == "json" else "sequence"
+    if suffix == "xml":
+        return "xml"
+    known = {
+        "application/x-www-form-urlencoded": "form",
+        "multipart/form-data": "multipart",
+        "text/event-stream": "events",
+    }
+    return known.get(name) or ("text" if content_type.type == "text" else "binary")

@@ -1,0 +1,29 @@
+"""JSON (RFC 8259), exactly: integers of any size, no NaN, no lone surrogates, bounded depth."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mockserver.media.malformed import Malformed
+from mockserver.plan import JSON
+
+_decoder = msgspec.json.Decoder()
+_encoder = msgspec.json.Encoder()
+_BOM = b"\xef\xbb\xbf"
+
+
+def decode_json(data: bytes) -> JSON | Malformed:
+    """Of duplicate members the last counts; a byte order mark is passed over (section 8.1)."""
+    try:
+        return _decoder.decode(data[3:] if data.startswith(_BOM) else data)
+    except UnicodeDecodeError:
+        return Malformed("The body is not JSON: it is not UTF-8")
+    except RecursionError:
+        return Malformed("The body is JSON nested too deeply")
+    except msgspec.MsgspecError as error:
+        return Malformed(f"The body is not JSON: {str(error).removeprefix('JSON is malformed: ')}")
+
+
+def encode_json(value: JSON) -> bytes:
+    """Compact JSON. Raises ValueError or TypeError for what is not JSON."""
+    return _encoder.encode(value)

@@ -1,0 +1,13 @@
+"""What cannot be read, as a value: nothing in this package raises for what a client sends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """``keyword`` is ``syntax``, or ``style`` where the text is sound but not of the documented style."""
+
+    message: str
+    keyword: str = "syntax"

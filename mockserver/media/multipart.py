@@ -1,0 +1,173 @@
+"""``multipart/form-data`` (RFC 7578): each part a property, or an item of one that is an array.
+
+The body is in memory, so parsing is splitting at the boundary (RFC 2046,
+section 5.1). A part that says it is JSON is JSON, a file is its bytes, and any
+other part is text that the schema gives a type.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mockserver.media.fields import Fields
+from mockserver.media.form import DEFAULT_ENCODING, FormObject
+from mockserver.media.json import decode_json, encode_json
+from mockserver.media.malformed import Malformed
+from mockserver.media.reading import Exact, Raw, Reader
+from mockserver.media.text import BinaryFormat, encode_text
+from mockserver.media.types import ContentType, match_content, parse_content_type, parse_parameters
+from mockserver.plan import JSON, Encoding, MediaType, SchemaRef
+
+LARGEST_HEAD = 16 * 1024
+"""Bytes of the header fields of one part."""
+
+_TEXT = ContentType("text", "plain")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """``is_file``: it has a file name. ``content_type`` is None where the part does not say."""
+
+    name: str
+    content_type: ContentType | None
+    is_file: bool
+    data: bytes
+
+
+class MultipartFormat:
+    """A body whose parts are the properties of one object."""
+
+    def __init__(self, reader: Reader, schema: SchemaRef | None, encoding: Mapping[str, Encoding]) -> None:
+        self._reader = reader
+        self._properties = reader.shapes.properties(schema)
+        self._encoding = encoding
+        self._styled = {
+            name: each for name, each in encoding.items() if each.style != "form" or not each.explode
+        }
+        self._form = FormObject(reader, schema, self._styled)
+
+    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:
+        """Several parts of one name are the items of an array."""
+        boundary = content_type.parameters.get("boundary", "")
+        if not 0 < len(boundary) <= 70 or not boundary.isascii():
+            return Malformed("The multipart Content-Type has no proper boundary")
+        parts = parse_parts(data, boundary.encode())
+        if isinstance(parts, Malformed):
+            return parts
+        found: dict[str, list[Raw]] = {}
+        styled: Fields = {}
+        for part in parts:
+            if part.name.partition("[")[0] in self._styled:
+                styled.setdefault(part.name, []).append(part.data.decode("utf-8", "replace"))
+                continue
+            raw = self._raw(part)
+            if isinstance(raw, Malformed):
+                return raw
+            found.setdefault(part.name, []).append(raw)
+        whole = self._form.read(styled, str) if styled else {}
+        if isinstance(whole, Malformed):
+            return whole
+        return whole | {name: self._property(name, raws) for name, raws in found.items()}
+
+    def _raw(self, part: Part) -> Raw | Malformed:
+        expected = self._encoding.get(part.name, DEFAULT_ENCODING).content_type
+        sent = part.content_type
+        if expected and sent is not None and sent != _TEXT:
+            ranges = [MediaType(each.strip()) for each in expected.split(",")]
+            if match_content(ranges, sent) is None:
+                message = f"The part {part.name!r} is {sent.name}; documented: {expected}"
+                return Malformed(message, "mediaType")
+        if sent is not None and sent.suffix == "json" and not part.is_file:
+            value = decode_json(part.data)
+            if isinstance(value, Malformed):
+                return Malformed(f"The part {part.name!r} is not JSON")
+            return Exact(value)
+        if part.is_file or (sent is not None and sent.type != "text"):
+            return Exact(part.data.decode("latin-1"))
+        try:
+            return part.data.decode()
+        except UnicodeDecodeError:
+            return Exact(part.data.decode("latin-1"))
+
+    def _property(self, name: str, raws: list[Raw]) -> Raw:
+        if len(raws) > 1:
+            return raws
+        schema = self._properties.get(name)
+        if schema is None or "array" not in self._reader.shapes.types(schema):
+            return raws[0]
+        return Exact(self._reader.judge([raws, raws[0]], schema).value)
+
+    def encode(self, value: JSON) -> bytes:
+        """The boundary is made from the content, so that the same value is the same bytes."""
+        parts = (
+            [part for name, each in value.items() for part in self._parts(name, each)]
+            if isinstance(value, dict)
+            else []
+        )
+        seed = hashlib.sha256(b"\r\n".join(parts)).hexdigest()[:24]
+        delimiter = f"--{seed}\r\n".encode()
+        return b"".join(delimiter + part + b"\r\n" for part in parts) + f"--{seed}--\r\n".encode()
+
+    def _parts(self, name: str, value: JSON) -> Iterator[bytes]:
+        encoding = self._encoding.get(name, DEFAULT_ENCODING)
+        items = value if isinstance(value, list) and not encoding.content_type else [value]
+        for item in items:
+            kind = encoding.content_type.partition(",")[0].strip()
+            if not kind:
+                kind = "application/json" if isinstance(item, (dict, list)) else "text/plain; charset=utf-8"
+            is_file = not kind.startswith(("text/", "application/json"))
+            called = f'name="{_quoted(name)}"' + (f'; filename="{_quoted(name)}"' if is_file else "")
+            head = f"Content-Disposition: form-data; {called}\r\nContent-Type: {kind}\r\n\r\n"
+            text = encode_json(item) if "json" in kind else encode_text(item)
+            yield head.encode() + (BinaryFormat().encode(item) if is_file else text)
+
+
+def boundary_of(data: bytes) -> str:
+    """The boundary that ``MultipartFormat.encode`` wrote."""
+    return data.partition(b"\r\n")[0].removeprefix(b"--").removesuffix(b"--").decode()
+
+
+def parse_parts(data: bytes, boundary: bytes) -> list[Part] | Malformed:
+    """Preamble and epilogue are passed over; the closing delimiter must be there."""
+    delimiter = b"\r\n--" + boundary
+    chunks = (b"\r\n" + data).split(delimiter)
+    parts: list[Part] = []
+    for chunk in chunks[1:]:
+        if chunk.startswith(b"--"):
+            return parts
+        line, newline, rest = chunk.partition(b"\r\n")
+        if line.strip(b" \t") or not newline:
+            return Malformed("A multipart delimiter is malformed")
+        part = _part(rest)
+        if isinstance(part, Malformed):
+            return part
+        parts.append(part)
+    return Malformed("The multipart body has no closing delimiter; is the boundary right?")
+
+
+def _part(chunk: bytes) -> Part | Malformed:
+    head, blank, data = (b"\r\n" + chunk).partition(b"\r\n\r\n")
+    if not blank or len(head) > LARGEST_HEAD:
+        return Malformed("A part of the multipart body has no end of its header fields")
+    headers: dict[str, str] = {}
+    for line in head.decode("utf-8", "replace").split("\r\n")[1:]:
+        name, colon, value = line.partition(":")
+        if not colon:
+            return Malformed("A part of the multipart body has a malformed header field")
+        headers[name.strip().lower()] = value.strip()
+    kind, semicolon, rest = headers.get("content-disposition", "").partition(";")
+    parameters = parse_parameters(semicolon + rest)
+    if kind.strip().lower() != "form-data" or isinstance(parameters, Malformed) or "name" not in parameters:
+        return Malformed("A part of the multipart body does not name its field in Content-Disposition")
+    content_type = parse_content_type(headers["content-type"]) if "content-type" in headers else None
+    if isinstance(content_type, Malformed):
+        return content_type
+    is_file = "filename" in parameters or "filename*" in parameters
+    return Part(parameters["name"], content_type, is_file, data)
+
+
+def _quoted(name: str) -> str:
+    """As browsers write names (HTML, "multipart form data")."""
+    return name.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")

@@ -1,0 +1,158 @@
+"""Text → the JSON value that a schema means by it.
+
+What the wire gives is *raw*: a text, a list or a mapping of raws, or something
+exact that already is JSON (a JSON part of a form, say). Where a schema leaves
+several readings open, the first that it finds valid is taken; where none is
+valid, the first, for the violations to be about.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mockserver.media.json import decode_json
+from mockserver.media.malformed import Malformed
+from mockserver.media.shapes import ANY, STRUCTURED, Shape, Shapes, Types
+from mockserver.plan import JSON, SchemaRef
+from mockserver.schema import Direction, Schemas, SchemaViolation
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """A value that is JSON already and is not read as text."""
+
+    value: JSON
+
+
+Raw: TypeAlias = "str | list[Raw] | dict[str, Raw] | Exact"
+
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,4000})(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+"""JSON's number (RFC 8259, section 6), no longer than Python converts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A value, and how it breaks its schema."""
+
+    value: JSON
+    violations: tuple[SchemaViolation, ...] = ()
+
+
+class Reader:
+    """Reads raws by the schemas of one document, for one direction."""
+
+    def __init__(self, schemas: Schemas, direction: Direction) -> None:
+        self.schemas = schemas
+        self.shapes = Shapes(schemas)
+        self._direction = direction
+
+    def judge(self, raws: Iterable[Raw], ref: SchemaRef | None) -> Judged:
+        """The first valid reading of the first raw that has one; else the first reading of all."""
+        if ref is None:
+            return Judged(plain(next(iter(raws))))
+        first: list[JSON] = []
+        for raw in raws:
+            value = self.read(raw, ref)
+            if self.is_valid(value, ref):
+                return Judged(value)
+            first.append(value)
+        return Judged(first[0], self.schemas.validator(ref, self._direction).violations(first[0]))
+
+    def is_valid(self, value: JSON, ref: SchemaRef) -> bool:
+        """Whether a schema takes a value."""
+        try:
+            return self.schemas.validator(ref, self._direction).is_valid(value)
+        except ValueError:  # nested deeper than the validator goes
+            return False
+
+    def read(self, raw: Raw, ref: SchemaRef) -> JSON:
+        """The valid reading of one raw, or the likeliest."""
+        return self._read(raw, (ref,), {})
+
+    def _read(self, raw: Raw, refs: tuple[SchemaRef, ...], known: dict[object, JSON]) -> JSON:
+        """``known`` keeps a part from being read again for every reading of the whole."""
+        if isinstance(raw, Exact):
+            return raw.value
+        if not refs:
+            return plain(raw)
+        key = (raw if isinstance(raw, str) else id(raw), refs)
+        if key not in known:
+            candidates = list(self._candidates(raw, refs, known)) or [plain(raw)]
+            known[key] = candidates[0] if len(candidates) == 1 else self._choose(candidates, refs)
+        return known[key]
+
+    def _choose(self, candidates: list[JSON], refs: tuple[SchemaRef, ...]) -> JSON:
+        """The candidate that most of the schemas take, the first of those."""
+        return max(candidates, key=lambda each: sum(self.is_valid(each, ref) for ref in refs))
+
+    def _candidates(self, raw: Raw, refs: tuple[SchemaRef, ...], known: dict[object, JSON]) -> Iterator[JSON]:
+        for ref in refs:
+            for shape in self.shapes.of(ref):
+                if isinstance(raw, str):
+                    yield from self._of_text(raw, shape, known)
+                elif isinstance(raw, list) and "array" in shape.types:
+                    yield self._array(raw, shape, known)
+                elif isinstance(raw, dict):
+                    if "array" in shape.types and (listed := _listed(raw)) is not None:
+                        yield self._array(listed, shape, known)
+                    if "object" in shape.types:
+                        yield {
+                            name: self._read(each, shape.property(name), known) for name, each in raw.items()
+                        }
+
+    def _of_text(self, text: str, shape: Shape, known: dict[object, JSON]) -> Iterator[JSON]:
+        yield from scalars(text, shape.types)
+        if shape.types == ANY:
+            return
+        if "array" in shape.types:
+            yield self._array([*text.split(shape.item_separator)] if text else [], shape, known)
+        elif "object" in shape.types and not text:
+            yield {}
+        if shape.types & STRUCTURED and text[:1] in ("[", "{"):
+            value = decode_json(text.encode())
+            if not isinstance(value, Malformed):
+                yield value
+
+    def _array(self, raws: list[Raw], shape: Shape, known: dict[object, JSON]) -> list[JSON]:
+        return [self._read(each, shape.item(i), known) for i, each in enumerate(raws)]
+
+
+def scalars(text: str, types: Types) -> Iterator[JSON]:
+    """The scalars of these types that are written like this, the likeliest first."""
+    if types == ANY:
+        yield text
+        return
+    if "boolean" in types and text in ("true", "false"):
+        yield text == "true"
+    if ("integer" in types or "number" in types) and (match := _NUMBER.fullmatch(text)):
+        if match.lastindex is None:
+            yield int(text)
+        elif (number := float(text)) not in (float("inf"), float("-inf")):
+            yield number
+    if "string" in types:
+        yield text
+    if "null" in types and text in ("", "null"):
+        yield None
+
+
+def plain(raw: Raw) -> JSON:
+    """A raw without a schema: its texts stay texts."""
+    if isinstance(raw, Exact):
+        return raw.value
+    if isinstance(raw, list):
+        return [plain(each) for each in raw]
+    if isinstance(raw, dict):
+        return {name: plain(each) for name, each in raw.items()}
+    return raw
+
+
+def _listed(raw: dict[str, Raw]) -> list[Raw] | None:
+    """``{"": …}`` and ``{"0": …, "1": …}`` as the lists that ``a[]=`` and ``a[0]=`` mean."""
+    if raw.keys() == {""}:
+        only = raw[""]
+        return only if isinstance(only, list) else [only]
+    places = [str(i) for i in range(len(raw))]
+    return [raw[place] for place in places] if raw and raw.keys() == set(places) else None

@@ -1,0 +1,89 @@
+"""Sequential media types: JSON Lines and server-sent events, each a list of items (OpenAPI 3.2)."""
+
+from __future__ import annotations
+
+from mockserver.media.json import decode_json, encode_json
+from mockserver.media.malformed import Malformed
+from mockserver.media.reading import Exact, Raw
+from mockserver.media.types import ContentType
+from mockserver.plan import JSON
+
+_EVENT_FIELDS = ("id", "event", "retry", "data")
+
+
+class JsonLinesFormat:
+    """One JSON value a line: application/x-ndjson, application/jsonl, and json-seq (RFC 7464)."""
+
+    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:  # noqa: ARG002
+        """Blank lines count for nothing."""
+        items = []
+        for number, line in enumerate(data.split(b"\n"), 1):
+            text = line.strip(b" \t\r\x1e")
+            if not text:
+                continue
+            item = decode_json(text)
+            if isinstance(item, Malformed):
+                return Malformed(f"Line {number}: {item.message}")
+            items.append(item)
+        return Exact(items)
+
+    def encode(self, value: JSON) -> bytes:
+        """Each item on a line of its own, the last one too."""
+        return b"".join(encode_json(item) + b"\n" for item in _items(value))
+
+
+class JsonSequenceFormat(JsonLinesFormat):
+    """RFC 7464: as JSON Lines, with a record separator before each."""
+
+    def encode(self, value: JSON) -> bytes:
+        """A separator before and a line feed after each item."""
+        return b"".join(b"\x1e" + encode_json(item) + b"\n" for item in _items(value))
+
+
+class EventStreamFormat:
+    """``text/event-stream`` (HTML, section 9.2): each item an object of id, event, retry and data."""
+
+    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:  # noqa: ARG002
+        """Comments and unknown fields are passed over."""
+        try:
+            text = data.decode().removeprefix("\ufeff")
+        except UnicodeDecodeError:
+            return Malformed("The body is not UTF-8, as an event stream is")
+        events: list[Raw] = []
+        for block in text.replace("\r\n", "\n").replace("\r", "\n").split("\n\n"):
+            event: dict[str, Raw] = {}
+            lines: list[str] = []
+            for line in block.split("\n"):
+                name, _, value = line.partition(":")
+                value = value.removeprefix(" ")
+                if name == "data":
+                    lines.append(value)
+                elif name in _EVENT_FIELDS:
+                    event[name] = value
+            if lines:
+                event["data"] = "\n".join(lines)
+            if event:
+                events.append(event)
+        return events
+
+    def encode(self, value: JSON) -> bytes:
+        """An item of ``data`` and other fields of events is an event; anything else is the data of one."""
+        return "".join(_event(item) for item in _items(value)).encode()
+
+
+def _items(value: JSON) -> list[JSON]:
+    return value if isinstance(value, list) else [value]
+
+
+def _event(item: JSON) -> str:
+    fields = (
+        item
+        if isinstance(item, dict) and "data" in item and item.keys() <= {*_EVENT_FIELDS}
+        else {"data": item}
+    )
+    lines = ""
+    for name in _EVENT_FIELDS:
+        if (value := fields.get(name)) is not None:
+            text = value if isinstance(value, str) else encode_json(value).decode()
+            lines += "".join(f"{name}: {line}\n" for line in text.splitlines() or [""])
+    return lines + "\n"

@@ -1,0 +1,125 @@
+"""The body of a request: choose the documented media type, decode, read and validate."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mockserver.errors import Violation
+from mockserver.media.codec import Codec
+from mockserver.media.malformed import Malformed
+from mockserver.media.reading import Reader
+from mockserver.media.types import ContentType, match_content, parse_content_type
+from mockserver.plan import JSON, MediaType, RequestBody
+from mockserver.serve.parameters import in_request
+
+UNKNOWN = "application/octet-stream"
+"""What a body without ``Content-Type`` may be taken for (RFC 9110, section 8.3)."""
+
+_WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+_RAW_DEFLATE = -15
+_MOST_MEMBERS = 16
+"""A gzip file may have several members (RFC 1952); each costs a copy of what follows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body as read. ``status`` is 0, 413, 415 or 422."""
+
+    value: JSON = None
+    violations: tuple[Violation, ...] = ()
+    status: int = 0
+
+
+NO_BODY = Body()
+
+
+class BodyReader:
+    """Reads the body of one operation's requests. ``max_body``: bytes after decompression."""
+
+    __slots__ = ("_codecs", "_content", "_max_body", "_reader", "_required")
+
+    def __init__(self, body: RequestBody, reader: Reader, max_body: int) -> None:
+        self._content = body.content
+        self._required = body.required
+        self._reader = reader
+        self._max_body = max_body
+        self._codecs: dict[str, Codec] = {}
+
+    def read(self, headers: Mapping[str, str], data: bytes) -> Body:
+        """Where the document names no media type, any body will do."""
+        sent = headers.get("content-type")
+        if not data and (sent is None or not self._required):
+            return _wrong("required", "The body is required") if self._required else NO_BODY
+        if not self._content:
+            return NO_BODY
+        content_type = parse_content_type(UNKNOWN if sent is None else sent)
+        if isinstance(content_type, Malformed):
+            return self._unsupported(sent, content_type.message)
+        media = match_content(self._content, content_type)
+        if media is None:
+            told = "The body has no Content-Type" if sent is None else f"The body is {content_type.name}"
+            return self._unsupported(sent, told)
+        if coding := headers.get("content-encoding"):
+            unpacked = _unpack(data, coding, self._max_body)
+            if isinstance(unpacked, Body):
+                return unpacked
+            data = unpacked
+        return self._read(media, content_type, data)
+
+    def _unsupported(self, sent: str | None, told: str) -> Body:
+        documented = ", ".join(media.name for media in self._content)
+        message = f"{told}; documented: {documented}"
+        return Body(None, (Violation("body", "", "", "mediaType", message, sent, documented),), 415)
+
+    def _read(self, media: MediaType, content_type: ContentType, data: bytes) -> Body:
+        codec = self._codecs.get(media.name)
+        if codec is None:
+            codec = self._codecs[media.name] = Codec(media, self._reader)
+        if not data and codec.needs_text:
+            return _wrong("required", "The body is required")
+        raw = codec.decode(data, content_type)
+        if isinstance(raw, Malformed):
+            return _wrong(raw.keyword, raw.message)
+        judged = codec.judge(raw)
+        violations = tuple(in_request(each, "body") for each in judged.violations)
+        return Body(judged.value, violations, 422 if violations else 0)
+
+
+def _wrong(keyword: str, message: str, status: int = 422) -> Body:
+    return Body(None, (Violation("body", "", "", keyword, message),), status)
+
+
+def _unpack(data: bytes, codings: str, limit: int) -> bytes | Body:
+    """Undo ``Content-Encoding`` (RFC 9110, section 8.4), the last coding first."""
+    for coding in reversed([each.strip().lower() for each in codings.split(",")]):
+        if coding in ("", "identity"):
+            continue
+        if coding not in _WINDOW_BITS:
+            return _wrong("mediaType", f"Content-Encoding {coding!r} is none of gzip, deflate, identity", 415)
+        try:
+            data = _inflate(data, _WINDOW_BITS[coding], limit)
+        except zlib.error:
+            return _wrong("syntax", f"The body is not {coding} as its Content-Encoding says")
+        if len(data) > limit:
+            return _wrong("size", f"The body is over {limit} bytes once decompressed", 413)
+    return data
+
+
+def _inflate(data: bytes, window_bits: int, limit: int) -> bytes:
+    """At most one byte over the limit. Raises zlib.error for what is broken, cut off or trailed."""
+    if window_bits == _WINDOW_BITS["deflate"] and (not data or data[0] & 0x0F != 8):
+        window_bits = _RAW_DEFLATE  # what many clients call deflate lacks zlib's header
+    out = b""
+    for _ in range(_MOST_MEMBERS):
+        inflater = zlib.decompressobj(window_bits)
+        out += inflater.decompress(data, limit + 1 - len(out))
+        if len(out) > limit:
+            return out
+        if not inflater.eof:
+            raise zlib.error("incomplete")
+        data = inflater.unused_data
+        if not data:
+            return out
+    raise zlib.error("too many members")

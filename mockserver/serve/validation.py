@@ -1,0 +1,196 @@
+"""Whether a request keeps to the document: everything it breaks, in one go.
+
+A ``Checker`` belongs to one operation. Its parts are compiled at its first
+request, so that a document of a thousand operations starts at once, and are
+only those that the operation documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from mockserver.errors import Violation
+from mockserver.media.fields import Fields, parse_cookies, parse_fields
+from mockserver.media.percent import decode
+from mockserver.media.reading import Reader
+from mockserver.plan import JSON, Operation, SecurityScheme
+from mockserver.schema import Schemas
+from mockserver.serve.parameters import ABSENT, IGNORED_HEADERS, ParameterReader, Refused
+from mockserver.serve.request import Request
+from mockserver.serve.request_body import BodyReader
+from mockserver.serve.security import Guard
+
+MAX_BODY = 10 * 1024 * 1024
+"""Bytes of a body after decompression."""
+
+Values = Mapping[str, JSON]
+NOTHING: Values = MappingProxyType({})
+
+
+@dataclass(slots=True)
+class Checked:
+    """A request's documented parts, read. Parameters that are absent and have no default are left out.
+
+    Header parameters are under their documented names, a 3.2 ``querystring``
+    parameter under its name in ``query``. What is refused is here too, as far
+    as it could be read. ``status`` is 0 if nothing is wrong, else 401, 413, 415
+    or 422 (it breaks the document); ``challenges`` are the ``WWW-Authenticate``
+    values that belong to 401.
+    """
+
+    path: Values
+    query: Values
+    header: Values
+    cookie: Values
+    body: JSON = None
+    violations: tuple[Violation, ...] = ()
+    status: int = 0
+    challenges: tuple[str, ...] = ()
+
+
+class Checker:
+    """Checks the requests of one operation. ``check`` raises SchemaError if a schema cannot be used."""
+
+    __slots__ = ("_compiled", "_max_body", "_operation", "_reader", "_schemes")
+
+    def __init__(
+        self,
+        operation: Operation,
+        schemas: Schemas,
+        schemes: Mapping[str, SecurityScheme] | None,
+        max_body: int,
+    ) -> None:
+        """``schemes`` is None where credentials are not checked."""
+        self._operation = operation
+        self._reader = Reader(schemas, "request")
+        self._schemes = schemes
+        self._max_body = max_body
+        self._compiled: _Parts | None = None
+
+    def check(self, request: Request, path_parameters: dict[str, str]) -> Checked:
+        """``path_parameters`` are the segments as sent, still percent-encoded."""
+        parts = self._compiled
+        if parts is None:
+            parts = self._compiled = _Parts(self._operation, self._reader, self._schemes, self._max_body)
+        violations: list[Violation] = []
+        path: dict[str, JSON] = {}
+        readers = parts.path
+        for name, text in path_parameters.items():
+            reader = readers.get(name)
+            value = reader(text) if reader is not None else _undeclared(name, text)
+            if isinstance(value, Refused):
+                violations += value.violations
+                value = value.value
+            path[name] = value
+        checked = Checked(path, NOTHING, NOTHING, NOTHING)
+        if parts.has_more:
+            parts.check(request, checked, violations)
+        elif violations:
+            checked.violations, checked.status = tuple(violations), 422
+        return checked
+
+    def undocumented_query(self, request: Request) -> tuple[str, ...]:
+        """Names in the query that the document does not know; OpenAPI leaves them open."""
+        documented = {each.name for each in self._operation.parameters if each.location == "query"}
+        names = parse_fields(request.query_string)
+        return tuple(
+            name for name in names if name.partition("[")[0] not in documented and name not in documented
+        )
+
+
+def compile_checker(
+    operation: Operation,
+    schemas: Schemas,
+    security_schemes: Mapping[str, SecurityScheme],
+    *,
+    security: bool = True,
+    max_body: int = MAX_BODY,
+) -> Checker:
+    """``security=False`` asks for no credentials; ``max_body`` is in bytes, after decompression."""
+    return Checker(operation, schemas, security_schemes if security else None, max_body)
+
+
+class _Parts:
+    """What an operation documents of a request, compiled."""
+
+    def __init__(
+        self,
+        operation: Operation,
+        reader: Reader,
+        schemes: Mapping[str, SecurityScheme] | None,
+        max_body: int,
+    ) -> None:
+        located: dict[str, list[ParameterReader]] = {}
+        for parameter in operation.parameters:
+            if parameter.location == "header" and parameter.name.lower() in IGNORED_HEADERS:
+                continue
+            claimed = {
+                other.name
+                for other in operation.parameters
+                if other.location == parameter.location and other is not parameter
+            }
+            located.setdefault(parameter.location, []).append(ParameterReader(parameter, reader, claimed))
+        self.path = {each.name: each.read for each in located.get("path", ())}
+        self._query = located.get("query", ())
+        self._querystring = located.get("querystring", ())
+        self._header = located.get("header", ())
+        self._cookie = located.get("cookie", ())
+        self._body = BodyReader(operation.body, reader, max_body) if operation.body else None
+        self._guard = (
+            Guard(operation.security, schemes) if schemes is not None and operation.security else None
+        )
+        self.has_more = bool(
+            self._query or self._querystring or self._header or self._cookie or self._body or self._guard
+        )
+
+    def check(self, request: Request, checked: Checked, violations: list[Violation]) -> None:
+        """Add everything but the path, and the verdict on all of it."""
+        fields: Fields = {}
+        cookies: Fields = {}
+        if self._query or self._guard:
+            fields = parse_fields(request.query_string)
+        if self._cookie or self._guard:
+            cookies = parse_cookies(request.headers.get("cookie", ""))
+        if self._query:
+            checked.query = _values(self._query, fields, violations)
+        if self._querystring:
+            checked.query = {**checked.query, **_values(self._querystring, request.query_string, violations)}
+        if self._header:
+            checked.header = _values(self._header, request.headers, violations)
+        if self._cookie:
+            checked.cookie = _values(self._cookie, cookies, violations)
+        status = 0
+        if self._body:
+            body = self._body.read(request.headers, request.body)
+            checked.body, status = body.value, body.status
+            violations += body.violations
+        if self._guard and (denied := self._guard.check(request.headers, fields, cookies)):
+            checked.challenges, status = denied.challenges, 401
+            violations[:0] = denied.violations
+        if violations:
+            checked.violations, checked.status = tuple(violations), status or 422
+
+
+def _values(readers: Iterable[ParameterReader], source: object, violations: list[Violation]) -> Values:
+    values: dict[str, JSON] = {}
+    for reader in readers:
+        value = reader.read(source)
+        if isinstance(value, Refused):
+            violations += value.violations
+            value = value.value
+            if value is None:
+                continue
+        if value is not ABSENT:
+            values[reader.name] = value
+    return values
+
+
+def _undeclared(name: str, text: str) -> JSON | Refused:
+    """A parameter of the path template that no parameter describes is a string."""
+    value = decode(text)
+    if value is None:
+        message = f"{text!r} is not percent-encoded UTF-8"
+        return Refused((Violation("path", name, "", "syntax", message, text),), text)
+    return value
