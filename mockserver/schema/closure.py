@@ -101,6 +101,11 @@ class Closure:
         except RecursionError:
             raise SchemaError(ref, "the schema is nested too deeply") from None
 
+    def hidden(self, ref: SchemaRef) -> Names:
+        """The properties that the schema at ``ref`` hides from the direction."""
+        place = self._references.follow(ref)
+        return self._hides(place.ref, place.node) if isinstance(place.node, dict) else NONE
+
     def _bundle(self, ref: SchemaRef) -> Bundle:
         root = self._define(ref, NONE)
         reached: dict[str, Definition] = {}
@@ -251,15 +256,11 @@ class Closure:
             )
         if isinstance(parts := node.get("allOf"), list):
             for i in range(len(parts)):
-                names |= self._part_hides(f"{at}/allOf/{i}")
+                names |= self.hidden(f"{at}/allOf/{i}")
         if not self._draft_4 and isinstance(node.get("$ref"), str):
-            names |= self._part_hides(self._references.resolve(at, node["$ref"]))
+            names |= self.hidden(self._references.resolve(at, node["$ref"]))
         found = self._hidden[at] = frozenset(names) if names else NONE
         return found
-
-    def _part_hides(self, at: SchemaRef) -> Names:
-        place = self._references.follow(at)
-        return self._hides(place.ref, place.node) if isinstance(place.node, dict) else NONE
 
     def _is_flagged(self, at: SchemaRef, node: JSON, depth: int = 0) -> bool:
         if not isinstance(node, dict) or depth > 8:

@@ -9,6 +9,7 @@ anchors that authors used to other engines mean by them.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 BACKTRACK_LIMIT = 100_000
@@ -88,3 +89,12 @@ def _is_set(atom: str) -> bool:
 def _literal(atom: str) -> str:
     # Bare, they would nest classes, or begin a range or a set operation
     return f"\\{atom}" if atom in ("[", "-") else atom
+
+
+@lru_cache(maxsize=4096)
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """Whether a text has a match, by the engine that judges values. Raises ValueError for no pattern."""
+    from jsonschema_rs import Draft202012Validator, FancyRegexOptions
+
+    options = FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT)
+    return Draft202012Validator({"pattern": strict(pattern)}, pattern_options=options, offline=True).is_valid

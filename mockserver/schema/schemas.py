@@ -34,6 +34,10 @@ class Schemas:
         """What ``$ref: target`` means in the schema at ``at``."""
         return self._references.resolve(at, target)
 
+    def hidden(self, ref: SchemaRef, direction: Direction) -> frozenset[str]:
+        """The properties that the schema at ``ref`` keeps from a direction by readOnly or writeOnly."""
+        return self._closures[direction].hidden(ref)
+
     def validator(self, ref: SchemaRef, direction: Direction) -> Validator:
         """The validator of the schema at ``ref``. Raises SchemaError if it cannot be one."""
         validator = self._validators.get((ref, direction))

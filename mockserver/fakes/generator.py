@@ -1,0 +1,217 @@
+"""Values of any shape: choices are made, a type is picked, and its maker called.
+
+A way that leads nowhere raises DeadEnd; whoever had another way tries that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mockserver.fakes.arrays import make_array
+from mockserver.fakes.errors import DeadEnd
+from mockserver.fakes.numbers import number
+from mockserver.fakes.objects import make_object
+from mockserver.fakes.run import Run, Style
+from mockserver.fakes.shape import Choice, Shape
+from mockserver.fakes.shapes import Shapes
+from mockserver.fakes.texts import Texts
+from mockserver.plan import JSON, SchemaRef
+from mockserver.schema import Direction, Schemas
+
+MOST_WAYS = 24
+"""Combinations of choices that are followed for one value."""
+
+_MANNERS: tuple[tuple[Style, bool], ...] = (
+    # style, and whether examples are passed over
+    ("full", False),
+    ("full", True),
+    ("mixed", True),
+    ("lean", True),
+    ("mixed", True),
+    ("full", True),
+)
+_BY_LIKELIHOOD: tuple[str, ...] = ("object", "array", "string", "number", "integer", "boolean")
+_KEYWORDS_OF: tuple[tuple[str, str], ...] = (
+    # what a schema without a type is about, by what it says
+    ("object", "object_parts"),
+    ("object", "required"),
+    ("array", "array_parts"),
+    ("array", "contains"),
+    ("string", "patterns"),
+    ("number", "steps"),
+    ("object", "fewest_members"),
+    ("array", "fewest_items"),
+    ("string", "shortest"),
+    ("string", "formats"),
+)
+
+
+class Generator:
+    """Makes values for one direction of one document."""
+
+    def __init__(self, schemas: Schemas, direction: Direction, texts: Texts) -> None:
+        self.shapes = Shapes(schemas, direction)
+        self._schemas = schemas
+        self._direction: Direction = direction
+        self._texts = texts
+        self.members: dict[Shape, list[tuple[str, tuple[SchemaRef, ...] | None]]] = {}
+        self._samples: dict[Shape, list[JSON]] = {}
+
+    def make(self, refs: tuple[SchemaRef, ...], name: str, run: Run) -> JSON:
+        """A value that all schemas at ``refs`` allow, for a member called ``name``. Raises DeadEnd."""
+        shape = self.shapes.shape(refs)
+        run.spend(shape)
+        if not run.is_fresh and (samples := self.samples(shape)):
+            return samples[int(run.rng.random() * len(samples))]
+        run.depth += 1
+        run.active[shape.refs] += 1
+        try:
+            if run.is_careful and shape.needs_test:
+                return self._make_tested(shape, name, run)
+            return self._make(shape, name, run)
+        finally:
+            run.depth -= 1
+            run.active[shape.refs] -= 1
+
+    def is_valid(self, shape: Shape, value: JSON) -> bool:
+        """Whether each schema of the conjunction allows ``value``."""
+        return all(self._schemas.validator(ref, self._direction).is_valid(value) for ref in shape.refs)
+
+    def samples(self, shape: Shape) -> list[JSON]:
+        """The examples and defaults of a shape that are valid."""
+        if not shape.samples:
+            return shape.samples
+        valid = self._samples.get(shape)
+        if valid is None:
+            valid = self._samples[shape] = [each for each in shape.samples if self.is_valid(shape, each)]
+        return valid
+
+    def _make(self, shape: Shape, name: str, run: Run) -> JSON:
+        dead_end = DeadEnd(shape.at, "no combination of its alternatives is possible")
+        for i, settled in enumerate(self._ways(shape, run)):
+            if i >= MOST_WAYS:
+                break
+            try:
+                return self._make_settled(settled, name, run)
+            except DeadEnd as other:
+                dead_end = other
+        raise dead_end
+
+    def _make_tested(self, shape: Shape, name: str, run: Run) -> JSON:
+        """As ``_make``, but what comes out wrong is made again, in another manner and by other choices."""
+        style, is_fresh, size = run.style, run.is_fresh, run.size
+        dead_end = DeadEnd(shape.at, "no value that was tried is valid")
+        try:
+            for manner, run.is_fresh in _MANNERS:
+                run.style = manner if style == "full" else style
+                for i, settled in enumerate(self._ways(shape, run)):
+                    if i >= MOST_WAYS:
+                        break
+                    run.size = size
+                    try:
+                        value = self._make_settled(settled, name, run)
+                    except DeadEnd as other:
+                        dead_end = other
+                        continue
+                    if self.is_valid(shape, value):
+                        return value
+        finally:
+            run.style, run.is_fresh = style, is_fresh
+        raise dead_end
+
+    def _ways(self, shape: Shape, run: Run) -> Iterator[Shape]:
+        """The shapes that are left when all choices are made, one way after the other."""
+        if reason := shape.contradiction():
+            raise DeadEnd(shape.at, reason)
+        if not shape.choices:
+            yield shape
+            return
+        choice = shape.choices[0]
+        faults: list[str] = []
+        for option in self._order(shape, choice, run):
+            taken = self.shapes.take(shape, choice, option)
+            if fault := taken.contradiction():
+                faults.append(fault)
+                continue
+            yield from self._ways(taken, run)
+        if len(faults) == len(choice.options):
+            raise DeadEnd(choice.at, f"none of its alternatives is possible: {faults[0]}")
+
+    def _order(self, shape: Shape, choice: Choice, run: Run) -> list[int]:
+        """The options in the order to try them: by chance, but null last, and recursion later than that."""
+        count = len(choice.options)
+        if choice.kind == "dependent":
+            return [1, 0] if run.style == "lean" else [0, 1]
+        order = list(range(count))
+        if count > 1:
+            run.rng.shuffle(order)
+            if len(order) <= MOST_WAYS:
+                order.sort(key=lambda option: self._reluctance(choice, option, run))
+        return order
+
+    def _reluctance(self, choice: Choice, option: int, run: Run) -> int:
+        refs = choice.options[option].refs
+        if not refs:
+            return 0
+        branch = self.shapes.shape(refs)
+        if branch.types == {"null"} or branch.options == [None]:
+            return 1
+        is_recursive = run.active[branch.refs] > 0
+        if is_recursive or (not run.is_modest and branch.types & {"object", "array"}):
+            return 2
+        return 0
+
+    def _make_settled(self, shape: Shape, name: str, run: Run) -> JSON:
+        if shape.options is not None:
+            return self._option(shape, run)
+        dead_end = DeadEnd(shape.at, "no type is possible")
+        for kind in _types(shape, name, run):
+            try:
+                return self._make_typed(kind, shape, name, run)
+            except DeadEnd as other:
+                dead_end = other
+        raise dead_end
+
+    def _option(self, shape: Shape, run: Run) -> JSON:
+        options = shape.options or []
+        if shape.needs_test or len(shape.refs) > 1 or shape.patterns or shape.low is not None:
+            options = [each for each in options if self.is_valid(shape, each)] or options
+        told = [each for each in options if each is not None] or options
+        return told[int(run.rng.random() * len(told))]
+
+    def _make_typed(self, kind: str, shape: Shape, name: str, run: Run) -> JSON:
+        match kind:
+            case "null":
+                return None
+            case "boolean":
+                return run.rng.random() < 0.5
+            case "string":
+                return self._texts.text(shape, name, run.rng, run.now_ms)
+            case "integer" | "number":
+                return number(shape, name, run.rng, run.now_ms, whole=kind == "integer")
+            case "array":
+                return make_array(self, shape, name, run)
+            case _:
+                return make_object(self, shape, run)
+
+
+def _types(shape: Shape, name: str, run: Run) -> list[str]:
+    """The types to try, the likeliest first; null is the last resort."""
+    kinds = [
+        each for each in ("object", "array", "string", "number", "integer", "boolean") if each in shape.types
+    ]
+    if "number" in kinds and "integer" in kinds:
+        kinds.remove("integer")
+    about = next(
+        (kind for kind, facts in _KEYWORDS_OF if getattr(shape, facts) and kind in shape.types), None
+    )
+    if about is None and (shape.low is not None or shape.high is not None) and "number" in kinds:
+        about = "number"
+    if about is None and len(kinds) == 6:  # anything will do
+        about = "string" if name else "object"
+    elif about is None and len(kinds) > 1:
+        about = kinds[int(run.rng.random() * len(kinds))]
+    if about in kinds:
+        kinds.remove(about)
+        kinds.insert(0, about)
+    return [*kinds, "null"] if "null" in shape.types else kinds

@@ -1,0 +1,82 @@
+"""Texts grown from a pattern, and tested against the engine that judges values."""
+
+from __future__ import annotations
+
+import random
+
+from mockserver.fakes.regex import Again, Chars, Choice, Group, Node, PatternError, Repeat, Run, parse
+from mockserver.schema.patterns import matcher
+
+LONGEST = 100_000
+"""Characters of a text at most."""
+
+_SPREADS = (4, 8, 2, 0, 12, 24, 1, 48, 96, 200, 1000)
+"""By how much an open repetition may exceed its least count, from one attempt to the next."""
+
+
+def matching(
+    pattern: str, rng: random.Random, shortest: int = 0, longest: int | None = None, attempts: int = 60
+) -> str | None:
+    """A text of ``shortest`` to ``longest`` characters with a match of ``pattern``, or None."""
+    try:
+        tree = parse(pattern)
+        is_match = matcher(pattern)
+        for attempt in range(attempts):
+            spread = _SPREADS[attempt % len(_SPREADS)]
+            if shortest and attempt % 2:
+                spread = max(spread, shortest)
+            text = grow(tree, rng, spread)
+            if len(text) < shortest and not pattern.endswith("$"):
+                text += "x" * (shortest - len(text))
+            if shortest <= len(text) and (longest is None or len(text) <= longest) and is_match(text):
+                return text
+    except (PatternError, RecursionError, ValueError):
+        return None
+    return None
+
+
+def grow(tree: Node, rng: random.Random, spread: int) -> str:
+    """One text. Raises PatternError for one that would be longer than LONGEST."""
+    growth = _Growth(rng, spread)
+    growth.write(tree)
+    return "".join(growth.out)
+
+
+class _Growth:
+    def __init__(self, rng: random.Random, spread: int) -> None:
+        self.out: list[str] = []
+        self._rng = rng
+        self._spread = spread
+        self._groups: dict[str, str] = {}
+
+    def write(self, node: Node) -> None:
+        match node:
+            case Chars(chars):
+                self.out.append(chars[int(self._rng.random() * len(chars))])
+            case Run(parts):
+                for part in parts:
+                    self.write(part)
+            case Choice(options):
+                self.write(options[int(self._rng.random() * len(options))])
+            case Repeat(part, least, most):
+                self._repeat(part, least, most)
+            case Group(part, names):
+                start = len(self.out)
+                self.write(part)
+                text = "".join(self.out[start:])
+                self._groups.update(dict.fromkeys(names, text))
+            case Again(name):
+                self.out.append(self._groups.get(name, ""))
+
+    def _repeat(self, part: Node, least: int, most: int | None) -> None:
+        high = least + self._spread if most is None else min(most, least + self._spread)
+        count = least if high <= least else self._rng.randint(least, high)
+        if count > LONGEST:
+            raise PatternError(f"its matches are longer than {LONGEST} characters")
+        if isinstance(part, Chars):
+            self.out.append("".join(self._rng.choices(part.chars, k=count)))
+            return
+        for _ in range(count):
+            self.write(part)
+            if len(self.out) > LONGEST:
+                raise PatternError(f"its matches are longer than {LONGEST} characters")

@@ -1,0 +1,93 @@
+"""Numbers: within bounds, on the grid of ``multipleOf``, and of a usual size for their name."""
+
+from __future__ import annotations
+
+import math
+import random
+from fractions import Fraction
+
+from mockserver.fakes.errors import DeadEnd
+from mockserver.fakes.names import MONEY, NUMBERS, is_time, last_word
+from mockserver.fakes.shape import Shape
+
+_CENT = Fraction(1, 100)
+_FINEST = Fraction(1, 10**18)
+
+
+def number(shape: Shape, name: str, rng: random.Random, now_ms: int, *, whole: bool) -> int | float:
+    """A number of the shape; ``whole`` for an integer. Raises DeadEnd if there is none."""
+    step = _grid(shape.steps, whole=whole)
+    usual_low, usual_high = _usual(shape, name, now_ms, whole=whole)
+    low, high = _overlap(shape, usual_low, usual_high)
+    if step is None:
+        step = _CENT
+        while (high - low) / step < 10 and step > _FINEST and low != high:
+            step /= 10
+    count = _pick(shape, step, low, high, rng)
+    if count is None and (shape.low is not None or shape.high is not None):
+        low = shape.low if shape.low is not None else min(low, high - 1000 * step)
+        high = shape.high if shape.high is not None else max(high, low + 1000 * step)
+        count = _pick(shape, step, low, high, rng)
+    if count is None:
+        count = _pick(shape, step, min(low, Fraction(0)), max(high, 10 * step), rng)
+    if count is None:
+        raise DeadEnd(shape.at, f"there is no multiple of {step} within its bounds")
+    found = count * step
+    if whole:
+        return int(found)
+    try:
+        return float(found)
+    except OverflowError:
+        return int(found)
+
+
+def _grid(steps: list[Fraction], *, whole: bool) -> Fraction | None:
+    """The least common multiple of the steps."""
+    if whole:
+        steps = [*steps, Fraction(1)]
+    if not steps:
+        return None
+    grid = steps[0]
+    for step in steps[1:]:
+        denominator = grid.denominator * step.denominator
+        left, right = grid.numerator * step.denominator, step.numerator * grid.denominator
+        grid = Fraction(math.lcm(left, right), denominator)
+    return grid
+
+
+def _usual(shape: Shape, name: str, now_ms: int, *, whole: bool) -> tuple[Fraction, Fraction]:
+    if whole and is_time(name):
+        now = now_ms if "int64" in shape.formats or last_word(name) in ("ms", "millis") else now_ms // 1000
+        return Fraction(now - now // 1000), Fraction(now)
+    low, high = NUMBERS.get(last_word(name), (1, 100))
+    return Fraction(low), Fraction(high)
+
+
+def _overlap(shape: Shape, low: Fraction, high: Fraction) -> tuple[Fraction, Fraction]:
+    """The part of the usual range that is allowed, or else a range of that size at the nearer bound."""
+    span = high - low
+    if shape.low is not None and shape.low > low:
+        low, high = shape.low, max(high, shape.low + (span if shape.low >= high else 0))
+    if shape.high is not None and shape.high < high:
+        high = shape.high
+        low = (
+            max(shape.low, high - span)
+            if shape.low is not None
+            else min(low, high - span if low > high else low)
+        )
+    return low, high
+
+
+def _pick(shape: Shape, step: Fraction, low: Fraction, high: Fraction, rng: random.Random) -> int | None:
+    """How many steps make a number between the bounds."""
+    first, last = math.ceil(low / step), math.floor(high / step)
+    if shape.low_open and shape.low is not None and first * step <= shape.low:
+        first = math.floor(shape.low / step) + 1
+    if shape.high_open and shape.high is not None and last * step >= shape.high:
+        last = math.ceil(shape.high / step) - 1
+    return rng.randint(first, last) if first <= last else None
+
+
+def is_money(name: str) -> bool:
+    """Whether numbers of this name are sums of money."""
+    return last_word(name) in MONEY

@@ -1,0 +1,263 @@
+r"""Regular expressions as trees, for texts to grow from (ECMA 262 with the usual extensions).
+
+A tree says what to write, not what to accept: assertions (``^ $ \b``,
+lookarounds) write nothing and are left out, and a class of characters is a
+sample of it, printable where it can be.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+_PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
+_LETTERS = "".join(c for c in _PRINTABLE if c.isalpha())
+_DIGITS = "0123456789"
+_WORD = _LETTERS + _DIGITS + "_"
+_ANY = _LETTERS + _DIGITS + " "
+_WIDE = (
+    _PRINTABLE + "\t\n" + "".join(map(chr, range(0xA1, 0x250))) + "αβγδεζηθλμνξπρστφχψω" + "абвгдежзиклмно"
+)
+_CLASSES = {"d": _DIGITS, "w": _WORD, "s": " \t\n"}
+_PROPERTIES = {
+    **dict.fromkeys(("L", "Letter", "Alphabetic", "Alpha", "Script=Latin", "Latin"), _LETTERS),
+    **dict.fromkeys(("Lu", "Uppercase_Letter", "Uppercase"), _LETTERS[:26]),
+    **dict.fromkeys(("Ll", "Lowercase_Letter", "Lowercase"), _LETTERS[26:]),
+    **dict.fromkeys(("N", "Nd", "Number"), _DIGITS),
+    **dict.fromkeys(("P", "Punctuation", "Po"), "!%&*,./:;?@"),
+    **dict.fromkeys(("S", "Sm", "Symbol"), "+<=>|~"),
+    **dict.fromkeys(("Z", "Zs", "Separator"), " "),
+    "Script=Greek": "αβγδεζηθλμνξπρστφχψω",
+    "Script=Cyrillic": "абвгдежзиклмно",
+}
+_CONTROLS = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "v": "\v", "0": "\0"}
+_QUANTIFIER = re.compile(r"(?:([*+?])|\{(\d{1,9})(,(\d{1,9})?)?\})[?+]?")
+_GROUP = re.compile(r"\((?:\?(?:(:)|(=|!|<=|<!)|P?<([^>]+)>|>|[a-z-]+(:|\))))?")
+_ESCAPE = re.compile(
+    r"\\(?:u\{(?P<wide>[0-9A-Fa-f]{1,6})\}|u(?P<four>[0-9A-Fa-f]{4})|x(?P<two>[0-9A-Fa-f]{2})"
+    r"|(?P<p>[pP])\{(?P<property>[^}]*)\}|c(?P<control>[A-Za-z])|k<(?P<name>[^>]+)>|(?P<other>.))",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chars:
+    """One of these characters."""
+
+    chars: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One after the other."""
+
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of these."""
+
+    options: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """``part`` over and over; without ``most``, as often as one likes."""
+
+    part: Node
+    least: int
+    most: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A capturing group."""
+
+    part: Node
+    names: tuple[str, ...]
+    """Its number, and its name if it has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What a group matched."""
+
+    name: str
+
+
+Node = Chars | Run | Choice | Repeat | Group | Again
+NOTHING = Run(())
+
+
+class PatternError(ValueError):
+    """A pattern that this parser does not read."""
+
+
+@lru_cache(maxsize=2048)
+def parse(pattern: str) -> Node:
+    """The tree of a pattern. Raises PatternError."""
+    parser = _Parser(pattern)
+    try:
+        tree = parser.choice()
+    except RecursionError:
+        raise PatternError("the groups are nested too deeply") from None
+    if parser.at < len(pattern):
+        raise PatternError(f"unbalanced parenthesis at {parser.at}")
+    return tree
+
+
+class _Parser:
+    def __init__(self, pattern: str) -> None:
+        self.at = 0
+        self._pattern = pattern
+        self._groups = 0
+
+    def choice(self) -> Node:
+        options = [self._run()]
+        while self._peek() == "|":
+            self.at += 1
+            options.append(self._run())
+        return options[0] if len(options) == 1 else Choice(tuple(options))
+
+    def _peek(self) -> str:
+        return self._pattern[self.at : self.at + 1]
+
+    def _run(self) -> Node:
+        parts: list[Node] = []
+        while (char := self._peek()) and char not in "|)":
+            part = self._atom(char)
+            quantifier = _QUANTIFIER.match(self._pattern, self.at)
+            if quantifier:
+                self.at = quantifier.end()
+                part = self._repeat(part, quantifier)
+            if part is not NOTHING:
+                parts.append(part)
+        return parts[0] if len(parts) == 1 else Run(tuple(parts)) if parts else NOTHING
+
+    @staticmethod
+    def _repeat(part: Node, quantifier: re.Match[str]) -> Node:
+        sign, least, comma, most = quantifier.groups()
+        if part is NOTHING:
+            return NOTHING
+        if sign:
+            return Repeat(part, int(sign == "+"), 1 if sign == "?" else None)
+        return Repeat(part, int(least), int(most) if most else None if comma else int(least))
+
+    def _atom(self, char: str) -> Node:
+        if char == "(":
+            return self._group()
+        if char == "[":
+            return self._class()
+        if char == "\\":
+            return self._escape()
+        self.at += 1
+        return NOTHING if char in "^$" else Chars(_ANY if char == "." else char)
+
+    def _group(self) -> Node:
+        opening = _GROUP.match(self._pattern, self.at)
+        if opening is None:
+            raise PatternError(f"there is no group at {self.at}")
+        self.at = opening.end()
+        _, look, name, flags = opening.groups()
+        if flags == ")":
+            return NOTHING  # (?i): in force from here on, and of no matter to what is written
+        captures = opening[0] == "(" or name is not None
+        if captures:
+            self._groups += 1
+        number = str(self._groups)
+        inside = self.choice()
+        if self._peek() != ")":
+            raise PatternError("a group is not closed")
+        self.at += 1
+        if look:
+            return NOTHING
+        return Group(inside, (number, name) if name else (number,)) if captures else inside
+
+    def _escape(self) -> Node:
+        name = self._read_escape()
+        if isinstance(name, Again):
+            return name
+        return Chars(name) if name else NOTHING
+
+    def _read_escape(self) -> str | Again:
+        """The characters an escape stands for; none for an assertion."""
+        escape = _ESCAPE.match(self._pattern, self.at)
+        if escape is None:
+            raise PatternError("the pattern ends in a backslash")
+        self.at = escape.end()
+        code = escape["wide"] or escape["four"] or escape["two"]
+        if code:
+            return chr(min(int(code, 16), 0x10FFFF))
+        if escape["p"]:
+            named = escape["property"].removeprefix("General_Category=").removeprefix("gc=")
+            chars = _PROPERTIES.get(named, _LETTERS)
+            return chars if escape["p"] == "p" else _without(chars)
+        if escape["control"]:
+            return chr(ord(escape["control"]) % 32)
+        if escape["name"]:
+            return Again(escape["name"])
+        char = escape["other"]
+        if char in "bBAzZG":
+            return ""
+        if char.isdigit() and char != "0":
+            return Again(char)
+        if char.lower() in _CLASSES:
+            chars = _CLASSES[char.lower()]
+            return chars if char.islower() else _without(chars)
+        return _CONTROLS.get(char, char)
+
+    def _class(self) -> Node:
+        self.at += 1
+        negated = self._peek() == "^"
+        self.at += negated
+        atoms: list[str] = []
+        dashes: list[int] = []
+        while self._peek() != "]":
+            if not (char := self._peek()):
+                raise PatternError("a class is not closed")
+            if char == "\\":
+                read = "\b" if self._pattern.startswith("\\b", self.at) else self._read_escape()
+                self.at += 2 if read == "\b" else 0
+                atoms.append(read if isinstance(read, str) else "")
+            else:
+                if char == "-":
+                    dashes.append(len(atoms))
+                atoms.append(char)
+                self.at += 1
+        self.at += 1
+        chars = _members(atoms, frozenset(dashes))
+        if negated:
+            return Chars(_without(chars))
+        if not chars:
+            raise PatternError("a class has no members")
+        return Chars(chars)
+
+
+def _members(atoms: list[str], dashes: frozenset[int]) -> str:
+    out: dict[str, None] = {}
+    at = 0
+    while at < len(atoms):
+        ends = at + 1 in dashes and at + 2 < len(atoms) and len(atoms[at]) == len(atoms[at + 2]) == 1
+        out.update(dict.fromkeys(_span(atoms[at], atoms[at + 2]) if ends else atoms[at]))
+        at += 3 if ends else 1
+    # Of a class that goes beyond them, plain letters and digits read best
+    plain = "".join(c for c in out if c in _WORD)
+    return plain if len(plain) >= 26 and len(out) > len(_PRINTABLE) else "".join(out)
+
+
+def _span(low: str, high: str) -> str:
+    first, last = ord(low), ord(high)
+    return "".join(
+        c for c in map(chr, range(first, min(last, first + 0x7FF) + 1)) if not "\ud800" <= c <= "\udfff"
+    )
+
+
+def _without(chars: str) -> str:
+    """A sample of the complement, of letters and digits where there are any."""
+    left = set(chars)
+    for pool in (_ANY, _PRINTABLE, _WIDE):
+        if found := "".join(c for c in pool if c not in left):
+            return found
+    raise PatternError("a class has no members")

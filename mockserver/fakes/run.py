@@ -1,0 +1,55 @@
+"""One attempt at one value: its dice, its manner, and what it has spent."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mockserver.fakes.errors import DeadEnd
+from mockserver.fakes.shape import Shape
+
+Style = Literal["full", "mixed", "lean"]
+"""Whether optional members are there: all of them, some, or none."""
+
+MODEST = 250
+"""Parts of a value after which only what is required is still added."""
+MOST = 20_000
+"""Parts of a value, all tries counted, after which the attempt is given up."""
+DEEP = 5
+"""Levels after which only what is required is still added."""
+DEEPEST = 60
+
+
+@dataclass(slots=True)
+class Run:
+    """State of an attempt; every part of the generator writes to it."""
+
+    rng: random.Random
+    now_ms: int
+    style: Style = "full"
+    is_careful: bool = False
+    """Whether parts that may be wrong are tested where they are made, and made again."""
+    is_fresh: bool = False
+    """Whether examples are passed over, since they would be the same again."""
+    spent: int = 0
+    size: int = 0
+    """Parts of the value as it stands; what was thrown away does not count."""
+    depth: int = 0
+    active: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    """Conjunctions whose values are being made, to know recursion by."""
+
+    def spend(self, shape: Shape) -> None:
+        """Count one part. Raises DeadEnd when too much has been spent."""
+        self.spent += 1
+        self.size += 1
+        if self.spent > MOST:
+            raise DeadEnd(shape.at, f"its values have more than {MOST} parts")
+        if self.depth > DEEPEST:
+            raise DeadEnd(shape.at, f"its values are nested more than {DEEPEST} levels deep")
+
+    @property
+    def is_modest(self) -> bool:
+        """Whether there is room for what is not required."""
+        return self.depth < DEEP and self.size < MODEST

@@ -1,0 +1,150 @@
+"""Shapes of the schemas of one document, seen from one direction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from mockserver.fakes.addition import add
+from mockserver.fakes.identity import identity, type_of
+from mockserver.fakes.shape import Choice, Option, Shape, Taken
+from mockserver.plan import JSON, SchemaRef
+from mockserver.schema import Direction, Schemas
+from mockserver.schema.keywords import is_draft_4
+from mockserver.schema.pointers import escape, unescape
+
+
+class Shapes:
+    """Sums up conjunctions of schemas. Shapes are kept, so that equal questions cost nothing."""
+
+    def __init__(self, schemas: Schemas, direction: Direction) -> None:
+        self._schemas = schemas
+        self._direction: Direction = direction
+        self._draft_4 = is_draft_4(schemas.dialect)
+        self._shapes: dict[tuple[tuple[SchemaRef, ...], Taken], Shape] = {}
+
+    def shape(self, refs: tuple[SchemaRef, ...], taken: Taken = ()) -> Shape:
+        """The sum of the schemas at ``refs``, with some choices made."""
+        shape = self._shapes.get((refs, taken))
+        if shape is None:
+            canonical = tuple(dict.fromkeys(self._schemas.lookup(ref)[1] for ref in refs))
+            shape = self._shapes.get((canonical, taken))
+            if shape is None:
+                shape = self._shapes[canonical, taken] = self._sum(canonical, taken)
+            self._shapes[refs, taken] = shape
+        return shape
+
+    def take(self, shape: Shape, choice: Choice, option: int) -> Shape:
+        """The shape that is left when one of its choices is made."""
+        return self.shape(shape.refs, (*shape.taken, (choice.at, option)))
+
+    def _sum(self, refs: tuple[SchemaRef, ...], taken: Taken) -> Shape:
+        shape = Shape(refs, taken)
+        made = dict(taken)
+        seen: set[SchemaRef] = set()
+        stack = [(ref, True) for ref in reversed(refs)]
+        while stack:
+            at, is_whole = stack.pop()
+            node, ref = self._schemas.lookup(at)
+            if ref in seen:
+                continue
+            seen.add(ref)
+            if node is False:
+                shape.fault = "its schema is false"
+            elif isinstance(node, dict):
+                add(shape, node, ref, self._schemas.dialect, is_whole=is_whole)
+                hidden = self._schemas.hidden(ref, self._direction)
+                shape.forbidden |= hidden
+                shape.concealed |= hidden
+                stack.extend(reversed(list(self._parts(shape, node, ref, made, is_whole))))
+        self._settle(shape)
+        return shape
+
+    @staticmethod
+    def _settle(shape: Shape) -> None:
+        """What can be said only when all schemas have been added."""
+        for name in shape.concealed:  # by readOnly or writeOnly, which lifts the duty to send it
+            shape.required.pop(name, None)
+        if clash := shape.forbidden.intersection(shape.required):
+            shape.fault = f"{min(clash)!r} is both required and ruled out"
+        asserted = len(shape.patterns) + len(shape.formats)
+        if asserted > 1 or (shape.formats and (shape.shortest or shape.longest is not None)):
+            shape.needs_test = True
+        if shape.options is not None:
+            excluded = {identity(each) for each in shape.excluded}
+            shape.options = [
+                each
+                for each in shape.options
+                if type_of(each) in shape.types and identity(each) not in excluded
+            ]
+
+    def _parts(
+        self,
+        shape: Shape,
+        node: Mapping[str, JSON],
+        ref: SchemaRef,
+        made: dict[SchemaRef, int],
+        is_whole: bool,
+    ) -> Iterator[tuple[SchemaRef, bool]]:
+        """The schemas that are part of this one: unconditionally, or by a choice already made."""
+        for keyword in ("$ref", "$dynamicRef"):
+            if isinstance(target := node.get(keyword), str) and not (
+                self._draft_4 and keyword == "$dynamicRef"
+            ):
+                yield self._schemas.resolve(ref, target), is_whole
+        if "oneOf" not in node and "anyOf" not in node and (tag := self._tag(node, shape.refs[0])):
+            shape.tags.setdefault(*tag)  # a parent's discriminator, in a schema that inherits by allOf
+        if isinstance(parts := node.get("allOf"), list):
+            yield from ((f"{ref}/allOf/{i}", is_whole and len(parts) == 1) for i in range(len(parts)))
+        for choice in self.choices(node, ref):
+            if choice.at not in made:
+                shape.choices.append(choice)
+                shape.needs_test = True
+                continue
+            option = choice.options[made[choice.at]]
+            if choice.kind in ("oneOf", "if"):
+                shape.needs_test = True
+            if option.required:
+                shape.required.setdefault(option.required)
+            if option.forbidden:
+                shape.forbidden.add(option.forbidden)
+            if option.tag:
+                shape.tags.setdefault(*option.tag)
+            yield from ((each, is_whole) for each in option.refs)
+
+    def choices(self, node: Mapping[str, JSON], ref: SchemaRef) -> Iterator[Choice]:
+        """The choices that a schema leaves open."""
+        for kind in ("oneOf", "anyOf"):
+            if isinstance(branches := node.get(kind), list):
+                options = tuple(
+                    Option((f"{ref}/{kind}/{i}",), tag=self._tag(node, f"{ref}/{kind}/{i}"))
+                    for i in range(len(branches))
+                )
+                yield Choice("oneOf" if kind == "oneOf" else "anyOf", f"{ref}/{kind}", options)
+        if not self._draft_4 and "if" in node:
+            then = tuple(f"{ref}/{each}" for each in ("if", "then") if each in node)
+            otherwise = tuple(f"{ref}/{each}" for each in ("else",) if each in node)
+            yield Choice("if", f"{ref}/if", (Option(then), Option(otherwise)))
+        keyword = "dependencies" if self._draft_4 else "dependentSchemas"
+        if isinstance(dependent := node.get(keyword), dict):
+            for name, each in dependent.items():
+                if not isinstance(each, list):
+                    at = f"{ref}/{keyword}/{escape(name)}"
+                    with_it = Option((at,), required=name)
+                    yield Choice("dependent", at, (with_it, Option(forbidden=name)))
+
+    def _tag(self, node: Mapping[str, JSON], branch: SchemaRef) -> tuple[str, str] | None:
+        """The discriminator property and its value for one branch (OpenAPI, Discriminator Object)."""
+        discriminator = node.get("discriminator")
+        if isinstance(discriminator, str):  # 2.0
+            discriminator = {"propertyName": discriminator}
+        if not isinstance(discriminator, dict) or not isinstance(
+            name := discriminator.get("propertyName"), str
+        ):
+            return None
+        target = self._schemas.lookup(branch)[1]
+        short = unescape(target.rpartition("/")[2])
+        mapping = discriminator.get("mapping")
+        for value, ref in mapping.items() if isinstance(mapping, dict) else ():
+            if ref == short or (isinstance(ref, str) and "#" in ref and ref.rpartition("/")[2] == short):
+                return name, str(value)
+        return name, short

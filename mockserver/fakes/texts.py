@@ -1,0 +1,78 @@
+"""Texts: by pattern, by format, by the name of their property, and of the right length."""
+
+from __future__ import annotations
+
+import random
+
+from mockserver.fakes.errors import DeadEnd
+from mockserver.fakes.formats import Formats
+from mockserver.fakes.growth import LONGEST, matching
+from mockserver.fakes.names import IDENTIFIERS, LINKS, WORDS, is_time, last_word, provider
+from mockserver.fakes.shape import Shape
+from mockserver.providers.faker import FakeValues
+
+_SHORT_FORMS = {"country": "country_code", "state": "state_abbr"}
+_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class Texts:
+    """Makes texts of a shape."""
+
+    def __init__(self, values: FakeValues) -> None:
+        self._values = values
+        self._formats = Formats(values)
+
+    def text(self, shape: Shape, name: str, rng: random.Random, now_ms: int) -> str:
+        """Raises DeadEnd where no text has the length or matches the pattern."""
+        shortest, longest = shape.shortest, shape.longest
+        if shortest > LONGEST:
+            raise DeadEnd(
+                shape.at, f"minLength {shortest} asks for more than the {LONGEST} characters made here"
+            )
+        if longest is not None and shortest > longest:
+            raise DeadEnd(shape.at, f"minLength {shortest} is more than maxLength {longest}")
+        if shape.patterns:
+            pattern = shape.patterns[int(rng.random() * len(shape.patterns))]
+            text = matching(pattern, rng, shortest, longest)
+            if text is None:
+                raise DeadEnd(
+                    shape.at, f"no text was found that matches {pattern!r} and has the right length"
+                )
+            return text
+        for form in shape.formats:
+            made = self._formats.text(form, rng, now_ms, name)
+            if made is not None and shortest <= len(made) and (longest is None or len(made) <= longest):
+                return made
+        return _fit(self._plain(name, rng, now_ms, longest), shortest, longest, self._word(rng))
+
+    def _plain(self, name: str, rng: random.Random, now_ms: int, longest: int | None) -> str:
+        last = last_word(name)
+        if last in WORDS:
+            return rng.choice(WORDS[last])
+        if faker := provider(name):
+            if longest is not None and longest < 4:
+                faker = _SHORT_FORMS.get(faker, faker)
+            return str(self._values.value(faker, rng))
+        if last in LINKS:
+            return str(self._formats.text("uri", rng, now_ms, name))
+        if last in IDENTIFIERS:
+            return "".join(rng.choices(_ALPHABET, k=12))
+        if is_time(name):
+            form = {"date": "date", "time": "time"}.get(last, "date-time")
+            return str(self._formats.text(form, rng, now_ms, name))
+        return self._word(rng)
+
+    def _word(self, rng: random.Random) -> str:
+        return str(self._values.value("word", rng))
+
+
+def _fit(text: str, shortest: int, longest: int | None, filler: str) -> str:
+    if len(text) < shortest:
+        missing = shortest - len(text)
+        text = (text + f" {filler}" * (missing // (len(filler) + 1) + 1))[: max(shortest, len(text))]
+        text = text if not text.endswith(" ") else f"{text[:-1]}s"
+    if longest is not None and len(text) > longest:
+        text = text[:longest]
+        stripped = text.rstrip()
+        text = stripped if len(stripped) >= shortest else text
+    return text
