@@ -1,0 +1,61 @@
+"""What the benchmarks need installed: programs from Debian, peers from npm."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.peers import MODULES, Server
+
+DEBIAN = {
+    "wrk": "wrk",
+    "nginx": "nginx-light",
+    "node": "nodejs",
+    "npm": "npm",
+    "java": "default-jre-headless",
+}
+"""Program → the Debian package that brings it."""
+
+
+class MissingError(Exception):
+    """Something is not installed and cannot be installed from here; the text says how to."""
+
+
+def provide(servers: Sequence[Server]) -> None:
+    """See to it that ``servers`` can be started and put under load."""
+    wanted = [server.npm for server in servers if server.npm and not _installed(server.npm)]
+    programs = {"wrk", *(program for server in servers for program in server.programs)}
+    if wanted:
+        programs.add("npm")
+    _provide_programs([program for program in sorted(programs) if _path(program) is None])
+    if wanted:
+        prefix = MODULES.parent
+        prefix.mkdir(exist_ok=True)
+        command = ["npm", "install", "--prefix", str(prefix), "--no-audit", "--no-fund", *wanted]
+        if subprocess.run(command, check=False).returncode:
+            raise MissingError(f"npm could not install {', '.join(wanted)}: see above.")
+
+
+def _provide_programs(missing: Sequence[str]) -> None:
+    if not missing:
+        return
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", *(DEBIAN[each] for each in missing)]
+    if os.geteuid() or shutil.which("apt-get") is None:
+        raise MissingError(f"{', '.join(missing)} not found; install with: {' '.join(command)}")
+    if subprocess.run(command, check=False).returncode:
+        raise MissingError(f"{' '.join(command)} failed: see above. Does it need `apt-get update`?")
+
+
+def _path(program: str) -> str | None:
+    # Debian keeps nginx where an ordinary user's PATH does not look.
+    return shutil.which(program, path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin")))
+
+
+def _installed(npm: str) -> bool:
+    name, _, version = npm.rpartition("@")
+    manifest: Path = MODULES / name / "package.json"
+    return manifest.is_file() and json.loads(manifest.read_text())["version"] == version

@@ -1,0 +1,67 @@
+"""HTTP/1.1 over a raw socket: as little client as will do, so that it costs the measurement little."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from types import TracebackType
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, header fields (names in lower case) and body."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def header(self, name: str) -> str:
+        """The value of the field, empty where there is none."""
+        return next((value for each, value in self.headers if each == name), "")
+
+
+class Connection:
+    """A keep-alive connection to a server on loopback; OSError when it breaks."""
+
+    def __init__(self, port: int, timeout: float) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._reader = self._socket.makefile("rb")
+        self._host = f"127.0.0.1:{port}"
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._reader.close()
+        self._socket.close()
+
+    def get(self, path: str) -> Answer:
+        """The answer to GET, read to its end (Content-Length or chunked, RFC 9112)."""
+        self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\nAccept: */*\r\n\r\n".encode())
+        status = self._line().split(" ", 2)[1:2]
+        if not status:
+            raise ConnectionResetError("closed without an answer")
+        headers = []
+        while line := self._line():
+            name, _, value = line.partition(":")
+            headers.append((name.lower(), value.strip()))
+        answer = Answer(int(status[0]), tuple(headers), b"")
+        if answer.header("transfer-encoding") == "chunked":
+            body = self._chunks()
+        else:
+            body = self._reader.read(int(answer.header("content-length") or 0))
+        return Answer(answer.status, answer.headers, body)
+
+    def _line(self) -> str:
+        return self._reader.readline().rstrip(b"\r\n").decode("latin-1")
+
+    def _chunks(self) -> bytes:
+        chunks = []
+        while size := int(self._line().split(";")[0], 16):
+            chunks.append(self._reader.read(size))
+            self._line()
+        self._line()
+        return b"".join(chunks)
