@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mockserver.fakes.apart import set_apart
 from mockserver.fakes.arrays import make_array
 from mockserver.fakes.errors import DeadEnd
 from mockserver.fakes.numbers import number
@@ -115,6 +116,10 @@ class Generator:
                         continue
                     if self.is_valid(shape, value):
                         return value
+                    if settled.made and isinstance(value, dict):
+                        value = set_apart(self, settled, value)
+                        if self.is_valid(shape, value):
+                            return value
         finally:
             run.style, run.is_fresh = style, is_fresh
         raise dead_end
@@ -128,7 +133,7 @@ class Generator:
             return
         choice = shape.choices[0]
         faults: list[str] = []
-        for option in self._order(shape, choice, run):
+        for option in self._order(choice, run):
             taken = self.shapes.take(shape, choice, option)
             if fault := taken.contradiction():
                 faults.append(fault)
@@ -137,7 +142,7 @@ class Generator:
         if len(faults) == len(choice.options):
             raise DeadEnd(choice.at, f"none of its alternatives is possible: {faults[0]}")
 
-    def _order(self, shape: Shape, choice: Choice, run: Run) -> list[int]:
+    def _order(self, choice: Choice, run: Run) -> list[int]:
         """The options in the order to try them: by chance, but null last, and recursion later than that."""
         count = len(choice.options)
         if choice.kind == "dependent":
@@ -197,9 +202,7 @@ class Generator:
 
 def _types(shape: Shape, name: str, run: Run) -> list[str]:
     """The types to try, the likeliest first; null is the last resort."""
-    kinds = [
-        each for each in ("object", "array", "string", "number", "integer", "boolean") if each in shape.types
-    ]
+    kinds = [each for each in _BY_LIKELIHOOD if each in shape.types]
     if "number" in kinds and "integer" in kinds:
         kinds.remove("integer")
     about = next(

@@ -71,6 +71,8 @@ class Shape:
     samples: list[JSON] = field(default_factory=list)
     """Examples and defaults, valid or not."""
     choices: list[Choice] = field(default_factory=list)
+    made: list[tuple[Choice, int]] = field(default_factory=list)
+    """The choices of ``oneOf`` that were made, and how."""
     tags: dict[str, str] = field(default_factory=dict)
     fault: str = ""
     """Why there can be no such value, where that is plain."""

@@ -103,6 +103,8 @@ class Shapes:
             option = choice.options[made[choice.at]]
             if choice.kind in ("oneOf", "if"):
                 shape.needs_test = True
+            if choice.kind == "oneOf":
+                shape.made.append((choice, made[choice.at]))
             if option.required:
                 shape.required.setdefault(option.required)
             if option.forbidden:
