@@ -18,14 +18,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
+from mockserver.media.malformed import Malformed
+from mockserver.media.types import ContentType, parse_content_type
 from mockserver.plan import MediaType
 
-_WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-_VALUE = rf'(?:{_WORD}|"(?:[^"\\]|\\.)*+")'
-_MEDIA_RANGE = re.compile(rf"({_WORD})/({_WORD})((?:\s*+;\s*+(?:{_WORD}={_VALUE})?+)*+)")
-_PARAMETER = re.compile(rf"({_WORD})=({_VALUE})")
-_SEPARATOR = re.compile(r"\s*+(?:,[\s,]*+|\Z)")
+_ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*+")++')
 _WEIGHT = re.compile(r"0(?:\.\d{0,3})?|1(?:\.0{0,3})?")
 _MAX_RANGES = 100
 
@@ -41,7 +40,7 @@ _CONCRETE = {
 }
 """The type that a documented range stands for, unless the client excludes it."""
 
-_ANY, _ANY_SUBTYPE, _ANY_SUFFIX, _EXACT = range(4)
+_AKIN, _ANY, _ANY_SUBTYPE, _ANY_SUFFIX, _EXACT = range(5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +53,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class _Range:
-    """A media type or range, lower case; ``quality`` is a weight from 0 to 1."""
+    """An element of ``Accept``; ``quality`` is its weight, from 0 to 1."""
 
-    type: str
-    subtype: str
-    parameters: frozenset[tuple[str, str]] = frozenset()
+    type: ContentType
     quality: float = 1.0
-
-    @property
-    def suffix(self) -> str:
-        """``json`` for ``json`` and ``problem+json``: what the syntax is."""
-        return self.subtype.rpartition("+")[2]
-
-    @property
-    def is_concrete(self) -> bool:
-        return "*" not in (self.type, self.subtype)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -85,7 +73,8 @@ _Rank = tuple[_Match, bool, bool, int]
 """The match, whether the type is documented as it is, whether it is JSON, minus its place."""
 
 
-_ANYTHING = _Range("*", "*")
+_ANYTHING = _Range(ContentType("*", "*"))
+_OPAQUE = ContentType("application", "octet-stream")
 
 
 def negotiate(content: Sequence[MediaType], accept: str | None) -> Choice | None:
@@ -108,47 +97,50 @@ def _offer(media: MediaType, order: int, wanted: Sequence[_Range]) -> tuple[_Ran
     offered = _parsed(media.name)
     for name, concrete in _concretes(media.name, offered, wanted):
         if match := _match(concrete, wanted):
-            return (match, offered.is_concrete, concrete.suffix == "json", order), Choice(media, name)
+            return (match, _is_concrete(offered), concrete.suffix == "json", order), Choice(media, name)
     return None
 
 
-def _concretes(name: str, offered: _Range, wanted: Sequence[_Range]) -> Iterator[tuple[str, _Range]]:
+def _concretes(
+    name: str, offered: ContentType, wanted: Sequence[_Range]
+) -> Iterator[tuple[str, ContentType]]:
     """What ``offered`` can be sent as, preferred ones first: itself, or for a range what lies in it."""
-    if offered.is_concrete:
+    if _is_concrete(offered):
         yield name, offered
         return
     asked = (
-        f"{each.type}/{each.subtype}" if each.is_concrete else _CONCRETE.get(each.type, "")
+        each.type.name if _is_concrete(each.type) else _CONCRETE.get(each.type.type, "")
         for each in sorted(wanted, key=lambda each: -each.quality)
     )
-    names = [_CONCRETE.get(offered.type, "application/octet-stream"), *asked]
-    for candidate in names:
-        concrete = _parsed(candidate)
-        if concrete.is_concrete and offered.type in ("*", concrete.type):
+    for candidate in (_CONCRETE.get(offered.type, ""), *asked):
+        concrete = parse_content_type(candidate)
+        if isinstance(concrete, ContentType) and offered.type in ("*", concrete.type):
             yield candidate, concrete
 
 
-def _match(concrete: _Range, wanted: Sequence[_Range]) -> _Match | None:
+def _match(concrete: ContentType, wanted: Sequence[_Range]) -> _Match | None:
     """How the most specific range takes ``concrete``; None where none does, or it is excluded."""
     ranked = [
-        (specificity, len(each.parameters), -place, each.quality)
+        (specificity, len(each.type.parameters), -place, each.quality)
         for place, each in enumerate(wanted)
-        if (specificity := _specificity(each, concrete)) is not None
-        and (each.parameters - {("charset", "utf-8")}) <= concrete.parameters
+        if (specificity := _specificity(each.type, concrete)) is not None
+        and _agree(each.type, concrete, strictly=True)
     ]
     if ranked:
         specificity, parameters, precedence, quality = max(ranked)
         return _Match(quality, specificity + parameters, precedence) if quality else None
     akin = [
-        (each.quality, -place) for place, each in enumerate(wanted) if each.quality and _akin(each, concrete)
+        (each.quality, -place)
+        for place, each in enumerate(wanted)
+        if each.quality and _is_akin(each.type, concrete) and _agree(each.type, concrete, strictly=False)
     ]
     if not akin:
         return None
     quality, precedence = max(akin)
-    return _Match(quality, _ANY - 1, precedence)
+    return _Match(quality, _AKIN, precedence)
 
 
-def _specificity(wanted: _Range, concrete: _Range) -> int | None:
+def _specificity(wanted: ContentType, concrete: ContentType) -> int | None:
     """How closely a range names the type without regard to parameters; None where it does not."""
     if wanted.type == "*":
         return _ANY
@@ -163,49 +155,46 @@ def _specificity(wanted: _Range, concrete: _Range) -> int | None:
     return None
 
 
-def _akin(wanted: _Range, concrete: _Range) -> bool:
-    """Whether they differ only before a structured suffix and in parameters that one of them lacks."""
-    values = dict(concrete.parameters)
-    return (
-        wanted.type == concrete.type
-        and (wanted.suffix == concrete.suffix or wanted.subtype == "*")
-        and all(values.get(name, value) == value for name, value in wanted.parameters)
-    )
+def _is_akin(wanted: ContentType, concrete: ContentType) -> bool:
+    """Whether they differ at most before a structured suffix."""
+    return wanted.type == concrete.type and (wanted.subtype == "*" or wanted.suffix == concrete.suffix)
+
+
+def _agree(wanted: ContentType, concrete: ContentType, *, strictly: bool) -> bool:
+    """Whether the parameters of a range hold; not ``strictly``, those that the type does not have may."""
+    for name, value in wanted.parameters.items():
+        missing = "utf-8" if name == "charset" else "" if strictly else value
+        if concrete.parameters.get(name, missing).lower() != value.lower():
+            return False
+    return True
+
+
+def _is_concrete(type_: ContentType) -> bool:
+    return "*" not in (type_.type, type_.subtype)
 
 
 @lru_cache(maxsize=256)
 def _accepted(accept: str) -> tuple[_Range, ...]:
     """The ranges of an ``Accept`` header, not too many of them; ``*/*`` for an empty or malformed one."""
-    text, end = accept.strip(", \t"), 0
-    ranges: list[_Range] = []
-    while end < len(text) and len(ranges) < _MAX_RANGES:
-        element = _MEDIA_RANGE.match(text, end)
-        separator = element and _SEPARATOR.match(text, element.end())
-        named = element and _named(element)
-        if not separator or not named:
-            return (_ANYTHING,)
-        ranges.append(named)
-        end = separator.end()
-    return tuple(ranges) or (_ANYTHING,)
+    elements = (each.group().strip() for each in islice(_ELEMENT.finditer(accept), _MAX_RANGES))
+    ranges = [_range(each) for each in elements if each]
+    known = [each for each in ranges if each]
+    return tuple(known) if known and len(known) == len(ranges) else (_ANYTHING,)
 
 
-@lru_cache(maxsize=1024)
-def _parsed(name: str) -> _Range:
+def _range(element: str) -> _Range | None:
+    """None where the element is malformed."""
+    type_ = parse_content_type(element)
+    if isinstance(type_, Malformed) or type_.type == "*" != type_.subtype:
+        return None
+    parameters = dict(type_.parameters)
+    weight = parameters.pop("q", "1")
+    if not _WEIGHT.fullmatch(weight):
+        return None
+    return _Range(ContentType(type_.type, type_.subtype, parameters), float(weight))
+
+
+def _parsed(name: str) -> ContentType:
     """A documented media type or range; what is none is as opaque as bytes."""
-    element = _MEDIA_RANGE.fullmatch(name.strip())
-    return (element and _named(element)) or _Range("application", "octet-stream")
-
-
-def _named(element: re.Match[str]) -> _Range | None:
-    """The range that an element of ``Accept`` names; None where its wildcard or weight is malformed."""
-    kind, subtype = element[1].lower(), element[2].lower()
-    parameters: set[tuple[str, str]] = set()
-    for name, value in _PARAMETER.findall(element[3]):
-        plain = re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
-        if name.lower() == "q":
-            if not _WEIGHT.fullmatch(plain):
-                return None
-            # What follows the weight is an extension of Accept, which RFC 9110 has dropped.
-            return _Range(kind, subtype, frozenset(parameters), float(plain))
-        parameters.add((name.lower(), plain.lower()))
-    return None if kind == "*" != subtype else _Range(kind, subtype, frozenset(parameters))
+    type_ = parse_content_type(name)
+    return _OPAQUE if isinstance(type_, Malformed) else type_

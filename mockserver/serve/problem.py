@@ -11,9 +11,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 
-import msgspec
-
 from mockserver.errors import Violation
+from mockserver.media.json import encode_json
 from mockserver.plan import JSON
 from mockserver.serve.answer import Answer
 
@@ -24,7 +23,7 @@ MAX_VALUE = 200
 MAX_SENTENCE = 2000
 MAX_VIOLATIONS = 50
 """Violations that an answer lists one by one."""
-_MAX_MESSAGE = 500
+MAX_MESSAGE = 500
 _MAX_NEARBY = 10
 
 # RFC 9110 renamed these two; Python follows from 3.13 on.
@@ -54,7 +53,7 @@ def problem(
     return Answer(
         status,
         [("content-type", CONTENT_TYPE), *headers],
-        msgspec.json.encode(body),
+        encode_json(body),
         decision or f"problem; status={status}",
     )
 
@@ -146,7 +145,7 @@ def phrase(status: int) -> str:
 
 def sentence(violations: Sequence[Violation]) -> str:
     """All violations in one text, each with its place."""
-    told = [f"{place(each)}: {shortened(each.message, _MAX_MESSAGE)}" for each in violations[:MAX_VIOLATIONS]]
+    told = [f"{place(each)}: {shortened(each.message, MAX_MESSAGE)}" for each in violations[:MAX_VIOLATIONS]]
     if (more := len(violations) - len(told)) > 0:
         told.append(f"and {more} more")
     return shortened("; ".join(told), MAX_SENTENCE)
@@ -166,7 +165,7 @@ def listed(violations: Sequence[Violation]) -> list[dict[str, JSON]]:
             "name": shortened(each.name),
             "pointer": shortened(each.pointer),
             "keyword": each.keyword,
-            "message": shortened(each.message, _MAX_MESSAGE),
+            "message": shortened(each.message, MAX_MESSAGE),
             "value": quoted(each.value),
         }
         for each in violations[:MAX_VIOLATIONS]

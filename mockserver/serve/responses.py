@@ -10,8 +10,7 @@ import re
 
 from mockserver.plan import Operation, Response
 
-LOWEST_STATUS, HIGHEST_STATUS = 200, 999
-"""What an HTTP server of ours may be asked to send as a final status."""
+_LOWEST, _HIGHEST = 200, 999
 
 _EXACT = re.compile(r"[2-9][0-9][0-9]")
 _RANGE = re.compile(r"[2-5]XX")
@@ -34,7 +33,7 @@ def default_response(operation: Operation) -> tuple[Response, int]:
     """
     ranked = sorted(operation.responses, key=_rank)
     if not ranked or (status := _status(ranked[0])) is None:
-        return _UNDOCUMENTED, LOWEST_STATUS
+        return _UNDOCUMENTED, _LOWEST
     return ranked[0], status
 
 
@@ -43,9 +42,14 @@ def documented_statuses(operation: Operation) -> list[str]:
     return sorted(response.status for response in operation.responses)
 
 
+def is_sendable(status: int) -> bool:
+    """Whether a status is one that a server may be asked to send as its final one."""
+    return _LOWEST <= status <= _HIGHEST
+
+
 def bodiless(status: int) -> bool:
     """Whether HTTP gives the status no content (RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5)."""
-    return status < LOWEST_STATUS or status in {204, 205, 304}
+    return status < _LOWEST or status in {204, 205, 304}
 
 
 def _status(response: Response) -> int | None:
@@ -53,7 +57,7 @@ def _status(response: Response) -> int | None:
         return int(response.status)
     if _RANGE.fullmatch(response.status):
         return int(response.status[0]) * 100
-    return LOWEST_STATUS if response.status == "default" else None
+    return _LOWEST if response.status == "default" else None
 
 
 def _rank(response: Response) -> tuple[int, int, bool, int]:

@@ -1,0 +1,134 @@
+"""How a request that breaks the document is refused: in the document's own words where it has any.
+
+The response is the one documented for the status, for its range, or ``default``;
+a violated schema may also be told by a documented 400 where there is no 422,
+and the other way about. Its body is a valid fake of its schema, told the cause.
+Where nothing fits, the refusal is a problem (RFC 9457).
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+from mockserver.errors import Violation
+from mockserver.plan import JSON, Operation, Response, SchemaRef
+from mockserver.serve import problem
+from mockserver.serve.answer import Answer
+from mockserver.serve.cause import Cause
+from mockserver.serve.headers import Headers
+from mockserver.serve.negotiation import Choice, is_json, negotiate
+from mockserver.serve.response_body import Bodies
+from mockserver.serve.responses import response_for
+from mockserver.serve.telling import Telling
+from mockserver.serve.values import Sample, Unanswerable, Values
+
+_INSTEAD = {422: 400, 400: 422}
+
+
+class Refusals:
+    """Refusals of one document's operations."""
+
+    def __init__(self, values: Values, bodies: Bodies, headers: Headers) -> None:
+        self._values = values
+        self._bodies = bodies
+        self._headers = headers
+
+    def answer(
+        self,
+        operation: Operation,
+        *,
+        status: int,
+        violations: tuple[Violation, ...] = (),
+        detail: str = "",
+        accept: str | None = None,
+        key: str = "",
+        now_ms: int = 0,
+        challenges: Sequence[str] = (),
+        instance: str = "",
+    ) -> Answer:
+        """Refuse with 401, 406, 413, 415, or 400 or 422 for what the request says.
+
+        ``detail`` tells the cause where there are no violations; ``challenges``
+        are values of ``WWW-Authenticate`` (RFC 9110, section 11.6.1).
+        """
+        extra = [("www-authenticate", each) for each in challenges]
+        response, sent = _documented(operation, status)
+        cause = Cause(sent, violations, detail, instance)
+        if response is not None and response.content:
+            try:
+                return self._in_words_of(response, cause, accept, key, now_ms, extra)
+            except Unanswerable:
+                pass  # `faults` tells; the refusal is still owed
+        members: dict[str, JSON] = {"violations": problem.listed(violations)} if violations else {}
+        return problem.problem(
+            sent,
+            cause.sentence,
+            instance=instance,
+            decision=_decision(sent, "problem"),
+            headers=extra,
+            members=members,
+        )
+
+    def _in_words_of(
+        self,
+        response: Response,
+        cause: Cause,
+        accept: str | None,
+        key: str,
+        now_ms: int,
+        extra: list[tuple[str, str]],
+    ) -> Answer:
+        # A client that takes none of them is better told in a form it did not ask for than not at all
+        choice = negotiate(response.content, accept) or negotiate(response.content, None)
+        if choice is None:
+            raise Unanswerable("no media type is documented")
+        sample = self._told(response, choice, cause, key, now_ms)
+        given = {name for name, _ in extra}
+        fields = [
+            each for each in self._headers.fields(response, key=key, now_ms=now_ms) if each[0] not in given
+        ]
+        body = self._bodies.written(choice, sample)
+        return Answer(
+            cause.status,
+            [("content-type", body.content_type), *fields, *extra],
+            body.data,
+            _decision(cause.status, f"response={response.status}"),
+        )
+
+    def _told(self, response: Response, choice: Choice, cause: Cause, key: str, now_ms: int) -> Sample:
+        ref = choice.media.schema
+        if ref is None and is_json(choice.content_type):
+            own = problem.details(cause.status, cause.sentence, instance=cause.instance)
+            return Sample({**own, "violations": problem.listed(cause.violations)})
+
+        def fake(ref: SchemaRef) -> JSON:
+            try:
+                return self._values.fake(ref, key, {}, now_ms)
+            except Unanswerable:
+                return None
+
+        sample = self._bodies.generated(response, choice, key=key, hints={}, now_ms=now_ms)
+        if ref is None or sample.is_text:
+            return Sample(_safe(cause.sentence, choice), is_text=True)
+        telling = Telling(self._values.reader.shapes, lambda body: self._values.is_valid(body, ref), fake)
+        told = telling.tell(sample.value, ref, cause)
+        return Sample(_safe(told, choice) if isinstance(told, str) else told)
+
+
+def _documented(operation: Operation, status: int) -> tuple[Response | None, int]:
+    """The documented response that tells of a refusal with ``status``, and the status it is sent with."""
+    exact = {response.status for response in operation.responses}
+    instead = _INSTEAD.get(status, status)
+    if str(status) not in exact and str(instead) in exact:
+        status = instead
+    return response_for(operation, status), status
+
+
+def _decision(status: int, words: str) -> str:
+    return f"violation; status={status}; {words}"
+
+
+def _safe(text: str, choice: Choice) -> str:
+    """Text that quotes a request must not become markup in a browser."""
+    return html.escape(text) if "html" in choice.content_type else text

@@ -1,0 +1,89 @@
+"""Bodies of documented responses: what to say, and its bytes in a media type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from mockserver.media.codec import Codec, Encoded, family
+from mockserver.media.malformed import Malformed
+from mockserver.media.types import parse_content_type
+from mockserver.plan import JSON, MediaType, Response
+from mockserver.schema.pointers import escape
+from mockserver.serve.negotiation import Choice
+from mockserver.serve.values import Fault, Sample, Slot, Unanswerable, Values
+
+_SEQUENCES = frozenset(("lines", "sequence", "events"))
+
+
+class Bodies:
+    """The bodies of one document's responses. Media types are known by identity, as the document has them."""
+
+    def __init__(self, values: Values) -> None:
+        self._values = values
+        self._codecs: dict[int, tuple[MediaType, Codec]] = {}
+        self._examples: dict[tuple[int, str], Sample | None] = {}
+
+    def example(self, choice: Choice, name: str | None = None) -> Sample | None:
+        """The first valid example of a media type. Raises Unanswerable where the one named is not valid."""
+        place = (id(choice.media), f"{choice.content_type}\n{name}")
+        if place not in self._examples:
+            self._examples[place] = self._values.example(self._slot(choice, name))
+        sample = self._examples[place]
+        if name is not None and (sample is None or sample.origin != f"example={name}"):
+            raise Unanswerable(f"the example {name} of {choice.media.name} breaks its schema")
+        return sample
+
+    def generated(
+        self, response: Response, choice: Choice, *, key: str, hints: Mapping[str, JSON], now_ms: int
+    ) -> Sample:
+        """A fake body. Raises Unanswerable where the schema has no value."""
+        slot = self._slot(choice)
+        if slot.schema is None and slot.item_schema is None and _family(choice) in ("text", "binary"):
+            return Sample(response.description, is_text=True)
+        return Sample(self._values.generated(slot, key=key, hints=hints, now_ms=now_ms))
+
+    def base_body(self, media: MediaType, *, key: str, hints: Mapping[str, JSON], now_ms: int) -> JSON:
+        """The fake that a scenario's partial body is laid over. Raises Unanswerable as ``generated`` does."""
+        slot = self._slot(Choice(media, media.name))
+        return self._values.generated(slot, key=key, hints=hints, now_ms=now_ms)
+
+    def encode(self, choice: Choice, value: JSON) -> Encoded:
+        """A value in its media type. Raises Unanswerable where that cannot hold it."""
+        try:
+            return self._codec(choice.media).encode(value, choice.content_type)
+        except (ValueError, TypeError) as error:
+            raise Unanswerable(f"{choice.content_type} cannot hold the value: {error}") from error
+
+    def written(self, choice: Choice, sample: Sample) -> Encoded:
+        """A sample in its media type: text is sent as it is."""
+        if sample.is_text:
+            return Encoded(str(sample.value).encode("utf-8", "replace"), choice.content_type)
+        return self.encode(choice, sample.value)
+
+    def faults(self, response: Response, where: str) -> Iterator[Fault]:
+        """What keeps bodies from being answered as documented."""
+        for media in response.content:
+            slot = self._slot(Choice(media, media.name))
+            yield from self._values.faults(slot, f"{where}/content/{escape(media.name)}")
+
+    def _codec(self, media: MediaType) -> Codec:
+        # The media type is kept along with its codec, so that its id stays its own
+        if id(media) not in self._codecs:
+            self._codecs[id(media)] = media, Codec(media, self._values.reader)
+        return self._codecs[id(media)][1]
+
+    def _slot(self, choice: Choice, name: str | None = None) -> Slot:
+        """The slot of a body; with a ``name``, for that example only."""
+        media, kind = choice.media, _family(choice)
+        schema, item_schema = media.schema, media.item_schema
+        is_of_item = kind in _SEQUENCES and schema and not item_schema
+        if is_of_item and "array" not in self._values.reader.shapes.types(schema):
+            schema, item_schema = None, schema  # before 3.2 the only way to describe an item
+        examples = tuple(each for each in media.examples if name in (None, each.name))
+        codec = None if kind == "json" else self._codec(media)
+        return Slot(schema, examples, item_schema, codec)
+
+
+def _family(choice: Choice) -> str:
+    content_type = parse_content_type(choice.content_type)
+    return "binary" if isinstance(content_type, Malformed) else family(content_type)

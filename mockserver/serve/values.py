@@ -1,0 +1,161 @@
+"""A value that the document lets stand in a response: an example that is valid, else a fake.
+
+The order is that of the document's care: the examples beside the schema, the
+schema's own, a generated value. What is not valid for a response is passed
+over here, and told by ``faults``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Literal
+
+from mockserver.errors import MockServerError
+from mockserver.fakes import Fakes, Unsatisfiable
+from mockserver.media.codec import Codec
+from mockserver.media.json import decode_json
+from mockserver.media.malformed import Malformed
+from mockserver.media.reading import Reader
+from mockserver.plan import JSON, Example, SchemaRef
+from mockserver.schema import SchemaError, Schemas, SchemaViolation
+
+GENERATED = "generated"
+_ITEMS = 3
+"""Items that a sequential body is given."""
+_MOST_TOLD = 3
+"""Violations that are told of one example."""
+
+
+class Unanswerable(MockServerError):  # noqa: N818 - a fault of the document, not of the program
+    """The document leaves nothing valid to answer with; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place for a value, and what the document says of it."""
+
+    schema: SchemaRef | None
+    examples: tuple[Example, ...] = ()
+    item_schema: SchemaRef | None = None
+    """The schema of each item of a sequential body (OpenAPI 3.2, "Sequential Media Types")."""
+    codec: Codec | None = None
+    """How text is read, where it is not JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A valid value and its origin, in the words of ``X-Mock-Decision``."""
+
+    value: JSON
+    origin: str = GENERATED
+    is_text: bool = False
+    """Whether ``value`` is the text to send, and not something yet to be encoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something in the document that keeps a response from being answered as written."""
+
+    kind: Literal["example", "unsatisfiable", "schema"]
+    where: str
+    """``URI#/json/pointer``, or the pointer alone."""
+    message: str
+
+
+class Values:
+    """The values of one document's responses."""
+
+    def __init__(self, schemas: Schemas, fakes: Fakes) -> None:
+        self.reader = Reader(schemas, "response")
+        self._schemas = schemas
+        self._fakes = fakes
+
+    def example(self, slot: Slot) -> Sample | None:
+        """The first example that is valid."""
+        for example in (*slot.examples, *self._own(slot)):
+            value = _meaning(example, slot)
+            try:
+                is_broken = any(self._broken(value, slot))
+            except SchemaError:
+                is_broken = True
+            if not is_broken:
+                is_text = example.serialized or (isinstance(value, str) and slot.codec is not None)
+                return Sample(example.value if is_text else value, f"example={example.name}", is_text)
+        return None
+
+    def generated(self, slot: Slot, *, key: str, hints: Mapping[str, JSON], now_ms: int) -> JSON:
+        """A fake, ``{}`` where the document says nothing. Raises Unanswerable where there can be none."""
+        if slot.item_schema is not None and slot.schema is None:
+            return [self.fake(slot.item_schema, f"{key}/{i}", hints, now_ms) for i in range(_ITEMS)]
+        return {} if slot.schema is None else self.fake(slot.schema, key, hints, now_ms)
+
+    def fake(self, ref: SchemaRef, key: str, hints: Mapping[str, JSON], now_ms: int) -> JSON:
+        """A fake for one schema. Raises Unanswerable where there can be none."""
+        try:
+            return self._fakes.value(ref, key=key, hints=hints, now_ms=now_ms)
+        except (Unsatisfiable, SchemaError) as error:
+            raise Unanswerable(str(error)) from error
+
+    def is_valid(self, value: JSON, ref: SchemaRef | None) -> bool:
+        """Whether a response may hold ``value``. A schema that cannot be used takes nothing."""
+        if ref is None:
+            return True
+        try:
+            return self._schemas.validator(ref, "response").is_valid(value)
+        except (SchemaError, ValueError):  # ValueError: what is no JSON, or nested too deeply
+            return False
+
+    def faults(self, slot: Slot, where: str) -> Iterator[Fault]:
+        """Examples that the schema refuses, a schema that nothing satisfies or that is none."""
+        try:
+            for example in (*slot.examples, *self._own(slot)):
+                if broken := [*islice(self._broken(_meaning(example, slot), slot), _MOST_TOLD)]:
+                    told = "; ".join(broken)
+                    yield Fault("example", where, f"the example {example.name} breaks its schema: {told}")
+            self.generated(slot, key=where, hints={}, now_ms=0)
+        except SchemaError as error:
+            yield Fault("schema", error.ref, error.message)
+        except Unanswerable as error:
+            yield Fault("unsatisfiable", slot.schema or slot.item_schema or where, str(error))
+
+    def _own(self, slot: Slot) -> Iterator[Example]:
+        """The schema's ``example`` (2.0, 3.0) or ``examples`` (JSON Schema)."""
+        try:
+            node = self._schemas.lookup(slot.schema)[0] if slot.schema else None
+        except SchemaError:
+            return
+        if not isinstance(node, dict):
+            return
+        if "example" in node:
+            yield Example("schema", node["example"])
+        elif isinstance(examples := node.get("examples"), list):
+            yield from (Example("schema", each) for each in examples)
+
+    def _broken(self, value: JSON, slot: Slot) -> Iterator[str]:
+        """How a value breaks its schema. Raises SchemaError."""
+        if isinstance(value, str) and slot.codec is not None:
+            raw = slot.codec.decode(value.encode("utf-8", "replace"))
+            if isinstance(raw, Malformed):
+                yield raw.message
+                return
+            violations: Iterable[SchemaViolation] = slot.codec.judge(raw).violations
+        elif slot.item_schema is not None and isinstance(value, list):
+            validator = self._schemas.validator(slot.item_schema, "response")
+            violations = chain.from_iterable(validator.violations(each) for each in value)
+        else:
+            refs = [slot.schema] if slot.schema else []
+            violations = chain.from_iterable(
+                self._schemas.validator(ref, "response").violations(value) for ref in refs
+            )
+        for each in violations:
+            yield f"{each.pointer or 'value'}: {each.message}"
+
+
+def _meaning(example: Example, slot: Slot) -> JSON:
+    """The value that an example stands for: serialized JSON is parsed."""
+    if example.serialized and slot.codec is None:
+        value = decode_json(str(example.value).encode("utf-8", "replace"))
+        return None if isinstance(value, Malformed) else value
+    return example.value
