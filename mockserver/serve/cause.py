@@ -91,6 +91,11 @@ class Cause:
             return _code(self.violations[0])
         return re.sub(r"\W+", "_", self.title.lower())
 
+    def as_problem(self) -> dict[str, JSON]:
+        """All of it as problem details (RFC 9457)."""
+        listed = {"violations": problem.listed(self.violations)} if self.violations else {}
+        return problem.details(self.status, self.sentence, instance=self.instance, members=listed)
+
     def items(self) -> list[Cause]:
         """One cause for each violation, or this one alone."""
         if not self.violations:

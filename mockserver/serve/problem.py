@@ -50,12 +50,12 @@ def problem(
 ) -> Answer:
     """An ``application/problem+json`` answer; ``members`` are its extension members."""
     body = details(status, detail, instance=instance, members=members)
-    return Answer(
-        status,
-        [("content-type", CONTENT_TYPE), *headers],
-        encode_json(body),
-        decision or f"problem; status={status}",
-    )
+    return answer(body, decision or f"problem; status={status}", headers)
+
+
+def answer(body: dict[str, JSON], decision: str, headers: Iterable[tuple[str, str]] = ()) -> Answer:
+    """An answer of the problem details ``body``."""
+    return Answer(body["status"], [("content-type", CONTENT_TYPE), *headers], encode_json(body), decision)
 
 
 def details(

@@ -60,15 +60,7 @@ class Refusals:
                 return self._in_words_of(response, cause, accept, key, now_ms, extra)
             except Unanswerable:
                 pass  # `faults` tells; the refusal is still owed
-        members: dict[str, JSON] = {"violations": problem.listed(violations)} if violations else {}
-        return problem.problem(
-            sent,
-            cause.sentence,
-            instance=instance,
-            decision=_decision(sent, "problem"),
-            headers=extra,
-            members=members,
-        )
+        return problem.answer(cause.as_problem(), _decision(sent, "problem"), extra)
 
     def _in_words_of(
         self,
@@ -82,7 +74,7 @@ class Refusals:
         # A client that takes none of them is better told in a form it did not ask for than not at all
         choice = negotiate(response.content, accept) or negotiate(response.content, None)
         if choice is None:
-            raise Unanswerable("no media type is documented")
+            raise Unanswerable("", "no media type is documented")
         sample = self._told(response, choice, cause, key, now_ms)
         given = {name for name, _ in extra}
         fields = [
@@ -99,8 +91,7 @@ class Refusals:
     def _told(self, response: Response, choice: Choice, cause: Cause, key: str, now_ms: int) -> Sample:
         ref = choice.media.schema
         if ref is None and is_json(choice.content_type):
-            own = problem.details(cause.status, cause.sentence, instance=cause.instance)
-            return Sample({**own, "violations": problem.listed(cause.violations)})
+            return Sample(cause.as_problem())
 
         def fake(ref: SchemaRef) -> JSON:
             try:
@@ -109,11 +100,13 @@ class Refusals:
                 return None
 
         sample = self._bodies.generated(response, choice, key=key, hints={}, now_ms=now_ms)
-        if ref is None or sample.is_text:
+        if ref is None:
             return Sample(_safe(cause.sentence, choice), is_text=True)
         telling = Telling(self._values.reader.shapes, lambda body: self._values.is_valid(body, ref), fake)
         told = telling.tell(sample.value, ref, cause)
-        return Sample(_safe(told, choice) if isinstance(told, str) else told)
+        if isinstance(told, str) and not self._values.is_valid(told := _safe(told, choice), ref):
+            return sample
+        return Sample(told)
 
 
 def _documented(operation: Operation, status: int) -> tuple[Response | None, int]:

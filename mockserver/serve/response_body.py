@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from mockserver.media.codec import Codec, Encoded, family
 from mockserver.media.malformed import Malformed
@@ -15,22 +16,31 @@ from mockserver.serve.values import Fault, Sample, Slot, Unanswerable, Values
 _SEQUENCES = frozenset(("lines", "sequence", "events"))
 
 
+@dataclass(slots=True)
+class _Known:
+    """What has been found out of one media type, which is kept along so that its ``id`` stays its own."""
+
+    media: MediaType
+    codec: Codec
+    examples: dict[tuple[str, str | None], Sample | None] = field(default_factory=dict)
+    """(family, name) → the example that is sent."""
+
+
 class Bodies:
     """The bodies of one document's responses. Media types are known by identity, as the document has them."""
 
     def __init__(self, values: Values) -> None:
         self._values = values
-        self._codecs: dict[int, tuple[MediaType, Codec]] = {}
-        self._examples: dict[tuple[int, str], Sample | None] = {}
+        self._known: dict[int, _Known] = {}
 
     def example(self, choice: Choice, name: str | None = None) -> Sample | None:
         """The first valid example of a media type. Raises Unanswerable where the one named is not valid."""
-        place = (id(choice.media), f"{choice.content_type}\n{name}")
-        if place not in self._examples:
-            self._examples[place] = self._values.example(self._slot(choice, name))
-        sample = self._examples[place]
+        examples, place = self._of(choice.media).examples, (_family(choice), name)
+        if place not in examples:
+            examples[place] = self._values.example(self._slot(choice, name))
+        sample = examples[place]
         if name is not None and (sample is None or sample.origin != f"example={name}"):
-            raise Unanswerable(f"the example {name} of {choice.media.name} breaks its schema")
+            raise _unanswerable(choice, f"the example {name} breaks its schema")
         return sample
 
     def generated(
@@ -50,9 +60,9 @@ class Bodies:
     def encode(self, choice: Choice, value: JSON) -> Encoded:
         """A value in its media type. Raises Unanswerable where that cannot hold it."""
         try:
-            return self._codec(choice.media).encode(value, choice.content_type)
+            return self._of(choice.media).codec.encode(value, choice.content_type)
         except (ValueError, TypeError) as error:
-            raise Unanswerable(f"{choice.content_type} cannot hold the value: {error}") from error
+            raise _unanswerable(choice, f"it cannot hold the value: {error}") from error
 
     def written(self, choice: Choice, sample: Sample) -> Encoded:
         """A sample in its media type: text is sent as it is."""
@@ -66,11 +76,11 @@ class Bodies:
             slot = self._slot(Choice(media, media.name))
             yield from self._values.faults(slot, f"{where}/content/{escape(media.name)}")
 
-    def _codec(self, media: MediaType) -> Codec:
-        # The media type is kept along with its codec, so that its id stays its own
-        if id(media) not in self._codecs:
-            self._codecs[id(media)] = media, Codec(media, self._values.reader)
-        return self._codecs[id(media)][1]
+    def _of(self, media: MediaType) -> _Known:
+        known = self._known.get(id(media))
+        if known is None:
+            known = self._known[id(media)] = _Known(media, Codec(media, self._values.reader))
+        return known
 
     def _slot(self, choice: Choice, name: str | None = None) -> Slot:
         """The slot of a body; with a ``name``, for that example only."""
@@ -80,10 +90,15 @@ class Bodies:
         if is_of_item and "array" not in self._values.reader.shapes.types(schema):
             schema, item_schema = None, schema  # before 3.2 the only way to describe an item
         examples = tuple(each for each in media.examples if name in (None, each.name))
-        codec = None if kind == "json" else self._codec(media)
+        codec = None if kind == "json" else self._of(media).codec
         return Slot(schema, examples, item_schema, codec)
 
 
 def _family(choice: Choice) -> str:
     content_type = parse_content_type(choice.content_type)
     return "binary" if isinstance(content_type, Malformed) else family(content_type)
+
+
+def _unanswerable(choice: Choice, reason: str) -> Unanswerable:
+    media = choice.media
+    return Unanswerable(media.schema or media.item_schema or "", f"{choice.content_type}: {reason}")

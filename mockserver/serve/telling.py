@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 
 from mockserver.media.shapes import Shapes
 from mockserver.plan import JSON, SchemaRef
-from mockserver.serve import problem
 from mockserver.serve.cause import Cause, role
 
 _MAX_DEPTH = 4
@@ -33,10 +32,9 @@ class Telling:
     def tell(self, body: JSON, ref: SchemaRef, cause: Cause) -> JSON:
         """``body``, valid by the schema at ``ref``, with the cause in it; still valid."""
         self._whole = {"": copy.deepcopy(body)}
-        if isinstance(body, dict) and not self._shapes.properties(ref):
-            own = problem.details(cause.status, cause.sentence, instance=cause.instance)
-            if self._offer(self._whole, "", [{**own, "violations": problem.listed(cause.violations)}]):
-                return self._whole[""]
+        is_open = isinstance(body, dict) and not self._shapes.properties(ref)
+        if is_open and self._offer(self._whole, "", [cause.as_problem()]):
+            return self._whole[""]
         self._field(self._whole, "", ref, cause, ("list", True), 0)
         return self._whole[""]
 

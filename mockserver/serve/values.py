@@ -29,7 +29,11 @@ _MOST_TOLD = 3
 
 
 class Unanswerable(MockServerError):  # noqa: N818 - a fault of the document, not of the program
-    """The document leaves nothing valid to answer with; the text says why."""
+    """The document leaves nothing valid to answer with; ``ref`` is the place that says so."""
+
+    def __init__(self, ref: SchemaRef, message: str) -> None:
+        self.ref = ref
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ class Values:
         try:
             return self._fakes.value(ref, key=key, hints=hints, now_ms=now_ms)
         except (Unsatisfiable, SchemaError) as error:
-            raise Unanswerable(str(error)) from error
+            raise Unanswerable(error.ref, str(error)) from error
 
     def is_valid(self, value: JSON, ref: SchemaRef | None) -> bool:
         """Whether a response may hold ``value``. A schema that cannot be used takes nothing."""
@@ -110,6 +114,8 @@ class Values:
     def faults(self, slot: Slot, where: str) -> Iterator[Fault]:
         """Examples that the schema refuses, a schema that nothing satisfies or that is none."""
         try:
+            for ref in filter(None, (slot.schema, slot.item_schema)):
+                self._schemas.validator(ref, "response")
             for example in (*slot.examples, *self._own(slot)):
                 if broken := [*islice(self._broken(_meaning(example, slot), slot), _MOST_TOLD)]:
                     told = "; ".join(broken)
@@ -118,7 +124,7 @@ class Values:
         except SchemaError as error:
             yield Fault("schema", error.ref, error.message)
         except Unanswerable as error:
-            yield Fault("unsatisfiable", slot.schema or slot.item_schema or where, str(error))
+            yield Fault("unsatisfiable", error.ref, str(error))
 
     def _own(self, slot: Slot) -> Iterator[Example]:
         """The schema's ``example`` (2.0, 3.0) or ``examples`` (JSON Schema)."""
