@@ -6,7 +6,7 @@ so that replicas and restarts agree and an answer can be kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mockserver.fakes import Fakes
@@ -110,7 +110,7 @@ class Documented:
             return Answer(status, fields, b"", decision)
         choice = negotiate(content, wish.accept)
         if choice is None:
-            return problem.not_acceptable(wish.accept or "", [media.name for media in content])
+            return self._not_acceptable(operation, wish.accept or "", content, key, now_ms)
         try:
             sample = None if wish.is_dynamic else self.bodies.example(choice, wish.example)
             if sample is None:
@@ -120,6 +120,18 @@ class Documented:
             return problem.internal(f"the document leaves nothing valid to answer with: {error}")
         fields.insert(0, ("content-type", body.content_type))
         return Answer(status, fields, body.data, f"{decision}; {sample.origin}")
+
+    def _not_acceptable(
+        self, operation: Operation, accept: str, content: Sequence[MediaType], key: str, now_ms: int
+    ) -> Answer:
+        available = [media.name for media in content]
+        response = response_for(operation, 406)
+        if response is None or not response.content:
+            return problem.not_acceptable(accept, available)
+        detail = problem.unacceptable(accept, available)
+        return self.refusals.answer(
+            operation, status=406, detail=detail, accept=accept, key=key, now_ms=now_ms
+        )
 
 
 def _response(operation: Operation, wish: _Wish) -> tuple[Response, int] | None:

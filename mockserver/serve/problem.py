@@ -99,12 +99,17 @@ def not_acceptable(accept: str, available: Sequence[str], *, instance: str = "")
     """406 (RFC 9110, section 15.5.7): ``available`` are the media types that there are."""
     return problem(
         406,
-        f"Accept: {shortened(accept)} takes none of the documented media types; "
-        f"there is {', '.join(available)}",
+        unacceptable(accept, available),
         instance=instance,
         decision="not acceptable",
         members={"available": list(available)},
     )
+
+
+def unacceptable(accept: str, available: Sequence[str]) -> str:
+    """The sentence of a 406."""
+    there_is = ", ".join(available)
+    return f"Accept: {shortened(accept)} takes none of the documented media types; there is {there_is}"
 
 
 def undocumented(what: str, available: Sequence[str], *, instance: str = "") -> Answer:
@@ -158,7 +163,7 @@ def place(violation: Violation) -> str:
 
 
 def listed(violations: Sequence[Violation]) -> list[dict[str, JSON]]:
-    """Violations as the ``violations`` member of a problem, with their values cut to a bounded size."""
+    """Violations as the ``violations`` member of a problem: values cut to a bounded size, no credentials."""
     return [
         {
             "in": each.location,
@@ -166,7 +171,7 @@ def listed(violations: Sequence[Violation]) -> list[dict[str, JSON]]:
             "pointer": shortened(each.pointer),
             "keyword": each.keyword,
             "message": shortened(each.message, MAX_MESSAGE),
-            "value": quoted(each.value),
+            "value": None if each.location == "security" else quoted(each.value),
         }
         for each in violations[:MAX_VIOLATIONS]
     ]

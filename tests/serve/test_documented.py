@@ -281,6 +281,17 @@ def test_negotiation_chooses_among_the_media_types() -> None:
     assert json.loads(refused.body)["available"] == [JSON, "application/xml"]
 
 
+def test_what_is_not_acceptable_is_told_in_the_documents_words() -> None:
+    schemas = {
+        **SCHEMAS,
+        "Error": {"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}},
+    }
+    pets = operation(media(a=REX), others=(Response("default", (media("Error"),)),))
+    refused = ask(pets, of=documented(schemas), accept="text/csv")
+    assert (refused.status, refused.decision) == (406, "violation; status=406; response=default")
+    assert "there is application/json" in json.loads(refused.body)["message"]
+
+
 def test_an_example_by_name_is_looked_for_in_every_media_type() -> None:
     pets = operation(media(a=REX), media("Xml", "application/xml", b={"name": "Rex"}))
     assert content_type(ask(pets, example="b")) == "application/xml"

@@ -91,6 +91,11 @@ def test_violations_are_listed_whole() -> None:
     ]
 
 
+def test_credentials_are_not_quoted() -> None:
+    wrong = Violation("security", "basic", "", "security", "malformed", "Basic c2VjcmV0")
+    assert problem.listed([wrong])[0]["value"] is None
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
