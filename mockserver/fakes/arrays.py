@@ -105,7 +105,18 @@ def _another(
     finally:
         run.is_fresh = is_fresh
     shape = generator.shapes.shape(refs)
-    for value in shape.options or ([False, True] if shape.types == {"boolean"} else []):
-        if identity(value) not in seen and generator.is_valid(shape, value):
-            return value
+    for other in _others(shape, value, len(seen)):
+        if identity(other) not in seen and generator.is_valid(shape, other):
+            return other
     raise DeadEnd(shape.at, f"no more than {len(seen)} different items could be made")
+
+
+def _others(shape: Shape, value: JSON, count: int) -> list[JSON]:
+    """Values that may still be different: what is left of an enum, an object with a member more."""
+    if shape.options is not None:
+        return shape.options
+    if isinstance(value, dict):
+        return [{**value, f"key{count}": count}]
+    if isinstance(value, list):
+        return [[*value, count]]
+    return [False, True, None]

@@ -75,6 +75,25 @@ class Formats:
         maker = self._makers.get(name)
         return maker(rng, now_ms, property_name) if maker else None
 
+    @staticmethod
+    def fit(name: str, text: str, shortest: int, longest: int | None, rng: random.Random) -> str:
+        """``text`` of the format made longer or shorter, where the format has room for that."""
+        letter = chr(rng.randint(97, 122))
+        if name in ("email", "idn-email"):
+            if longest is not None and len(text) > longest:
+                text = f"{letter}@{letter}.io"
+            return letter * min(shortest - len(text), 50) + text
+        if name in ("uri", "url", "iri", "uri-reference", "iri-reference"):
+            if longest is not None and len(text) > longest:
+                text = f"http://{letter}.io" if longest >= 11 or name[3:] != "-reference" else f"/{letter}"
+            return text + "/" * (len(text) < shortest) + letter * (shortest - len(text) - 1)
+        if name in ("hostname", "idn-hostname"):
+            if longest is not None and len(text) > longest:
+                text = f"{letter}.io"
+            while len(text) < shortest:
+                text = f"{letter * min(60, max(1, shortest - len(text) - 1))}.{text}"
+        return text
+
     def _faker(self, provider: str) -> Callable[[random.Random, int, str], str]:
         return lambda rng, _, __: self._text(provider, rng)
 

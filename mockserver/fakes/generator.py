@@ -6,6 +6,8 @@ A way that leads nowhere raises DeadEnd; whoever had another way tries that.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
+from itertools import islice
 
 from mockserver.fakes.apart import set_apart
 from mockserver.fakes.arrays import make_array
@@ -21,6 +23,9 @@ from mockserver.schema import Direction, Schemas
 
 MOST_WAYS = 24
 """Combinations of choices that are followed for one value."""
+
+PLAIN: tuple[JSON, ...] = ({}, [], "", 0, 1, -1, 0.5, False, True, None, "0", "a", [0], [{}])
+"""Values to try when all else failed."""
 
 _MANNERS: tuple[tuple[Style, bool], ...] = (
     # style, and whether examples are passed over
@@ -67,7 +72,7 @@ class Generator:
         run.depth += 1
         run.active[shape.refs] += 1
         try:
-            if run.is_careful and shape.needs_test:
+            if run.is_careful and (shape.needs_test or run.depth == 1):
                 return self._make_tested(shape, name, run)
             return self._make(shape, name, run)
         finally:
@@ -89,9 +94,7 @@ class Generator:
 
     def _make(self, shape: Shape, name: str, run: Run) -> JSON:
         dead_end = DeadEnd(shape.at, "no combination of its alternatives is possible")
-        for i, settled in enumerate(self._ways(shape, run)):
-            if i >= MOST_WAYS:
-                break
+        for settled in islice(self._ways(shape, run), MOST_WAYS):
             try:
                 return self._make_settled(settled, name, run)
             except DeadEnd as other:
@@ -102,27 +105,31 @@ class Generator:
         """As ``_make``, but what comes out wrong is made again, in another manner and by other choices."""
         style, is_fresh, size = run.style, run.is_fresh, run.size
         dead_end = DeadEnd(shape.at, "no value that was tried is valid")
-        try:
-            for manner, run.is_fresh in _MANNERS:
-                run.style = manner if style == "full" else style
-                for i, settled in enumerate(self._ways(shape, run)):
-                    if i >= MOST_WAYS:
-                        break
-                    run.size = size
-                    try:
-                        value = self._make_settled(settled, name, run)
-                    except DeadEnd as other:
-                        dead_end = other
-                        continue
+        for manner, run.is_fresh in _MANNERS:
+            run.style, run.size = manner if style == "full" else style, size
+            try:
+                for value in islice(self._candidates(shape, name, run), MOST_WAYS):
                     if self.is_valid(shape, value):
                         return value
-                    if settled.made and isinstance(value, dict):
-                        value = set_apart(self, settled, value)
-                        if self.is_valid(shape, value):
-                            return value
-        finally:
-            run.style, run.is_fresh = style, is_fresh
+            except DeadEnd as other:
+                dead_end = other
+            finally:
+                run.style, run.is_fresh = style, is_fresh
+        for value in PLAIN:
+            if self.is_valid(shape, value):
+                return copy(value)
         raise dead_end
+
+    def _candidates(self, shape: Shape, name: str, run: Run) -> Iterator[JSON]:
+        """A value for each way to settle a shape, then the same made to match one alternative only."""
+        for settled in self._ways(shape, run):
+            try:
+                value = self._make_settled(settled, name, run)
+            except DeadEnd:
+                continue
+            yield value
+            if settled.made and isinstance(value, dict):
+                yield set_apart(self, settled, value)
 
     def _ways(self, shape: Shape, run: Run) -> Iterator[Shape]:
         """The shapes that are left when all choices are made, one way after the other."""

@@ -28,6 +28,8 @@ def matching(
             text = grow(tree, rng, spread)
             if len(text) < shortest and not pattern.endswith("$"):
                 text += "x" * (shortest - len(text))
+            elif len(text) < shortest and not pattern.startswith("^"):
+                text = "x" * (shortest - len(text)) + text
             if shortest <= len(text) and (longest is None or len(text) <= longest) and is_match(text):
                 return text
     except (PatternError, RecursionError, ValueError):

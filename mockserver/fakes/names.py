@@ -208,8 +208,6 @@ NUMBERS: Mapping[str, tuple[float, float]] = {
     "id": (1, 9999),
 }
 
-MONEY = frozenset(("price", "amount", "total", "cost", "fee", "balance", "discount", "tax"))
-
 _PAST = frozenset(
     (
         "created",

@@ -7,7 +7,7 @@ import random
 from fractions import Fraction
 
 from mockserver.fakes.errors import DeadEnd
-from mockserver.fakes.names import MONEY, NUMBERS, is_time, last_word
+from mockserver.fakes.names import NUMBERS, is_time, last_word
 from mockserver.fakes.shape import Shape
 
 _CENT = Fraction(1, 100)
@@ -24,21 +24,21 @@ def number(shape: Shape, name: str, rng: random.Random, now_ms: int, *, whole: b
         while (high - low) / step < 10 and step > _FINEST and low != high:
             step /= 10
     count = _pick(shape, step, low, high, rng)
-    if count is None and (shape.low is not None or shape.high is not None):
-        low = shape.low if shape.low is not None else min(low, high - 1000 * step)
-        high = shape.high if shape.high is not None else max(high, low + 1000 * step)
+    if count is None:  # nothing of a usual size: anything allowed will do
+        reach = 1000 * step
+        low = shape.low if shape.low is not None else min(Fraction(0), shape.high or 0) - reach
+        high = shape.high if shape.high is not None else max(Fraction(0), low) + reach
         count = _pick(shape, step, low, high, rng)
-    if count is None:
-        count = _pick(shape, step, min(low, Fraction(0)), max(high, 10 * step), rng)
     if count is None:
         raise DeadEnd(shape.at, f"there is no multiple of {step} within its bounds")
     found = count * step
     if whole:
         return int(found)
     try:
-        return float(found)
+        nearest = float(found)
     except OverflowError:
         return int(found)
+    return int(found) if found.denominator == 1 and nearest != found else nearest
 
 
 def _grid(steps: list[Fraction], *, whole: bool) -> Fraction | None:
@@ -86,8 +86,3 @@ def _pick(shape: Shape, step: Fraction, low: Fraction, high: Fraction, rng: rand
     if shape.high_open and shape.high is not None and last * step >= shape.high:
         last = math.ceil(shape.high / step) - 1
     return rng.randint(first, last) if first <= last else None
-
-
-def is_money(name: str) -> bool:
-    """Whether numbers of this name are sums of money."""
-    return last_word(name) in MONEY

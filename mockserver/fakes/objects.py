@@ -144,7 +144,7 @@ class _Maker:
         for i in range(count):
             if shape.names:
                 try:
-                    name = self._generator.make(tuple(shape.names), "", run)
+                    name = self._generator.make(tuple(shape.names), "key", run)
                 except DeadEnd:
                     return
                 if isinstance(name, str):

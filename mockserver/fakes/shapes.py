@@ -95,6 +95,8 @@ class Shapes:
             shape.tags.setdefault(*tag)  # a parent's discriminator, in a schema that inherits by allOf
         if isinstance(parts := node.get("allOf"), list):
             yield from ((f"{ref}/allOf/{i}", is_whole and len(parts) == 1) for i in range(len(parts)))
+        if isinstance(negation := node.get("not"), dict) and negation.keys() == {"not"}:
+            yield f"{ref}/not/not", False
         for choice in self.choices(node, ref):
             if choice.at not in made:
                 shape.choices.append(choice)

@@ -10,6 +10,7 @@ from mockserver.fakes.growth import LONGEST, matching
 from mockserver.fakes.names import IDENTIFIERS, LINKS, WORDS, is_time, last_word, provider
 from mockserver.fakes.shape import Shape
 from mockserver.providers.faker import FakeValues
+from mockserver.schema.patterns import matcher
 
 _SHORT_FORMS = {"country": "country_code", "state": "state_abbr"}
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -31,6 +32,14 @@ class Texts:
             )
         if longest is not None and shortest > longest:
             raise DeadEnd(shape.at, f"minLength {shortest} is more than maxLength {longest}")
+        for form in shape.formats:
+            made = self._formats.text(form, rng, now_ms, name)
+            if (
+                made is not None
+                and _has_length(made, shape)
+                and all(matcher(each)(made) for each in shape.patterns)
+            ):
+                return made
         if shape.patterns:
             pattern = shape.patterns[int(rng.random() * len(shape.patterns))]
             text = matching(pattern, rng, shortest, longest)
@@ -39,10 +48,6 @@ class Texts:
                     shape.at, f"no text was found that matches {pattern!r} and has the right length"
                 )
             return text
-        for form in shape.formats:
-            made = self._formats.text(form, rng, now_ms, name)
-            if made is not None and shortest <= len(made) and (longest is None or len(made) <= longest):
-                return made
         return _fit(self._plain(name, rng, now_ms, longest), shortest, longest, self._word(rng))
 
     def _plain(self, name: str, rng: random.Random, now_ms: int, longest: int | None) -> str:
@@ -64,6 +69,10 @@ class Texts:
 
     def _word(self, rng: random.Random) -> str:
         return str(self._values.value("word", rng))
+
+
+def _has_length(text: str, shape: Shape) -> bool:
+    return shape.shortest <= len(text) and (shape.longest is None or len(text) <= shape.longest)
 
 
 def _fit(text: str, shortest: int, longest: int | None, filler: str) -> str:
