@@ -239,6 +239,8 @@ class Lookup:
 
     part: str
     name: str
+    fold: bool = False
+    """Whether upper and lower case are the same, as in a UUID (RFC 9562 section 4)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,9 @@ class Loaded:
         self.trees = trees
 
 
-def load(path: Path, gate: Gate | None = None, *, quick: bool = True) -> tuple[Loaded | None, list[Diagnostic]]:
+def load(
+    path: Path, gate: Gate | None = None, *, quick: bool = True
+) -> tuple[Loaded | None, list[Diagnostic]]:
     """Load the document at ``path``. Without an error among the diagnostics there is a ``Loaded``."""
     gate = gate or Gate(path.parent)
     try:
@@ -36,7 +38,9 @@ def load(path: Path, gate: Gate | None = None, *, quick: bool = True) -> tuple[L
         return None, [fault.diagnostic]
     except ValueError:
         where = Location(str(path))
-        return None, [Diagnostic("D203", "lies outside the folder of --ref-root", where, "name a folder that holds it.")]
+        return None, [
+            Diagnostic("D203", "lies outside the folder of --ref-root", where, "name a folder that holds it.")
+        ]
     return _load(trees, path.stem, quick=quick)
 
 
@@ -93,13 +97,30 @@ def _dialect(value: JSON) -> Dialect | None:
 def _no_version(value: JSON, name: str) -> Diagnostic:
     where = Location(name, 1, 1)
     if not isinstance(value, dict):
-        return Diagnostic("D111", "is not an OpenAPI document: its top level is no mapping", where, "start with `openapi: 3.1.0`.")
+        return Diagnostic(
+            "D111",
+            "is not an OpenAPI document: its top level is no mapping",
+            where,
+            "start with `openapi: 3.1.0`.",
+        )
     stated = value.get("openapi", value.get("swagger"))
     if stated is None:
-        return Diagnostic("D111", "is not an OpenAPI document: it has no `openapi` or `swagger` field", where, "start with `openapi: 3.1.0`.")
+        return Diagnostic(
+            "D111",
+            "is not an OpenAPI document: it has no `openapi` or `swagger` field",
+            where,
+            "start with `openapi: 3.1.0`.",
+        )
     if isinstance(stated, int | float):
-        return Diagnostic("D112", f"states its version as the number {stated}", where, f'write it as a string, such as "{stated}" or "{stated}.0".')
-    return Diagnostic("D112", f"is of version {stated!r}", where, "versions 2.0, 3.0.x, 3.1.x and 3.2.x are served.")
+        return Diagnostic(
+            "D112",
+            f"states its version as the number {stated}",
+            where,
+            f'write it as a string, such as "{stated}" or "{stated}.0".',
+        )
+    return Diagnostic(
+        "D112", f"is of version {stated!r}", where, "versions 2.0, 3.0.x, 3.1.x and 3.2.x are served."
+    )
 
 
 def _ambiguous(operations: tuple[Operation, ...], trees: Trees) -> list[Diagnostic]:
@@ -132,7 +153,9 @@ def _base_paths(value: dict[str, JSON]) -> tuple[str, ...]:
     else:
         holders = [value, *(item for item in (value.get("paths") or {}).values() if isinstance(item, dict))]
         holders += [each for item in holders[1:] for each in item.values() if isinstance(each, dict)]
-        servers = [server for holder in holders for server in holder.get("servers") or () if isinstance(server, dict)]
+        servers = [
+            server for holder in holders for server in holder.get("servers") or () if isinstance(server, dict)
+        ]
         urls = [url for server in servers for url in _server_urls(server)]
     prefixes = [urlsplit(url).path.rstrip("/") for url in urls]
     prefixes = ["/" + prefix.lstrip("/") if prefix else "" for prefix in prefixes]

@@ -77,8 +77,14 @@ def judge(trees: Trees, dialect: Dialect, *, quick: bool) -> list[Diagnostic]:
             found = [_diagnostic(error, root) for error in validator.root_validator(validator.schema_path)]
         except Exception as error:  # noqa: BLE001 - the validator's own limits (recursion, lookups) must not hide the rest
             where = root.locate("")
-            remedy = "this may be a limit of openapi-spec-validator; the document is served as far as it goes."
-            return [Diagnostic("D302", f"could not be judged to the end: {_short(error)}", where, remedy, "warning")]
+            remedy = (
+                "this may be a limit of openapi-spec-validator; the document is served as far as it goes."
+            )
+            return [
+                Diagnostic(
+                    "D302", f"could not be judged to the end: {_short(error)}", where, remedy, "warning"
+                )
+            ]
     return found[:_MOST]
 
 
@@ -104,7 +110,9 @@ def _diagnostic(error: ValidationError, root: Source) -> Diagnostic:
     pointer = "".join(f"/{escape(str(part))}" for part in error.absolute_path)
     place = pointer or "/"
     message = f"breaks OpenAPI at {place}: {_short(error.message)}"
-    return Diagnostic("D301", message, root.locate(pointer), "mend it as the OpenAPI Specification describes.")
+    return Diagnostic(
+        "D301", message, root.locate(pointer), "mend it as the OpenAPI Specification describes."
+    )
 
 
 def _nearest(error: Any) -> ValidationError:

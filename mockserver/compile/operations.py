@@ -64,7 +64,8 @@ class OperationReader:
                 self._response(str(status), each, model.produces) for status, each in model.responses.items()
             ),
             security=tuple(
-                {name: tuple(scopes) for name, scopes in requirement.items()} for requirement in model.security or ()
+                {name: tuple(scopes) for name, scopes in requirement.items()}
+                for requirement in model.security or ()
             ),
             pointer=node["x-ref"],
             summary=str(node.get("summary", "")),
@@ -140,12 +141,16 @@ class OperationReader:
             node = model.request_body
             if not node:
                 return None
-            return RequestBody(bool(node.get("required", False)), tuple(self._content(node.get("content") or {})))
+            return RequestBody(
+                bool(node.get("required", False)), tuple(self._content(node.get("content") or {}))
+            )
         whole = [each for each in model.parameters if each.get("in") == "body"]
         if whole:
             types = model.consumes or ["application/json"]
             schema = _pointed(whole[0])
-            return RequestBody(bool(whole[0].get("required")), tuple(MediaType(name, schema) for name in types))
+            return RequestBody(
+                bool(whole[0].get("required")), tuple(MediaType(name, schema) for name in types)
+            )
         fields = [each for each in model.parameters if each.get("in") == "formData"]
         return self._form(fields, model) if fields else None
 
@@ -167,12 +172,18 @@ class OperationReader:
             has_file = any(each.get("type") == "file" for each in fields)
             types = [_BODY_TYPES[1]] if has_file else list(_BODY_TYPES)
         schema = f"{SYNTHETIC}#/{quoted(key)}"
-        return RequestBody(bool(required), tuple(MediaType(name, schema, encoding=encoding) for name in types))
+        return RequestBody(
+            bool(required), tuple(MediaType(name, schema, encoding=encoding) for name in types)
+        )
 
     def _response(self, status: str, node: dict[str, Any], produces: list[str]) -> Response:
         return Response(
             status=status.upper() if status != "default" else status,
-            content=tuple(self._swagger_content(node, produces) if self.swagger else self._content(node.get("content") or {})),
+            content=tuple(
+                self._swagger_content(node, produces)
+                if self.swagger
+                else self._content(node.get("content") or {})
+            ),
             headers=tuple(self._header(name, each) for name, each in (node.get("headers") or {}).items()),
             description=str(node.get("description", "")),
         )

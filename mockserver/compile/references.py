@@ -190,9 +190,15 @@ def _admit(uri: str, target: str, site: SchemaRef, trees: Trees, gate: Gate) -> 
         if scheme in ("http", "https"):
             if gate.allow_remote:
                 return _fetch(uri, target, site, trees)
-            refuse("D202", "points to another host, which is not fetched", "save it beside the document, or pass --allow-remote-refs.")
+            refuse(
+                "D202",
+                "points to another host, which is not fetched",
+                "save it beside the document, or pass --allow-remote-refs.",
+            )
         else:
-            refuse("D203", f"uses the scheme {scheme!r}, which is not read", "use a path relative to this file.")
+            refuse(
+                "D203", f"uses the scheme {scheme!r}, which is not read", "use a path relative to this file."
+            )
         return None
     path = gate.root / unquote(uri.removeprefix(ROOT))
     try:
@@ -200,12 +206,18 @@ def _admit(uri: str, target: str, site: SchemaRef, trees: Trees, gate: Gate) -> 
     except (OSError, ValueError, RuntimeError):
         inside = False
     if not inside or _climbs(target, site):
-        refuse("D203", "leaves the document's folder, so it is not read", "move the file inside, or pass --ref-root with a folder that holds both.")
+        refuse(
+            "D203",
+            "leaves the document's folder, so it is not read",
+            "move the file inside, or pass --ref-root with a folder that holds both.",
+        )
         return None
     try:
         return read(path, os.path.relpath(path), "referenced file")
     except SourceFault as fault:
-        refuse(fault.diagnostic.code, f"names a file that {fault.diagnostic.message}", fault.diagnostic.remedy)
+        refuse(
+            fault.diagnostic.code, f"names a file that {fault.diagnostic.message}", fault.diagnostic.remedy
+        )
         return None
 
 
@@ -231,7 +243,12 @@ def _fetch(uri: str, target: str, site: SchemaRef, trees: Trees) -> Source | Non
         trees.diagnostics.append(fault.diagnostic)
     except (OSError, ValueError, urllib.error.URLError) as error:
         trees.diagnostics.append(
-            Diagnostic("D204", f"$ref {target!r} cannot be fetched: {error}", trees.locate(site), "save it beside the document.")
+            Diagnostic(
+                "D204",
+                f"$ref {target!r} cannot be fetched: {error}",
+                trees.locate(site),
+                "save it beside the document.",
+            )
         )
     return None
 
@@ -250,7 +267,12 @@ def _judge(targets: dict[SchemaRef, SchemaRef], trees: Trees) -> None:
             except KeyError:
                 if current == target and not trees.bases.keys() - {""}:
                     trees.diagnostics.append(
-                        Diagnostic("D201", f"$ref {fragment_of(target, site)!r} points to nothing", trees.locate(site), "mend the pointer or add what it names.")
+                        Diagnostic(
+                            "D201",
+                            f"$ref {fragment_of(target, site)!r} points to nothing",
+                            trees.locate(site),
+                            "mend the pointer or add what it names.",
+                        )
                     )
                 break
             following = node.get("$ref") if isinstance(node, dict) else None
@@ -261,7 +283,12 @@ def _judge(targets: dict[SchemaRef, SchemaRef], trees: Trees) -> None:
                 break
             if current in seen:
                 trees.diagnostics.append(
-                    Diagnostic("D205", f"$ref {fragment_of(target, site)!r} leads back to itself without ever reaching an object", trees.locate(site), "let one of the references point to a real schema.")
+                    Diagnostic(
+                        "D205",
+                        f"$ref {fragment_of(target, site)!r} leads back to itself without ever reaching an object",
+                        trees.locate(site),
+                        "let one of the references point to a real schema.",
+                    )
                 )
                 return
             seen.add(current)

@@ -118,11 +118,16 @@ def _text(path: Path, name: str, what: str) -> str:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise _fault(
-                "D104", f"is {size:,} bytes, over the limit of {MAX_BYTES:,}", where, f"split the {what} by $ref."
+                "D104",
+                f"is {size:,} bytes, over the limit of {MAX_BYTES:,}",
+                where,
+                f"split the {what} by $ref.",
             )
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise _fault("D101", f"no such {what}", where, "check the path; it is relative to the current folder.") from None
+        raise _fault(
+            "D101", f"no such {what}", where, "check the path; it is relative to the current folder."
+        ) from None
     except UnicodeDecodeError as error:
         raise _fault("D103", f"is not UTF-8 (byte {error.start})", where, "save it as UTF-8.") from None
     except OSError as error:

@@ -74,7 +74,9 @@ class _Reader:
                 name: self.shape(at, media) for name, media, at in self.children(ref, "content")
             }
         if isinstance(node.get("headers"), dict):
-            shaped["headers"] = {name: self.shape(at, each) for name, each, at in self.children(ref, "headers")}
+            shaped["headers"] = {
+                name: self.shape(at, each) for name, each, at in self.children(ref, "headers")
+            }
         if isinstance(node.get("examples"), dict) and not swagger:
             shaped["examples"] = {name: each for name, each, _ in self.children(ref, "examples")}
         return shaped
@@ -85,9 +87,12 @@ class _Reader:
         ref = f"{at}{holder}/{method}"
         node = dict(self.trees.node(ref))
         node["x-ref"] = ref
-        node["parameters"] = [self.shape(at, each, swagger=swagger) for _, each, at in self.children(ref, "parameters")]
+        node["parameters"] = [
+            self.shape(at, each, swagger=swagger) for _, each, at in self.children(ref, "parameters")
+        ]
         node["responses"] = {
-            status: self.shape(at, each, swagger=swagger) for status, each, at in self.children(ref, "responses")
+            status: self.shape(at, each, swagger=swagger)
+            for status, each, at in self.children(ref, "responses")
         }
         if "requestBody" in node:
             body, at = self.object(f"{ref}/requestBody")
@@ -101,7 +106,9 @@ class _Reader:
     def methods(self, path: str) -> list[str]:
         item, _ = self.path(path)
         extra = item.get("additionalOperations")
-        return [method for method in METHODS if method in item] + list(extra if isinstance(extra, dict) else ())
+        return [method for method in METHODS if method in item] + list(
+            extra if isinstance(extra, dict) else ()
+        )
 
 
 class _FromTrees(Specification):
@@ -123,7 +130,9 @@ class _FromTrees(Specification):
 
     @cached_property
     def security_schemes(self) -> dict[str, Any]:
-        holder = "components/securitySchemes" if isinstance(self, OpenAPISpecification) else "securityDefinitions"
+        holder = (
+            "components/securitySchemes" if isinstance(self, OpenAPISpecification) else "securityDefinitions"
+        )
         parent, _, key = holder.rpartition("/")
         ref = f"{self.reader.root}/{parent}" if parent else self.reader.root
         try:

@@ -21,7 +21,7 @@ class _RefusedError(Exception):
 
 @dataclass(slots=True, eq=False)
 class Element:
-    """``name`` is local, and so are the names of ``attributes``; those of XML Schema instances are left out."""
+    """Names are local, those of ``attributes`` too, which leave out the ones of XML Schema instances."""
 
     name: str
     namespace: str

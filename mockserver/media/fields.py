@@ -35,12 +35,12 @@ def parse_fields(text: str) -> Fields:
 
 
 def parse_cookies(header: str) -> Fields:
-    """RFC 6265, section 4.2.1. Names are as sent; values may hold ``=``."""
+    """RFC 6265, section 4.2.1. Values may hold ``=``, and are still encoded."""
     fields: Fields = {}
     for pair in header.split(";"):
         name, equals, value = pair.strip().partition("=")
         if equals:
-            fields.setdefault(name, []).append(value)
+            fields.setdefault(decode_cookie(name), []).append(value)
     return fields
 
 

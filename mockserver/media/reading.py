@@ -108,7 +108,7 @@ class Reader:
         if shape.types == ANY:
             return
         if "array" in shape.types:
-            yield self._array([*text.split(shape.item_separator)] if text else [], shape, known)
+            yield self._array([*text.split(shape.separator)] if text else [], shape, known)
         elif "object" in shape.types and not text:
             yield {}
         if shape.types & STRUCTURED and text[:1] in ("[", "{"):

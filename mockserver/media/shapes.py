@@ -35,8 +35,8 @@ class Shape:
     """Schemas of properties that are not listed: ``additionalProperties``, ``patternProperties``."""
     prefix: tuple[SchemaRef, ...] = ()
     items: tuple[SchemaRef, ...] = ()
-    item_separator: str = ","
-    """What separates the items of an array that is itself an item (``collectionFormat`` of 2.0)."""
+    separator: str = ","
+    """What separates the items where an array stands in one text (``collectionFormat`` of 2.0)."""
 
     def property(self, name: str) -> tuple[SchemaRef, ...]:
         """The schemas that may describe a property."""
@@ -114,8 +114,6 @@ class Shapes:
         ]
         listed = "items" if isinstance(node.get("items"), list) else "prefixItems"
         rest = "additionalItems" if listed == "items" else "items"
-        items = node.get("items")
-        separator = items.get("collectionFormat", "csv") if isinstance(items, dict) else "csv"
         return Shape(
             types=_types(node),
             properties={name: (f"{at}/properties/{escape(name)}",) for name in properties}
@@ -124,7 +122,7 @@ class Shapes:
             others=tuple(others),
             prefix=tuple(f"{at}/{listed}/{i}" for i in _places(node, listed)),
             items=(f"{at}/{rest}",) if isinstance(node.get(rest), dict) else (),
-            item_separator=_SEPARATORS.get(separator, ","),
+            separator=_SEPARATORS.get(str(node.get("collectionFormat")), ","),
         )
 
 
@@ -172,7 +170,7 @@ def _merge(one: Shape, other: Shape) -> Shape:
         others=one.others + other.others,
         prefix=one.prefix or other.prefix,
         items=one.items + other.items,
-        item_separator=other.item_separator if one.item_separator == "," else one.item_separator,
+        separator=other.separator if one.separator == "," else one.separator,
     )
 
 

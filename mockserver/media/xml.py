@@ -123,7 +123,9 @@ class XmlFormat:
                 raw[name] = found
         raw |= attributes
         for child in rest:
-            _add(raw, child.name, self._raw(child, None))
+            # One in the wrong namespace must not pass for the property of that name
+            name = f"{{{child.namespace}}}{child.name}" if child.name in properties else child.name
+            _add(raw, name, self._raw(child, None))
         return raw if raw or not element.text.strip() else element.text
 
     def _property(self, rest: list[Element], node: Node, name: str) -> Raw | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 
@@ -19,3 +20,5 @@ class Answer:
     decision: str = ""
     delay: int = 0
     fault: str = ""
+    stream: AsyncIterator[bytes] | None = None
+    """The body in chunks, instead of ``body``, for what has no end yet."""

@@ -252,7 +252,7 @@ def _unfolded(fields: Fields) -> Fields:
             unfolded.setdefault(name, []).append(first)
             for pair in others:
                 key, _, value = pair.partition("=")
-                unfolded.setdefault(key, []).append(value)
+                unfolded.setdefault(decode_cookie(key), []).append(value)
     return unfolded
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from mockserver.plan import Step
-from mockserver.serve.scenario import Decision, ResourceState, begin, decide
+from mockserver.scenario import Decision, ResourceState, begin, decide
 
 
 class MemoryStore:

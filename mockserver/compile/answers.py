@@ -1,0 +1,380 @@
+"""The states of a scenario file → answers, bound to what the document says of each operation.
+
+A state gives one answer to every operation, or one per operation by alias. A
+body is partial: what it does not say is taken from a fake of the documented
+response. ``defaults`` are laid under it where the response has the field.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from mockserver.compile.nodes import Node, Report
+from mockserver.compile.specification import quoted
+from mockserver.compile.steps import read_duration, read_fault
+from mockserver.errors import MockServerError
+from mockserver.plan import JSON, AnswerRecipe, Document, MediaType, Operation, Response, State
+from mockserver.schema import Schemas
+from mockserver.serve.negotiation import negotiate
+from mockserver.serve.responses import default_response, documented_statuses, response_for
+from mockserver.serve.templates import TemplateError, compile_template, is_template, is_volatile
+
+ANSWER_KEYS = frozenset(["status", "headers", "body", "delay", "fault", "undocumented", "mediaType"])
+MAX_HEADERS = 1000
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")
+_FRAMING = frozenset(
+    ["content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "trailer", "te"]
+)
+_LOWEST, _HIGHEST = 200, 999
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """An operation that a scenario file names, with what is needed to judge its answers."""
+
+    alias: str
+    operation: Operation
+    document: Document
+    schemas: Schemas
+
+
+def read_state(
+    name: str, node: Node, bound: Mapping[str, Bound], defaults: Mapping[str, Node], report: Report
+) -> tuple[State, dict[str, Node]]:
+    """The state at ``node``, and the node of each of its answers, by alias."""
+    answers: dict[str, AnswerRecipe] = {}
+    nodes: dict[str, Node] = {}
+    members = node.value
+    if not isinstance(members, dict):
+        report.error(
+            "S204",
+            node,
+            f"state {name!r} is {node.kind()}",
+            "write it as {status: 404, body: {…}}; {} gives the documented success.",
+        )
+        return State(name, {}), {}
+    per_operation = bool(members) and all(key in bound for key in members)
+    for key, each in members.items():
+        if not per_operation and key not in ANSWER_KEYS:
+            known = ", ".join(sorted(ANSWER_KEYS))
+            report.error(
+                "S201",
+                each.at_key,
+                f"state {name!r} has no key {key!r}",
+                f"its keys are {known}; or one answer per operation: {', '.join(bound)}.",
+            )
+    for alias, operation in bound.items():
+        answer = members.get(alias) if per_operation else node
+        if answer is None:
+            continue
+        recipe = _Reader(name, answer, operation, defaults, report).read()
+        if recipe is not None:
+            answers[alias], nodes[alias] = recipe, answer
+    return State(name, answers), nodes
+
+
+class _Reader:
+    """Reads one answer of one state to one operation."""
+
+    def __init__(
+        self, state: str, node: Node, bound: Bound, defaults: Mapping[str, Node], report: Report
+    ) -> None:
+        self.state = state
+        self.node = node
+        self.members = node.value if isinstance(node.value, dict) else {}
+        self.bound = bound
+        self.defaults = defaults
+        self.report = report
+        self.undocumented = self._flag("undocumented")
+
+    def read(self) -> AnswerRecipe | None:
+        before = len(self.report.found)
+        if not isinstance(self.node.value, dict):
+            self.report.error(
+                "S204",
+                self.node,
+                f"an answer of state {self.state!r} is {self.node.kind()}",
+                "write it as {status: 404, body: {…}}.",
+            )
+            return None
+        status, response = self._status()
+        headers = self._headers()
+        media = self._media(response)
+        body_node = self.members.get("body")
+        body = self._body(body_node, response, media)
+        schema = media.schema if media is not None and not self.undocumented else None
+        partial = schema is not None and not covers(self.bound.schemas, schema, body)
+        has_body = body_node is not None or (media is not None and not self.undocumented)
+        delay = self._delay()
+        fault = read_fault(self.members["fault"], self.report) if "fault" in self.members else ""
+        volatile = self._compile(self.members.get("headers")) | self._compile(body_node)
+        for each in self.defaults.values():
+            volatile |= self._compile(each, quiet=True) and body_node is not None
+        if len(self.report.found) > before:
+            return None
+        media_type = self._text("mediaType") or (
+            media.name if media else "application/json" if has_body else ""
+        )
+        return AnswerRecipe(
+            status=status,
+            headers=headers,
+            has_body=has_body,
+            body=body,
+            partial=partial,
+            media_type=_concrete(media_type),
+            undocumented=self.undocumented,
+            kept=not volatile,
+            delay=delay,
+            fault=fault,
+            where=str(self.node.where),
+        )
+
+    def _status(self) -> tuple[int, Response | None]:
+        node = self.members.get("status")
+        operation = self.bound.operation
+        if node is None:
+            response, status = default_response(operation)
+            return status, response
+        value = node.value
+        if isinstance(value, bool) or not isinstance(value, int) or not _LOWEST <= value <= _HIGHEST:
+            self.report.error(
+                "S306",
+                node,
+                f"status {node.kind()} cannot be sent",
+                f"give a whole number from {_LOWEST} to {_HIGHEST}.",
+            )
+            return _LOWEST, None
+        response = response_for(operation, value)
+        if response is None and not self.undocumented:
+            documented = ", ".join(documented_statuses(operation))
+            self.report.error(
+                "S307",
+                node,
+                f"{operation.id} documents no answer with status {value}",
+                f"it documents {documented}; say `undocumented: true` beside the status if that is on purpose.",
+            )
+        return value, response
+
+    def _headers(self) -> dict[str, str]:
+        node = self.members.get("headers")
+        if node is None:
+            return {}
+        if not isinstance(node.value, dict):
+            self.report.error("S308", node, f"`headers` is {node.kind()}", "write it as {Retry-After: 30}.")
+            return {}
+        if len(node.value) > MAX_HEADERS:
+            self.report.error(
+                "S308",
+                node,
+                f"{len(node.value):,} headers are more than can be sent",
+                f"give at most {MAX_HEADERS:,}.",
+            )
+        headers = {}
+        for name, each in node.value.items():
+            value = each.value
+            if not _TOKEN.match(name):
+                self.report.error(
+                    "S308",
+                    each.at_key,
+                    f"{name!r} is no header name",
+                    "use letters, digits and hyphens (RFC 9110 section 5.1).",
+                )
+            elif name.lower() in _FRAMING:
+                self.report.error(
+                    "S308",
+                    each.at_key,
+                    f"the header {name} belongs to the server",
+                    "remove it; use `fault` to break the framing.",
+                )
+            elif isinstance(value, dict | list) or value is None:
+                self.report.error("S308", each, f"the header {name} is {each.kind()}", "give it a text.")
+            else:
+                text = str(value).lower() if isinstance(value, bool) else str(value)
+                if any(mark in text for mark in "\r\n\x00") or not _latin(text):
+                    self.report.error(
+                        "S308",
+                        each,
+                        f"the header {name} holds a line break, a NUL or no Latin-1 character",
+                        "remove it (RFC 9110 section 5.5).",
+                    )
+                headers[name] = text
+        return headers
+
+    def _media(self, response: Response | None) -> MediaType | None:
+        if response is None or not response.content:
+            return None
+        wanted = self._text("mediaType")
+        choice = negotiate(response.content, wanted or None)
+        if choice is None:
+            known = ", ".join(each.name for each in response.content)
+            self.report.error(
+                "S309",
+                self.members["mediaType"],
+                f"the answer is not documented as {wanted}",
+                f"it is documented as {known}.",
+            )
+            return None
+        return choice.media
+
+    def _body(self, node: Node | None, response: Response | None, media: MediaType | None) -> JSON:
+        if self.undocumented:
+            return node.plain() if node is not None else None
+        if node is not None and response is not None and media is None:
+            self.report.error(
+                "S310",
+                node.at_key,
+                f"{self.bound.operation.id} documents no body for this status",
+                "remove the body, or say `undocumented: true`.",
+            )
+            return None
+        schema = media.schema if media is not None else None
+        known = properties(self.bound.schemas, schema) if schema else None
+        if node is not None and not isinstance(node.value, dict):
+            return node.plain()
+        given = node.value if node is not None and isinstance(node.value, dict) else {}
+        if known is not None and not known.open:
+            for key, each in given.items():
+                if key not in known.names:
+                    self.report.error(
+                        "S311",
+                        each.at_key,
+                        f"the documented body has no field {key!r}",
+                        f"its fields are {', '.join(known.names) or 'none'}.",
+                    )
+        names = known.names if known is not None else ()
+        laid = {
+            name: each.plain() for name, each in self.defaults.items() if name in names and name not in given
+        }
+        fixed = fixed_values(self.bound.schemas, schema, names) if schema else {}
+        body = {**fixed, **laid, **{name: each.plain() for name, each in given.items()}}
+        return {
+            name: body[name]
+            for name in (
+                *(each for each in names if each in body),
+                *(each for each in body if each not in names),
+            )
+        }
+
+    def _compile(self, node: Node | None, *, quiet: bool = False) -> bool:
+        """Compile every template below ``node``; whether any of them is volatile."""
+        if node is None:
+            return False
+        if isinstance(node.value, dict | list):
+            children = node.value.values() if isinstance(node.value, dict) else node.value
+            return any([self._compile(each, quiet=quiet) for each in children])
+        if not is_template(node.value):
+            return False
+        source = str(node.value)
+        try:
+            compile_template(source)
+            return is_volatile(source)
+        except TemplateError as error:
+            if not quiet:
+                self.report.error(
+                    "S312",
+                    node,
+                    str(error),
+                    "mend the template; see the README's table of what a template can read.",
+                )
+            return False
+
+    def _delay(self) -> int:
+        return read_duration(self.members["delay"], "a delay", self.report) if "delay" in self.members else 0
+
+    def _text(self, key: str) -> str:
+        node = self.members.get(key)
+        if node is None:
+            return ""
+        if not isinstance(node.value, str):
+            self.report.error("S204", node, f"`{key}` is {node.kind()}", "give it a text.")
+            return ""
+        return node.value
+
+    def _flag(self, key: str) -> bool:
+        node = self.members.get(key)
+        if node is not None and not isinstance(node.value, bool):
+            self.report.error("S204", node, f"`{key}` is {node.kind()}", "write true or false.")
+        return node is not None and node.value is True
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """The fields that a schema names, in its order; ``open`` when it says that there may be others."""
+
+    names: tuple[str, ...]
+    open: bool
+
+
+def properties(schemas: Schemas, ref: str, depth: int = 8) -> Properties:
+    """The fields of the object that the schema at ``ref`` describes, through allOf, anyOf and oneOf."""
+    try:
+        schema, ref = schemas.lookup(ref)
+    except MockServerError:
+        return Properties((), open=True)
+    if not isinstance(schema, dict) or depth == 0:
+        return Properties((), open=True)
+    names: dict[str, None] = dict.fromkeys(schema.get("properties") or {})
+    extra = schema.get("additionalProperties")
+    free = extra is True or isinstance(extra, dict) or "patternProperties" in schema
+    parts = [
+        f"{ref}/{key}/{index}"
+        for key in ("allOf", "anyOf", "oneOf")
+        for index in range(len(schema.get(key) or ()))
+    ]
+    parts += [f"{ref}/{key}" for key in ("then", "else") if key in schema]
+    for part in parts:
+        found = properties(schemas, part, depth - 1)
+        names |= dict.fromkeys(found.names)
+        free |= found.open and bool(found.names)
+    return Properties(tuple(names), open=free or not names)
+
+
+def fixed_values(schemas: Schemas, ref: str, names: Iterable[str]) -> dict[str, JSON]:
+    """The fields that the schema at ``ref`` leaves no choice for: a const, or an enum of one."""
+    found = {}
+    schema, ref = schemas.lookup(ref)
+    members = schema.get("properties") if isinstance(schema, dict) else None
+    for name in names if isinstance(members, dict) else ():
+        if name not in members:
+            continue
+        member, _ = schemas.lookup(f"{ref}/properties/{quoted(name)}")
+        if not isinstance(member, dict):
+            continue
+        if "const" in member:
+            found[name] = member["const"]
+        elif isinstance(member.get("enum"), list) and len(member["enum"]) == 1:
+            found[name] = member["enum"][0]
+    return found
+
+
+def covers(schemas: Schemas, ref: str, body: JSON) -> bool:
+    """Whether ``body`` gives every field that the schema at ``ref`` names, at every depth it enters."""
+    if not isinstance(body, dict):
+        return body is not None
+    known = properties(schemas, ref)
+    if not known.names and not body:
+        return False
+    schema, ref = schemas.lookup(ref)
+    members = (schema.get("properties") or {}) if isinstance(schema, dict) else {}
+    return all(name in body for name in known.names) and all(
+        not isinstance(value, dict)
+        or (name in members and covers(schemas, f"{ref}/properties/{quoted(name)}", value))
+        for name, value in body.items()
+        if not (isinstance(value, dict) and members.get(name) == {})
+    )
+
+
+def _concrete(media_type: str) -> str:
+    return (
+        "application/json" if media_type in ("*/*", "application/*") else media_type.replace("/*", "/plain")
+    )
+
+
+def _latin(text: str) -> bool:
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True

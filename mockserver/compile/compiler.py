@@ -1,0 +1,151 @@
+"""The compiler: documents and scenario files in, a Plan and diagnostics out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import mockserver
+from mockserver.compile.document import Loaded, load
+from mockserver.compile.nodes import Report
+from mockserver.compile.references import Gate
+from mockserver.compile.rehearsal import rehearse
+from mockserver.compile.scenario_file import Draft, read_scenario_file
+from mockserver.compile.source import Source, SourceFault, read
+from mockserver.errors import CompileError, Diagnostic, Location
+from mockserver.plan import Plan
+from mockserver.serve.service import Service
+
+_SCENARIO_FILES = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a Plan is made from. ``scenarios`` are files, or folders of them."""
+
+    documents: tuple[Path, ...]
+    scenarios: tuple[Path, ...] = ()
+    seed: str = "0"
+    allow_remote: bool = False
+    ref_root: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A Plan, the warnings that came with it, and every file it was made from with its text's digest."""
+
+    plan: Plan
+    warnings: tuple[Diagnostic, ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
+
+
+def compile_plan(inputs: Inputs, *, quick: bool = True) -> Compiled:
+    """Compile ``inputs``. Raises CompileError with every diagnostic when there is an error among them."""
+    report = Report()
+    loaded = _load(inputs, report, quick=quick)
+    services = [Service(each.document, inputs.seed) for each in loaded]
+    sources = list(_scenario_sources(inputs.scenarios, report))
+    drafts: list[Draft] = []
+    if loaded:
+        pairs = [(each, service.schemas) for each, service in zip(loaded, services, strict=True)]
+        for source in sources:
+            draft = read_scenario_file(source, pairs, report)
+            if draft is not None:
+                drafts.append(draft)
+        _unique(drafts, report)
+        rehearse(drafts, services, inputs.seed, report)
+    if any(each.severity == "error" for each in report.found):
+        raise CompileError(report.found)
+    texts = [source for each in loaded for source in each.trees.sources.values()] + sources
+    plan = Plan(
+        hash=_hash(texts, inputs.seed),
+        documents=tuple(each.document for each in loaded),
+        resources=tuple(draft.resource for draft in drafts),
+        seed=inputs.seed,
+    )
+    return Compiled(plan, tuple(report.found), {source.name: digest(source.text) for source in texts})
+
+
+def digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _hash(sources: Iterable[Source], seed: str) -> str:
+    parts = [mockserver.__version__, seed, *(f"{source.name}={digest(source.text)}" for source in sources)]
+    return digest("\n".join(parts))[:16]
+
+
+def _load(inputs: Inputs, report: Report, *, quick: bool) -> list[Loaded]:
+    loaded = []
+    for path in inputs.documents:
+        gate = Gate(inputs.ref_root or path.parent, inputs.allow_remote)
+        found, diagnostics = load(path, gate, quick=quick)
+        report.found += diagnostics
+        if found is not None:
+            loaded.append(found)
+    names = [each.document.name for each in loaded]
+    for each in loaded:
+        if names.count(each.document.name) > 1:
+            where = Location(each.trees.sources[each.trees.root_uri].name)
+            report.found.append(
+                Diagnostic(
+                    "D401",
+                    f"another document is called {each.document.name} too",
+                    where,
+                    "rename one of the files.",
+                )
+            )
+    return loaded
+
+
+def _scenario_sources(paths: Sequence[Path], report: Report) -> Iterable[Source]:
+    for path in paths:
+        files = [path]
+        if path.is_dir():
+            files = sorted(
+                each
+                for each in path.iterdir()
+                if each.suffix in _SCENARIO_FILES and ".schema." not in each.name
+            )
+            if not files:
+                where = Location(os.path.relpath(path))
+                report.found.append(
+                    Diagnostic("S103", "holds no scenario file", where, "put .yaml files in it.")
+                )
+        for file in files:
+            try:
+                yield read(file, os.path.relpath(file), "scenario file")
+            except SourceFault as fault:
+                report.found.append(fault.diagnostic)
+
+
+def _unique(drafts: Sequence[Draft], report: Report) -> None:
+    """Two files must not tell the life of one resource, nor of one operation."""
+    seen: dict[str, Draft] = {}
+    owners: dict[tuple[str, str], Draft] = {}
+    for draft in drafts:
+        where = Location(draft.resource.source, 1, 1)
+        first = seen.setdefault(draft.resource.name, draft)
+        if first is not draft:
+            report.found.append(
+                Diagnostic(
+                    "S104",
+                    f"the resource {draft.resource.name!r} is already described by {first.resource.source}",
+                    where,
+                    "give it another name.",
+                )
+            )
+        for alias, bound in draft.bound.items():
+            owner = owners.setdefault((bound.document.name, bound.operation.id), draft)
+            if owner is not draft:
+                report.found.append(
+                    Diagnostic(
+                        "S105",
+                        f"the operation {alias!r} ({bound.operation.id}) is already named by {owner.resource.source}",
+                        where,
+                        "name each operation in one scenario file.",
+                    )
+                )

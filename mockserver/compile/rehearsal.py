@@ -1,0 +1,123 @@
+"""Every answer that a scenario can give, given once before anything is served.
+
+Each state's answer to each operation is rendered by the back end itself for a
+few keys and judged by the documented response; what breaks the document is
+reported where the scenario file says it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import unquote
+
+from mockserver.compile.answers import Bound
+from mockserver.compile.nodes import Node, Report
+from mockserver.compile.scenario_file import Draft
+from mockserver.errors import MockServerError
+from mockserver.serve.values import Unanswerable
+from mockserver.plan import JSON
+from mockserver.schema import Schemas
+from mockserver.serve.context import Makers, Subject
+from mockserver.serve.lifecycle import Lifecycle
+from mockserver.serve.render import kept_answers
+from mockserver.serve.request import Request
+from mockserver.serve.service import Service
+
+_KEYS = 3
+_TIME = 1_767_225_600_000
+"""2026-01-01T00:00:00Z: the rehearsal's own time, so that its outcome never depends on the day."""
+
+
+def rehearse(drafts: Sequence[Draft], services: Sequence[Service], seed: str, report: Report) -> None:
+    """Report every answer that cannot be made, or would break the document."""
+    for draft in drafts:
+        service = next(each for each in services if each.document.name == draft.resource.document)
+        lifecycle = Lifecycle(draft.resource, service, Makers(seed), kept_answers())
+        for (state, alias), node in draft.nodes.items():
+            _Rehearsal(draft, lifecycle, draft.bound[alias], report).answer(state, alias, node)
+
+
+class _Rehearsal:
+    def __init__(self, draft: Draft, lifecycle: Lifecycle, bound: Bound, report: Report) -> None:
+        self.draft = draft
+        self.lifecycle = lifecycle
+        self.bound = bound
+        self.report = report
+
+    def answer(self, state: str, alias: str, node: Node) -> None:
+        """Judge one answer; the first key that goes wrong is told, the others would say the same."""
+        renderer = self.lifecycle.renderer(state, alias)
+        if renderer is None:
+            return
+        recipe = renderer.recipe
+        for key in _sample_keys(self.bound, self.lifecycle.key_name):
+            subject = self._subject(state, key)
+            try:
+                value = renderer.value(subject)
+                broken = renderer.violations(value) if recipe.has_body else ()
+                if not broken:
+                    renderer.render(subject)
+            except Unanswerable as error:
+                self.report.error(
+                    "S502", node, f"no body can be generated for it: {error}", "give every field of the body."
+                )
+                return
+            except MockServerError as error:
+                self.report.error(
+                    "S501", node, f"it cannot be answered: {error}", "mend the template or the body."
+                )
+                return
+            for each in broken:
+                self._broken(each.pointer, each.message, node)
+            if broken:
+                return
+
+    def _broken(self, pointer: str, message: str, node: Node) -> None:
+        path = [unquote(part).replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+        body = node.value.get("body") if isinstance(node.value, dict) else None
+        place = node
+        if (
+            path
+            and path[0] in self.draft.defaults
+            and not (body and isinstance(body.value, dict) and path[0] in body.value)
+        ):
+            place = self.draft.defaults[path[0]].at(path[1:])
+        elif body is not None:
+            place = body.at(path)
+        where = f"at {pointer} " if pointer else ""
+        self.report.error(
+            "S503",
+            place,
+            f"the answer to {self.bound.alias} breaks the document {where}({message})",
+            f"give what {self.bound.operation.id} documents for this status.",
+        )
+
+    def _subject(self, state: str, key: str) -> Subject:
+        name = self.lifecycle.key_name
+        return Subject(
+            "default", self.lifecycle.name, key, state, "", 1, _TIME, _TIME, _TIME,
+            Request(self.bound.operation.method, self.bound.operation.path.replace(f"{{{name}}}", key)), {name: key}, None,
+        )  # fmt: skip
+
+
+def _sample_keys(bound: Bound, name: str) -> list[str]:
+    """A few keys that the operation's own parameter allows."""
+    schema = next(
+        (each.schema for each in bound.operation.parameters if each.name == name and each.schema), None
+    )
+    if schema is None:
+        return [f"sample-{index}" for index in range(_KEYS)]
+    return [_text(_value(bound.schemas, schema, index)) for index in range(_KEYS)]
+
+
+def _value(schemas: Schemas, ref: str, index: int) -> JSON:
+    from mockserver.fakes import Fakes
+
+    try:
+        return Fakes(schemas, "rehearsal").value(ref, key=str(index))
+    except MockServerError:
+        return f"sample-{index}"
+
+
+def _text(value: JSON) -> str:
+    return value if isinstance(value, str) else str(value)

@@ -1,0 +1,102 @@
+"""The engine as an ASGI application, for uvicorn, Granian, Hypercorn and ``httpx.ASGITransport``."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import quote
+
+from mockserver.serve import problem
+from mockserver.serve.answer import Answer
+from mockserver.serve.engine import Engine
+from mockserver.serve.request import Request
+from mockserver.serve.wire import has_content
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class AsgiApp:
+    """ASGI 3, HTTP and lifespan. Delays follow the engine's clock; bodies are capped to the byte."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            await receive()
+            await send({"type": "websocket.close", "code": 1003})
+            return
+        body = await _body(receive, self.engine.options.max_body)
+        if body is None:
+            answer = problem.problem(
+                413, f"the body is over {self.engine.options.max_body:,} bytes", decision="wire"
+            )
+            await _send(answer, scope["method"], send)
+            return
+        request = _request(scope, body)
+        coming = self.engine.handle(request)
+        answer = coming if isinstance(coming, Answer) else await coming
+        if answer.delay:
+            world = self.engine.worlds.find(request.headers.get("x-mock-namespace", "default"))
+            await (world or self.engine.worlds.default).clock.sleep(answer.delay)
+        await _send(answer, request.method, send)
+
+
+def _request(scope: MutableMapping[str, Any], body: bytes) -> Request:
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        field, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        separator = "; " if field == "cookie" else ", "
+        headers[field] = f"{headers[field]}{separator}{text}" if field in headers else text
+    raw = scope.get("raw_path")
+    path = raw.decode("latin-1") if raw else quote(scope["path"], safe="/~!$&'()*+,;=:@%")
+    return Request(
+        scope["method"], path.partition("?")[0], scope["query_string"].decode("latin-1"), headers, body
+    )
+
+
+async def _body(receive: Receive, most: int) -> bytes | None:
+    """The whole body; None where it is over ``most`` bytes."""
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b"".join(parts)
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > most:
+            return None
+        parts.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+async def _send(answer: Answer, method: str, send: Send) -> None:
+    headers = [
+        (name.encode("latin-1"), value.encode("latin-1", "backslashreplace"))
+        for name, value in answer.headers
+    ]
+    if answer.decision:
+        headers.append((b"x-mock-decision", answer.decision.encode("latin-1", "backslashreplace")))
+    if answer.stream is None and has_content(answer.status):
+        headers.append((b"content-length", b"%d" % len(answer.body)))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    if answer.stream is not None and method != "HEAD":
+        async for chunk in answer.stream:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

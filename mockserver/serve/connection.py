@@ -1,0 +1,359 @@
+"""One client's connection: HTTP/1.1 in, answers out, on asyncio and llhttp.
+
+llhttp (by httptools) parses; this module keeps the limits that it leaves open,
+answers in the order of the requests, and never trusts a framing that could be
+read in two ways. Answers that are ready are written at once, without a task;
+those that wait (for a delay, a store, a stream) make later ones wait behind
+them, as HTTP/1.1 has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import httptools
+
+from mockserver.serve import problem, wire
+from mockserver.serve.answer import Answer
+from mockserver.serve.clock import Clock
+from mockserver.serve.request import Request
+
+_LOG = logging.getLogger("mockserver.connection")
+_MOST_WAITING = 32
+"""Pipelined requests that wait before reading pauses."""
+
+Handler = Callable[[Request], "Answer | Awaitable[Answer]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a client may send, and how long it may take. Bytes and seconds."""
+
+    head: int = 64 * 1024
+    headers: int = 100
+    target: int = 16 * 1024
+    body: int = 10 * 1024 * 1024
+    head_time: float = 10.0
+    body_time: float = 30.0
+    idle_time: float = 120.0
+
+
+class Connection(asyncio.Protocol):
+    """Made by the server for each client; ``server`` keeps the set of them and the handler."""
+
+    __slots__ = (
+        "_body", "_closing", "_fields", "_flowing", "_head_bytes", "_in_head", "_length", "_parser",
+        "_refused", "_resume", "_server", "_target", "_task", "_transport", "_waiting", "deadline",
+    )  # fmt: skip
+
+    def __init__(self, server: ConnectionOwner) -> None:
+        self._server = server
+        self._waiting: deque[tuple[Request, bool]] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._closing = False
+        self._refused = False
+        self._resume: asyncio.Event | None = None
+        self._in_head = False
+        self._head_bytes = 0
+        self._fields: dict[str, str] = {}
+        self._target = b""
+        self._body: list[bytes] | bytes = b""
+        self._length = 0
+        self.deadline = 0.0
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self._parser = httptools.HttpRequestParser(self)
+        self._server.connections.add(self)
+        self.deadline = self._server.time() + self._server.limits.head_time
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._server.connections.discard(self)
+        self._closing = True
+        if self._resume is not None:
+            self._resume.set()
+        if self._task is not None:
+            self._task.cancel()
+
+    def pause_writing(self) -> None:
+        self._resume = asyncio.Event()
+        if not self._closing:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self._resume is not None:
+            self._resume.set()
+            self._resume = None
+        if not self._closing:
+            self._transport.resume_reading()
+
+    def eof_received(self) -> bool:
+        """A client that has said all it wants still gets what is under way (half-close)."""
+        return self._task is not None
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._closing_after()
+        except httptools.HttpParserError as error:
+            self._refuse(400, f"the request is no HTTP/1.1: {_said(error)}")
+            return
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > self._server.limits.head:
+                self._refuse(431, f"the header section is over {self._server.limits.head:,} bytes")
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        self._head_bytes = 0
+        self._fields = {}
+        self._target = b""
+        self._body = b""
+        self._length = 0
+        if self._task is None:
+            self.deadline = self._server.time() + self._server.limits.head_time
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+        if len(self._target) > self._server.limits.target:
+            self._refuse(414, f"the request target is over {self._server.limits.target:,} bytes")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        fields = self._fields
+        field = name.decode("latin-1").lower()
+        text = value.decode("latin-1")
+        if field in fields:
+            if field in ("host", "content-length", "transfer-encoding"):
+                self._refuse(400, f"the header {field} is given twice")
+            fields[field] += (";" if field == "cookie" else ",") + " " + text
+        else:
+            fields[field] = text
+        self._length += 1
+        if self._length > self._server.limits.headers:
+            self._refuse(431, f"there are more than {self._server.limits.headers} header fields")
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._length = 0
+        fields = self._fields
+        if self._refused:
+            return
+        if "transfer-encoding" in fields:
+            if "content-length" in fields:
+                self._refuse(400, "the request has both Content-Length and Transfer-Encoding")
+            elif fields["transfer-encoding"].strip().lower() != "chunked":
+                self._refuse(501, "the only transfer coding served is chunked")
+            else:
+                self._expect_body()
+        elif (length := fields.get("content-length")) is not None and length != "0":
+            if length.isdigit() and int(length) > self._server.limits.body:
+                self._refuse(413, f"the body is over {self._server.limits.body:,} bytes")
+            else:
+                self._expect_body()
+
+    def _expect_body(self) -> None:
+        self.deadline = self._server.time() + self._server.limits.body_time
+        if self._fields.get("expect", "").lower() == "100-continue" and self._task is None:
+            self._transport.write(wire.CONTINUE)
+
+    def on_body(self, body: bytes) -> None:
+        self._length += len(body)
+        if self._length > self._server.limits.body:
+            self._refuse(413, f"the body is over {self._server.limits.body:,} bytes")
+        elif not self._body:
+            self._body = body
+        elif isinstance(self._body, list):
+            self._body.append(body)
+        else:
+            self._body = [self._body, body]
+
+    def on_message_complete(self) -> None:
+        if self._refused:
+            return
+        method = self._parser.get_method().decode("latin-1")
+        fields = self._fields
+        version = self._parser.get_http_version()
+        host = fields.get("host")
+        if (host is None and version == "1.1") or (host is not None and not wire.is_host(host)):
+            self._refuse(400, "the Host header is missing" if host is None else f"Host: {host} is no host")
+            return
+        if version not in ("1.1", "1.0"):
+            self._refuse(505, f"HTTP/{version} is not served")
+            return
+        target = wire.split_target(self._target.decode("latin-1"), method)
+        if target is None:
+            self._refuse(400, "the request target is neither a path nor an http URL")
+            return
+        body = self._body if isinstance(self._body, bytes) else b"".join(self._body)
+        request = Request(method, target[0], target[1], fields, body)
+        keep = self._parser.should_keep_alive() and not self._server.draining
+        if self._task is not None or self._waiting:
+            self._waiting.append((request, keep))
+            if len(self._waiting) == _MOST_WAITING:
+                self._transport.pause_reading()
+            return
+        self._serve(request, keep)
+
+    # Answering
+
+    def _serve(self, request: Request, keep: bool) -> None:
+        """Answer now where the answer is ready, else by a task."""
+        if self._closing:
+            return
+        started = self._server.time()
+        try:
+            answer = self._server.handle(request)
+        except Exception:
+            _LOG.exception("%s %s", request.method, request.raw_path)
+            answer = problem.internal("the mock server met a fault of its own; its log has the traceback")
+        if isinstance(answer, Answer) and not answer.delay and not answer.fault and answer.stream is None:
+            self._write(request, answer, keep)
+            if self._server.log_access is not None:
+                self._server.log_access(request, answer, self._server.time() - started)
+            return
+        self.deadline = float("inf")
+        self._task = asyncio.get_running_loop().create_task(self._serve_later(request, answer, keep, started))
+
+    async def _serve_later(
+        self, request: Request, coming: Answer | Awaitable[Answer], keep: bool, started: float
+    ) -> None:
+        try:
+            answer = coming if isinstance(coming, Answer) else await coming
+            if answer.delay:
+                await self._server.clock_of(request).sleep(answer.delay)
+            if answer.fault:
+                await self._server.break_off(answer, request, self._transport)
+                return
+            if answer.stream is not None:
+                keep = await self._stream(request, answer, keep)
+            else:
+                self._write(request, answer, keep)
+            if self._server.log_access is not None:
+                self._server.log_access(request, answer, self._server.time() - started)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            _LOG.exception("%s %s", request.method, request.raw_path)
+            self._write(request, problem.internal("the mock server met a fault of its own"), keep=False)
+        finally:
+            self._task = None
+        if self._resume is not None:
+            await self._resume.wait()
+        self._next()
+
+    def _next(self) -> None:
+        """Serve the pipelined requests that waited, until one of them takes time."""
+        full = len(self._waiting) >= _MOST_WAITING
+        while self._waiting and self._task is None and not self._closing:
+            request, keep = self._waiting.popleft()
+            self._serve(request, keep)
+        if full and len(self._waiting) < _MOST_WAITING and not self._closing:
+            self._transport.resume_reading()
+
+    def _write(self, request: Request, answer: Answer, keep: bool) -> None:
+        body = answer.body
+        length = len(body) if wire.has_content(answer.status) else None
+        head = wire.head(
+            answer,
+            length=length,
+            close=not keep,
+            keep_alive=keep and self._parser.get_http_version() == "1.0",
+        )
+        self._transport.write(head if length is None or request.method == "HEAD" else head + body)
+        self._done(keep)
+
+    async def _stream(self, request: Request, answer: Answer, keep: bool) -> bool:
+        """Send a body of chunks as they come (RFC 9112 section 7.1)."""
+        chunked = Answer(
+            answer.status, [*answer.headers, ("transfer-encoding", "chunked")], b"", answer.decision
+        )
+        self._transport.write(wire.head(chunked, length=None, close=not keep, keep_alive=False))
+        assert answer.stream is not None
+        if request.method != "HEAD":
+            async for chunk in answer.stream:
+                if self._closing:
+                    return False
+                if self._resume is not None:
+                    await self._resume.wait()
+                if chunk:
+                    self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        self._transport.write(b"0\r\n\r\n")
+        self._done(keep)
+        return keep
+
+    def _done(self, keep: bool) -> None:
+        if keep:
+            self.deadline = self._server.time() + self._server.limits.idle_time
+        else:
+            self._closing = True
+            self._transport.close()
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """Answer what cannot be read on from, and close. Requests before it are answered first."""
+        if self._refused:
+            return
+        self._refused = True
+        answer = problem.problem(status, detail, decision="wire")
+        if self._task is None:
+            self._write(Request("GET", ""), answer, keep=False)
+        else:
+            self._waiting.clear()
+            self._closing_after()
+
+    def _closing_after(self) -> None:
+        if self._task is None:
+            self._closing = True
+            self._transport.close()
+        else:
+            self._task.add_done_callback(lambda _: self._transport.close())
+
+    # What the server calls
+
+    @property
+    def idle(self) -> bool:
+        return self._task is None and not self._waiting and not self._in_head and not self._length
+
+    def expire(self) -> None:
+        """The time for the head, the body or the next request is over."""
+        if self._in_head or self._length or self._body:
+            self._refuse(408, "the request took too long to arrive")
+        else:
+            self.close()
+
+    def close(self) -> None:
+        self._closing = True
+        self._transport.close()
+
+
+class ConnectionOwner:
+    """What a connection needs of its server."""
+
+    connections: set[Connection]
+    limits: Limits
+    draining: bool
+    handle: Handler
+    log_access: Callable[[Request, Answer, float], None] | None
+
+    def time(self) -> float:
+        raise NotImplementedError
+
+    def clock_of(self, request: Request) -> Clock:
+        raise NotImplementedError
+
+    async def break_off(self, answer: Answer, request: Request, transport: asyncio.Transport) -> None:
+        raise NotImplementedError
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__

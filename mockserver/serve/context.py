@@ -1,0 +1,235 @@
+"""What a template can read: ``request``, ``resource``, ``fake``, ``x509``, ``uuid``, ``token``, ``now``, ``violations``.
+
+Every value is made when it is first read, from the *subject*: one resource at
+one call. All of it is a function of (seed, namespace, resource, key) and of the
+resource's own times, but for ``request``, ``now`` and ``token``.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from mockserver.errors import Violation
+from mockserver.plan import JSON
+from mockserver.providers import identifiers
+from mockserver.serve import matching
+from mockserver.serve.clock import iso
+from mockserver.serve.request import Request
+
+if TYPE_CHECKING:
+    from mockserver.providers.x509 import Authority, Leaf
+
+NAMES = ("request", "resource", "fake", "x509", "uuid", "token", "now", "violations")
+LIFETIME = 90 * 86_400_000
+"""How long a certificate is valid, in milliseconds."""
+
+
+@dataclass(slots=True)
+class Subject:
+    """One resource at one call: what its answer is made of. Times are milliseconds."""
+
+    namespace: str
+    resource: str
+    key: str
+    state: str
+    scenario: str
+    call: int
+    created: int
+    changed: int
+    now: int
+    request: Request | None = None
+    path: dict[str, str] = field(default_factory=dict)
+    body: JSON = None
+    violations: Sequence[Violation] = ()
+
+
+class Makers:
+    """The providers that every context draws on, built when first needed."""
+
+    def __init__(self, seed: str) -> None:
+        self.seed = seed
+        self._tokens: dict[str, Callable[[int], str]] = {}
+
+    def token(self, namespace: str) -> Callable[[int], str]:
+        """Fresh tokens of a namespace: the run of them is the same in every run of the server."""
+        try:
+            return self._tokens[namespace]
+        except KeyError:
+            return self._tokens.setdefault(namespace, identifiers.Tokens(self.seed, namespace).token)
+
+    def restart(self, namespace: str) -> None:
+        self._tokens.pop(namespace, None)
+
+    @cached_property
+    def authority(self) -> Authority:
+        from mockserver.providers.x509 import Authority
+
+        return Authority(self.seed)
+
+    @cached_property
+    def fakes(self) -> Any:
+        from mockserver.providers.faker import FakeValues
+
+        return FakeValues()
+
+
+class Context(dict[str, Any]):
+    """The names of ``NAMES``, each made when first read."""
+
+    __slots__ = ("_makers", "_subject")
+
+    def __init__(self, subject: Subject, makers: Makers) -> None:
+        super().__init__()
+        self._subject = subject
+        self._makers = makers
+
+    def __missing__(self, name: str) -> Any:
+        value = self._make(name)
+        self[name] = value
+        return value
+
+    def _make(self, name: str) -> Any:
+        subject, makers = self._subject, self._makers
+        match name:
+            case "resource":
+                return ResourceView(subject)
+            case "token":
+                return makers.token(subject.namespace)
+            case "now":
+                return iso(subject.now)
+            case "x509":
+                return CertificateView(makers, self.identity, subject)
+            case "uuid":
+                identity = self.identity
+                return lambda label="": identifiers.uuid(identity, label)
+            case "fake":
+                return FakeView(makers, self.identity)
+            case "request":
+                return RequestView(subject)
+            case "violations":
+                return issues(subject.violations)
+        raise KeyError(name)
+
+    @property
+    def identity(self) -> str:
+        subject = self._subject
+        return identifiers.identity(self._makers.seed, subject.namespace, subject.resource, subject.key)
+
+
+class ResourceView:
+    """``resource`` in a template."""
+
+    __slots__ = ("call", "changed", "created", "key", "name", "namespace", "scenario", "state")
+
+    def __init__(self, subject: Subject) -> None:
+        self.name = subject.resource
+        self.namespace = subject.namespace
+        self.key = subject.key
+        self.state = subject.state
+        self.scenario = subject.scenario
+        self.call = subject.call
+        self.created = subject.created
+        self.changed = subject.changed
+
+    @property
+    def created_at(self) -> str:
+        """ISO 8601, milliseconds, ``Z``."""
+        return iso(self.created)
+
+    @property
+    def changed_at(self) -> str:
+        return iso(self.changed)
+
+
+class RequestView:
+    """``request`` in a template: names are looked up as attributes or items."""
+
+    def __init__(self, subject: Subject) -> None:
+        request = subject.request or Request("GET", "/")
+        self.method = request.method
+        self.url = request.raw_path + (f"?{request.query_string}" if request.query_string else "")
+        self.path = subject.path
+        self.headers = request.headers
+        self.body = subject.body
+        self._request = request
+
+    @cached_property
+    def query(self) -> dict[str, str]:
+        return matching.query(self._request)
+
+    @cached_property
+    def cookies(self) -> dict[str, str]:
+        return matching.cookies(self._request)
+
+
+class CertificateView:
+    """``x509`` in a template: a certificate of the mock authority for this resource."""
+
+    def __init__(self, makers: Makers, identity: str, subject: Subject) -> None:
+        self._makers = makers
+        self._identity = identity
+        self._subject = subject
+
+    @cached_property
+    def _leaf(self) -> Leaf:
+        from mockserver.providers.x509 import host_name, not_before
+
+        return self._makers.authority.leaf(
+            identity=self._identity,
+            not_before_ms=not_before(self._subject.created),
+            lifetime_ms=LIFETIME,
+            common_name=host_name(self._subject.key),
+        )
+
+    @property
+    def certificate(self) -> str:
+        return self._leaf.certificate
+
+    @property
+    def private_key(self) -> str | None:
+        return self._leaf.private_key
+
+    @property
+    def serial_number(self) -> str:
+        return self._leaf.serial_number
+
+    @property
+    def chain(self) -> str:
+        return self._leaf.chain
+
+    @property
+    def issuing_ca_certificate(self) -> str:
+        return self._leaf.issuing_ca_certificate
+
+
+class FakeView:
+    """``fake`` in a template: ``fake.name()``, any provider of Faker, stable for the resource."""
+
+    def __init__(self, makers: Makers, identity: str) -> None:
+        self._makers = makers
+        self._identity = identity
+
+    def __getattr__(self, provider: str) -> Callable[..., JSON]:
+        if provider.startswith("_"):
+            raise AttributeError(provider)
+        dice = random.Random(f"{self._identity}/{provider}")
+        return lambda *arguments: self._makers.fakes.value(provider, dice, *arguments)
+
+
+def issues(violations: Sequence[Violation]) -> list[dict[str, JSON]]:
+    """Violations as the list of issues that validators of JavaScript's world answer with."""
+    return [
+        {
+            "validation": str(each.expected) if each.keyword == "format" else each.keyword,
+            "code": "invalid_string" if each.keyword in ("format", "pattern") else f"invalid_{each.keyword}",
+            "message": f"Invalid {each.expected}" if each.keyword == "format" else each.message,
+            "path": [each.name, *filter(None, each.pointer.split("/"))]
+            if each.name
+            else each.pointer.split("/")[1:],
+        }
+        for each in violations
+    ]

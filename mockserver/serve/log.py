@@ -1,0 +1,80 @@
+"""Logging: text or one JSON object a line, on standard error. Requests are logged at level info."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+
+from mockserver.serve.answer import Answer
+from mockserver.serve.request import Request
+
+_ACCESS = logging.getLogger("mockserver.access")
+
+
+class JsonFormatter(logging.Formatter):
+    """time, level, logger, message, and the fields of a call."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        entry: dict[str, object] = {
+            "time": moment.replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        entry.update(getattr(record, "call", {}))
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(entry).decode()
+
+
+class TextFormatter(logging.Formatter):
+    """One line a record: what a client sent cannot begin another."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        first, *rest = text.split("\n") if record.exc_info else [text]
+        return "\n".join([_plain(first), *rest])
+
+
+def configure(level: str, form: str) -> None:
+    """Send this package's records at ``level`` and above to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    text = TextFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(JsonFormatter() if form == "json" else text)
+    logger = logging.getLogger("mockserver")
+    logger.handlers = [handler]
+    logger.propagate = False
+    logger.setLevel(level.upper())
+
+
+def access_logger() -> Callable[[Request, Answer, float], None] | None:
+    """What writes a line for each call; None where the level asks for none."""
+    if not _ACCESS.isEnabledFor(logging.INFO):
+        return None
+
+    def log(request: Request, answer: Answer, seconds: float) -> None:
+        target = request.raw_path + (f"?{request.query_string}" if request.query_string else "")
+        call = {
+            "method": request.method,
+            "url": target,
+            "status": answer.status,
+            "bytes": len(answer.body),
+            "milliseconds": round(seconds * 1000, 3),
+            "decision": answer.decision,
+        }
+        _ACCESS.info(
+            "%s %s %d %d %.3fms %s", request.method, _plain(target), answer.status, len(answer.body), seconds * 1000,
+            answer.decision, extra={"call": call},
+        )  # fmt: skip
+
+    return log
+
+
+def _plain(text: str) -> str:
+    """Without control characters, so that no terminal or log reader is led astray."""
+    return "".join(mark if mark.isprintable() else f"\\x{ord(mark):02x}" for mark in text)

@@ -1,0 +1,57 @@
+"""The ``Prefer`` request header (RFC 7240), in the words that users of Prism know and two of our own."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_PREFERENCE = re.compile(
+    r'\s*([!#$%&\'*+\-.^_`|~\w]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]+)))?\s*(?:[;,]|$)'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """What a request prefers. ``problem`` says what is wrong with it."""
+
+    code: int | None = None
+    example: str | None = None
+    dynamic: bool | None = None
+    scenario: str | None = None
+    state: str | None = None
+    wait: int = 0
+    """Milliseconds."""
+    problem: str = ""
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the answer is asked for straight from the document."""
+        return self.code is not None or self.example is not None or self.dynamic is not None
+
+
+NONE = Preference()
+
+
+def parse_prefer(value: str) -> Preference:
+    """Parse a ``Prefer`` header. The first of repeated preferences counts; unknown ones are ignored."""
+    found: dict[str, str] = {}
+    for match in _PREFERENCE.finditer(value):
+        name = match[1].lower()
+        text = match[3] if match[3] is not None else re.sub(r"\\(.)", r"\1", match[2] or "")
+        found.setdefault(name, text)
+    code, wait = found.get("code"), found.get("wait")
+    if code is not None and not re.fullmatch(r"[2-9]\d\d", code):
+        return Preference(problem=f"Prefer: code={code} is no status from 200 to 999")
+    if wait is not None and not re.fullmatch(r"\d{1,4}(\.\d{1,3})?", wait):
+        return Preference(problem=f"Prefer: wait={wait} is no number of seconds")
+    dynamic = found.get("dynamic")
+    if dynamic not in (None, "", "true", "false"):
+        return Preference(problem=f"Prefer: dynamic={dynamic} is neither true nor false")
+    return Preference(
+        code=int(code) if code is not None else None,
+        example=found.get("example"),
+        dynamic=None if dynamic is None else dynamic != "false",
+        scenario=found.get("scenario"),
+        state=found.get("state"),
+        wait=round(float(wait) * 1000) if wait else 0,
+    )

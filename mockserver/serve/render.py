@@ -1,0 +1,195 @@
+"""A recipe and a resource → the bytes of an answer.
+
+A recipe is prepared once: what its templates leave constant is encoded then,
+and an answer is those pieces with the values between them. Where a template is
+more than a name of our own providers, or a fake lies under a partial body, the
+value is built whole and validated before it is sent: an answer that would break
+the document never leaves.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from mockserver.errors import MockServerError
+from mockserver.plan import JSON, AnswerRecipe
+from mockserver.serve.context import Context, Makers, Subject
+from mockserver.serve.recent import Recent
+from mockserver.serve.templates import Template, compile_template, is_template
+
+_SLOT = re.compile(rb'"\\u0000(\d+)"')
+_OWN = re.compile(
+    r"\{\{\s*(?:resource\.(?:created|changed)_at|now|token\([^{}]*\)|uuid\([^{}]*\)|x509\.\w+)\s*\}\}"
+)
+_KEPT_ENTRIES, _KEPT_BYTES = 8192, 32 * 1024 * 1024
+_UNSENDABLE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+
+encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class RenderError(MockServerError):
+    """An answer that could not be made, or that would break the document. Says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+Headers = tuple[tuple[str, str], ...]
+Kept = Recent[Any, Rendered]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a recipe is laid on: how the documented response is made and judged."""
+
+    fake: Callable[[str, Mapping[str, JSON], int], JSON] | None
+    """(key, hints, now) → a valid body of the response; None where the body is whole already."""
+    violations: Callable[[Any], tuple[Any, ...]] | None
+    encode: Callable[[JSON], bytes] | None
+    """None for JSON."""
+    headers: Callable[[str, int], list[tuple[str, str]]] | None
+    """(key, now) → the documented response headers that the recipe does not give itself."""
+
+
+class Renderer:
+    """Renders one state's answer to one operation."""
+
+    def __init__(self, name: str, recipe: AnswerRecipe, ground: Ground, makers: Makers, kept: Kept) -> None:
+        self.recipe = recipe
+        self._name = name
+        self._ground = ground
+        self._makers = makers
+        self._kept = kept
+        self._build = _builder(recipe.body)
+        self._headers = [(name.lower(), _builder(value)) for name, value in recipe.headers.items()]
+        self._content = (
+            (("content-type", recipe.media_type),) if recipe.has_body and recipe.media_type else ()
+        )
+        sources = _sources(recipe.body)
+        own = all(_is_own(source) for source in sources)
+        self._whole = ground.fake is not None or ground.encode is not None or not own
+        self._slots = [] if self._whole else [compile_template(source) for source in sources]
+        self._pieces = _SLOT.split(encode(_marked(recipe.body, itertools.count()))) if recipe.has_body else []
+        varies = ground.headers is not None or any(_sources(value) for value in recipe.headers.values())
+        self._fixed = (
+            None if varies else (*self._content, *((name, make({})) for name, make in self._headers))
+        )
+        self._keeps = recipe.kept and (self._whole or any("x509" in source for source in sources))
+
+    def render(self, subject: Subject) -> Rendered:
+        """The answer for ``subject``. Raises RenderError or TemplateError."""
+        if not self._keeps:
+            return self._render(subject)
+        place = (id(self), subject.namespace, subject.key, subject.created, subject.changed)
+        found = self._kept.get(place)
+        if found is None:
+            found = self._render(subject)
+            self._kept.keep(place, found, len(found.body) + 256)
+        return found
+
+    def value(self, subject: Subject) -> JSON:
+        """The body as a value, not yet judged by the document."""
+        return self._value(Context(subject, self._makers), subject)
+
+    def violations(self, value: JSON) -> tuple[Any, ...]:
+        """How a body breaks the document."""
+        return self._ground.violations(value) if self._ground.violations is not None else ()
+
+    def _render(self, subject: Subject) -> Rendered:
+        context = Context(subject, self._makers)
+        body = b""
+        if self.recipe.has_body:
+            body = self._judged(context, subject) if self._whole else self._joined(context)
+        headers = self._fixed if self._fixed is not None else self._made(context, subject)
+        return Rendered(self.recipe.status, headers, body)
+
+    def _joined(self, context: Context) -> bytes:
+        pieces = self._pieces.copy()
+        for index, slot in enumerate(self._slots):
+            pieces[2 * index + 1] = encode(slot(context))
+        return b"".join(pieces)
+
+    def _value(self, context: Context, subject: Subject) -> JSON:
+        value = self._build(context)
+        if self._ground.fake is None:
+            return value
+        return merge(self._ground.fake(context.identity, subject.path, subject.created), value)
+
+    def _judged(self, context: Context, subject: Subject) -> bytes:
+        value = self._value(context, subject)
+        if broken := self.violations(value):
+            first = broken[0]
+            raise RenderError(
+                f"{self.recipe.where}: {self._name} breaks the document at {first.pointer or '/'}: {first.message}"
+            )
+        return self._ground.encode(value) if self._ground.encode is not None else encode(value)
+
+    def _made(self, context: Context, subject: Subject) -> Headers:
+        given = [(name, str(make(context))) for name, make in self._headers]
+        for name, value in given:
+            if _UNSENDABLE.search(value):
+                raise RenderError(
+                    f"{self.recipe.where}: the header {name} of {self._name} holds what cannot be sent"
+                )
+        names = {name for name, _ in given}
+        documented = self._ground.headers(context.identity, subject.created) if self._ground.headers else []
+        return (*self._content, *(each for each in documented if each[0] not in names), *given)
+
+
+def merge(base: JSON, over: JSON) -> JSON:
+    """``over`` laid on ``base``: mappings member by member, anything else replaces."""
+    if isinstance(base, dict) and isinstance(over, dict):
+        return {**base, **{key: merge(base.get(key), value) for key, value in over.items()}}
+    return over
+
+
+def kept_answers() -> Kept:
+    """The store of rendered answers that all renderers of an engine share."""
+    return Recent(entries=_KEPT_ENTRIES, size=_KEPT_BYTES)
+
+
+def _builder(value: JSON) -> Template:
+    """A function from a context to ``value`` with its templates rendered."""
+    if is_template(value):
+        return compile_template(value)
+    if isinstance(value, dict):
+        members = {key: _builder(each) for key, each in value.items()}
+        return lambda context: {key: make(context) for key, make in members.items()}
+    if isinstance(value, list):
+        items = [_builder(each) for each in value]
+        return lambda context: [make(context) for make in items]
+    return lambda context: value
+
+
+def _marked(value: JSON, numbers: Iterator[int]) -> JSON:
+    """``value`` with a numbered mark in the place of each template."""
+    if is_template(value):
+        return f"\x00{next(numbers)}"
+    if isinstance(value, dict):
+        return {key: _marked(each, numbers) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_marked(each, numbers) for each in value]
+    return value
+
+
+def _sources(value: JSON) -> list[str]:
+    """The templates in ``value``, in the order of ``_marked``."""
+    if is_template(value):
+        return [value]
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [source for each in children for source in _sources(each)]
+
+
+def _is_own(source: str) -> bool:
+    """Whether a template is made of our own providers alone, whose values have one known form."""
+    return not is_template(_OWN.sub("", source))

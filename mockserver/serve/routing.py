@@ -1,0 +1,196 @@
+"""Which operation a path belongs to: a state machine over segments, built once.
+
+Static segments go before templated ones, more specific templates before less
+specific ones (OpenAPI 3.1, Paths Object: concrete before templated). Matching
+happens on the raw path: it is split at its slashes first and each segment is
+percent-decoded once, so that ``%2F`` never makes a new segment.
+
+A segment may mix text and several parameters, as ``a-{x}.{y}.json`` does; a
+parameter takes at least one character and as few as needed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from typing import Generic, TypeVar
+from urllib.parse import quote, unquote_to_bytes
+
+Target = TypeVar("Target")
+
+_PARAMETER = re.compile(r"\{([^{}]*)\}")
+_UNRESERVED = "~!$&'()*+,;=:@"
+_BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+@dataclass(slots=True)
+class Found(Generic[Target]):
+    """Where a path leads. ``target`` is None where the path has no such method."""
+
+    target: Target | None
+    parameters: dict[str, str]
+    """Raw text of each path parameter, still percent-encoded."""
+    allowed: tuple[str, ...] = ()
+    """The methods of every template that matches the path; filled in when ``target`` is None."""
+
+
+@dataclass(slots=True)
+class _Node(Generic[Target]):
+    static: dict[str, _Node[Target]] = field(default_factory=dict)
+    patterns: list[tuple[_Pattern, _Node[Target]]] = field(default_factory=list)
+    leaf: dict[str, tuple[Target, tuple[str, ...]]] | None = None
+    """Method → target and its parameters' names, in the order of the path."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    text: str
+    expression: re.Pattern[str] | None
+    """None for a segment that is one parameter and nothing else."""
+    rank: tuple[int, int]
+
+
+class Router(Generic[Target]):
+    """Targets by path template and method, answered under each of ``base_paths``."""
+
+    def __init__(self, routes: Iterable[tuple[str, str, Target]], base_paths: Sequence[str] = ("",)) -> None:
+        self._root: _Node[Target] = _Node()
+        self._prefixes = tuple(sorted((base for base in base_paths if base), key=len, reverse=True))
+        self._at_root = "" in base_paths
+        self._templates: list[tuple[str, str]] = []
+        for method, template, target in routes:
+            self._add(method, template, target)
+        self._exact: dict[str, _Node[Target]] = {}
+        self._parents: dict[str, _Node[Target]] = {}
+        for base in (*self._prefixes, *([""] if self._at_root else [])):
+            self._shorten(base, self._root)
+
+    def _shorten(self, path: str, node: _Node[Target]) -> None:
+        """Index the paths without a parameter, and those with one as their last segment.
+
+        Most requests are for such paths, and one look-up of the whole text
+        finds them; nothing less specific can stand before them.
+        """
+        if node.leaf is not None:
+            self._exact.setdefault(path, node)
+        if len(node.patterns) == 1 and node.patterns[0][0].expression is None:
+            self._parents.setdefault(path, node)
+        for segment, child in node.static.items():
+            if quote(segment, safe=_UNRESERVED) == segment:
+                self._shorten(f"{path}/{segment}", child)
+
+    def _add(self, method: str, template: str, target: Target) -> None:
+        self._templates.append((method, template))
+        node, names = self._root, []
+        for segment in template.split("/")[1:]:
+            found = _PARAMETER.findall(segment)
+            if not found:
+                node = node.static.setdefault(_decoded(segment) or segment, _Node())
+                continue
+            names += found
+            node = self._templated(node, segment)
+        if node.leaf is None:
+            node.leaf = {}
+        node.leaf.setdefault(method, (target, tuple(names)))
+
+    @staticmethod
+    def _templated(node: _Node[Target], segment: str) -> _Node[Target]:
+        shape = _PARAMETER.sub("{}", segment)
+        for pattern, child in node.patterns:
+            if pattern.text == shape:
+                return child
+        child: _Node[Target] = _Node()
+        literal = len(shape) - 2 * shape.count("{}")
+        expression = None
+        if shape != "{}":
+            parts = [re.escape(part) for part in shape.split("{}")]
+            expression = re.compile("(.+?)".join(parts), re.DOTALL)
+        node.patterns.append((_Pattern(shape, expression, (-literal, shape.count("{}"))), child))
+        node.patterns.sort(key=lambda each: each[0].rank)
+        return child
+
+    def find(self, method: str, raw_path: str) -> Found[Target] | None:
+        """The target of a request line; None where no template matches the path."""
+        if (node := self._exact.get(raw_path)) is not None and node.leaf and (hit := node.leaf.get(method)):
+            return Found(hit[0], {})
+        parent, _, last = raw_path.rpartition("/")
+        if (
+            last
+            and (node := self._parents.get(parent)) is not None
+            and "%" not in last
+            and last not in node.static
+        ):
+            leaf = node.patterns[0][1].leaf
+            if leaf and (hit := leaf.get(method)):
+                return Found(hit[0], {hit[1][0]: last})
+        return self._search(method, raw_path)
+
+    def _search(self, method: str, raw_path: str) -> Found[Target] | None:
+        missed: Found[Target] | None = None
+        for prefix in self._prefixes:
+            if raw_path.startswith(prefix) and raw_path[len(prefix) : len(prefix) + 1] == "/":
+                found = self._find(method, raw_path[len(prefix) :])
+                if found is not None and found.target is not None:
+                    return found
+                missed = missed or found
+        if self._at_root:
+            found = self._find(method, raw_path)
+            if found is not None and (found.target is not None or missed is None):
+                return found
+        return missed
+
+    def _find(self, method: str, path: str) -> Found[Target] | None:
+        segments = path.split("/")
+        if segments[0]:
+            return None
+        count = len(segments)
+        pending: list[tuple[_Node[Target], int, list[str]]] = [(self._root, 1, [])]
+        allowed: list[str] = []
+        while pending:
+            node, index, values = pending.pop()
+            while index < count:
+                raw = segments[index]
+                segment = raw if "%" not in raw else _decoded(raw)
+                if segment is None:
+                    break
+                index += 1
+                if node.patterns and raw:
+                    for pattern, child in reversed(node.patterns):
+                        if pattern.expression is None:
+                            pending.append((child, index, [*values, raw]))
+                        elif (match := pattern.expression.fullmatch(raw)) is not None:
+                            pending.append((child, index, [*values, *match.groups()]))
+                following = node.static.get(segment)
+                if following is None:
+                    break
+                node = following
+            else:
+                if node.leaf is not None:
+                    hit = node.leaf.get(method)
+                    if hit is not None:
+                        return Found(hit[0], dict(zip(hit[1], values, strict=True)) if values else {})
+                    allowed += (each for each in node.leaf if each not in allowed)
+        return Found(None, {}, tuple(allowed)) if allowed else None
+
+    def nearby(self, path: str, most: int = 5) -> list[tuple[str, str]]:
+        """The documented operations whose templates look most like ``path``: method and template."""
+        rated = [
+            (SequenceMatcher(None, path, template).ratio(), method, template)
+            for method, template in self._templates
+        ]
+        rated.sort(key=lambda each: (-each[0], each[2], each[1]))
+        return [(method, template) for _, method, template in rated[:most]]
+
+
+def _decoded(segment: str) -> str | None:
+    """A segment without its percent-encoding; None where that is broken or no UTF-8."""
+    if "%" not in segment:
+        return segment
+    if _BROKEN.search(segment):
+        return None
+    try:
+        return unquote_to_bytes(segment).decode()
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,193 @@
+"""Values written as templates: Jinja2 in its sandbox, native types.
+
+Most templates are one plain expression, such as ``{{ resource.created_at }}``
+or ``req-{{ token(14) }}``. Those are read here into a few closures and cost
+well under a microsecond; everything else is compiled by Jinja2, which is
+imported when the first such template is met.
+
+A template made of one expression alone keeps the type of its value (a number
+stays a number); any other is text.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from mockserver.errors import MockServerError
+
+Context = Mapping[str, Any]
+Template = Callable[[Context], Any]
+
+MAX_SOURCE = 16 * 1024
+MAX_OUTPUT = 1024 * 1024
+_PLAIN = re.compile(r"\{\{\s*([^{}%#|]+?)\s*\}\}")
+_MARK = re.compile(r"\{\{|\{%|\{#")
+VOLATILE = frozenset(["request", "now", "token", "violations", "dice"])
+"""Names whose value differs from call to call."""
+
+
+class TemplateError(MockServerError):
+    """A template that does not compile, or goes wrong when it is rendered."""
+
+
+def is_template(value: object) -> bool:
+    return isinstance(value, str) and _MARK.search(value) is not None
+
+
+@lru_cache(maxsize=4096)
+def compile_template(source: str) -> Template:
+    """The renderer of a template. Raises TemplateError when it does not compile."""
+    if len(source) > MAX_SOURCE:
+        raise TemplateError(f"the template is {len(source):,} characters, over the limit of {MAX_SOURCE:,}")
+    return _plain(source) or _jinja(source)
+
+
+def names(source: str) -> frozenset[str]:
+    """The names of the context that a template reads. Raises TemplateError as compiling does."""
+    from jinja2 import TemplateSyntaxError, meta
+
+    try:
+        return frozenset(meta.find_undeclared_variables(_environment().parse(source)))
+    except TemplateSyntaxError as error:
+        raise TemplateError(f"the template does not compile: {error.message}") from None
+
+
+def is_volatile(source: str) -> bool:
+    """Whether a template's value may differ from call to call."""
+    return bool(names(source) & VOLATILE) or "resource.call" in source
+
+
+def _plain(source: str) -> Template | None:
+    """The renderer of text with plain expressions in it; None where it takes more than that."""
+    pieces: list[str | Template] = []
+    end = 0
+    for found in _PLAIN.finditer(source):
+        expression = _expression(found[1])
+        if expression is None:
+            return None
+        if found.start() > end:
+            pieces.append(source[end : found.start()])
+        pieces.append(expression)
+        end = found.end()
+    if end < len(source):
+        pieces.append(source[end:])
+    if any(isinstance(piece, str) and _MARK.search(piece) for piece in pieces):
+        return None
+    if len(pieces) == 1 and not isinstance(pieces[0], str):
+        return pieces[0]
+    if len(pieces) == 2 and isinstance(pieces[0], str) and callable(pieces[1]):  # noqa: PLR2004 - prefix and value
+        prefix, value = pieces
+        return lambda context: f"{prefix}{_text(value(context))}"
+    return lambda context: "".join(
+        piece if isinstance(piece, str) else _text(piece(context)) for piece in pieces
+    )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else str(value)
+
+
+def _expression(text: str) -> Template | None:
+    """``name.attribute.attribute``, optionally called with constants."""
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+    arguments: tuple[Any, ...] | None = None
+    if isinstance(tree, ast.Call):
+        if tree.keywords or not all(isinstance(each, ast.Constant) for each in tree.args):
+            return None
+        arguments = tuple(each.value for each in tree.args if isinstance(each, ast.Constant))
+        tree = tree.func
+    path: list[str] = []
+    while isinstance(tree, ast.Attribute):
+        path.append(tree.attr)
+        tree = tree.value
+    if not isinstance(tree, ast.Name) or any(part.startswith("_") for part in path):
+        return None
+    if tree.id in _LITERALS:
+        return None
+    return _lookup(tree.id, path[::-1], arguments, text)
+
+
+_LITERALS = frozenset(
+    ["true", "false", "none", "True", "False", "None", "loop", "range", "dict", "cycler", "namespace"]
+)
+
+
+def _lookup(name: str, path: list[str], arguments: tuple[Any, ...] | None, text: str) -> Template:
+    def value(context: Context) -> Any:
+        try:
+            found = context[name]
+            for part in path:
+                found = found[part] if isinstance(found, Mapping) else getattr(found, part)
+            return found if arguments is None else found(*arguments)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise TemplateError(f"{{{{ {text} }}}} has no value: {_cause(error)}") from None
+
+    return value
+
+
+def _cause(error: Exception) -> str:
+    return f"no {error}" if isinstance(error, KeyError) else str(error)
+
+
+def _jinja(source: str) -> Template:
+    from jinja2 import TemplateError as JinjaError
+    from jinja2 import nodes
+
+    environment = _environment()
+    try:
+        body = environment.parse(source).body
+        alone = len(body) == 1 and isinstance(body[0], nodes.Output) and len(body[0].nodes) == 1
+        if alone and not isinstance(body[0].nodes[0], nodes.TemplateData) and source.strip().startswith("{{"):
+            expression = source.strip()[2:-2].strip("-+ ")
+            run = environment.compile_expression(expression, undefined_to_none=False)
+        else:
+            run = environment.from_string(source).render
+    except (JinjaError, SyntaxError, RecursionError, OverflowError) as error:
+        raise TemplateError(f"the template does not compile: {error}") from None
+
+    def render(context: Context) -> Any:
+        try:
+            value = run(context)
+            if isinstance(value, environment.undefined):
+                str(value)  # a strict undefined says what is missing
+        except MockServerError:
+            raise
+        except Exception as error:
+            raise TemplateError(f"the template {source!r} goes wrong: {error}") from None
+        if isinstance(value, str) and len(value) > MAX_OUTPUT:
+            raise TemplateError(f"the template's value is over the limit of {MAX_OUTPUT:,} characters")
+        return value
+
+    return render
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Any:
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+
+    class Sandbox(ImmutableSandboxedEnvironment):
+        """The sandbox that refuses private attributes and mutation, and products beyond measure."""
+
+        intercepted_binops = frozenset(["*", "**"])
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            if operator == "**" and not (abs(left) < 1e6 and abs(right) < 64):
+                raise SecurityError("a power beyond measure")
+            if operator == "*":
+                size = max((len(each) for each in (left, right) if hasattr(each, "__len__")), default=0)
+                times = next((each for each in (left, right) if isinstance(each, int)), 1)
+                if size * times > MAX_OUTPUT:
+                    raise SecurityError("a repetition beyond measure")
+            return super().call_binop(context, operator, left, right)
+
+    environment = Sandbox(undefined=StrictUndefined, autoescape=False)
+    environment.globals = {"range": environment.globals["range"]}
+    return environment

@@ -1,0 +1,89 @@
+"""Answers as HTTP/1.1 bytes (RFC 9112), and requests as a parser's events give them."""
+
+from __future__ import annotations
+
+import re
+import time
+from email.utils import formatdate
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from mockserver.serve.answer import Answer
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+_HEADS: dict[tuple[int, tuple[tuple[str, str], ...]], bytes] = {}
+_MOST_HEADS = 4096
+_HOST = re.compile(
+    r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*(?::\d{0,5})?$|\[[0-9A-Fa-f:.]+\](?::\d{0,5})?$"
+)
+_LINE_BREAK = re.compile(r"[\r\n\x00]")
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def head(answer: Answer, *, length: int | None, close: bool, keep_alive: bool) -> bytes:
+    """Status line and header section. ``length`` None: no content at all, or chunks."""
+    headers = tuple(answer.headers)
+    place = (answer.status, headers)
+    first = _HEADS.get(place)
+    if first is None:
+        first = _first(answer.status, headers)
+        if len(_HEADS) >= _MOST_HEADS:
+            _HEADS.clear()
+        _HEADS[place] = first
+    parts = [first, b"date: ", _date()]
+    if answer.decision:
+        decision = _LINE_BREAK.sub(" ", answer.decision)
+        parts += (b"\r\nx-mock-decision: ", decision.encode("latin-1", "backslashreplace"))
+    if length is not None:
+        parts.append(b"\r\ncontent-length: %d" % length)
+    if close:
+        parts.append(b"\r\nconnection: close")
+    elif keep_alive:
+        parts.append(b"\r\nconnection: keep-alive")
+    parts.append(b"\r\n\r\n")
+    return b"".join(parts)
+
+
+def _first(status: int, headers: tuple[tuple[str, str], ...]) -> bytes:
+    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}"]
+    lines += [f"{name}: {_LINE_BREAK.sub(' ', value)}" for name, value in headers]
+    return "\r\n".join([*lines, ""]).encode("latin-1", "backslashreplace")
+
+
+_dated: tuple[int, bytes] = (0, b"")
+
+
+def _date() -> bytes:
+    """RFC 9110 section 5.6.7, made once a second."""
+    global _dated  # noqa: PLW0603 - one cell, written by the one thread that serves
+    now = int(time.time())
+    if _dated[0] != now:
+        _dated = (now, formatdate(now, usegmt=True).encode())
+    return _dated[1]
+
+
+def has_content(status: int) -> bool:
+    """Whether an answer of this status may have content and Content-Length (RFC 9110 section 8.6)."""
+    return status not in (204, 304) and status >= 200
+
+
+def is_host(value: str) -> bool:
+    """Whether ``value`` is a Host field's value (RFC 9110 section 7.2)."""
+    return _HOST.match(value) is not None
+
+
+def split_target(target: str, method: str) -> tuple[str, str] | None:
+    """Raw path and query of a request target in any form that is served (RFC 9112 section 3.2)."""
+    if target.startswith("/"):
+        path, _, query = target.partition("?")
+        return path, query.partition("#")[0]
+    if target == "*" and method == "OPTIONS":
+        return "*", ""
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return None
+    if parts.scheme.lower() in ("http", "https") and parts.netloc:
+        return parts.path or "/", parts.query
+    return None
