@@ -109,9 +109,8 @@ class _Reader:
         has_body = body_node is not None or (media is not None and not self.undocumented)
         delay = self._delay()
         fault = read_fault(self.members["fault"], self.report) if "fault" in self.members else ""
-        volatile = self._compile(self.members.get("headers")) | self._compile(body_node)
-        for each in self.defaults.values():
-            volatile |= self._compile(each, quiet=True) and body_node is not None
+        self._compile(self.members.get("headers"))
+        self._compile(body_node)
         if len(self.report.found) > before:
             return None
         media_type = self._text("mediaType") or (
@@ -125,7 +124,7 @@ class _Reader:
             partial=partial,
             media_type=_concrete(media_type),
             undocumented=self.undocumented,
-            kept=not volatile,
+            kept=not _volatile([body, headers]),
             delay=delay,
             fault=fault,
             where=str(self.node.where),
@@ -257,28 +256,19 @@ class _Reader:
             )
         }
 
-    def _compile(self, node: Node | None, *, quiet: bool = False) -> bool:
-        """Compile every template below ``node``; whether any of them is volatile."""
+    def _compile(self, node: Node | None) -> None:
+        """Report every template below ``node`` that does not compile."""
         if node is None:
-            return False
+            return
         if isinstance(node.value, dict | list):
-            children = node.value.values() if isinstance(node.value, dict) else node.value
-            return any([self._compile(each, quiet=quiet) for each in children])
-        if not is_template(node.value):
-            return False
-        source = str(node.value)
-        try:
-            compile_template(source)
-            return is_volatile(source)
-        except TemplateError as error:
-            if not quiet:
-                self.report.error(
-                    "S312",
-                    node,
-                    str(error),
-                    "mend the template; see the README's table of what a template can read.",
-                )
-            return False
+            for each in node.value.values() if isinstance(node.value, dict) else node.value:
+                self._compile(each)
+        elif is_template(node.value):
+            try:
+                compile_template(str(node.value))
+            except TemplateError as error:
+                remedy = "mend the template; the README lists what a template can read."
+                self.report.error("S312", node, str(error), remedy)
 
     def _delay(self) -> int:
         return read_duration(self.members["delay"], "a delay", self.report) if "delay" in self.members else 0
@@ -364,6 +354,17 @@ def covers(schemas: Schemas, ref: str, body: JSON) -> bool:
         for name, value in body.items()
         if not (isinstance(value, dict) and members.get(name) == {})
     )
+
+
+def _volatile(value: JSON) -> bool:
+    """Whether a template in ``value`` reads what differs from call to call."""
+    if is_template(value):
+        try:
+            return is_volatile(value)
+        except TemplateError:
+            return True  # reported where it stands
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any([_volatile(each) for each in children])
 
 
 def _concrete(media_type: str) -> str:
