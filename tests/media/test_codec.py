@@ -1,0 +1,354 @@
+"""Codecs in both directions: what bytes say, and that they are said back the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockserver.media.codec import Codec
+from mockserver.media.malformed import Malformed
+from mockserver.media.reading import Judged, Reader
+from mockserver.media.types import ContentType, parse_content_type
+from mockserver.plan import Encoding, MediaType
+from mockserver.schema import Schemas
+
+PET: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "integer"},
+        "name": {"type": "string"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "owner": {
+            "type": "object",
+            "properties": {"age": {"type": "integer"}},
+            "additionalProperties": False,
+        },
+    },
+    "additionalProperties": False,
+}
+FORM = "application/x-www-form-urlencoded"
+
+
+def codec(name: str, schema: Any = None, item: Any = None, **encoding: Encoding) -> Codec:
+    trees = {"u": {"schema": schema, "item": item}}
+    media = MediaType(
+        name,
+        None if schema is None else "u#/schema",
+        encoding=encoding,
+        item_schema=None if item is None else "u#/item",
+    )
+    return Codec(media, Reader(Schemas(trees, "3.1"), "request"))
+
+
+def judged(made: Codec, data: bytes, sent: str | None = None) -> Judged | Malformed:
+    content_type = parse_content_type(sent) if sent else None
+    assert not isinstance(content_type, Malformed)
+    raw = made.decode(data, content_type)
+    return raw if isinstance(raw, Malformed) else made.judge(raw)
+
+
+def value(made: Codec, data: bytes, sent: str | None = None) -> Any:
+    result = judged(made, data, sent)
+    assert isinstance(result, Judged), result
+    assert result.violations == ()
+    return result.value
+
+
+def keywords(made: Codec, data: bytes, sent: str | None = None) -> list[str]:
+    result = judged(made, data, sent)
+    return [result.keyword] if isinstance(result, Malformed) else [each.keyword for each in result.violations]
+
+
+class TestJson:
+    @pytest.mark.parametrize(
+        ("data", "expected"),
+        [
+            (b'{"a": 1, "a": 2}', {"a": 2}),
+            (b"123456789012345678901234567890", 123456789012345678901234567890),
+            (b"\xef\xbb\xbf[]", []),
+            (b'"\\u0000"', "\0"),
+            (b'"5"', "5"),
+        ],
+    )
+    def test_exact(self, data: bytes, expected: Any) -> None:
+        assert value(codec("application/json"), data) == expected
+        assert value(codec("application/vnd.a+json"), data) == expected
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            *(b"", b"{", b"NaN", b"Infinity", b"-Infinity", b"1e999", b"{'a':1}", b"[1,]", b"01", b"1 2"),
+            *(
+                b'"\xff"',
+                b'"\\ud800"',
+                b"\xff\xfe1\x00",
+                b"[" * 1_000_000,
+                b'{"a":' * 1_000_000,
+                b"9" * 10_000,
+            ),
+        ],
+    )
+    def test_refused(self, data: bytes) -> None:
+        assert keywords(codec("application/json"), data) == ["syntax"]
+
+    def test_text_is_not_given_a_type(self) -> None:
+        assert keywords(codec("application/json", {"type": "integer"}), b'"5"') == ["type"]
+
+    def test_depth_is_bounded(self) -> None:
+        nested = {"type": "array", "uniqueItems": True, "items": {"$ref": "#/schema"}}
+        made = codec("application/json", nested)
+        assert keywords(made, b"[" * 255 + b"]" * 255) == []
+        assert keywords(made, b"[" * 256 + b"]" * 256) == ["syntax"]
+        assert keywords(made, b"[" + b"[]," * 1000 + b"1]") == ["uniqueItems", "type"]
+
+    @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
+    def test_round_trip(self, whole: Any) -> None:
+        made = codec("application/json")
+        assert value(made, made.encode(whole).data) == whole
+
+
+class TestForm:
+    @pytest.mark.parametrize(
+        ("data", "expected"),
+        [
+            (b"", {}),
+            (b"id=1&name=a+b%26", {"id": 1, "name": "a b&"}),
+            (b"name=5&tags=a&tags=b", {"name": "5", "tags": ["a", "b"]}),
+            (b"tags=a", {"tags": ["a"]}),
+            (b"age=3", {"owner": {"age": 3}}),
+            (b"owner=%7B%22age%22%3A3%7D", {"owner": {"age": 3}}),
+        ],
+    )
+    def test_read(self, data: bytes, expected: Any) -> None:
+        assert value(codec(FORM, PET), data) == expected
+
+    @pytest.mark.parametrize(
+        ("data", "keyword"),
+        [
+            (b"id=x", "type"),
+            (b"id=1&id=2", "type"),
+            (b"zz=1", "additionalProperties"),
+            (b"name=%zz", "syntax"),
+            (b"zz=%ff", "syntax"),
+        ],
+    )
+    def test_refused(self, data: bytes, keyword: str) -> None:
+        assert keywords(codec(FORM, PET), data) == [keyword]
+
+    @pytest.mark.parametrize(
+        ("encoding", "name", "data", "expected"),
+        [
+            (Encoding(explode=False), "tags", b"tags=a,b", ["a", "b"]),
+            (Encoding(style="pipeDelimited", explode=False), "tags", b"tags=a%7Cb", ["a", "b"]),
+            (Encoding(style="spaceDelimited", explode=False), "tags", b"tags=a+b", ["a", "b"]),
+            (Encoding(style="deepObject"), "owner", b"owner[age]=3", {"age": 3}),
+            (Encoding(content_type="application/json"), "tags", b"tags=%5B%22a%22%5D", ["a"]),
+        ],
+    )
+    def test_encoding(self, encoding: Encoding, name: str, data: bytes, expected: Any) -> None:
+        made = codec(FORM, PET, **{name: encoding})
+        assert value(made, data) == {name: expected}
+        assert value(made, made.encode({name: expected}).data) == {name: expected}
+
+    def test_alternatives(self) -> None:
+        kinds = [
+            {"properties": {"kind": {"const": kind}, "x": {"type": type_}}, "required": ["kind", "x"]}
+            for kind, type_ in (("a", "integer"), ("b", "string"), ("c", "boolean"))
+        ]
+        made = codec(FORM, {"type": "object", "oneOf": kinds})
+        assert value(made, b"kind=a&x=1") == {"kind": "a", "x": 1}
+        assert value(made, b"kind=b&x=1") == {"kind": "b", "x": "1"}
+        assert value(made, b"kind=c&x=true") == {"kind": "c", "x": True}
+
+    def test_recursive_alternatives(self) -> None:
+        node: dict[str, Any] = {
+            "type": "object",
+            "properties": {"n": {"$ref": "u#/schema"}, "v": {"type": "integer"}},
+        }
+        made = codec(
+            FORM,
+            {"anyOf": [{**node, "required": ["v"]}, node]},
+            n=Encoding(style="deepObject"),
+        )
+        assert keywords(made, b"n" + b"[n]" * 6 + b"[v]=x")
+        assert value(made, b"n[n][n][v]=1") == {"n": {"n": {"n": {"v": 1}}}}
+
+    @given(st.dictionaries(st.sampled_from(("name", "tags")), st.text(min_size=1)))
+    def test_round_trip(self, fields: dict[str, str]) -> None:
+        whole = {name: [each] if name == "tags" else each for name, each in fields.items()}
+        made = codec(FORM, PET)
+        assert value(made, made.encode(whole).data) == whole
+
+
+def parts(*given: tuple[str, str]) -> bytes:
+    """Pairs of what follows ``form-data`` in the head, and the data."""
+    written = (f"--B\r\nContent-Disposition: form-data; {head}\r\n\r\n{data}\r\n" for head, data in given)
+    return ("".join(written) + "--B--\r\n").encode("latin-1")
+
+
+PHOTOGRAPHED = {
+    **PET,
+    "properties": {**PET["properties"], "photo": {"type": "string", "contentMediaType": "image/png"}},
+}
+
+
+class TestMultipart:
+    SENT = "multipart/form-data; boundary=B"
+
+    @pytest.mark.parametrize(
+        ("data", "expected"),
+        [
+            (parts(), {}),
+            (parts(('name="id"', "1"), ('name="name"', "5")), {"id": 1, "name": "5"}),
+            (parts(('name="tags"', "a"), ('name="tags"', "b")), {"tags": ["a", "b"]}),
+            (parts(('name="tags"', "a")), {"tags": ["a"]}),
+            (parts(('name="owner"\r\nContent-Type: application/json', '{"age": 3}')), {"owner": {"age": 3}}),
+            (parts(('name="owner"', '{"age": 3}')), {"owner": {"age": 3}}),
+            (
+                parts(('name="photo"; filename="p.png"\r\nContent-Type: image/png', "\x00\xff\r\n--b")),
+                {"photo": "\x00\xff\r\n--b"},
+            ),
+            (b"preamble\r\n" + parts(('name="id"', "1")) + b"epilogue", {"id": 1}),
+            (parts(('name="name"', "")), {"name": ""}),
+        ],
+    )
+    def test_read(self, data: bytes, expected: Any) -> None:
+        assert value(codec("multipart/form-data", PHOTOGRAPHED), data, self.SENT) == expected
+
+    @pytest.mark.parametrize(
+        ("data", "sent", "keyword"),
+        [
+            (parts(('name="id"', "x")), SENT, "type"),
+            (parts(('name="owner"\r\nContent-Type: application/json', "{")), SENT, "syntax"),
+            (parts(('name="id"', "1")), "multipart/form-data", "syntax"),
+            (parts(('name="id"', "1")), 'multipart/form-data; boundary=""', "syntax"),
+            (parts(('name="id"', "1")), "multipart/form-data; boundary=other", "syntax"),
+            (parts(('name="id"', "1"))[:-6], SENT, "syntax"),
+            (b"--B\r\n\r\n1\r\n--B--", SENT, "syntax"),
+            (b"--B\r\nContent-Disposition: form-data\r\n\r\n1\r\n--B--", SENT, "syntax"),
+            (b"--B\r\nContent-Disposition: attachment; name=id\r\n\r\n1\r\n--B--", SENT, "syntax"),
+            (b"--B\r\nnonsense\r\n\r\n1\r\n--B--", SENT, "syntax"),
+            (b"--B\r\nContent-Disposition: form-data; name=id\r\n--B--", SENT, "syntax"),
+            (b"--B\r\nX: " + b"x" * 20_000 + b"\r\n\r\n--B--", SENT, "syntax"),
+            (b"--Bx\r\n\r\n--B--", SENT, "syntax"),
+            (b"", SENT, "syntax"),
+        ],
+    )
+    def test_refused(self, data: bytes, sent: str, keyword: str) -> None:
+        assert keywords(codec("multipart/form-data", PHOTOGRAPHED), data, sent) == [keyword]
+
+    def test_the_documented_type_of_a_part(self) -> None:
+        made = codec("multipart/form-data", PHOTOGRAPHED, photo=Encoding("image/png, image/*"))
+        photo = 'name="photo"; filename="p"'
+        assert value(made, parts((f"{photo}\r\nContent-Type: image/gif", "G")), self.SENT) == {"photo": "G"}
+        assert value(made, parts((photo, "G")), self.SENT) == {"photo": "G"}
+        assert keywords(made, parts((f"{photo}\r\nContent-Type: text/html", "G")), self.SENT) == ["mediaType"]
+
+    def test_styles_of_parts(self) -> None:
+        made = codec(
+            "multipart/form-data", PET, tags=Encoding(explode=False), owner=Encoding(style="deepObject")
+        )
+        data = parts(('name="tags"', "a,b"), ('name="owner[age]"', "3"))
+        assert value(made, data, self.SENT) == {"tags": ["a", "b"], "owner": {"age": 3}}
+
+    def test_round_trip(self) -> None:
+        made = codec("multipart/form-data", PHOTOGRAPHED, photo=Encoding("image/png"))
+        whole = {"id": 1, "name": 'a"b', "tags": ["a", "b"], "owner": {"age": 3}, "photo": "\x89PNG\r\n"}
+        encoded = made.encode(whole)
+        assert encoded == made.encode(whole)
+        assert value(made, encoded.data, encoded.content_type) == whole
+
+
+class TestText:
+    def test_the_schema_gives_text_its_type(self) -> None:
+        assert value(codec("text/plain", {"type": "integer"}), b"5") == 5
+        assert value(codec("text/plain", {"type": "string"}), b"5") == "5"
+        assert keywords(codec("text/plain", {"type": "integer"}), b"x") == ["type"]
+
+    def test_charsets(self) -> None:
+        made = codec("text/plain", {"type": "string"})
+        assert value(made, b"\xe9", "text/plain; charset=ISO-8859-1") == "é"
+        assert value(made, "é".encode()) == "é"
+        assert keywords(made, b"\xe9") == ["syntax"]
+        assert keywords(made, b"x", "text/plain; charset=zlib") == ["syntax"]
+
+    def test_binary_is_one_character_a_byte(self) -> None:
+        made = codec("application/octet-stream", {"type": "string", "maxLength": 256})
+        data = bytes(range(256))
+        assert made.encode(value(made, data)).data == data
+        assert keywords(made, data + b"x") == ["maxLength"]
+
+    def test_structures_in_a_syntax_unknown_here_pass(self) -> None:
+        assert value(codec("application/yaml", PET), b"id: 1") == "id: 1"
+
+
+class TestSequences:
+    @pytest.mark.parametrize("name", ["application/x-ndjson", "application/jsonl", "application/json-seq"])
+    def test_lines(self, name: str) -> None:
+        made = codec(name, item={"type": "integer"})
+        assert value(made, b"1\r\n\n2") == [1, 2]
+        assert value(made, made.encode([1, 2]).data) == [1, 2]
+        assert keywords(made, b"1\n{") == ["syntax"]
+        result = judged(made, b'1\n"x"\n"y"')
+        assert isinstance(result, Judged)
+        assert [each.pointer for each in result.violations] == ["/1", "/2"]
+
+    def test_a_schema_is_of_the_whole_or_of_each_item(self) -> None:
+        assert value(codec("application/jsonl", {"type": "array", "maxItems": 2}), b"1\n2") == [1, 2]
+        assert keywords(codec("application/jsonl", {"type": "array", "maxItems": 1}), b"1\n2") == ["maxItems"]
+        assert keywords(codec("application/jsonl", {"type": "integer"}), b"1\n{}") == ["type"]
+
+    @pytest.mark.parametrize(
+        ("items", "data"),
+        [
+            (
+                [{"data": "a\nb", "event": "e", "id": "1", "retry": 5}],
+                b"id: 1\nevent: e\nretry: 5\ndata: a\ndata: b\n\n",
+            ),
+            ([{"x": 1}], b'data: {"x":1}\n\n'),
+            (["a"], b"data: a\n\n"),
+            ([{"data": {"x": 1}}, {"data": ""}], b'data: {"x":1}\n\ndata: \n\n'),
+            ("one", b"data: one\n\n"),
+        ],
+    )
+    def test_events_are_written(self, items: Any, data: bytes) -> None:
+        assert codec("text/event-stream").encode(items).data == data
+
+    def test_events_are_read(self) -> None:
+        item = {"type": "object", "properties": {"data": {"type": "string"}, "retry": {"type": "integer"}}}
+        made = codec("text/event-stream", item=item)
+        data = b"\xef\xbb\xbf: comment\r\nretry: 5\r\ndata: a\r\ndata:b\r\n\r\ndata: c"
+        assert value(made, data) == [{"retry": 5, "data": "a\nb"}, {"data": "c"}]
+
+
+def test_a_range_takes_the_format_of_what_was_sent() -> None:
+    made = codec("*/*", PET)
+    assert value(made, b'{"id": 1}', "application/json") == {"id": 1}
+    assert value(made, b"id=1", FORM) == {"id": 1}
+    assert made.encode({"id": 1}, "application/json").data == b'{"id":1}'
+
+
+@given(
+    st.binary(max_size=200),
+    st.sampled_from(
+        [
+            "application/json",
+            FORM,
+            "multipart/form-data; boundary=B",
+            "text/plain",
+            "application/xml",
+            "application/jsonl",
+            "text/event-stream",
+        ]
+    ),
+)
+def test_no_bytes_make_a_codec_raise(data: bytes, name: str) -> None:
+    made = codec(name, PET)
+    content_type = parse_content_type(name)
+    assert isinstance(content_type, ContentType)
+    raw = made.decode(data, content_type)
+    if not isinstance(raw, Malformed):
+        made.judge(raw)
