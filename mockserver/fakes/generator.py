@@ -122,14 +122,18 @@ class Generator:
 
     def _candidates(self, shape: Shape, name: str, run: Run) -> Iterator[JSON]:
         """A value for each way to settle a shape, then the same made to match one alternative only."""
+        dead_end: DeadEnd | None = None
         for settled in self._ways(shape, run):
             try:
                 value = self._make_settled(settled, name, run)
-            except DeadEnd:
+            except DeadEnd as other:
+                dead_end = other
                 continue
             yield value
             if settled.made and isinstance(value, dict):
                 yield set_apart(self, settled, value)
+        if dead_end is not None:
+            raise dead_end
 
     def _ways(self, shape: Shape, run: Run) -> Iterator[Shape]:
         """The shapes that are left when all choices are made, one way after the other."""

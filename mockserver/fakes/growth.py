@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from mockserver.fakes.regex import Again, Chars, Choice, Group, Node, PatternError, Repeat, Run, parse
+from mockserver.fakes.regex import Again, Ahead, Chars, Choice, Group, Node, PatternError, Repeat, Run, parse
 from mockserver.schema.patterns import matcher
 
 LONGEST = 100_000
@@ -25,7 +25,7 @@ def matching(
             spread = _SPREADS[attempt % len(_SPREADS)]
             if shortest and attempt % 2:
                 spread = max(spread, shortest)
-            text = grow(tree, rng, spread)
+            text = grow(tree, rng, spread, grant_wishes=attempt % 2 == 0)
             if len(text) < shortest and not pattern.endswith("$"):
                 text += "x" * (shortest - len(text))
             elif len(text) < shortest and not pattern.startswith("^"):
@@ -37,16 +37,25 @@ def matching(
     return None
 
 
-def grow(tree: Node, rng: random.Random, spread: int) -> str:
-    """One text. Raises PatternError for one that would be longer than LONGEST."""
+def grow(tree: Node, rng: random.Random, spread: int, *, grant_wishes: bool) -> str:
+    """One text. Raises PatternError for one that would be longer than LONGEST.
+
+    ``grant_wishes``: whether what lookaheads ask for is written over it, at places of chance.
+    """
     growth = _Growth(rng, spread)
     growth.write(tree)
-    return "".join(growth.out)
+    text = "".join(growth.out)
+    for wish in growth.wishes if grant_wishes else ():
+        wanted = grow(wish, rng, 0, grant_wishes=False)
+        start = rng.randint(0, max(0, len(text) - len(wanted)))
+        text = text[:start] + wanted + text[start + len(wanted) :]
+    return text
 
 
 class _Growth:
     def __init__(self, rng: random.Random, spread: int) -> None:
         self.out: list[str] = []
+        self.wishes: list[Node] = []
         self._rng = rng
         self._spread = spread
         self._groups: dict[str, str] = {}
@@ -67,6 +76,8 @@ class _Growth:
                 self.write(part)
                 text = "".join(self.out[start:])
                 self._groups.update(dict.fromkeys(names, text))
+            case Ahead(part):
+                self.wishes.append(part)
             case Again(name):
                 self.out.append(self._groups.get(name, ""))
 

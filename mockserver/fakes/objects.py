@@ -142,18 +142,23 @@ class _Maker:
         shape, run = self._shape, self._run
         patterns = name_patterns(shape)
         for i in range(count):
+            candidates: list[JSON] = []
             if shape.names:
                 try:
-                    name = self._generator.make(tuple(shape.names), "key", run)
+                    candidates.append(self._generator.make(tuple(shape.names), "key", run))
                 except DeadEnd:
                     return
-                if isinstance(name, str):
-                    yield name
             if patterns:
-                made = matching(patterns[i % len(patterns)], run.rng)
-                if made is not None:
-                    yield made
-            yield _KEYS[i] if i < len(_KEYS) else f"key{i}"
+                candidates.append(matching(patterns[i % len(patterns)], run.rng))
+            candidates.append(_KEYS[i] if i < len(_KEYS) else f"key{i}")
+            for name in candidates:
+                if isinstance(name, str) and _is_name(self._generator, shape, name):
+                    yield name
+
+
+def _is_name(generator: Generator, shape: Shape, name: str) -> bool:
+    """Whether ``propertyNames`` allows a name."""
+    return not shape.names or generator.is_valid(generator.shapes.shape(tuple(shape.names)), name)
 
 
 Members = list[tuple[str, tuple[SchemaRef, ...] | None]]
@@ -163,7 +168,9 @@ def members(generator: Generator, shape: Shape) -> Members:
     """The names that a shape mentions with their schemas; found once."""
     known = generator.members.get(shape)
     if known is None:
-        known = generator.members[shape] = [(name, member(shape, name)) for name in named(shape)]
+        known = generator.members[shape] = [
+            (name, member(shape, name) if _is_name(generator, shape, name) else None) for name in named(shape)
+        ]
     return known
 
 

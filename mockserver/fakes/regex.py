@@ -1,8 +1,8 @@
 r"""Regular expressions as trees, for texts to grow from (ECMA 262 with the usual extensions).
 
 A tree says what to write, not what to accept: assertions (``^ $ \b``,
-lookarounds) write nothing and are left out, and a class of characters is a
-sample of it, printable where it can be.
+lookarounds) write nothing and are left out, but for lookaheads, which are
+wishes; and a class of characters is a sample of it, printable where it can be.
 """
 
 from __future__ import annotations
@@ -87,7 +87,14 @@ class Again:
     name: str
 
 
-Node = Chars | Run | Choice | Repeat | Group | Again
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What must follow, wherever it is written."""
+
+    part: Node
+
+
+Node = Chars | Run | Choice | Repeat | Group | Again | Ahead
 NOTHING = Run(())
 
 
@@ -172,7 +179,7 @@ class _Parser:
             raise PatternError("a group is not closed")
         self.at += 1
         if look:
-            return NOTHING
+            return Ahead(inside) if look == "=" else NOTHING
         return Group(inside, (number, name) if name else (number,)) if captures else inside
 
     def _escape(self) -> Node:

@@ -34,20 +34,14 @@ class Texts:
             raise DeadEnd(shape.at, f"minLength {shortest} is more than maxLength {longest}")
         for form in shape.formats:
             made = self._formats.text(form, rng, now_ms, name)
-            if (
-                made is not None
-                and _has_length(made, shape)
-                and all(matcher(each)(made) for each in shape.patterns)
-            ):
+            if made is None:
+                continue
+            if not _has_length(made, shape):
+                made = self._formats.fit(form, made, shortest, longest, rng)
+            if _has_length(made, shape) and all(matcher(each)(made) for each in shape.patterns):
                 return made
         if shape.patterns:
-            pattern = shape.patterns[int(rng.random() * len(shape.patterns))]
-            text = matching(pattern, rng, shortest, longest)
-            if text is None:
-                raise DeadEnd(
-                    shape.at, f"no text was found that matches {pattern!r} and has the right length"
-                )
-            return text
+            return _matching_all(shape, rng)
         return _fit(self._plain(name, rng, now_ms, longest), shortest, longest, self._word(rng))
 
     def _plain(self, name: str, rng: random.Random, now_ms: int, longest: int | None) -> str:
@@ -69,6 +63,22 @@ class Texts:
 
     def _word(self, rng: random.Random) -> str:
         return str(self._values.value("word", rng))
+
+
+def _matching_all(shape: Shape, rng: random.Random) -> str:
+    """A text that matches every pattern, or failing that the first: tests tell."""
+    patterns = shape.patterns
+    texts = [matching(each, rng, shape.shortest, shape.longest) for each in patterns]
+    made = [each for each in texts if each is not None]
+    if len(made) < len(patterns):
+        pattern = patterns[texts.index(None)]
+        raise DeadEnd(shape.at, f"no text was found that matches {pattern!r} and has the right length")
+    if len(patterns) == 1:
+        return made[0]
+    for candidate in (*made, "".join(made), "".join(reversed(made))):
+        if all(matcher(each)(candidate) for each in patterns):
+            return candidate
+    return made[0]
 
 
 def _has_length(text: str, shape: Shape) -> bool:

@@ -8,11 +8,25 @@ from hypothesis import strategies as st
 
 NAMES = st.sampled_from(["a", "b", "email", "createdAt", "id", "a/b", "nullable"])
 SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(-50, 50), st.sampled_from([0.5, 1.25, -3.75]), st.text("abé 1", max_size=5)
+    st.none(),
+    st.booleans(),
+    st.integers(-50, 50),
+    st.sampled_from([0.5, 1.25, -3.75]),
+    st.text("abé 1", max_size=5),
 )
 VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=2), st.dictionaries(NAMES, SCALARS, max_size=2))
 PATTERNS = st.sampled_from(
-    ["^a", "b$", r"^\d{2,4}$", "^[a-z]+$", r"^(foo|bar)-\w*$", r"^(?!x).{3}$", r"[\w-.]", "^$", r"^(?=.*\d)(?=.*[a-z]).{4,}$"]
+    [
+        "^a",
+        "b$",
+        r"^\d{2,4}$",
+        "^[a-z]+$",
+        r"^(foo|bar)-\w*$",
+        r"^(?!x).{3}$",
+        r"[\w-.]",
+        "^$",
+        r"^(?=.*\d)(?=.*[a-z]).{4,}$",
+    ]
 )
 FORMATS = st.sampled_from(
     [
@@ -27,7 +41,9 @@ SMALL = st.integers(0, 3)
 
 
 def _some(draw: st.DrawFn, options: dict[str, st.SearchStrategy[Any]], most: int = 3) -> dict[str, Any]:
-    chosen = draw(st.lists(st.sampled_from(sorted(options)), max_size=most, unique=True)) if options else []
+    if not options:
+        return {}
+    chosen = draw(st.lists(st.sampled_from(sorted(options)), max_size=most, unique=True))
     return {keyword: draw(options[keyword]) for keyword in chosen}
 
 
@@ -74,7 +90,9 @@ def _object(inner: st.SearchStrategy[Any], draft_4: bool) -> dict[str, st.Search
     names = st.lists(NAMES, min_size=1, max_size=3, unique=True)
     common: dict[str, st.SearchStrategy[Any]] = {
         "properties": st.dictionaries(NAMES, inner, max_size=4),
-        "patternProperties": st.dictionaries(st.sampled_from(["^x-", "^a", r"\d"]), inner, min_size=1, max_size=2),
+        "patternProperties": st.dictionaries(
+            st.sampled_from(["^x-", "^a", r"\d"]), inner, min_size=1, max_size=2
+        ),
         "additionalProperties": st.booleans() | inner,
         "required": names,
         "minProperties": SMALL,
@@ -106,12 +124,21 @@ def _combined(inner: st.SearchStrategy[Any], draft_4: bool) -> dict[str, st.Sear
     }
     if draft_4:
         return {**common, "nullable": st.booleans()}
-    return {**common, "const": VALUES, "if": inner, "then": inner, "else": inner, "examples": st.lists(VALUES, max_size=2)}
+    return {
+        **common,
+        "const": VALUES,
+        "if": inner,
+        "then": inner,
+        "else": inner,
+        "examples": st.lists(VALUES, max_size=2),
+    }
 
 
 @st.composite
 def _grown(draw: st.DrawFn, inner: st.SearchStrategy[Any], draft_4: bool) -> dict[str, Any]:
-    kind = draw(st.sampled_from(["string", "number", "integer", "array", "object", "boolean", "any", "combined"]))
+    kind = draw(
+        st.sampled_from(["string", "number", "integer", "array", "object", "boolean", "any", "combined"])
+    )
     keywords: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "string": _STRING,
         "number": _number(draft_4),
@@ -133,7 +160,7 @@ def _grown(draw: st.DrawFn, inner: st.SearchStrategy[Any], draft_4: bool) -> dic
 
 
 def schemas(*, draft_4: bool) -> st.SearchStrategy[Any]:
-    """Schemas of Draft 4 with OpenAPI 3.0's additions, or of 2020-12; ``#/defs/tree`` is there to refer to."""
+    """Schemas of Draft 4 as in OpenAPI 3.0, or of 2020-12; ``#/defs/tree`` is there to refer to."""
     leaves = st.just({"$ref": "#/defs/tree"}) | _grown(st.just({"type": "string"}), draft_4)
     return st.recursive(leaves, lambda inner: _grown(inner, draft_4), max_leaves=8)
 
