@@ -1,0 +1,64 @@
+"""The commands by name, each imported when it is called for, and what becomes of their errors.
+
+Exit codes: 0 done; 1 cannot run, or ``check`` found errors; 2 the inputs or the
+command line are wrong.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from mockserver import __version__
+from mockserver.cli.report import tell
+from mockserver.errors import CompileError, UsageError
+
+_COMMANDS = {
+    "serve": "Serve a document and its scenarios.",
+}
+"""Name → one line of help. Each is the function of that name in the module of that name."""
+
+
+class _Lazy(click.Group):
+    """A group that imports a command's module only when the command is called for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"mockserver.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="mockserver")
+def cli() -> None:
+    """An OpenAPI-driven mock server with a scenario engine."""
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        code = cli(standalone_mode=False, prog_name="mockserver")
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except CompileError as error:
+        tell(error)
+        sys.exit(2)
+    except UsageError as error:
+        click.echo(f"mockserver: {error}", err=True)
+        sys.exit(1)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)

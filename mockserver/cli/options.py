@@ -1,0 +1,48 @@
+"""Options that several commands share; each can be set by the environment as well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from mockserver import default
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def option(name: str, **settings: Any) -> Callable[[Command], Command]:
+    """An option that the environment variable ``MOCKSERVER_<NAME>`` can set as well."""
+    variable = "MOCKSERVER_" + name.split("/")[0].lstrip("-").replace("-", "_").upper()
+    return click.option(name, envvar=variable, show_envvar=True, show_default=True, **settings)
+
+
+DOCUMENTS = click.argument(
+    "document", nargs=-1, envvar="MOCKSERVER_DOCUMENT", type=click.Path(path_type=Path)
+)
+SCENARIOS = option(
+    "--scenarios",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Scenario file, or folder of them; may be repeated.",
+)
+REMOTE_REFS = option(
+    "--allow-remote-refs/--no-allow-remote-refs", default=False, help="Fetch $refs to other hosts."
+)
+REF_ROOT = option(
+    "--ref-root",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder that $refs to files may not leave; default: the document's.",
+)
+
+
+def inputs(
+    document: tuple[Path, ...], scenarios: tuple[Path, ...]
+) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """The documents and scenarios to work on: the packaged example where none are named."""
+    if document:
+        return document, scenarios
+    return (default.DOCUMENT,), scenarios or (default.SCENARIOS,)
