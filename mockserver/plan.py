@@ -101,6 +101,8 @@ class Response:
     content: tuple[MediaType, ...] = ()
     headers: tuple[Header, ...] = ()
     description: str = ""
+    content_type: str = ""
+    """What ``produces`` of 2.0 says of a response that has no content."""
 
 
 @dataclass(frozen=True, slots=True)

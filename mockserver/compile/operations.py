@@ -177,15 +177,13 @@ class OperationReader:
         )
 
     def _response(self, status: str, node: dict[str, Any], produces: list[str]) -> Response:
+        content = self._swagger_content(node, produces) if self.swagger else self._content(node.get("content") or {})
         return Response(
             status=status.upper() if status != "default" else status,
-            content=tuple(
-                self._swagger_content(node, produces)
-                if self.swagger
-                else self._content(node.get("content") or {})
-            ),
+            content=tuple(content),
             headers=tuple(self._header(name, each) for name, each in (node.get("headers") or {}).items()),
             description=str(node.get("description", "")),
+            content_type=_preferred(produces) if self.swagger else "",
         )
 
     def _swagger_content(self, node: dict[str, Any], produces: list[str]) -> Iterable[MediaType]:
@@ -223,6 +221,10 @@ def security_schemes(nodes: dict[str, dict[str, Any]]) -> dict[str, SecuritySche
             parameter=str(node.get("name", "")),
         )
     return schemes
+
+
+def _preferred(types: list[str]) -> str:
+    return next((each for each in types if "json" in each), types[0] if types else "")
 
 
 def _pointed(node: dict[str, Any], key: str = "schema") -> SchemaRef | None:

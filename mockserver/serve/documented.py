@@ -107,6 +107,8 @@ class Documented:
         fields = self.headers.fields(response, key=key, now_ms=now_ms)
         decision = f"document; {'status' if wish.code is None else 'code'}={status}"
         if not content or bodiless(status):
+            if response.content_type and not bodiless(status):
+                fields.insert(0, ("content-type", response.content_type))
             return Answer(status, fields, b"", decision)
         choice = negotiate(content, wish.accept)
         if choice is None:

@@ -73,13 +73,17 @@ class Engine:
             for route in service.routes:
                 if route.operation.id in aliases:
                     route.lifecycle, route.alias = lifecycle, aliases[route.operation.id]
+        self._has_admin_paths = any(
+            base + operation.path for document in plan.documents for base in document.base_paths
+            for operation in document.operations if (base + operation.path).startswith(ADMIN)
+        )  # fmt: skip
         self._judges = self.options.validation != "off"
         self._strict = self.options.validation == "strict"
 
     def handle(self, request: Request) -> Answer | Awaitable[Answer]:
         """The answer to a request; never raises for what a request says."""
         headers = request.headers
-        if request.raw_path.startswith(ADMIN):
+        if request.raw_path.startswith(ADMIN) and not self._is_mocked(request):
             return self.control(request)
         name = headers.get("x-mock-namespace")
         world = self.worlds.default if name is None else self.worlds.find(name)
@@ -113,6 +117,10 @@ class Engine:
                 ("x-mock-violations", problem.shortened(problem.sentence(checked.violations), 1000))
             )
         return answer
+
+    def _is_mocked(self, request: Request) -> bool:
+        """Whether a path under ``/__admin`` is the document's own, which goes before ours."""
+        return self._has_admin_paths and (found := self.find(request)) is not None and found.target is not None
 
     def find(self, request: Request) -> Found[Route] | None:
         """Where a request leads. A HEAD that is not documented goes where GET does."""

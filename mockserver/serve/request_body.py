@@ -50,7 +50,7 @@ class BodyReader:
     def read(self, headers: Mapping[str, str], data: bytes) -> Body:
         """Where the document names no media type, any body will do."""
         sent = headers.get("content-type")
-        if not data and (sent is None or not self._required):
+        if not data and sent is None:
             return _wrong("required", "The body is required") if self._required else NO_BODY
         if not self._content:
             return NO_BODY
@@ -58,6 +58,8 @@ class BodyReader:
         if isinstance(content_type, Malformed):
             return self._unsupported(sent, content_type.message)
         media = match_content(self._content, content_type)
+        if not data and not self._required and (media is None or not self._codec(media).is_form):
+            return NO_BODY
         if media is None:
             told = "The body has no Content-Type" if sent is None else f"The body is {content_type.name}"
             return self._unsupported(sent, told)
@@ -68,15 +70,19 @@ class BodyReader:
             data = unpacked
         return self._read(media, content_type, data)
 
+    def _codec(self, media: MediaType) -> Codec:
+        codec = self._codecs.get(media.name)
+        if codec is None:
+            codec = self._codecs[media.name] = Codec(media, self._reader)
+        return codec
+
     def _unsupported(self, sent: str | None, told: str) -> Body:
         documented = ", ".join(media.name for media in self._content)
         message = f"{told}; documented: {documented}"
         return Body(None, (Violation("body", "", "", "mediaType", message, sent, documented),), 415)
 
     def _read(self, media: MediaType, content_type: ContentType, data: bytes) -> Body:
-        codec = self._codecs.get(media.name)
-        if codec is None:
-            codec = self._codecs[media.name] = Codec(media, self._reader)
+        codec = self._codec(media)
         if not data and codec.needs_text:
             return _wrong("required", "The body is required")
         raw = codec.decode(data, content_type)

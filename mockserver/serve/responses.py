@@ -14,6 +14,7 @@ _LOWEST, _HIGHEST = 200, 999
 
 _EXACT = re.compile(r"[2-9][0-9][0-9]")
 _RANGE = re.compile(r"[2-5]XX")
+_LOWEST_ERROR = 400
 _UNDOCUMENTED = Response(status="default")
 
 
@@ -27,12 +28,13 @@ def response_for(operation: Operation, status: int) -> Response | None:
 def default_response(operation: Operation) -> tuple[Response, int]:
     """The response and status that the operation gives when nothing else is asked for.
 
-    The lowest documented 2xx, ``2XX`` as 200, ``default`` as 200, the lowest
-    3xx, or the lowest status there is. An operation that documents none of
-    them (3.1 allows it) answers an empty 200.
+    The lowest documented 2xx, ``2XX`` as 200, ``default`` as 200, or the lowest
+    3xx. An operation that documents only errors, or nothing at all, answers an
+    empty 200: a valid request is no error, whatever the document forgets.
     """
     ranked = sorted(operation.responses, key=_rank)
-    if not ranked or (status := _status(ranked[0])) is None:
+    status = _status(ranked[0]) if ranked else None
+    if status is None or status >= _LOWEST_ERROR:
         return _UNDOCUMENTED, _LOWEST
     return ranked[0], status
 
