@@ -37,10 +37,8 @@ class Fakes:
     def __init__(self, schemas: Schemas, seed: int | str = 0) -> None:
         self._schemas = schemas
         self._seed = seed
-        texts = Texts(FakeValues(seed))
-        self._generators: dict[Direction, Generator] = {
-            direction: Generator(schemas, direction, texts) for direction in ("request", "response")
-        }
+        self._texts = Texts(FakeValues(seed))
+        self._generators: dict[tuple[Direction, str], Generator] = {}
         self._first_attempts: dict[tuple[SchemaRef, Direction], int] = {}
 
     def value(
@@ -75,7 +73,7 @@ class Fakes:
     ) -> tuple[int, JSON]:
         """The first attempt that succeeds, and its value."""
         is_valid = self._schemas.validator(ref, direction).is_valid
-        generator = self._generators[direction]
+        generator = self._generator(ref, direction)
         reason = DeadEnd(ref, "no value that was tried is valid")
         for attempt in range(first, len(_ATTEMPTS)):
             style, is_careful, is_fresh = _ATTEMPTS[attempt]
@@ -93,5 +91,12 @@ class Fakes:
         raise Unsatisfiable(reason.ref or ref, reason.reason)
 
     def _names(self, ref: SchemaRef, direction: Direction) -> list[str]:
-        generator = self._generators[direction]
+        generator = self._generator(ref, direction)
         return [name for name, refs in members(generator, generator.shapes.shape((ref,))) if refs is not None]
+
+    def _generator(self, ref: SchemaRef, direction: Direction) -> Generator:
+        key = (direction, self._schemas.base(ref))
+        generator = self._generators.get(key)
+        if generator is None:
+            generator = self._generators[key] = Generator(self._schemas, *key, self._texts)
+        return generator

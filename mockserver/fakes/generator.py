@@ -5,7 +5,7 @@ A way that leads nowhere raises DeadEnd; whoever had another way tries that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
 from itertools import islice
 
@@ -55,8 +55,8 @@ _KEYWORDS_OF: tuple[tuple[str, str], ...] = (
 class Generator:
     """Makes values for one direction of one document."""
 
-    def __init__(self, schemas: Schemas, direction: Direction, texts: Texts) -> None:
-        self.shapes = Shapes(schemas, direction)
+    def __init__(self, schemas: Schemas, direction: Direction, outermost: str, texts: Texts) -> None:
+        self.shapes = Shapes(schemas, direction, outermost)
         self._schemas = schemas
         self._direction: Direction = direction
         self._texts = texts
@@ -93,13 +93,13 @@ class Generator:
         return valid
 
     def _make(self, shape: Shape, name: str, run: Run) -> JSON:
-        dead_end = DeadEnd(shape.at, "no combination of its alternatives is possible")
+        dead_end: DeadEnd | None = None
         for settled in islice(self._ways(shape, run), MOST_WAYS):
             try:
                 return self._make_settled(settled, name, run)
             except DeadEnd as other:
                 dead_end = other
-        raise dead_end
+        raise dead_end or DeadEnd(shape.at, "no combination of its alternatives is possible")
 
     def _make_tested(self, shape: Shape, name: str, run: Run) -> JSON:
         """As ``_make``, but what comes out wrong is made again, in another manner and by other choices."""
@@ -180,13 +180,13 @@ class Generator:
     def _make_settled(self, shape: Shape, name: str, run: Run) -> JSON:
         if shape.options is not None:
             return self._option(shape, run)
-        dead_end = DeadEnd(shape.at, "no type is possible")
+        dead_end: DeadEnd | None = None
         for kind in _types(shape, name, run):
             try:
                 return self._make_typed(kind, shape, name, run)
             except DeadEnd as other:
                 dead_end = other
-        raise dead_end
+        raise dead_end or DeadEnd(shape.at, "no type is possible")
 
     def _option(self, shape: Shape, run: Run) -> JSON:
         options = shape.options or []
@@ -211,21 +211,26 @@ class Generator:
                 return make_object(self, shape, run)
 
 
-def _types(shape: Shape, name: str, run: Run) -> list[str]:
+def _types(shape: Shape, name: str, run: Run) -> Sequence[str]:
     """The types to try, the likeliest first; null is the last resort."""
+    if len(shape.types) == 1:
+        return tuple(shape.types)
     kinds = [each for each in _BY_LIKELIHOOD if each in shape.types]
     if "number" in kinds and "integer" in kinds:
         kinds.remove("integer")
-    about = next(
-        (kind for kind, facts in _KEYWORDS_OF if getattr(shape, facts) and kind in shape.types), None
-    )
-    if about is None and (shape.low is not None or shape.high is not None) and "number" in kinds:
-        about = "number"
-    if about is None and len(kinds) == 6:  # anything will do
-        about = "string" if name else "object"
-    elif about is None and len(kinds) > 1:
-        about = kinds[int(run.rng.random() * len(kinds))]
-    if about in kinds:
-        kinds.remove(about)
-        kinds.insert(0, about)
+    if len(kinds) > 1:
+        likeliest = _kind_described(shape)
+        if likeliest not in kinds and len(kinds) == len(_BY_LIKELIHOOD) - 1:  # anything will do
+            likeliest = "string" if name else "object"
+        elif likeliest not in kinds:
+            likeliest = kinds[int(run.rng.random() * len(kinds))]
+        kinds.remove(likeliest)
+        kinds.insert(0, likeliest)
     return [*kinds, "null"] if "null" in shape.types else kinds
+
+
+def _kind_described(shape: Shape) -> str:
+    """The type that a schema without a single one is about, by what else it says."""
+    if shape.low is not None or shape.high is not None:
+        return "number" if "number" in shape.types else "integer"
+    return next((kind for kind, facts in _KEYWORDS_OF if getattr(shape, facts) and kind in shape.types), "")

@@ -8,37 +8,58 @@ from fractions import Fraction
 
 from mockserver.fakes.errors import DeadEnd
 from mockserver.fakes.names import NUMBERS, is_time, last_word
-from mockserver.fakes.shape import Shape
+from mockserver.fakes.shape import Shape, Span
 
 _CENT = Fraction(1, 100)
 _FINEST = Fraction(1, 10**18)
+_EXACT = 2**53
+"""Beyond it, not every integer is a float."""
+_MOST_DICE = 2**40
 
 
 def number(shape: Shape, name: str, rng: random.Random, now_ms: int, *, whole: bool) -> int | float:
     """A number of the shape; ``whole`` for an integer. Raises DeadEnd if there is none."""
+    if whole and is_time(name):
+        now = now_ms if "int64" in shape.formats else now_ms // 1000
+        span = _span(shape, Fraction(now - now // 1000), Fraction(now), whole=True)
+    else:
+        found = shape.spans.get((name, whole))
+        if found is None:
+            low, high = NUMBERS.get(last_word(name), (1, 100))
+            found = shape.spans[name, whole] = _span(shape, Fraction(low), Fraction(high), whole=whole)
+        span = found
+    step, first, last = span
+    count = (
+        first + int(rng.random() * (last - first + 1))
+        if last - first < _MOST_DICE
+        else rng.randint(first, last)
+    )
+    numerator = count * step.numerator
+    if whole or (step.denominator == 1 and abs(numerator) > _EXACT):
+        return numerator // step.denominator
+    try:
+        return numerator / step.denominator
+    except OverflowError:
+        return numerator // step.denominator
+
+
+def _span(shape: Shape, usual_low: Fraction, usual_high: Fraction, *, whole: bool) -> Span:
+    """The numbers to choose from: a step, and the least and the greatest multiple of it."""
     step = _grid(shape.steps, whole=whole)
-    usual_low, usual_high = _usual(shape, name, now_ms, whole=whole)
     low, high = _overlap(shape, usual_low, usual_high)
     if step is None:
         step = _CENT
         while (high - low) / step < 10 and step > _FINEST and low != high:
             step /= 10
-    count = _pick(shape, step, low, high, rng)
-    if count is None:  # nothing of a usual size: anything allowed will do
+    span = _multiples(shape, step, low, high)
+    if span is None:  # nothing of a usual size: anything allowed will do
         reach = 1000 * step
         low = shape.low if shape.low is not None else min(Fraction(0), shape.high or 0) - reach
         high = shape.high if shape.high is not None else max(Fraction(0), low) + reach
-        count = _pick(shape, step, low, high, rng)
-    if count is None:
+        span = _multiples(shape, step, low, high)
+    if span is None:
         raise DeadEnd(shape.at, f"there is no multiple of {step} within its bounds")
-    found = count * step
-    if whole:
-        return int(found)
-    try:
-        nearest = float(found)
-    except OverflowError:
-        return int(found)
-    return int(found) if found.denominator == 1 and nearest != found else nearest
+    return (step, *span)
 
 
 def _grid(steps: list[Fraction], *, whole: bool) -> Fraction | None:
@@ -53,14 +74,6 @@ def _grid(steps: list[Fraction], *, whole: bool) -> Fraction | None:
         left, right = grid.numerator * step.denominator, step.numerator * grid.denominator
         grid = Fraction(math.lcm(left, right), denominator)
     return grid
-
-
-def _usual(shape: Shape, name: str, now_ms: int, *, whole: bool) -> tuple[Fraction, Fraction]:
-    if whole and is_time(name):
-        now = now_ms if "int64" in shape.formats or last_word(name) in ("ms", "millis") else now_ms // 1000
-        return Fraction(now - now // 1000), Fraction(now)
-    low, high = NUMBERS.get(last_word(name), (1, 100))
-    return Fraction(low), Fraction(high)
 
 
 def _overlap(shape: Shape, low: Fraction, high: Fraction) -> tuple[Fraction, Fraction]:
@@ -78,11 +91,11 @@ def _overlap(shape: Shape, low: Fraction, high: Fraction) -> tuple[Fraction, Fra
     return low, high
 
 
-def _pick(shape: Shape, step: Fraction, low: Fraction, high: Fraction, rng: random.Random) -> int | None:
-    """How many steps make a number between the bounds."""
+def _multiples(shape: Shape, step: Fraction, low: Fraction, high: Fraction) -> tuple[int, int] | None:
+    """The least and the greatest count of steps between the bounds."""
     first, last = math.ceil(low / step), math.floor(high / step)
     if shape.low_open and shape.low is not None and first * step <= shape.low:
         first = math.floor(shape.low / step) + 1
     if shape.high_open and shape.high is not None and last * step >= shape.high:
         last = math.ceil(shape.high / step) - 1
-    return rng.randint(first, last) if first <= last else None
+    return (first, last) if first <= last else None

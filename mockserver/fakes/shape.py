@@ -22,6 +22,10 @@ Taken = tuple[tuple[SchemaRef, int], ...]
 """Choices already made: where the choice stands, and the number of the option."""
 
 
+Span = tuple[Fraction, int, int]
+"""Numbers on a grid: the step, and the least and the greatest count of steps."""
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """One way out of a choice."""
@@ -85,6 +89,8 @@ class Shape:
     high: Fraction | None = None
     high_open: bool = False
     steps: list[Fraction] = field(default_factory=list)
+    spans: dict[tuple[str, bool], Span] = field(default_factory=dict)
+    """The numbers to choose from, by name and wholeness, once they have been found."""
 
     shortest: int = 0
     longest: int | None = None

@@ -16,9 +16,11 @@ from mockserver.schema.pointers import escape, unescape
 class Shapes:
     """Sums up conjunctions of schemas. Shapes are kept, so that equal questions cost nothing."""
 
-    def __init__(self, schemas: Schemas, direction: Direction) -> None:
+    def __init__(self, schemas: Schemas, direction: Direction, outermost: str) -> None:
+        """``outermost``: base URI of the schemas that are asked for, from where dynamic references look."""
         self._schemas = schemas
         self._direction: Direction = direction
+        self._outermost = outermost
         self._draft_4 = is_draft_4(schemas.dialect)
         self._shapes: dict[tuple[tuple[SchemaRef, ...], Taken], Shape] = {}
 
@@ -86,11 +88,10 @@ class Shapes:
         is_whole: bool,
     ) -> Iterator[tuple[SchemaRef, bool]]:
         """The schemas that are part of this one: unconditionally, or by a choice already made."""
-        for keyword in ("$ref", "$dynamicRef"):
-            if isinstance(target := node.get(keyword), str) and not (
-                self._draft_4 and keyword == "$dynamicRef"
-            ):
-                yield self._schemas.resolve(ref, target), is_whole
+        if isinstance(target := node.get("$ref"), str):
+            yield self._schemas.resolve(ref, target), is_whole
+        if isinstance(target := node.get("$dynamicRef"), str) and not self._draft_4:
+            yield self._schemas.resolve_dynamic(ref, target, self._outermost), is_whole
         if "oneOf" not in node and "anyOf" not in node and (tag := self._tag(node, shape.refs[0])):
             shape.tags.setdefault(*tag)  # a parent's discriminator, in a schema that inherits by allOf
         if isinstance(parts := node.get("allOf"), list):

@@ -35,6 +35,7 @@ SATISFIABLE: dict[str, Any] = {
     "true": True,
     "bounds": {"type": "integer", "minimum": 1000, "exclusiveMaximum": 1002},
     "narrow number": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1e-6},
+    "beyond floats": {"type": "number", "minimum": 10**400},
     "huge": {"type": "integer", "minimum": 10**30},
     "multiples": {"type": "number", "multipleOf": 0.01, "allOf": [{"multipleOf": 0.25}]},
     "multiples in bounds": {"type": "integer", "multipleOf": 1000, "minimum": 1, "maximum": 1999},
@@ -273,6 +274,15 @@ def test_discriminators(mapping: dict[str, Any], kinds: set[str]) -> None:
     }
     these = fakes(schema, "3.0", schemas={"Cat": CAT, "Dog": CAT})
     assert {these.value(f"{URI}#/x", key=str(i))["kind"] for i in range(30)} == kinds
+
+
+def test_dynamic_references_find_the_outermost_anchor() -> None:
+    items = {"type": "array", "minItems": 2, "items": {"$dynamicRef": "#item"}}
+    generic = {"$id": "http://a.org/list", **items, "$defs": {"item": {"$dynamicAnchor": "item"}}}
+    item = {"$dynamicAnchor": "item", "type": "integer"}
+    numbers = {"$id": "http://a.org/numbers", "$ref": "list", "$defs": {"item": item}}
+    these = fakes(numbers, generic=generic)
+    assert [type(each) for each in these.value(f"{URI}#/x", key="k")] == [int, int]
 
 
 def test_an_inherited_discriminator_names_the_heir() -> None:
