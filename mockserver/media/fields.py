@@ -73,11 +73,14 @@ def gather(
             items = _decoded(fields[name], decode)
             if isinstance(items, Malformed):
                 return items
-            raws = [items, []] if items == [""] else [items]
+            raws = [items]
         if "object" in types and (name not in fields or not raws):
             members = _members(fields, properties, claimed, decode)
             if isinstance(members, Malformed):
                 return members
+            if name in fields:  # not spread over the fields, as some clients write it
+                written = split(fields[name][0], style, True, types & {"object"}, decode)
+                raws += written[:-1] if isinstance(written, list) else []
             raws += [members] if members else []
         types -= STRUCTURED
     if name not in fields:

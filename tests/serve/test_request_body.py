@@ -75,6 +75,12 @@ def test_a_form_may_be_empty() -> None:
     assert made.read({"content-type": "application/x-www-form-urlencoded"}, b"name=").value == {"name": ""}
 
 
+def test_an_empty_form_is_a_body_where_a_form_is_announced() -> None:
+    made = reader("application/x-www-form-urlencoded", required=False)
+    assert told(made.read({"content-type": "application/x-www-form-urlencoded"}, b"")) == (422, ["required"])
+    assert made.read({"content-type": "text/plain"}, b"") == Body()
+
+
 def test_without_content_type_a_body_is_bytes() -> None:
     made = BodyReader(RequestBody(True, (MediaType("*/*"),)), Reader(Schemas({}, "3.0"), "request"), LIMIT)
     assert made.read({}, b"\xff").value == "ÿ"
