@@ -80,11 +80,10 @@ class Makers:
 class Context(dict[str, Any]):
     """The names of ``NAMES``, each made when first read."""
 
-    __slots__ = ("_makers", "_subject")
+    __slots__ = ("_makers", "subject")
 
     def __init__(self, subject: Subject, makers: Makers) -> None:
-        super().__init__()
-        self._subject = subject
+        self.subject = subject
         self._makers = makers
 
     def __missing__(self, name: str) -> Any:
@@ -93,7 +92,7 @@ class Context(dict[str, Any]):
         return value
 
     def _make(self, name: str) -> Any:
-        subject, makers = self._subject, self._makers
+        subject, makers = self.subject, self._makers
         match name:
             case "resource":
                 return ResourceView(subject)
@@ -116,33 +115,51 @@ class Context(dict[str, Any]):
 
     @property
     def identity(self) -> str:
-        subject = self._subject
+        subject = self.subject
         return identifiers.identity(self._makers.seed, subject.namespace, subject.resource, subject.key)
 
 
 class ResourceView:
     """``resource`` in a template."""
 
-    __slots__ = ("call", "changed", "created", "key", "name", "namespace", "scenario", "state")
+    __slots__ = ("_subject",)
 
     def __init__(self, subject: Subject) -> None:
-        self.name = subject.resource
-        self.namespace = subject.namespace
-        self.key = subject.key
-        self.state = subject.state
-        self.scenario = subject.scenario
-        self.call = subject.call
-        self.created = subject.created
-        self.changed = subject.changed
+        self._subject = subject
+
+    @property
+    def name(self) -> str:
+        return self._subject.resource
+
+    @property
+    def namespace(self) -> str:
+        return self._subject.namespace
+
+    @property
+    def key(self) -> str:
+        return self._subject.key
+
+    @property
+    def state(self) -> str:
+        return self._subject.state
+
+    @property
+    def scenario(self) -> str:
+        return self._subject.scenario
+
+    @property
+    def call(self) -> int:
+        """How many calls the state has answered, with this one."""
+        return self._subject.call
 
     @property
     def created_at(self) -> str:
         """ISO 8601, milliseconds, ``Z``."""
-        return iso(self.created)
+        return iso(self._subject.created)
 
     @property
     def changed_at(self) -> str:
-        return iso(self.changed)
+        return iso(self._subject.changed)
 
 
 class RequestView:

@@ -120,7 +120,9 @@ class Engine:
 
     def _is_mocked(self, request: Request) -> bool:
         """Whether a path under ``/__admin`` is the document's own, which goes before ours."""
-        return self._has_admin_paths and (found := self.find(request)) is not None and found.target is not None
+        return (
+            self._has_admin_paths and (found := self.find(request)) is not None and found.target is not None
+        )
 
     def find(self, request: Request) -> Found[Route] | None:
         """Where a request leads. A HEAD that is not documented goes where GET does."""

@@ -11,26 +11,50 @@ from typing import Any
 from mockserver.plan import Condition, Lookup, Rule
 from mockserver.serve.request import Request
 
-Parts = dict[str, dict[str, Any]]
-"""The parsed parts of a request: path, query, header and cookie parameters, decoded."""
+Read = Callable[[Request, dict[str, str], Any], "str | None"]
+Holds = Callable[[Request, dict[str, str], Any], bool]
 
 
 class Selection:
-    """The rules of one resource, compiled: the first whose conditions all hold decides."""
+    """The rules of one resource, compiled: the first whose conditions all hold decides.
+
+    Rules that ask one part for one of some texts are looked up instead of
+    tried, so that a file may reserve any number of keys.
+    """
 
     def __init__(self, rules: Sequence[Rule], default: str) -> None:
-        self._rules = [([_condition(each) for each in rule.conditions], rule.scenario) for rule in rules]
         self._default = default
+        self._tried: list[tuple[int, list[Holds], str]] = []
+        self._reserved: list[tuple[Read, dict[str, tuple[int, str]]]] = []
+        tables: dict[Lookup, dict[str, tuple[int, str]]] = {}
+        for order, rule in enumerate(rules):
+            only = rule.conditions[0] if len(rule.conditions) == 1 else None
+            if only is None or any(_is_glob(each) for each in only.patterns):
+                self._tried.append((order, [_condition(each) for each in rule.conditions], rule.scenario))
+                continue
+            place = Lookup(only.part, only.name)
+            if place not in tables:
+                tables[place] = {}
+                self._reserved.append((reader(place), tables[place]))
+            for text in only.patterns:
+                tables[place].setdefault(text.lower(), (order, rule.scenario))
 
     def choose(self, request: Request, path: dict[str, str], body: Any) -> str:
         """The scenario for a key that ``request`` is the first to name."""
-        for conditions, scenario in self._rules:
+        best, chosen = len(self._tried) + 1_000_000, self._default
+        for read, table in self._reserved:
+            value = read(request, path, body)
+            if value is not None and (found := table.get(value.lower())) is not None and found[0] < best:
+                best, chosen = found
+        for order, conditions, scenario in self._tried:
+            if order > best:
+                break
             if all(holds(request, path, body) for holds in conditions):
                 return scenario
-        return self._default
+        return chosen
 
 
-def _condition(condition: Condition) -> Callable[[Request, dict[str, str], Any], bool]:
+def _condition(condition: Condition) -> Holds:
     read = reader(Lookup(condition.part, condition.name))
     literals = frozenset(each.lower() for each in condition.patterns if not _is_glob(each))
     globs = [
@@ -50,7 +74,7 @@ def _is_glob(pattern: str) -> bool:
     return any(mark in pattern for mark in "*?[")
 
 
-def reader(lookup: Lookup) -> Callable[[Request, dict[str, str], Any], str | None]:
+def reader(lookup: Lookup) -> Read:
     """A function from a request, its path parameters and its body to the text of one part; None if absent."""
     name = lookup.name
     match lookup.part:

@@ -13,12 +13,13 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from mockserver.errors import MockServerError
 from mockserver.plan import JSON, AnswerRecipe
+from mockserver.serve.clock import iso
 from mockserver.serve.context import Context, Makers, Subject
 from mockserver.serve.recent import Recent
 from mockserver.serve.templates import Template, compile_template, is_template
@@ -37,8 +38,9 @@ class RenderError(MockServerError):
     """An answer that could not be made, or that would break the document. Says which and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(NamedTuple):
+    """An answer's parts; one is made for most requests, hence no dataclass."""
+
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
@@ -46,6 +48,7 @@ class Rendered:
 
 Headers = tuple[tuple[str, str], ...]
 Kept = Recent[Any, Rendered]
+Slot = Callable[[Context], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Renderer:
         sources = _sources(recipe.body)
         own = all(_is_own(source) for source in sources)
         self._whole = ground.fake is not None or ground.encode is not None or not own
-        self._slots = [] if self._whole else [compile_template(source) for source in sources]
+        self._slots = [] if self._whole else [_slot(source) for source in sources]
         self._pieces = _SLOT.split(encode(_marked(recipe.body, itertools.count()))) if recipe.has_body else []
         varies = ground.headers is not None or any(_sources(value) for value in recipe.headers.values())
         self._fixed = (
@@ -115,8 +118,10 @@ class Renderer:
 
     def _joined(self, context: Context) -> bytes:
         pieces = self._pieces.copy()
-        for index, slot in enumerate(self._slots):
-            pieces[2 * index + 1] = encode(slot(context))
+        place = 1
+        for slot in self._slots:
+            pieces[place] = slot(context)
+            place += 2
         return b"".join(pieces)
 
     def _value(self, context: Context, subject: Subject) -> JSON:
@@ -129,8 +134,9 @@ class Renderer:
         value = self._value(context, subject)
         if broken := self.violations(value):
             first = broken[0]
+            place = first.pointer or "/"
             raise RenderError(
-                f"{self.recipe.where}: {self._name} breaks the document at {first.pointer or '/'}: {first.message}"
+                f"{self.recipe.where}: {self._name} breaks the document at {place}: {first.message}"
             )
         return self._ground.encode(value) if self._ground.encode is not None else encode(value)
 
@@ -158,6 +164,26 @@ def kept_answers() -> Kept:
     return Recent(entries=_KEPT_ENTRIES, size=_KEPT_BYTES)
 
 
+def _time(moment: Callable[[Subject], int]) -> Slot:
+    return lambda context: b'"%b"' % iso(moment(context.subject)).encode()
+
+
+_TIMES: dict[str, Slot] = {
+    "{{ resource.created_at }}": _time(lambda subject: subject.created),
+    "{{ resource.changed_at }}": _time(lambda subject: subject.changed),
+    "{{ now }}": _time(lambda subject: subject.now),
+}
+"""The slots of nearly every answer, without a look-up by name."""
+
+
+def _slot(source: str) -> Slot:
+    """The JSON text of a template's value."""
+    if source in _TIMES:
+        return _TIMES[source]
+    template = compile_template(source)
+    return lambda context: encode(template(context))
+
+
 def _builder(value: JSON) -> Template:
     """A function from a context to ``value`` with its templates rendered."""
     if is_template(value):
@@ -168,7 +194,7 @@ def _builder(value: JSON) -> Template:
     if isinstance(value, list):
         items = [_builder(each) for each in value]
         return lambda context: [make(context) for make in items]
-    return lambda context: value
+    return lambda _context: value
 
 
 def _marked(value: JSON, numbers: Iterator[int]) -> JSON:
