@@ -32,9 +32,12 @@ class Denied:
 
 
 class Guard:
-    """The security requirements of one operation: any of the alternatives, all of each."""
+    """The security requirements of one operation: any of the alternatives, all of each.
 
-    __slots__ = ("_alternatives", "_schemes")
+    ``locations`` tells where API keys are looked for, so that nobody parses the rest.
+    """
+
+    __slots__ = ("_alternatives", "_schemes", "locations")
 
     def __init__(
         self, requirements: tuple[SecurityRequirement, ...], schemes: Mapping[str, SecurityScheme]
@@ -42,6 +45,7 @@ class Guard:
         """A scheme that the document does not define cannot be checked and is taken as satisfied."""
         names = dict.fromkeys(name for each in requirements for name in each if name in schemes)
         self._schemes = {name: (schemes[name], _check(schemes[name])) for name in names}
+        self.locations = {schemes[name].location for name in names}
         self._alternatives = [[name for name in each if name in schemes] for each in requirements]
 
     def check(self, headers: Mapping[str, str], query: Fields, cookies: Fields) -> Denied | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from mockserver.errors import Violation
-from mockserver.media.fields import Fields, parse_cookies, parse_fields
+from mockserver.media.fields import parse_cookies, parse_fields
 from mockserver.media.percent import decode
 from mockserver.media.reading import Reader
 from mockserver.plan import JSON, Operation, SecurityScheme
@@ -141,18 +141,17 @@ class _Parts:
         self._guard = (
             Guard(operation.security, schemes) if schemes is not None and operation.security else None
         )
+        keys = self._guard.locations if self._guard else ()
+        self._needs_query = bool(self._query) or "query" in keys
+        self._needs_cookies = bool(self._cookie) or "cookie" in keys
         self.has_more = bool(
             self._query or self._querystring or self._header or self._cookie or self._body or self._guard
         )
 
     def check(self, request: Request, checked: Checked, violations: list[Violation]) -> None:
         """Add everything but the path, and the verdict on all of it."""
-        fields: Fields = {}
-        cookies: Fields = {}
-        if self._query or self._guard:
-            fields = parse_fields(request.query_string)
-        if self._cookie or self._guard:
-            cookies = parse_cookies(request.headers.get("cookie", ""))
+        fields = parse_fields(request.query_string) if self._needs_query else {}
+        cookies = parse_cookies(request.headers.get("cookie", "")) if self._needs_cookies else {}
         if self._query:
             checked.query = _values(self._query, fields, violations)
         if self._querystring:
