@@ -18,6 +18,9 @@ from mockserver.schema import Direction, Schemas
 NOW_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z: the time that values refer to unless they are told another."""
 
+MOST_IN_ALL = 30_000
+"""Parts made in all attempts, after which no other is begun."""
+
 _ATTEMPTS: tuple[tuple[Style, bool, bool], ...] = (
     # style, whether parts are tested as they are made, whether examples are passed over
     ("full", False, False),
@@ -75,8 +78,11 @@ class Fakes:
         is_valid = self._schemas.validator(ref, direction).is_valid
         generator = self._generator(ref, direction)
         reason = DeadEnd(ref, "no value that was tried is valid")
+        spent = 0
         for attempt in range(first, len(_ATTEMPTS)):
             style, is_careful, is_fresh = _ATTEMPTS[attempt]
+            if spent > MOST_IN_ALL:
+                break
             run = Run(dice(self._seed, ref, key, attempt), now_ms, style, is_careful, is_fresh)
             try:
                 value = generator.make((ref,), "", run)
@@ -86,6 +92,8 @@ class Fakes:
             except RecursionError:
                 reason = DeadEnd(ref, "the schema is nested too deeply")
                 continue
+            finally:
+                spent += run.spent
             if is_valid(value):
                 return attempt, value
         raise Unsatisfiable(reason.ref or ref, reason.reason)

@@ -145,11 +145,12 @@ class Generator:
         choice = shape.choices[0]
         faults: list[str] = []
         for option in self._order(choice, run):
+            run.look(shape)
             taken = self.shapes.take(shape, choice, option)
             if fault := taken.contradiction():
                 faults.append(fault)
-                continue
-            yield from self._ways(taken, run)
+            else:
+                yield from self._ways(taken, run)
         if len(faults) == len(choice.options):
             raise DeadEnd(choice.at, f"none of its alternatives is possible: {faults[0]}")
 

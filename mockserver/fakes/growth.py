@@ -21,15 +21,13 @@ def matching(
     try:
         tree = parse(pattern)
         is_match = matcher(pattern)
-        for attempt in range(attempts):
-            spread = _SPREADS[attempt % len(_SPREADS)]
-            if shortest and attempt % 2:
-                spread = max(spread, shortest)
-            text = grow(tree, rng, spread, grant_wishes=attempt % 2 == 0)
-            if len(text) < shortest and not pattern.endswith("$"):
-                text += "x" * (shortest - len(text))
-            elif len(text) < shortest and not pattern.startswith("^"):
-                text = "x" * (shortest - len(text)) + text
+        # What repetition must add to the shortest match there is, where a text has to be long
+        missing = shortest - len(grow(tree, rng, 0, fully=True, grant_wishes=False))
+        for attempt in range(attempts if missing < 1000 else 8):
+            stretched = missing > 0 and attempt % 2 == 0
+            spread = missing if stretched else _SPREADS[attempt % len(_SPREADS)]
+            text = grow(tree, rng, spread, fully=stretched, grant_wishes=attempt % 4 < 2)
+            text = _padded(text, pattern, shortest)
             if shortest <= len(text) and (longest is None or len(text) <= longest) and is_match(text):
                 return text
     except (PatternError, RecursionError, ValueError):
@@ -37,27 +35,37 @@ def matching(
     return None
 
 
-def grow(tree: Node, rng: random.Random, spread: int, *, grant_wishes: bool) -> str:
+def _padded(text: str, pattern: str, shortest: int) -> str:
+    """``text`` made longer at an end that the pattern leaves open."""
+    padding = "x" * (shortest - len(text))
+    if not pattern.endswith("$"):
+        return text + padding
+    return text if pattern.startswith("^") else padding + text
+
+
+def grow(tree: Node, rng: random.Random, spread: int, *, fully: bool, grant_wishes: bool) -> str:
     """One text. Raises PatternError for one that would be longer than LONGEST.
 
+    ``spread``: by how much a repetition may exceed its least count, or does if ``fully``.
     ``grant_wishes``: whether what lookaheads ask for is written over it, at places of chance.
     """
-    growth = _Growth(rng, spread)
+    growth = _Growth(rng, spread, fully=fully)
     growth.write(tree)
     text = "".join(growth.out)
     for wish in growth.wishes if grant_wishes else ():
-        wanted = grow(wish, rng, 0, grant_wishes=False)
+        wanted = grow(wish, rng, 0, fully=True, grant_wishes=False)
         start = rng.randint(0, max(0, len(text) - len(wanted)))
         text = text[:start] + wanted + text[start + len(wanted) :]
     return text
 
 
 class _Growth:
-    def __init__(self, rng: random.Random, spread: int) -> None:
+    def __init__(self, rng: random.Random, spread: int, *, fully: bool) -> None:
         self.out: list[str] = []
         self.wishes: list[Node] = []
         self._rng = rng
         self._spread = spread
+        self._fully = fully
         self._groups: dict[str, str] = {}
 
     def write(self, node: Node) -> None:
@@ -83,7 +91,7 @@ class _Growth:
 
     def _repeat(self, part: Node, least: int, most: int | None) -> None:
         high = least + self._spread if most is None else min(most, least + self._spread)
-        count = least if high <= least else self._rng.randint(least, high)
+        count = high if self._fully or high <= least else self._rng.randint(least, high)
         if count > LONGEST:
             raise PatternError(f"its matches are longer than {LONGEST} characters")
         if isinstance(part, Chars):

@@ -84,7 +84,7 @@ class _Maker:
     def _is_welcome(self, refs: tuple[SchemaRef, ...]) -> bool:
         """Whether there is room for an optional member."""
         run = self._run
-        if run.style == "lean" or (run.style == "mixed" and run.rng.random() < 0.5):
+        if run.is_wide or run.style == "lean" or (run.style == "mixed" and run.rng.random() < 0.5):
             return False
         shape = self._generator.shapes.shape(refs)
         if not (shape.object_parts or shape.array_parts or shape.choices):

@@ -15,8 +15,12 @@ Style = Literal["full", "mixed", "lean"]
 
 MODEST = 250
 """Parts of a value after which only what is required is still added."""
+WIDE = 1_000
+"""Parts of a value after which even texts and numbers are added only if they are required."""
 MOST = 20_000
-"""Parts of a value, all tries counted, after which the attempt is given up."""
+"""Parts made, those thrown away included, after which an attempt is given up."""
+LOOK = 10
+"""Parts that looking at one alternative counts for."""
 DEEP = 5
 """Levels after which only what is required is still added."""
 DEEPEST = 60
@@ -40,6 +44,12 @@ class Run:
     active: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """Conjunctions whose values are being made, to know recursion by."""
 
+    def look(self, shape: Shape) -> None:
+        """Count a look at an alternative. Raises DeadEnd when too much has been spent."""
+        self.spent += LOOK
+        if self.spent > MOST:
+            raise DeadEnd(shape.at, "its alternatives have too many combinations")
+
     def spend(self, shape: Shape) -> None:
         """Count one part. Raises DeadEnd when too much has been spent."""
         self.spent += 1
@@ -53,3 +63,8 @@ class Run:
     def is_modest(self) -> bool:
         """Whether there is room for what is not required."""
         return self.depth < DEEP and self.size < MODEST
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the value is so large that there is room for nothing more."""
+        return self.size >= WIDE

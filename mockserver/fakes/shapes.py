@@ -22,6 +22,7 @@ class Shapes:
         self._direction: Direction = direction
         self._outermost = outermost
         self._draft_4 = is_draft_4(schemas.dialect)
+        self._choices: dict[SchemaRef, tuple[Choice, ...]] = {}
         self._shapes: dict[tuple[tuple[SchemaRef, ...], Taken], Shape] = {}
 
     def shape(self, refs: tuple[SchemaRef, ...], taken: Taken = ()) -> Shape:
@@ -98,7 +99,10 @@ class Shapes:
             yield from ((f"{ref}/allOf/{i}", is_whole and len(parts) == 1) for i in range(len(parts)))
         if isinstance(negation := node.get("not"), dict) and negation.keys() == {"not"}:
             yield f"{ref}/not/not", False
-        for choice in self.choices(node, ref):
+        choices = self._choices.get(ref)
+        if choices is None:
+            choices = self._choices[ref] = tuple(self._open_choices(node, ref))
+        for choice in choices:
             if choice.at not in made:
                 shape.choices.append(choice)
                 shape.needs_test = True
@@ -116,7 +120,7 @@ class Shapes:
                 shape.tags.setdefault(*option.tag)
             yield from ((each, is_whole) for each in option.refs)
 
-    def choices(self, node: Mapping[str, JSON], ref: SchemaRef) -> Iterator[Choice]:
+    def _open_choices(self, node: Mapping[str, JSON], ref: SchemaRef) -> Iterator[Choice]:
         """The choices that a schema leaves open."""
         for kind in ("oneOf", "anyOf"):
             if isinstance(branches := node.get(kind), list):
