@@ -77,6 +77,8 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class RequestBody:
+    """What an operation takes, by media type."""
+
     required: bool
     content: tuple[MediaType, ...]
 
@@ -214,6 +216,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
+    """A timeline of states. It begins with its first step."""
+
     name: str
     steps: tuple[Step, ...]
 

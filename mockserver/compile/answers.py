@@ -136,6 +136,7 @@ class _Reader:
         if node is None:
             response, status = default_response(operation)
             return status, response
+        found: Response | None
         value = node.value
         if isinstance(value, bool) or not isinstance(value, int) or not _LOWEST <= value <= _HIGHEST:
             self.report.error(
@@ -145,16 +146,16 @@ class _Reader:
                 f"give a whole number from {_LOWEST} to {_HIGHEST}.",
             )
             return _LOWEST, None
-        response = response_for(operation, value)
-        if response is None and not self.undocumented:
+        found = response_for(operation, value)
+        if found is None and not self.undocumented:
             documented = ", ".join(documented_statuses(operation))
             self.report.error(
                 "S307",
                 node,
                 f"{operation.id} documents no answer with status {value}",
-                f"it documents {documented}; say `undocumented: true` beside the status if that is on purpose.",
+                f"it documents {documented}; say `undocumented: true` if that is on purpose.",
             )
-        return value, response
+        return value, found
 
     def _headers(self) -> dict[str, str]:
         node = self.members.get("headers")
@@ -325,8 +326,9 @@ def fixed_values(schemas: Schemas, ref: str, names: Iterable[str]) -> dict[str, 
     """The fields that the schema at ``ref`` leaves no choice for: a const, or an enum of one."""
     found = {}
     schema, ref = schemas.lookup(ref)
-    members = schema.get("properties") if isinstance(schema, dict) else None
-    for name in names if isinstance(members, dict) else ():
+    stated = schema.get("properties") if isinstance(schema, dict) else None
+    members = stated if isinstance(stated, dict) else {}
+    for name in names:
         if name not in members:
             continue
         member, _ = schemas.lookup(f"{ref}/properties/{quoted(name)}")
@@ -364,7 +366,7 @@ def _volatile(value: JSON) -> bool:
         except TemplateError:
             return True  # reported where it stands
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any([_volatile(each) for each in children])
+    return any(map(_volatile, children))
 
 
 def _concrete(media_type: str) -> str:

@@ -70,6 +70,7 @@ def compile_plan(inputs: Inputs, *, quick: bool = True) -> Compiled:
 
 
 def digest(text: str) -> str:
+    """A short hash of a text, by which inputs are told apart."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
@@ -144,7 +145,7 @@ def _unique(drafts: Sequence[Draft], report: Report) -> None:
                 report.found.append(
                     Diagnostic(
                         "S105",
-                        f"the operation {alias!r} ({bound.operation.id}) is already named by {owner.resource.source}",
+                        f"the operation {bound.operation.id} is already named by {owner.resource.source}",
                         where,
                         "name each operation in one scenario file.",
                     )

@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import cast
 from urllib.parse import urlsplit
 
 from mockserver.compile.operations import SYNTHETIC, OperationReader, security_schemes
@@ -90,8 +90,7 @@ def _load(trees: Trees, name: str, *, quick: bool) -> tuple[Loaded | None, list[
 def _dialect(value: JSON) -> Dialect | None:
     stated = value.get("openapi", value.get("swagger")) if isinstance(value, dict) else None
     found = _VERSION.match(stated) if isinstance(stated, str) else None
-    dialect: Any = found[1] or found[2] if found else None
-    return dialect
+    return cast("Dialect", found[1] or found[2]) if found else None
 
 
 def _no_version(value: JSON, name: str) -> Diagnostic:

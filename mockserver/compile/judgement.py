@@ -62,7 +62,7 @@ def judge(trees: Trees, dialect: Dialect, *, quick: bool) -> list[Diagnostic]:
         return trees.sources[urldefrag(uri).url].value
 
     class Validator(base):  # type: ignore[valid-type, misc]
-        resolver_handlers: ClassVar = {scheme: handler for scheme in ("", "file", "http", "https")}
+        resolver_handlers: ClassVar = dict.fromkeys(("", "file", "http", "https"), handler)
         keyword_validators: ClassVar = (
             {**base.keyword_validators, "schema": _Unentered} if quick else base.keyword_validators
         )

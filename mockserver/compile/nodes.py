@@ -41,7 +41,7 @@ class Report:
 class Node:
     """A value with its place. ``value`` is a scalar, a list of nodes, or a map of key to node."""
 
-    value: None | bool | int | float | str | list[Node] | dict[str, Node]
+    value: bool | int | float | str | list[Node] | dict[str, Node] | None
     where: Location
     key: Location | None = None
     """Where the key stands that this is the value of."""
@@ -119,9 +119,9 @@ def _where(node: yaml.Node, name: str) -> Location:
     return Location(name, node.start_mark.line + 1, node.start_mark.column + 1)
 
 
-def _scalar(node: yaml.Node) -> None | bool | int | float | str:
+def _scalar(node: yaml.Node) -> bool | int | float | str | None:
     text = str(node.value)
-    if node.style:  # quoted or a block; plain scalars have none
+    if isinstance(node, yaml.ScalarNode) and node.style:  # quoted or a block; plain scalars have none
         return text
     if text in _NULL:
         return None

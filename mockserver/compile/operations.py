@@ -82,7 +82,7 @@ class OperationReader:
 
     def _parameter(self, node: dict[str, Any], name: str, location: Any) -> Parameter:
         if self.swagger:
-            schema = self._place(node)
+            schema: SchemaRef | None = self._place(node)
             style, explode = self._collection(node, location)
         else:
             schema = _pointed(node)
@@ -177,7 +177,11 @@ class OperationReader:
         )
 
     def _response(self, status: str, node: dict[str, Any], produces: list[str]) -> Response:
-        content = self._swagger_content(node, produces) if self.swagger else self._content(node.get("content") or {})
+        content = (
+            self._swagger_content(node, produces)
+            if self.swagger
+            else self._content(node.get("content") or {})
+        )
         return Response(
             status=status.upper() if status != "default" else status,
             content=tuple(content),
@@ -187,7 +191,8 @@ class OperationReader:
         )
 
     def _swagger_content(self, node: dict[str, Any], produces: list[str]) -> Iterable[MediaType]:
-        examples = node.get("examples") if isinstance(node.get("examples"), dict) else {}
+        stated = node.get("examples")
+        examples: dict[str, JSON] = stated if isinstance(stated, dict) else {}
         if "schema" not in node and not examples:
             return
         schema = _pointed(node)

@@ -21,10 +21,14 @@ ROOT = "https://files.mockserver.invalid/"
 """Base of the URIs of local files. ``.invalid`` never resolves (RFC 6761)."""
 
 _NAMED = frozenset(
-    "properties patternProperties definitions $defs dependentSchemas schemas parameters responses requestBodies "
-    "headers securitySchemes links callbacks pathItems paths webhooks content encoding examples securityDefinitions "
-    "dependencies mediaTypes".split()
+    [
+        *("properties", "patternProperties", "definitions", "$defs", "dependentSchemas", "dependencies"),
+        *("schemas", "parameters", "responses", "requestBodies", "headers", "securitySchemes", "links"),
+        *("callbacks", "pathItems", "paths", "webhooks", "content", "encoding", "examples", "mediaTypes"),
+        "securityDefinitions",
+    ]
 )
+"""Keywords whose members are named by the author, not by a specification."""
 _OPAQUE = frozenset(["example", "default", "enum", "const", "value", "x-examples", "mapping", "dataValue"])
 _MAX_FETCH = 16 * 1024 * 1024
 
@@ -85,6 +89,7 @@ def absolute(target: str, base: SchemaRef) -> SchemaRef:
 
 
 def file_uri(path: Path, root: Path) -> str:
+    """The URI under which a file below ``root`` is a tree."""
     return ROOT + quote(path.relative_to(root).as_posix())
 
 
@@ -157,7 +162,7 @@ def _is_embedded(target: str, trees: Trees, uri: str) -> bool:
     if not trees.bases:
         for holder, source in trees.sources.items():
             if '"$id"' in source.text or "$id:" in source.text or "$self" in source.text:
-                trees.bases |= {identifier: holder for identifier in _identifiers(source.value, holder)}
+                trees.bases |= dict.fromkeys(_identifiers(source.value, holder), holder)
         trees.bases.setdefault("", "")
     return urldefrag(absolute(target, uri)).url in trees.bases or any(
         urljoin(base, urldefrag(target).url) in trees.bases for base in trees.bases if base
@@ -276,7 +281,7 @@ def _judge(targets: dict[SchemaRef, SchemaRef], trees: Trees) -> None:
                     )
                 break
             following = node.get("$ref") if isinstance(node, dict) else None
-            if not isinstance(following, str) or len(node) > 1 and "properties" in node:
+            if not isinstance(following, str) or (len(node) > 1 and "properties" in node):
                 break
             current = absolute(following, current)
             if urldefrag(current).url not in trees.sources:
@@ -285,7 +290,7 @@ def _judge(targets: dict[SchemaRef, SchemaRef], trees: Trees) -> None:
                 trees.diagnostics.append(
                     Diagnostic(
                         "D205",
-                        f"$ref {fragment_of(target, site)!r} leads back to itself without ever reaching an object",
+                        f"$ref {fragment_of(target, site)!r} leads back to itself, never to an object",
                         trees.locate(site),
                         "let one of the references point to a real schema.",
                     )

@@ -14,7 +14,6 @@ from mockserver.compile.answers import Bound
 from mockserver.compile.nodes import Node, Report
 from mockserver.compile.scenario_file import Draft
 from mockserver.errors import MockServerError
-from mockserver.serve.values import Unanswerable
 from mockserver.plan import JSON
 from mockserver.schema import Schemas
 from mockserver.serve.context import Makers, Subject
@@ -22,6 +21,7 @@ from mockserver.serve.lifecycle import Lifecycle
 from mockserver.serve.render import kept_answers
 from mockserver.serve.request import Request
 from mockserver.serve.service import Service
+from mockserver.serve.values import Unanswerable
 
 _KEYS = 3
 _TIME = 1_767_225_600_000
@@ -94,9 +94,11 @@ class _Rehearsal:
 
     def _subject(self, state: str, key: str) -> Subject:
         name = self.lifecycle.key_name
+        operation = self.bound.operation
+        request = Request(operation.method, operation.path.replace(f"{{{name}}}", key))
         return Subject(
             "default", self.lifecycle.name, key, state, "", 1, _TIME, _TIME, _TIME,
-            Request(self.bound.operation.method, self.bound.operation.path.replace(f"{{{name}}}", key)), {name: key}, None,
+            request, {name: key}, None,
         )  # fmt: skip
 
 

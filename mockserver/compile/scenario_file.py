@@ -75,18 +75,18 @@ class _Reader:
                 self.report.error("S205", self.root, f"the key {key!r} is missing", _EXAMPLES[key])
         name = self._name()
         bound = self._operations()
-        key = self._key(bound)
+        lookup = self._key(bound)
         states, nodes = self._states(bound)
         scenarios = self._scenarios(states, bound)
         rules = self._rules(scenarios, bound)
         invalid = self._invalid(states)
-        if not bound or key is None or not states or not scenarios:
+        if not bound or lookup is None or not states or not scenarios:
             return None
         resource = Resource(
             name=name,
             source=self.name,
             document=next(iter(bound.values())).document.name,
-            key=key,
+            key=lookup,
             operations={alias: each.operation.id for alias, each in bound.items()},
             states=states,
             scenarios=scenarios,
@@ -284,7 +284,7 @@ class _Reader:
                 "S401",
                 node.at_key,
                 f"{key!r} is no part of the request",
-                "use a path parameter's name, path.NAME, query.NAME, header.NAME, cookie.NAME, body.NAME or method.",
+                "use a parameter's name, path.NAME, query.NAME, header.NAME, cookie.NAME, body.NAME or method.",
             )
             return None
         values = node.value if isinstance(node.value, list) else [node]

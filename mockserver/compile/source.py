@@ -200,7 +200,7 @@ def _refuse_expansion(text: str, where: Location) -> None:
             size: float | None = None
             anchor = getattr(event, "anchor", None)
             if isinstance(event, yaml.AliasEvent):
-                size, anchor = sizes.get(event.anchor, 1), None
+                size, anchor = sizes.get(str(event.anchor), 1), None
             elif isinstance(event, yaml.ScalarEvent):
                 size = 1
             elif isinstance(event, yaml.CollectionStartEvent):
@@ -216,10 +216,11 @@ def _refuse_expansion(text: str, where: Location) -> None:
                 holder, so_far = open_nodes[-1]
                 open_nodes[-1] = (holder, so_far + size)
                 if so_far + size > _FREE_EXPANSION + _MAX_EXPANSION * written:
-                    place = Location(where.source, event.start_mark.line + 1, event.start_mark.column + 1)
+                    mark = event.start_mark
+                    place = Location(where.source, mark.line + 1, mark.column + 1) if mark else where
                     raise _fault(
                         "D108",
-                        f"its YAML aliases expand {written:,} nodes to more than {_MAX_EXPANSION} times as many",
+                        f"its YAML aliases expand {written:,} nodes more than {_MAX_EXPANSION}-fold",
                         place,
                         "write the repeated part once and refer to it by $ref.",
                     )

@@ -149,6 +149,8 @@ class _FromTrees(Specification):
 
 
 class OpenAPI3(_FromTrees, OpenAPISpecification):
+    """OpenAPI 3.0, 3.1 and 3.2."""
+
     def get_operation(self, path: str, method: str) -> dict[str, Any]:
         return self.reader.operation(path, method)
 
@@ -157,6 +159,8 @@ class OpenAPI3(_FromTrees, OpenAPISpecification):
 
 
 class Swagger2(_FromTrees, Swagger2Specification):
+    """Swagger 2.0."""
+
     def get_operation(self, path: str, method: str) -> dict[str, Any]:
         return self.reader.operation(path, method, swagger=True)
 

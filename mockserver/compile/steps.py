@@ -7,7 +7,7 @@ the clock), ``[issued]`` (for ever). Long form: ``{state: pending, until:
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from mockserver import duration
@@ -253,11 +253,12 @@ def read_duration(node: Node, what: str, report: Report, *, least: int = 0) -> i
 
 
 def read_fault(node: Node, report: Report) -> str:
+    """The name of a wire fault; empty and a diagnostic when there is none of that name."""
     if isinstance(node.value, str) and node.value in FAULTS:
         return node.value
     report.error("S305", node, f"there is no fault {node.kind()}", f"the faults are {_listed(FAULTS)}.")
     return ""
 
 
-def _listed(names: Collection[str] | frozenset[str] | object) -> str:
-    return ", ".join(sorted(set(names), key=str)) or "none"  # type: ignore[call-overload]
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(set(names))) or "none"

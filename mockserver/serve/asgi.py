@@ -62,7 +62,8 @@ def _request(scope: MutableMapping[str, Any], body: bytes) -> Request:
 
 async def _body(receive: Receive, most: int) -> bytes | None:
     """The whole body; None where it is over ``most`` bytes."""
-    parts, size = [], 0
+    parts: list[bytes] = []
+    size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":

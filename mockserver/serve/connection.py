@@ -214,7 +214,7 @@ class Connection(asyncio.Protocol):
         started = self._server.time()
         try:
             answer = self._server.handle(request)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the client is owed an answer, the log the traceback
             _LOG.exception("%s %s", request.method, request.raw_path)
             answer = problem.internal("the mock server met a fault of its own; its log has the traceback")
         if isinstance(answer, Answer) and not answer.delay and not answer.fault and answer.stream is None:
@@ -243,7 +243,7 @@ class Connection(asyncio.Protocol):
                 self._server.log_access(request, answer, self._server.time() - started)
         except asyncio.CancelledError:
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - as above
             _LOG.exception("%s %s", request.method, request.raw_path)
             self._write(request, problem.internal("the mock server met a fault of its own"), keep=False)
         finally:
@@ -279,8 +279,7 @@ class Connection(asyncio.Protocol):
             answer.status, [*answer.headers, ("transfer-encoding", "chunked")], b"", answer.decision
         )
         self._transport.write(wire.head(chunked, length=None, close=not keep, keep_alive=False))
-        assert answer.stream is not None
-        if request.method != "HEAD":
+        if answer.stream is not None and request.method != "HEAD":
             async for chunk in answer.stream:
                 if self._closing:
                     return False

@@ -1,4 +1,4 @@
-"""What a template can read: ``request``, ``resource``, ``fake``, ``x509``, ``uuid``, ``token``, ``now``, ``violations``.
+"""What a template can read: the names of ``NAMES``.
 
 Every value is made when it is first read, from the *subject*: one resource at
 one call. All of it is a function of (seed, namespace, resource, key) and of the

@@ -22,7 +22,7 @@ from mockserver.serve.render import Renderer, kept_answers
 from mockserver.serve.request import Request
 from mockserver.serve.routing import Found
 from mockserver.serve.service import Route, Service
-from mockserver.serve.validation import Checked
+from mockserver.serve.validation import NOTHING, Checked
 from mockserver.serve.world import World, Worlds
 from mockserver.store.memory import MemoryStore
 
@@ -101,7 +101,11 @@ class Engine:
                 direct = self._preferred(prefer, route, path, request, world)
                 if direct is not None:
                     return direct
-            checked = route.checker.check(request, path) if self._judges else Checked(path)
+            checked = (
+                route.checker.check(request, path)
+                if self._judges
+                else Checked(path, NOTHING, NOTHING, NOTHING)
+            )
             if checked.status and self._strict:
                 return self._refused(route, checked, path, request, world)
             if route.lifecycle is None:
@@ -290,7 +294,7 @@ class Engine:
     def _refused(
         self, route: Route, checked: Checked, path: dict[str, str], request: Request, world: World
     ) -> Answer:
-        """A request that breaks the document, answered by the scenario file or in the document's own words."""
+        """A request that breaks the document, answered by the file or in the document's own words."""
         lifecycle: Lifecycle | None = route.lifecycle  # type: ignore[assignment]
         if lifecycle is not None and lifecycle.resource.invalid and checked.status == 422:
             state = lifecycle.resource.invalid

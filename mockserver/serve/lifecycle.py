@@ -1,4 +1,4 @@
-"""One resource, ready to be served: where its key stands, which scenario it begins with, how its states answer."""
+"""One resource, ready to be served: its key, the scenario it begins with, how its states answer."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def ground_of(recipe: AnswerRecipe, operation: Operation, service: Service) -> G
     media = None
     if response is not None and recipe.has_body:
         named = [each for each in response.content if each.name == recipe.media_type]
-        media = (named or [*response.content, None])[0]
+        media = next(iter(named or response.content), None)
     if media is None:
         return Ground(None, None, None, headers)
     choice = Choice(media, recipe.media_type)

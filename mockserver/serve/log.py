@@ -67,10 +67,8 @@ def access_logger() -> Callable[[Request, Answer, float], None] | None:
             "milliseconds": round(seconds * 1000, 3),
             "decision": answer.decision,
         }
-        _ACCESS.info(
-            "%s %s %d %d %.3fms %s", request.method, _plain(target), answer.status, len(answer.body), seconds * 1000,
-            answer.decision, extra={"call": call},
-        )  # fmt: skip
+        line = "{method} {url} {status} {bytes} {milliseconds}ms {decision}".format_map(call)
+        _ACCESS.info("%s", _plain(line), extra={"call": call})
 
     return log
 

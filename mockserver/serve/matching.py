@@ -105,6 +105,7 @@ def query(request: Request) -> dict[str, str]:
 
 
 def cookies(request: Request) -> dict[str, str]:
+    """Each cookie by name; none where the header cannot be read."""
     try:
         jar = SimpleCookie(request.headers.get("cookie", ""))
     except CookieError:

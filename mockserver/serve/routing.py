@@ -101,15 +101,15 @@ class Router(Generic[Target]):
         for pattern, child in node.patterns:
             if pattern.text == shape:
                 return child
-        child: _Node[Target] = _Node()
+        added: _Node[Target] = _Node()
         literal = len(shape) - 2 * shape.count("{}")
         expression = None
         if shape != "{}":
             parts = [re.escape(part) for part in shape.split("{}")]
             expression = re.compile("(.+?)".join(parts), re.DOTALL)
-        node.patterns.append((_Pattern(shape, expression, (-literal, shape.count("{}"))), child))
+        node.patterns.append((_Pattern(shape, expression, (-literal, shape.count("{}"))), added))
         node.patterns.sort(key=lambda each: each[0].rank)
-        return child
+        return added
 
     def find(self, method: str, raw_path: str) -> Found[Target] | None:
         """The target of a request line; None where no template matches the path."""

@@ -80,7 +80,7 @@ class Server(ConnectionOwner):
             )
 
     async def _sweep(self) -> None:
-        """Close connections whose time is over. One look at all of them a second costs less than a timer each."""
+        """Close connections whose time is over: one look at all of them, instead of a timer for each."""
         while True:
             await asyncio.sleep(_SWEEP)
             now = self.time()

@@ -15,7 +15,7 @@ import ast
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeGuard
 
 from mockserver.errors import MockServerError
 
@@ -34,7 +34,8 @@ class TemplateError(MockServerError):
     """A template that does not compile, or goes wrong when it is rendered."""
 
 
-def is_template(value: object) -> bool:
+def is_template(value: object) -> TypeGuard[str]:
+    """Whether ``value`` is text with a Jinja2 mark in it."""
     return isinstance(value, str) and _MARK.search(value) is not None
 
 
@@ -79,9 +80,6 @@ def _plain(source: str) -> Template | None:
         return None
     if len(pieces) == 1 and not isinstance(pieces[0], str):
         return pieces[0]
-    if len(pieces) == 2 and isinstance(pieces[0], str) and callable(pieces[1]):  # noqa: PLR2004 - prefix and value
-        prefix, value = pieces
-        return lambda context: f"{prefix}{_text(value(context))}"
     return lambda context: "".join(
         piece if isinstance(piece, str) else _text(piece(context)) for piece in pieces
     )
@@ -159,7 +157,7 @@ def _jinja(source: str) -> Template:
                 str(value)  # a strict undefined says what is missing
         except MockServerError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a template does is the template's fault
             raise TemplateError(f"the template {source!r} goes wrong: {error}") from None
         if isinstance(value, str) and len(value) > MAX_OUTPUT:
             raise TemplateError(f"the template's value is over the limit of {MAX_OUTPUT:,} characters")
@@ -171,7 +169,8 @@ def _jinja(source: str) -> Template:
 @lru_cache(maxsize=1)
 def _environment() -> Any:
     from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+    from jinja2.exceptions import SecurityError
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Sandbox(ImmutableSandboxedEnvironment):
         """The sandbox that refuses private attributes and mutation, and products beyond measure."""

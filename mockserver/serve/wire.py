@@ -56,7 +56,7 @@ _dated: tuple[int, bytes] = (0, b"")
 
 def _date() -> bytes:
     """RFC 9110 section 5.6.7, made once a second."""
-    global _dated  # noqa: PLW0603 - one cell, written by the one thread that serves
+    global _dated
     now = int(time.time())
     if _dated[0] != now:
         _dated = (now, formatdate(now, usegmt=True).encode())

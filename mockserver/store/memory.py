@@ -1,4 +1,4 @@
-"""Resource state in this process: exact by a single thread of control, bounded, least recently used first out."""
+"""Resource state in this process: exact by a single thread of control, and bounded."""
 
 from __future__ import annotations
 
