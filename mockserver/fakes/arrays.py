@@ -44,8 +44,10 @@ def make_array(generator: Generator, shape: Shape, name: str, run: Run) -> list[
 
 def _bounds(shape: Shape) -> tuple[int, int | None]:
     most = shape.most_items
-    fewest = max(shape.fewest_items, sum(each.least for each in shape.contains[:1]))
-    fewest = max([fewest, *(each.least for each in shape.contains)])
+    together = sum(each.least for each in shape.contains)
+    if most is not None and together > most:  # one item may serve several
+        together = max(each.least for each in shape.contains)
+    fewest = max(shape.fewest_items, together)
     if fewest > MOST_ITEMS:
         raise DeadEnd(shape.at, f"minItems {fewest} asks for more than the {MOST_ITEMS} items made here")
     if most is not None and fewest > most:
@@ -68,17 +70,17 @@ def _wanted(generator: Generator, shape: Shape, fewest: int, most: int | None, r
 
 
 def _refs(shape: Shape, index: int) -> tuple[SchemaRef, ...] | None:
-    """The schemas of an item, with those of ``contains`` for as many as it asks for."""
+    """The schemas of an item, with those of ``contains`` for as many as it asks for.
+
+    Several ``contains`` get items of their own, unless there is no room for that.
+    """
     refs = item(shape, index)
-    if refs is None:
-        return None
+    have_room = sum(each.least for each in shape.contains) <= (shape.most_items or MOST_ITEMS)
     start = 0
     for each in shape.contains:
         if start <= index < start + each.least:
-            return (*refs, each.ref)
-        start += (
-            each.least if sum(one.least for one in shape.contains) <= (shape.most_items or MOST_ITEMS) else 0
-        )
+            return (*(refs or ()), each.ref)
+        start += each.least if have_room else 0
     return refs
 
 

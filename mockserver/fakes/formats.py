@@ -106,7 +106,7 @@ class Formats:
     def _domain(self, rng: random.Random) -> str:
         return f"{self._word(rng)}.example.com"
 
-    def _link(self, rng: random.Random, now_ms: int, name: str) -> str:  # noqa: ARG002 - a maker's shape
+    def _link(self, rng: random.Random, now_ms: int, name: str) -> str:
         if last_word(name) in ("avatar", "image", "photo", "icon", "logo", "thumbnail"):
             return f"https://example.com/images/{rng.randint(1, 9999)}.png"
         return f"https://example.com/{self._word(rng)}/{rng.randint(1, 9999)}"

@@ -48,8 +48,9 @@ def _span(shape: Shape, usual_low: Fraction, usual_high: Fraction, *, whole: boo
     step = _grid(shape.steps, whole=whole)
     low, high = _overlap(shape, usual_low, usual_high)
     if step is None:
-        step = _CENT
-        while (high - low) / step < 10 and step > _FINEST and low != high:
+        finest = max(_FINEST, _resolution(max(abs(low), abs(high))))
+        step = max(_CENT, finest)
+        while (high - low) / step < 10 and step > finest and low != high:
             step /= 10
     span = _multiples(shape, step, low, high)
     if span is None:  # nothing of a usual size: anything allowed will do
@@ -60,6 +61,11 @@ def _span(shape: Shape, usual_low: Fraction, usual_high: Fraction, *, whole: boo
     if span is None:
         raise DeadEnd(shape.at, f"there is no multiple of {step} within its bounds")
     return (step, *span)
+
+
+def _resolution(magnitude: Fraction) -> Fraction:
+    """A step that floats of that size can still tell apart."""
+    return Fraction(2) ** (int(magnitude).bit_length() - 46)
 
 
 def _grid(steps: list[Fraction], *, whole: bool) -> Fraction | None:

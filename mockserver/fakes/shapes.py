@@ -9,7 +9,7 @@ from mockserver.fakes.identity import identity, type_of
 from mockserver.fakes.shape import Choice, Option, Shape, Taken
 from mockserver.plan import JSON, SchemaRef
 from mockserver.schema import Direction, Schemas
-from mockserver.schema.keywords import is_draft_4
+from mockserver.schema.keywords import is_draft_4, keywords
 from mockserver.schema.pointers import escape, unescape
 
 
@@ -21,6 +21,7 @@ class Shapes:
         self._schemas = schemas
         self._direction: Direction = direction
         self._outermost = outermost
+        self._keywords = keywords(schemas.dialect).keys()
         self._draft_4 = is_draft_4(schemas.dialect)
         self._choices: dict[SchemaRef, tuple[Choice, ...]] = {}
         self._shapes: dict[tuple[tuple[SchemaRef, ...], Taken], Shape] = {}
@@ -97,7 +98,7 @@ class Shapes:
             shape.tags.setdefault(*tag)  # a parent's discriminator, in a schema that inherits by allOf
         if isinstance(parts := node.get("allOf"), list):
             yield from ((f"{ref}/allOf/{i}", is_whole and len(parts) == 1) for i in range(len(parts)))
-        if isinstance(negation := node.get("not"), dict) and negation.keys() == {"not"}:
+        if isinstance(negation := node.get("not"), dict) and negation.keys() & self._keywords == {"not"}:
             yield f"{ref}/not/not", False
         choices = self._choices.get(ref)
         if choices is None:
