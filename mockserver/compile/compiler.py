@@ -139,7 +139,7 @@ def _unique(drafts: Sequence[Draft], report: Report) -> None:
                     "give it another name.",
                 )
             )
-        for alias, bound in draft.bound.items():
+        for bound in draft.bound.values():
             owner = owners.setdefault((bound.document.name, bound.operation.id), draft)
             if owner is not draft:
                 report.found.append(

@@ -284,7 +284,7 @@ class _Reader:
                 "S401",
                 node.at_key,
                 f"{key!r} is no part of the request",
-                "use a parameter's name, path.NAME, query.NAME, header.NAME, cookie.NAME, body.NAME or method.",
+                "use a parameter's name, path.NAME, query.NAME, header.NAME, cookie.NAME, body.NAME, method.",
             )
             return None
         values = node.value if isinstance(node.value, list) else [node]
