@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+
+from mockserver.errors import Violation
 
 
 @dataclass(slots=True)
@@ -22,3 +24,8 @@ class Answer:
     fault: str = ""
     stream: AsyncIterator[bytes] | None = None
     """The body in chunks, instead of ``body``, for what has no end yet."""
+    operation: str = ""
+    """Id of the operation that answered; empty where none did. This and what follows is for the journal."""
+    resource: str = ""
+    key: str = ""
+    violations: Sequence[Violation] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 from mockserver.errors import MockServerError, Violation
 from mockserver.plan import JSON, Plan
@@ -52,7 +53,10 @@ class Engine:
         self.worlds = worlds
         self.options = options or Options()
         self.control: Callable[[Request], Answer | Awaitable[Answer]] = _no_control
-        makers = Makers(plan.seed)
+        self.tally: dict[tuple[str, int], list[float]] = {}
+        """Calls and seconds by operation and status, since the start."""
+        self.worlds.dropped = self.reset
+        self._makers = makers = Makers(plan.seed)
         kept = kept_answers()
         self.services = [
             Service(
@@ -91,10 +95,27 @@ class Engine:
             return problem.problem(
                 400, f"X-Mock-Namespace: {name} is no name for a namespace", decision="namespace"
             )
+        started = perf_counter()
         found = self.find(request)
         if found is None or found.target is None:
-            return self._unrouted(request, found)
-        route, path = found.target, found.parameters
+            answer = self._unrouted(request, found)
+        else:
+            answer = self._answer(request, found.target, found.parameters, world)
+            answer.operation = found.target.operation.id
+        seconds = perf_counter() - started
+        world.journal.write(request, answer, world.clock.now(), seconds)
+        tallied = answer.operation, answer.status
+        try:
+            counts = self.tally[tallied]
+        except KeyError:
+            counts = self.tally[tallied] = [0, 0.0]
+        counts[0] += 1
+        counts[1] += seconds
+        return answer
+
+    def _answer(self, request: Request, route: Route, path: dict[str, str], world: World) -> Answer:
+        """The answer of an operation: asked for, refused, documented, or that of a resource."""
+        headers = request.headers
         prefer = NONE if "prefer" not in headers else parse_prefer(headers["prefer"])
         try:
             if prefer is not NONE:
@@ -107,7 +128,9 @@ class Engine:
                 else Checked(path, NOTHING, NOTHING, NOTHING)
             )
             if checked.status and self._strict:
-                return self._refused(route, checked, path, request, world)
+                answer = self._refused(route, checked, path, request, world)
+                answer.violations = checked.violations
+                return answer
             if route.lifecycle is None:
                 answer = self._documented(route, path, request, world, NONE)
             else:
@@ -117,10 +140,22 @@ class Engine:
         except MockServerError as error:
             return problem.internal(str(error))
         if checked.status:
+            answer.violations = checked.violations
             answer.headers.append(
                 ("x-mock-violations", problem.shortened(problem.sentence(checked.violations), 1000))
             )
         return answer
+
+    def adopt(self, other: Engine) -> None:
+        """Serve what ``other`` was made for, from the next request on; state, clocks and journals stay."""
+        self.plan, self.services, self.lifecycles = other.plan, other.services, other.lifecycles
+        self._has_admin_paths, self._makers = other._has_admin_paths, other._makers
+        self.worlds.dropped = self.reset
+
+    def reset(self, namespace: str) -> None:
+        """Forget every resource of a namespace; its tokens begin anew."""
+        self.store.reset(namespace)
+        self._makers.restart(namespace)
 
     def _is_mocked(self, request: Request) -> bool:
         """Whether a path under ``/__admin`` is the document's own, which goes before ours."""
@@ -211,8 +246,9 @@ class Engine:
         rendered = renderer.render(subject)
         recipe = renderer.recipe
         return Answer(
-            rendered.status, list(rendered.headers), rendered.body, decision, recipe.delay, recipe.fault
-        )
+            rendered.status, list(rendered.headers), rendered.body, decision, recipe.delay, recipe.fault,
+            resource=subject.resource, key=subject.key,
+        )  # fmt: skip
 
     def _key(self, lifecycle: Lifecycle, path: dict[str, str], body: JSON, request: Request) -> str | None:
         key = (

@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 
 from mockserver.serve.clock import Clock
+from mockserver.serve.journal import Journal, Ledger
 
 DEFAULT = "default"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")
 
 
 class World:
-    """One namespace: its clock. State lives in the store, under the world's name."""
+    """One namespace: its clock and journal. State lives in the store, under the world's name."""
 
-    __slots__ = ("clock", "name")
+    __slots__ = ("clock", "journal", "name")
 
-    def __init__(self, name: str, clock: Clock) -> None:
+    def __init__(self, name: str, clock: Clock, journal: Journal) -> None:
         self.name = name
         self.clock = clock
+        self.journal = journal
 
 
 class Worlds:
     """The namespaces, made on first use and bounded: the one not used for longest goes first."""
 
-    def __init__(self, frozen_at: int | None = None, most: int = 1000) -> None:
-        self._frozen_at = frozen_at
-        self._most = most
-        self.default = World(DEFAULT, Clock(frozen_at))
+    def __init__(
+        self, frozen_at: int | None = None, most: int = 1000, *, ledger: Ledger | None = None
+    ) -> None:
+        self.frozen_at = frozen_at
+        self.most = most
+        self.ledger = ledger or Ledger()
+        self.evicted = 0
+        self.dropped: Callable[[str], None] = lambda name: None
+        """Called with the name of a namespace that is gone."""
+        self.default = self._make(DEFAULT)
         self._named: dict[str, World] = {}
+
+    def __iter__(self) -> Iterator[World]:
+        """The default one, then the others, longest unused first."""
+        yield self.default
+        yield from self._named.values()
 
     def find(self, name: str) -> World | None:
         """The world of a namespace header; None where that is no name."""
@@ -37,8 +51,21 @@ class Worlds:
         if world is None:
             if not _NAME.match(name):
                 return None
-            if len(self._named) >= self._most:
-                self._named.pop(next(iter(self._named)))
-            world = World(name, Clock(self._frozen_at))
+            if len(self._named) >= self.most:
+                self.drop(next(iter(self._named)))
+                self.evicted += 1
+            world = self._make(name)
         self._named[name] = world
         return world
+
+    def known(self, name: str) -> World | None:
+        """The world of that name, if there is one."""
+        return self.default if name == DEFAULT else self._named.get(name)
+
+    def drop(self, name: str) -> None:
+        """Let a namespace go with all that was in it. Raises KeyError where there is none."""
+        self.ledger.close(self._named.pop(name).journal)
+        self.dropped(name)
+
+    def _make(self, name: str) -> World:
+        return World(name, Clock(self.frozen_at), self.ledger.open(name))
