@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mockserver.fakes.errors import DeadEnd
 from mockserver.fakes.identity import identity
-from mockserver.fakes.members import item
+from mockserver.fakes.members import fixed_items, item
 from mockserver.fakes.run import Run
 from mockserver.fakes.shape import Shape
 from mockserver.plan import JSON, SchemaRef
@@ -47,7 +47,7 @@ def _bounds(shape: Shape) -> tuple[int, int | None]:
     together = sum(each.least for each in shape.contains)
     if most is not None and together > most:  # one item may serve several
         together = max(each.least for each in shape.contains)
-    fewest = max(shape.fewest_items, together)
+    fewest = max(shape.fewest_items, together and _first_contained(shape) + together)
     if fewest > MOST_ITEMS:
         raise DeadEnd(shape.at, f"minItems {fewest} asks for more than the {MOST_ITEMS} items made here")
     if most is not None and fewest > most:
@@ -64,7 +64,7 @@ def _wanted(generator: Generator, shape: Shape, fewest: int, most: int | None, r
     if not refs or run.active[first.refs] or not run.is_modest:
         return fewest
     usual = 1 + int(run.rng.random() * (3 if run.depth < 3 else 1))
-    fixed = max((len(part.node.get("prefixItems", ())) for part in shape.array_parts), default=0)
+    fixed = fixed_items(shape)
     usual = max(usual, fixed) if fixed < 20 else usual
     return max(fewest, usual if most is None else min(usual, most))
 
@@ -76,12 +76,20 @@ def _refs(shape: Shape, index: int) -> tuple[SchemaRef, ...] | None:
     """
     refs = item(shape, index)
     have_room = sum(each.least for each in shape.contains) <= (shape.most_items or MOST_ITEMS)
-    start = 0
+    start = _first_contained(shape)
     for each in shape.contains:
         if start <= index < start + each.least:
             return (*(refs or ()), each.ref)
         start += each.least if have_room else 0
     return refs
+
+
+def _first_contained(shape: Shape) -> int:
+    """Where items for ``contains`` begin: after those that have schemas of their own, if there can be more."""
+    fixed = fixed_items(shape)
+    wanted = fixed + sum(each.least for each in shape.contains)
+    has_room = item(shape, fixed) is not None and (shape.most_items is None or wanted <= shape.most_items)
+    return fixed if has_room else 0
 
 
 def _another(

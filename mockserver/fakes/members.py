@@ -97,3 +97,9 @@ def _item_keyword(node: JSON, index: int) -> str:
         if isinstance(schemas := node.get(keyword), list):
             return f"{keyword}/{index}" if index < len(schemas) else rest if rest in node else ""
     return "items" if "items" in node else ""
+
+
+def fixed_items(shape: Shape) -> int:
+    """How many items have schemas of their own (``prefixItems``, in Draft 4 a list of ``items``)."""
+    lists = (part.node.get(keyword) for part in shape.array_parts for keyword in ("prefixItems", "items"))
+    return max((len(each) for each in lists if isinstance(each, list)), default=0)

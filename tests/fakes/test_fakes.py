@@ -50,6 +50,12 @@ SATISFIABLE: dict[str, Any] = {
     "unique objects": {"type": "array", "items": {"type": "object"}, "minItems": 3, "uniqueItems": True},
     "contains": {"type": "array", "contains": {"const": 5}, "minContains": 2, "items": {"type": "integer"}},
     "contains and nothing else": {"type": "array", "contains": {"const": 5}, "unevaluatedItems": False},
+    "contains after a tuple": {
+        "prefixItems": [{"type": "string"}],
+        "contains": {"const": 5},
+        "type": "array",
+    },
+    "contains in a tuple": {"prefixItems": [{"enum": [4, 5]}], "contains": {"const": 5}, "items": False},
     "contains twice": {"allOf": [{"contains": {"const": 5}}, {"contains": {"const": 6}}], "type": "array"},
     "tuple": {"prefixItems": [{"type": "string"}, {"type": "integer"}], "items": False, "minItems": 2},
     "required": {"required": ["a", "b"], "properties": {"a": {"type": "integer"}}},
