@@ -85,7 +85,7 @@ def _refs(shape: Shape, index: int) -> tuple[SchemaRef, ...] | None:
 
 
 def _first_contained(shape: Shape) -> int:
-    """Where items for ``contains`` begin: after those that have schemas of their own, if there can be more."""
+    """Where items for ``contains`` begin: after the fixed ones, if there can be more."""
     fixed = fixed_items(shape)
     wanted = fixed + sum(each.least for each in shape.contains)
     has_room = item(shape, fixed) is not None and (shape.most_items is None or wanted <= shape.most_items)
