@@ -17,6 +17,8 @@ from mockserver.errors import CompileError, UsageError
 
 _COMMANDS = {
     "serve": "Serve a document and its scenarios.",
+    "check": "Judge documents and scenario files.",
+    "explain": "Tell what a diagnostic code means.",
 }
 """Name → one line of help. Each is the function of that name in the module of that name."""
 
@@ -24,16 +26,16 @@ _COMMANDS = {
 class _Lazy(click.Group):
     """A group that imports a command's module only when the command is called for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = getattr(importlib.import_module(f"mockserver.cli.{cmd_name}"), cmd_name)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 

@@ -13,10 +13,10 @@ from mockserver import default
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def option(name: str, **settings: Any) -> Callable[[Command], Command]:
+def option(name: str, *more: str, **settings: Any) -> Callable[[Command], Command]:
     """An option that the environment variable ``MOCKSERVER_<NAME>`` can set as well."""
     variable = "MOCKSERVER_" + name.split("/")[0].lstrip("-").replace("-", "_").upper()
-    return click.option(name, envvar=variable, show_envvar=True, show_default=True, **settings)
+    return click.option(name, *more, envvar=variable, show_envvar=True, show_default=True, **settings)
 
 
 DOCUMENTS = click.argument(

@@ -1,15 +1,125 @@
-"""Diagnostics on a terminal."""
+"""Diagnostics as people and programs want to read them.
+
+``text`` for people, ``json`` for scripts, ``github`` as the commands by which a
+workflow marks lines in a pull request, ``sarif`` (2.1.0) for code scanning.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
 import click
 
-from mockserver.errors import CompileError
+from mockserver import __version__
+from mockserver.errors import CompileError, Diagnostic, Location
+
+Writer = Callable[[Sequence[Diagnostic]], str]
+_SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def tell(error: CompileError) -> None:
     """Print every diagnostic of a failed compile, and what follows from them."""
-    for each in error.diagnostics:
-        click.echo(str(each), err=True)
-    errors = sum(each.severity == "error" for each in error.diagnostics)
-    click.echo(f"{errors} error{'s' if errors != 1 else ''}; nothing is served.", err=True)
+    click.echo(as_text(error.diagnostics), err=True)
+    click.echo(f"{counted(error.diagnostics)}; nothing is served.", err=True)
+
+
+def counted(found: Iterable[Diagnostic]) -> str:
+    """``1 error``, ``2 errors, 1 warning``, ``no errors``."""
+    severities = [each.severity for each in found]
+    numbers = [(severities.count("error"), "error"), (severities.count("warning"), "warning")]
+    said = [f"{number} {what}{'s' if number != 1 else ''}" for number, what in numbers if number]
+    return ", ".join(said) or "no errors"
+
+
+def as_text(found: Sequence[Diagnostic]) -> str:
+    """One after the other, each with its remedy below."""
+    return "\n".join(str(each) for each in found)
+
+
+def as_json(found: Sequence[Diagnostic]) -> str:
+    """A list of objects; what is unknown is 0 or empty."""
+    return json.dumps([_plain(each) for each in found], indent=2, ensure_ascii=False)
+
+
+def as_github(found: Sequence[Diagnostic]) -> str:
+    """Workflow commands of GitHub Actions, one a line."""
+    return "\n".join(_command(each) for each in found)
+
+
+def as_sarif(found: Sequence[Diagnostic]) -> str:
+    """One run in the Static Analysis Results Interchange Format 2.1.0 (OASIS)."""
+    from mockserver.codes import codes
+
+    known = codes()
+    rules = [
+        {
+            "id": name,
+            "shortDescription": {"text": known[name].title},
+            "help": {"text": known[name].text, "markdown": known[name].text},
+        }
+        for name in dict.fromkeys(each.code for each in found)
+    ]
+    driver = {"name": "mockserver", "version": __version__, "rules": rules}
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(each) for each in found],
+    }
+    return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)
+
+
+FORMATS: Mapping[str, Writer] = {
+    "text": as_text,
+    "json": as_json,
+    "github": as_github,
+    "sarif": as_sarif,
+}
+
+
+def _plain(each: Diagnostic) -> dict[str, Any]:
+    return {
+        "code": each.code,
+        "severity": each.severity,
+        "message": each.message,
+        "remedy": each.remedy,
+        "source": each.where.source,
+        "line": each.where.line,
+        "column": each.where.column,
+        "pointer": each.where.pointer,
+    }
+
+
+def _command(each: Diagnostic) -> str:
+    place = {"file": each.where.source}
+    if each.where.line:
+        place |= {"line": str(each.where.line), "col": str(each.where.column)}
+    place["title"] = each.code
+    settings = ",".join(f"{name}={_escaped(value, ':,')}" for name, value in place.items())
+    said = _escaped(f"{each.message}\n{each.remedy}".strip())
+    return f"::{each.severity} {settings}::{said}"
+
+
+def _escaped(text: str, marks: str = "") -> str:
+    """As the toolkit of GitHub Actions escapes what it writes."""
+    for mark in "%\r\n" + marks:
+        text = text.replace(mark, f"%{ord(mark):02X}")
+    return text
+
+
+def _result(each: Diagnostic) -> dict[str, Any]:
+    return {
+        "ruleId": each.code,
+        "level": each.severity,
+        "message": {"text": f"{each.message}. {each.remedy}".strip()},
+        "locations": [{"physicalLocation": _physical(each.where)}],
+    }
+
+
+def _physical(where: Location) -> dict[str, Any]:
+    artifact = {"artifactLocation": {"uri": quote(where.source.replace("\\", "/"))}}
+    if not where.line:
+        return artifact
+    return artifact | {"region": {"startLine": where.line, "startColumn": where.column}}

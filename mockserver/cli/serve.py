@@ -98,9 +98,9 @@ def serve(
     for warning in compiled.warnings:
         click.echo(str(warning), err=True)
 
+    from mockserver.serve.connection import Limits
     from mockserver.serve.engine import Engine, Options
     from mockserver.serve.health import Health
-    from mockserver.serve.connection import Limits
     from mockserver.serve.server import Server, listen
     from mockserver.serve.world import Worlds
     from mockserver.store.memory import MemoryStore

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import mockserver
 from mockserver.compile.document import Loaded, load
+from mockserver.compile.inspection import inspect_document
 from mockserver.compile.nodes import Report
 from mockserver.compile.references import Gate
 from mockserver.compile.rehearsal import rehearse
@@ -42,31 +43,65 @@ class Compiled:
     files: dict[str, str] = field(default_factory=dict)
 
 
-def compile_plan(inputs: Inputs, *, quick: bool = True) -> Compiled:
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the inputs were read as, whether or not there are errors in it."""
+
+    loaded: list[Loaded]
+    services: list[Service]
+    sources: list[Source]
+    """The scenario files."""
+    drafts: list[Draft]
+
+
+Progress = Callable[[str], None]
+"""Is told what is being worked on."""
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def compile_plan(inputs: Inputs, *, quick: bool = True, progress: Progress = _silent) -> Compiled:
     """Compile ``inputs``. Raises CompileError with every diagnostic when there is an error among them."""
     report = Report()
-    loaded = _load(inputs, report, quick=quick)
+    parts = _read(inputs, report, quick=quick, progress=progress)
+    if any(each.severity == "error" for each in report.found):
+        raise CompileError(report.found)
+    texts = [source for each in parts.loaded for source in each.trees.sources.values()] + parts.sources
+    plan = Plan(
+        hash=_hash(texts, inputs.seed),
+        documents=tuple(each.document for each in parts.loaded),
+        resources=tuple(draft.resource for draft in parts.drafts),
+        seed=inputs.seed,
+    )
+    return Compiled(plan, tuple(report.found), {source.name: digest(source.text) for source in texts})
+
+
+def inspect_inputs(inputs: Inputs, *, progress: Progress = _silent) -> tuple[Diagnostic, ...]:
+    """Everything that can be said about ``inputs``: what serving them would, and what only ``check`` does."""
+    report = Report()
+    parts = _read(inputs, report, quick=False, progress=progress)
+    for loaded, service in zip(parts.loaded, parts.services, strict=True):
+        report.found += inspect_document(loaded, service, progress)
+    return tuple(report.found)
+
+
+def _read(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) -> _Parts:
+    loaded = _load(inputs, report, quick=quick, progress=progress)
     services = [Service(each.document, inputs.seed) for each in loaded]
     sources = list(_scenario_sources(inputs.scenarios, report))
     drafts: list[Draft] = []
     if loaded:
         pairs = [(each, service.schemas) for each, service in zip(loaded, services, strict=True)]
         for source in sources:
+            progress(f"reading {source.name}")
             draft = read_scenario_file(source, pairs, report)
             if draft is not None:
                 drafts.append(draft)
         _unique(drafts, report)
         rehearse(drafts, services, inputs.seed, report)
-    if any(each.severity == "error" for each in report.found):
-        raise CompileError(report.found)
-    texts = [source for each in loaded for source in each.trees.sources.values()] + sources
-    plan = Plan(
-        hash=_hash(texts, inputs.seed),
-        documents=tuple(each.document for each in loaded),
-        resources=tuple(draft.resource for draft in drafts),
-        seed=inputs.seed,
-    )
-    return Compiled(plan, tuple(report.found), {source.name: digest(source.text) for source in texts})
+    return _Parts(loaded, services, sources, drafts)
 
 
 def digest(text: str) -> str:
@@ -79,9 +114,10 @@ def _hash(sources: Iterable[Source], seed: str) -> str:
     return digest("\n".join(parts))[:16]
 
 
-def _load(inputs: Inputs, report: Report, *, quick: bool) -> list[Loaded]:
+def _load(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) -> list[Loaded]:
     loaded = []
     for path in inputs.documents:
+        progress(f"reading {os.path.relpath(path)}")
         gate = Gate(inputs.ref_root or path.parent, inputs.allow_remote)
         found, diagnostics = load(path, gate, quick=quick)
         report.found += diagnostics

@@ -29,6 +29,7 @@ from openapi_spec_validator.schemas.backend.jsonschema import create_validator
 from openapi_spec_validator.validation import keywords
 from openapi_spec_validator.validation.validators import SpecValidator
 
+from mockserver.compile.places import locate
 from mockserver.compile.references import Trees
 from mockserver.compile.source import Source, escape
 from mockserver.errors import Diagnostic
@@ -53,6 +54,19 @@ class _Unentered(keywords.KeywordValidator):
         return iter(())
 
 
+def _entered(base: type[Any]) -> type[Any]:
+    """The walk into schemas, which keeps with each error the schema that it is about."""
+
+    class Entered(base):  # type: ignore[misc]
+        def __call__(self, schema: Any, *args: object, **settings: object) -> Iterator[ValidationError]:
+            for error in super().__call__(schema, *args, **settings):
+                if not hasattr(error, "of_schema"):
+                    error.of_schema = [str(part) for part in schema.parts]
+                yield error
+
+    return Entered
+
+
 def judge(trees: Trees, dialect: Dialect, *, quick: bool) -> list[Diagnostic]:
     """What is wrong with the root document of ``trees``, at most 20 diagnostics."""
     root = trees.sources[trees.root_uri]
@@ -63,9 +77,10 @@ def judge(trees: Trees, dialect: Dialect, *, quick: bool) -> list[Diagnostic]:
 
     class Validator(base):  # type: ignore[valid-type, misc]
         resolver_handlers: ClassVar = dict.fromkeys(("", "file", "http", "https"), handler)
-        keyword_validators: ClassVar = (
-            {**base.keyword_validators, "schema": _Unentered} if quick else base.keyword_validators
-        )
+        keyword_validators: ClassVar = {
+            **base.keyword_validators,
+            "schema": _Unentered if quick else _entered(base.keyword_validators["schema"]),
+        }
 
     validator = Validator(root.value, base_uri=trees.root_uri)
     found = _structure(validator, dialect, root)
@@ -74,7 +89,11 @@ def judge(trees: Trees, dialect: Dialect, *, quick: bool) -> list[Diagnostic]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            found = [_diagnostic(error, root) for error in validator.root_validator(validator.schema_path)]
+            for error in validator.root_validator(validator.schema_path):
+                of_schema = getattr(error, "of_schema", None)
+                found.append(
+                    _diagnostic(error, root) if of_schema is None else _of_schema(error, of_schema, trees)
+                )
         except Exception as error:  # noqa: BLE001 - the validator's own limits (recursion, lookups) must not hide the rest
             where = root.locate("")
             remedy = (
@@ -112,6 +131,18 @@ def _diagnostic(error: ValidationError, root: Source) -> Diagnostic:
     message = f"breaks OpenAPI at {place}: {_short(error.message)}"
     return Diagnostic(
         "D301", message, root.locate(pointer), "mend it as the OpenAPI Specification describes."
+    )
+
+
+def _of_schema(error: ValidationError, path: list[str], trees: Trees) -> Diagnostic:
+    """A default, or a list of required properties, that its schema does not bear out."""
+    ref = f"{trees.root_uri}#" + "".join(f"/{escape(part)}" for part in path)
+    return Diagnostic(
+        "D304",
+        f"this schema contradicts itself: {_short(error.message)}",
+        locate(trees, ref),
+        "mend the default, or describe the properties that are required.",
+        "warning",
     )
 
 

@@ -9,9 +9,7 @@ it stands among keywords that are no JSON Schema.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
-
-from connexion.operations import AbstractOperation
+from typing import TYPE_CHECKING, Any
 
 from mockserver.compile.references import ROOT
 from mockserver.compile.specification import quoted
@@ -28,6 +26,9 @@ from mockserver.plan import (
     SchemaRef,
     SecurityScheme,
 )
+
+if TYPE_CHECKING:
+    from connexion.operations import AbstractOperation
 
 SYNTHETIC = ROOT + "-/swagger"
 """URI of the tree of schemas that 2.0 has no place for."""

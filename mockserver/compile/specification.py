@@ -10,18 +10,22 @@ one operation at a time, and a schema stays where it is: in its place stands
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
-from connexion.operations import AbstractOperation
-from connexion.resolver import Resolution
-from connexion.spec import OpenAPISpecification, Specification, Swagger2Specification
-
 from mockserver.compile.references import Trees
 from mockserver.compile.source import escape
 from mockserver.plan import JSON, SchemaRef
+
+with warnings.catch_warnings():
+    # Connexion imports Starlette's test client, whose advice is for Connexion and not for our users
+    warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient`")
+    from connexion.operations import AbstractOperation
+    from connexion.resolver import Resolution
+    from connexion.spec import OpenAPISpecification, Specification, Swagger2Specification
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 

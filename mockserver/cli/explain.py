@@ -1,0 +1,30 @@
+"""``mockserver explain``: what a diagnostic code means and how to mend it."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+import click
+
+from mockserver.codes import codes
+from mockserver.errors import UsageError
+
+
+@click.command()
+@click.argument("code", required=False)
+def explain(code: str | None) -> None:
+    """Tell what a diagnostic CODE means, with an example of the wrong and of the right.
+
+    Without CODE, list all of them: D is about OpenAPI documents, S about scenario files.
+    """
+    known = codes()
+    if code is None:
+        for each in known.values():
+            click.echo(f"{each.name}  {each.title}")
+        return
+    found = known.get(code.upper())
+    if found is None:
+        close = get_close_matches(code.upper(), known, n=1)
+        hint = f"did you mean {close[0]}?" if close else "`mockserver explain` lists all."
+        raise UsageError(f"there is no diagnostic code {code}; {hint}")
+    click.echo(f"{found.name}: {found.title}\n\n{found.text}")

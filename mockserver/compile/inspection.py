@@ -1,0 +1,124 @@
+"""What only ``mockserver check`` looks for in a document: serving does without, and starts sooner."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import yaml
+
+from mockserver.compile.document import Loaded
+from mockserver.compile.places import locate
+from mockserver.compile.source import Source
+from mockserver.errors import Diagnostic, Location, Severity
+from mockserver.plan import Operation, SchemaRef
+from mockserver.schema import Direction, SchemaError, Schemas
+from mockserver.serve.service import Service
+
+_FAULTS: dict[str, tuple[str, Severity, str]] = {
+    "example": ("D501", "warning", "mend the example; a generated value is sent in its place."),
+    "unsatisfiable": ("D502", "error", "mend the schema, or give it a valid example."),
+    "schema": ("D503", "error", "mend the schema."),
+}
+
+
+def inspect_document(
+    loaded: Loaded, service: Service, progress: Callable[[str], None]
+) -> Iterator[Diagnostic]:
+    """Keys given twice, schemas that cannot be used, and answers that cannot be given as documented."""
+    for source in loaded.trees.sources.values():
+        yield from repeated_keys(source)
+    seen: set[tuple[str, str, Location]] = set()
+    operations = loaded.document.operations
+    for number, operation in enumerate(operations, 1):
+        progress(f"checking {loaded.document.name}, operation {number} of {len(operations)}")
+        for kind, where, message in _faults(operation, service):
+            code, severity, remedy = _FAULTS[kind]
+            location = locate(loaded.trees, where or operation.pointer)
+            if (kind, message, location) not in seen:
+                seen.add((kind, message, location))
+                yield Diagnostic(code, message, location, remedy, severity)
+
+
+def _faults(operation: Operation, service: Service) -> Iterator[tuple[str, SchemaRef, str]]:
+    """Kind, place and message of every fault. What requests are judged by goes first."""
+    for ref, direction in _schemas(operation):
+        fault = _unusable(service.schemas, ref, direction)
+        if fault is not None:
+            yield "schema", fault.ref, fault.message
+    for each in service.documented.faults(operation):
+        yield each.kind, each.where, each.message
+
+
+def _schemas(operation: Operation) -> Iterator[tuple[SchemaRef, Direction]]:
+    for parameter in operation.parameters:
+        for ref in (parameter.schema, parameter.content.schema if parameter.content else None):
+            if ref:
+                yield ref, "request"
+    for media in operation.body.content if operation.body else ():
+        for ref in (media.schema, media.item_schema):
+            if ref:
+                yield ref, "request"
+
+
+def _unusable(schemas: Schemas, ref: SchemaRef, direction: Direction) -> SchemaError | None:
+    try:
+        schemas.validator(ref, direction)
+    except SchemaError as error:
+        return error
+    return None
+
+
+def repeated_keys(source: Source) -> Iterator[Diagnostic]:
+    """Keys that a mapping of ``source`` gives twice, each at its second place."""
+    if _is_json_without_repeats(source.text):
+        return
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        root = yaml.compose(source.text, loader)
+    except (yaml.YAMLError, RecursionError):
+        return  # valid for the YAML 1.2 parser that it is served by
+    stack, entered = [root], set()
+    while stack:
+        node = stack.pop()
+        if node is None or id(node) in entered:
+            continue
+        entered.add(id(node))  # an alias is the same node again
+        if isinstance(node, yaml.SequenceNode):
+            stack.extend(reversed(node.value))
+        elif isinstance(node, yaml.MappingNode):
+            yield from _repeats(node, source.name)
+            stack.extend(value for _, value in reversed(node.value))
+
+
+def _repeats(node: yaml.MappingNode, name: str) -> Iterator[Diagnostic]:
+    first: dict[Any, int] = {}
+    for label, _ in node.value:
+        if not isinstance(label, yaml.ScalarNode):
+            continue
+        line = label.start_mark.line + 1
+        if label.value in first:
+            where = Location(name, line, label.start_mark.column + 1)
+            message = (
+                f"the key {label.value!r} is given twice; it stands in line {first[label.value]} already"
+            )
+            yield Diagnostic("D113", message, where, "join the two, or rename one.")
+        first.setdefault(label.value, line)
+
+
+def _is_json_without_repeats(text: str) -> bool:
+    """Whether a text is JSON and every key in it is given once: the quick way out for big documents."""
+
+    def pairs(members: list[tuple[str, Any]]) -> bool:
+        if len({name for name, _ in members}) < len(members):
+            raise ValueError
+        return True
+
+    if text.lstrip()[:1] != "{":
+        return False
+    try:
+        json.loads(text, object_pairs_hook=pairs)
+    except (ValueError, RecursionError):
+        return False
+    return True
