@@ -22,7 +22,7 @@ from mockserver.serve.prefer import NONE, Preference, parse_prefer
 from mockserver.serve.render import Renderer, kept_answers
 from mockserver.serve.request import Request
 from mockserver.serve.routing import Found
-from mockserver.serve.service import Route, Service
+from mockserver.serve.service import Route, Service, Tally
 from mockserver.serve.validation import NOTHING, Checked
 from mockserver.serve.world import World, Worlds
 from mockserver.store.memory import MemoryStore
@@ -53,8 +53,8 @@ class Engine:
         self.worlds = worlds
         self.options = options or Options()
         self.control: Callable[[Request], Answer | Awaitable[Answer]] = _no_control
-        self.tally: dict[tuple[str, int], list[float]] = {}
-        """Calls and seconds by operation and status, since the start."""
+        self.unrouted: Tally = {}
+        """Calls that led to no operation."""
         self.worlds.dropped = self.reset
         self._makers = makers = Makers(plan.seed)
         kept = kept_answers()
@@ -96,24 +96,27 @@ class Engine:
                 400, f"X-Mock-Namespace: {name} is no name for a namespace", decision="namespace"
             )
         started = perf_counter()
+        now = world.clock.now()
         found = self.find(request)
         if found is None or found.target is None:
-            answer = self._unrouted(request, found)
+            answer, tally = self._unrouted(request, found), self.unrouted
         else:
-            answer = self._answer(request, found.target, found.parameters, world)
-            answer.operation = found.target.operation.id
+            route = found.target
+            answer, tally = self._answer(request, route, found.parameters, world, now), route.tally
+            answer.operation = route.operation.id
         seconds = perf_counter() - started
-        world.journal.write(request, answer, world.clock.now(), seconds)
-        tallied = answer.operation, answer.status
+        world.journal.write(request, answer, now, seconds)
         try:
-            counts = self.tally[tallied]
+            counts = tally[answer.status]
         except KeyError:
-            counts = self.tally[tallied] = [0, 0.0]
+            counts = tally[answer.status] = [0, 0.0]
         counts[0] += 1
         counts[1] += seconds
         return answer
 
-    def _answer(self, request: Request, route: Route, path: dict[str, str], world: World) -> Answer:
+    def _answer(
+        self, request: Request, route: Route, path: dict[str, str], world: World, now: int
+    ) -> Answer:
         """The answer of an operation: asked for, refused, documented, or that of a resource."""
         headers = request.headers
         prefer = NONE if "prefer" not in headers else parse_prefer(headers["prefer"])
@@ -134,7 +137,7 @@ class Engine:
             if route.lifecycle is None:
                 answer = self._documented(route, path, request, world, NONE)
             else:
-                answer = self._lived(route, path, checked, prefer, request, world)
+                answer = self._lived(route, path, checked, prefer, request, world, now)
         except PreferenceError as error:
             return problem.problem(400, str(error), decision="prefer")
         except MockServerError as error:
@@ -188,10 +191,10 @@ class Engine:
         prefer: Preference,
         request: Request,
         world: World,
+        now: int,
     ) -> Answer:
         """The answer of a resource at the point of its life where it stands."""
         lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
-        now = world.clock.now()
         key = self._key(lifecycle, path, checked.body, request)
         if key is None:
             return self._documented(route, path, request, world, NONE)

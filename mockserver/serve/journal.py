@@ -1,33 +1,33 @@
 """The record of calls: what came in, what decided, what went out; bounded, oldest out.
 
-Writing is on the path of every request, so a call is one tuple of references
-and everything else is left to whoever reads. What the bounds push out is
-counted: a reader can tell "never called" from "no longer known".
+Writing is on the path of every request: a call is kept as one small tuple, the
+bounds are looked at once in a while, and everything else is left to whoever
+reads. What the bounds push out is counted, so that a reader can tell "never
+called" from "no longer known".
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 
-from mockserver.errors import Violation
 from mockserver.serve.answer import Answer
 from mockserver.serve.request import Request
 
 MOST_CALLS = 10_000
 """Calls that a namespace's journal holds."""
-MOST_BYTES = 32 * 1024 * 1024
-"""Bytes that the journals of all namespaces hold together, as ``_OVERHEAD`` and bodies are counted."""
+MOST_BYTES = 64 * 1024 * 1024
+"""Bytes that the journals of all namespaces hold together, as calls are weighed here."""
 MOST_BODY = 64 * 1024
 """Bytes of a body that are kept."""
-_OVERHEAD = 1024
-"""What a call weighs without its bodies, about."""
-_CHUNK = 64
+_LARGE = 4096
+_LIGHT = 3072
+"""What a call weighs, about, whose bodies are no larger than ``_LARGE`` together."""
+_ROUND = 64
+"""Calls between two looks at the bounds."""
 
-Record = tuple[Any, ...]
-"""A call as it is kept: the fields of ``Call`` in their order."""
+Record = tuple[int, int, float, Request, Answer]
 
 
 class Cut(bytes):
@@ -36,7 +36,9 @@ class Cut(bytes):
     length: int
 
     @classmethod
-    def of(cls, body: bytes) -> Cut:
+    def of(cls, body: bytes) -> bytes:
+        if len(body) <= MOST_BODY:
+            return body
         cut = cls(body[:MOST_BODY])
         cut.length = len(body)
         return cut
@@ -44,38 +46,25 @@ class Cut(bytes):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request with its answer. ``when`` is in milliseconds of the namespace's clock."""
+    """One request with its answer."""
 
     number: int
     """Counts up from 1 in each namespace, for as long as the namespace lives."""
     when: int
+    """Milliseconds of the namespace's clock."""
     seconds: float
     """What deciding and rendering took; a delay comes on top."""
-    method: str
-    path: str
-    """As sent, percent-encoded."""
-    query: str
-    headers: dict[str, str]
-    body: bytes
-    status: int
-    answer_headers: list[tuple[str, str]]
-    answer_body: bytes
-    decision: str
-    delay: int
-    fault: str
-    operation: str
-    """Empty where no operation of the document answered."""
-    resource: str
-    key: str
-    violations: Sequence[Violation]
+    request: Request
+    answer: Answer
 
     @property
     def url(self) -> str:
-        return f"{self.path}?{self.query}" if self.query else self.path
+        request = self.request
+        return f"{request.raw_path}?{request.query_string}" if request.query_string else request.raw_path
 
     def decided(self, name: str) -> str:
         """A part of the decision, such as ``scenario``, ``state`` or ``call``; empty where it has none."""
-        for part in self.decision.split("; "):
+        for part in self.answer.decision.split("; "):
             key, _, value = part.partition("=")
             if key == name:
                 return value
@@ -83,7 +72,7 @@ class Call:
 
 
 class Ledger:
-    """What all journals share: the bound on bytes, and who listens. ``calls`` 0 keeps no journal at all."""
+    """What all journals share: their bounds, and who listens. ``calls`` 0 keeps no journal at all."""
 
     __slots__ = ("_journals", "calls", "most", "size", "watch")
 
@@ -108,34 +97,43 @@ class Ledger:
         """Make room: the fullest journal gives up its oldest calls, some at a time."""
         while self.size > self.most:
             fullest = max(self._journals, key=lambda each: each.size)
-            fullest.drop(max(1, len(fullest) // _CHUNK))
+            fullest.drop(max(1, len(fullest) // _ROUND))
 
 
 class Journal:
     """The calls of one namespace."""
 
-    __slots__ = ("_calls", "_ledger", "_most", "lost", "namespace", "number", "size")
+    __slots__ = ("_calls", "_heavy", "_ledger", "_most", "_removed", "_start", "_told", "namespace", "number")
 
     def __init__(self, namespace: str, ledger: Ledger) -> None:
         self.namespace = namespace
         self.number = 0
-        self.lost = 0
-        """Calls that the bounds pushed out since the journal was last cleared."""
-        self.size = 0
         self._ledger = ledger
         self._most = ledger.calls
-        self._calls: deque[Record] = deque()
+        self._calls: deque[Record] = deque(maxlen=ledger.calls)
+        self._heavy = 0
+        """Bytes of the large bodies among the calls."""
+        self._told = 0
+        """The size that the ledger knows of."""
+        self._start = 0
+        self._removed = 0
 
     def __len__(self) -> int:
         return len(self._calls)
-
-    def __iter__(self) -> Iterator[Call]:
-        return (Call(*record) for record in self._calls)
 
     @property
     def kept(self) -> bool:
         """Whether calls are kept at all."""
         return self._most > 0
+
+    @property
+    def size(self) -> int:
+        return len(self._calls) * _LIGHT + self._heavy
+
+    @property
+    def lost(self) -> int:
+        """Calls that the bounds pushed out since the journal was last cleared."""
+        return self.number - self._start - self._removed - len(self._calls) if self._most else 0
 
     def records(self) -> list[Record]:
         """The calls as they are now, oldest first, for a reader on another thread."""
@@ -143,39 +141,25 @@ class Journal:
 
     def write(self, request: Request, answer: Answer, when: int, seconds: float) -> None:
         """Keep a call. Called for every request."""
-        ledger = self._ledger
-        if not self._most and ledger.watch is None:
-            return
-        body, said = request.body, answer.body
-        if len(body) > MOST_BODY:
-            body = Cut.of(body)
-        if len(said) > MOST_BODY:
-            said = Cut.of(said)
         self.number = number = self.number + 1
-        record = (
-            number, when, seconds,
-            request.method, request.raw_path, request.query_string, request.headers, body,
-            answer.status, answer.headers, said, answer.decision, answer.delay, answer.fault,
-            answer.operation, answer.resource, answer.key, answer.violations,
-        )  # fmt: skip
-        if self._most:
-            calls = self._calls
-            calls.append(record)
-            size = _OVERHEAD + len(body) + len(said)
-            self.size += size
-            ledger.size += size
-            if len(calls) > self._most:
-                self.drop(1)
-            if ledger.size > ledger.most:
-                ledger.relieve()
-        if ledger.watch is not None:
-            ledger.watch(self.namespace, record)
+        if len(request.body) + len(answer.body) > _LARGE:
+            request = replace(request, body=Cut.of(request.body))
+            answer = replace(answer, body=Cut.of(answer.body))
+            self._heavy += (len(request.body) + len(answer.body)) * bool(self._most)
+        calls = self._calls
+        if self._heavy and len(calls) == self._most:
+            self.drop(1)
+        calls.append((number, when, seconds, request, answer))
+        if self._heavy or not number % _ROUND:
+            self._settle()
+        if self._ledger.watch is not None:
+            self._ledger.watch(self.namespace, (number, when, seconds, request, answer))
 
     def drop(self, count: int) -> None:
         """Give up the oldest calls."""
         for _ in range(min(count, len(self._calls))):
-            self._weigh(-_weight(self._calls.popleft()))
-            self.lost += 1
+            self._heavy -= _excess(self._calls.popleft())
+        self._tell()
 
     def find(self, number: int) -> Call | None:
         return next((Call(*record) for record in self._calls if record[0] == number), None)
@@ -184,19 +168,31 @@ class Journal:
         """Take calls out, on purpose: they are not counted as lost."""
         taken = [record for record in self._calls if record[0] in numbers]
         if taken:
-            self._calls = deque(record for record in self._calls if record[0] not in numbers)
-            self._weigh(-sum(_weight(record) for record in taken))
+            rest = [record for record in self._calls if record[0] not in numbers]
+            self._calls.clear()
+            self._calls.extend(rest)
+            self._removed += len(taken)
+            self._heavy -= sum(map(_excess, taken))
+            self._tell()
         return [Call(*record) for record in taken]
 
     def clear(self) -> None:
         self._calls.clear()
-        self._weigh(-self.size)
-        self.lost = 0
+        self._start, self._removed, self._heavy = self.number, 0, 0
+        self._tell()
 
-    def _weigh(self, size: int) -> None:
-        self.size += size
-        self._ledger.size += size
+    def _settle(self) -> None:
+        self._tell()
+        if self._ledger.size > self._ledger.most:
+            self._ledger.relieve()
+
+    def _tell(self) -> None:
+        size = self.size
+        self._ledger.size += size - self._told
+        self._told = size
 
 
-def _weight(record: Record) -> int:
-    return _OVERHEAD + len(record[7]) + len(record[10])
+def _excess(record: Record) -> int:
+    """What the bodies of a call weigh that was not light."""
+    bodies = len(record[3].body) + len(record[4].body)
+    return bodies if bodies > _LARGE else 0

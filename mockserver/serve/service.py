@@ -9,11 +9,14 @@ from mockserver.serve.documented import Documented
 from mockserver.serve.routing import Router
 from mockserver.serve.validation import Checker, compile_checker
 
+Tally = dict[int, list[float]]
+"""By status: how many calls, and the seconds that they took together. Since the start."""
+
 
 class Route:
     """An operation and what answers it. ``lifecycle`` is set where a scenario file names the operation."""
 
-    __slots__ = ("alias", "checker", "lifecycle", "operation", "service")
+    __slots__ = ("alias", "checker", "lifecycle", "operation", "service", "tally")
 
     def __init__(self, operation: Operation, service: Service, checker: Checker) -> None:
         self.operation = operation
@@ -21,6 +24,7 @@ class Route:
         self.checker = checker
         self.lifecycle: object | None = None
         self.alias = ""
+        self.tally: Tally = {}
 
 
 class Service:
