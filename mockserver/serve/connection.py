@@ -46,7 +46,7 @@ class Connection(asyncio.Protocol):
     """Made by the server for each client; ``server`` keeps the set of them and the handler."""
 
     __slots__ = (
-        "_body", "_closing", "_fields", "_flowing", "_head_bytes", "_in_head", "_length", "_parser",
+        "_announces", "_body", "_closing", "_fields", "_head_bytes", "_in_head", "_length", "_parser",
         "_refused", "_resume", "_server", "_target", "_task", "_transport", "_waiting", "deadline",
     )  # fmt: skip
 
@@ -56,6 +56,7 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._closing = False
         self._refused = False
+        self._announces = False
         self._resume: asyncio.Event | None = None
         self._in_head = False
         self._head_bytes = 0
@@ -131,8 +132,10 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         fields = self._fields
-        field = name.decode("latin-1").lower()
-        text = value.decode("latin-1")
+        field = _NAMES.get(name) or _seen(_NAMES, name, name.lower())
+        text = _VALUES.get(value)
+        if text is None:
+            text = _seen(_VALUES, value, value)
         if field in fields:
             if field in ("host", "content-length", "transfer-encoding"):
                 self._refuse(400, f"the header {field} is given twice")
@@ -181,7 +184,8 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._refused:
             return
-        method = self._parser.get_method().decode("latin-1")
+        name = self._parser.get_method()
+        method = _VALUES.get(name) or _seen(_VALUES, name, name)
         fields = self._fields
         version = self._parser.get_http_version()
         host = fields.get("host")
@@ -198,6 +202,7 @@ class Connection(asyncio.Protocol):
         body = self._body if isinstance(self._body, bytes) else b"".join(self._body)
         request = Request(method, target[0], target[1], fields, body)
         keep = self._parser.should_keep_alive() and not self._server.draining
+        self._announces = version == "1.0"
         if self._task is not None or self._waiting:
             self._waiting.append((request, keep))
             if len(self._waiting) == _MOST_WAITING:
@@ -268,7 +273,7 @@ class Connection(asyncio.Protocol):
             answer,
             length=length,
             close=not keep,
-            keep_alive=keep and self._parser.get_http_version() == "1.0",
+            keep_alive=keep and self._announces,
         )
         self._transport.write(head if length is None or request.method == "HEAD" else head + body)
         self._done(keep)
@@ -352,6 +357,25 @@ class ConnectionOwner:
 
     async def break_off(self, answer: Answer, request: Request, transport: asyncio.Transport) -> None:
         raise NotImplementedError
+
+
+_NAMES: dict[bytes, str] = {}
+_VALUES: dict[bytes, str] = {}
+_MOST_SEEN, _LONGEST_SEEN = 4096, 64
+
+
+def _seen(texts: dict[bytes, str], octets: bytes, meant: bytes) -> str:
+    """The text of a header name or value, one object for each that comes again.
+
+    Clients send the same ones with every request; sharing them saves the
+    decoding, and the memory of the journal that keeps the requests.
+    """
+    text = meant.decode("latin-1")
+    if len(octets) <= _LONGEST_SEEN:
+        if len(texts) >= _MOST_SEEN:
+            texts.clear()
+        texts[octets] = text
+    return text
 
 
 def _said(error: Exception) -> str:

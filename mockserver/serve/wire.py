@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -68,6 +69,7 @@ def has_content(status: int) -> bool:
     return status not in (204, 304) and status >= 200
 
 
+@lru_cache(maxsize=256)
 def is_host(value: str) -> bool:
     """Whether ``value`` is a Host field's value (RFC 9110 section 7.2)."""
     return _HOST.match(value) is not None
