@@ -46,9 +46,25 @@ class Connection(asyncio.Protocol):
     """Made by the server for each client; ``server`` keeps the set of them and the handler."""
 
     __slots__ = (
-        "_announces", "_body", "_closing", "_fields", "_head_bytes", "_in_head", "_length", "_parser",
-        "_refused", "_resume", "_server", "_target", "_task", "_transport", "_waiting", "deadline",
-    )  # fmt: skip
+        "_alone",
+        "_announces",
+        "_between",
+        "_body",
+        "_closing",
+        "_fields",
+        "_head_bytes",
+        "_in_head",
+        "_length",
+        "_parser",
+        "_refused",
+        "_resume",
+        "_server",
+        "_target",
+        "_task",
+        "_transport",
+        "_waiting",
+        "deadline",
+    )
 
     def __init__(self, server: ConnectionOwner) -> None:
         self._server = server
@@ -57,6 +73,8 @@ class Connection(asyncio.Protocol):
         self._closing = False
         self._refused = False
         self._announces = False
+        self._between = True
+        self._alone: _Parsed | tuple[()] | None = None
         self._resume: asyncio.Event | None = None
         self._in_head = False
         self._head_bytes = 0
@@ -101,6 +119,12 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        between = self._between
+        if between and (known := _REPEATED.get(data)) is not None and self._task is None:
+            self._serve(Request(*known), keep=not self._server.draining)
+            return
+        self._between = False
+        self._alone = None
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -112,6 +136,9 @@ class Connection(asyncio.Protocol):
             self._head_bytes += len(data)
             if self._head_bytes > self._server.limits.head:
                 self._refuse(431, f"the header section is over {self._server.limits.head:,} bytes")
+        elif self._alone is not None and between and not self._length:
+            self._between = True
+            _remember(data, self._alone)
 
     # What the parser calls
 
@@ -201,8 +228,14 @@ class Connection(asyncio.Protocol):
             return
         body = self._body if isinstance(self._body, bytes) else b"".join(self._body)
         request = Request(method, target[0], target[1], fields, body)
+        self._length = 0
+        self._body = b""
         keep = self._parser.should_keep_alive() and not self._server.draining
         self._announces = version == "1.0"
+        is_alone = (
+            self._alone is None and keep and not self._announces and not body and "expect" not in fields
+        )
+        self._alone = (method, target[0], target[1], fields) if is_alone else ()
         if self._task is not None or self._waiting:
             self._waiting.append((request, keep))
             if len(self._waiting) == _MOST_WAITING:
@@ -267,6 +300,10 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _write(self, request: Request, answer: Answer, keep: bool) -> None:
+        if keep and not self._announces and request.method != "HEAD" and wire.has_content(answer.status):
+            self._transport.write(wire.usual(answer))
+            self.deadline = self._server.time() + self._server.limits.idle_time
+            return
         body = answer.body
         length = len(body) if wire.has_content(answer.status) else None
         head = wire.head(
@@ -357,6 +394,19 @@ class ConnectionOwner:
 
     async def break_off(self, answer: Answer, request: Request, transport: asyncio.Transport) -> None:
         raise NotImplementedError
+
+
+_Parsed = tuple[str, str, str, dict[str, str]]
+_REPEATED: dict[bytes, _Parsed] = {}
+"""Requests without a body, by their octets: who polls sends the same ones again, and they mean the same."""
+_MOST_REPEATED, _LONGEST_REPEATED = 1024, 2048
+
+
+def _remember(octets: bytes, parsed: _Parsed | tuple[()]) -> None:
+    if parsed and len(octets) <= _LONGEST_REPEATED:
+        if len(_REPEATED) >= _MOST_REPEATED:
+            _REPEATED.clear()
+        _REPEATED[octets] = parsed
 
 
 _NAMES: dict[bytes, str] = {}

@@ -24,26 +24,44 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 def head(answer: Answer, *, length: int | None, close: bool, keep_alive: bool) -> bytes:
     """Status line and header section. ``length`` None: no content at all, or chunks."""
-    headers = tuple(answer.headers)
-    place = (answer.status, headers)
+    rest = b"\r\n"
+    if length is not None:
+        rest = b"content-length: %d\r\n\r\n" % length
+    if close:
+        rest = b"connection: close\r\n" + rest
+    elif keep_alive:
+        rest = b"connection: keep-alive\r\n" + rest
+    return b"%bdate: %b\r\n%b%b" % (_known_first(answer), _date(), _decision(answer.decision), rest)
+
+
+def usual(answer: Answer) -> bytes:
+    """The whole answer, where its connection stays open and it has content: what nearly all are."""
+    body = answer.body
+    return b"%bdate: %b\r\n%bcontent-length: %d\r\n\r\n%b" % (
+        _known_first(answer),
+        _date(),
+        _decision(answer.decision),
+        len(body),
+        body,
+    )
+
+
+def _known_first(answer: Answer) -> bytes:
+    place = (answer.status, tuple(answer.headers))
     first = _HEADS.get(place)
     if first is None:
-        first = _first(answer.status, headers)
+        first = _first(*place)
         if len(_HEADS) >= _MOST_HEADS:
             _HEADS.clear()
         _HEADS[place] = first
-    parts = [first, b"date: ", _date()]
-    if answer.decision:
-        decision = _LINE_BREAK.sub(" ", answer.decision)
-        parts += (b"\r\nx-mock-decision: ", decision.encode("latin-1", "backslashreplace"))
-    if length is not None:
-        parts.append(b"\r\ncontent-length: %d" % length)
-    if close:
-        parts.append(b"\r\nconnection: close")
-    elif keep_alive:
-        parts.append(b"\r\nconnection: keep-alive")
-    parts.append(b"\r\n\r\n")
-    return b"".join(parts)
+    return first
+
+
+def _decision(text: str) -> bytes:
+    if not text:
+        return b""
+    plain = text if text.isprintable() else _LINE_BREAK.sub(" ", text)
+    return b"x-mock-decision: %b\r\n" % plain.encode("latin-1", "backslashreplace")
 
 
 def _first(status: int, headers: tuple[tuple[str, str], ...]) -> bytes:
