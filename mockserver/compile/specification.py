@@ -21,8 +21,9 @@ from mockserver.compile.source import escape
 from mockserver.plan import JSON, SchemaRef
 
 with warnings.catch_warnings():
-    # Connexion imports Starlette's test client, whose advice is for Connexion and not for our users
-    warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient`")
+    # What Connexion's imports advise (RefResolver, Starlette's test client) is for Connexion, not for our users,
+    # who may have made errors of all warnings.
+    warnings.simplefilter("ignore")
     from connexion.operations import AbstractOperation
     from connexion.resolver import Resolution
     from connexion.spec import OpenAPISpecification, Specification, Swagger2Specification

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import signal
 import socket
+import threading
 from collections.abc import Callable
 
 from mockserver.errors import UsageError
@@ -53,8 +54,9 @@ class Server(ConnectionOwner):
         """Serve until ``stop``; ``ready`` is called when connections are taken."""
         server = await self._loop.create_server(lambda: Connection(self), sock=listener, backlog=_BACKLOG)
         sweeper = self._loop.create_task(self._sweep())
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self.stop)
+        if threading.current_thread() is threading.main_thread():  # no other thread is told of signals
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._loop.add_signal_handler(number, self.stop)
         ready()
         try:
             await self._stopping.wait()
@@ -83,9 +85,13 @@ class Server(ConnectionOwner):
         """Close connections whose time is over: one look at all of them, instead of a timer for each."""
         while True:
             await asyncio.sleep(_SWEEP)
-            now = self.time()
-            for connection in [each for each in self.connections if each.deadline < now]:
-                connection.expire()
+            self.expire()
+
+    def expire(self) -> None:
+        """Close every connection whose time is over by now."""
+        now = self.time()
+        for connection in [each for each in self.connections if each.deadline < now]:
+            connection.expire()
 
     def clock_of(self, request: Request) -> Clock:
         world = self.worlds.find(request.headers.get("x-mock-namespace", "default"))

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from live import Live, engine_of, mission_plan, serving_engine
+
+from mockserver.plan import Plan
+from mockserver.serve.engine import Engine
+
+Write = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes a file of the given name into the test's own folder."""
+
+    def writing(name: str, text: str) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(text).lstrip("\n"), "utf-8")
+        return path
+
+    return writing
+
+
+@pytest.fixture(scope="session")
+def mission() -> Plan:
+    """The Plan of the document and scenarios that are served by default."""
+    return mission_plan()
+
+
+@pytest.fixture
+def engine(mission: Plan) -> Engine:
+    """The default inputs on a clock that stands still at 2026-01-01."""
+    return engine_of(mission)
+
+
+@pytest.fixture
+def live(engine: Engine) -> Iterator[Live]:
+    with serving_engine(engine) as found:
+        yield found

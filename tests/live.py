@@ -1,0 +1,253 @@
+"""Servers to talk to, and ways to talk to them: the engine in a thread, the command line, raw sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import uvloop
+
+from mockserver import default
+from mockserver.compile.compiler import Inputs, compile_plan
+from mockserver.plan import Plan
+from mockserver.serve.answer import Answer
+from mockserver.serve.clock import parse_time
+from mockserver.serve.connection import Handler, Limits
+from mockserver.serve.engine import Engine, Options
+from mockserver.serve.health import Health
+from mockserver.serve.request import Request
+from mockserver.serve.server import Server, listen
+from mockserver.serve.world import Worlds
+from mockserver.store.memory import MemoryStore
+
+Value = TypeVar("Value")
+
+MISSION = "/api/v1/cert-manager/certificates/certificate-requests"
+NOON = "2026-01-01T00:00:00Z"
+PATIENCE = 20.0
+"""Seconds until a test gives up on an answer; nothing is measured by it."""
+
+
+def compiled(*documents: Path, scenarios: Sequence[Path] = (), seed: str = "0") -> Plan:
+    return compile_plan(Inputs(documents, tuple(scenarios), seed)).plan
+
+
+def mission_plan(seed: str = "0") -> Plan:
+    return compiled(default.DOCUMENT, scenarios=(default.SCENARIOS,), seed=seed)
+
+
+def engine_of(
+    plan: Plan,
+    *,
+    clock: str | None = NOON,
+    options: Options | None = None,
+    most: int = 1_000_000,
+) -> Engine:
+    worlds = Worlds(parse_time(clock) if clock else None)
+    engine = Engine(plan, store=MemoryStore(most), worlds=worlds, options=options)
+    engine.control = Health(engine).answer
+    return engine
+
+
+def ask(
+    engine: Engine,
+    method: str,
+    target: str,
+    headers: dict[str, str] | None = None,
+    body: bytes = b"",
+) -> Answer:
+    """An answer of the engine, without a server."""
+    path, _, query = target.partition("?")
+    answer = engine.handle(Request(method, path, query, headers or {}, body))
+    assert isinstance(answer, Answer)
+    return answer
+
+
+class Live:
+    """A server of ours in a thread of its own."""
+
+    def __init__(self, server: Server, loop: asyncio.AbstractEventLoop, port: int) -> None:
+        self.server = server
+        self.port = port
+        self._loop = loop
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def run(self, work: Callable[[], Value]) -> Value:
+        """The value of ``work``, done by the server's own thread."""
+
+        async def working() -> Value:
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(working(), self._loop).result(PATIENCE)
+
+
+@contextmanager
+def serving(handle: Handler, *, worlds: Worlds | None = None, limits: Limits | None = None) -> Iterator[Live]:
+    """``handle`` behind a real socket."""
+    listener = listen("127.0.0.1", 0)
+    found: list[Live] = []
+    ready = threading.Event()
+
+    async def run() -> None:
+        server = Server(handle, worlds or Worlds(), limits=limits, drain_time=0)
+        port = listener.getsockname()[1]
+        found.append(Live(server, asyncio.get_running_loop(), port))
+        await server.run(listener, ready.set)
+
+    thread = threading.Thread(target=lambda: uvloop.run(run()), daemon=True)
+    thread.start()
+    assert ready.wait(PATIENCE)
+    [live] = found
+    try:
+        yield live
+    finally:
+        live.run(live.server.stop)
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def serving_engine(engine: Engine, *, limits: Limits | None = None) -> Iterator[Live]:
+    with serving(engine.handle, worlds=engine.worlds, limits=limits) as live:
+        yield live
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer as it came over the wire."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    head: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Wire:
+    """A client that sends exactly the bytes it is given."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self._read = b""
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def finish(self) -> None:
+        """Say that nothing more is coming."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def rest(self) -> bytes:
+        """Everything until the server closes; what came before a reset, if it does so rudely."""
+        while True:
+            try:
+                data = self.socket.recv(65536)
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                found, self._read = self._read, b""
+                return found
+            self._read += data
+
+    def reply(self, *, to_head: bool = False) -> Reply:
+        """The next answer, interim ones included. Raises EOFError where none comes."""
+        while b"\r\n\r\n" not in self._read:
+            self._more()
+        head, _, self._read = self._read.partition(b"\r\n\r\n")
+        line, *fields = head.decode("latin-1").split("\r\n")
+        found = re.fullmatch(r"HTTP/1\.1 (\d{3}) [^\r\n]*", line)
+        assert found is not None, line
+        headers: dict[str, str] = {}
+        for field in fields:
+            name, _, value = field.partition(": ")
+            assert name.lower() not in headers, f"{name} is given twice"
+            headers[name.lower()] = value
+        length = 0 if to_head else int(headers.get("content-length", 0))
+        while len(self._read) < length:
+            self._more()
+        body, self._read = self._read[:length], self._read[length:]
+        return Reply(int(found[1]), headers, body, head)
+
+    def _more(self) -> None:
+        data = self.socket.recv(65536)
+        if not data:
+            raise EOFError(self._read)
+        self._read += data
+
+
+def get(port: int, target: str, *fields: str, method: str = "GET") -> Reply:
+    """One request on a connection of its own."""
+    with Wire(port) as wire:
+        lines = [f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close", *fields, "", ""]
+        wire.send("\r\n".join(lines).encode("latin-1"))
+        reply = wire.reply(to_head=method == "HEAD")
+        assert wire.rest() == b""
+        return reply
+
+
+class Process:
+    """``mockserver serve`` as users start it, on a free port."""
+
+    def __init__(self, *arguments: str | Path, cache: Path) -> None:
+        command = [
+            sys.executable,
+            "-W",
+            "error",
+            "-m",
+            "mockserver",
+            "serve",
+            "--port",
+            "0",
+            *map(str, arguments),
+        ]
+        environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONWARNDEFAULTENCODING": "0"}
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:(\d+)$", line.strip())
+        if found is None:
+            raise AssertionError(line + self.stop()[1])
+        self.port = int(found[1])
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.communicate()
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def stop(self, number: signal.Signals | None = None) -> tuple[int, str]:
+        """The exit code and what was written to standard error, after ``number`` if one is given."""
+        if number is not None:
+            self.signal(number)
+        _, errors = self._process.communicate(timeout=PATIENCE)
+        return self._process.returncode, errors

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockserver import duration
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("200ms", 200),
+        ("30s", 30_000),
+        ("5m", 300_000),
+        ("1h", 3_600_000),
+        ("2d", 172_800_000),
+        ("1.5s", 1500),
+        ("0s", 0),
+        (" 7 s ", 7000),
+        ("0.5ms", 0),
+    ],
+)
+def test_what_a_duration_is(text: str, expected: int) -> None:
+    assert duration.milliseconds(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "30", "s", "-1s", "30 seconds", "1s2s", "1,5s", "1e3s", "ms", "30S", ".5s", "1.s", "1s\n1s"]
+)
+def test_what_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match="is no duration such as 200ms"):
+        duration.milliseconds(text)
+
+
+@given(st.integers(0, 10**12))
+def test_written_durations_are_read_back(length: int) -> None:
+    assert duration.milliseconds(duration.written(length)) == length
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"), [(0, "0ms"), (1500, "1500ms"), (60_000, "1m"), (86_400_000, "1d")]
+)
+def test_durations_are_written_shortly(length: int, expected: str) -> None:
+    assert duration.written(length) == expected
