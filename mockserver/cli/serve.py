@@ -117,6 +117,7 @@ def serve(
 
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     _runner()(run())
 
 
