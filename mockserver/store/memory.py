@@ -21,6 +21,7 @@ class MemoryStore:
     def __init__(self, max_resources: int = 1_000_000) -> None:
         self.max_resources = max_resources
         self.evicted = 0
+        self._fresh: dict[str, tuple[int, str, Sequence[Step], Decision]] = {}
         self._shelves: dict[tuple[str, str], dict[str, ResourceState]] = {}
 
     def call(
@@ -41,12 +42,28 @@ class MemoryStore:
         state = shelf.pop(key, None)
         timeline = steps(state.scenario) if state is not None else None
         if timeline is None or state is None or state.step >= len(timeline):
-            state = begin(choose(), now)
-            timeline = steps(state.scenario) or ()
             if len(shelf) >= self.max_resources:
                 self._evict(shelf)
-        decision = decide(timeline, state, now, operation)
+            decision = self._first(choose(), now, operation, steps)
+        else:
+            decision = decide(timeline, state, now, operation)
         shelf[key] = decision.state
+        return decision
+
+    def _first(
+        self, scenario: str, now: int, operation: str, steps: Callable[[str], Sequence[Step] | None]
+    ) -> Decision:
+        """The decision for a key that is first seen.
+
+        It follows from the scenario and the time alone, so that keys which are
+        first seen in the same millisecond share one, and the state in it.
+        """
+        timeline = steps(scenario) or ()
+        known = self._fresh.get(scenario)
+        if known is not None and known[0] == now and known[1] == operation and known[2] is timeline:
+            return known[3]
+        decision = decide(timeline, begin(scenario, now), now, operation)
+        self._fresh[scenario] = (now, operation, timeline, decision)
         return decision
 
     def peek(self, namespace: str, resource: str, key: str) -> ResourceState | None:
