@@ -223,7 +223,7 @@ class Process:
             "0",
             *map(str, arguments),
         ]
-        environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONWARNDEFAULTENCODING": "0"}
+        environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
         )
@@ -242,12 +242,12 @@ class Process:
             self._process.kill()
         self._process.communicate()
 
-    def signal(self, number: signal.Signals) -> None:
+    def tell(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
     def stop(self, number: signal.Signals | None = None) -> tuple[int, str]:
         """The exit code and what was written to standard error, after ``number`` if one is given."""
         if number is not None:
-            self.signal(number)
+            self.tell(number)
         _, errors = self._process.communicate(timeout=PATIENCE)
         return self._process.returncode, errors

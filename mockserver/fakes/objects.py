@@ -10,7 +10,7 @@ from mockserver.fakes.growth import matching
 from mockserver.fakes.members import is_map, member, name_patterns, named
 from mockserver.fakes.names import era
 from mockserver.fakes.run import Run
-from mockserver.fakes.shape import Shape
+from mockserver.fakes.shape import TYPES, Shape
 from mockserver.plan import JSON, SchemaRef
 
 if TYPE_CHECKING:
@@ -82,13 +82,14 @@ class _Maker:
         return True
 
     def _is_welcome(self, refs: tuple[SchemaRef, ...]) -> bool:
-        """Whether there is room for an optional member."""
+        """Whether there is room for an optional member. One of which nothing is said is better left out."""
         run = self._run
         if run.is_wide or run.style == "lean" or (run.style == "mixed" and run.rng.random() < 0.5):
             return False
         shape = self._generator.shapes.shape(refs)
         if not (shape.object_parts or shape.array_parts or shape.choices):
-            return True
+            said = shape.options is not None or shape.samples or shape.patterns or shape.formats
+            return bool(said) or shape.types != TYPES
         return run.is_modest and not run.active[shape.refs]
 
     def _add_dependent(self) -> None:

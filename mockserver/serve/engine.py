@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from mockserver.errors import MockServerError, Violation
+from mockserver.media.percent import decode
 from mockserver.plan import JSON, Plan
 from mockserver.scenario import begin, settle
 from mockserver.serve import problem
@@ -120,13 +121,14 @@ class Engine:
         """The answer of an operation: asked for, refused, documented, or that of a resource."""
         headers = request.headers
         prefer = NONE if "prefer" not in headers else parse_prefer(headers["prefer"])
+        raw, path = path, path if "%" not in request.raw_path else _decoded(path)
         try:
             if prefer is not NONE:
                 direct = self._preferred(prefer, route, path, request, world)
                 if direct is not None:
                     return direct
             checked = (
-                route.checker.check(request, path)
+                route.checker.check(request, raw)
                 if self._judges
                 else Checked(path, NOTHING, NOTHING, NOTHING)
             )
@@ -379,6 +381,11 @@ class Engine:
         if request.method == "OPTIONS":
             return Answer(204, [("allow", ", ".join(allowed))], b"", "options")
         return problem.unknown_method(request.method, request.raw_path, allowed)
+
+
+def _decoded(path: dict[str, str]) -> dict[str, str]:
+    """Path parameters as they are meant: ``%41`` and ``A`` are the same (RFC 3986 section 6.2.2.2)."""
+    return {name: text if (plain := decode(text)) is None else plain for name, text in path.items()}
 
 
 class PreferenceError(MockServerError):

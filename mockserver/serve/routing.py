@@ -3,7 +3,8 @@
 Static segments go before templated ones, more specific templates before less
 specific ones (OpenAPI 3.1, Paths Object: concrete before templated). Matching
 happens on the raw path: it is split at its slashes first and each segment is
-percent-decoded once, so that ``%2F`` never makes a new segment.
+percent-decoded once, so that ``%2F`` never makes a new segment. What does not
+decode is no static segment, and whoever reads a parameter says so.
 
 A segment may mix text and several parameters, as ``a-{x}.{y}.json`` does; a
 parameter takes at least one character and as few as needed.
@@ -153,8 +154,6 @@ class Router(Generic[Target]):
             while index < count:
                 raw = segments[index]
                 segment = raw if "%" not in raw else _decoded(raw)
-                if segment is None:
-                    break
                 index += 1
                 if node.patterns and raw:
                     for pattern, child in reversed(node.patterns):
@@ -162,7 +161,7 @@ class Router(Generic[Target]):
                             pending.append((child, index, [*values, raw]))
                         elif (match := pattern.expression.fullmatch(raw)) is not None:
                             pending.append((child, index, [*values, *match.groups()]))
-                following = node.static.get(segment)
+                following = node.static.get(segment) if segment is not None else None
                 if following is None:
                     break
                 node = following
