@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +74,7 @@ SCENARIOS = f"""
           status: issued
           certificate: "{{{{ x509.certificate }}}}"
           privateKey: "{{{{ x509.private_key }}}}"
-          errorMessage: "{{{{ x509.issuing_ca_certificate }}}}"
+          errorMessage: "{{{{ x509.chain }}}}"
       slow:
         delay: 700ms
         body: {{status: pending}}
@@ -90,47 +92,58 @@ def other(write: Write, cache: Path) -> Iterator[Process]:
         yield process
 
 
-def chained(port: int, folder: Path) -> dict[str, str]:
-    """The files of a certificate, its key and its authority."""
+@dataclass(frozen=True)
+class Files:
+    """A certificate, its key and its chain, as a web server and its clients want them."""
+
+    key: Path
+    leaf: Path
+    served: Path
+    """The leaf, then the certificates above it."""
+    intermediate: Path
+    root: Path
+
+
+def saved(port: int, folder: Path) -> Files:
     body = get(port, f"{MISSION}/{KEY}").json()
-    files = {"certificate": "leaf.pem", "privateKey": "key.pem", "errorMessage": "ca.pem"}
-    for field, name in files.items():
-        (folder / name).write_text(body[field])
-    return {field: str(folder / name) for field, name in files.items()}
+    intermediate, root = re.findall(r"-----BEGIN.+?END CERTIFICATE-----", body["errorMessage"], re.DOTALL)
+    leaf = body["certificate"]
+    texts = [body["privateKey"], leaf, f"{leaf}\n{intermediate}\n", intermediate, root]
+    paths = [folder / name for name in ("key.pem", "leaf.pem", "served.pem", "intermediate.pem", "root.pem")]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text)
+    return Files(*paths)
 
 
 def test_openssl_verifies_the_certificate(other: Process, tmp_path: Path) -> None:
-    files = chained(other.port, tmp_path)
-    assert openssl("verify", "-x509_strict", "-CAfile", files["errorMessage"], files["certificate"]) == (
-        f"{files['certificate']}: OK\n"
-    )
+    files = saved(other.port, tmp_path)
+    above = ["-CAfile", str(files.root), "-untrusted", str(files.intermediate)]
+    assert openssl("verify", "-x509_strict", *above, str(files.leaf)) == f"{files.leaf}: OK\n"
 
 
 def test_a_tls_handshake_over_the_loopback(other: Process, tmp_path: Path) -> None:
-    files = chained(other.port, tmp_path)
+    files = saved(other.port, tmp_path)
     ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ours.load_cert_chain(files["certificate"], files["privateKey"])
-    theirs = ssl.create_default_context(cafile=files["errorMessage"])
-    names = openssl("x509", "-noout", "-ext", "subjectAltName", "-in", files["certificate"])
-    host = names.split("DNS:")[1].split(",")[0].strip()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(PATIENCE)
+    ours.load_cert_chain(files.served, files.key)
+    theirs = ssl.create_default_context(cafile=str(files.root))
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(PATIENCE)
 
-        def answer() -> None:
-            connection, _ = listener.accept()
-            with ours.wrap_socket(connection, server_side=True) as tls:
-                tls.sendall(tls.recv(100))
+    def echo() -> bytes:
+        connection, _ = listener.accept()
+        connection.settimeout(PATIENCE)
+        with ours.wrap_socket(connection, server_side=True) as tls:
+            heard = tls.recv(100)
+            tls.sendall(heard)
+            return heard
 
-        thread = threading.Thread(target=answer)
-        thread.start()
-        with (
-            socket.create_connection(listener.getsockname(), PATIENCE) as connection,
-            theirs.wrap_socket(connection, server_hostname=host) as tls,
-        ):
+    with listener, ThreadPoolExecutor(1) as pool:
+        heard = pool.submit(echo)
+        plain = socket.create_connection(listener.getsockname(), PATIENCE)
+        with theirs.wrap_socket(plain, server_hostname="localhost") as tls:
             tls.sendall(b"hello")
             assert tls.recv(100) == b"hello"
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
+        assert heard.result(PATIENCE) == b"hello"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
