@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from mockserver.fakes.dice import dice
 from mockserver.fakes.echo import echo
@@ -13,10 +14,12 @@ from mockserver.fakes.run import Run, Style
 from mockserver.fakes.texts import Texts
 from mockserver.plan import JSON, SchemaRef
 from mockserver.providers.faker import FakeValues
-from mockserver.schema import Direction, Schemas
+from mockserver.schema import Direction, Schemas, Validator
 
 NOW_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z: the time that values refer to unless they are told another."""
+
+Judge = Callable[[JSON], bool]
 
 MOST_IN_ALL = 30_000
 """Parts made in all attempts, after which no other is begun."""
@@ -41,8 +44,8 @@ class Fakes:
         self._schemas = schemas
         self._seed = seed
         self._texts = Texts(FakeValues(seed))
-        self._generators: dict[tuple[Direction, str], Generator] = {}
-        self._first_attempts: dict[tuple[SchemaRef, Direction], int] = {}
+        self._generators: dict[tuple[Direction, str, bool], Generator] = {}
+        self._ways: dict[tuple[SchemaRef, Direction], _Way] = {}
 
     def value(
         self,
@@ -60,32 +63,78 @@ class Fakes:
         ``now_ms``. Raises Unsatisfiable where no valid value is found, and
         SchemaError where the schema cannot be used.
         """
-        first = self._first_attempts.get((ref, direction))
-        if first is None:
-            # Found with a key of its own, so that it is the same whatever key comes first
-            first, _ = self._search(ref, "", direction, NOW_MS, 0)
-            self._first_attempts[ref, direction] = first
-        _, value = self._search(ref, key, direction, now_ms, first)
+        way = self._ways.get((ref, direction))
+        if way is None:
+            way = self._ways[ref, direction] = self._way(ref, direction)
+        _, value = way.search(self._seed, key, now_ms)
         if hints:
-            names = self._names(ref, direction)
-            value = echo(value, hints, names, self._schemas.validator(ref, direction).is_valid)
+            value = echo(value, hints, way.names(), way.is_valid)
         return value
 
-    def _search(
-        self, ref: SchemaRef, key: str, direction: Direction, now_ms: int, first: int
-    ) -> tuple[int, JSON]:
-        """The first attempt that succeeds, and its value."""
-        is_valid = self._schemas.validator(ref, direction).is_valid
-        generator = self._generator(ref, direction)
+    def validators(self, ref: SchemaRef, direction: Direction = "response") -> Sequence[Validator]:
+        """The readings of a schema that its values are valid in: all, unless they exclude each other.
+
+        Raises SchemaError where the schema cannot be used.
+        """
+        validators = tuple(self._schemas.validators(ref, direction))
+        if len(validators) > 1:
+            try:
+                way = self._ways.get((ref, direction)) or self._way(ref, direction)
+            except Unsatisfiable:
+                return validators
+            self._ways[ref, direction] = way
+            return way.validators
+        return validators
+
+    def _way(self, ref: SchemaRef, direction: Direction) -> _Way:
+        validators = tuple(self._schemas.validators(ref, direction))
+        if len(validators) > 1:
+            try:
+                return self._tried(ref, direction, validators)
+            except Unsatisfiable:
+                pass  # no value is valid in all readings; the one that is meant goes first
+        return self._tried(ref, direction, validators[:1])
+
+    def _tried(self, ref: SchemaRef, direction: Direction, validators: tuple[Validator, ...]) -> _Way:
+        generator = self._generator(ref, direction, is_thorough=len(validators) > 1)
+        way = _Way(ref, generator, validators, _all_of(validators))
+        # Found with a key of its own, so that it is the same whatever key comes first
+        way.first, _ = way.search(self._seed, "", NOW_MS)
+        return way
+
+    def _generator(self, ref: SchemaRef, direction: Direction, *, is_thorough: bool) -> Generator:
+        key = (direction, self._schemas.base(ref), is_thorough)
+        generator = self._generators.get(key)
+        if generator is None:
+            generator = self._generators[key] = Generator(
+                self._schemas, direction, key[1], self._texts, is_thorough=is_thorough
+            )
+        return generator
+
+
+@dataclass(slots=True)
+class _Way:
+    """How values of one schema are made."""
+
+    ref: SchemaRef
+    generator: Generator
+    validators: tuple[Validator, ...]
+    is_valid: Judge
+    first: int = 0
+    """The first attempt that is not in vain."""
+
+    def search(self, seed: int | str, key: str, now_ms: int) -> tuple[int, JSON]:
+        """The first attempt that succeeds, and its value. Raises Unsatisfiable."""
+        ref = self.ref
         reason = DeadEnd(ref, "no value that was tried is valid")
         spent = 0
-        for attempt in range(first, len(_ATTEMPTS)):
+        for attempt in range(self.first, len(_ATTEMPTS)):
             style, is_careful, is_fresh = _ATTEMPTS[attempt]
             if spent > MOST_IN_ALL:
                 break
-            run = Run(dice(self._seed, ref, key, attempt), now_ms, style, is_careful, is_fresh)
+            run = Run(dice(seed, ref, key, attempt), now_ms, style, is_careful, is_fresh)
             try:
-                value = generator.make((ref,), "", run)
+                value = self.generator.make((ref,), "", run)
             except DeadEnd as dead_end:
                 reason = dead_end
                 continue
@@ -94,17 +143,18 @@ class Fakes:
                 continue
             finally:
                 spent += run.spent
-            if is_valid(value):
+            if self.is_valid(value):
                 return attempt, value
         raise Unsatisfiable(reason.ref or ref, reason.reason)
 
-    def _names(self, ref: SchemaRef, direction: Direction) -> list[str]:
-        generator = self._generator(ref, direction)
-        return [name for name, refs in members(generator, generator.shapes.shape((ref,))) if refs is not None]
+    def names(self) -> list[str]:
+        """The members that there can be."""
+        shape = self.generator.shapes.shape((self.ref,))
+        return [name for name, refs in members(self.generator, shape) if refs is not None]
 
-    def _generator(self, ref: SchemaRef, direction: Direction) -> Generator:
-        key = (direction, self._schemas.base(ref))
-        generator = self._generators.get(key)
-        if generator is None:
-            generator = self._generators[key] = Generator(self._schemas, *key, self._texts)
-        return generator
+
+def _all_of(validators: Sequence[Validator]) -> Judge:
+    judges = [each.is_valid for each in validators]
+    if len(judges) == 1:
+        return judges[0]
+    return lambda value: all(judge(value) for judge in judges)

@@ -5,7 +5,7 @@ A way that leads nowhere raises DeadEnd; whoever had another way tries that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from itertools import islice
 
@@ -55,11 +55,16 @@ _KEYWORDS_OF: tuple[tuple[str, str], ...] = (
 class Generator:
     """Makes values for one direction of one document."""
 
-    def __init__(self, schemas: Schemas, direction: Direction, outermost: str, texts: Texts) -> None:
+    def __init__(
+        self, schemas: Schemas, direction: Direction, outermost: str, texts: Texts, *, is_thorough: bool
+    ) -> None:
+        """``is_thorough``: values must be valid in every reading of their schemas."""
         self.shapes = Shapes(schemas, direction, outermost)
         self._schemas = schemas
         self._direction: Direction = direction
         self._texts = texts
+        self._is_thorough = is_thorough
+        self._judges: dict[SchemaRef, tuple[Callable[[JSON], bool], ...]] = {}
         self.members: dict[Shape, list[tuple[str, tuple[SchemaRef, ...] | None]]] = {}
         self._samples: dict[Shape, list[JSON]] = {}
 
@@ -81,7 +86,13 @@ class Generator:
 
     def is_valid(self, shape: Shape, value: JSON) -> bool:
         """Whether each schema of the conjunction allows ``value``."""
-        return all(self._schemas.validator(ref, self._direction).is_valid(value) for ref in shape.refs)
+        return all(judge(value) for ref in shape.refs for judge in self._judges.get(ref) or self._judge(ref))
+
+    def _judge(self, ref: SchemaRef) -> tuple[Callable[[JSON], bool], ...]:
+        validators = self._schemas.validators(ref, self._direction)
+        wanted = validators if self._is_thorough else islice(validators, 1)
+        judges = self._judges[ref] = tuple(each.is_valid for each in wanted)
+        return judges
 
     def samples(self, shape: Shape) -> list[JSON]:
         """The examples and defaults of a shape that are valid."""

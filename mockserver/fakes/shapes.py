@@ -9,8 +9,9 @@ from mockserver.fakes.identity import identity, type_of
 from mockserver.fakes.shape import Choice, Option, Shape, Taken
 from mockserver.plan import JSON, SchemaRef
 from mockserver.schema import Direction, Schemas
+from mockserver.schema.discriminators import implicit_name
 from mockserver.schema.keywords import is_draft_4, keywords
-from mockserver.schema.pointers import escape, unescape
+from mockserver.schema.pointers import escape
 
 
 class Shapes:
@@ -94,7 +95,7 @@ class Shapes:
             yield self._schemas.resolve(ref, target), is_whole
         if isinstance(target := node.get("$dynamicRef"), str) and not self._draft_4:
             yield self._schemas.resolve_dynamic(ref, target, self._outermost), is_whole
-        if "oneOf" not in node and "anyOf" not in node and (tag := self._tag(node, shape.refs[0])):
+        if "oneOf" not in node and "anyOf" not in node and (tag := _inherited_tag(node, shape.refs[0])):
             shape.tags.setdefault(*tag)  # a parent's discriminator, in a schema that inherits by allOf
         if isinstance(parts := node.get("allOf"), list):
             yield from ((f"{ref}/allOf/{i}", is_whole and len(parts) == 1) for i in range(len(parts)))
@@ -124,11 +125,9 @@ class Shapes:
     def _open_choices(self, node: Mapping[str, JSON], ref: SchemaRef) -> Iterator[Choice]:
         """The choices that a schema leaves open."""
         for kind in ("oneOf", "anyOf"):
-            if isinstance(branches := node.get(kind), list):
-                options = tuple(
-                    Option((f"{ref}/{kind}/{i}",), tag=self._tag(node, f"{ref}/{kind}/{i}"))
-                    for i in range(len(branches))
-                )
+            if isinstance(node.get(kind), list):
+                tags = self._tags(node, ref, kind)
+                options = tuple(Option((f"{ref}/{kind}/{i}",), tag=tag) for i, tag in enumerate(tags))
                 yield Choice("oneOf" if kind == "oneOf" else "anyOf", f"{ref}/{kind}", options)
         if not self._draft_4 and "if" in node:
             then = tuple(f"{ref}/{each}" for each in ("if", "then") if each in node)
@@ -142,19 +141,25 @@ class Shapes:
                     with_it = Option((at,), required=name)
                     yield Choice("dependent", at, (with_it, Option(forbidden=name)))
 
-    def _tag(self, node: Mapping[str, JSON], branch: SchemaRef) -> tuple[str, str] | None:
-        """The discriminator property and its value for one branch (OpenAPI, Discriminator Object)."""
-        discriminator = node.get("discriminator")
-        if isinstance(discriminator, str):  # 2.0
-            discriminator = {"propertyName": discriminator}
-        if not isinstance(discriminator, dict) or not isinstance(
-            name := discriminator.get("propertyName"), str
-        ):
-            return None
-        target = self._schemas.lookup(branch)[1]
-        short = unescape(target.rpartition("/")[2])
-        mapping = discriminator.get("mapping")
-        for value, ref in mapping.items() if isinstance(mapping, dict) else ():
-            if ref == short or (isinstance(ref, str) and "#" in ref and ref.rpartition("/")[2] == short):
-                return name, str(value)
-        return name, short
+    def _tags(self, node: Mapping[str, JSON], ref: SchemaRef, kind: str) -> list[tuple[str, str] | None]:
+        """For each branch the discriminator property and a value that leads there, if one is known."""
+        found = self._schemas.discriminators.find(ref, node, kind)
+        if found is None:
+            return [None] * len(node[kind])
+        return [(found.property, names[0]) if names else None for names in found.names]
+
+
+def _inherited_tag(node: Mapping[str, JSON], whole: SchemaRef) -> tuple[str, str] | None:
+    """The discriminator of a parent that ``whole`` inherits by ``allOf``, and the value for ``whole``."""
+    stated = node.get("discriminator")
+    if isinstance(stated, str):  # 2.0
+        stated = {"propertyName": stated}
+    if not isinstance(stated, dict) or not isinstance(name := stated.get("propertyName"), str):
+        return None
+    called = implicit_name(whole)
+    mapping = stated.get("mapping")
+    if isinstance(mapping, dict) and mapping:
+        own = (value for value, ref in mapping.items() if str(ref).rpartition("/")[2] == called)
+        return name, str(next(own, next(iter(mapping))))
+    is_named = whole.rpartition("/")[0].endswith(("/schemas", "/definitions", "/$defs"))
+    return (name, called) if is_named else None

@@ -8,9 +8,16 @@ once and shared by every validator that needs it. On the way
   ``id``, which would move the base of references in Draft 4);
 - ``nullable`` becomes what it means in ``type`` and ``enum``;
 - formats of numbers become bounds;
-- ``readOnly`` (or ``writeOnly``) properties become impossible and not required.
+- ``readOnly`` (or ``writeOnly``) properties become impossible and not required;
+- a ``discriminator`` pins each branch to the values that lead to it, by one more
+  ``allOf`` of the branch.
 
-Structure is kept, so that a path into a definition is a path into its source.
+But for these pins structure is kept, so that a path into a definition is a path
+into its source.
+
+Not everybody reads a schema like that: ``format`` may be an annotation, and the
+discriminator a hint. Where that can turn a valid value into an invalid one, a
+bundle says which other ``readings`` there are.
 """
 
 from __future__ import annotations
@@ -20,23 +27,26 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mockserver.plan import JSON, Dialect, SchemaRef
+from mockserver.schema.discriminators import IMPOSSIBLE, Discriminators
 from mockserver.schema.errors import SchemaError
 from mockserver.schema.formats import within_range
+from mockserver.schema.hiding import NONE, Hiding, Names
 from mockserver.schema.keywords import IN_PLACE, is_draft_4, is_nullable, keywords
 from mockserver.schema.patterns import strict
 from mockserver.schema.pointers import escape
 from mockserver.schema.references import References
 
 Direction = Literal["request", "response"]
-Names = frozenset[str]
-
 FLAGS: dict[Direction, str] = {"request": "readOnly", "response": "writeOnly"}
 """The keyword that hides a property from a direction."""
-
-IMPOSSIBLE: JSON = {"not": {}}
-NONE: Names = frozenset()
+Reading = Literal["meant", "plain", "loose"]
+"""As OpenAPI means it; without discriminators; without formats too."""
 REFUSE_NULL = frozenset(("allOf", "anyOf", "oneOf", "not"))
 """Beside these, admitting null to ``type`` is not enough to admit it."""
+PINNED = "discriminator of branches"
+"""Among the keywords of a definition: that one of its discriminators chooses among branches."""
+_FRAGILE = frozenset(("oneOf", "not", "if", "maxContains"))
+"""Under these, a part that asserts more may let the whole assert less."""
 
 
 @dataclass(slots=True, eq=False)
@@ -54,6 +64,8 @@ class Definition:
     """Base URI of the JSON Schema resource, where dynamic references are about."""
     anchor: str = ""
     needs: list[Definition] = field(default_factory=list)
+    keywords: set[str] = field(default_factory=set)
+    """All that are used in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,8 @@ class Bundle:
 
     schema: JSON
     sources: dict[str, SchemaRef]
+    readings: tuple[Reading, ...] = ()
+    """The other readings that may come to other verdicts."""
 
 
 class _DynamicError(Exception):
@@ -69,20 +83,23 @@ class _DynamicError(Exception):
 
 
 class Closure:
-    """Bundles for one direction of one document. Definitions are kept between bundles."""
+    """Bundles for one direction and reading of one document. Definitions are kept between bundles."""
 
-    def __init__(self, references: References, dialect: Dialect, direction: Direction) -> None:
+    def __init__(
+        self, references: References, dialect: Dialect, direction: Direction, reading: Reading = "meant"
+    ) -> None:
         self._references = references
+        self._reading: Reading = reading
+        self._discriminators = Discriminators(references)
         self._dialect = dialect
         self._draft_4 = is_draft_4(dialect)
         self._keywords = keywords(dialect)
-        self._flag = FLAGS[direction]
+        self.hiding = Hiding(references, FLAGS[direction], draft_4=self._draft_4)
         self._container = "definitions" if self._draft_4 else "$defs"
         self._definitions: dict[tuple[SchemaRef, Names, bool, str], Definition] = {}
         self._resources: dict[str, str] = {}
-        self._hidden: dict[SchemaRef, Names] = {}
         self._dynamic = False
-        self._transform: dict[str, Callable[[SchemaRef, JSON, Names, list[Definition]], JSON]] = {
+        self._transform: dict[str, Callable[[SchemaRef, JSON, Names, Definition], JSON]] = {
             "schema": self._schema,
             "list": self._list,
             "map": self._map,
@@ -101,11 +118,6 @@ class Closure:
         except RecursionError:
             raise SchemaError(ref, "the schema is nested too deeply") from None
 
-    def hidden(self, ref: SchemaRef) -> Names:
-        """The properties that the schema at ``ref`` hides from the direction."""
-        place = self._references.follow(ref)
-        return self._hides(place.ref, place.node) if isinstance(place.node, dict) else NONE
-
     def _bundle(self, ref: SchemaRef) -> Bundle:
         root = self._define(ref, NONE)
         reached: dict[str, Definition] = {}
@@ -118,7 +130,9 @@ class Closure:
                     self._fill(definition)
                 stack.extend(definition.needs)
         sources = {each.name: each.source for each in reached.values()}
-        return Bundle({"$ref": self._link(root), self._container: self._layout(reached)}, sources)
+        used = set().union(*(each.keywords for each in reached.values()))
+        schema = {"$ref": self._link(root), self._container: self._layout(reached)}
+        return Bundle(schema, sources, _other_readings(used))
 
     def _layout(self, reached: dict[str, Definition]) -> dict[str, JSON]:
         if not self._dynamic:
@@ -150,32 +164,32 @@ class Closure:
 
     def _fill(self, definition: Definition) -> None:
         node = self._references.place(definition.source).node
-        needs: list[Definition] = []
+        definition.needs.clear()
         if definition.inner:
             node = {key: value for key, value in node.items() if key not in ("nullable", "x-nullable")}
-        schema = self._schema(definition.source, node, definition.hidden, needs)
+        schema = self._schema(definition.source, node, definition.hidden, definition)
         if self._dynamic:
             dynamic = self._references.index.dynamic.get(definition.resource, {})
-            needs.extend(self._define(ref, NONE, anchor=anchor) for anchor, ref in dynamic.items())
+            definition.needs.extend(self._define(ref, NONE, anchor=anchor) for anchor, ref in dynamic.items())
         if isinstance(schema, bool) and definition.anchor:
             schema = {} if schema else IMPOSSIBLE
-        definition.needs, definition.schema = needs, schema
+        definition.schema = schema
 
-    def _schema(self, at: SchemaRef, node: JSON, inherited: Names, needs: list[Definition]) -> JSON:
+    def _schema(self, at: SchemaRef, node: JSON, inherited: Names, into: Definition) -> JSON:
         if isinstance(node, bool):
             return node if not self._draft_4 else {} if node else IMPOSSIBLE
         if not isinstance(node, dict):
             raise SchemaError(at, "this is not a schema")
         out: dict[str, JSON] = {}
-        hidden = inherited | self._hides(at, node)
+        hidden = inherited | self.hiding.names(at, node)
         for keyword in ("$ref", "$dynamicRef"):
             if isinstance(target := node.get(keyword), str) and (keyword == "$ref" or not self._draft_4):
-                out.update(self._reference(at, keyword, target, hidden, needs))
+                out.update(self._reference(at, keyword, target, hidden, into))
         if out and self._draft_4:
             return out  # siblings of $ref are ignored
         if is_nullable(node, self._dialect) and not REFUSE_NULL.isdisjoint(node):
             inner = self._define(at, inherited, inner=True)
-            needs.append(inner)
+            into.needs.append(inner)
             return {"anyOf": [{"type": "null"}, {"$ref": self._link(inner)}]}
         for keyword, value in node.items():
             kind = self._keywords.get(keyword)
@@ -183,27 +197,42 @@ class Closure:
                 out[keyword] = value
             elif kind is not None:
                 passed = hidden if keyword in IN_PLACE else NONE
-                out[keyword] = self._transform[kind](f"{at}/{keyword}", value, passed, needs)
+                out[keyword] = self._transform[kind](f"{at}/{keyword}", value, passed, into)
+        into.keywords.update(node)
         self._settle(node, out, hidden)
+        if "discriminator" in node and self._reading == "meant":
+            self._pin(at, node, out, into)
         return out
 
-    def _list(self, at: SchemaRef, nodes: JSON, hidden: Names, needs: list[Definition]) -> JSON:
+    def _pin(self, at: SchemaRef, node: dict[str, JSON], out: dict[str, JSON], into: Definition) -> None:
+        """Let each branch take only what the discriminator means for it."""
+        for keyword in ("oneOf", "anyOf"):
+            discriminator = self._discriminators.find(at, node, keyword)
+            if discriminator is None:
+                continue
+            into.keywords.add(PINNED)
+            for i, branch in enumerate(out[keyword]):
+                pin = discriminator.pin(i)
+                if pin is not None and self._draft_4:
+                    out[keyword][i] = {"allOf": [branch, pin]}
+                elif pin is not None:
+                    out[keyword][i] = {**branch, "allOf": [*branch.get("allOf", ()), pin]}
+
+    def _list(self, at: SchemaRef, nodes: JSON, hidden: Names, into: Definition) -> JSON:
         if not isinstance(nodes, list):
             return nodes  # malformed: the meta-schema tells
-        return [self._schema(f"{at}/{i}", node, hidden, needs) for i, node in enumerate(nodes)]
+        return [self._schema(f"{at}/{i}", node, hidden, into) for i, node in enumerate(nodes)]
 
-    def _map(self, at: SchemaRef, nodes: JSON, hidden: Names, needs: list[Definition]) -> JSON:
+    def _map(self, at: SchemaRef, nodes: JSON, hidden: Names, into: Definition) -> JSON:
         if not isinstance(nodes, dict):
             return nodes
         return {
-            name: each
-            if isinstance(each, list)
-            else self._schema(f"{at}/{escape(name)}", each, hidden, needs)
+            name: each if isinstance(each, list) else self._schema(f"{at}/{escape(name)}", each, hidden, into)
             for name, each in nodes.items()
         }
 
     def _reference(
-        self, at: SchemaRef, keyword: str, target: str, hidden: Names, needs: list[Definition]
+        self, at: SchemaRef, keyword: str, target: str, hidden: Names, into: Definition
     ) -> Iterator[tuple[str, str]]:
         ref = self._references.resolve(at, target)
         anchor = target.partition("#")[2]
@@ -213,11 +242,11 @@ class Closure:
                 if not self._dynamic:
                     raise _DynamicError
                 definition = self._define(ref, NONE, anchor=anchor)
-                needs.append(definition)
+                into.needs.append(definition)
                 yield "$dynamicRef", f"urn:{self._resources[definition.resource]}#{anchor}"
                 return
         definition = self._define(ref, hidden)
-        needs.append(definition)
+        into.needs.append(definition)
         yield "$ref", self._link(definition)
 
     def _settle(self, node: dict[str, JSON], out: dict[str, JSON], hidden: Names) -> None:
@@ -236,44 +265,19 @@ class Closure:
                 out["type"] = "string"
             if is_nullable(node, self._dialect):
                 _admit_null(out)
+        if self._reading == "loose":
+            out.pop("format", None)
         within_range(out, draft_4=self._draft_4)
         if isinstance(pattern := out.get("pattern"), str):
             out["pattern"] = strict(pattern)
         if isinstance(patterned := out.get("patternProperties"), dict):
             out["patternProperties"] = {strict(name): each for name, each in patterned.items()}
 
-    def _hides(self, at: SchemaRef, node: dict[str, JSON]) -> Names:
-        """The properties that a schema, or a part of its ``allOf``, hides from this direction."""
-        known = self._hidden.get(at)
-        if known is not None:
-            return known
-        self._hidden[at] = NONE  # ends a ring of allOf
-        names: set[str] = set()
-        if isinstance(properties := node.get("properties"), dict):
-            under = f"{at}/properties"
-            names.update(
-                name for name, each in properties.items() if self._is_flagged(f"{under}/{escape(name)}", each)
-            )
-        if isinstance(parts := node.get("allOf"), list):
-            for i in range(len(parts)):
-                names |= self.hidden(f"{at}/allOf/{i}")
-        if not self._draft_4 and isinstance(node.get("$ref"), str):
-            names |= self.hidden(self._references.resolve(at, node["$ref"]))
-        found = self._hidden[at] = frozenset(names) if names else NONE
-        return found
 
-    def _is_flagged(self, at: SchemaRef, node: JSON, depth: int = 0) -> bool:
-        if not isinstance(node, dict) or depth > 8:
-            return False
-        if node.get(self._flag) is True:
-            return True
-        if isinstance(target := node.get("$ref"), str):
-            place = self._references.follow(self._references.resolve(at, target))
-            return self._is_flagged(place.ref, place.node, depth + 1)
-        parts = node.get("allOf")
-        return isinstance(parts, list) and any(
-            self._is_flagged(f"{at}/allOf/{i}", part, depth + 1) for i, part in enumerate(parts)
-        )
+def _other_readings(used: set[str]) -> tuple[Reading, ...]:
+    """Those that may come to another verdict on a schema of these keywords."""
+    plain: tuple[Reading, ...] = ("plain",) if PINNED in used else ()
+    return (*plain, "loose") if "format" in used and not _FRAGILE.isdisjoint(used) else plain
 
 
 def _admit_null(schema: dict[str, JSON]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from mockserver.plan import JSON, Dialect, SchemaRef
-from mockserver.schema.closure import FLAGS, Closure, Direction
+from mockserver.schema.closure import FLAGS, Closure, Direction, Reading
+from mockserver.schema.discriminators import Discriminators
 from mockserver.schema.keywords import is_draft_4
 from mockserver.schema.references import References
 from mockserver.schema.validator import Validator
@@ -17,10 +18,9 @@ class Schemas:
     def __init__(self, trees: Mapping[str, JSON], dialect: Dialect) -> None:
         self.dialect: Dialect = dialect
         self._references = References(trees, dialect)
-        self._closures: dict[Direction, Closure] = {
-            direction: Closure(self._references, dialect, direction) for direction in FLAGS
-        }
-        self._validators: dict[tuple[SchemaRef, Direction], Validator] = {}
+        self.discriminators = Discriminators(self._references)
+        self._closures: dict[tuple[Direction, Reading], Closure] = {}
+        self._validators: dict[tuple[SchemaRef, Direction, Reading], Validator] = {}
 
     def lookup(self, ref: SchemaRef) -> tuple[JSON, SchemaRef]:
         """Follow references to a schema that is more than a ``$ref``, and tell where it stands.
@@ -53,17 +53,34 @@ class Schemas:
 
     def hidden(self, ref: SchemaRef, direction: Direction) -> frozenset[str]:
         """The properties that the schema at ``ref`` keeps from a direction by readOnly or writeOnly."""
-        return self._closures[direction].hidden(ref)
+        return self._closure(direction, "meant").hiding.of(ref)
 
-    def validator(self, ref: SchemaRef, direction: Direction) -> Validator:
+    def validator(self, ref: SchemaRef, direction: Direction, reading: Reading = "meant") -> Validator:
         """The validator of the schema at ``ref``. Raises SchemaError if it cannot be one."""
-        validator = self._validators.get((ref, direction))
+        validator = self._validators.get((ref, direction, reading))
         if validator is None:
-            validator = self._validators[ref, direction] = Validator(
+            validator = self._validators[ref, direction, reading] = Validator(
                 ref,
-                self._closures[direction].bundle(ref),
+                self._closure(direction, reading).bundle(ref),
                 self._references,
                 draft_4=is_draft_4(self.dialect),
                 flag=FLAGS[direction],
             )
         return validator
+
+    def validators(self, ref: SchemaRef, direction: Direction) -> Iterator[Validator]:
+        """A validator for each way to read the schema at ``ref``, as it is meant first.
+
+        What they all take is valid to whoever looks, whether he asserts formats
+        and heeds discriminators or not. Raises SchemaError as ``validator`` does.
+        """
+        meant = self.validator(ref, direction)
+        yield meant
+        yield from (self.validator(ref, direction, reading) for reading in meant.readings)
+
+    def _closure(self, direction: Direction, reading: Reading) -> Closure:
+        closure = self._closures.get((direction, reading))
+        if closure is None:
+            closure = Closure(self._references, self.dialect, direction, reading)
+            self._closures[direction, reading] = closure
+        return closure

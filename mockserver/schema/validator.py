@@ -49,7 +49,7 @@ class Validator:
     nesting, as json and msgspec do: 10,000 levels exhaust the stack.
     """
 
-    __slots__ = ("_errors", "_flag", "_references", "_sources", "is_valid")
+    __slots__ = ("_errors", "_flag", "_references", "_sources", "is_valid", "readings")
 
     is_valid: Callable[[JSON], bool]
 
@@ -62,6 +62,7 @@ class Validator:
 
         self._references = references
         self._sources = bundle.sources
+        self.readings = bundle.readings
         self._flag = flag
         try:
             compiled = (Draft4Validator if draft_4 else Draft202012Validator)(
@@ -88,11 +89,33 @@ class Validator:
 
     def _tell(self, errors: Iterable[ValidationError]) -> Iterator[SchemaViolation]:
         for error in errors:
-            branch = self._branch_meant(error)
+            branch = self._branch_named(error) or self._branch_meant(error)
             if branch is None:
                 yield self._violation(error)
             else:
                 yield from self._tell(branch)
+
+    def _branch_named(self, error: ValidationError) -> list[ValidationError] | None:
+        """The errors of the branch that the discriminator leads to; of all, if it leads to none."""
+        branches: list[list[ValidationError]] = getattr(error.kind, "context", None) or []
+        pins = [[each for each in branch if self._discriminator(each)] for branch in branches]
+        if not any(pins):
+            return None
+        named = [branch for branch, pinned in zip(branches, pins, strict=True) if not pinned]
+        if named:
+            return named[0] if len(named) == 1 and named[0] else None
+        return pins[0][:1]
+
+    def _discriminator(self, error: ValidationError) -> SchemaRef | None:
+        """The discriminator whose pin of a branch the error is about."""
+        path = error.schema_path
+        for i, token in enumerate(path[:-4]):
+            # The pin is the one part of a bundle that the document does not have
+            if token in ("oneOf", "anyOf") and path[i + 2] == "allOf":
+                parent, pin = self._place(path[:i]), self._place(path[: i + 4])
+                if parent and pin and not self._existing(pin):
+                    return self._existing(f"{parent}/discriminator")
+        return None
 
     def _branch_meant(self, error: ValidationError) -> list[ValidationError] | None:
         """The errors of the one branch of ``anyOf`` or ``oneOf`` that is for this type of value.
@@ -119,6 +142,8 @@ class Validator:
         keyword, schema = self._keyword(error)
         if keyword == self._flag:
             message = f"The property is {keyword} and cannot be part of this message"
+        elif keyword == "discriminator":
+            message = f"{message}: the discriminator leads to no schema"
         expected = self._references.place(schema).node if schema else None
         at = pointer(error.instance_path)
         return SchemaViolation(at, keyword, message, error.instance, expected, schema)
@@ -126,6 +151,8 @@ class Validator:
     def _keyword(self, error: ValidationError) -> tuple[str, SchemaRef]:
         """The keyword that failed and its place, in terms of the document as written."""
         tokens = error.schema_path
+        if discriminator := self._discriminator(error):
+            return "discriminator", discriminator
         if schema := self._place_of_keyword(error):
             named = [str(each) for each in tokens if each in DRAFT_2020_12 or each in DRAFT_4]
             return named[-1] if named else error.kind.name, schema

@@ -7,7 +7,7 @@ over here, and told by ``faults``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Literal
@@ -107,7 +107,7 @@ class Values:
         if ref is None:
             return True
         try:
-            return self._schemas.validator(ref, "response").is_valid(value)
+            return all(each.is_valid(value) for each in self._fakes.validators(ref))
         except (SchemaError, ValueError):  # ValueError: what is no JSON, or nested too deeply
             return False
 
@@ -148,15 +148,17 @@ class Values:
                 return
             violations: Iterable[SchemaViolation] = slot.codec.judge(raw).violations
         elif slot.item_schema is not None and isinstance(value, list):
-            validator = self._schemas.validator(slot.item_schema, "response")
-            violations = chain.from_iterable(validator.violations(each) for each in value)
+            item_schema = slot.item_schema
+            violations = chain.from_iterable(self._violations(each, item_schema) for each in value)
         else:
-            refs = [slot.schema] if slot.schema else []
-            violations = chain.from_iterable(
-                self._schemas.validator(ref, "response").violations(value) for ref in refs
-            )
+            violations = self._violations(value, slot.schema) if slot.schema else ()
         for each in violations:
             yield f"{each.pointer or 'value'}: {each.message}"
+
+    def _violations(self, value: JSON, ref: SchemaRef) -> Sequence[SchemaViolation]:
+        """In the first reading that the value breaks."""
+        found = (each.violations(value) for each in self._fakes.validators(ref))
+        return next((each for each in found if each), ())
 
 
 def _meaning(example: Example, slot: Slot) -> JSON:
