@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mockserver.compile.nodes import Node, Report
-from mockserver.compile.specification import quoted
+from mockserver.compile.source import quoted
 from mockserver.compile.steps import read_duration, read_fault
 from mockserver.errors import MockServerError
 from mockserver.plan import JSON, AnswerRecipe, Document, MediaType, Operation, Response, State

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from mockserver.compile.references import ROOT
-from mockserver.compile.specification import quoted
+from mockserver.compile.source import quoted
 from mockserver.plan import (
     JSON,
     Encoding,

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 import yaml
@@ -87,6 +88,11 @@ def parts(pointer: str) -> list[str]:
 def escape(part: str) -> str:
     """One reference token, escaped for an RFC 6901 pointer."""
     return part.replace("~", "~0").replace("/", "~1")
+
+
+def quoted(part: str) -> str:
+    """One reference token as it stands in a URI fragment (RFC 6901 section 6)."""
+    return quote(escape(part), safe="~!$&'()*+,;=:@")
 
 
 def _child(node: yaml.Node, part: str) -> tuple[yaml.Node, yaml.Node] | None:

@@ -14,14 +14,13 @@ import warnings
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote
 
 from mockserver.compile.references import Trees
-from mockserver.compile.source import escape
+from mockserver.compile.source import quoted
 from mockserver.plan import JSON, SchemaRef
 
 with warnings.catch_warnings():
-    # What Connexion's imports advise (RefResolver, Starlette's test client) is for Connexion, not for our users,
+    # What the imports advise (RefResolver, Starlette's test client) is for Connexion, not our users,
     # who may have made errors of all warnings.
     warnings.simplefilter("ignore")
     from connexion.operations import AbstractOperation
@@ -171,8 +170,3 @@ class Swagger2(_FromTrees, Swagger2Specification):
 
     def get_path_params(self, path: str) -> list[dict[str, Any]]:
         return self.reader.path_parameters(path, swagger=True)
-
-
-def quoted(part: str) -> str:
-    """One reference token as it stands in a URI fragment (RFC 6901 section 6)."""
-    return quote(escape(part), safe="~!$&'()*+,;=:@")
