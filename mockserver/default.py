@@ -10,3 +10,5 @@ _ROOT = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent
 
 DOCUMENT = _ROOT / "openapi" / "certificate-request.yaml"
 SCENARIOS = _ROOT / "scenarios" / "certificate-request.yaml"
+ADMIN_DOCUMENT = _ROOT / "openapi" / "admin.yaml"
+"""The control plane's own document."""

@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import mockserver
-from mockserver.compile.document import Loaded, load
+from mockserver.compile.document import Loaded, load, load_text
 from mockserver.compile.inspection import inspect_document
 from mockserver.compile.nodes import Report
 from mockserver.compile.references import Gate
 from mockserver.compile.rehearsal import rehearse
 from mockserver.compile.scenario_file import Draft, read_scenario_file
-from mockserver.compile.source import Source, SourceFault, read
+from mockserver.compile.source import Source, SourceFault, parse, read
 from mockserver.errors import CompileError, Diagnostic, Location
+from mockserver.inputs import Compiled, Inputs, digest, scenario_files
 from mockserver.plan import Plan
 from mockserver.serve.service import Service
 
-_SCENARIO_FILES = (".yaml", ".yml", ".json")
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """What a Plan is made from. ``scenarios`` are files, or folders of them."""
-
-    documents: tuple[Path, ...]
-    scenarios: tuple[Path, ...] = ()
-    seed: str = "0"
-    allow_remote: bool = False
-    ref_root: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A Plan, the warnings that came with it, and every file it was made from with its text's digest."""
-
-    plan: Plan
-    warnings: tuple[Diagnostic, ...] = ()
-    files: dict[str, str] = field(default_factory=dict)
+__all__ = ["Compiled", "Inputs", "compile_plan", "inspect_inputs", "scenario_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +54,7 @@ def compile_plan(inputs: Inputs, *, quick: bool = True, progress: Progress = _si
         resources=tuple(draft.resource for draft in parts.drafts),
         seed=inputs.seed,
     )
-    return Compiled(plan, tuple(report.found), {source.name: digest(source.text) for source in texts})
+    return Compiled(plan, tuple(report.found), {source.name: _digest(source) for source in texts})
 
 
 def inspect_inputs(inputs: Inputs, *, progress: Progress = _silent) -> tuple[Diagnostic, ...]:
@@ -90,7 +69,7 @@ def inspect_inputs(inputs: Inputs, *, progress: Progress = _silent) -> tuple[Dia
 def _read(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) -> _Parts:
     loaded = _load(inputs, report, quick=quick, progress=progress)
     services = [Service(each.document, inputs.seed) for each in loaded]
-    sources = list(_scenario_sources(inputs.scenarios, report))
+    sources = list(_scenario_sources(inputs, report))
     drafts: list[Draft] = []
     if loaded:
         pairs = [(each, service.schemas) for each, service in zip(loaded, services, strict=True)]
@@ -104,14 +83,13 @@ def _read(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) ->
     return _Parts(loaded, services, sources, drafts)
 
 
-def digest(text: str) -> str:
-    """A short hash of a text, by which inputs are told apart."""
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+def _digest(source: Source) -> str:
+    return digest(source.text.encode("utf-8", "surrogatepass"))
 
 
 def _hash(sources: Iterable[Source], seed: str) -> str:
-    parts = [mockserver.__version__, seed, *(f"{source.name}={digest(source.text)}" for source in sources)]
-    return digest("\n".join(parts))[:16]
+    parts = [mockserver.__version__, seed, *(f"{source.name}={_digest(source)}" for source in sources)]
+    return digest("\n".join(parts).encode("utf-8", "surrogatepass"))[:16]
 
 
 def _load(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) -> list[Loaded]:
@@ -119,7 +97,10 @@ def _load(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) ->
     for path in inputs.documents:
         progress(f"reading {os.path.relpath(path)}")
         gate = Gate(inputs.ref_root or path.parent, inputs.allow_remote)
-        found, diagnostics = load(path, gate, quick=quick)
+        if path in inputs.texts:
+            found, diagnostics = load_text(inputs.texts[path], path.name, quick=quick)
+        else:
+            found, diagnostics = load(path, gate, quick=quick)
         report.found += diagnostics
         if found is not None:
             loaded.append(found)
@@ -138,23 +119,19 @@ def _load(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) ->
     return loaded
 
 
-def _scenario_sources(paths: Sequence[Path], report: Report) -> Iterable[Source]:
-    for path in paths:
-        files = [path]
-        if path.is_dir():
-            files = sorted(
-                each
-                for each in path.iterdir()
-                if each.suffix in _SCENARIO_FILES and ".schema." not in each.name
-            )
-            if not files:
-                where = Location(os.path.relpath(path))
-                report.found.append(
-                    Diagnostic("S103", "holds no scenario file", where, "put .yaml files in it.")
-                )
+def _scenario_sources(inputs: Inputs, report: Report) -> Iterable[Source]:
+    for path in inputs.scenarios:
+        files = scenario_files(path)
+        if not files:
+            where = Location(os.path.relpath(path))
+            report.found.append(Diagnostic("S103", "holds no scenario file", where, "put .yaml files in it."))
         for file in files:
             try:
-                yield read(file, os.path.relpath(file), "scenario file")
+                name = os.path.relpath(file)
+                if file in inputs.texts:
+                    yield parse(inputs.texts[file], name, "scenario file")
+                else:
+                    yield read(file, name, "scenario file")
             except SourceFault as fault:
                 report.found.append(fault.diagnostic)
 

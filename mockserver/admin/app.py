@@ -1,0 +1,110 @@
+"""The Connexion application: ``openapi/admin.yaml`` bound to the endpoints that answer it."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flask
+from jsonschema import ValidationError
+from jsonschema.exceptions import best_match
+
+with warnings.catch_warnings():
+    # Connexion imports a test client that Starlette has deprecated; no one here uses it.
+    warnings.simplefilter("ignore")
+    import connexion
+    from connexion.exceptions import ProblemException
+    from connexion.resolver import Resolver
+    from connexion.validators import VALIDATOR_MAP
+    from connexion.validators.json import JSONRequestBodyValidator
+    from connexion.validators.parameter import ParameterValidator
+
+from mockserver import default
+from mockserver.admin import pages
+from mockserver.admin.exchange import answering
+from mockserver.media.json import decode_json
+from mockserver.media.malformed import Malformed
+from mockserver.serve import problem
+from mockserver.serve.engine import ADMIN
+from mockserver.serve.routing import Router
+
+Endpoint = Callable[..., flask.Response]
+
+
+def build(nouns: Mapping[str, object]) -> tuple[Any, Router[str]]:
+    """An ASGI application, and the router of its paths.
+
+    ``operationId: requests.find`` is answered by the method ``find`` of ``nouns["requests"]``.
+    """
+    logging.getLogger("connexion").setLevel(logging.CRITICAL)  # its warnings are the client's faults
+
+    def endpoint(operation_id: str) -> Endpoint:
+        noun, _, verb = operation_id.partition(".")
+        return _answered_before if noun == "plane" else answering(getattr(nouns[noun], verb))
+
+    app = connexion.FlaskApp(
+        __name__,
+        resolver=Resolver(endpoint),
+        strict_validation=True,
+        validator_map={
+            "parameter": _Parameters,
+            "body": {**VALIDATOR_MAP["body"], "application/json": _Body},
+        },
+    )
+    app.add_api(default.ADMIN_DOCUMENT, base_path=ADMIN)
+    app.add_error_handler(ProblemException, _told)
+    paths = pages.document()["paths"]
+    targets = ((verb.upper(), path, path) for path, item in paths.items() for verb in item)
+    return app, Router(targets, [ADMIN])
+
+
+def _answered_before() -> flask.Response:
+    """The plane answers these itself: health at once, events without an end. They do not come here."""
+    raise AssertionError
+
+
+def _told(_: object, error: ProblemException) -> connexion.lifecycle.ConnexionResponse:
+    """Connexion's problems in this server's words."""
+    body = problem.details(error.status, str(error.detail), members=error.ext)
+    return connexion.lifecycle.ConnexionResponse(
+        status_code=error.status,
+        content_type=problem.CONTENT_TYPE,
+        mimetype=problem.CONTENT_TYPE,
+        body=problem.answer(body, "").body,
+    )
+
+
+class _Body(JSONRequestBodyValidator):  # type: ignore[misc]  # Connexion has no types
+    """Bodies of bounded depth, and faults that say where."""
+
+    async def _parse(self, stream: Any, scope: Any) -> Any:
+        data = b"".join([chunk async for chunk in stream])
+        if not data:
+            return None
+        value = decode_json(data)
+        if isinstance(value, Malformed):
+            raise ProblemException(status=400, detail=value.message, ext={"pointer": ""})
+        return value
+
+    def _validate(self, body: Any) -> None:
+        if body is None and not self._required:
+            return
+        error = best_match(self._validator.iter_errors(body))
+        if isinstance(error, ValidationError):
+            steps = list(error.absolute_path)
+            if error.validator == "additionalProperties":
+                steps += [name for name in error.instance if name not in error.schema["properties"]][:1]
+            pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+            detail = problem.shortened(error.message, 500)
+            raise ProblemException(status=400, detail=detail, ext={"pointer": pointer})
+
+
+class _Parameters(ParameterValidator):  # type: ignore[misc]
+    """One sentence for a parameter that is wrong, instead of a page."""
+
+    @staticmethod
+    def validate_parameter(parameter_type: str, value: Any, param: Any, param_name: str | None = None) -> Any:
+        said = ParameterValidator.validate_parameter(parameter_type, value, param, param_name)
+        return f"{parameter_type} parameter {param['name']}: {said.splitlines()[0]}" if said else None

@@ -1,0 +1,163 @@
+"""Calls as JSON: WireMock's serve events, with what only this server knows under ``mock``."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cached_property
+from urllib.parse import parse_qsl, unquote
+
+from mockserver.plan import JSON
+from mockserver.serve import matching, problem
+from mockserver.serve.clock import iso
+from mockserver.serve.journal import Call, Cut
+
+_ID = re.compile(r"([0-9a-f]{8})-0000-4000-8000-([0-9a-f]{12})$")
+
+
+def call_id(namespace: str, number: int) -> str:
+    """A UUID, as WireMock's clients expect, that says which call of which namespace it is."""
+    return f"{_mark(namespace)}-0000-4000-8000-{number:012x}"
+
+
+def call_number(namespace: str, text: str) -> int | None:
+    """The number of a call of ``namespace`` by its id; None where the id is none of its."""
+    found = _ID.match(text.lower())
+    return int(found[2], 16) if found and found[1] == _mark(namespace) else None
+
+
+def _mark(namespace: str) -> str:
+    return hashlib.blake2b(namespace.encode(), digest_size=4).hexdigest()
+
+
+class Reading:
+    """A call's parts, decoded as patterns look at them; each when first asked for."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.request = call.request
+
+    @property
+    def path(self) -> str:
+        return self.request.raw_path
+
+    @cached_property
+    def query(self) -> dict[str, list[str]]:
+        return _fields(self.request.query_string)
+
+    @cached_property
+    def form(self) -> dict[str, list[str]]:
+        return _fields(self.body)
+
+    @cached_property
+    def cookies(self) -> dict[str, str]:
+        return matching.cookies(self.request)
+
+    @cached_property
+    def body(self) -> str:
+        return self.request.body.decode("utf-8", "replace")
+
+    @cached_property
+    def credentials(self) -> tuple[str, str] | None:
+        """User and password of ``Authorization: Basic``."""
+        scheme, _, token = self.request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "basic":
+            return None
+        try:
+            user, separator, password = base64.b64decode(token).decode("utf-8", "replace").partition(":")
+        except ValueError:
+            return None
+        return (user, password) if separator else None
+
+
+def _fields(text: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True, errors="replace"):
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def request_json(call: Call) -> dict[str, JSON]:
+    """WireMock's LoggedRequest."""
+    reading, request = Reading(call), call.request
+    host = request.headers.get("host", "")
+    shown: dict[str, JSON] = {
+        "url": call.url,
+        "absoluteUrl": f"http://{host}{call.url}" if host else call.url,
+        "method": request.method,
+        "clientIp": "",
+        "headers": request.headers,
+        "cookies": reading.cookies,
+        "queryParams": {name: {"key": name, "values": each} for name, each in reading.query.items()},
+        "browserProxyRequest": False,
+        "loggedDate": call.when,
+        "loggedDateString": iso(call.when),
+        "body": reading.body,
+        "bodyAsBase64": base64.b64encode(request.body).decode(),
+    }
+    if isinstance(request.body, Cut):
+        shown["bodyLength"] = request.body.length
+    return shown
+
+
+def event_json(namespace: str, call: Call) -> dict[str, JSON]:
+    """WireMock's ServeEvent."""
+    answer = call.answer
+    headers: dict[str, str] = {}
+    for name, value in answer.headers:
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    response: dict[str, JSON] = {
+        "status": answer.status,
+        "headers": headers,
+        "body": answer.body.decode("utf-8", "replace"),
+        "bodyAsBase64": base64.b64encode(answer.body).decode(),
+    }
+    if isinstance(answer.body, Cut):
+        response["bodyLength"] = answer.body.length
+    milliseconds = round(call.seconds * 1000, 3)
+    return {
+        "id": call_id(namespace, call.number),
+        "request": request_json(call),
+        "responseDefinition": {"status": answer.status, "fromConfiguredStub": bool(answer.operation)},
+        "response": response,
+        "wasMatched": bool(answer.operation),
+        "timing": {
+            "addedDelay": answer.delay,
+            "processTime": milliseconds,
+            "totalTime": round(milliseconds + answer.delay, 3),
+        },
+        "mock": {
+            "namespace": namespace,
+            "number": call.number,
+            "operation": answer.operation,
+            "resource": answer.resource,
+            "key": answer.key,
+            "decision": answer.decision,
+            "scenario": call.decided("scenario"),
+            "state": call.decided("state"),
+            "fault": answer.fault,
+            "diagnostics": problem.listed(answer.violations),
+        },
+    }
+
+
+def summary_json(namespace: str, call: Call) -> dict[str, JSON]:
+    """A call on one line: for near misses and events."""
+    answer = call.answer
+    return {
+        "id": call_id(namespace, call.number),
+        "when": iso(call.when),
+        "method": call.request.method,
+        "url": problem.shortened(call.url, 1000),
+        "status": answer.status,
+        "operation": answer.operation,
+        "resource": answer.resource,
+        "key": answer.key,
+        "decision": answer.decision,
+    }
+
+
+def segments(path: str) -> list[str]:
+    """The segments of a raw path, each decoded."""
+    return [unquote(segment, errors="replace") for segment in path.split("/")]

@@ -1,0 +1,56 @@
+"""The one way from the control plane's threads to what the engine serves.
+
+The engine's state belongs to the thread of its event loop: that is what makes
+its counts exact. Whoever wants to read or change it hands a function over, and
+the loop runs it between two requests, as one atomic step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+from mockserver.admin.faults import ControlError
+from mockserver.serve.engine import Engine
+from mockserver.serve.world import World
+
+Result = TypeVar("Result")
+_PATIENCE = 60.0
+
+
+class Control:
+    """Runs functions on the engine's loop. Made there."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+
+    def run(self, work: Callable[[], Result]) -> Result:
+        """What ``work`` returns or raises. Waits, unless this is the loop's own thread."""
+        if threading.get_ident() == self._thread:
+            return work()
+        done: Future[Result] = Future()
+
+        def step() -> None:
+            try:
+                done.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for it
+                done.set_exception(error)
+
+        self._loop.call_soon_threadsafe(step)
+        return done.result(_PATIENCE)
+
+    def world(self, name: str) -> World:
+        """The namespace of that name, made if need be. On the loop only."""
+        world = self.engine.worlds.find(name)
+        if world is None:
+            raise ControlError(400, f"X-Mock-Namespace: {name[:200]} is no name for a namespace")
+        return world
+
+    def in_world(self, name: str, work: Callable[[World], Result]) -> Result:
+        """``work`` with a namespace, on the loop."""
+        return self.run(lambda: work(self.world(name)))

@@ -1,0 +1,154 @@
+"""``requests``, ``near-misses`` and ``verify``: the journal over HTTP, in WireMock's shapes."""
+
+from __future__ import annotations
+
+import flask
+
+from mockserver.admin.calls import call_id, call_number, event_json, request_json
+from mockserver.admin.control import Control
+from mockserver.admin.exchange import namespace, said, segment
+from mockserver.admin.faults import ControlError
+from mockserver.admin.limits import Budget
+from mockserver.admin.patterns import RequestPattern
+from mockserver.admin.verification import Verdict, count_calls, in_order, near_misses, wanted_times
+from mockserver.plan import JSON
+from mockserver.serve.clock import parse_time
+from mockserver.serve.journal import Call, Journal, Record
+
+
+class Requests:
+    """The journal of the namespace that a control request names."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def index(
+        self, limit: int | None = None, since: str | None = None, unmatched: bool = False
+    ) -> flask.Response:
+        """Newest first, as WireMock has it."""
+        name = namespace()
+        records, facts = self._read(name)
+        earliest = _time(since) if since is not None else 0
+        calls = [Call(*each) for each in reversed(records) if each[1] >= earliest]
+        if unmatched:
+            calls = [each for each in calls if not each.answer.operation]
+        total = len(calls)
+        shown = [event_json(name, each) for each in calls[:limit]]
+        return said({"requests": shown, "meta": {"total": total}, **facts})
+
+    def get(self, call: str) -> flask.Response:
+        name = namespace()
+        number = self._number(name, call)
+        found = self._control.in_world(name, lambda world: world.journal.find(number))
+        if found is None:
+            raise ControlError(404, f"there is no call {call} in the journal of {name}")
+        return said(event_json(name, found))
+
+    def delete(self, call: str) -> flask.Response:
+        name = namespace()
+        number = self._number(name, call)
+        if not self._control.in_world(name, lambda world: world.journal.remove({number})):
+            raise ControlError(404, f"there is no call {call} in the journal of {name}")
+        return said({})
+
+    def reset(self) -> flask.Response:
+        """Forget every call."""
+        self._control.in_world(namespace(), lambda world: world.journal.clear())
+        return said({})
+
+    def reset_by_post(self) -> flask.Response:
+        """WireMock's older way of ``reset``."""
+        return self.reset()
+
+    def unmatched(self) -> flask.Response:
+        """Calls that no operation of the document answered, oldest first."""
+        records, facts = self._read(namespace())
+        calls = [Call(*each) for each in records if not each[4].operation]
+        return said({"requests": [request_json(each) for each in calls], **facts})
+
+    def count(self, body: dict[str, JSON]) -> flask.Response:
+        pattern = RequestPattern(body)
+        records, facts = self._read(namespace())
+        found = len(pattern.find(records, Budget())) if not facts["requestJournalDisabled"] else -1
+        return said({"count": found, **facts})
+
+    def find(self, body: dict[str, JSON]) -> flask.Response:
+        pattern = RequestPattern(body)
+        records, facts = self._read(namespace())
+        return said({"requests": [request_json(each) for each in pattern.find(records, Budget())], **facts})
+
+    def remove(self, body: dict[str, JSON]) -> flask.Response:
+        """Take the calls that match out of the journal."""
+        name = namespace()
+        pattern = RequestPattern(body)
+        records, _ = self._read(name)
+        numbers = {each.number for each in pattern.find(records, Budget())}
+        removed = self._control.in_world(name, lambda world: world.journal.remove(numbers))
+        return said({"serveEvents": [event_json(name, each) for each in removed]})
+
+    def near(self, body: dict[str, JSON]) -> flask.Response:
+        """WireMock's ``near-misses/request-pattern``: the calls closest to a pattern that none matched."""
+        name = namespace()
+        pattern = RequestPattern(body)
+        records, _ = self._read(name)
+        calls = {call_id(name, each[0]): Call(*each) for each in records}
+        missed = near_misses(pattern, name, records, Budget())
+        return said({"nearMisses": [_wiremock(each, calls, body) for each in missed]})
+
+    def verify(self, body: dict[str, JSON]) -> flask.Response:
+        """200 where the calls are as wanted, else 409 with what came closest."""
+        name = namespace()
+        verdict, facts = self._judge(name, body)
+        if facts["requestJournalDisabled"]:
+            raise ControlError(409, "the journal is off (--journal 0): there is nothing to verify against")
+        lost: dict[str, JSON] = {"lost": facts["lost"]} if facts["lost"] else {}
+        if not verdict.holds:
+            members = {"count": verdict.count, "nearMisses": list(verdict.near_misses), **lost}
+            raise ControlError(409, verdict.detail, members=members)
+        return said({"verified": True, "count": verdict.count, "detail": verdict.detail, **lost})
+
+    def _judge(self, name: str, body: dict[str, JSON]) -> tuple[Verdict, dict[str, JSON]]:
+        budget = Budget()
+        if "inOrder" in body:
+            extra = sorted(body.keys() - {"inOrder"})
+            if extra:
+                raise ControlError(422, f"{extra[0]} does not go with inOrder", f"/{extra[0]}")
+            sources = body["inOrder"]
+            patterns = [RequestPattern(each, f"/inOrder/{index}") for index, each in enumerate(sources)]
+            records, facts = self._read(name)
+            return in_order(patterns, name, records, budget), facts
+        pattern = RequestPattern(body.get("request", {}), "/request")
+        times = wanted_times(body)
+        records, facts = self._read(name)
+        return count_calls(pattern, times, name, records, budget), facts
+
+    def _read(self, name: str) -> tuple[list[Record], dict[str, JSON]]:
+        """The calls as they are now, oldest first, and what is true of the journal."""
+
+        def read(journal: Journal) -> tuple[list[Record], dict[str, JSON]]:
+            return journal.records(), {"requestJournalDisabled": not journal.kept, "lost": journal.lost}
+
+        return self._control.in_world(name, lambda world: read(world.journal))
+
+    def _number(self, name: str, text: str) -> int:
+        number = call_number(name, segment(text))
+        if number is None:
+            raise ControlError(404, f"{text[:200]} is no call of the namespace {name}")
+        return number
+
+
+def _wiremock(missed: JSON, calls: dict[str, Call], pattern: JSON) -> dict[str, JSON]:
+    """A near miss in WireMock's shape."""
+    return {
+        "request": request_json(calls[missed["call"]["id"]]),
+        "requestPattern": pattern,
+        "matchResult": {"distance": missed["distance"]},
+        "fields": missed["fields"],
+    }
+
+
+def _time(text: str) -> int:
+    try:
+        return parse_time(text)
+    except (ValueError, OverflowError):
+        raise ControlError(400, f"since={text[:200]} is no ISO 8601 date-time") from None

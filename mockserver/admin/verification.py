@@ -1,0 +1,174 @@
+"""``verify``: whether calls came as often, or in the order, as a test wants; if not, what came closest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from mockserver.admin.calls import Reading, summary_json
+from mockserver.admin.faults import ControlError
+from mockserver.admin.limits import Budget
+from mockserver.admin.patterns import Field, RequestPattern
+from mockserver.plan import JSON
+from mockserver.serve import problem
+from mockserver.serve.journal import Call, Record
+
+NEAR_MISSES = 3
+_LOOKED_AT = 1000
+"""Newest calls among which near misses are sought."""
+_COMPARED = 200
+"""Characters of two values that are compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How often. ``most`` None: any number."""
+
+    least: int
+    most: int | None
+
+    def __str__(self) -> str:
+        if self.most == 0:
+            return "never"
+        if self.least == self.most:
+            return f"exactly {_times(self.least)}"
+        if self.most is None:
+            return f"at least {_times(self.least)}"
+        return f"at most {_times(self.most)}" if not self.least else f"{self.least} to {_times(self.most)}"
+
+    def holds(self, count: int) -> bool:
+        return count >= self.least and (self.most is None or count <= self.most)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def wanted_times(body: dict[str, JSON]) -> Times:
+    """What ``atLeast``, ``atMost``, ``exactly`` and ``never`` ask for; at least once where none is given."""
+    exactly = 0 if body.get("never") is True else body.get("exactly")
+    if exactly is not None:
+        others = [name for name in ("atLeast", "atMost", "exactly") if name in body]
+        if len(others) > (0 if body.get("never") is True else 1):
+            raise ControlError(422, f"{', '.join(others)} and never or exactly do not go together", "")
+        return Times(exactly, exactly)
+    least, most = body.get("atLeast"), body.get("atMost")
+    if least is None:
+        least = 1 if most is None else 0
+    if most is not None and most < least:
+        raise ControlError(422, f"at most {most} is less than at least {least}", "/atMost")
+    return Times(least, most)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``count`` calls matched; ``detail`` says in a sentence what was wanted and what was found."""
+
+    holds: bool
+    count: int
+    detail: str
+    near_misses: Sequence[JSON] = ()
+
+
+def count_calls(
+    pattern: RequestPattern, times: Times, namespace: str, records: Sequence[Record], budget: Budget
+) -> Verdict:
+    """Whether as many calls match as are wanted."""
+    count = len(pattern.find(records, budget))
+    holds = times.holds(count)
+    detail = f"{_calls(count)} of {len(records)} matched; wanted: {times}"
+    missed = () if holds or count > times.least else near_misses(pattern, namespace, records, budget)
+    return Verdict(holds, count, detail, missed)
+
+
+def in_order(
+    patterns: Sequence[RequestPattern], namespace: str, records: Sequence[Record], budget: Budget
+) -> Verdict:
+    """Whether calls that match the patterns came one after the other; others may stand between."""
+    waiting = iter(records)
+    for index, pattern in enumerate(patterns):
+        for record in waiting:
+            budget.spend(f"/inOrder/{index}")
+            if pattern.matches(Call(*record), budget):
+                break
+        else:
+            where = f"call {index + 1} of {len(patterns)}"
+            anywhere = bool(pattern.find(records, budget))
+            detail = f"{where} came too early" if anywhere else f"{where} did not come"
+            missed = () if anywhere else near_misses(pattern, namespace, records, budget)
+            return Verdict(False, index, detail, missed)
+    return Verdict(True, len(patterns), f"{len(patterns)} calls came in this order")
+
+
+def near_misses(
+    pattern: RequestPattern, namespace: str, records: Sequence[Record], budget: Budget
+) -> list[JSON]:
+    """The calls that came closest without matching, closest first, field by field."""
+    distances: list[tuple[float, Call]] = []
+    for record in records[-_LOOKED_AT:]:
+        budget.spend("")
+        call = Call(*record)
+        distance = _distance(pattern, Reading(call), budget)
+        if distance:
+            distances.append((distance, call))
+    distances.sort(key=lambda each: (each[0], -each[1].number))
+    return [
+        _near_miss(pattern, namespace, call, distance, budget) for distance, call in distances[:NEAR_MISSES]
+    ]
+
+
+def _distance(pattern: RequestPattern, reading: Reading, budget: Budget) -> float:
+    """Between 0, a match, and 1."""
+    if not pattern.fields:
+        return 0.0
+    distances = [_field_distance(field, reading, budget) for field in pattern.fields]
+    return sum(distances) / len(distances)
+
+
+def _field_distance(field: Field, reading: Reading, budget: Budget) -> float:
+    if field.holds(reading, budget):
+        return 0.0
+    values, required = field.values(reading), _plain(field.required)
+    if not values or required is None:
+        return 1.0
+    budget.spend("", 50)
+    return 1.0 - 0.9 * max(
+        SequenceMatcher(None, required[:_COMPARED], value[:_COMPARED]).ratio() for value in values[:3]
+    )
+
+
+def _plain(required: JSON) -> str | None:
+    """The text that a value was meant to be near to."""
+    if isinstance(required, dict):
+        required = next((value for value in required.values() if isinstance(value, str)), None)
+    return required if isinstance(required, str) else None
+
+
+def _near_miss(
+    pattern: RequestPattern, namespace: str, call: Call, distance: float, budget: Budget
+) -> dict[str, JSON]:
+    reading = Reading(call)
+    fields: list[JSON] = []
+    for field in pattern.fields:
+        values = field.values(reading)
+        actual: JSON = values[0] if len(values) == 1 else values or None
+        fields.append(
+            {
+                "field": field.name,
+                "required": field.required,
+                "actual": problem.quoted(actual, 1000),
+                "matched": field.holds(reading, budget),
+            }
+        )
+    return {
+        "call": summary_json(namespace, call),
+        "scenario": call.decided("scenario"),
+        "state": call.decided("state"),
+        "distance": round(distance, 4),
+        "fields": fields,
+    }
+
+
+def _calls(count: int) -> str:
+    return "1 call" if count == 1 else f"{count} calls"

@@ -1,0 +1,94 @@
+"""What is served can be replaced while it is served: whole, between two requests, or not at all."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from mockserver.admin.compiling import compile_apart
+from mockserver.admin.control import Control
+from mockserver.compile.compiler import Inputs, scenario_files
+from mockserver.errors import Diagnostic
+from mockserver.serve.engine import Engine
+
+
+class Workshop:
+    """The inputs of the Plan that is served, and the one place where they change.
+
+    A change is compiled in a process of its own. If it is faulty, nothing has
+    happened: the old inputs and the old Plan stay. Every method may be called
+    by any thread but the engine's; changes wait for one another.
+    """
+
+    def __init__(self, inputs: Inputs) -> None:
+        self._inputs = inputs
+        self._lock = threading.Lock()
+
+    @property
+    def inputs(self) -> Inputs:
+        return self._inputs
+
+    def documents(self) -> dict[str, Path]:
+        """By name, which is the file's stem."""
+        return {path.stem: path for path in self._inputs.documents}
+
+    def scenario_files(self) -> dict[str, Path]:
+        """By name, which is the file's stem; folders as they are now."""
+        return {file.stem: file for path in self._inputs.scenarios for file in scenario_files(path)}
+
+    def text(self, path: Path) -> str:
+        """The text of one of the inputs. Raises OSError where its file is gone."""
+        return self._inputs.texts.get(path) or path.read_text("utf-8-sig")
+
+    def put_document(self, control: Control, name: str, text: str) -> list[Diagnostic]:
+        """Replace or add a document. Raises CompileError; returns the warnings."""
+
+        def change(inputs: Inputs) -> Inputs:
+            path = self.documents().get(name, Path(f"{name}.yaml"))
+            documents = inputs.documents if path in inputs.documents else (*inputs.documents, path)
+            return replace(inputs, documents=documents, texts={**inputs.texts, path: text})
+
+        return self._change(control, change)
+
+    def put_scenario_file(self, control: Control, name: str, text: str) -> list[Diagnostic]:
+        """Replace or add a scenario file. Raises CompileError; returns the warnings."""
+
+        def change(inputs: Inputs) -> Inputs:
+            files = self.scenario_files()
+            path = files.setdefault(name, Path(f"{name}.yaml"))
+            return replace(inputs, scenarios=tuple(files.values()), texts={**inputs.texts, path: text})
+
+        return self._change(control, change)
+
+    def delete_scenario_file(self, control: Control, name: str) -> list[Diagnostic]:
+        """Serve without a scenario file. Raises CompileError; KeyError where there is none of that name."""
+
+        def change(inputs: Inputs) -> Inputs:
+            files = self.scenario_files()
+            path = files.pop(name)
+            texts = {each: text for each, text in inputs.texts.items() if each != path}
+            return replace(inputs, scenarios=tuple(files.values()), texts=texts)
+
+        return self._change(control, change)
+
+    def reload(self, control: Control, changed: set[Path]) -> list[Diagnostic]:
+        """Read everything anew after files changed; what HTTP put in their place is over."""
+
+        def change(inputs: Inputs) -> Inputs:
+            texts = {path: text for path, text in inputs.texts.items() if path.resolve() not in changed}
+            return replace(inputs, texts=texts)
+
+        return self._change(control, change)
+
+    def _change(self, control: Control, change: Callable[[Inputs], Inputs]) -> list[Diagnostic]:
+        with self._lock:
+            inputs = change(self._inputs)
+            plan, warnings = compile_apart(inputs)
+            engine = control.engine
+            # Made here, where its time is nobody's; only the exchange itself is the loop's.
+            successor = Engine(plan, store=engine.store, worlds=engine.worlds, options=engine.options)
+            control.run(lambda: engine.adopt(successor))
+            self._inputs = inputs
+            return warnings
