@@ -8,10 +8,9 @@ resource's own times, but for ``request``, ``now`` and ``token``.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mockserver.errors import Violation
 from mockserver.plan import JSON
@@ -28,9 +27,11 @@ LIFETIME = 90 * 86_400_000
 """How long a certificate is valid, in milliseconds."""
 
 
-@dataclass(slots=True)
-class Subject:
-    """One resource at one call: what its answer is made of. Times are milliseconds."""
+class Subject(NamedTuple):
+    """One resource at one call: what its answer is made of. Times are milliseconds.
+
+    One is made for most requests, hence no dataclass.
+    """
 
     namespace: str
     resource: str
@@ -42,7 +43,7 @@ class Subject:
     changed: int
     now: int
     request: Request | None = None
-    path: dict[str, str] = field(default_factory=dict)
+    path: Mapping[str, str] = {}
     body: JSON = None
     violations: Sequence[Violation] = ()
 

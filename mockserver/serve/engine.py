@@ -202,12 +202,9 @@ class Engine:
             return self._documented(route, path, request, world, NONE)
         if prefer.scenario is not None:
             self._assign(lifecycle, world.name, key, prefer.scenario, now)
-
-        def choose() -> str:
-            return lifecycle.selection.choose(request, path, checked.body)
-
+        choose, about = lifecycle.selection.choose, (request, path, checked.body)
         if request.method == "HEAD" and route.operation.method != "HEAD":
-            state = self.store.peek(world.name, lifecycle.name, key) or begin(choose(), now)
+            state = self.store.peek(world.name, lifecycle.name, key) or begin(choose(*about), now)
             steps = lifecycle.timeline(state.scenario)
             state = settle(steps, state, now)
             step, call, changed, created, scenario = (
@@ -219,7 +216,7 @@ class Engine:
             )
         else:
             decision = self.store.call(
-                world.name, lifecycle.name, key, now, route.alias, lifecycle.steps, choose
+                world.name, lifecycle.name, key, now, route.alias, lifecycle.steps, choose, about
             )
             left = decision.state
             scenario, created, changed, call = left.scenario, left.created, decision.changed, decision.call

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 from mockserver.plan import Step
 from mockserver.scenario import Decision, ResourceState, begin, decide
@@ -32,9 +33,10 @@ class MemoryStore:
         now: int,
         operation: str,
         steps: Callable[[str], Sequence[Step] | None],
-        choose: Callable[[], str],
+        choose: Callable[..., str],
+        about: tuple[Any, ...] = (),
     ) -> Decision:
-        """Spend one call on a key. ``choose`` names the scenario of one that is first seen.
+        """Spend one call on a key. ``choose(*about)`` names the scenario of one that is first seen.
 
         ``steps`` gives the timeline of a scenario, or None where it is no longer served.
         """
@@ -44,7 +46,7 @@ class MemoryStore:
         if timeline is None or state is None or state.step >= len(timeline):
             if len(shelf) >= self.max_resources:
                 self._evict(shelf)
-            decision = self._first(choose(), now, operation, steps)
+            decision = self._first(choose(*about), now, operation, steps)
         else:
             decision = decide(timeline, state, now, operation)
         shelf[key] = decision.state
