@@ -1,0 +1,50 @@
+"""What a Plan is made from, and what comes of it: the two ends of the compiler."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mockserver.errors import Diagnostic
+from mockserver.plan import Plan
+
+_SCENARIO_FILES = (".yaml", ".yml", ".json")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a Plan is made from. ``scenarios`` are files, or folders of them."""
+
+    documents: tuple[Path, ...]
+    scenarios: tuple[Path, ...] = ()
+    seed: str = "0"
+    allow_remote: bool = False
+    ref_root: Path | None = None
+    texts: Mapping[Path, str] = field(default_factory=dict)
+    """What is read in place of the file of that path: it came over HTTP, and may refer to no other file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A Plan, the warnings that came with it, and every file it was made from with its text's digest."""
+
+    plan: Plan
+    warnings: tuple[Diagnostic, ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
+
+
+def scenario_files(path: Path) -> list[Path]:
+    """The scenario files of a folder, or the one file that ``path`` is."""
+    if not path.is_dir():
+        return [path]
+    return sorted(
+        each for each in path.iterdir() if each.suffix in _SCENARIO_FILES and ".schema." not in each.name
+    )
+
+
+def digest(data: bytes) -> str:
+    """The digest of a text in UTF-8; a byte order mark is no part of it."""
+    return hashlib.blake2b(data.removeprefix(_BYTE_ORDER_MARK), digest_size=16).hexdigest()
