@@ -13,7 +13,7 @@ import click
 
 from mockserver import __version__
 from mockserver.cli.report import tell
-from mockserver.errors import CompileError, UsageError
+from mockserver.errors import CompileError, MockServerError
 
 _COMMANDS = {
     "serve": "Serve a document and its scenarios.",
@@ -58,7 +58,7 @@ def main() -> None:
     except CompileError as error:
         tell(error)
         sys.exit(2)
-    except UsageError as error:
+    except MockServerError as error:
         click.echo(f"mockserver: {error}", err=True)
         sys.exit(1)
     except click.exceptions.Exit as done:

@@ -7,16 +7,14 @@ import gc
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from mockserver import __version__
+from mockserver.cli.compilation import Compilation
 from mockserver.cli.options import DOCUMENTS, REF_ROOT, REMOTE_REFS, SCENARIOS, inputs, option
 from mockserver.errors import UsageError
-
-if TYPE_CHECKING:
-    from mockserver.compile.compiler import Compiled
+from mockserver.inputs import Inputs
 
 
 @click.command()
@@ -85,6 +83,7 @@ def serve(
     cache: bool,
 ) -> None:
     """Serve DOCUMENT (OpenAPI 2.0 or 3.x, YAML or JSON); without one, the certificate-request example."""
+    gc.disable()  # nothing that starting makes is garbage, and collecting took a tenth of it
     from mockserver.serve.clock import parse_time
     from mockserver.serve.log import access_logger, configure
 
@@ -94,9 +93,8 @@ def serve(
     except ValueError as error:
         raise UsageError(f"--clock: {error}.") from None
     documents, scenarios = inputs(document, scenarios)
-    compiled = _compile(documents, scenarios, seed, allow_remote_refs, ref_root, cache=cache)
-    for warning in compiled.warnings:
-        click.echo(str(warning), err=True)
+    given = Inputs(documents, scenarios, seed, allow_remote_refs, ref_root)
+    compilation = Compilation(given, cached=cache)
 
     from mockserver.serve.connection import Limits
     from mockserver.serve.engine import Engine, Options
@@ -105,6 +103,9 @@ def serve(
     from mockserver.serve.world import Worlds
     from mockserver.store.memory import MemoryStore
 
+    compiled = compilation.result()
+    for warning in compiled.warnings:
+        click.echo(str(warning), err=True)
     listener = listen(host, port)
     options = Options(validation, security == "on", max_body, base_path)
     worlds = Worlds(frozen_at)
@@ -115,24 +116,11 @@ def serve(
         server = Server(engine.handle, worlds, limits=Limits(body=max_body), log_access=access_logger())
         await server.run(listener, lambda: _announce(listener.getsockname(), host))
 
-    gc.collect()
+    runner = _runner()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(50_000, 20, 100)
-    _runner()(run())
-
-
-def _compile(
-    documents: tuple[Path, ...],
-    scenarios: tuple[Path, ...],
-    seed: str,
-    allow_remote: bool,
-    ref_root: Path | None,
-    *,
-    cache: bool,  # noqa: ARG001 - honoured once there is a cache
-) -> Compiled:
-    from mockserver.compile.compiler import Inputs, compile_plan
-
-    return compile_plan(Inputs(documents, scenarios, seed, allow_remote, ref_root))
+    runner(run())
 
 
 def _announce(address: tuple[object, ...], host: str) -> None:

@@ -1,0 +1,119 @@
+"""From inputs to a compiled Plan: out of the cache, else out of a process of its own.
+
+The front end brings Connexion, two validators and Faker along, some 60 MB that
+serving has no use for. So it runs in a child process, whose memory goes with
+it, while this one imports what it serves with. What the child says is what
+compiling here would have said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import BinaryIO, NoReturn
+
+import msgspec
+
+from mockserver.cache import Cache, Key, key_of, pack, unpack
+from mockserver.cli.progress import Progress
+from mockserver.errors import CompileError, Diagnostic, MockServerError
+from mockserver.inputs import Compiled, Inputs
+
+_CAN_FORK = hasattr(os, "fork") and sys.platform != "darwin"
+"""On macOS the system's own libraries do not survive a fork."""
+_PLAN, _DIAGNOSTICS = b"P", b"D"
+
+
+class CompilerDied(MockServerError):  # noqa: N818 - it did
+    """The compiler's process ended without a word."""
+
+
+class Compilation:
+    """The compiling of ``inputs``, begun when made; ``result`` waits for it."""
+
+    def __init__(self, inputs: Inputs, *, cached: bool) -> None:
+        self._inputs = inputs
+        self._cache = Cache() if cached else None
+        self._key: Key | None = key_of(inputs) if cached else None
+        self._found = self._cache.find(self._key) if self._cache and self._key else None
+        self._child = _Child(inputs) if self._found is None and _CAN_FORK else None
+
+    def result(self) -> Compiled:
+        """Raises CompileError with every diagnostic, CompilerDied when there is no telling."""
+        if self._found is not None:
+            return self._found
+        data = self._child.result() if self._child else _compile(self._inputs)
+        if data[:1] == _DIAGNOSTICS:
+            raise CompileError(msgspec.msgpack.decode(data[1:], type=list[Diagnostic]))
+        if self._cache and self._key:
+            self._cache.keep(self._key, data[1:])
+        return unpack(data[1:])
+
+
+def _compile(inputs: Inputs) -> bytes:
+    """The outcome, as bytes: a mark, then a packed Plan or the diagnostics."""
+    with Progress() as progress:
+        progress("loading the compiler")
+        from mockserver.compile.compiler import compile_plan
+
+        try:
+            return _PLAN + pack(compile_plan(inputs, progress=progress))
+        except CompileError as error:
+            return _DIAGNOSTICS + msgspec.msgpack.encode(list(error.diagnostics))
+
+
+class _Child:
+    """The process that compiles."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        ours, theirs = os.pipe()
+        self._process = os.fork()
+        if not self._process:
+            os.close(ours)
+            _work(inputs, os.fdopen(theirs, "wb"))
+        os.close(theirs)
+        self._pipe = os.fdopen(ours, "rb")
+
+    def result(self) -> bytes:
+        before = signal.signal(signal.SIGTERM, _stop)
+        try:
+            with self._pipe:
+                data = self._pipe.read()
+        except BaseException:
+            os.kill(self._process, signal.SIGKILL)
+            raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
+            _, status = os.waitpid(self._process, 0)
+        if status or not data:
+            code = os.waitstatus_to_exitcode(status)
+            how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+            raise CompilerDied(f"the compiler {how}; nothing is served.")
+        return data
+
+
+def _work(inputs: Inputs, pipe: BinaryIO) -> NoReturn:
+    """What the child does, whatever happens, and nothing after it."""
+    code = 1
+    try:
+        data = _compile(inputs)
+        with contextlib.suppress(BrokenPipeError), pipe:
+            pipe.write(data)
+        code = 0
+    except KeyboardInterrupt:
+        code = 130
+    except BaseException:  # noqa: BLE001 - it would go on as a second server
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _stop(number: int, _: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
