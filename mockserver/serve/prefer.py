@@ -40,9 +40,9 @@ def parse_prefer(value: str) -> Preference:
         text = match[3] if match[3] is not None else re.sub(r"\\(.)", r"\1", match[2] or "")
         found.setdefault(name, text)
     code, wait = found.get("code"), found.get("wait")
-    if code is not None and not re.fullmatch(r"[2-9]\d\d", code):
+    if code is not None and not re.fullmatch(r"[2-9][0-9]{2}", code):
         return Preference(problem=f"Prefer: code={code} is no status from 200 to 999")
-    if wait is not None and not re.fullmatch(r"\d{1,4}(\.\d{1,3})?", wait):
+    if wait is not None and not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", wait):
         return Preference(problem=f"Prefer: wait={wait} is no number of seconds")
     dynamic = found.get("dynamic")
     if dynamic not in (None, "", "true", "false"):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
+from itertools import pairwise
 from typing import Generic, TypeVar
 from urllib.parse import quote, unquote_to_bytes
 
@@ -24,6 +24,8 @@ Target = TypeVar("Target")
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
 _UNRESERVED = "~!$&'()*+,;=:@"
 _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_COMPARED = 512
+"""Characters of an unknown path that are compared with the templates."""
 
 
 @dataclass(slots=True)
@@ -61,6 +63,7 @@ class Router(Generic[Target]):
         self._prefixes = tuple(sorted((base for base in base_paths if base), key=len, reverse=True))
         self._at_root = "" in base_paths
         self._templates: list[tuple[str, str]] = []
+        self._pairs: list[frozenset[str]] = []
         for method, template, target in routes:
             self._add(method, template, target)
         self._exact: dict[str, _Node[Target]] = {}
@@ -174,13 +177,23 @@ class Router(Generic[Target]):
         return Found(None, {}, tuple(allowed)) if allowed else None
 
     def nearby(self, path: str, most: int = 5) -> list[tuple[str, str]]:
-        """The documented operations whose templates look most like ``path``: method and template."""
-        rated = [
-            (SequenceMatcher(None, path, template).ratio(), method, template)
-            for method, template in self._templates
-        ]
-        rated.sort(key=lambda each: (-each[0], each[2], each[1]))
-        return [(method, template) for _, method, template in rated[:most]]
+        """The documented operations whose templates look most like ``path``: method and template.
+
+        Likeness is that of their pairs of neighbouring characters (Dice's
+        coefficient), which takes a millisecond for a thousand operations.
+        """
+        if not self._pairs:
+            self._pairs = [_pairs(_PARAMETER.sub("{}", template)) for _, template in self._templates]
+        asked = _pairs(path[:_COMPARED])
+        likeness = [2 * len(asked & each) / (len(asked) + len(each) or 1) for each in self._pairs]
+        rated = sorted(
+            zip(likeness, self._templates, strict=True), key=lambda each: (-each[0], each[1][1], each[1][0])
+        )
+        return [operation for _, operation in rated[:most]]
+
+
+def _pairs(text: str) -> frozenset[str]:
+    return frozenset(map("".join, pairwise(text)))
 
 
 def _decoded(segment: str) -> str | None:
