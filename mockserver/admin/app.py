@@ -76,7 +76,7 @@ def _told(_: object, error: ProblemException) -> connexion.lifecycle.ConnexionRe
     )
 
 
-class _Body(JSONRequestBodyValidator):  # type: ignore[misc]  # Connexion has no types
+class _Body(JSONRequestBodyValidator):
     """Bodies of bounded depth, and faults that say where."""
 
     async def _parse(self, stream: Any, scope: Any) -> Any:
@@ -101,7 +101,7 @@ class _Body(JSONRequestBodyValidator):  # type: ignore[misc]  # Connexion has no
             raise ProblemException(status=400, detail=detail, ext={"pointer": pointer})
 
 
-class _Parameters(ParameterValidator):  # type: ignore[misc]
+class _Parameters(ParameterValidator):
     """One sentence for a parameter that is wrong, instead of a page."""
 
     @staticmethod

@@ -14,15 +14,18 @@ from pathlib import Path
 
 import msgspec
 
-from mockserver.compile.compiler import Inputs, compile_plan
-from mockserver.errors import CompileError, Diagnostic, Location, UsageError
-from mockserver.plan import Plan
+from mockserver.cache import pack, unpack
+from mockserver.errors import CompileError, Diagnostic, Location
+from mockserver.inputs import Compiled, Inputs
 
 MOST_SECONDS = 60
 _MOST_MEMORY = 4 * 1024**3
+_PLAN, _DIAGNOSTICS = b"P", b"D"
 
 
 class _Job(msgspec.Struct):
+    """``Inputs`` as msgpack has them."""
+
     documents: list[str]
     scenarios: list[str]
     seed: str
@@ -30,35 +33,43 @@ class _Job(msgspec.Struct):
     ref_root: str | None
     texts: dict[str, str]
 
+    @classmethod
+    def of(cls, inputs: Inputs) -> _Job:
+        return cls(
+            [str(path) for path in inputs.documents],
+            [str(path) for path in inputs.scenarios],
+            inputs.seed,
+            inputs.allow_remote,
+            str(inputs.ref_root) if inputs.ref_root else None,
+            {str(path): text for path, text in inputs.texts.items()},
+        )
 
-class _Outcome(msgspec.Struct):
-    plan: Plan | None
-    diagnostics: list[Diagnostic]
+    def inputs(self) -> Inputs:
+        return Inputs(
+            tuple(Path(each) for each in self.documents),
+            tuple(Path(each) for each in self.scenarios),
+            self.seed,
+            self.allow_remote,
+            Path(self.ref_root) if self.ref_root else None,
+            {Path(path): text for path, text in self.texts.items()},
+        )
 
 
-def compile_apart(inputs: Inputs) -> tuple[Plan, list[Diagnostic]]:
-    """The Plan, and what it warns of. Raises CompileError as the compiler does, or for taking too long."""
-    job = _Job(
-        [str(path) for path in inputs.documents],
-        [str(path) for path in inputs.scenarios],
-        inputs.seed,
-        inputs.allow_remote,
-        str(inputs.ref_root) if inputs.ref_root else None,
-        {str(path): text for path, text in inputs.texts.items()},
-    )
+def compile_apart(inputs: Inputs) -> Compiled:
+    """The Plan and its warnings. Raises CompileError as the compiler does, or for taking too long."""
     command = [sys.executable, "-m", "mockserver.admin.compiling"]
+    job = msgspec.msgpack.encode(_Job.of(inputs))
     try:
         done = subprocess.run(  # noqa: S603 - this interpreter and this module
-            command, input=msgspec.json.encode(job), stdout=subprocess.PIPE, timeout=MOST_SECONDS, check=False
+            command, input=job, stdout=subprocess.PIPE, timeout=MOST_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         raise _gave_up(f"compiling takes longer than {MOST_SECONDS} s") from None
-    if done.returncode:
+    if done.returncode or not done.stdout:
         raise _gave_up(f"compiling ended with code {done.returncode}: it takes too much time or memory")
-    outcome = msgspec.json.decode(done.stdout, type=_Outcome)
-    if outcome.plan is None:
-        raise CompileError(outcome.diagnostics)
-    return outcome.plan, outcome.diagnostics
+    if done.stdout[:1] == _DIAGNOSTICS:
+        raise CompileError(msgspec.msgpack.decode(done.stdout[1:], type=list[Diagnostic]))
+    return unpack(done.stdout[1:])
 
 
 def _gave_up(message: str) -> CompileError:
@@ -70,23 +81,14 @@ def main() -> None:
     """One job from standard input, its outcome to standard output."""
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
-    job = msgspec.json.decode(sys.stdin.buffer.read(), type=_Job)
-    inputs = Inputs(
-        tuple(Path(each) for each in job.documents),
-        tuple(Path(each) for each in job.scenarios),
-        job.seed,
-        job.allow_remote,
-        Path(job.ref_root) if job.ref_root else None,
-        {Path(path): text for path, text in job.texts.items()},
-    )
+    from mockserver.compile.compiler import compile_plan
+
+    job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=_Job)
     try:
-        compiled = compile_plan(inputs)
-        outcome = _Outcome(compiled.plan, list(compiled.warnings))
+        outcome = _PLAN + pack(compile_plan(job.inputs()))
     except CompileError as error:
-        outcome = _Outcome(None, list(error.diagnostics))
-    except UsageError as error:
-        outcome = _Outcome(None, [Diagnostic("D902", str(error), Location())])
-    sys.stdout.buffer.write(msgspec.json.encode(outcome))
+        outcome = _DIAGNOSTICS + msgspec.msgpack.encode(list(error.diagnostics))
+    sys.stdout.buffer.write(outcome)
 
 
 if __name__ == "__main__":

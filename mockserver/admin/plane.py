@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Awaitable, Callable, Collection
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from mockserver.errors import UsageError
+from mockserver.inputs import Inputs
 from mockserver.plan import JSON
 from mockserver.serve import problem
 from mockserver.serve.answer import Answer
@@ -28,24 +30,27 @@ _PUBLIC = (f"{ADMIN}/", f"{ADMIN}/docs", f"{ADMIN}/openapi.json")
 class ControlPlane:
     """Answers health checks at once, and builds everything else when it is first asked for.
 
-    ``stop`` ends the server, where there is one to end.
+    ``token`` is asked for where it is not empty; ``hosts`` are names by which
+    the server may be called; ``inputs`` are what the Plan was made from, where
+    it may be replaced; ``stop`` ends the server, where there is one to end.
     """
 
     def __init__(
         self,
         engine: Engine,
         *,
-        guard: Guard | None = None,
-        workshop: Workshop | None = None,
+        token: str = "",
+        hosts: Collection[str] = (),
+        inputs: Inputs | None = None,
         stop: Callable[[], None] | None = None,
     ) -> None:
         self._engine = engine
         self._health = Health(engine)
-        self._guard = guard
-        self._workshop = workshop
+        self._token = token
+        self._hosts = hosts
+        self._inputs = inputs
         self._stop = stop
         self._gateway: Gateway | None = None
-        self._events: Events | None = None
 
     def answer(self, request: Request) -> Answer | Awaitable[Answer]:
         """The answer to a request whose path begins with ``/__admin``. Called on the engine's loop."""
@@ -56,8 +61,7 @@ class ControlPlane:
             return Answer(308, [("location", f"{ADMIN}/")], b"", "admin")
         if not path.startswith(f"{ADMIN}/"):
             return problem.unknown_path(request.method, path)
-        guard = self._guard or self._open()
-        refusal = guard.refusal(request, public=path in _PUBLIC or path.startswith(f"{ADMIN}/docs/"))
+        refusal = self._guard.refusal(request, public=path in _PUBLIC or path.startswith(f"{ADMIN}/docs/"))
         if refusal is not None:
             return refusal
         if path == f"{ADMIN}/events":
@@ -66,33 +70,58 @@ class ControlPlane:
             self._gateway = self._build()
         return self._gateway.answer(request)
 
-    @property
-    def events(self) -> Events:
-        if self._events is None:
-            from mockserver.admin.events import Events
-
-            self._events = Events(self._engine)
-        return self._events
-
     def close(self) -> None:
         """The server stops: nothing that has no end may keep it."""
-        if self._events is not None:
-            self._events.close()
+        if "events" in self.__dict__:
+            self.events.close()
 
-    def _open(self) -> Guard:
+    async def watch(self, say: Callable[[str], None]) -> None:
+        """Serve what is on the disk whenever it changes. ``say`` tells the user what became of it."""
+        from mockserver.admin.watching import watch
+
+        await watch(self._needed_workshop(), self._control, self.events.publish, say)
+
+    async def wait_for_documents(self, say: Callable[[str], None]) -> None:
+        """Serve the documents as soon as they are on the disk."""
+        from mockserver.admin.watching import wait_for_documents
+
+        await wait_for_documents(self._needed_workshop(), self._control, self.events.publish, say)
+
+    @cached_property
+    def events(self) -> Events:
+        from mockserver.admin.events import Events
+
+        return Events(self._engine)
+
+    @cached_property
+    def _guard(self) -> Guard:
         from mockserver.admin.guard import Guard
 
-        self._guard = Guard()
-        return self._guard
+        return Guard(self._token, self._hosts)
+
+    @cached_property
+    def _control(self) -> Control:
+        from mockserver.admin.control import Control
+
+        return Control(self._engine)
+
+    @cached_property
+    def _workshop(self) -> Workshop | None:
+        from mockserver.admin.workshop import Workshop
+
+        return None if self._inputs is None else Workshop(self._inputs)
+
+    def _needed_workshop(self) -> Workshop:
+        if self._workshop is None:
+            raise UsageError("there are no files to watch: what is served was compiled elsewhere.")
+        return self._workshop
 
     def _build(self) -> Gateway:
-        from mockserver.admin.control import Control
         from mockserver.admin.gateway import Gateway
 
-        control = Control(self._engine)
-        return Gateway(partial(self._app, control, self.events))
+        return Gateway(partial(self._app, self._control, self.events, self._workshop))
 
-    def _app(self, control: Control, events: Events) -> tuple[App, Router[str]]:
+    def _app(self, control: Control, events: Events, workshop: Workshop | None) -> tuple[App, Router[str]]:
         """On the control plane's own thread: this is where the time for imports goes."""
         from mockserver.admin import (
             app,
@@ -115,7 +144,7 @@ class ControlPlane:
                 "resources": resources.Resources(control, notify),
                 "clocks": clocks.Clocks(control),
                 "namespaces": namespaces.Namespaces(control, notify),
-                "sources": sources.Sources(control, self._workshop, notify),
+                "sources": sources.Sources(control, workshop, notify),
                 "metrics": metrics.Metrics(control, events),
                 "pages": pages.Pages(),
                 "stopping": stopping.Stopping(control, self._stop),

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mockserver.admin.compiling import compile_apart
 from mockserver.admin.control import Control
-from mockserver.compile.compiler import Inputs, scenario_files
 from mockserver.errors import Diagnostic
+from mockserver.inputs import Inputs, scenario_files
 from mockserver.serve.engine import Engine
 
 
@@ -73,11 +73,11 @@ class Workshop:
 
         return self._change(control, change)
 
-    def reload(self, control: Control, changed: set[Path]) -> list[Diagnostic]:
+    def reload(self, control: Control, changed: set[str]) -> list[Diagnostic]:
         """Read everything anew after files changed; what HTTP put in their place is over."""
 
         def change(inputs: Inputs) -> Inputs:
-            texts = {path: text for path, text in inputs.texts.items() if path.resolve() not in changed}
+            texts = {path: text for path, text in inputs.texts.items() if str(path.resolve()) not in changed}
             return replace(inputs, texts=texts)
 
         return self._change(control, change)
@@ -85,10 +85,12 @@ class Workshop:
     def _change(self, control: Control, change: Callable[[Inputs], Inputs]) -> list[Diagnostic]:
         with self._lock:
             inputs = change(self._inputs)
-            plan, warnings = compile_apart(inputs)
+            compiled = compile_apart(inputs)
             engine = control.engine
             # Made here, where its time is nobody's; only the exchange itself is the loop's.
-            successor = Engine(plan, store=engine.store, worlds=engine.worlds, options=engine.options)
+            successor = Engine(
+                compiled.plan, store=engine.store, worlds=engine.worlds, options=engine.options
+            )
             control.run(lambda: engine.adopt(successor))
             self._inputs = inputs
-            return warnings
+            return list(compiled.warnings)

@@ -6,15 +6,20 @@ import asyncio
 import gc
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
+from socket import socket
+from typing import Any
 
 import click
 
 from mockserver import __version__
 from mockserver.cli.compilation import Compilation
+from mockserver.cli.control import Settings, control_options
 from mockserver.cli.options import DOCUMENTS, REF_ROOT, REMOTE_REFS, SCENARIOS, inputs, option
 from mockserver.errors import UsageError
-from mockserver.inputs import Inputs
+from mockserver.inputs import Compiled, Inputs
+from mockserver.plan import Plan
 
 
 @click.command()
@@ -64,6 +69,7 @@ from mockserver.inputs import Inputs
 )
 @option("--log-format", default="text", type=click.Choice(["text", "json"]))
 @option("--cache/--no-cache", default=True, help="Keep compiled documents in the user's cache folder.")
+@control_options
 def serve(
     document: tuple[Path, ...],
     scenarios: tuple[Path, ...],
@@ -81,6 +87,7 @@ def serve(
     log_level: str,
     log_format: str,
     cache: bool,
+    **control: Any,
 ) -> None:
     """Serve DOCUMENT (OpenAPI 2.0 or 3.x, YAML or JSON); without one, the certificate-request example."""
     gc.disable()  # nothing that starting makes is garbage, and collecting took a tenth of it
@@ -92,29 +99,36 @@ def serve(
         frozen_at = parse_time(clock) if clock else None
     except ValueError as error:
         raise UsageError(f"--clock: {error}.") from None
-    documents, scenarios = inputs(document, scenarios)
-    given = Inputs(documents, scenarios, seed, allow_remote_refs, ref_root)
-    compilation = Compilation(given, cached=cache)
+    settings = Settings(**control)
+    settings.check(host)
+    if not settings.wait_for_document:
+        document, scenarios = inputs(document, scenarios)
+    given = Inputs(document, scenarios, seed, allow_remote_refs, ref_root)
+    compilation = None if settings.waits_for(given) else Compilation(given, cached=cache)
 
     from mockserver.serve.connection import Limits
     from mockserver.serve.engine import Engine, Options
     from mockserver.serve.health import Health
+    from mockserver.serve.journal import Ledger
     from mockserver.serve.server import Server, listen
     from mockserver.serve.world import Worlds
     from mockserver.store.memory import MemoryStore
 
-    compiled = compilation.result()
+    compiled = compilation.result() if compilation else Compiled(Plan(hash="", documents=(), seed=seed))
     for warning in compiled.warnings:
         click.echo(str(warning), err=True)
     listener = listen(host, port)
-    options = Options(validation, security == "on", max_body, base_path)
-    worlds = Worlds(frozen_at)
+    admin_listener = None if settings.admin_port is None else listen(host, settings.admin_port)
+    options = Options(validation, security == "on", max_body, base_path, settings.cors)
+    worlds = Worlds(frozen_at, ledger=Ledger(settings.journal, settings.journal_bytes))
     engine = Engine(compiled.plan, store=MemoryStore(max_resources), worlds=worlds, options=options)
     engine.control = Health(engine).answer
 
     async def run() -> None:
-        server = Server(engine.handle, worlds, limits=Limits(body=max_body), log_access=access_logger())
-        await server.run(listener, lambda: _announce(listener.getsockname(), host))
+        limits = Limits(body=max_body)
+        server = Server(engine.handle, worlds, limits=limits, log_access=access_logger())
+        async with settings.controlling(engine, given, host, server, admin_listener):
+            await server.run(listener, partial(_announce, host, listener, admin_listener))
 
     runner = _runner()
     gc.freeze()
@@ -123,9 +137,11 @@ def serve(
     runner(run())
 
 
-def _announce(address: tuple[object, ...], host: str) -> None:
+def _announce(host: str, listener: socket, admin_listener: socket | None) -> None:
     shown = f"[{host}]" if ":" in host else host
-    click.echo(f"mockserver {__version__} answers on http://{shown}:{address[1]}")
+    click.echo(f"mockserver {__version__} answers on http://{shown}:{listener.getsockname()[1]}")
+    if admin_listener is not None:
+        click.echo(f"its control plane is on http://{shown}:{admin_listener.getsockname()[1]}/__admin/")
     sys.stdout.flush()
 
 

@@ -18,6 +18,7 @@ from mockserver.scenario import begin, settle
 from mockserver.serve import problem
 from mockserver.serve.answer import Answer
 from mockserver.serve.context import Makers, Subject
+from mockserver.serve.cors import Cors
 from mockserver.serve.lifecycle import Lifecycle
 from mockserver.serve.prefer import NONE, Preference, parse_prefer
 from mockserver.serve.render import Renderer, kept_answers
@@ -41,6 +42,8 @@ class Options:
     max_body: int = 10 * 1024 * 1024
     """Bytes of a request body, on the wire and decompressed."""
     base_path: str | None = None
+    cors: tuple[str, ...] = ()
+    """Origins whose pages may call the mocked operations."""
 
 
 class Engine:
@@ -82,6 +85,7 @@ class Engine:
             base + operation.path for document in plan.documents for base in document.base_paths
             for operation in document.operations if (base + operation.path).startswith(ADMIN)
         )  # fmt: skip
+        self._cors = Cors(self.options.cors) if self.options.cors else None
         self._judges = self.options.validation != "off"
         self._strict = self.options.validation == "strict"
 
@@ -96,6 +100,12 @@ class Engine:
             return problem.problem(
                 400, f"X-Mock-Namespace: {name} is no name for a namespace", decision="namespace"
             )
+        cors = self._cors
+        if cors is not None:
+            if "origin" not in headers:
+                cors = None
+            elif (asked := cors.preflight(request)) is not None:
+                return asked
         started = perf_counter()
         now = world.clock.now()
         found = self.find(request)
@@ -105,6 +115,8 @@ class Engine:
             route = found.target
             answer, tally = self._answer(request, route, found.parameters, world, now), route.tally
             answer.operation = route.operation.id
+        if cors is not None:
+            cors.allow(request, answer)
         seconds = perf_counter() - started
         world.journal.write(request, answer, now, seconds)
         try:
@@ -367,6 +379,8 @@ class Engine:
         )
 
     def _unrouted(self, request: Request, found: Found[Route] | None) -> Answer:
+        if not self.services:
+            return problem.unavailable(f"no document is served yet; PUT one to {ADMIN}/document")
         if found is None:
             if request.method == "OPTIONS" and request.raw_path == "*":
                 return Answer(

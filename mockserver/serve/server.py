@@ -46,15 +46,20 @@ class Server(ConnectionOwner):
         self.drain_time = drain_time
         self.connections: set[Connection] = set()
         self.draining = False
+        self.on_stop: Callable[[], None] = lambda: None
+        """Called when no new connections are taken: for what must end so that the others can."""
         self._stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self.time = self._loop.time  # type: ignore[method-assign]
 
-    async def run(self, listener: socket.socket, ready: Callable[[], None]) -> None:
+    async def run(
+        self, listener: socket.socket, ready: Callable[[], None], *, signals: bool = True
+    ) -> None:
         """Serve until ``stop``; ``ready`` is called when connections are taken."""
         server = await self._loop.create_server(lambda: Connection(self), sock=listener, backlog=_BACKLOG)
         sweeper = self._loop.create_task(self._sweep())
-        if threading.current_thread() is threading.main_thread():  # no other thread is told of signals
+        # No other thread than the main one is told of signals.
+        if signals and threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._loop.add_signal_handler(number, self.stop)
         ready()
@@ -62,6 +67,7 @@ class Server(ConnectionOwner):
             await self._stopping.wait()
             self.draining = True
             server.close()
+            self.on_stop()
             await self._drain()
         finally:
             sweeper.cancel()

@@ -1,0 +1,156 @@
+"""The options of ``serve`` that have to do with the control plane, and what follows from them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from socket import socket
+from typing import TYPE_CHECKING
+
+import click
+
+from mockserver.cli.options import Command, option
+from mockserver.errors import UsageError
+from mockserver.inputs import Inputs
+
+if TYPE_CHECKING:
+    from mockserver.admin.plane import ControlPlane
+    from mockserver.serve.answer import Answer
+    from mockserver.serve.engine import Engine
+    from mockserver.serve.request import Request
+    from mockserver.serve.server import Server
+
+_OPTIONS = (
+    option("--admin/--no-admin", default=True, help="Serve the control plane under /__admin."),
+    option(
+        "--admin-port",
+        type=click.IntRange(0, 65535),
+        help="Serve the control plane on this port instead; 0 picks a free one.",
+    ),
+    option(
+        "--admin-token", metavar="TOKEN", help="Ask control requests for it, as Authorization: Bearer TOKEN."
+    ),
+    option("--admin-open", is_flag=True, help="Let every host that reaches --host control this server."),
+    option(
+        "--journal", default=10_000, type=click.IntRange(0), help="Calls kept per namespace; 0 keeps none."
+    ),
+    option(
+        "--journal-bytes",
+        default=64 * 1024 * 1024,
+        type=click.IntRange(1),
+        metavar="BYTES",
+        help="What the journals of all namespaces may take.",
+    ),
+    option(
+        "--cors",
+        multiple=True,
+        metavar="ORIGIN",
+        help="Let pages of this origin call the mocked operations; * is any. May be repeated.",
+    ),
+    option("--watch", is_flag=True, help="Reload when a document or scenario file changes."),
+    option(
+        "--wait-for-document",
+        is_flag=True,
+        help="Start without a document: one is to appear at its path, or to be PUT to /__admin/document.",
+    ),
+)
+
+
+_LOOPBACK = frozenset(["127.0.0.1", "::1", "localhost"])
+
+
+def control_options(command: Command) -> Command:
+    """Every option of ``Settings``."""
+    for each in reversed(_OPTIONS):
+        command = each(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The options, as click hands them over."""
+
+    admin: bool
+    admin_port: int | None
+    admin_token: str | None
+    admin_open: bool
+    journal: int
+    journal_bytes: int
+    cors: tuple[str, ...]
+    watch: bool
+    wait_for_document: bool
+
+    def check(self, host: str) -> None:
+        """Raises UsageError where the control plane would be open to more than was said."""
+        guarded = not self.admin or self.admin_token or self.admin_open or host in _LOOPBACK
+        if not guarded and not _is_loopback(host):
+            raise UsageError(
+                f"on {host} other hosts could control this server: pass --admin-token TOKEN, "
+                "or --admin-open if they may, or --no-admin."
+            )
+        if self.wait_for_document and not self.admin:
+            raise UsageError("--wait-for-document needs the control plane; leave --no-admin out.")
+
+    def waits_for(self, inputs: Inputs) -> bool:
+        """Whether to start without a document, because it is not there yet."""
+        return self.wait_for_document and not (
+            inputs.documents and all(path.is_file() for path in inputs.documents)
+        )
+
+    @asynccontextmanager
+    async def controlling(
+        self, engine: Engine, inputs: Inputs, host: str, server: Server, listener: socket | None
+    ) -> AsyncIterator[None]:
+        """The control plane of an engine, for as long as ``server`` runs; on ``listener`` if there is one."""
+        if not self.admin:
+            yield
+            return
+        from mockserver.admin.plane import ControlPlane
+        from mockserver.serve.server import Server
+
+        plane = ControlPlane(
+            engine, token=self.admin_token or "", hosts=(host.lower(),), inputs=inputs, stop=server.stop
+        )
+        server.on_stop = plane.close
+        tasks = self._looking_at_the_disk(plane)
+        if listener is None:
+            engine.control = plane.answer
+            yield
+        else:
+            second = Server(partial(_only_control, plane), server.worlds, limits=server.limits)
+            running = asyncio.ensure_future(second.run(listener, lambda: None, signals=False))
+            yield
+            second.stop()
+            await running
+        for task in tasks:
+            task.cancel()
+
+    def _looking_at_the_disk(self, plane: ControlPlane) -> list[asyncio.Future[None]]:
+        def say(text: str) -> None:
+            click.echo(text, err=True)
+
+        tasks: list[asyncio.Future[None]] = []
+        if self.wait_for_document:
+            tasks.append(asyncio.ensure_future(plane.wait_for_documents(say)))
+        if self.watch:
+            tasks.append(asyncio.ensure_future(plane.watch(say)))
+        return tasks
+
+
+def _is_loopback(host: str) -> bool:
+    from mockserver.admin.guard import is_loopback
+
+    return is_loopback(host)
+
+
+def _only_control(plane: ControlPlane, request: Request) -> Answer | Awaitable[Answer]:
+    """What the port of ``--admin-port`` answers: nothing of the mocked operations."""
+    from mockserver.serve import problem
+    from mockserver.serve.engine import ADMIN
+
+    if request.raw_path.startswith(ADMIN):
+        return plane.answer(request)
+    return problem.unknown_path(request.method, request.raw_path, [("GET", f"{ADMIN}/")])
