@@ -18,7 +18,11 @@ from mockserver.errors import CompileError, MockServerError
 _COMMANDS = {
     "serve": "Serve a document and its scenarios.",
     "check": "Judge documents and scenario files.",
+    "routes": "List operations and what answers them.",
+    "init": "Write a first scenario file for a document.",
     "explain": "Tell what a diagnostic code means.",
+    "health": "Ask a running server whether it is well.",
+    "completion": "Print the completion script of a shell.",
 }
 """Name → one line of help. Each is the function of that name in the module of that name."""
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 import click
+from click.shell_completion import CompletionItem
 
 from mockserver.codes import codes
 from mockserver.errors import UsageError
 
 
+def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    found = (each for each in codes().values() if each.name.startswith(incomplete.upper()))
+    return [CompletionItem(each.name, help=each.title) for each in found]
+
+
 @click.command()
-@click.argument("code", required=False)
+@click.argument("code", required=False, shell_complete=_complete)
 def explain(code: str | None) -> None:
     """Tell what a diagnostic CODE means, with an example of the wrong and of the right.
 

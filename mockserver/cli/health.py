@@ -1,0 +1,42 @@
+"""``mockserver health``: whether a running server is well, for a container's health check."""
+
+from __future__ import annotations
+
+import os
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import urlsplit
+
+import click
+
+from mockserver.errors import UsageError
+
+_PATH = "/__admin/health"
+
+
+@click.command()
+@click.option(
+    "--url",
+    envvar="MOCKSERVER_URL",
+    show_envvar=True,
+    metavar="URL",
+    help="The server; default: this machine, at the port that MOCKSERVER_ADMIN_PORT or MOCKSERVER_PORT says.",
+)
+@click.option("--timeout", default=5.0, show_default=True, metavar="SECONDS", help="How long to wait for it.")
+def health(url: str | None, timeout: float) -> None:
+    """Ask a running server whether it is well. Exits with 0 if it is, with 1 and the reason if not."""
+    port = os.environ.get("MOCKSERVER_ADMIN_PORT") or os.environ.get("MOCKSERVER_PORT") or "8080"
+    url = (url or f"http://127.0.0.1:{port}").rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"--url {url} is no http or https URL, such as http://127.0.0.1:8080.")
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    try:
+        connection = kind(parts.hostname, parts.port, timeout=timeout)
+        connection.request("GET", parts.path + _PATH)
+        response = connection.getresponse()
+        said = response.read().decode("utf-8", "replace")
+    except (OSError, HTTPException, ValueError) as error:
+        raise UsageError(f"{url} does not answer: {error}.") from None
+    if response.status != 200:
+        raise UsageError(f"{url}{_PATH} answers with status {response.status}.")
+    click.echo(said)
