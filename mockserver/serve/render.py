@@ -132,13 +132,18 @@ class Renderer:
 
     def _judged(self, context: Context, subject: Subject) -> bytes:
         value = self._value(context, subject)
+        # Encoded first, which refuses what is nested so deeply that judging it would exhaust the stack
+        try:
+            data = (self._ground.encode or encode)(value)
+        except (RecursionError, ValueError, TypeError) as error:
+            raise RenderError(f"{self.recipe.where}: {self._name} cannot be sent: {error}") from error
         if broken := self.violations(value):
             first = broken[0]
             place = first.pointer or "/"
             raise RenderError(
                 f"{self.recipe.where}: {self._name} breaks the document at {place}: {first.message}"
             )
-        return self._ground.encode(value) if self._ground.encode is not None else encode(value)
+        return data
 
     def _made(self, context: Context, subject: Subject) -> Headers:
         given = [(name, str(make(context))) for name, make in self._headers]
