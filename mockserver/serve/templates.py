@@ -13,11 +13,16 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from functools import lru_cache
-from typing import Any, TypeGuard
+from itertools import islice
+from math import isfinite
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from mockserver.errors import MockServerError
+
+if TYPE_CHECKING:
+    from mockserver.serve.sandbox import Sandbox
 
 Context = Mapping[str, Any]
 Template = Callable[[Context], Any]
@@ -28,6 +33,8 @@ _PLAIN = re.compile(r"\{\{\s*([^{}%#|]+?)\s*\}\}")
 _MARK = re.compile(r"\{\{|\{%|\{#")
 VOLATILE = frozenset(["request", "now", "token", "violations", "dice"])
 """Names whose value differs from call to call."""
+_PER_CALL = re.compile(r"\b(?:call|scenario)\b")
+"""The members of ``resource`` of which the same is true."""
 
 
 class TemplateError(MockServerError):
@@ -59,7 +66,8 @@ def names(source: str) -> frozenset[str]:
 
 def is_volatile(source: str) -> bool:
     """Whether a template's value may differ from call to call."""
-    return bool(names(source) & VOLATILE) or "resource.call" in source
+    read = names(source)
+    return bool(read & VOLATILE) or ("resource" in read and _PER_CALL.search(source) is not None)
 
 
 def _plain(source: str) -> Template | None:
@@ -107,7 +115,7 @@ def _expression(text: str) -> Template | None:
         tree = tree.value
     if not isinstance(tree, ast.Name) or any(part.startswith("_") for part in path):
         return None
-    if tree.id in _LITERALS:
+    if tree.id in _LITERALS or (arguments is not None and path and path[0] in _METHODS):
         return None
     return _lookup(tree.id, path[::-1], arguments, text)
 
@@ -115,6 +123,8 @@ def _expression(text: str) -> Template | None:
 _LITERALS = frozenset(
     ["true", "false", "none", "True", "False", "None", "loop", "range", "dict", "cycler", "namespace"]
 )
+_METHODS = frozenset(dir(dict))
+"""A mapping's own, which are not among its members."""
 
 
 def _lookup(name: str, path: list[str], arguments: tuple[Any, ...] | None, text: str) -> Template:
@@ -123,8 +133,12 @@ def _lookup(name: str, path: list[str], arguments: tuple[Any, ...] | None, text:
             found = context[name]
             for part in path:
                 found = found[part] if isinstance(found, Mapping) else getattr(found, part)
-            return found if arguments is None else found(*arguments)
-        except (AttributeError, KeyError, TypeError) as error:
+            if arguments is not None:
+                found = found(*arguments)
+            return found if type(found) is str else _json(found)
+        except MockServerError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as for Jinja2's
             raise TemplateError(f"{{{{ {text} }}}} has no value: {_cause(error)}") from None
 
     return value
@@ -140,21 +154,20 @@ def _jinja(source: str) -> Template:
 
     environment = _environment()
     try:
-        body = environment.parse(source).body
-        alone = len(body) == 1 and isinstance(body[0], nodes.Output) and len(body[0].nodes) == 1
-        if alone and not isinstance(body[0].nodes[0], nodes.TemplateData) and source.strip().startswith("{{"):
-            expression = source.strip()[2:-2].strip("-+ ")
-            run = environment.compile_expression(expression, undefined_to_none=False)
-        else:
-            run = environment.from_string(source).render
-    except (JinjaError, SyntaxError, RecursionError, OverflowError) as error:
+        tree = environment.parse(source)
+        read = names(source)
+        parts = tree.body[0].nodes if len(tree.body) == 1 and isinstance(tree.body[0], nodes.Output) else []
+        alone = len(parts) == 1 and not isinstance(parts[0], nodes.TemplateData)
+        run = environment.expression(parts[0]) if alone else environment.from_string(source).render
+    except (JinjaError, SyntaxError, RecursionError, OverflowError, ValueError) as error:
         raise TemplateError(f"the template does not compile: {error}") from None
 
     def render(context: Context) -> Any:
         try:
-            value = run(context)
+            value = run({name: context[name] for name in read if _has(context, name)})
             if isinstance(value, environment.undefined):
                 str(value)  # a strict undefined says what is missing
+            value = _json(value)
         except MockServerError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a template does is the template's fault
@@ -166,27 +179,37 @@ def _jinja(source: str) -> Template:
     return render
 
 
+def _has(context: Context, name: str) -> bool:
+    """Whether there is such a name: a context makes its values when they are first read."""
+    try:
+        context[name]
+    except KeyError:
+        return False
+    return True
+
+
+_SERIES = (list, tuple, set, frozenset, range, Iterator, ItemsView, KeysView, ValuesView)
+
+
+def _json(value: Any) -> Any:
+    """``value`` as JSON has it; what iterates becomes a list. Raises TypeError for anything else."""
+    if isinstance(value, str):
+        return str(value)
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        if not isfinite(value):
+            raise TypeError(f"{value} is no number of JSON")
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): _json(each) for name, each in value.items()}
+    if isinstance(value, _SERIES):
+        return [_json(each) for each in islice(value, MAX_OUTPUT)]
+    raise TypeError(f"it is no value of JSON but {type(value).__name__}")
+
+
 @lru_cache(maxsize=1)
-def _environment() -> Any:
-    from jinja2 import StrictUndefined
-    from jinja2.exceptions import SecurityError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+def _environment() -> Sandbox:
+    from mockserver.serve.sandbox import Sandbox
 
-    class Sandbox(ImmutableSandboxedEnvironment):
-        """The sandbox that refuses private attributes and mutation, and products beyond measure."""
-
-        intercepted_binops = frozenset(["*", "**"])
-
-        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-            if operator == "**" and not (abs(left) < 1e6 and abs(right) < 64):
-                raise SecurityError("a power beyond measure")
-            if operator == "*":
-                size = max((len(each) for each in (left, right) if hasattr(each, "__len__")), default=0)
-                times = next((each for each in (left, right) if isinstance(each, int)), 1)
-                if size * times > MAX_OUTPUT:
-                    raise SecurityError("a repetition beyond measure")
-            return super().call_binop(context, operator, left, right)
-
-    environment = Sandbox(undefined=StrictUndefined, autoescape=False)
-    environment.globals = {"range": environment.globals["range"]}
-    return environment
+    return Sandbox()

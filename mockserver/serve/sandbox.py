@@ -1,0 +1,143 @@
+"""Jinja2's sandbox, with the limits that it lacks.
+
+The sandbox keeps templates away from attributes that lead out of it and from
+changing what they are given. Here, besides: what one operation, method or
+filter makes is held to ``MAX_OUTPUT`` before it is made, nothing is random, and
+a member of a mapping goes before a method of the same name, as in the plain
+expressions of ``templates``.
+
+Imported when the first template is met that needs Jinja2.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping, Sized
+from typing import Any
+
+from jinja2 import StrictUndefined, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+MAX_OUTPUT = 1024 * 1024
+"""Characters of a text, items of a list."""
+_MOST_ROUNDS = 1000
+"""Of one range; loops within loops multiply."""
+_UNKNOWN = 1000
+"""Items that something without a length is taken to have."""
+_FIELD = re.compile(r"%(?:\(\w*\))?([^a-zA-Z%]*)|\{((?:[^{}]|\{[^{}]*\})*)\}")
+_WIDE = re.compile(r"\d{5}|[*{]")
+"""In a format's field: a width of five digits, or one that is given elsewhere."""
+_PADDING = frozenset(["center", "expandtabs", "indent", "ljust", "rjust", "truncate", "wordwrap", "zfill"])
+_PRODUCTS = frozenset(["join", "replace", "translate"])
+_MEASURED_FILTERS = ("center", "format", "indent", "join", "replace", "truncate", "wordwrap")
+_FILTERS_LEFT_OUT = ("batch", "pprint", "random", "slice", "urlize", "xmlattr")
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """The environment that every template is compiled in."""
+
+    intercepted_binops = frozenset(["+", "*", "**", "%"])
+
+    def __init__(self) -> None:
+        super().__init__(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
+        self.globals = {"range": _range}
+        for name in _FILTERS_LEFT_OUT:
+            del self.filters[name]
+        for name in _MEASURED_FILTERS:
+            self.filters[name] = _measured(name, self.filters[name])
+
+    def expression(self, node: nodes.Expr) -> Callable[[Mapping[str, Any]], Any]:
+        """From names to the value of ``node``: ``compile_expression`` for what is parsed already."""
+        result = nodes.Assign(nodes.Name("result", "store", lineno=1), node, lineno=1)
+        template = self.from_string(nodes.Template([result], lineno=1))
+
+        def value(names: Mapping[str, Any]) -> Any:
+            context = template.new_context(dict(names))
+            for _ in template.root_render_func(context):
+                pass
+            return context.vars["result"]
+
+        return value
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if isinstance(obj, Mapping) and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        match operator:
+            case "**":
+                if not (abs(left) < 1e6 and abs(right) < 64):
+                    raise SecurityError("a power beyond measure")
+            case "*":
+                _measure(max(_size(left), _size(right)) * _greatest([left, right], least=1))
+            case "+":
+                _measure(_size(left) + _size(right))
+            case "%":
+                _measure_format(left)
+        return super().call_binop(context, operator, left, right)
+
+    def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - Jinja2's
+        owner = getattr(__obj, "__self__", None)
+        if isinstance(owner, str | bytes):
+            _measure_call(__obj.__name__, [owner, *args])
+        return super().call(__context, __obj, *args, **kwargs)
+
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        wrapped = super().wrap_str_format(value)
+        if wrapped is not None:
+            _measure_format(value.__self__)
+        return wrapped
+
+
+def _range(*bounds: int) -> range:
+    found = range(*bounds)
+    if len(found) > _MOST_ROUNDS:
+        raise SecurityError(f"a range of over {_MOST_ROUNDS:,}")
+    return found
+
+
+def _measured(name: str, made: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that refuses to make what is beyond measure."""
+
+    @functools.wraps(made)
+    def measured(*args: Any, **kwargs: Any) -> Any:
+        skipped = int(hasattr(made, "jinja_pass_arg"))  # the environment, say
+        _measure_call(name, [*args[skipped:], *kwargs.values()])
+        return made(*args, **kwargs)
+
+    return measured
+
+
+def _measure_call(name: str, values: list[Any]) -> None:
+    """Refuse a method or filter that would make more of ``values`` than can be held."""
+    if name in _PADDING:
+        lines = str(values[0]).count("\n") + 1 if name == "indent" else 1
+        _measure(_greatest(values[1:], least=0) * lines)
+    elif name in _PRODUCTS:
+        _measure((_size(values[0]) + 1) * max([_size(each) for each in values[1:]], default=1))
+    elif name == "format":
+        _measure_format(values[0])
+
+
+def _measure_format(text: Any) -> None:
+    for field in _FIELD.finditer(text) if isinstance(text, str) else ():
+        if _WIDE.search(field[1] or field[2] or ""):
+            raise SecurityError("a format beyond measure")
+
+
+def _measure(size: float) -> None:
+    if size > MAX_OUTPUT:
+        raise SecurityError("a value beyond measure")
+
+
+def _greatest(values: list[Any], *, least: int) -> int:
+    return max([each for each in values if isinstance(each, int)], default=least)
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, Sized):
+        return len(value)
+    return 0 if isinstance(value, int | float | None) else _UNKNOWN
