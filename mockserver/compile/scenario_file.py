@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -156,7 +156,7 @@ class _Reader:
                     f"{each.operation.path} (operation {alias!r}) has no parameter {{{lookup.name}}}",
                     "name a parameter of every operation's path.",
                 )
-        return replace(lookup, fold=_is_uuid(lookup, bound))
+        return Lookup(lookup.part, lookup.name, fold=_is_uuid(lookup, bound))
 
     def _states(self, bound: Mapping[str, Bound]) -> tuple[dict[str, State], dict[tuple[str, str], Node]]:
         states, nodes = {}, {}
