@@ -156,6 +156,25 @@ class Document(Struct, frozen=True):
     security_schemes: dict[str, SecurityScheme]
 
 
+class Delay(Struct, frozen=True):
+    """How long an answer takes, in milliseconds: ``low``; from ``low`` to ``high``; or about ``low``.
+
+    ``lognormal`` has ``low`` as its median and ``sigma`` as the deviation of the logarithm.
+    """
+
+    kind: Literal["fixed", "uniform", "lognormal"] = "fixed"
+    low: int = 0
+    high: int = 0
+    sigma: float = 0.0
+
+
+class Dribble(Struct, frozen=True):
+    """A body that arrives in ``chunks`` pieces, spread over so many milliseconds."""
+
+    chunks: int
+    over: int
+
+
 class AnswerRecipe(Struct, frozen=True):
     """How a state answers one operation. Strings may be Jinja2 templates.
 
@@ -173,10 +192,14 @@ class AnswerRecipe(Struct, frozen=True):
     """The document does not know this answer, on purpose: it is not judged by it."""
     kept: bool = True
     """Rendered once per resource and state: no template reads the request, the time or dice."""
-    delay: int = 0
+    delay: Delay | None = None
+    """Its own, else the operation's, else the file's."""
     fault: str = ""
     where: str = ""
     """file:line:column, for what goes wrong when rendering."""
+    dribble: Dribble | None = None
+    schema: SchemaRef = ""
+    """What judges the body instead of the response's schema: it is one item of a list."""
 
 
 class State(Struct, frozen=True):
@@ -184,6 +207,18 @@ class State(Struct, frozen=True):
 
     name: str
     answers: dict[str, AnswerRecipe]
+
+
+class Branch(Struct, frozen=True):
+    """A way on from a step, for those that ``next`` alone does not serve."""
+
+    next: int
+    operation: str = ""
+    """The alias of the operation that takes it; empty: taken when the step's holds end."""
+    fact: int = -1
+    """Index into ``Resource.facts`` of what must hold of the request; -1: nothing."""
+    weight: int = 0
+    """Drawn with the other weighted branches; 0: taken if reached."""
 
 
 class Step(Struct, frozen=True):
@@ -200,8 +235,15 @@ class Step(Struct, frozen=True):
     operation: str = ""
     """Moves on when the operation of this alias is called; empty: not by an operation."""
     next: int = -1
-    delay: int = 0
+    delay: Delay | None = None
     fault: str = ""
+    counted: str = ""
+    """The alias of the only operation whose calls count; empty: all of them."""
+    branches: tuple[Branch, ...] = ()
+    """Looked at before ``next``."""
+    answers: tuple[str, ...] = ()
+    """The aliases that the state answers, where others are answered by ``Resource.unanswered``."""
+    dribble: Dribble | None = None
 
 
 class Scenario(Struct, frozen=True):
@@ -235,6 +277,88 @@ class Lookup(Struct, frozen=True):
     """Whether upper and lower case are the same, as in a UUID (RFC 9562 section 4)."""
 
 
+class Limit(Struct, frozen=True):
+    """At most ``most`` calls in each ``window`` of milliseconds, which begins with its first call."""
+
+    most: int
+    window: int
+    by: Lookup | None = None
+    """What has a bucket of its own: a key, a header's value; None: the namespace."""
+    state: str = ""
+    """That answers beyond it; empty: the document's 429."""
+
+
+class Concurrency(Struct, frozen=True):
+    """At most ``most`` calls under way at once; others wait so many milliseconds, then are told 503."""
+
+    most: int
+    wait: int = 0
+    state: str = ""
+
+
+class Flaky(Struct, frozen=True):
+    """Some answers, drawn by the seed, are another: a status, a fault or a state."""
+
+    rate: float
+    answers: tuple[str, ...]
+
+
+class Role(Struct, frozen=True):
+    """What an operation does to resources beside asking one of them, and what stands before it."""
+
+    creates: bool = False
+    lists: str | None = None
+    """Pointer to the array of resources in the body; ``""``: the body is that array."""
+    deletes: bool = False
+    key: Lookup | None = None
+    """Where the key, or the handle, stands; None: where the resource's does."""
+    handle: str = ""
+    """The handle of ``Resource.handles`` by which the operation names a resource."""
+    limits: tuple[Limit, ...] = ()
+    concurrency: Concurrency | None = None
+    flaky: Flaky | None = None
+
+
+class Certify(Struct, frozen=True):
+    """Where the creating request says what a certificate is to certify."""
+
+    csr: Lookup | None = None
+    common_name: Lookup | None = None
+
+
+class Callback(Struct, frozen=True):
+    """A request that the document says is sent to a client: an operation under ``callbacks``."""
+
+    url: str
+    """A runtime expression or template of them (OpenAPI 3.0.4 section 4.8.18)."""
+    method: str
+    body: RequestBody | None = None
+
+
+class Notice(Struct, frozen=True):
+    """A request that is sent when a resource enters one of ``states``."""
+
+    states: tuple[str, ...]
+    url: str
+    """A template, or a runtime expression where ``expression``."""
+    expression: bool = False
+    method: str = "POST"
+    headers: dict[str, str] = field(default_factory=dict)
+    body: JSON = None
+    has_body: bool = True
+    content: MediaType | None = None
+    """What the callback documents; None: the body stands as it is written."""
+    partial: bool = False
+    delay: int = 0
+    retries: int = 3
+    backoff: int = 1000
+    """Milliseconds before the first retry; each further one waits twice as long."""
+    secret: str = ""
+    signature: str = "X-Signature-256"
+    algorithm: str = "sha256"
+    where: str = ""
+
+
 class Resource(Struct, frozen=True):
     """A thing that outlives a request: one scenario file."""
 
@@ -249,6 +373,23 @@ class Resource(Struct, frozen=True):
     rules: tuple[Rule, ...]
     invalid: str = ""
     """The state that answers a request that breaks the document; empty: the document's own error."""
+    unknown: str = ""
+    """The state that answers for a key that nothing created; empty: it is created when first seen."""
+    unanswered: str = ""
+    """The state that answers an operation which the resource's own state does not."""
+    roles: dict[str, Role] = field(default_factory=dict)
+    """Alias → role, for those that have one."""
+    key_schemas: tuple[SchemaRef, ...] = ()
+    """What a fresh key must satisfy."""
+    handles: dict[str, str] = field(default_factory=dict)
+    """Other names of a resource: name → template."""
+    facts: tuple[tuple[Condition, ...], ...] = ()
+    """What branches ask of a request."""
+    certify: Certify | None = None
+    limits: tuple[Limit, ...] = ()
+    """For all operations together."""
+    flaky: Flaky | None = None
+    notices: tuple[Notice, ...] = ()
 
 
 class Plan(Struct, frozen=True):

@@ -8,20 +8,32 @@ response. ``defaults`` are laid under it where the response has the field.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from mockserver.compile.delivery import read_delay, read_dribble, read_fault
+from mockserver.compile.fields import covers, fixed_values, properties
 from mockserver.compile.nodes import Node, Report
-from mockserver.compile.source import quoted
-from mockserver.compile.steps import read_duration, read_fault
-from mockserver.errors import MockServerError
-from mockserver.plan import JSON, AnswerRecipe, Document, MediaType, Operation, Response, State
+from mockserver.plan import (
+    JSON,
+    AnswerRecipe,
+    Delay,
+    Document,
+    MediaType,
+    Operation,
+    Response,
+    Role,
+    SchemaRef,
+    State,
+)
 from mockserver.schema import Schemas
 from mockserver.serve.negotiation import negotiate
 from mockserver.serve.responses import default_response, documented_statuses, response_for
 from mockserver.serve.templates import TemplateError, compile_template, is_template, is_volatile
 
-ANSWER_KEYS = frozenset(["status", "headers", "body", "delay", "fault", "undocumented", "mediaType"])
+ANSWER_KEYS = frozenset(
+    ["status", "headers", "body", "delay", "dribble", "fault", "undocumented", "mediaType"]
+)
 MAX_HEADERS = 1000
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")
 _FRAMING = frozenset(
@@ -38,6 +50,17 @@ class Bound:
     operation: Operation
     document: Document
     schemas: Schemas
+    role: Role = field(default_factory=Role)
+    place: tuple[str, ...] = ()
+    """Where in the body of its answer a fresh key stands, if the operation creates."""
+    is_number: bool = False
+    """Whether that key is a number there."""
+    item: SchemaRef = ""
+    """The schema of one resource in its answer, if the operation lists."""
+    source: str = ""
+    """The alias whose answers are listed where a state gives none for the list."""
+    delay: Delay | None = None
+    """Of all its answers that have none of their own."""
 
 
 def read_state(
@@ -67,12 +90,24 @@ def read_state(
             )
     for alias, operation in bound.items():
         answer = members.get(alias) if per_operation else node
-        if answer is None:
+        if operation.item:
+            borrowed = answer is None or not per_operation
+            answer = members.get(operation.source) if answer is None else answer
+            if answer is None or (borrowed and not _succeeds(answer)):
+                continue
+            recipe = _Reader(name, answer, operation, defaults, report).item(strict=not borrowed)
+        elif answer is None:
             continue
-        recipe = _Reader(name, answer, operation, defaults, report).read()
+        else:
+            recipe = _Reader(name, answer, operation, defaults, report).read()
         if recipe is not None:
             answers[alias], nodes[alias] = recipe, answer
     return State(name, answers), nodes
+
+
+def _succeeds(answer: Node) -> bool:
+    status = answer.value.get("status") if isinstance(answer.value, dict) else None
+    return status is None or (isinstance(status.value, int) and 200 <= status.value < 300)
 
 
 class _Reader:
@@ -104,10 +139,17 @@ class _Reader:
         media = self._media(response)
         body_node = self.members.get("body")
         body = self._body(body_node, response, media)
+        if self.bound.place and isinstance(body, dict) and status < 300:
+            text = "{{ resource.key | int }}" if self.bound.is_number else "{{ resource.key }}"
+            body = _placed(body, self.bound.place, text)
         schema = media.schema if media is not None and not self.undocumented else None
         partial = schema is not None and not covers(self.bound.schemas, schema, body)
         has_body = body_node is not None or (media is not None and not self.undocumented)
-        delay = self._delay()
+        delay, dribble = self.bound.delay, None
+        if (node := self.members.get("delay")) is not None:
+            delay = read_delay(node, self.report)
+        if (node := self.members.get("dribble")) is not None:
+            dribble = read_dribble(node, self.report)
         fault = read_fault(self.members["fault"], self.report) if "fault" in self.members else ""
         self._compile(self.members.get("headers"))
         self._compile(body_node)
@@ -128,6 +170,32 @@ class _Reader:
             delay=delay,
             fault=fault,
             where=str(self.node.where),
+            dribble=dribble,
+        )
+
+    def item(self, *, strict: bool) -> AnswerRecipe | None:
+        """One resource in a list. Unless ``strict``, what its schema does not know is left out."""
+        before = len(self.report.found)
+        node = self.members.get("body")
+        for key, each in self.members.items():
+            if strict and key != "body":
+                self.report.error(
+                    "S204", each.at_key, f"one of a list has no {key}", "give its `body` alone."
+                )
+        schema = self.bound.item
+        body = self._laid(node, schema, strict=strict)
+        self._compile(node)
+        if len(self.report.found) > before:
+            return None
+        return AnswerRecipe(
+            status=200,
+            has_body=True,
+            body=body,
+            partial=not covers(self.bound.schemas, schema, body),
+            media_type="application/json",
+            kept=not _volatile(body),
+            where=str(self.node.where),
+            schema=schema,
         )
 
     def _status(self) -> tuple[int, Response | None]:
@@ -229,12 +297,17 @@ class _Reader:
                 "remove the body, or say `undocumented: true`.",
             )
             return None
-        schema = media.schema if media is not None else None
+        return self._laid(node, media.schema if media is not None else None, strict=True)
+
+    def _laid(self, node: Node | None, schema: SchemaRef | None, *, strict: bool) -> JSON:
+        """A body with the defaults under it, in the schema's order."""
         known = properties(self.bound.schemas, schema) if schema else None
         if node is not None and not isinstance(node.value, dict):
             return node.plain()
         given = node.value if node is not None and isinstance(node.value, dict) else {}
-        if known is not None and not known.open:
+        if known is not None and not known.open and not strict:
+            given = {key: each for key, each in given.items() if key in known.names}
+        elif known is not None and not known.open:
             for key, each in given.items():
                 if key not in known.names:
                     self.report.error(
@@ -271,9 +344,6 @@ class _Reader:
                 remedy = "mend the template; the README lists what a template can read."
                 self.report.error("S312", node, str(error), remedy)
 
-    def _delay(self) -> int:
-        return read_duration(self.members["delay"], "a delay", self.report) if "delay" in self.members else 0
-
     def _text(self, key: str) -> str:
         node = self.members.get(key)
         if node is None:
@@ -290,72 +360,13 @@ class _Reader:
         return node is not None and node.value is True
 
 
-@dataclass(frozen=True, slots=True)
-class Properties:
-    """The fields that a schema names, in its order; ``open`` when it says that there may be others."""
-
-    names: tuple[str, ...]
-    open: bool
-
-
-def properties(schemas: Schemas, ref: str, depth: int = 8) -> Properties:
-    """The fields of the object that the schema at ``ref`` describes, through allOf, anyOf and oneOf."""
-    try:
-        schema, ref = schemas.lookup(ref)
-    except MockServerError:
-        return Properties((), open=True)
-    if not isinstance(schema, dict) or depth == 0:
-        return Properties((), open=True)
-    names: dict[str, None] = dict.fromkeys(schema.get("properties") or {})
-    extra = schema.get("additionalProperties")
-    free = extra is True or isinstance(extra, dict) or "patternProperties" in schema
-    parts = [
-        f"{ref}/{key}/{index}"
-        for key in ("allOf", "anyOf", "oneOf")
-        for index in range(len(schema.get(key) or ()))
-    ]
-    parts += [f"{ref}/{key}" for key in ("then", "else") if key in schema]
-    for part in parts:
-        found = properties(schemas, part, depth - 1)
-        names |= dict.fromkeys(found.names)
-        free |= found.open and bool(found.names)
-    return Properties(tuple(names), open=free or not names)
-
-
-def fixed_values(schemas: Schemas, ref: str, names: Iterable[str]) -> dict[str, JSON]:
-    """The fields that the schema at ``ref`` leaves no choice for: a const, or an enum of one."""
-    found = {}
-    schema, ref = schemas.lookup(ref)
-    stated = schema.get("properties") if isinstance(schema, dict) else None
-    members = stated if isinstance(stated, dict) else {}
-    for name in names:
-        if name not in members:
-            continue
-        member, _ = schemas.lookup(f"{ref}/properties/{quoted(name)}")
-        if not isinstance(member, dict):
-            continue
-        if "const" in member:
-            found[name] = member["const"]
-        elif isinstance(member.get("enum"), list) and len(member["enum"]) == 1:
-            found[name] = member["enum"][0]
-    return found
-
-
-def covers(schemas: Schemas, ref: str, body: JSON) -> bool:
-    """Whether ``body`` gives every field that the schema at ``ref`` names, at every depth it enters."""
-    if not isinstance(body, dict):
-        return body is not None
-    known = properties(schemas, ref)
-    if not known.names and not body:
-        return False
-    schema, ref = schemas.lookup(ref)
-    members = (schema.get("properties") or {}) if isinstance(schema, dict) else {}
-    return all(name in body for name in known.names) and all(
-        not isinstance(value, dict)
-        or (name in members and covers(schemas, f"{ref}/properties/{quoted(name)}", value))
-        for name, value in body.items()
-        if not (isinstance(value, dict) and members.get(name) == {})
-    )
+def _placed(body: dict[str, JSON], path: Sequence[str], text: str) -> dict[str, JSON]:
+    """``body`` with ``text`` at ``path``, unless something stands there or in the way."""
+    first, *rest = path
+    below = body.get(first, {} if rest else text)
+    if rest and isinstance(below, dict):
+        below = _placed(below, rest, text)
+    return {**body, first: below}
 
 
 def _volatile(value: JSON) -> bool:

@@ -5,22 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
+
+from msgspec.structs import replace
 
 from mockserver.compile.answers import Bound, read_state
+from mockserver.compile.delivery import read_delay, unknown_keys
 from mockserver.compile.document import Loaded
+from mockserver.compile.fields import properties
+from mockserver.compile.limits import read_flaky, read_limits, read_state_name
 from mockserver.compile.nodes import Node, Report, compose
+from mockserver.compile.roles import OperationsReader, has_parameter, key_schemas
+from mockserver.compile.selection import lookup, read_rules, suggest
 from mockserver.compile.source import Source
-from mockserver.compile.steps import read_scenario
-from mockserver.plan import Condition, Lookup, Operation, Resource, Rule, Scenario, State, Step
+from mockserver.compile.steps import Facts, read_scenario
+from mockserver.plan import Certify, Delay, Lookup, Resource, Role, Rule, Scenario, State, Step
 from mockserver.schema import Schemas
+from mockserver.serve.templates import TemplateError, compile_template
 
-_KEYS = ("resource", "key", "operations", "states", "defaults", "scenarios", "select", "invalid")
+_KEYS = (
+    "resource", "document", "key", "handles", "operations", "states", "defaults", "scenarios", "select",
+    "invalid", "unknown", "unanswered", "certify", "delay", "limit", "flaky", "notify",
+)  # fmt: skip
 _REQUIRED = ("resource", "key", "operations", "states", "scenarios")
-_PARTS = ("path", "query", "header", "cookie", "body", "method")
+_CERTIFY = frozenset(["csr", "commonName"])
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*$")
-_METHOD = re.compile(r"([A-Za-z]+)\s+(/\S*)$")
 STATE_PREFIX = "state:"
 """``state:NAME`` is a scenario that every state has: that state, for ever."""
 
@@ -68,30 +76,46 @@ class _Reader:
         for key, each in self.members.items():
             if key not in _KEYS and not key.startswith("x-"):
                 self.report.error(
-                    "S201", each.at_key, f"a scenario file has no key {key!r}", _suggest(key, _KEYS)
+                    "S201", each.at_key, f"a scenario file has no key {key!r}", suggest(key, _KEYS)
                 )
         for key in _REQUIRED:
             if key not in self.members:
                 self.report.error("S205", self.root, f"the key {key!r} is missing", _EXAMPLES[key])
         name = self._name()
         bound = self._operations()
-        lookup = self._key(bound)
+        place = self._key(bound)
         states, nodes = self._states(bound)
-        scenarios = self._scenarios(states, bound)
+        facts: Facts = []
+        scenarios = self._scenarios(states, bound, facts)
         rules = self._rules(scenarios, bound)
-        invalid = self._invalid(states)
-        if not bound or lookup is None or not states or not scenarios:
+        if not bound or place is None or not states or not scenarios:
             return None
+        stated = {each: self._answerer(each, states) for each in ("invalid", "unknown", "unanswered")}
+        roles = {alias: each.role for alias, each in bound.items() if each.role != Role()}
+        handles = self._handles()
+        self._ends(roles, stated["unknown"])
+        if stated["unanswered"]:
+            scenarios = {each: _answering(scenario, states) for each, scenario in scenarios.items()}
+        flaky = self.members.get("flaky")
         resource = Resource(
             name=name,
             source=self.name,
             document=next(iter(bound.values())).document.name,
-            key=lookup,
+            key=place,
             operations={alias: each.operation.id for alias, each in bound.items()},
             states=states,
             scenarios=scenarios,
             rules=rules,
-            invalid=invalid,
+            invalid=stated["invalid"],
+            unknown=stated["unknown"],
+            unanswered=stated["unanswered"],
+            roles=roles,
+            key_schemas=key_schemas(place, bound),
+            handles=handles,
+            facts=tuple(facts),
+            certify=self._certify(),
+            limits=read_limits(self.members["limit"], states, self.report) if "limit" in self.members else (),
+            flaky=read_flaky(flaky, states, self.report) if flaky is not None else None,
         )
         return Draft(resource, bound, nodes, dict(self._mapping("defaults")))
 
@@ -107,40 +131,42 @@ class _Reader:
         return node.value
 
     def _operations(self) -> dict[str, Bound]:
-        bound = {}
-        for alias, node in self._mapping("operations"):
-            found = self._operation(node)
-            if found is not None:
-                document, operation, schemas = found
-                bound[alias] = Bound(alias, operation, document.document, schemas)
-        if "operations" in self.members and not self._mapping("operations"):
+        members = self._mapping("operations")
+        if "operations" in self.members and not members:
             self.report.error(
                 "S204", self.members["operations"], "no operation is named", _EXAMPLES["operations"]
             )
+        node = self.members.get("delay")
+        delay: Delay | None = read_delay(node, self.report) if node is not None else None
+        states, handles = dict(self._mapping("states")), dict(self._mapping("handles"))
+        bound = OperationsReader(self._documents(), states, handles, delay, self.report).read(members)
+        names = {each.document.name for each in bound.values()}
+        if len(names) > 1:
+            self.report.error(
+                "S208",
+                self.members["operations"],
+                f"the operations are of several documents: {', '.join(sorted(names))}",
+                "say which by `document: NAME`, or write a file for each.",
+            )
         return bound
 
-    def _operation(self, node: Node) -> tuple[Loaded, Operation, Schemas] | None:
-        wanted = node.value
-        known = []
-        if isinstance(wanted, str):
-            line = _METHOD.match(wanted.strip())
-            for loaded, schemas in self.documents:
-                for operation in loaded.document.operations:
-                    known += [f"{operation.method} {operation.path}", operation.id]
-                    by_line = line and (line[1].upper(), line[2]) == (operation.method, operation.path)
-                    if by_line or wanted == operation.id:
-                        return loaded, operation, schemas
-        self.report.error(
-            "S206", node, f"no document has the operation {node.kind()}", _suggest(str(wanted), known)
-        )
-        return None
+    def _documents(self) -> Sequence[tuple[Loaded, Schemas]]:
+        """Those that the operations are looked for in: the one that the file names, if it is served."""
+        node = self.members.get("document")
+        if node is None:
+            return self.documents
+        if not isinstance(node.value, str):
+            self.report.error(
+                "S204", node, f"`document` is {node.kind()}", "name a document's file, without .yaml."
+            )
+        return [each for each in self.documents if each[0].document.name == node.value] or self.documents
 
     def _key(self, bound: Mapping[str, Bound]) -> Lookup | None:
         node = self.members.get("key")
         if node is None:
             return None
-        lookup = _lookup(node.value)
-        if lookup is None:
+        found = lookup(node.value)
+        if found is None:
             self.report.error(
                 "S207",
                 node,
@@ -149,14 +175,79 @@ class _Reader:
             )
             return None
         for alias, each in bound.items():
-            if lookup.part == "path" and f"{{{lookup.name}}}" not in each.operation.path:
+            role = each.role
+            if role.creates or role.lists is not None or role.key is not None:
+                continue
+            if not has_parameter(found, each.operation):
                 self.report.error(
                     "S207",
                     node,
-                    f"{each.operation.path} (operation {alias!r}) has no parameter {{{lookup.name}}}",
-                    "name a parameter of every operation's path.",
+                    f"{each.operation.path} (operation {alias!r}) has no parameter {{{found.name}}}",
+                    "name a parameter of every operation's path, or give the operation a `key` of its own.",
                 )
-        return Lookup(lookup.part, lookup.name, fold=_is_uuid(lookup, bound))
+        return Lookup(found.part, found.name, fold=_is_uuid(found, bound))
+
+    def _handles(self) -> dict[str, str]:
+        handles = {}
+        for name, node in self._mapping("handles"):
+            if not isinstance(node.value, str):
+                self.report.error(
+                    "S204",
+                    node,
+                    f"the handle {name!r} is {node.kind()}",
+                    "write a template, such as \"{{ uuid('certificate') }}\".",
+                )
+                continue
+            try:
+                compile_template(node.value)
+            except TemplateError as error:
+                self.report.error("S312", node, str(error), "mend the template.")
+            handles[name] = node.value
+        return handles
+
+    def _ends(self, roles: Mapping[str, Role], unknown: str) -> None:
+        """What ends, or has another name, must not come into being when somebody asks for it."""
+        wanting = [alias for alias, role in roles.items() if role.deletes or role.handle]
+        if wanting and not unknown:
+            self.report.error(
+                "S209",
+                self.members["operations"],
+                f"operation {wanting[0]!r} needs an answer for a resource that does not exist",
+                "say `unknown: 404`, or `unknown: NAME` of a state.",
+            )
+
+    def _answerer(self, key: str, states: Mapping[str, State]) -> str:
+        """The state that a key of the file names, or the status that the document answers with."""
+        node = self.members.get(key)
+        if node is None:
+            return ""
+        status = node.value
+        if key != "invalid" and isinstance(status, int) and not isinstance(status, bool):
+            if 400 <= status <= 599:
+                return str(status)
+            self.report.error("S306", node, f"status {status} is no error", "give one from 400 to 599.")
+            return ""
+        return read_state_name(node, states, self.report)
+
+    def _certify(self) -> Certify | None:
+        node = self.members.get("certify")
+        if node is None:
+            return None
+        members = unknown_keys(node, _CERTIFY, "`certify`", self.report)
+        found = {key: lookup(each.value) for key, each in members.items()}
+        for key, each in members.items():
+            if found[key] is None:
+                self.report.error(
+                    "S207",
+                    each,
+                    f"`{key}` is {each.kind()}",
+                    "name a part of the creating request, such as body.csr.",
+                )
+        if not members:
+            self.report.error(
+                "S204", node, f"`certify` is {node.kind()}", "write {csr: body.csr, commonName: body.name}."
+            )
+        return Certify(found.get("csr"), found.get("commonName"))
 
     def _states(self, bound: Mapping[str, Bound]) -> tuple[dict[str, State], dict[tuple[str, str], Node]]:
         states, nodes = {}, {}
@@ -176,8 +267,6 @@ class _Reader:
         return states, nodes
 
     def _unused_defaults(self, defaults: Mapping[str, Node], bound: Mapping[str, Bound]) -> None:
-        from mockserver.compile.answers import properties
-
         if not bound:
             return
         known = {
@@ -194,10 +283,12 @@ class _Reader:
                     "S311",
                     node.at_key,
                     f"no documented body has the field {name!r} of `defaults`",
-                    _suggest(name, sorted(known)),
+                    suggest(name, sorted(known)),
                 )
 
-    def _scenarios(self, states: Mapping[str, State], bound: Mapping[str, Bound]) -> dict[str, Scenario]:
+    def _scenarios(
+        self, states: Mapping[str, State], bound: Mapping[str, Bound], facts: Facts
+    ) -> dict[str, Scenario]:
         scenarios = {}
         known = dict(self._mapping("states"))
         for name, node in self._mapping("scenarios"):
@@ -209,7 +300,7 @@ class _Reader:
                     "use letters, digits, dots and hyphens.",
                 )
                 continue
-            found = read_scenario(name, node, known, bound, self.report)
+            found = read_scenario(name, node, known, bound, self.report, bound=bound, facts=facts)
             if found is not None:
                 scenarios[name] = found
         for state in states:
@@ -222,109 +313,7 @@ class _Reader:
         if node is None:
             first = next(iter(named), "")
             return (Rule((), first),) if first in scenarios else ()
-        if not isinstance(node.value, list):
-            self.report.error(
-                "S401",
-                node,
-                f"`select` is {node.kind()}",
-                'write it as a list: - {requestId: "…", scenario: NAME}.',
-            )
-            return ()
-        rules: list[Rule] = []
-        for each in node.value:
-            rule = self._rule(each, named, bound)
-            if rule is None:
-                continue
-            shadow = next((index for index, earlier in enumerate(rules) if _covers(earlier, rule)), None)
-            if shadow is not None:
-                self.report.error(
-                    "S403",
-                    each,
-                    f"this rule is never reached: rule {shadow + 1} takes all that it would",
-                    "move it up, or remove it.",
-                )
-            rules.append(rule)
-        if rules and rules[-1].conditions and not any(not rule.conditions for rule in rules):
-            rules.append(Rule((), next(iter(named), rules[-1].scenario)))
-        return tuple(rules)
-
-    def _rule(self, node: Node, named: Mapping[str, Node], bound: Mapping[str, Bound]) -> Rule | None:
-        if not isinstance(node.value, dict):
-            self.report.error(
-                "S401", node, f"a rule is {node.kind()}", 'write it as {requestId: "…", scenario: NAME}.'
-            )
-            return None
-        target = node.value.get("scenario")
-        if target is None:
-            self.report.error(
-                "S401", node, "a rule without `scenario` selects nothing", "add `scenario: NAME`."
-            )
-            return None
-        if not isinstance(target.value, str) or target.value not in named:
-            self.report.error(
-                "S402",
-                target,
-                f"there is no scenario {target.kind()}",
-                _suggest(str(target.value), list(named)),
-            )
-            return None
-        conditions = []
-        for key, each in node.value.items():
-            if key != "scenario":
-                condition = self._condition(key, each, bound)
-                if condition is None:
-                    return None
-                conditions.append(condition)
-        return Rule(tuple(conditions), target.value)
-
-    def _condition(self, key: str, node: Node, bound: Mapping[str, Bound]) -> Condition | None:
-        lookup = _lookup(key) or self._bare(key, bound)
-        if lookup is None:
-            self.report.error(
-                "S401",
-                node.at_key,
-                f"{key!r} is no part of the request",
-                "use a parameter's name, path.NAME, query.NAME, header.NAME, cookie.NAME, body.NAME, method.",
-            )
-            return None
-        values = node.value if isinstance(node.value, list) else [node]
-        patterns = []
-        for each in values:
-            if isinstance(each.value, dict | list) or each.value is None:
-                self.report.error(
-                    "S401",
-                    each,
-                    f"the pattern for {key} is {each.kind()}",
-                    "give a text; * and ? stand for any characters.",
-                )
-                return None
-            patterns.append(str(each.value).lower() if isinstance(each.value, bool) else str(each.value))
-        part = lookup.part
-        return Condition(part, lookup.name, tuple(patterns))  # type: ignore[arg-type]
-
-    @staticmethod
-    def _bare(key: str, bound: Mapping[str, Bound]) -> Lookup | None:
-        """A name alone means the path parameter of that name, else the query parameter."""
-        if any(f"{{{key}}}" in each.operation.path for each in bound.values()):
-            return Lookup("path", key)
-        for each in bound.values():
-            if any(
-                parameter.name == key and parameter.location == "query"
-                for parameter in each.operation.parameters
-            ):
-                return Lookup("query", key)
-        return None
-
-    def _invalid(self, states: Mapping[str, State]) -> str:
-        node = self.members.get("invalid")
-        if node is None:
-            return ""
-        if isinstance(node.value, str) and node.value in states:
-            return node.value
-        self.report.error(
-            "S203", node, f"there is no state {node.kind()}", f"the states are {', '.join(states)}."
-        )
-        return ""
+        return read_rules(node, named, bound, self.report)
 
     def _mapping(self, key: str) -> list[tuple[str, Node]]:
         node = self.members.get(key)
@@ -355,48 +344,21 @@ _EXAMPLES = {
 }
 
 
-def _is_uuid(lookup: Lookup, bound: Mapping[str, Bound]) -> bool:
+def _is_uuid(key: Lookup, bound: Mapping[str, Bound]) -> bool:
     """Whether the key is a UUID in every operation, whose case does not matter (RFC 9562 section 4)."""
     formats = set()
     for each in bound.values():
         for parameter in each.operation.parameters:
-            if (parameter.location, parameter.name) == (lookup.part, lookup.name) and parameter.schema:
+            if (parameter.location, parameter.name) == (key.part, key.name) and parameter.schema:
                 schema, _ = each.schemas.lookup(parameter.schema)
                 formats.add(schema.get("format") if isinstance(schema, dict) else None)
     return formats == {"uuid"}
 
 
-def _lookup(value: object) -> Lookup | None:
-    if value == "method":
-        return Lookup("method", "")
-    part, dot, name = value.partition(".") if isinstance(value, str) else ("", "", "")
-    return Lookup(part, name) if dot and name and part in _PARTS else None
-
-
-def _covers(earlier: Rule, later: Rule) -> bool:
-    """Whether every request that ``later`` matches is matched by ``earlier``."""
-    theirs = {(each.part, each.name): each.patterns for each in later.conditions}
-    return all(
-        all(
-            any(
-                pattern in (mine, "*")
-                or (not _glob(pattern) and fnmatchcase(pattern.lower(), mine.lower()))
-                or mine == "*"
-                for mine in each.patterns
-            )
-            for pattern in theirs.get((each.part, each.name), ("\x00",))
-        )
-        for each in earlier.conditions
+def _answering(scenario: Scenario, states: Mapping[str, State]) -> Scenario:
+    """The scenario with every step told which operations its state answers; none is written ``("",)``."""
+    steps = (
+        replace(step, answers=tuple(states[step.state].answers) or ("",) if step.state in states else ())
+        for step in scenario.steps
     )
-
-
-def _glob(pattern: str) -> bool:
-    return any(mark in pattern for mark in "*?[")
-
-
-def _suggest(name: str, known: Sequence[str]) -> str:
-    close = get_close_matches(name, known, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    shown = list(dict.fromkeys(known))[:12]
-    return f"known are {', '.join(shown)}{', …' if len(known) > len(shown) else ''}." if shown else ""
+    return Scenario(scenario.name, tuple(steps))

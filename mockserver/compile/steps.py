@@ -2,21 +2,47 @@
 
 Short form: ``[pending: 2, issued]`` (two calls), ``[pending: 30s, issued]`` (by
 the clock), ``[issued]`` (for ever). Long form: ``{state: pending, until:
-{calls: 2, after: 30s, operation: approve}, next: issued, delay: 200ms, fault: reset}``.
+{calls: 2, after: 30s, operation: approve}, next: issued, on: {cancel: cancelled},
+delay: 200ms, dribble: {…}, fault: reset}``. Where ``next`` or an operation of
+``on`` leads may be a list of branches: ``[{when: {header.X-Plan: gold}, to:
+issued}, {weight: 9, to: pending}, {weight: 1, to: failed}]``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 
-from mockserver import duration
+from mockserver.compile.answers import Bound
+from mockserver.compile.delivery import (
+    listed,
+    read_delay,
+    read_dribble,
+    read_duration,
+    read_fault,
+    unknown_keys,
+)
 from mockserver.compile.nodes import Node, Report
-from mockserver.plan import Scenario, Step
+from mockserver.compile.selection import read_condition
+from mockserver.plan import Branch, Condition, Delay, Dribble, Scenario, Step
 
-_LONG = frozenset(["state", "until", "next", "delay", "fault"])
+_LONG = frozenset(["state", "until", "next", "on", "delay", "dribble", "fault"])
 _HOLDS = frozenset(["calls", "after", "operation"])
-FAULTS = frozenset(["reset", "empty", "garbage", "short", "chunk", "stall", "close"])
+_BRANCH = frozenset(["to", "when", "weight"])
+_EXAMPLE = "write a state's name, or [{when: {header.X-Plan: gold}, to: NAME}, {weight: 9, to: NAME}, …]."
+
+Facts = list[tuple[Condition, ...]]
+"""What the branches of a file ask of a request; a branch has an index into it."""
+
+
+@dataclass(slots=True)
+class _Way:
+    """A branch before its target is known as an index."""
+
+    to: Node
+    operation: str
+    fact: int = -1
+    weight: int = 0
 
 
 @dataclass(slots=True)
@@ -26,10 +52,13 @@ class _Draft:
     node: Node
     state: str
     calls: int = 0
+    counted: str = ""
     after: int = 0
     operation: str = ""
     next: Node | None = None
-    delay: int = 0
+    ways: list[_Way] = field(default_factory=list)
+    delay: Delay | None = None
+    dribble: Dribble | None = None
     fault: str = ""
 
     @property
@@ -38,9 +67,19 @@ class _Draft:
 
 
 def read_scenario(
-    name: str, node: Node, states: Collection[str], aliases: Collection[str], report: Report
+    name: str,
+    node: Node,
+    states: Collection[str],
+    aliases: Collection[str],
+    report: Report,
+    *,
+    bound: Mapping[str, Bound] | None = None,
+    facts: Facts | None = None,
 ) -> Scenario | None:
-    """The scenario at ``node``; None when something in it is wrong, which ``report`` then says."""
+    """The scenario at ``node``; None when something in it is wrong, which ``report`` then says.
+
+    Conditions of its branches are added to ``facts``.
+    """
     before = len(report.found)
     if isinstance(node.value, str):
         node = Node([node], node.where, node.key)
@@ -52,7 +91,7 @@ def read_scenario(
             "write it as [pending: 2, issued].",
         )
         return None
-    reader = _Reader(name, states, aliases, report)
+    reader = _Reader(name, states, aliases, report, bound or {}, facts if facts is not None else [])
     drafts = [reader.step(each) for each in node.value]
     steps = [each for each in drafts if each is not None]
     if len(steps) < len(drafts) or len(report.found) > before:
@@ -62,11 +101,21 @@ def read_scenario(
 
 
 class _Reader:
-    def __init__(self, name: str, states: Collection[str], aliases: Collection[str], report: Report) -> None:
+    def __init__(
+        self,
+        name: str,
+        states: Collection[str],
+        aliases: Collection[str],
+        report: Report,
+        bound: Mapping[str, Bound],
+        facts: Facts,
+    ) -> None:
         self.name = name
         self.states = states
         self.aliases = aliases
         self.report = report
+        self.bound = bound
+        self.facts = facts
 
     def step(self, node: Node) -> _Draft | None:
         value = node.value
@@ -94,25 +143,28 @@ class _Reader:
         if isinstance(hold.value, dict):
             self._until(hold, draft)
         elif isinstance(hold.value, str):
-            draft.after = self._duration(hold, "a hold")
+            draft.after = read_duration(hold, "a hold", self.report, least=1)
         else:
             draft.calls = self._calls(hold)
         return draft
 
     def _long(self, value: dict[str, Node], node: Node) -> _Draft | None:
-        for key, each in value.items():
-            if key not in _LONG:
-                self.report.error(
-                    "S201", each.at_key, f"a step has no key {key!r}", f"its keys are {_listed(_LONG)}."
-                )
+        unknown_keys(node, _LONG, "a step", self.report)
         state = value["state"]
         if not isinstance(state.value, str) or not self._known(state.value, state):
             return None
-        draft = _Draft(node, state.value, next=value.get("next"))
+        draft = _Draft(node, state.value)
         if (until := value.get("until")) is not None:
             self._until(until, draft)
+        if (following := value.get("next")) is not None:
+            draft.next = following
+            draft.ways += self._ways(following, "")
+        if (moves := value.get("on")) is not None:
+            draft.ways += self._on(moves)
         if (delay := value.get("delay")) is not None:
-            draft.delay = self._duration(delay, "a delay")
+            draft.delay = read_delay(delay, self.report)
+        if (dribble := value.get("dribble")) is not None:
+            draft.dribble = read_dribble(dribble, self.report)
         if (fault := value.get("fault")) is not None:
             draft.fault = read_fault(fault, self.report)
         return draft
@@ -126,17 +178,20 @@ class _Reader:
                 "write it as {calls: 2, after: 30s, operation: approve}.",
             )
             return
-        for key, each in node.value.items():
+        for key, each in unknown_keys(node, _HOLDS, "`until`", self.report).items():
             if key == "calls":
-                draft.calls = self._calls(each)
+                self._counted(each, draft)
             elif key == "after":
-                draft.after = self._duration(each, "`after`")
+                draft.after = read_duration(each, "`after`", self.report, least=1)
             elif key == "operation":
-                draft.operation = self._operation(each)
-            else:
-                self.report.error(
-                    "S201", each.at_key, f"`until` has no key {key!r}", f"its keys are {_listed(_HOLDS)}."
-                )
+                draft.operation = self._operation(each, each.value)
+
+    def _counted(self, node: Node, draft: _Draft) -> None:
+        """A number of calls, or ``{poll: 2}``: calls of one operation."""
+        if isinstance(node.value, dict) and len(node.value) == 1:
+            [(alias, node)] = node.value.items()
+            draft.counted = self._operation(node.at_key, alias)
+        draft.calls = self._calls(node)
 
     def _calls(self, node: Node) -> int:
         value = node.value
@@ -146,37 +201,103 @@ class _Reader:
             "S302",
             node,
             f"a hold of {node.kind()} calls cannot be",
-            "give a whole number of calls from 1, or a duration such as 30s.",
+            "give a whole number of calls from 1, {OPERATION: 2}, or a duration such as 30s.",
         )
         return 0
 
-    def _duration(self, node: Node, what: str) -> int:
-        return read_duration(node, what, self.report, least=1)
-
-    def _operation(self, node: Node) -> str:
-        if isinstance(node.value, str) and node.value in self.aliases:
-            return node.value
+    def _operation(self, node: Node, alias: object) -> str:
+        if isinstance(alias, str) and alias in self.aliases:
+            return alias
         self.report.error(
             "S202",
             node,
-            f"{node.kind()} is none of this file's operations",
-            f"they are {_listed(self.aliases)}.",
+            f"{alias!r} is none of this file's operations",
+            f"they are {listed(self.aliases)}.",
         )
         return ""
+
+    def _on(self, node: Node) -> Iterator[_Way]:
+        """``{cancel: cancelled, approve: [branches]}``: where an operation moves the resource at once."""
+        if not isinstance(node.value, dict) or not node.value:
+            self.report.error(
+                "S404", node, f"`on` is {node.kind()}", "write it as {cancel: cancelled, approve: issued}."
+            )
+            return
+        for alias, each in node.value.items():
+            if self._operation(each.at_key, alias):
+                if isinstance(each.value, str):
+                    yield _Way(each, alias)
+                else:
+                    yield from self._ways(each, alias)
+
+    def _ways(self, node: Node, operation: str) -> Iterator[_Way]:
+        """The branches of a list; a name alone is ``next`` itself."""
+        if isinstance(node.value, str):
+            return
+        if not isinstance(node.value, list) or not node.value:
+            self.report.error("S404", node, f"the way on is {node.kind()}", _EXAMPLE)
+            return
+        for index, each in enumerate(node.value):
+            way = self._way(each, operation)
+            if way is not None:
+                yield way
+                if way.fact < 0 and not way.weight and index + 1 < len(node.value):
+                    self.report.error(
+                        "S404",
+                        node.value[index + 1],
+                        "this branch is never reached: the one before it asks nothing",
+                        "move that one to the end, or give it a condition or a weight.",
+                    )
+
+    def _way(self, node: Node, operation: str) -> _Way | None:
+        if isinstance(node.value, str):
+            return _Way(node, operation)
+        members = unknown_keys(node, _BRANCH, "a branch", self.report)
+        if "to" not in members or not isinstance(members["to"].value, str):
+            self.report.error("S404", node, "a branch leads to no state", _EXAMPLE)
+            return None
+        way = _Way(members["to"], operation)
+        if (weight := members.get("weight")) is not None:
+            value = weight.value
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1_000_000:
+                self.report.error(
+                    "S404", weight, f"a weight of {weight.kind()} cannot be", "give a whole number from 1."
+                )
+            else:
+                way.weight = value
+        if (when := members.get("when")) is not None:
+            way.fact = self._fact(when)
+        return way
+
+    def _fact(self, node: Node) -> int:
+        if not isinstance(node.value, dict) or not node.value:
+            self.report.error(
+                "S404", node, f"`when` is {node.kind()}", "write it as {body.reason: superseded}."
+            )
+            return -1
+        found = [read_condition(key, each, self.bound, self.report) for key, each in node.value.items()]
+        fact = tuple(each for each in found if each is not None)
+        if fact not in self.facts:
+            self.facts.append(fact)
+        return self.facts.index(fact)
 
     def _known(self, state: str, node: Node) -> bool:
         if state in self.states:
             return True
         self.report.error(
-            "S203", node, f"there is no state {state!r}", f"the states are {_listed(self.states)}."
+            "S203", node, f"there is no state {state!r}", f"the states are {listed(self.states)}."
         )
         return False
 
     def link(self, drafts: list[_Draft]) -> tuple[Step, ...]:
-        """Find each step's successor; report holds that lead nowhere and steps that nothing leads to."""
+        """Find each step's successors; report holds that lead nowhere and steps that nothing leads to."""
         steps = []
         for index, draft in enumerate(drafts):
             following = self._following(index, draft, drafts)
+            branches = tuple(
+                Branch(self._target(way.to, index, drafts), way.operation, way.fact, way.weight)
+                for way in draft.ways
+            )
             steps.append(
                 Step(
                     draft.state,
@@ -186,14 +307,21 @@ class _Reader:
                     following,
                     draft.delay,
                     draft.fault,
+                    counted=draft.counted,
+                    branches=branches,
+                    dribble=draft.dribble,
                 )
             )
+        self._reach(drafts, steps)
+        return tuple(steps)
+
+    def _reach(self, drafts: list[_Draft], steps: list[Step]) -> None:
         reached, pending = set(), [0]
         while pending:
             index = pending.pop()
             if index not in reached and 0 <= index < len(steps):
                 reached.add(index)
-                pending.append(steps[index].next if drafts[index].holds else -1)
+                pending += [steps[index].next, *(each.next for each in steps[index].branches)]
         for index, draft in enumerate(drafts):
             if index not in reached:
                 self.report.error(
@@ -202,63 +330,45 @@ class _Reader:
                     f"step {index + 1} of {self.name!r} is never reached",
                     "give the step before it a hold, such as `pending: 2`, or remove this one.",
                 )
-        return tuple(steps)
 
     def _following(self, index: int, draft: _Draft, drafts: list[_Draft]) -> int:
-        if draft.next is None:
-            if draft.holds and index + 1 == len(drafts):
+        """The step that follows when a hold ends and no branch applies."""
+        after = index + 1 if index + 1 < len(drafts) else -1
+        if not draft.holds:
+            if draft.next is not None:
                 self.report.error(
                     "S303",
-                    draft.node,
-                    f"the last step of {self.name!r} ends, and nothing follows it",
-                    "remove its hold, or say what is `next`.",
+                    draft.next.at_key,
+                    f"step {index + 1} of {self.name!r} never ends, so it has no `next`",
+                    "give it a hold by `until`, or say `on: {OPERATION: NAME}`.",
                 )
-            return index + 1 if index + 1 < len(drafts) else -1
-        if not draft.holds:
+            return -1
+        if draft.next is not None and isinstance(draft.next.value, str):
+            return self._target(draft.next, index, drafts)
+        ways = [each for each in draft.ways if not each.operation]
+        sure = bool(ways) and (ways[-1].fact < 0 or any(each.weight and each.fact < 0 for each in ways))
+        if after < 0 and not sure:
             self.report.error(
                 "S303",
-                draft.next.at_key,
-                f"step {index + 1} of {self.name!r} never ends, so it has no `next`",
-                "give it a hold by `until`.",
+                draft.node,
+                f"the last step of {self.name!r} ends, and nothing follows it",
+                "remove its hold, or say what is `next`.",
             )
+        if after < 0 and sure:
+            return self._target(ways[-1].to, index, drafts)
+        return after
+
+    def _target(self, node: Node, index: int, drafts: list[_Draft]) -> int:
+        """The step of a state's name: the first of another step, else this one."""
         for found, each in enumerate(drafts):
-            if each.state == draft.next.value and found != index:
+            if each.state == node.value and found != index:
                 return found
-        if draft.next.value == draft.state:
+        if node.value == drafts[index].state:
             return index
         self.report.error(
             "S203",
-            draft.next,
-            f"`next` names {draft.next.kind()}, which is no state of this scenario",
-            f"they are {_listed(each.state for each in drafts)}.",
+            node,
+            f"`next` names {node.kind()}, which is no state of this scenario",
+            f"they are {listed(each.state for each in drafts)}.",
         )
         return -1
-
-
-def read_duration(node: Node, what: str, report: Report, *, least: int = 0) -> int:
-    """A duration in milliseconds; 0 and a diagnostic when it is none or less than ``least``."""
-    try:
-        length = duration.milliseconds(node.value) if isinstance(node.value, str) else -1
-    except ValueError:
-        length = -1
-    if length < least:
-        report.error(
-            "S302",
-            node,
-            f"{what} of {node.kind()} cannot be",
-            "write a duration with its unit: 200ms, 30s, 5m, 1h, 2d.",
-        )
-        return 0
-    return length
-
-
-def read_fault(node: Node, report: Report) -> str:
-    """The name of a wire fault; empty and a diagnostic when there is none of that name."""
-    if isinstance(node.value, str) and node.value in FAULTS:
-        return node.value
-    report.error("S305", node, f"there is no fault {node.kind()}", f"the faults are {_listed(FAULTS)}.")
-    return ""
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(set(names))) or "none"

@@ -8,9 +8,11 @@ resource's own times, but for ``request``, ``now`` and ``token``.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 from mockserver.errors import Violation
 from mockserver.plan import JSON
@@ -18,6 +20,7 @@ from mockserver.providers import identifiers
 from mockserver.serve import matching
 from mockserver.serve.clock import iso
 from mockserver.serve.request import Request
+from mockserver.store.births import Birth
 
 if TYPE_CHECKING:
     from mockserver.providers.x509 import Authority, Leaf
@@ -46,6 +49,9 @@ class Subject(NamedTuple):
     path: Mapping[str, str] = {}
     body: JSON = None
     violations: Sequence[Violation] = ()
+    birth: Birth | None = None
+    """The request that created the resource, where an operation did."""
+    moves: int = 0
 
 
 class Makers:
@@ -162,6 +168,62 @@ class ResourceView:
     def changed_at(self) -> str:
         return iso(self._subject.changed)
 
+    @property
+    def created_by(self) -> Any:
+        """The creating request: method, url, path, query, headers, body. What it had not is undefined."""
+        birth = self._subject.birth
+        return parts(msgspec.json.decode(birth.request) if birth is not None else {})
+
+
+class Parts:
+    """An object whose members are its attributes and items, and undefined where it has none.
+
+    Undefined in Jinja's lenient way: its members are undefined too, it is
+    false, and the ``default`` filter replaces it.
+    """
+
+    __slots__ = ("_members",)
+
+    def __init__(self, members: dict[str, JSON]) -> None:
+        self._members = members
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self[name]
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._members:
+            return parts(self._members[name])
+        from jinja2 import ChainableUndefined
+
+        return ChainableUndefined(name=name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._members
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+
+def parts(value: JSON) -> Any:
+    """``value`` with its objects as Parts."""
+    if isinstance(value, dict):
+        return Parts(value)
+    return [parts(each) for each in value] if isinstance(value, list) else value
+
+
+def plain(value: Any) -> JSON:
+    """What ``parts`` was made from; None for undefined."""
+    if isinstance(value, Parts):
+        return value._members  # noqa: SLF001 - its inverse
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    return None if type(value).__name__ == "ChainableUndefined" else value
+
 
 class RequestView:
     """``request`` in a template: names are looked up as attributes or items."""
@@ -185,7 +247,11 @@ class RequestView:
 
 
 class CertificateView:
-    """``x509`` in a template: a certificate of the mock authority for this resource."""
+    """``x509`` in a template: a certificate of the mock authority for this resource.
+
+    It certifies the CSR or the name of the creating request, where the scenario
+    file says where they stand; with a CSR there is no private key.
+    """
 
     def __init__(self, makers: Makers, identity: str, subject: Subject) -> None:
         self._makers = makers
@@ -196,11 +262,13 @@ class CertificateView:
     def _leaf(self) -> Leaf:
         from mockserver.providers.x509 import host_name, not_before
 
+        birth = self._subject.birth
         return self._makers.authority.leaf(
             identity=self._identity,
             not_before_ms=not_before(self._subject.created),
             lifetime_ms=LIFETIME,
-            common_name=host_name(self._subject.key),
+            common_name=(birth.common_name if birth is not None else "") or host_name(self._subject.key),
+            csr_pem=birth.csr or None if birth is not None else None,
         )
 
     @property

@@ -8,28 +8,32 @@ as values, so that a scenario may answer it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 from mockserver.errors import MockServerError, Violation
 from mockserver.media.percent import decode
-from mockserver.plan import JSON, Plan
+from mockserver.plan import JSON, Delay, Plan
 from mockserver.scenario import begin, settle
 from mockserver.serve import problem
 from mockserver.serve.answer import Answer
+from mockserver.serve.answering import documented, paced, refused, rendered
 from mockserver.serve.context import Makers, Subject
 from mockserver.serve.cors import Cors
+from mockserver.serve.guard import Guard, guard_of
 from mockserver.serve.lifecycle import Lifecycle
+from mockserver.serve.lives import Call, Lives, Objection
 from mockserver.serve.prefer import NONE, Preference, parse_prefer
 from mockserver.serve.render import Renderer, kept_answers
 from mockserver.serve.request import Request
 from mockserver.serve.routing import Found
 from mockserver.serve.service import Route, Service, Tally
 from mockserver.serve.validation import NOTHING, Checked
-from mockserver.serve.world import World, Worlds
+from mockserver.serve.world import World, Worlds, enter
 from mockserver.store.memory import MemoryStore
 
 ADMIN = "/__admin"
+_RESERVED = "/__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Options:
     base_path: str | None = None
     cors: tuple[str, ...] = ()
     """Origins whose pages may call the mocked operations."""
+    delay: Delay | None = None
+    """Of every answer of an operation that has none of its own."""
 
 
 class Engine:
@@ -75,12 +81,14 @@ class Engine:
         self.lifecycles: dict[str, Lifecycle] = {}
         for resource in plan.resources:
             service = next(each for each in self.services if each.document.name == resource.document)
-            lifecycle = Lifecycle(resource, service, makers, kept)
+            lifecycle = Lifecycle(resource, service, makers, kept, self.options.delay)
             self.lifecycles[resource.name] = lifecycle
             aliases = {wanted: alias for alias, wanted in resource.operations.items()}
             for route in service.routes:
                 if route.operation.id in aliases:
                     route.lifecycle, route.alias = lifecycle, aliases[route.operation.id]
+                    route.guard = guard_of(resource, route.alias, lifecycle.key, plan.seed)
+        self._lives = Lives(store, makers)
         self._has_admin_paths = any(
             base + operation.path for document in plan.documents for base in document.base_paths
             for operation in document.operations if (base + operation.path).startswith(ADMIN)
@@ -91,9 +99,11 @@ class Engine:
 
     def handle(self, request: Request) -> Answer | Awaitable[Answer]:
         """The answer to a request; never raises for what a request says."""
+        if request.raw_path.startswith(_RESERVED):
+            enter(request)
+            if request.raw_path.startswith(ADMIN) and not self._is_mocked(request):
+                return self.control(request)
         headers = request.headers
-        if request.raw_path.startswith(ADMIN) and not self._is_mocked(request):
-            return self.control(request)
         name = headers.get("x-mock-namespace")
         world = self.worlds.default if name is None else self.worlds.find(name)
         if world is None:
@@ -113,11 +123,20 @@ class Engine:
             answer, tally = self._unrouted(request, found), self.unrouted
         else:
             route = found.target
+            if route.guard is not None and route.guard.concurrency is not None:
+                return self._in_turn(request, found, world, cors)
             answer, tally = self._answer(request, route, found.parameters, world, now), route.tally
             answer.operation = route.operation.id
         if cors is not None:
             cors.allow(request, answer)
         seconds = perf_counter() - started
+        self._write_down(request, answer, tally, world, now, seconds)
+        return answer
+
+    @staticmethod
+    def _write_down(
+        request: Request, answer: Answer, tally: Tally, world: World, now: int, seconds: float
+    ) -> None:
         world.journal.write(request, answer, now, seconds)
         try:
             counts = tally[answer.status]
@@ -125,11 +144,45 @@ class Engine:
             counts = tally[answer.status] = [0, 0.0]
         counts[0] += 1
         counts[1] += seconds
-        return answer
 
-    def _answer(
-        self, request: Request, route: Route, path: dict[str, str], world: World, now: int
+    async def _in_turn(
+        self, request: Request, found: Found[Route], world: World, cors: Cors | None
     ) -> Answer:
+        """The same where only so many calls may be under way; a call is under way until its delay is over."""
+        route, path = found.target, found.parameters
+        assert route is not None  # noqa: S101 - who calls has looked
+        assert route.guard is not None  # noqa: S101
+        assert route.guard.concurrency is not None  # noqa: S101
+        concurrency = route.guard.concurrency
+        async with route.guard.turn(concurrency, world) as admitted:
+            started, now = perf_counter(), world.clock.now()
+            if admitted:
+                answer = self._answer(request, route, path, world, now)
+            else:
+                detail = f"{concurrency.most} calls are under way already"
+                answer = self._held(route, path, request, world, now, concurrency.state, 503, detail, "busy")
+            answer.operation = route.operation.id
+            if cors is not None:
+                cors.allow(request, answer)
+            self._write_down(request, answer, route.tally, world, now, perf_counter() - started)
+            if not answer.delay:
+                return answer
+            await world.clock.sleep(answer.delay)
+            return replace(answer, delay=0)
+
+    def _held(
+        self, route: Route, path: dict[str, str], request: Request, world: World, now: int,
+        state: str, status: int, detail: str, decision: str,
+    ) -> Answer:  # fmt: skip
+        """The answer to a call that is turned away: that of the state named, else the document's."""
+        lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
+        renderer = lifecycle.renderer(state, route.alias)
+        if renderer is None:
+            return refused(route, request, now, status, detail, f"{decision}; status={status}")
+        subject = self._subject(route, lifecycle, state, path, request, world)
+        return self._rendered(renderer, subject, f"{decision}; state={state}", world)
+
+    def _answer(self, request: Request, route: Route, path: dict[str, str], world: World, now: int) -> Answer:
         """The answer of an operation: asked for, refused, documented, or that of a resource."""
         headers = request.headers
         prefer = NONE if "prefer" not in headers else parse_prefer(headers["prefer"])
@@ -138,41 +191,110 @@ class Engine:
             if prefer is not NONE:
                 direct = self._preferred(prefer, route, path, request, world)
                 if direct is not None:
-                    return direct
+                    return _waited(direct, prefer)
             checked = (
                 route.checker.check(request, raw)
                 if self._judges
                 else Checked(path, NOTHING, NOTHING, NOTHING)
             )
+            guard = route.guard
+            fields: Sequence[tuple[str, str]] = ()
+            if guard is not None and checked.status != 401:
+                held, fields = self._guarded(guard, route, path, checked, request, world, now)
+                if held is not None:
+                    return _waited(held, prefer)
             if checked.status and self._strict:
-                answer = self._refused(route, checked, path, request, world)
+                answer = self._slow(
+                    self._refused(route, checked, path, request, world), route, request, world
+                )
                 answer.violations = checked.violations
-                return answer
-            if route.lifecycle is None:
-                answer = self._documented(route, path, request, world, NONE)
-            else:
+                return _waited(answer, prefer)
+            lifecycle: Lifecycle | None = route.lifecycle  # type: ignore[assignment]
+            if lifecycle is None:
+                answer = self._slow(documented(route, path, request, now), route, request, world)
+            elif lifecycle.is_plain:
                 answer = self._lived(route, path, checked, prefer, request, world, now)
+            else:
+                call = Call(route, lifecycle, request, path, checked, world, now)
+                if prefer.scenario is not None:
+                    self._known(lifecycle, prefer.scenario)
+                answer = self._lives.answer(call, prefer.scenario)
         except PreferenceError as error:
             return problem.problem(400, str(error), decision="prefer")
+        except Objection as error:
+            checked.violations, checked.status = (error.violation,), 422
+            return self._refused(route, checked, path, request, world)
         except MockServerError as error:
             return problem.internal(str(error))
+        if fields:
+            answer.headers += fields
         if checked.status:
             answer.violations = checked.violations
             answer.headers.append(
                 ("x-mock-violations", problem.shortened(problem.sentence(checked.violations), 1000))
             )
+        return answer if prefer is NONE else _waited(answer, prefer)
+
+    def _guarded(
+        self, guard: Guard, route: Route, path: dict[str, str], checked: Checked, request: Request,
+        world: World, now: int,
+    ) -> tuple[Answer | None, Sequence[tuple[str, str]]]:  # fmt: skip
+        """The answer of what stands before the operation, if it takes the call, and headers for any other."""
+        verdict = guard.limited(request, path, checked.body, world, now, self.store)
+        if verdict is not None and verdict.over is not None:
+            detail = f"rate limit exceeded; try again in {verdict.retry_after} s"
+            answer = self._held(route, path, request, world, now, verdict.over.state, 429, detail, "limit")
+            given = {name for name, _ in answer.headers}
+            answer.headers += [each for each in verdict.headers if each[0] not in given]
+            return answer, ()
+        headers = verdict.headers if verdict is not None else ()
+        mishap = guard.mishap(request, path, checked.body, world, self.store)
+        if not mishap:
+            return None, headers
+        return self._mishap(mishap, route, path, request, world, now), headers
+
+    def _mishap(
+        self, mishap: str, route: Route, path: dict[str, str], request: Request, world: World, now: int
+    ) -> Answer:
+        """What is answered by chance: a state, a status, or a fault of the network."""
+        lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
+        if mishap.isdigit():
+            status = int(mishap)
+            state = lifecycle.state_with_status(status, route.alias) or ""
+            return self._held(route, path, request, world, now, state, status, "by chance", "flaky")
+        if lifecycle.renderer(mishap, route.alias) is not None:
+            return self._held(route, path, request, world, now, mishap, 500, "by chance", "flaky")
+        answer = documented(route, path, request, now)
+        answer.decision, answer.fault = f"flaky; fault={mishap}", mishap
+        return answer
+
+    def _slow(self, answer: Answer, route: Route, request: Request, world: World) -> Answer:
+        """Give an answer without a state the server's own delay."""
+        if self.options.delay is not None:
+            name = f"{route.operation.id} {request.raw_path}"
+            number = (
+                self.store.counters.tally(world.name, "", name) if self.options.delay.kind != "fixed" else 0
+            )
+            subject = Subject(world.name, "", name, "", "", number, 0, 0, 0)
+            paced(answer, self.options.delay, None, subject, self.plan.seed, world)
         return answer
 
     def adopt(self, other: Engine) -> None:
         """Serve what ``other`` was made for, from the next request on; state, clocks and journals stay."""
+        for name, lifecycle in self.lifecycles.items():
+            if name in other.lifecycles:
+                other.lifecycles[name].take_over(lifecycle)
         self.plan, self.services, self.lifecycles = other.plan, other.services, other.lifecycles
         self._has_admin_paths, self._makers = other._has_admin_paths, other._makers
+        self._lives = Lives(self.store, self._makers)
         self.worlds.dropped = self.reset
 
     def reset(self, namespace: str) -> None:
         """Forget every resource of a namespace; its tokens begin anew."""
         self.store.reset(namespace)
         self._makers.restart(namespace)
+        for lifecycle in self.lifecycles.values():
+            lifecycle.selection.assigned.pop(namespace, None)
 
     def _is_mocked(self, request: Request) -> bool:
         """Whether a path under ``/__admin`` is the document's own, which goes before ours."""
@@ -211,7 +333,7 @@ class Engine:
         lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
         key = self._key(lifecycle, path, checked.body, request)
         if key is None:
-            return self._documented(route, path, request, world, NONE)
+            return documented(route, path, request, now)
         if prefer.scenario is not None:
             self._assign(lifecycle, world.name, key, prefer.scenario, now)
         choose, about = lifecycle.selection.choose, (request, path, checked.body)
@@ -235,7 +357,7 @@ class Engine:
             step = lifecycle.timeline(scenario)[decision.step]
         renderer = lifecycle.renderer(step.state, route.alias)
         if renderer is None:
-            return self._documented(route, path, request, world, NONE)
+            return documented(route, path, request, now)
         subject = Subject(
             world.name,
             lifecycle.name,
@@ -250,19 +372,17 @@ class Engine:
             path,
             checked.body,
         )
-        answer = self._rendered(renderer, subject, f"scenario={scenario}; state={step.state}; call={call}")
-        if step.delay or step.fault:
-            answer.delay, answer.fault = step.delay or answer.delay, step.fault or answer.fault
+        answer = self._rendered(
+            renderer, subject, f"scenario={scenario}; state={step.state}; call={call}", world
+        )
+        if step.delay is not None or step.dribble is not None:
+            paced(answer, step.delay, step.dribble, subject, self.plan.seed, world)
+        if step.fault:
+            answer.fault = step.fault
         return answer
 
-    @staticmethod
-    def _rendered(renderer: Renderer, subject: Subject, decision: str) -> Answer:
-        rendered = renderer.render(subject)
-        recipe = renderer.recipe
-        return Answer(
-            rendered.status, list(rendered.headers), rendered.body, decision, recipe.delay, recipe.fault,
-            resource=subject.resource, key=subject.key,
-        )  # fmt: skip
+    def _rendered(self, renderer: Renderer, subject: Subject, decision: str, world: World) -> Answer:
+        return rendered(renderer, subject, decision, self.plan.seed, world)
 
     def _key(self, lifecycle: Lifecycle, path: dict[str, str], body: JSON, request: Request) -> str | None:
         key = (
@@ -274,12 +394,16 @@ class Engine:
 
     def _assign(self, lifecycle: Lifecycle, world: str, key: str, scenario: str, now: int) -> None:
         """Let a key begin a scenario, unless it is on it already."""
-        if lifecycle.steps(scenario) is None:
-            known = ", ".join(each for each in lifecycle.resource.scenarios if ":" not in each)
-            raise PreferenceError(f"Prefer: scenario={scenario} is none of {known}")
+        self._known(lifecycle, scenario)
         state = self.store.peek(world, lifecycle.name, key)
         if state is None or state.scenario != scenario:
             self.store.put(world, lifecycle.name, key, begin(scenario, now))
+
+    @staticmethod
+    def _known(lifecycle: Lifecycle, scenario: str) -> None:
+        if lifecycle.steps(scenario) is None:
+            known = ", ".join(each for each in lifecycle.resource.scenarios if ":" not in each)
+            raise PreferenceError(f"Prefer: scenario={scenario} is none of {known}")
 
     def _preferred(
         self, prefer: Preference, route: Route, path: dict[str, str], request: Request, world: World
@@ -296,17 +420,20 @@ class Engine:
                     f"Prefer: {request.headers['prefer']}: no scenario file names {route.operation.id}",
                     decision="prefer",
                 )
-            return self._documented(route, path, request, world, prefer) if prefer.is_direct else None
+            return documented(route, path, request, world.clock.now(), prefer) if prefer.is_direct else None
         if state is None and prefer.code is not None and prefer.example is None and not prefer.dynamic:
             state = lifecycle.state_with_status(prefer.code, route.alias)
         if state is None:
-            return self._documented(route, path, request, world, prefer) if prefer.is_direct else None
+            return documented(route, path, request, world.clock.now(), prefer) if prefer.is_direct else None
         renderer = lifecycle.renderer(state, route.alias)
         if renderer is None:
             known = ", ".join(lifecycle.resource.states)
             return problem.problem(400, f"Prefer: state={state} is none of {known}", decision="prefer")
         return self._rendered(
-            renderer, self._subject(route, lifecycle, state, path, request, world), f"prefer; state={state}"
+            renderer,
+            self._subject(route, lifecycle, state, path, request, world),
+            f"prefer; state={state}",
+            world,
         )
 
     def _subject(
@@ -321,7 +448,11 @@ class Engine:
     ) -> Subject:
         """A subject for an answer outside any timeline: the resource as it is, or as if first seen now."""
         now = world.clock.now()
-        key = self._key(lifecycle, path, None, request) or ""
+        if lifecycle.is_plain:
+            key = self._key(lifecycle, path, None, request) or ""
+        else:
+            checked = Checked(path, NOTHING, NOTHING, NOTHING)
+            key = self._lives.key(Call(route, lifecycle, request, path, checked, world, now)) or ""
         known = self.store.peek(world.name, lifecycle.name, key)
         created = known.created if known is not None else now
         changed = known.changed if known is not None else now
@@ -339,6 +470,7 @@ class Engine:
             path,
             None,
             violations,
+            None if lifecycle.is_plain else self._lives.birth(world, lifecycle, key),
         )
 
     def _refused(
@@ -351,7 +483,7 @@ class Engine:
             renderer = lifecycle.renderer(state, route.alias)
             if renderer is not None:
                 subject = self._subject(route, lifecycle, state, path, request, world, checked.violations)
-                return self._rendered(renderer, subject, f"invalid; state={state}")
+                return self._rendered(renderer, subject, f"invalid; state={state}", world)
         return route.service.documented.refusals.answer(
             route.operation,
             status=checked.status,
@@ -361,21 +493,6 @@ class Engine:
             now_ms=world.clock.now(),
             challenges=checked.challenges,
             instance=request.raw_path,
-        )
-
-    @staticmethod
-    def _documented(
-        route: Route, path: dict[str, str], request: Request, world: World, prefer: Preference
-    ) -> Answer:
-        return route.service.documented.answer(
-            route.operation,
-            accept=request.headers.get("accept"),
-            key=request.raw_path,
-            hints=path,
-            now_ms=world.clock.now(),
-            code=prefer.code,
-            example=prefer.example,
-            dynamic=prefer.dynamic,
         )
 
     def _unrouted(self, request: Request, found: Found[Route] | None) -> Answer:
@@ -392,6 +509,14 @@ class Engine:
         if request.method == "OPTIONS":
             return Answer(204, [("allow", ", ".join(allowed))], b"", "options")
         return problem.unknown_method(request.method, request.raw_path, allowed)
+
+
+def _waited(answer: Answer, prefer: Preference) -> Answer:
+    """The answer when the client said to wait: ``Prefer: wait=`` goes before any other delay."""
+    if prefer.wait:
+        answer.delay = prefer.wait
+        answer.headers.append(("preference-applied", f"wait={prefer.wait / 1000:g}"))
+    return answer
 
 
 def _decoded(path: dict[str, str]) -> dict[str, str]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mockserver.plan import JSON, AnswerRecipe, Operation, Resource, Step
+from msgspec.structs import replace
+
+from mockserver.plan import JSON, AnswerRecipe, Delay, MediaType, Operation, Resource, Role, Step
+from mockserver.providers.identifiers import identity
 from mockserver.serve.context import Makers
-from mockserver.serve.matching import Selection, reader
+from mockserver.serve.matching import Holds, Read, Selection, condition, reader
 from mockserver.serve.negotiation import Choice, is_json
 from mockserver.serve.render import Ground, Kept, Renderer
+from mockserver.serve.request import Request
 from mockserver.serve.responses import response_for
 from mockserver.serve.service import Service
 
@@ -17,7 +21,15 @@ from mockserver.serve.service import Service
 class Lifecycle:
     """Runs one resource of the Plan. Renderers are made when first needed."""
 
-    def __init__(self, resource: Resource, service: Service, makers: Makers, kept: Kept) -> None:
+    def __init__(
+        self,
+        resource: Resource,
+        service: Service,
+        makers: Makers,
+        kept: Kept,
+        delay: Delay | None = None,
+    ) -> None:
+        """``delay`` is that of answers which have none of their own."""
         self.resource = resource
         self.name = resource.name
         self.service = service
@@ -34,6 +46,50 @@ class Lifecycle:
         self.normal: Callable[[str], str] = str.lower if resource.key.fold else str
         self._operations = {alias: by_id[wanted] for alias, wanted in resource.operations.items()}
         self._renderers: dict[tuple[str, str], Renderer] = {}
+        self._delay = delay
+        self._keys: dict[str, Read] = {
+            alias: reader(role.key) for alias, role in resource.roles.items() if role.key is not None
+        }
+        self._facts: list[list[Holds]] = [[condition(each) for each in fact] for fact in resource.facts]
+        self._drawn = any(
+            branch.weight
+            for scenario in resource.scenarios.values()
+            for step in scenario.steps
+            for branch in step.branches
+        )
+        self.is_plain = not (
+            resource.facts or self._drawn or resource.unknown or resource.unanswered or resource.notices
+            or resource.handles
+            or any(
+                role.creates or role.lists is not None or role.deletes or role.key
+                for role in resource.roles.values()
+            )
+        )  # fmt: skip
+        """Whether a call is a matter of a key and a timeline alone."""
+
+    def role(self, alias: str) -> Role:
+        return self.resource.roles.get(alias) or _NO_ROLE
+
+    def operation(self, alias: str) -> Operation:
+        return self._operations[alias]
+
+    def read_key(self, alias: str, request: Request, path: dict[str, str], body: Any) -> str | None:
+        """The key, or the handle, that a request to an operation names."""
+        key = self._keys.get(alias, self.key)(request, path, body)
+        return None if key is None else self.normal(key)
+
+    def facts(self, request: Request, path: dict[str, str], body: Any) -> Sequence[bool]:
+        """What is true of a request, of all that branches ask."""
+        return [all(holds(request, path, body) for holds in fact) for fact in self._facts]
+
+    def dice(self, namespace: str, key: str) -> str:
+        """What throws for a resource are made from; empty where nothing is drawn."""
+        return identity(self._makers.seed, namespace, self.name, key) if self._drawn else ""
+
+    def take_over(self, other: Lifecycle) -> None:
+        """Keep what the control plane assigned to the same resource of the Plan before."""
+        assigned = other.selection.assigned.items()
+        self.selection.assigned = {name: each for name, each in assigned if each in self._steps}
 
     def timeline(self, scenario: str) -> tuple[Step, ...]:
         return self._steps[scenario]
@@ -48,6 +104,8 @@ class Lifecycle:
             if recipe is None:
                 return None
             ground = ground_of(recipe, self._operations[alias], self.service)
+            if recipe.delay is None and self._delay is not None:
+                recipe = replace(recipe, delay=self._delay)
             renderer = Renderer(f"{self.name}.{state}", recipe, ground, self._makers, self._kept)
             return self._renderers.setdefault((state, alias), renderer)
 
@@ -60,30 +118,34 @@ class Lifecycle:
         return None
 
 
+_NO_ROLE = Role()
+
+
 def ground_of(recipe: AnswerRecipe, operation: Operation, service: Service) -> Ground:
     """What the document says of a recipe's response, as functions."""
     response = None if recipe.undocumented else response_for(operation, recipe.status)
-    documented = service.documented
     headers = None
     if response is not None and response.headers:
         known = response
 
         def headers(key: str, now: int) -> list[tuple[str, str]]:
-            return documented.headers.fields(known, key=key, now_ms=now)
+            return service.documented.headers.fields(known, key=key, now_ms=now)
 
     media = None
     if response is not None and recipe.has_body:
         named = [each for each in response.content if each.name == recipe.media_type]
         media = next(iter(named or response.content), None)
+    if recipe.schema:
+        media = MediaType(recipe.media_type, recipe.schema)
     if media is None:
         return Ground(None, None, None, headers)
     choice = Choice(media, recipe.media_type)
 
     def fake(key: str, hints: Mapping[str, JSON], now: int) -> JSON:
-        return documented.bodies.base_body(media, key=key, hints=hints, now_ms=now)
+        return service.documented.bodies.base_body(media, key=key, hints=hints, now_ms=now)
 
     def encode(value: JSON) -> bytes:
-        return documented.bodies.encode(choice, value).data
+        return service.documented.bodies.encode(choice, value).data
 
     violations: Any = None
     if media.schema is not None:

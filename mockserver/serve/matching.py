@@ -10,6 +10,7 @@ from typing import Any
 
 from mockserver.plan import Condition, Lookup, Rule
 from mockserver.serve.request import Request
+from mockserver.serve.world import DEFAULT
 
 Read = Callable[[Request, dict[str, str], Any], "str | None"]
 Holds = Callable[[Request, dict[str, str], Any], bool]
@@ -23,6 +24,8 @@ class Selection:
     """
 
     def __init__(self, rules: Sequence[Rule], default: str) -> None:
+        self.assigned: dict[str, str] = {}
+        """Namespace → the scenario that every new key of it begins with, whatever the rules say."""
         self._default = default
         self._tried: list[tuple[int, list[Holds], str]] = []
         self._reserved: list[tuple[Read, dict[str, tuple[int, str]]]] = []
@@ -30,7 +33,7 @@ class Selection:
         for order, rule in enumerate(rules):
             only = rule.conditions[0] if len(rule.conditions) == 1 else None
             if only is None or any(_is_glob(each) for each in only.patterns):
-                self._tried.append((order, [_condition(each) for each in rule.conditions], rule.scenario))
+                self._tried.append((order, [condition(each) for each in rule.conditions], rule.scenario))
                 continue
             place = Lookup(only.part, only.name)
             if place not in tables:
@@ -41,6 +44,10 @@ class Selection:
 
     def choose(self, request: Request, path: dict[str, str], body: Any) -> str:
         """The scenario for a key that ``request`` is the first to name."""
+        if self.assigned:
+            assigned = self.assigned.get(request.headers.get("x-mock-namespace", DEFAULT))
+            if assigned is not None:
+                return assigned
         best, chosen = len(self._tried) + 1_000_000, self._default
         for read, table in self._reserved:
             value = read(request, path, body)
@@ -54,12 +61,11 @@ class Selection:
         return chosen
 
 
-def _condition(condition: Condition) -> Holds:
-    read = reader(Lookup(condition.part, condition.name))
-    literals = frozenset(each.lower() for each in condition.patterns if not _is_glob(each))
-    globs = [
-        re.compile(fnmatch.translate(each), re.IGNORECASE) for each in condition.patterns if _is_glob(each)
-    ]
+def condition(stated: Condition) -> Holds:
+    """A function from a request, its path parameters and its body to whether a part of it matches."""
+    read = reader(Lookup(stated.part, stated.name))
+    literals = frozenset(each.lower() for each in stated.patterns if not _is_glob(each))
+    globs = [re.compile(fnmatch.translate(each), re.IGNORECASE) for each in stated.patterns if _is_glob(each)]
 
     def holds(request: Request, path: dict[str, str], body: Any) -> bool:
         value = read(request, path, body)

@@ -20,7 +20,7 @@ import msgspec
 from mockserver.errors import MockServerError
 from mockserver.plan import JSON, AnswerRecipe
 from mockserver.serve.clock import iso
-from mockserver.serve.context import Context, Makers, Subject
+from mockserver.serve.context import Context, Makers, Subject, plain
 from mockserver.serve.recent import Recent
 from mockserver.serve.templates import Template, compile_template, is_template
 
@@ -93,7 +93,7 @@ class Renderer:
         """The answer for ``subject``. Raises RenderError or TemplateError."""
         if not self._keeps:
             return self._render(subject)
-        place = (id(self), subject.namespace, subject.key, subject.created, subject.changed)
+        place = (id(self), subject.namespace, subject.key, subject.created, subject.changed, subject.birth)
         found = self._kept.get(place)
         if found is None:
             found = self._render(subject)
@@ -192,7 +192,8 @@ def _slot(source: str) -> Slot:
 def _builder(value: JSON) -> Template:
     """A function from a context to ``value`` with its templates rendered."""
     if is_template(value):
-        return compile_template(value)
+        template = compile_template(value)
+        return template if "created_by" not in value else lambda context: plain(template(context))
     if isinstance(value, dict):
         members = {key: _builder(each) for key, each in value.items()}
         return lambda context: {key: make(context) for key, make in members.items()}

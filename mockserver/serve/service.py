@@ -6,6 +6,7 @@ from mockserver.fakes import Fakes
 from mockserver.plan import Document, Operation
 from mockserver.schema import Schemas
 from mockserver.serve.documented import Documented
+from mockserver.serve.guard import Guard
 from mockserver.serve.routing import Router
 from mockserver.serve.validation import Checker, compile_checker
 
@@ -16,7 +17,7 @@ Tally = dict[int, list[float]]
 class Route:
     """An operation and what answers it. ``lifecycle`` is set where a scenario file names the operation."""
 
-    __slots__ = ("alias", "checker", "lifecycle", "operation", "service", "tally")
+    __slots__ = ("alias", "checker", "guard", "lifecycle", "operation", "service", "tally")
 
     def __init__(self, operation: Operation, service: Service, checker: Checker) -> None:
         self.operation = operation
@@ -24,6 +25,8 @@ class Route:
         self.checker = checker
         self.lifecycle: object | None = None
         self.alias = ""
+        self.guard: Guard | None = None
+        """What stands before the operation, where anything does."""
         self.tally: Tally = {}
 
 

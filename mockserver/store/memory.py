@@ -8,6 +8,8 @@ from typing import Any
 
 from mockserver.plan import Step
 from mockserver.scenario import Decision, ResourceState, begin, decide
+from mockserver.store.births import Birth, Births
+from mockserver.store.counters import Counters
 
 
 class MemoryStore:
@@ -22,6 +24,8 @@ class MemoryStore:
     def __init__(self, max_resources: int = 1_000_000) -> None:
         self.max_resources = max_resources
         self.evicted = 0
+        self.births = Births()
+        self.counters = Counters()
         self._fresh: dict[str, tuple[int, str, Sequence[Step], Decision]] = {}
         self._shelves: dict[tuple[str, str], dict[str, ResourceState]] = {}
 
@@ -35,20 +39,27 @@ class MemoryStore:
         steps: Callable[[str], Sequence[Step] | None],
         choose: Callable[..., str],
         about: tuple[Any, ...] = (),
+        facts: Sequence[bool] = (),
+        dice: str = "",
     ) -> Decision:
         """Spend one call on a key. ``choose(*about)`` names the scenario of one that is first seen.
 
         ``steps`` gives the timeline of a scenario, or None where it is no longer served.
+        ``facts`` and ``dice`` are for timelines with branches.
         """
         shelf = self._shelf(namespace, resource)
         state = shelf.pop(key, None)
         timeline = steps(state.scenario) if state is not None else None
         if timeline is None or state is None or state.step >= len(timeline):
             if len(shelf) >= self.max_resources:
-                self._evict(shelf)
-            decision = self._first(choose(*about), now, operation, steps)
+                self._evict(namespace, resource)
+            scenario = choose(*about)
+            if facts or dice:
+                decision = decide(steps(scenario) or (), begin(scenario, now), now, operation, facts, dice)
+            else:
+                decision = self._first(scenario, now, operation, steps)
         else:
-            decision = decide(timeline, state, now, operation)
+            decision = decide(timeline, state, now, operation, facts, dice)
         shelf[key] = decision.state
         return decision
 
@@ -75,11 +86,19 @@ class MemoryStore:
     def put(self, namespace: str, resource: str, key: str, state: ResourceState) -> None:
         shelf = self._shelf(namespace, resource)
         if key not in shelf and len(shelf) >= self.max_resources:
-            self._evict(shelf)
+            self._evict(namespace, resource)
         shelf.pop(key, None)
         shelf[key] = state
 
+    def create(self, namespace: str, resource: str, key: str, state: ResourceState, birth: Birth) -> None:
+        """Bring a resource into being by a request. Old ones make room when requests are kept in plenty."""
+        self.put(namespace, resource, key, state)
+        self.births.put(namespace, resource, key, birth)
+        while self.births.is_full and self.count(namespace, resource) > 1:
+            self._evict(namespace, resource)
+
     def delete(self, namespace: str, resource: str, key: str) -> bool:
+        self.births.drop(namespace, resource, (key,))
         shelf = self._shelves.get((namespace, resource))
         return shelf is not None and shelf.pop(key, None) is not None
 
@@ -90,6 +109,8 @@ class MemoryStore:
         return len(self._shelves.get((namespace, resource), ()))
 
     def reset(self, namespace: str, resource: str | None = None) -> None:
+        self.births.reset(namespace, resource)
+        self.counters.reset(namespace, resource)
         for shelf in list(self._shelves):
             if shelf[0] == namespace and resource in (None, shelf[1]):
                 del self._shelves[shelf]
@@ -100,8 +121,10 @@ class MemoryStore:
         except KeyError:
             return self._shelves.setdefault((namespace, resource), {})
 
-    def _evict(self, shelf: dict[str, ResourceState]) -> None:
-        oldest = list(islice(shelf, max(1, self.max_resources // 100)))
+    def _evict(self, namespace: str, resource: str) -> None:
+        shelf = self._shelves[namespace, resource]
+        oldest = list(islice(shelf, max(1, min(len(shelf), self.max_resources) // 100)))
         for key in oldest:
             del shelf[key]
+        self.births.drop(namespace, resource, oldest)
         self.evicted += len(oldest)

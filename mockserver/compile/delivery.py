@@ -1,0 +1,129 @@
+"""How an answer is delivered, as a scenario file writes it: delays, dribbles and wire faults."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from mockserver import duration
+from mockserver.compile.nodes import Node, Report
+from mockserver.errors import UsageError
+from mockserver.plan import Delay, Dribble
+
+FAULTS = frozenset(["reset", "empty", "garbage", "short", "chunk", "stall", "close"])
+WIREMOCK = {
+    "CONNECTION_RESET_BY_PEER": "reset",
+    "EMPTY_RESPONSE": "empty",
+    "MALFORMED_RESPONSE_CHUNK": "chunk",
+    "RANDOM_DATA_THEN_CLOSE": "garbage",
+}
+"""WireMock's names of faults → ours."""
+MOST_CHUNKS = 1000
+_LONGEST = 86_400_000
+_FORMS = "write 200ms, {min: 100ms, max: 2s} or {median: 200ms, sigma: 0.5}."
+
+
+def read_duration(node: Node, what: str, report: Report, *, least: int = 0) -> int:
+    """A duration in milliseconds; 0 and a diagnostic when it is none or less than ``least``."""
+    try:
+        length = duration.milliseconds(node.value) if isinstance(node.value, str) else -1
+    except ValueError:
+        length = -1
+    if length < least:
+        report.error(
+            "S302",
+            node,
+            f"{what} of {node.kind()} cannot be",
+            "write a duration with its unit: 200ms, 30s, 5m, 1h, 2d.",
+        )
+        return 0
+    return length
+
+
+def read_delay(node: Node, report: Report) -> Delay | None:
+    """A delay in any of its forms; None and a diagnostic when it is none."""
+    members = node.value
+    if not isinstance(members, dict):
+        before = len(report.found)
+        length = read_duration(node, "a delay", report)
+        return Delay(low=length) if len(report.found) == before else None
+    if members.keys() == {"min", "max"}:
+        low, high = (read_duration(members[key], f"`{key}`", report) for key in ("min", "max"))
+        if low <= high <= _LONGEST:
+            return Delay("uniform", low, high)
+    elif members.keys() == {"median", "sigma"}:
+        median = read_duration(members["median"], "`median`", report, least=1)
+        sigma = members["sigma"].value
+        if isinstance(sigma, int | float) and not isinstance(sigma, bool) and 0 <= sigma <= 5 and median:
+            return Delay("lognormal", median, sigma=float(sigma))
+    report.error("S302", node, "the delay cannot be", _FORMS)
+    return None
+
+
+def read_dribble(node: Node, report: Report) -> Dribble | None:
+    """``{chunks: 5, over: 2s}``; None and a diagnostic when it is another."""
+    members = node.value
+    if isinstance(members, dict) and members.keys() == {"chunks", "over"}:
+        chunks = members["chunks"].value
+        over = read_duration(members["over"], "`over`", report)
+        if isinstance(chunks, int) and not isinstance(chunks, bool) and 1 <= chunks <= MOST_CHUNKS:
+            return Dribble(chunks, over)
+    report.error(
+        "S313",
+        node,
+        "the dribble cannot be",
+        f"write {{chunks: 5, over: 2s}}; chunks are 1 to {MOST_CHUNKS}.",
+    )
+    return None
+
+
+def read_fault(node: Node, report: Report) -> str:
+    """The name of a wire fault, as we have it; empty and a diagnostic when there is none of that name."""
+    name = node.value
+    if isinstance(name, str):
+        name = WIREMOCK.get(name, name)
+        if name in FAULTS:
+            return name
+    report.error(
+        "S305",
+        node,
+        f"there is no fault {node.kind()}",
+        f"the faults are {listed(FAULTS)}; WireMock's names {listed(WIREMOCK)} are taken as well.",
+    )
+    return ""
+
+
+def stated_delay(text: str) -> Delay:
+    """A delay as the command line takes it: ``200ms``, ``100ms..2s`` or ``200ms~0.5``. Raises UsageError."""
+    low, uniform, high = text.partition("..")
+    median, spread, sigma = text.partition("~")
+    try:
+        if uniform:
+            delay = Delay("uniform", duration.milliseconds(low), duration.milliseconds(high))
+            if delay.low > delay.high:
+                raise ValueError(f"{low} is more than {high}")
+            return delay
+        if spread:
+            delay = Delay("lognormal", duration.milliseconds(median), sigma=float(sigma))
+            if not 0 <= delay.sigma <= 5:
+                raise ValueError(f"a sigma of {sigma} is not from 0 to 5")
+            return delay
+        return Delay(low=duration.milliseconds(text))
+    except ValueError as error:
+        raise UsageError(
+            f"--delay: {error}; write 200ms, 100ms..2s (uniform) or 200ms~0.5 (log-normal: median~sigma)."
+        ) from None
+
+
+def unknown_keys(node: Node, known: Collection[str], what: str, report: Report) -> dict[str, Any]:
+    """The members of a mapping, each unknown key reported; empty where it is no mapping."""
+    members = node.value if isinstance(node.value, dict) else {}
+    for key, each in members.items():
+        if key not in known:
+            report.error("S201", each.at_key, f"{what} has no key {key!r}", f"its keys are {listed(known)}.")
+    return members
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names for a message, in order, each once."""
+    return ", ".join(sorted(set(names))) or "none"

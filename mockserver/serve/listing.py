@@ -1,0 +1,211 @@
+"""Lists: the resources of a namespace that exist, a page at a time.
+
+Paging follows the query parameters and the fields that the document has, by the
+names that APIs commonly give them. A query parameter that has the name of an
+item's field selects by it.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from mockserver.plan import JSON, MediaType, Operation, Role
+from mockserver.scenario import ResourceState, settle
+from mockserver.serve import matching
+from mockserver.serve.answer import Answer
+from mockserver.serve.context import Subject
+from mockserver.serve.lifecycle import Lifecycle
+from mockserver.serve.negotiation import negotiate
+from mockserver.serve.render import Renderer, RenderError
+from mockserver.serve.request import Request
+from mockserver.serve.responses import default_response
+from mockserver.serve.world import World
+from mockserver.store.memory import MemoryStore
+
+LIMITS = ("limit", "pageSize", "page_size", "perPage", "per_page", "size", "first", "top", "maxResults")
+OFFSETS = ("offset", "skip", "start", "startIndex")
+PAGES = ("page", "pageNumber", "page_number")
+CURSORS = (
+    "cursor", "after", "startingAfter", "starting_after", "pageToken", "page_token", "continuationToken",
+)  # fmt: skip
+TOTALS = ("total", "totalCount", "total_count", "totalItems", "total_items", "count")
+NEXTS = ("nextCursor", "next_cursor", "nextPageToken", "next_page_token", "nextToken", "next", "cursor")
+MORES = ("hasMore", "has_more", "hasNextPage", "hasNext")
+USUAL, MOST = 100, 1000
+
+_Item = tuple[Renderer, Subject]
+
+
+class Page(NamedTuple):
+    """A part of a list: from ``offset``, at most ``limit``."""
+
+    offset: int
+    limit: int
+
+
+class Listing:
+    """Answers one operation that lists."""
+
+    def __init__(self, lifecycle: Lifecycle, alias: str, role: Role, operation: Operation) -> None:
+        self._lifecycle = lifecycle
+        self._alias = alias
+        self._path = [part for part in (role.lists or "").split("/") if part]
+        self._response, self._status = default_response(operation)
+        self._queries = {each.name for each in operation.parameters if each.location == "query"}
+
+    def answer(
+        self, request: Request, path: dict[str, str], read: Mapping[str, JSON], world: World, now: int,
+        store: MemoryStore,
+    ) -> Answer:  # fmt: skip
+        """The page that a request asks for; ``read`` is its query as the document reads it."""
+        query: dict[str, JSON] = {**matching.query(request), **read}
+        page = self._page(query)
+        shown, total = self._shown([*self._items(path, world, now, store, request)], query, page)
+        service = self._lifecycle.service
+        choice = negotiate(self._response.content, request.headers.get("accept"))
+        if choice is None:
+            return service.documented.refusals.answer(
+                self._operation,
+                status=406,
+                detail="the list is not documented in that media type",
+                now_ms=now,
+            )
+        value = self._enveloped(choice.media, shown, total, page, request, now)
+        if choice.media.schema is not None:
+            broken = service.schemas.validator(choice.media.schema, "response").violations(value)
+            if broken:
+                raise RenderError(
+                    f"the list of {self._lifecycle.name} breaks the document at {broken[0].pointer or '/'}: "
+                    f"{broken[0].message}"
+                )
+        encoded = service.documented.bodies.encode(choice, value)
+        fields = service.documented.headers.fields(self._response, key=request.raw_path, now_ms=now)
+        decision = f"list; {len(shown)} of {total}"
+        return Answer(
+            self._status, [("content-type", encoded.content_type), *fields], encoded.data, decision,
+            resource=self._lifecycle.name,
+        )  # fmt: skip
+
+    @property
+    def _operation(self) -> Operation:
+        return self._lifecycle.operation(self._alias)
+
+    def _items(
+        self, path: dict[str, str], world: World, now: int, store: MemoryStore, request: Request
+    ) -> Iterator[_Item]:
+        """What makes each item, in the order of creation. A state that has no answer to list is not shown."""
+        name = self._lifecycle.name
+        found: list[tuple[int, int, str, ResourceState]] = []
+        for key, state in store.items(world.name, name):
+            birth = store.births.get(world.name, name, key)
+            found.append((state.created, birth.number if birth is not None else 0, key, state))
+        found.sort(key=lambda each: each[:3])
+        for _, _, key, known in found:
+            steps = self._lifecycle.steps(known.scenario)
+            if steps is None or known.step >= len(steps):
+                continue
+            state = settle(steps, known, now, self._lifecycle.dice(world.name, key))
+            shown = steps[state.step].state
+            renderer = self._lifecycle.renderer(shown, self._alias)
+            if renderer is not None:
+                subject = Subject(
+                    world.name, name, key, shown, state.scenario, state.calls, state.created, state.changed,
+                    now, request, path, None, birth=store.births.get(world.name, name, key),
+                )  # fmt: skip
+                yield renderer, subject
+
+    def _shown(self, items: list[_Item], query: Mapping[str, JSON], page: Page) -> tuple[list[JSON], int]:
+        """The items of a page, and how many there are on all pages. Only what is looked at is made."""
+        paging = {*LIMITS, *OFFSETS, *PAGES, *CURSORS}
+        wanted = {
+            name: value for name, value in query.items() if name in self._queries and name not in paging
+        }
+        part = slice(page.offset, page.offset + page.limit)
+        if not wanted:
+            return [renderer.value(subject) for renderer, subject in items[part]], len(items)
+        values = (renderer.value(subject) for renderer, subject in items)
+        chosen = [value for value in values if _selects(wanted, value)]
+        return chosen[part], len(chosen)
+
+    def _page(self, query: Mapping[str, JSON]) -> Page:
+        limit = min(_number(self._asked(query, LIMITS), USUAL), MOST)
+        cursor = self._asked(query, CURSORS)
+        if isinstance(cursor, str) and cursor:
+            return Page(_read_cursor(cursor), limit)
+        number = self._asked(query, PAGES)
+        if number is not None:
+            return Page(max(0, _number(number, 1) - 1) * limit, limit)
+        return Page(_number(self._asked(query, OFFSETS), 0), limit)
+
+    def _asked(self, query: Mapping[str, JSON], names: tuple[str, ...]) -> JSON:
+        return next((query[name] for name in names if name in self._queries and name in query), None)
+
+    def _enveloped(
+        self, media: MediaType, items: list[JSON], total: int, page: Page, request: Request, now: int
+    ) -> JSON:
+        """The items in the documented body, with its totals and cursors where it has fields for them."""
+        if not self._path:
+            return items
+        service = self._lifecycle.service
+        value = service.documented.bodies.base_body(media, key=request.raw_path, hints={}, now_ms=now)
+        holder: Any = value
+        for part in self._path[:-1]:
+            holder = holder.setdefault(part, {})
+        holder[self._path[-1]] = items
+        end = page.offset + len(items)
+        more = end < total
+        told: dict[str, JSON] = dict.fromkeys(TOTALS, total) | dict.fromkeys(MORES, more)
+        told |= dict.fromkeys(LIMITS, page.limit) | dict.fromkeys(OFFSETS, page.offset)
+        told |= dict.fromkeys(PAGES, page.offset // max(1, page.limit) + 1)
+        for fields in (value, holder):
+            for name in fields:
+                if name in told and name not in self._path:
+                    fields[name] = told[name]
+                elif name in NEXTS and name not in self._path:
+                    fields[name] = _cursor(end) if more else self._last(media, name)
+        return value
+
+    def _last(self, media: MediaType, name: str) -> JSON:
+        """What a cursor says on the last page: null where it may, else nothing."""
+        schemas = self._lifecycle.service.schemas
+        if media.schema is None:
+            return None
+        schema, ref = schemas.lookup(media.schema)
+        if isinstance(schema, dict) and name in (schema.get("properties") or {}):
+            return None if schemas.validator(f"{ref}/properties/{name}", "response").is_valid(None) else ""
+        return None
+
+
+def _selects(wanted: Mapping[str, JSON], item: JSON) -> bool:
+    if not isinstance(item, dict):
+        return True
+    return all(_same(item[name], value) for name, value in wanted.items() if name in item)
+
+
+def _same(item: JSON, asked: JSON) -> bool:
+    told = str(item).lower() if isinstance(item, bool) else str(item)
+    wanted = asked if isinstance(asked, list) else [asked]
+    return any(told == (str(each).lower() if isinstance(each, bool) else str(each)) for each in wanted)
+
+
+def _number(value: JSON, otherwise: int) -> int:
+    try:
+        return max(0, int(value)) if value is not None else otherwise
+    except (TypeError, ValueError):
+        return otherwise
+
+
+def _cursor(offset: int) -> str:
+    return base64.urlsafe_b64encode(f"offset:{offset}".encode()).decode().rstrip("=")
+
+
+def _read_cursor(text: str) -> int:
+    """The offset of a cursor of ours; 0 for any other."""
+    try:
+        told = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+    except ValueError:
+        return 0
+    name, _, number = told.partition(":")
+    return int(number) if name == "offset" and number.isdigit() and len(number) < 12 else 0
