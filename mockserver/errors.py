@@ -13,14 +13,14 @@ own outer edge, with every diagnostic it found attached::
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 Severity = Literal["error", "warning"]
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(Struct, frozen=True):
     """A place in an input. Lines and columns count from 1; 0 means unknown."""
 
     source: str = ""
@@ -38,8 +38,7 @@ class Location:
         return place
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True):
     """Something wrong with an input: ``code`` is stable, see ``mockserver explain``."""
 
     code: str
@@ -76,8 +75,7 @@ class StoreError(MockServerError):
 ViolationLocation = Literal["path", "query", "header", "cookie", "body", "security", "request"]
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(Struct, frozen=True):
     """One way in which a request breaks the document."""
 
     location: ViolationLocation

@@ -8,8 +8,9 @@ wishes; and a class of characters is a sample of it, printable where it can be.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 _PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 _LETTERS = "".join(c for c in _PRINTABLE if c.isalpha())
@@ -41,29 +42,25 @@ _ESCAPE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Chars:
+class Chars(Struct, frozen=True):
     """One of these characters."""
 
     chars: str
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """One after the other."""
 
     parts: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """One of these."""
 
     options: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(Struct, frozen=True):
     """``part`` over and over; without ``most``, as often as one likes."""
 
     part: Node
@@ -71,8 +68,7 @@ class Repeat:
     most: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """A capturing group."""
 
     part: Node
@@ -80,15 +76,13 @@ class Group:
     """Its number, and its name if it has one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+class Again(Struct, frozen=True):
     """What a group matched."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ahead:
+class Ahead(Struct, frozen=True):
     """What must follow, wherever it is written."""
 
     part: Node

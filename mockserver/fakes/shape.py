@@ -10,9 +10,10 @@ any requires. What is a matter of choice (``oneOf``, ``anyOf``, ``if``,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
+
+from msgspec import Struct, field
 
 from mockserver.plan import JSON, SchemaRef
 
@@ -26,8 +27,7 @@ Span = tuple[Fraction, int, int]
 """Numbers on a grid: the step, and the least and the greatest count of steps."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """One way out of a choice."""
 
     refs: tuple[SchemaRef, ...] = ()
@@ -37,8 +37,7 @@ class Option:
     """Discriminator property and its value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """An open choice. ``oneOf`` asks for exactly one option, ``anyOf`` for any."""
 
     kind: Literal["oneOf", "anyOf", "if", "dependent"]
@@ -46,16 +45,14 @@ class Choice:
     options: tuple[Option, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """One schema's say about members of an object or items of an array."""
 
     ref: SchemaRef
     node: Mapping[str, JSON]
 
 
-@dataclass(frozen=True, slots=True)
-class Contains:
+class Contains(Struct, frozen=True):
     """At least ``least`` and at most ``most`` items match ``ref``."""
 
     ref: SchemaRef
@@ -63,8 +60,7 @@ class Contains:
     most: int | None
 
 
-@dataclass(slots=True, eq=False)
-class Shape:
+class Shape(Struct, eq=False):
     """The sum of a conjunction. Built by Shapes, and not changed afterwards."""
 
     refs: tuple[SchemaRef, ...]

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from mockserver.media.json import decode_json
 from mockserver.media.malformed import Malformed
@@ -20,8 +21,7 @@ from mockserver.plan import JSON, SchemaRef
 from mockserver.schema import Direction, Schemas, SchemaViolation
 
 
-@dataclass(frozen=True, slots=True)
-class Exact:
+class Exact(Struct, frozen=True):
     """A value that is JSON already and is not read as text."""
 
     value: JSON
@@ -33,8 +33,7 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,4000})(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 """JSON's number (RFC 8259, section 6), no longer than Python converts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """A value, and how it breaks its schema."""
 
     value: JSON

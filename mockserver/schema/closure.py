@@ -23,8 +23,9 @@ bundle says which other ``readings`` there are.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from mockserver.plan import JSON, Dialect, SchemaRef
 from mockserver.schema.discriminators import IMPOSSIBLE, Discriminators
@@ -49,8 +50,7 @@ _FRAGILE = frozenset(("oneOf", "not", "if", "maxContains"))
 """Under these, a part that asserts more may let the whole assert less."""
 
 
-@dataclass(slots=True, eq=False)
-class Definition:
+class Definition(Struct, eq=False):
     """One schema of the document, transformed."""
 
     name: str
@@ -68,8 +68,7 @@ class Definition:
     """All that are used in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
+class Bundle(Struct, frozen=True):
     """A self-contained schema, and the source of each of its definitions."""
 
     schema: JSON

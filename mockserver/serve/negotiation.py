@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
+from msgspec import Struct
+
 from mockserver.media.malformed import Malformed
 from mockserver.media.types import ContentType, parse_content_type
 from mockserver.plan import MediaType
@@ -43,16 +45,14 @@ _CONCRETE = {
 _AKIN, _ANY, _ANY_SUBTYPE, _ANY_SUFFIX, _EXACT = range(5)
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """A documented media type and the concrete ``content-type`` it is sent as."""
 
     media: MediaType
     content_type: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
+class _Range(Struct, frozen=True):
     """An element of ``Accept``; ``quality`` is its weight, from 0 to 1."""
 
     type: ContentType

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Generic, TypeVar
 from urllib.parse import quote, unquote_to_bytes
+
+from msgspec import Struct, field
 
 Target = TypeVar("Target")
 
@@ -28,8 +29,7 @@ _COMPARED = 512
 """Characters of an unknown path that are compared with the templates."""
 
 
-@dataclass(slots=True)
-class Found(Generic[Target]):
+class Found(Struct, Generic[Target]):
     """Where a path leads. ``target`` is None where the path has no such method."""
 
     target: Target | None
@@ -39,16 +39,14 @@ class Found(Generic[Target]):
     """The methods of every template that matches the path; filled in when ``target`` is None."""
 
 
-@dataclass(slots=True)
-class _Node(Generic[Target]):
+class _Node(Struct, Generic[Target]):
     static: dict[str, _Node[Target]] = field(default_factory=dict)
     patterns: list[tuple[_Pattern, _Node[Target]]] = field(default_factory=list)
     leaf: dict[str, tuple[Target, tuple[str, ...]]] | None = None
     """Method → target and its parameters' names, in the order of the path."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Pattern:
+class _Pattern(Struct, frozen=True):
     text: str
     expression: re.Pattern[str] | None
     """None for a segment that is one parameter and nothing else."""

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from mockserver.fakes import Fakes
+from functools import cached_property
+from typing import TYPE_CHECKING
+
 from mockserver.plan import Document, Operation
 from mockserver.schema import Schemas
+<<<<<<< Updated upstream
 from mockserver.serve.documented import Documented
 from mockserver.serve.guard import Guard
+=======
+>>>>>>> Stashed changes
 from mockserver.serve.routing import Router
 from mockserver.serve.validation import Checker, compile_checker
+
+if TYPE_CHECKING:
+    from mockserver.fakes import Fakes
+    from mockserver.serve.documented import Documented
 
 Tally = dict[int, list[float]]
 """By status: how many calls, and the seconds that they took together. Since the start."""
@@ -44,8 +53,7 @@ class Service:
     ) -> None:
         self.document = document
         self.schemas = Schemas(document.trees, document.dialect)
-        self.fakes = Fakes(self.schemas, seed)
-        self.documented = Documented(document, self.schemas, self.fakes)
+        self._seed = seed
         self.routes = [
             Route(
                 operation,
@@ -63,3 +71,17 @@ class Service:
         prefixes = document.base_paths if base_path is None else (base_path.rstrip("/"),)
         targets = ((route.operation.method, route.operation.path, route) for route in self.routes)
         self.router: Router[Route] = Router(targets, prefixes)
+
+    @cached_property
+    def fakes(self) -> Fakes:
+        """What makes values. Imported when asked for: scenarios that say all of their answers do without."""
+        from mockserver.fakes import Fakes
+
+        return Fakes(self.schemas, self._seed)
+
+    @cached_property
+    def documented(self) -> Documented:
+        """The answers of the document itself."""
+        from mockserver.serve.documented import Documented
+
+        return Documented(self.document, self.schemas, self.fakes)

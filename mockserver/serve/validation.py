@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from mockserver.errors import Violation
 from mockserver.media.fields import parse_cookies, parse_fields
@@ -19,8 +20,10 @@ from mockserver.plan import JSON, Operation, SecurityScheme
 from mockserver.schema import Schemas
 from mockserver.serve.parameters import ABSENT, IGNORED_HEADERS, ParameterReader, Refused
 from mockserver.serve.request import Request
-from mockserver.serve.request_body import BodyReader
-from mockserver.serve.security import Guard
+
+if TYPE_CHECKING:
+    from mockserver.serve.request_body import BodyReader
+    from mockserver.serve.security import Guard
 
 MAX_BODY = 10 * 1024 * 1024
 """Bytes of a body after decompression."""
@@ -137,10 +140,16 @@ class _Parts:
         self._querystring = located.get("querystring", ())
         self._header = located.get("header", ())
         self._cookie = located.get("cookie", ())
-        self._body = BodyReader(operation.body, reader, max_body) if operation.body else None
-        self._guard = (
-            Guard(operation.security, schemes) if schemes is not None and operation.security else None
-        )
+        self._body: BodyReader | None = None
+        if operation.body:
+            from mockserver.serve.request_body import BodyReader
+
+            self._body = BodyReader(operation.body, reader, max_body)
+        self._guard: Guard | None = None
+        if schemes is not None and operation.security:
+            from mockserver.serve.security import Guard
+
+            self._guard = Guard(operation.security, schemes)
         keys = self._guard.locations if self._guard else ()
         self._needs_query = bool(self._query) or "query" in keys
         self._needs_cookies = bool(self._cookie) or "cookie" in keys

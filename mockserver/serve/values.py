@@ -8,9 +8,10 @@ over here, and told by ``faults``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Literal
+
+from msgspec import Struct
 
 from mockserver.errors import MockServerError
 from mockserver.fakes import Fakes, Unsatisfiable
@@ -36,8 +37,7 @@ class Unanswerable(MockServerError):  # noqa: N818 - a fault of the document, no
         super().__init__(message)
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Struct, frozen=True):
     """A place for a value, and what the document says of it."""
 
     schema: SchemaRef | None
@@ -48,8 +48,7 @@ class Slot:
     """How text is read, where it is not JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """A valid value and its origin, in the words of ``X-Mock-Decision``."""
 
     value: JSON
@@ -58,8 +57,7 @@ class Sample:
     """Whether ``value`` is the text to send, and not something yet to be encoded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Something in the document that keeps a response from being answered as written."""
 
     kind: Literal["example", "unsatisfiable", "schema"]
