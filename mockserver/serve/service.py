@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING
 
 from mockserver.plan import Document, Operation
 from mockserver.schema import Schemas
-<<<<<<< Updated upstream
-from mockserver.serve.documented import Documented
 from mockserver.serve.guard import Guard
-=======
->>>>>>> Stashed changes
 from mockserver.serve.routing import Router
 from mockserver.serve.validation import Checker, compile_checker
 
