@@ -152,8 +152,11 @@ def _references(tree: JSON) -> Iterator[tuple[str, str]]:
                 if named:
                     stack.append((value, f"{pointer}/{escape(key)}", False))
                 elif key not in _OPAQUE and not key.startswith("x-"):
-                    stack.append((value, f"{pointer}/{escape(key)}", key in _NAMED))
-        elif isinstance(node, list) and not named:
+                    # A list has no names: `parameters` of operations has references, `examples` of schemas data
+                    is_named = key in _NAMED and isinstance(value, dict)
+                    if is_named or key != "examples":
+                        stack.append((value, f"{pointer}/{escape(key)}", is_named))
+        elif isinstance(node, list):
             stack.extend((value, f"{pointer}/{index}", False) for index, value in enumerate(node))
 
 
