@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from mockserver.compile.answers import Bound
 from mockserver.compile.nodes import Node, Report
+from mockserver.compile.origins import Origins
 from mockserver.compile.scenario_file import Draft
 from mockserver.errors import MockServerError
 from mockserver.plan import JSON
@@ -22,6 +23,7 @@ from mockserver.serve.render import kept_answers
 from mockserver.serve.request import Request
 from mockserver.serve.service import Service
 from mockserver.serve.values import Unanswerable
+from mockserver.store.births import Birth
 
 _KEYS = 3
 _TIME = 1_767_225_600_000
@@ -32,16 +34,21 @@ def rehearse(drafts: Sequence[Draft], services: Sequence[Service], seed: str, re
     """Report every answer that cannot be made, or would break the document."""
     for draft in drafts:
         service = next(each for each in services if each.document.name == draft.resource.document)
-        lifecycle = Lifecycle(draft.resource, service, Makers(seed), kept_answers())
+        makers = Makers(seed)
+        lifecycle = Lifecycle(draft.resource, service, makers, kept_answers())
+        origins = Origins(draft, service, makers)
         for (state, alias), node in draft.nodes.items():
-            _Rehearsal(draft, lifecycle, draft.bound[alias], report).answer(state, alias, node)
+            _Rehearsal(draft, lifecycle, draft.bound[alias], origins, report).answer(state, alias, node)
 
 
 class _Rehearsal:
-    def __init__(self, draft: Draft, lifecycle: Lifecycle, bound: Bound, report: Report) -> None:
+    def __init__(
+        self, draft: Draft, lifecycle: Lifecycle, bound: Bound, origins: Origins, report: Report
+    ) -> None:
         self.draft = draft
         self.lifecycle = lifecycle
         self.bound = bound
+        self.origins = origins
         self.report = report
 
     def answer(self, state: str, alias: str, node: Node) -> None:
@@ -50,8 +57,11 @@ class _Rehearsal:
         if renderer is None:
             return
         recipe = renderer.recipe
-        for key in _sample_keys(self.bound, self.lifecycle.key_name):
-            subject = self._subject(state, key)
+        samples = self.origins.samples or [
+            (key, None) for key in _sample_keys(self.bound, self.lifecycle.key_name)
+        ]
+        for key, birth in samples:
+            subject = self._subject(state, key, birth)
             try:
                 value = renderer.value(subject)
                 broken = renderer.violations(value) if recipe.has_body else ()
@@ -92,13 +102,13 @@ class _Rehearsal:
             f"give what {self.bound.operation.id} documents for this status.",
         )
 
-    def _subject(self, state: str, key: str) -> Subject:
+    def _subject(self, state: str, key: str, birth: Birth | None) -> Subject:
         name = self.lifecycle.key_name
         operation = self.bound.operation
         request = Request(operation.method, operation.path.replace(f"{{{name}}}", key))
         return Subject(
             "default", self.lifecycle.name, key, state, "", 1, _TIME, _TIME, _TIME,
-            request, {name: key}, None,
+            request, {name: key}, None, birth=birth,
         )  # fmt: skip
 
 

@@ -172,57 +172,43 @@ class ResourceView:
     def created_by(self) -> Any:
         """The creating request: method, url, path, query, headers, body. What it had not is undefined."""
         birth = self._subject.birth
-        return parts(msgspec.json.decode(birth.request) if birth is not None else {})
+        return Parts(msgspec.json.decode(birth.request) if birth is not None else {})
 
 
-class Parts:
-    """An object whose members are its attributes and items, and undefined where it has none.
+class Parts(Mapping[str, Any]):
+    """An object that has any member: those that are not there are absent.
 
-    Undefined in Jinja's lenient way: its members are undefined too, it is
-    false, and the ``default`` filter replaces it.
+    Absent in Jinja's lenient way: its members are absent too, it is false, the
+    ``default`` filter replaces it, and as a value it is null.
     """
 
     __slots__ = ("_members",)
 
-    def __init__(self, members: dict[str, JSON]) -> None:
+    def __init__(self, members: Mapping[str, JSON]) -> None:
         self._members = members
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self[name]
 
     def __getitem__(self, name: str) -> Any:
         if name in self._members:
-            return parts(self._members[name])
-        from jinja2 import ChainableUndefined
+            return _parts(self._members[name])
+        from mockserver.serve.sandbox import Absent
 
-        return ChainableUndefined(name=name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._members)
+        return Absent(name=name)
 
     def __contains__(self, name: object) -> bool:
         return name in self._members
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
 
     def __len__(self) -> int:
         return len(self._members)
 
 
-def parts(value: JSON) -> Any:
+def _parts(value: JSON) -> Any:
     """``value`` with its objects as Parts."""
     if isinstance(value, dict):
         return Parts(value)
-    return [parts(each) for each in value] if isinstance(value, list) else value
-
-
-def plain(value: Any) -> JSON:
-    """What ``parts`` was made from; None for undefined."""
-    if isinstance(value, Parts):
-        return value._members  # noqa: SLF001 - its inverse
-    if isinstance(value, list):
-        return [plain(each) for each in value]
-    return None if type(value).__name__ == "ChainableUndefined" else value
+    return [_parts(each) for each in value] if isinstance(value, list) else value
 
 
 class RequestView:

@@ -103,7 +103,13 @@ class Lifecycle:
             recipe = found.answers.get(alias) if found is not None else None
             if recipe is None:
                 return None
-            ground = ground_of(recipe, self._operations[alias], self.service)
+            certify = self.resource.certify
+            ground = ground_of(
+                recipe,
+                self._operations[alias],
+                self.service,
+                certifies=certify is not None and certify.csr is not None,
+            )
             if recipe.delay is None and self._delay is not None:
                 recipe = replace(recipe, delay=self._delay)
             renderer = Renderer(f"{self.name}.{state}", recipe, ground, self._makers, self._kept)
@@ -121,7 +127,9 @@ class Lifecycle:
 _NO_ROLE = Role()
 
 
-def ground_of(recipe: AnswerRecipe, operation: Operation, service: Service) -> Ground:
+def ground_of(
+    recipe: AnswerRecipe, operation: Operation, service: Service, *, certifies: bool = False
+) -> Ground:
     """What the document says of a recipe's response, as functions."""
     response = None if recipe.undocumented else response_for(operation, recipe.status)
     headers = None
@@ -155,4 +163,5 @@ def ground_of(recipe: AnswerRecipe, operation: Operation, service: Service) -> G
         violations,
         None if is_json(choice.content_type) else encode,
         headers,
+        certifies,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ import msgspec
 from mockserver.errors import MockServerError
 from mockserver.plan import JSON, AnswerRecipe
 from mockserver.serve.clock import iso
-from mockserver.serve.context import Context, Makers, Subject, plain
+from mockserver.serve.context import Context, Makers, Subject
 from mockserver.serve.recent import Recent
 from mockserver.serve.templates import Template, compile_template, is_template
 
@@ -62,6 +62,8 @@ class Ground:
     """None for JSON."""
     headers: Callable[[str, int], list[tuple[str, str]]] | None
     """(key, now) → the documented response headers that the recipe does not give itself."""
+    certifies: bool = False
+    """Whether clients may bring a CSR, so that there may be no private key."""
 
 
 class Renderer:
@@ -80,6 +82,7 @@ class Renderer:
         )
         sources = _sources(recipe.body)
         own = all(_is_own(source) for source in sources)
+        own = own and not (ground.certifies and any("private_key" in source for source in sources))
         self._whole = ground.fake is not None or ground.encode is not None or not own
         self._slots = [] if self._whole else [_slot(source) for source in sources]
         self._pieces = _SLOT.split(encode(_marked(recipe.body, itertools.count()))) if recipe.has_body else []
@@ -102,7 +105,9 @@ class Renderer:
 
     def value(self, subject: Subject) -> JSON:
         """The body as a value, not yet judged by the document."""
-        return self._value(Context(subject, self._makers), subject)
+        value = self._value(Context(subject, self._makers), subject)
+        broken = self.violations(value) if self._whole else ()
+        return self._without(value, broken) if broken else value
 
     def violations(self, value: JSON) -> tuple[Any, ...]:
         """How a body breaks the document."""
@@ -138,12 +143,29 @@ class Renderer:
         except (RecursionError, ValueError, TypeError) as error:
             raise RenderError(f"{self.recipe.where}: {self._name} cannot be sent: {error}") from error
         if broken := self.violations(value):
+            value = self._without(value, broken)
+            data, broken = (self._ground.encode or encode)(value), self.violations(value)
+        if broken:
             first = broken[0]
             place = first.pointer or "/"
             raise RenderError(
                 f"{self.recipe.where}: {self._name} breaks the document at {place}: {first.message}"
             )
         return data
+
+    def _without(self, value: JSON, broken: Sequence[Any]) -> JSON:
+        """``value`` less the nulls of templates where the document has none: a private key that is not told."""
+        for each in broken:
+            path = [part.replace("~1", "/").replace("~0", "~") for part in each.pointer.split("/")[1:]]
+            stated, holder = self.recipe.body, value
+            if each.value is not None or not path:
+                continue
+            for part in path[:-1]:
+                stated = stated.get(part) if isinstance(stated, dict) else None
+                holder = holder.get(part) if isinstance(holder, dict) else None
+            if isinstance(stated, dict) and isinstance(holder, dict) and is_template(stated.get(path[-1])):
+                holder.pop(path[-1], None)
+        return value
 
     def _made(self, context: Context, subject: Subject) -> Headers:
         given = [(name, str(make(context))) for name, make in self._headers]
@@ -192,8 +214,7 @@ def _slot(source: str) -> Slot:
 def _builder(value: JSON) -> Template:
     """A function from a context to ``value`` with its templates rendered."""
     if is_template(value):
-        template = compile_template(value)
-        return template if "created_by" not in value else lambda context: plain(template(context))
+        return compile_template(value)
     if isinstance(value, dict):
         members = {key: _builder(each) for key, each in value.items()}
         return lambda context: {key: make(context) for key, make in members.items()}

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Mapping, Sized
 from typing import Any
 
-from jinja2 import StrictUndefined, nodes
+from jinja2 import ChainableUndefined, StrictUndefined, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -33,6 +33,12 @@ _PADDING = frozenset(["center", "expandtabs", "indent", "ljust", "rjust", "trunc
 _PRODUCTS = frozenset(["join", "replace", "translate"])
 _MEASURED_FILTERS = ("center", "format", "indent", "join", "replace", "truncate", "wordwrap")
 _FILTERS_LEFT_OUT = ("batch", "pprint", "random", "slice", "urlize", "xmlattr")
+
+
+class Absent(ChainableUndefined):
+    """What a request did not have: undefined, and so is all that is looked for in it."""
+
+    is_absent = True
 
 
 class Sandbox(ImmutableSandboxedEnvironment):

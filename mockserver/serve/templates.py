@@ -205,6 +205,8 @@ def _json(value: Any) -> Any:
         return {str(name): _json(each) for name, each in value.items()}
     if isinstance(value, _SERIES):
         return [_json(each) for each in islice(value, MAX_OUTPUT)]
+    if getattr(type(value), "is_absent", False):
+        return None
     raise TypeError(f"it is no value of JSON but {type(value).__name__}")
 
 
