@@ -1,0 +1,241 @@
+"""Requests that break their document, by Schemathesis: all must be refused, and none may end in a 5xx.
+
+``python -m tests.conformance.negative --requests 10000 DOCUMENT…`` starts a
+server for each document and spreads the requests over all of their operations.
+Schemathesis says which requests are wrong still when they are on the wire.
+Credentials are not asked for, or their absence would refuse everything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import re
+import signal
+import subprocess
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import HypothesisException
+from schemathesis.checks import load_all_checks
+from schemathesis.core.failures import Failure, FailureGroup
+from schemathesis.generation import GenerationMode
+
+PATIENCE = 90
+"""Seconds for the generator to make all cases of one operation."""
+_CHECKS = {
+    GenerationMode.NEGATIVE: "negative_data_rejection",
+    GenerationMode.POSITIVE: "positive_data_acceptance",
+}
+
+
+EXCUSES: dict[str, str] = {
+    r"\[violates `type` [^]]*was object, became (number|integer)[^]]*\] \S*/[.;]\S*": (
+        "in styles label and matrix ',5' is the object with the member '' of 5"
+    ),
+    r"\[violates `type` [^]]*was array, became [^]]*\] .*multipart/form-data": (
+        "a single part is how an array of one item is sent"
+    ),
+    r"\[violates `additionalProperties`\] .*x-www-form-urlencoded": (
+        "OpenAPI 2.0 does not forbid form fields that it does not describe"
+    ),
+    r"mapping-with-duplicate-schemas: .*at /oneOf/1/allOf/1/properties/discrimValue": (
+        "several names lead to one schema; Schemathesis knows the last of them only"
+    ),
+}
+"""Requests that are said to be wrong and are right on the wire, and why."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the requests."""
+
+    verdicts: Counter[str] = field(default_factory=Counter)
+    """right, wrong (a valid one refused or an invalid one taken), broken (5xx or no answer), or excused."""
+    notes: list[str] = field(default_factory=list)
+    """One line for each request that was answered wrongly."""
+
+    @property
+    def total(self) -> int:
+        return self.verdicts.total()
+
+    def add(self, other: Tally) -> None:
+        self.verdicts += other.verdicts
+        self.notes += other.notes
+
+    def __str__(self) -> str:
+        counts = ", ".join(
+            f"{self.verdicts[each]} {each}" for each in ("right", "excused", "wrong", "broken")
+        )
+        return f"{self.total} requests: {counts}"
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.verdicts["wrong"] and not self.verdicts["broken"]
+
+
+class Attack:
+    """The operations of one document, and a server that claims to hold clients to it."""
+
+    def __init__(self, document: dict[str, Any], url: str) -> None:
+        load_all_checks()
+        # A base path would hide that a server answers at the root as well
+        rooted = {key: value for key, value in document.items() if key not in ("servers", "basePath", "host")}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            schema = schemathesis.openapi.from_dict(rooted)
+            schema.config.generation.update(with_security_parameters=False)
+            found = [each.ok() for each in schema.get_all_operations() if hasattr(each, "ok")]
+        # No client sends what comes after a #
+        self.operations = [each for each in found if "#" not in each.path]
+        self._url = url
+        self._session = requests.Session()
+
+    def run(self, operation: Any, mode: GenerationMode, count: int) -> Tally:
+        """Send ``count`` requests of one operation, or fewer where no more can be made."""
+        tally = Tally()
+
+        @seed(7)
+        @settings(
+            max_examples=count,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.generate],
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def send(case: Any) -> None:
+            verdict, note = self._judge(case, mode)
+            note = f"{case.method} {case.path}: {note}"
+            if verdict == "wrong" and any(re.search(each, note) for each in EXCUSES):
+                verdict = "excused"
+            tally.verdicts[verdict] += 1
+            if verdict != "right":
+                tally.notes.append(f"{verdict}: {note}")
+
+        with warnings.catch_warnings(), _patience():
+            warnings.simplefilter("ignore")
+            send()
+        return tally
+
+    def _judge(self, case: Any, mode: GenerationMode) -> tuple[str, str]:
+        try:
+            response = case.call(base_url=self._url, session=self._session, timeout=30)
+        except (requests.RequestException, Failure, FailureGroup) as error:
+            return "broken", f"no answer: {error!r}"
+        status = response.status_code
+        if status >= 500:
+            return "broken", f"{status} {_told(case, response)}"
+        refused = status >= 400
+        if refused is (mode is GenerationMode.NEGATIVE):
+            return "right", ""
+        try:
+            check = schemathesis.checks.CHECKS.get_one(_CHECKS[mode])
+            case.validate_response(response, checks=[check])
+        except (Failure, FailureGroup):
+            return "wrong", f"{status} {_told(case, response)}"
+        return "right", ""
+
+
+def _told(case: Any, response: Any) -> str:
+    sent = response.request
+    data = getattr(case.meta.phase.data, "description", "") if case.meta else ""
+    body = sent.body if isinstance(sent.body, bytes) else str(sent.body or "").encode()
+    names = ("Content-Type", "Cookie")
+    fields = {
+        name: value for name, value in sent.headers.items() if name in names or name in (case.headers or {})
+    }
+    data = " ".join(data.split())
+    return f"[{data}] {sent.url} {fields} {body[:400]!r} -> {response.text[:300]!r}"
+
+
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    """End a generator that finds nothing; what it has found so far counts."""
+
+    def stop(_: int, __: FrameType | None) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(PATIENCE)
+    try:
+        yield
+    except (TimeoutError, HypothesisException, schemathesis.errors.SchemathesisError, BaseExceptionGroup):
+        pass  # nothing, or nothing more, can be made of the operation
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextlib.contextmanager
+def _server(document: Path) -> Iterator[str]:
+    options = ["--port", "0", "--security", "off", "--no-cache"]
+    command = [sys.executable, "-m", "mockserver", "serve", str(document), *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert process.stdout is not None
+        found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+        if found is None:
+            raise SystemExit(f"{document} is not served")
+        yield found[0]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The document, as Schemathesis reads documents."""
+    import yaml
+
+    text = path.read_text("utf-8")
+    found: dict[str, Any] = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 1 if anything was answered wrongly."""
+    parser = argparse.ArgumentParser(prog="tests.conformance.negative", description=__doc__)
+    parser.add_argument("documents", nargs="+", type=Path)
+    parser.add_argument("--requests", type=int, default=1000, help="over all documents")
+    parser.add_argument("--most", type=int, default=200, help="per operation")
+    parser.add_argument("--mode", choices=["negative", "positive"], default="negative")
+    parser.add_argument("--show", type=int, default=20, help="wrong answers to print per document")
+    options = parser.parse_args(arguments)
+    logging.disable(logging.CRITICAL)
+    mode = GenerationMode(options.mode)
+    whole = Tally()
+    for place, path in enumerate(options.documents):
+        left = options.requests - whole.total
+        share = left // (len(options.documents) - place)
+        tally = Tally()
+        with _server(path) as url:
+            attack = Attack(load(path), url)
+            operations = attack.operations
+            step = max(1, -(-len(operations) // max(1, share)))
+            chosen = operations[::step]
+            for i, operation in enumerate(chosen):
+                count = min(options.most, -(-(share - tally.total) // (len(chosen) - i)))
+                if count > 0:
+                    tally.add(attack.run(operation, mode, count))
+        sys.stdout.write(
+            f"{path.name}: {tally}\n" + "".join(f"  {each}\n" for each in tally.notes[: options.show])
+        )
+        sys.stdout.flush()
+        whole.add(tally)
+    sys.stdout.write(f"all: {whole}\n")
+    return 0 if whole.is_clean else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
