@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from mockserver.media.percent import decode
 from mockserver.serve.clock import Clock
 from mockserver.serve.journal import Journal, Ledger
+from mockserver.serve.request import Request
 
 DEFAULT = "default"
+PREFIX = "/__ns/"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")
 
 
@@ -69,3 +72,11 @@ class Worlds:
 
     def _make(self, name: str) -> World:
         return World(name, Clock(self.frozen_at), self.ledger.open(name))
+
+
+def enter(request: Request) -> None:
+    """Take ``/__ns/t1/pets`` for ``/pets`` in the namespace t1: a client is often given a URL and no more."""
+    if request.raw_path.startswith(PREFIX):
+        name, slash, rest = request.raw_path.removeprefix(PREFIX).partition("/")
+        request.raw_path = slash + rest or "/"
+        request.headers = {**request.headers, "x-mock-namespace": decode(name) or name}
