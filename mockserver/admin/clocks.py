@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import flask
+from typing import TYPE_CHECKING
 
 from mockserver.admin.control import Control
 from mockserver.admin.exchange import namespace, said
@@ -12,6 +11,9 @@ from mockserver.admin.faults import ControlError
 from mockserver.duration import milliseconds
 from mockserver.plan import JSON
 from mockserver.serve.clock import Clock, iso, parse_time
+
+if TYPE_CHECKING:
+    import flask
 
 _LATEST = parse_time("9000-01-01T00:00:00Z")
 """Room beyond it for what lies in the future of an answer, such as the end of a certificate."""
@@ -27,25 +29,15 @@ class Clocks:
         return self._change(lambda clock: None)
 
     def freeze(self, body: dict[str, JSON] | None = None) -> flask.Response:
-        at = _moment(body["at"]) if body and "at" in body else None
+        at = moment(body["at"]) if body and "at" in body else None
         return self._change(lambda clock: clock.freeze(at))
 
     def set(self, body: dict[str, JSON]) -> flask.Response:
-        at = _moment(body["at"])
+        at = moment(body["at"])
         return self._change(lambda clock: clock.set(at))
 
     def advance(self, body: dict[str, JSON]) -> flask.Response:
-        try:
-            by = milliseconds(body["by"])
-        except ValueError as error:
-            raise ControlError(422, f"{error}", "/by") from None
-
-        def advance(clock: Clock) -> None:
-            if clock.now() + by > _LATEST:
-                raise ControlError(422, f"that is beyond {iso(_LATEST)}", "/by")
-            clock.advance(by)
-
-        return self._change(advance)
+        return self._change(lambda clock: move_on(clock, body["by"]))
 
     def resume(self) -> flask.Response:
         return self._change(lambda clock: clock.resume())
@@ -67,11 +59,23 @@ def shown(clock: Clock) -> dict[str, JSON]:
     return {"now": iso(now), "milliseconds": now, "frozen": clock.frozen}
 
 
-def _moment(text: str) -> int:
+def moment(text: str) -> int:
+    """The milliseconds of a time that a clock can show. Raises ControlError for another."""
     try:
-        moment = parse_time(text)
+        found = parse_time(text)
     except (ValueError, OverflowError):
         raise ControlError(422, f"{text!r} is no date-time such as 2026-01-01T00:00:00Z", "/at") from None
-    if not 0 <= moment <= _LATEST:
+    if not 0 <= found <= _LATEST:
         raise ControlError(422, f"the clock goes from 1970 to {iso(_LATEST)}", "/at")
-    return moment
+    return found
+
+
+def move_on(clock: Clock, by: str) -> None:
+    """Advance a clock by a duration. Raises ControlError for what is none, and beyond what it can show."""
+    try:
+        length = milliseconds(by)
+    except ValueError as error:
+        raise ControlError(422, f"{error}", "/by") from None
+    if clock.now() + length > _LATEST:
+        raise ControlError(422, f"that is beyond {iso(_LATEST)}", "/by")
+    clock.advance(length)

@@ -1,13 +1,15 @@
-"""The control request that is being answered, and how answers to it are written."""
+"""The control request that is being answered, and how answers to it are written.
+
+Flask is imported when the first of them comes: what is behind the endpoints is
+also used without HTTP, by tests that run the server in their own process.
+"""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
-
-import flask
 
 from mockserver.admin.faults import ControlError
 from mockserver.media.json import encode_json
@@ -15,10 +17,15 @@ from mockserver.plan import JSON
 from mockserver.serve import problem
 from mockserver.serve.world import DEFAULT
 
+if TYPE_CHECKING:
+    import flask
+
 
 def namespace() -> str:
     """The namespace that the request is about."""
-    return flask.request.headers.get("X-Mock-Namespace", DEFAULT)
+    from flask import request
+
+    return request.headers.get("X-Mock-Namespace", DEFAULT)
 
 
 def segment(text: str) -> str:
@@ -31,12 +38,12 @@ def segment(text: str) -> str:
 
 def said(value: JSON, status: int = 200) -> flask.Response:
     """An answer of JSON."""
-    return flask.Response(encode_json(value), status, content_type="application/json")
+    return _response(encode_json(value), status, "application/json")
 
 
 def text(value: str, content_type: str) -> flask.Response:
     """An answer of text."""
-    return flask.Response(value.encode("utf-8", "replace"), 200, content_type=content_type)
+    return _response(value.encode("utf-8", "replace"), 200, content_type)
 
 
 def answering(endpoint: Callable[..., flask.Response]) -> Callable[..., flask.Response]:
@@ -48,6 +55,12 @@ def answering(endpoint: Callable[..., flask.Response]) -> Callable[..., flask.Re
             return endpoint(**arguments)
         except ControlError as error:
             body = problem.details(error.status, error.detail, members=error.members)
-            return flask.Response(encode_json(body), error.status, content_type=problem.CONTENT_TYPE)
+            return _response(encode_json(body), error.status, problem.CONTENT_TYPE)
 
     return answer
+
+
+def _response(body: bytes, status: int, content_type: str) -> flask.Response:
+    from flask import Response
+
+    return Response(body, status, content_type=content_type)

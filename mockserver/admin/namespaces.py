@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-import flask
+from typing import TYPE_CHECKING
 
 from mockserver.admin.clocks import shown
 from mockserver.admin.control import Control
 from mockserver.admin.exchange import namespace, said, segment
 from mockserver.admin.faults import ControlError
-from mockserver.admin.resources import Notify
 from mockserver.plan import JSON
+from mockserver.serve.engine import Engine
 from mockserver.serve.world import DEFAULT, World
+
+if TYPE_CHECKING:
+    import flask
+
+    from mockserver.admin.resources import Notify
+
+
+def renew(engine: Engine, world: World) -> None:
+    """Make a namespace as it was at first. On the loop only."""
+    engine.reset(world.name)
+    world.journal.clear()
+    world.clock.reset()
+    if engine.worlds.frozen_at is not None:
+        world.clock.freeze(engine.worlds.frozen_at)
 
 
 class Namespaces:
@@ -52,16 +66,7 @@ class Namespaces:
     def reset(self) -> flask.Response:
         """Make the namespace as it was at first: no resources, no calls, the first time on its clock."""
         name = namespace()
-
-        def work(world: World) -> None:
-            engine = self._control.engine
-            engine.reset(world.name)
-            world.journal.clear()
-            world.clock.reset()
-            if engine.worlds.frozen_at is not None:
-                world.clock.freeze(engine.worlds.frozen_at)
-
-        self._control.in_world(name, work)
+        self._control.in_world(name, lambda world: renew(self._control.engine, world))
         self._notify("reset", {"namespace": name, "deleted": False})
         return said({})
 

@@ -10,7 +10,7 @@ from mockserver.admin.exchange import namespace, said, segment
 from mockserver.admin.faults import ControlError
 from mockserver.admin.limits import Budget
 from mockserver.admin.patterns import RequestPattern
-from mockserver.admin.verification import Verdict, count_calls, in_order, near_misses, wanted_times
+from mockserver.admin.verification import judge, near_misses
 from mockserver.plan import JSON
 from mockserver.serve.clock import parse_time
 from mockserver.serve.journal import Call, Journal, Record
@@ -98,29 +98,15 @@ class Requests:
     def verify(self, body: dict[str, JSON]) -> flask.Response:
         """200 where the calls are as wanted, else 409 with what came closest."""
         name = namespace()
-        verdict, facts = self._judge(name, body)
+        records, facts = self._read(name)
         if facts["requestJournalDisabled"]:
             raise ControlError(409, "the journal is off (--journal 0): there is nothing to verify against")
+        verdict = judge(body, name, records)
         lost: dict[str, JSON] = {"lost": facts["lost"]} if facts["lost"] else {}
         if not verdict.holds:
             members = {"count": verdict.count, "nearMisses": list(verdict.near_misses), **lost}
             raise ControlError(409, verdict.detail, members=members)
         return said({"verified": True, "count": verdict.count, "detail": verdict.detail, **lost})
-
-    def _judge(self, name: str, body: dict[str, JSON]) -> tuple[Verdict, dict[str, JSON]]:
-        budget = Budget()
-        if "inOrder" in body:
-            extra = sorted(body.keys() - {"inOrder"})
-            if extra:
-                raise ControlError(422, f"{extra[0]} does not go with inOrder", f"/{extra[0]}")
-            sources = body["inOrder"]
-            patterns = [RequestPattern(each, f"/inOrder/{index}") for index, each in enumerate(sources)]
-            records, facts = self._read(name)
-            return in_order(patterns, name, records, budget), facts
-        pattern = RequestPattern(body.get("request", {}), "/request")
-        times = wanted_times(body)
-        records, facts = self._read(name)
-        return count_calls(pattern, times, name, records, budget), facts
 
     def _read(self, name: str) -> tuple[list[Record], dict[str, JSON]]:
         """The calls as they are now, oldest first, and what is true of the journal."""

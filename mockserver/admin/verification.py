@@ -71,6 +71,18 @@ class Verdict:
     near_misses: Sequence[JSON] = ()
 
 
+def judge(body: dict[str, JSON], namespace: str, records: Sequence[Record]) -> Verdict:
+    """Whether the calls are as a ``Verification`` of the control plane's document wants them."""
+    budget = Budget()
+    if "inOrder" not in body:
+        pattern = RequestPattern(body.get("request", {}), "/request")
+        return count_calls(pattern, wanted_times(body), namespace, records, budget)
+    if extra := sorted(body.keys() - {"inOrder"}):
+        raise ControlError(422, f"{extra[0]} does not go with inOrder", f"/{extra[0]}")
+    patterns = [RequestPattern(each, f"/inOrder/{index}") for index, each in enumerate(body["inOrder"])]
+    return in_order(patterns, namespace, records, budget)
+
+
 def count_calls(
     pattern: RequestPattern, times: Times, namespace: str, records: Sequence[Record], budget: Budget
 ) -> Verdict:
