@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import mockserver
@@ -73,11 +73,14 @@ def _read(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) ->
     drafts: list[Draft] = []
     if loaded:
         pairs = [(each, service.schemas) for each, service in zip(loaded, services, strict=True)]
+        folders = [path for path in inputs.scenarios if path.is_dir()]
+        collected = {os.path.relpath(file) for path in folders for file in scenario_files(path)}
         for source in sources:
             progress(f"reading {source.name}")
-            draft = read_scenario_file(source, pairs, report)
+            draft = read_scenario_file(source, pairs, report, collected=source.name in collected)
             if draft is not None:
                 drafts.append(draft)
+        drafts = _wanted(drafts, collected)
         _unique(drafts, report)
         rehearse(drafts, services, inputs.seed, report)
     return _Parts(loaded, services, sources, drafts)
@@ -134,6 +137,23 @@ def _scenario_sources(inputs: Inputs, report: Report) -> Iterable[Source]:
                     yield read(file, name, "scenario file")
             except SourceFault as fault:
                 report.found.append(fault.diagnostic)
+
+
+def _wanted(drafts: Sequence[Draft], collected: Collection[str]) -> list[Draft]:
+    """Without the files of a folder whose operations are all told by files that name their document."""
+    told = {
+        (bound.document.name, bound.operation.id)
+        for draft in drafts
+        if draft.document
+        for bound in draft.bound.values()
+    }
+    return [
+        draft
+        for draft in drafts
+        if draft.document
+        or draft.resource.source not in collected
+        or not all((bound.document.name, bound.operation.id) in told for bound in draft.bound.values())
+    ]
 
 
 def _unique(drafts: Sequence[Draft], report: Report) -> None:

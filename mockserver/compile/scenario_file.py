@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from msgspec.structs import replace
 
@@ -42,16 +43,29 @@ class Draft:
     nodes: dict[tuple[str, str], Node]
     """(state, alias) → the node of the answer."""
     defaults: Mapping[str, Node]
+    document: str = ""
+    """The document that the file says it is for."""
 
 
 def read_scenario_file(
-    source: Source, documents: Sequence[tuple[Loaded, Schemas]], report: Report
+    source: Source,
+    documents: Sequence[tuple[Loaded, Schemas]],
+    report: Report,
+    *,
+    collected: bool = False,
 ) -> Draft | None:
-    """The resource that ``source`` describes; None when an error keeps it from being one."""
+    """The resource that ``source`` describes; None when an error keeps it from being one.
+
+    A file that was ``collected`` from a folder may be for a document that is
+    not served; it is passed over.
+    """
     root = compose(source, report)
     if root is None:
         return None
-    return _Reader(source.name, root, documents, report).read()
+    reader = _Reader(source.name, root, documents, report)
+    if collected and reader.is_for_another:
+        return None
+    return reader.read()
 
 
 class _Reader:
@@ -63,6 +77,13 @@ class _Reader:
         self.documents = documents
         self.report = report
         self.members: dict[str, Node] = root.value if isinstance(root.value, dict) else {}
+
+    @property
+    def is_for_another(self) -> bool:
+        """Whether the file names a document that is not served."""
+        node = self.members.get("document")
+        names = [each[0].document.name for each in self.documents]
+        return node is not None and isinstance(node.value, str) and node.value not in names
 
     def read(self) -> Draft | None:
         if not isinstance(self.root.value, dict):
@@ -117,7 +138,9 @@ class _Reader:
             limits=read_limits(self.members["limit"], states, self.report) if "limit" in self.members else (),
             flaky=read_flaky(flaky, states, self.report) if flaky is not None else None,
         )
-        return Draft(resource, bound, nodes, dict(self._mapping("defaults")))
+        named = self.members.get("document")
+        document = str(named.value) if named is not None else ""
+        return Draft(resource, bound, nodes, dict(self._mapping("defaults")), document)
 
     def _name(self) -> str:
         node = self.members.get("resource")
@@ -151,15 +174,14 @@ class _Reader:
         return bound
 
     def _documents(self) -> Sequence[tuple[Loaded, Schemas]]:
-        """Those that the operations are looked for in: the one that the file names, if it is served."""
+        """Where operations are looked for: first in the document that the file names or is named after."""
         node = self.members.get("document")
-        if node is None:
-            return self.documents
-        if not isinstance(node.value, str):
+        if node is not None and not isinstance(node.value, str):
             self.report.error(
                 "S204", node, f"`document` is {node.kind()}", "name a document's file, without .yaml."
             )
-        return [each for each in self.documents if each[0].document.name == node.value] or self.documents
+        wanted = node.value if node is not None else PurePath(self.name).stem
+        return sorted(self.documents, key=lambda each: each[0].document.name != wanted)
 
     def _key(self, bound: Mapping[str, Bound]) -> Lookup | None:
         node = self.members.get("key")

@@ -176,6 +176,7 @@ class Engine:
     ) -> Answer:  # fmt: skip
         """The answer to a call that is turned away: that of the state named, else the document's."""
         lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
+        state = state or lifecycle.state_with_status(status, route.alias) or ""
         renderer = lifecycle.renderer(state, route.alias)
         if renderer is None:
             return refused(route, request, now, status, detail, f"{decision}; status={status}")
@@ -259,9 +260,7 @@ class Engine:
         """What is answered by chance: a state, a status, or a fault of the network."""
         lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
         if mishap.isdigit():
-            status = int(mishap)
-            state = lifecycle.state_with_status(status, route.alias) or ""
-            return self._held(route, path, request, world, now, state, status, "by chance", "flaky")
+            return self._held(route, path, request, world, now, "", int(mishap), "by chance", "flaky")
         if lifecycle.renderer(mishap, route.alias) is not None:
             return self._held(route, path, request, world, now, mishap, 500, "by chance", "flaky")
         answer = documented(route, path, request, now)
@@ -284,6 +283,10 @@ class Engine:
         for name, lifecycle in self.lifecycles.items():
             if name in other.lifecycles:
                 other.lifecycles[name].take_over(lifecycle)
+        tallies = {route.operation.id: route.tally for each in self.services for route in each.routes}
+        for service in other.services:
+            for route in service.routes:
+                route.tally = tallies.get(route.operation.id, route.tally)
         self.plan, self.services, self.lifecycles = other.plan, other.services, other.lifecycles
         self._has_admin_paths, self._makers = other._has_admin_paths, other._makers
         self._lives = Lives(self.store, self._makers)

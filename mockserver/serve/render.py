@@ -154,7 +154,7 @@ class Renderer:
         return data
 
     def _without(self, value: JSON, broken: Sequence[Any]) -> JSON:
-        """``value`` less the nulls of templates where the document has none: a private key that is not told."""
+        """``value`` less the nulls of templates where the document has none: a key that is not told."""
         for each in broken:
             path = [part.replace("~1", "/").replace("~0", "~") for part in each.pointer.split("/")[1:]]
             stated, holder = self.recipe.body, value
