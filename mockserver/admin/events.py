@@ -111,7 +111,8 @@ class Events:
         if known is None or lifecycle.steps(known.scenario) is None:
             return
         steps = lifecycle.timeline(known.scenario)
-        state = steps[settle(steps, known, call.when).step].state
+        dice = lifecycle.dice(namespace, answer.key)
+        state = steps[settle(steps, known, call.when, dice).step].state
         place = namespace, answer.resource, answer.key
         before = self._states.pop(place, None) or call.decided("state")
         if len(self._states) >= _REMEMBERED:

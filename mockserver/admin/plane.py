@@ -131,6 +131,7 @@ class ControlPlane:
             pages,
             requests,
             resources,
+            scenarios,
             sources,
             stopping,
         )
@@ -142,6 +143,8 @@ class ControlPlane:
             {
                 "requests": requests.Requests(control),
                 "resources": resources.Resources(control, notify),
+                "assignments": resources.Assignments(control),
+                "scenarios": scenarios.Scenarios(control, notify),
                 "clocks": clocks.Clocks(control),
                 "namespaces": namespaces.Namespaces(control, notify),
                 "sources": sources.Sources(control, workshop, notify),

@@ -1,0 +1,66 @@
+"""A server with its control plane, for tests to talk to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from live import MISSION, PATIENCE, Live, serving_engine
+
+from mockserver.admin.plane import ControlPlane
+from mockserver.serve.engine import Engine
+
+KEY = "11111111-1111-4111-8111-111111111111"
+POLL = f"{MISSION}/{KEY}"
+_ALLOWED = {"Authorization": "Bearer any"}
+
+
+@dataclass(frozen=True)
+class Mock:
+    """A server with its control plane, and a client of it."""
+
+    live: Live
+    client: httpx.Client
+
+    def poll(self, key: str = KEY, **headers: str) -> Any:
+        """The body of one poll of a certificate request."""
+        answer = self.client.get(f"{MISSION}/{key}", headers={**_ALLOWED, **named(headers)})
+        return answer.json()
+
+    def state(self, key: str = KEY, **headers: str) -> str:
+        return str(self.poll(key, **headers)["status"])
+
+    def control(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        sent = {} if body is None else {"json": body}
+        return self.client.request(method, f"/__admin{path}", headers=named(headers), **sent)
+
+    def said(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """The JSON of a control request that succeeds."""
+        answer = self.control(method, path, body, **headers)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def fault(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        """Status and pointer of a control request that fails."""
+        answer = self.control(method, path, body, **headers)
+        assert answer.headers["content-type"] == "application/problem+json", answer.text
+        assert answer.json()["detail"]
+        return answer.status_code, answer.json().get("pointer")
+
+
+def named(headers: dict[str, str]) -> dict[str, str]:
+    """``x_mock_namespace="a"`` as header fields."""
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+@contextmanager
+def mocking(engine: Engine, **settings: Any) -> Iterator[Mock]:
+    plane = ControlPlane(engine, **settings)
+    engine.control = plane.answer
+    with serving_engine(engine) as live:
+        live.server.on_stop = plane.close
+        with httpx.Client(base_url=live.url, timeout=PATIENCE) as client:
+            yield Mock(live, client)

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import pytest
+from live import engine_of
+from mocking import Mock, mocking
+
+from mockserver.admin.guard import MOST_BODY, Guard, is_loopback
+from mockserver.plan import Plan
+from mockserver.serve.request import Request
+
+JSON = {"content-type": "application/json"}
+
+
+def asked(method: str = "POST", body: bytes = b"", **headers: str) -> Request:
+    fields = {"host": "localhost:8080", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    return Request(method, "/__admin/reset", "", fields, body)
+
+
+def status(guard: Guard, request: Request, *, public: bool = False) -> int:
+    answer = guard.refusal(request, public=public)
+    return 0 if answer is None else answer.status
+
+
+HOSTS = [
+    ("localhost", 0),
+    ("LOCALHOST:80", 0),
+    ("127.0.0.1:8080", 0),
+    ("[::1]:8080", 0),
+    ("192.168.0.7", 0),
+    ("mock:8080", 0),
+    ("app.localhost:1", 0),
+    ("mock.internal:8080", 0),
+    ("evil.example", 403),
+    ("evil.example:8080", 403),
+    ("localhost.evil.example", 403),
+    ("127.0.0.1.evil.example", 403),
+    ("evil.example.", 403),
+    ("a:b:c", 403),
+]
+
+
+@pytest.mark.parametrize(("host", "expected"), HOSTS)
+def test_a_rebound_name_is_refused(host: str, expected: int) -> None:
+    guard = Guard(hosts=("mock.internal",))
+    assert status(guard, asked(host=host)) == expected
+
+
+PAGES = [
+    ({}, 0),
+    ({"origin": "http://localhost:8080"}, 0),
+    ({"origin": "http://localhost:8080", "sec_fetch_site": "same-origin"}, 0),
+    ({"sec_fetch_site": "none"}, 0),
+    ({"origin": "http://localhost:3000"}, 403),
+    ({"origin": "http://evil.example"}, 403),
+    ({"origin": "null"}, 403),
+    ({"origin": ""}, 403),
+    ({"sec_fetch_site": "cross-site"}, 403),
+    ({"sec_fetch_site": "same-site"}, 403),
+]
+
+
+@pytest.mark.parametrize(("headers", "expected"), PAGES, ids=str)
+def test_pages_of_other_sites_are_refused(headers: dict[str, str], expected: int) -> None:
+    assert status(Guard(), asked(**headers)) == expected
+
+
+def test_a_link_from_another_site_may_be_followed() -> None:
+    assert status(Guard(), asked("GET", sec_fetch_site="cross-site")) == 0
+
+
+BODIES = [
+    (b"{}", "application/json", 0),
+    (b"{}", "application/json; charset=utf-8", 0),
+    (b"a: b", "application/yaml", 0),
+    (b"", "", 0),
+    (b"{}", "", 415),
+    (b"{}", "text/plain", 415),
+    (b"a=b", "application/x-www-form-urlencoded", 415),
+    (b"", "multipart/form-data", 415),
+    (b" " * (MOST_BODY + 1), "application/json", 413),
+    (b" " * MOST_BODY, "application/json", 0),
+]
+
+
+@pytest.mark.parametrize(("body", "media", "expected"), BODIES, ids=lambda each: str(each)[:20])
+def test_what_a_form_can_send_is_refused(body: bytes, media: str, expected: int) -> None:
+    assert status(Guard(), asked(body=body, **({"content_type": media} if media else {}))) == expected
+
+
+TOKENS = [
+    ("Bearer secret", 0),
+    ("bearer secret", 0),
+    ("Bearer secre", 401),
+    ("Bearer secrets", 401),
+    ("Basic secret", 401),
+    ("secret", 401),
+    ("Bearer", 401),
+    ("Bearer \xff", 401),
+    ("", 401),
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), TOKENS)
+def test_the_token_is_asked_for(given: str, expected: int) -> None:
+    request = asked(**({"authorization": given} if given else {}))
+    assert status(Guard("secret"), request) == expected
+    assert status(Guard("secret"), request, public=True) == 0
+    assert status(Guard(), request) == 0
+
+
+def test_the_token_stands_for_the_host_but_not_for_the_origin() -> None:
+    known = {"authorization": "Bearer secret", "host": "mock.example"}
+    assert status(Guard("secret"), asked(**known)) == 0
+    assert status(Guard("secret"), asked(origin="http://evil.example", **known)) == 403
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("0.0.0.0", False),
+     ("::", False), ("192.168.0.1", False), ("mock", False)],
+)  # fmt: skip
+def test_knows_loopback(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
+
+
+def test_with_a_token_only_pages_and_health_are_public(mission: Plan) -> None:
+    with mocking(engine_of(mission), token="secret") as mock:
+        for path in ("/health", "/", "/docs", "/docs/swagger-ui.css", "/openapi.json"):
+            assert mock.control("GET", path).status_code == 200
+        for path in ("/requests", "/events", "/metrics", "/resources", "/document", "/docs/../requests"):
+            assert mock.control("GET", path).status_code == 401
+        answer = mock.control("POST", "/reset")
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert mock.said("POST", "/reset", authorization="Bearer secret") == {}
+        assert mock.state() == "pending"
+
+
+def test_nothing_is_changed_by_what_is_refused(mock: Mock) -> None:
+    mock.poll()
+    attacks: list[dict[str, str]] = [
+        {"Origin": "http://evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Host": "evil.example"},
+        {"Content-Type": "text/plain"},
+    ]
+    for headers in attacks:
+        assert mock.client.post("/__admin/reset", headers=headers).status_code in (403, 415)
+    preflight = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
+    answer = mock.client.options("/__admin/reset", headers=preflight)
+    assert answer.status_code == 403
+    assert "access-control-allow-origin" not in answer.headers
+    assert mock.said("GET", "/requests")["meta"]["total"] == 1

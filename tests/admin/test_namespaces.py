@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from live import engine_of
+from mocking import KEY, Mock, mocking
+
+from mockserver.plan import Plan
+from mockserver.serve.world import Worlds
+from mockserver.serve.engine import Engine
+from mockserver.store.memory import MemoryStore
+
+PLACE = f"/resources/certificate-request/{KEY}"
+
+
+def test_worlds_never_see_each_other(mock: Mock) -> None:
+    def live_in(name: str) -> list[str]:
+        return [mock.state(x_mock_namespace=name) for _ in range(3)]
+
+    names = [f"t{number}" for number in range(10)]
+    with ThreadPoolExecutor(10) as pool:
+        assert list(pool.map(live_in, names)) == [["pending", "pending", "issued"]] * 10
+    for name in names:
+        assert mock.said("POST", "/requests/count", {}, x_mock_namespace=name)["count"] == 3
+    assert mock.said("POST", "/requests/count", {})["count"] == 0
+    assert mock.state() == "pending"
+
+
+def test_assignments_clocks_and_resets_stay_inside(mock: Mock) -> None:
+    mock.said("PUT", PLACE, {"scenario": "failed-at-once"}, x_mock_namespace="a")
+    mock.said("POST", "/clock/advance", {"by": "1h"}, x_mock_namespace="a")
+    assert mock.state(x_mock_namespace="a") == "failed"
+    assert mock.state(x_mock_namespace="b") == "pending"
+    assert mock.said("GET", "/clock", x_mock_namespace="b")["now"] == "2026-01-01T00:00:00.000Z"
+    mock.said("POST", "/reset", x_mock_namespace="b")
+    assert mock.said("GET", PLACE, x_mock_namespace="a")["state"] == "failed"
+    assert mock.said("GET", "/resources", x_mock_namespace="b")["meta"]["total"] == 0
+
+
+def test_lists_reads_and_deletes(mock: Mock) -> None:
+    mock.poll(x_mock_namespace="a")
+    found = mock.said("GET", "/namespaces")
+    assert [each["name"] for each in found["namespaces"]] == ["default", "a"]
+    assert found["namespaces"][1]["resources"] == 1
+    assert mock.said("GET", "/namespaces/a")["journal"] == {"calls": 1, "lost": 0}
+    mock.said("DELETE", "/namespaces/a")
+    assert mock.fault("GET", "/namespaces/a") == (404, None)
+    assert mock.fault("DELETE", "/namespaces/a") == (404, None)
+    assert mock.fault("DELETE", "/namespaces/default") == (409, None)
+    assert mock.state(x_mock_namespace="a") == "pending"
+
+
+def test_reset_makes_the_first_day_again(mock: Mock) -> None:
+    first = [mock.poll() for _ in range(3)]
+    mock.said("POST", "/clock/advance", {"by": "2d"})
+    mock.said("POST", "/reset")
+    assert mock.said("GET", "/requests")["meta"]["total"] == 0
+    assert [mock.poll() for _ in range(3)] == first
+
+
+def test_the_longest_unused_goes_first_with_all_it_had(mission: Plan) -> None:
+    worlds = Worlds(most=2)
+    engine = Engine(mission, store=MemoryStore(), worlds=worlds)
+    with mocking(engine) as mock:
+        for name in ("a", "b", "a", "c"):
+            mock.poll(x_mock_namespace=name)
+        found = mock.said("GET", "/namespaces")
+        assert [each["name"] for each in found["namespaces"]] == ["default", "a", "c"]
+        assert found["meta"] == {"total": 3, "most": 3, "evicted": 1}
+        assert mock.said("GET", "/resources", x_mock_namespace="b")["meta"]["total"] == 0
+
+
+@pytest.mark.parametrize("name", ["a b", "-a", "a" * 200, "../x"])
+def test_what_is_no_name_is_refused(mock: Mock, name: str) -> None:
+    assert mock.fault("GET", "/clock", x_mock_namespace=name)[0] == 400
+
+
+def test_a_name_of_another_engine_is_unknown(mission: Plan) -> None:
+    with mocking(engine_of(mission)) as mock:
+        assert mock.fault("GET", "/namespaces/%ff")[0] == 400
+        assert mock.fault("GET", "/namespaces/a%2Fb") == (404, None)

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from live import MISSION, engine_of
+from mocking import KEY, POLL, Mock, mocking
+
+from mockserver.plan import Plan
+from mockserver.serve.journal import MOST_BODY, Ledger
+
+TEMPLATE = f"{MISSION}/{{requestId}}"
+
+PATTERNS: list[tuple[Any, int]] = [
+    ({}, 3),
+    ({"method": "ANY"}, 3),
+    ({"method": "get"}, 2),
+    ({"url": f"{POLL}?a=1&a=2&b="}, 1),
+    ({"url": POLL}, 0),
+    ({"urlPath": POLL}, 1),
+    ({"urlPattern": ".*[?]a=1.*"}, 1),
+    ({"urlPathPattern": ".*/certificate-requests/[^/]+"}, 2),
+    ({"urlPathTemplate": TEMPLATE}, 2),
+    ({"urlPathTemplate": TEMPLATE, "pathParameters": {"requestId": {"equalTo": KEY}}}, 1),
+    ({"urlPathTemplate": TEMPLATE, "pathParameters": {"other": {"absent": True}}}, 2),
+    ({"queryParameters": {"a": {"equalTo": "2"}}}, 1),
+    ({"queryParameters": {"b": {"equalTo": ""}}}, 1),
+    ({"queryParameters": {"a": {"absent": True}}}, 2),
+    ({"headers": {"x-one": "1"}}, 1),
+    ({"headers": {"X-One": {"absent": True}}}, 2),
+    ({"cookies": {"session": {"matches": "s.*"}}}, 1),
+    ({"bodyPatterns": [{"contains": "name"}, {"matchesJsonPath": "$[?@ == 'x']"}]}, 1),
+    ({"bodyPatterns": [{"absent": True}]}, 2),
+    ({"formParameters": {"name": {"absent": True}}}, 3),
+    ({"basicAuthCredentials": {"username": "u", "password": "p"}}, 1),
+    ({"basicAuthCredentials": {"username": "u", "password": "q"}}, 0),
+    ({"operation": {"contains": "certificate-requests"}}, 2),
+    ({"operation": {"absent": True}}, 1),
+    ({"resource": "certificate-request", "key": KEY}, 1),
+    ({"scenario": "issued", "state": "pending"}, 2),
+    ({"state": "issued"}, 0),
+    ({"status": 404}, 1),
+    ({"status": {"matches": "2.."}}, 2),
+]
+
+
+@pytest.fixture
+def called(mock: Mock) -> Mock:
+    """A server that has been called three times."""
+    basic = base64.b64encode(b"u:p").decode()
+    mock.client.get(
+        f"{POLL}?a=1&a=2&b=",
+        headers={"Authorization": "Bearer any", "X-One": "1", "Cookie": "session=s1; other=2"},
+    )
+    mock.poll("22222222-2222-4222-8222-222222222222")
+    mock.client.post("/nowhere", json={"name": "x"}, headers={"Authorization": f"Basic {basic}"})
+    return mock
+
+
+@pytest.mark.parametrize(("pattern", "count"), PATTERNS, ids=str)
+def test_counts_by_pattern(called: Mock, pattern: Any, count: int) -> None:
+    assert called.said("POST", "/requests/count", pattern)["count"] == count
+    assert len(called.said("POST", "/requests/find", pattern)["requests"]) == count
+
+
+FAULTS: list[tuple[Any, tuple[int, str]]] = [
+    ({"metod": "GET"}, (400, "/metod")),
+    ({"method": 7}, (400, "/method")),
+    ({"headers": {"a/b": {"matches": "("}}}, (422, "/headers/a~1b/matches")),
+    ({"bodyPatterns": [{"contains": "a"}, {"nothing": 1}]}, (422, "/bodyPatterns/1")),
+    ({"urlPattern": "*"}, (422, "/urlPattern")),
+    ({"pathParameters": {"a": "b"}}, (422, "/pathParameters")),
+    ([], (400, "")),
+]
+
+
+@pytest.mark.parametrize(("pattern", "fault"), FAULTS, ids=str)
+@pytest.mark.parametrize("path", ["/requests/count", "/requests/find", "/requests/remove"])
+def test_faulty_patterns_say_where_and_change_nothing(
+    called: Mock, path: str, pattern: Any, fault: tuple[int, str]
+) -> None:
+    assert called.fault("POST", path, pattern) == fault
+    assert called.said("GET", "/requests")["meta"]["total"] == 3
+
+
+def test_a_call_tells_what_was_decided(mock: Mock) -> None:
+    mock.client.get(f"{MISSION}/broken", headers={"Authorization": "Bearer any"})
+    [event] = mock.said("GET", "/requests")["requests"]
+    told = event["mock"]
+    assert told["decision"] == "invalid; state=invalid"
+    assert told["resource"] == "certificate-request"
+    assert told["diagnostics"][0]["name"] == "requestId"
+    assert event["response"]["status"] == 422
+    assert event["response"]["headers"]["content-type"].startswith("application/json")
+    assert event["wasMatched"] is True
+    assert event["request"]["loggedDateString"] == "2026-01-01T00:00:00.000Z"
+
+
+def test_removes_calls(called: Mock) -> None:
+    removed = called.said("POST", "/requests/remove", {"method": "POST"})["serveEvents"]
+    assert [each["request"]["url"] for each in removed] == ["/nowhere"]
+    listed = called.said("GET", "/requests")
+    assert (listed["meta"]["total"], listed["lost"]) == (2, 0)
+    newest = listed["requests"][0]["id"]
+    called.said("DELETE", f"/requests/{newest}")
+    assert called.fault("DELETE", f"/requests/{newest}") == (404, None)
+    assert called.fault("GET", "/requests/no-uuid") == (404, None)
+    called.said("DELETE", "/requests")
+    assert called.said("GET", "/requests")["meta"]["total"] == 0
+
+
+def test_lists_by_time_and_outcome(called: Mock) -> None:
+    called.said("POST", "/clock/advance", {"by": "1m"})
+    called.poll()
+    since = called.said("GET", "/requests?since=2026-01-01T00:01:00Z")["requests"]
+    assert len(since) == 1
+    assert called.said("GET", "/requests?unmatched=true")["meta"]["total"] == 1
+    assert called.said("GET", "/requests?limit=0")["requests"] == []
+    assert called.fault("GET", "/requests?since=soon")[0] == 400
+    assert called.fault("GET", "/requests?limit=-1")[0] == 400
+    assert called.fault("GET", "/requests?page=1")[0] == 400
+
+
+def test_the_oldest_calls_go_and_are_counted(mission: Plan) -> None:
+    engine = engine_of(mission)
+    engine.worlds.ledger.calls = 0
+    ledger = engine.worlds.ledger = Ledger(calls=3)
+    engine.worlds.default.journal = ledger.open("default")
+    with mocking(engine) as mock:
+        for number in range(5):
+            mock.client.get(f"/{number}")
+        listed = mock.said("GET", "/requests")
+        assert [each["request"]["url"] for each in listed["requests"]] == ["/4", "/3", "/2"]
+        assert listed["lost"] == 2
+        assert mock.said("GET", "/namespaces/default")["journal"] == {"calls": 3, "lost": 2}
+
+
+def test_without_a_journal_nothing_is_kept_and_said_so(mission: Plan) -> None:
+    engine = engine_of(mission)
+    ledger = engine.worlds.ledger = Ledger(calls=0)
+    engine.worlds.default.journal = ledger.open("default")
+    with mocking(engine) as mock:
+        mock.poll()
+        assert mock.said("POST", "/requests/count", {})["count"] == -1
+        assert mock.said("GET", "/requests")["requestJournalDisabled"] is True
+        assert mock.fault("POST", "/verify", {"never": True})[0] == 409
+
+
+def test_long_bodies_are_cut(mock: Mock) -> None:
+    mock.client.post("/nowhere", content=b"x" * (MOST_BODY + 10))
+    [call] = mock.said("GET", "/requests/unmatched")["requests"]
+    assert len(call["body"]) == MOST_BODY
+    assert call["bodyLength"] == MOST_BODY + 10
+
+
+@pytest.mark.parametrize("body", [b"{", b"[" * 100_000, b'{"a": NaN}', b"\xff", b""])
+def test_what_is_no_json_is_refused(mock: Mock, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = mock.client.post("/__admin/requests/count", content=body, headers=headers)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_unknown_paths_and_methods(mock: Mock) -> None:
+    assert mock.fault("GET", "/request") == (404, None)
+    answer = mock.control("PATCH", "/clock")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    head = mock.client.head("/__admin/version")
+    assert (head.status_code, head.content) == (200, b"")

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from live import MISSION, engine_of
+from mocking import KEY, Mock, mocking
+
+from mockserver import default
+from mockserver.inputs import Inputs
+from mockserver.plan import Plan
+
+PETS = """
+openapi: 3.1.0
+info: {title: Pets, version: '1'}
+paths:
+  /pets/{id}:
+    get:
+      operationId: getPet
+      parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+      responses:
+        '200': {description: A pet., content: {application/json: {schema: {type: object, required: [name], properties: {name: {type: string}}}}}}
+"""
+LIFE = """
+resource: pet
+key: path.id
+operations: {read: getPet}
+states: {young: {body: {name: Kit}}, old: {body: {name: Cat}}}
+scenarios: {grows: [young: 1, old]}
+"""
+YAML = {"Content-Type": "application/yaml"}
+
+
+def put(mock: Mock, path: str, text: str) -> httpx.Response:
+    return mock.client.put(f"/__admin{path}", content=text.encode(), headers=YAML)
+
+
+def scenario_text(mock: Mock) -> str:
+    return mock.client.get("/__admin/scenario-files/certificate-request").text
+
+
+def test_reads_what_is_served(mock: Mock) -> None:
+    assert mock.said("GET", "/document")["info"]["title"] == "Infisical API"
+    assert mock.said("GET", "/document?name=certificate-request")["openapi"] == "3.0.3"
+    assert mock.fault("GET", "/document?name=pets") == (404, None)
+    [file] = mock.said("GET", "/scenario-files")["scenarioFiles"]
+    assert file["name"] == file["resource"] == "certificate-request"
+    assert scenario_text(mock) == default.SCENARIOS.read_text("utf-8")
+    assert mock.fault("GET", "/scenario-files/pets") == (404, None)
+
+
+def test_replaces_a_scenario_file_and_keeps_state(mock: Mock) -> None:
+    mock.poll()
+    text = scenario_text(mock).replace("issued: [pending: 2, issued]", "issued: [pending: 1, failed]")
+    answer = put(mock, "/scenario-files/certificate-request", text)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["plan"] == mock.client.get("/__admin/health").json()["plan"]
+    assert scenario_text(mock) == text
+    known = mock.said("GET", f"/resources/certificate-request/{KEY}")
+    assert (known["state"], known["calls"]) == ("pending", 1)
+    assert mock.state("22222222-2222-4222-8222-222222222222") == "pending"
+    assert mock.state("22222222-2222-4222-8222-222222222222") == "failed"
+    assert mock.said("GET", "/requests")["meta"]["total"] == 3
+
+
+def test_a_scenario_that_is_gone_is_begun_anew(mock: Mock) -> None:
+    mock.said("PUT", f"/resources/certificate-request/{KEY}", {"scenario": "slow"})
+    text = scenario_text(mock).replace("  slow: [pending: 30s, issued]\n", "")
+    assert put(mock, "/scenario-files/certificate-request", text).status_code == 200
+    assert mock.fault("GET", f"/resources/certificate-request/{KEY}") == (404, None)
+    assert mock.state() == "pending"
+
+
+FAULTY = [
+    "resource: [",
+    "resource: certificate-request\nkey: path.requestId\n",
+    "a: &a [*a]",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", FAULTY, ids=range(len(FAULTY)))
+def test_a_faulty_file_changes_nothing(mock: Mock, text: str) -> None:
+    before = mock.client.get("/__admin/health").json()["plan"]
+    answer = put(mock, "/scenario-files/certificate-request", text)
+    assert answer.status_code == 422
+    [first, *_] = answer.json()["diagnostics"]
+    assert first["code"]
+    assert first["message"]
+    assert first["source"].endswith("certificate-request.yaml")
+    assert mock.client.get("/__admin/health").json()["plan"] == before
+    assert scenario_text(mock) == default.SCENARIOS.read_text("utf-8")
+
+
+def test_an_answer_that_breaks_the_document_is_refused(mock: Mock) -> None:
+    text = scenario_text(mock).replace("body: {status: pending,", "body: {status: waiting,")
+    answer = put(mock, "/scenario-files/certificate-request", text)
+    assert answer.status_code == 422
+    assert any(each["line"] for each in answer.json()["diagnostics"])
+
+
+def test_begins_with_nothing_and_is_given_everything() -> None:
+    with mocking(engine_of(Plan(hash="", documents=())), inputs=Inputs(())) as mock:
+        assert mock.client.get("/__admin/health").json()["ready"] is False
+        assert mock.client.get("/pets/1").status_code == 503
+        assert mock.fault("GET", "/document") == (404, None)
+        assert put(mock, "/document?name=pets", PETS).status_code == 200
+        assert mock.client.get("/pets/1").status_code == 200
+        assert put(mock, "/scenario-files/pet", LIFE).json()["resources"] == ["pet"]
+        assert [mock.client.get("/pets/1").json()["name"] for _ in range(2)] == ["Kit", "Cat"]
+        assert mock.client.get("/__admin/health").json()["ready"] is True
+        assert mock.said("DELETE", "/scenario-files/pet")["resources"] == []
+        assert mock.fault("DELETE", "/scenario-files/pet") == (404, None)
+
+
+def test_takes_a_document_as_json(mock: Mock) -> None:
+    document = mock.said("GET", "/document")
+    document["info"]["title"] = "Another"
+    assert mock.control("PUT", "/document", document).status_code == 200
+    assert mock.said("GET", "/document")["info"]["title"] == "Another"
+    assert mock.state() == "pending"
+
+
+@pytest.mark.parametrize(
+    "reference", ["file:///etc/passwd", "../../../etc/passwd", "http://127.0.0.1:1/x.yaml", "other.yaml"]
+)
+def test_a_document_over_http_refers_to_nothing_else(mock: Mock, reference: str) -> None:
+    text = PETS.replace("schema: {type: string}", f"schema: {{$ref: '{reference}'}}")
+    answer = put(mock, "/document", text)
+    assert answer.status_code == 422
+    assert "root:" not in answer.text
+
+
+@pytest.mark.parametrize("name", ["..%2Fx", "%2e%2e", ".hidden", "a%20b", "%ff"])
+def test_names_are_no_paths(mock: Mock, name: str) -> None:
+    assert put(mock, f"/scenario-files/{name}", LIFE).status_code in (400, 404, 405)
+
+
+def test_what_cannot_be_text_is_refused(mock: Mock) -> None:
+    answer = mock.client.put("/__admin/document", content=b"\xff\xfe", headers=YAML)
+    assert answer.status_code == 400
+    answer = mock.client.put("/__admin/document", content=PETS, headers={"Content-Type": "text/plain"})
+    assert answer.status_code == 415
+
+
+def test_what_was_compiled_elsewhere_can_only_be_read(mission: Plan) -> None:
+    with mocking(engine_of(mission)) as mock:
+        assert mock.said("GET", "/document")["openapi"] == "3.0.3"
+        assert put(mock, "/document", PETS).status_code == 409
+        assert mock.fault("GET", "/scenario-files/certificate-request") == (409, None)
+
+
+LOOP = "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}x"
+
+
+def test_a_template_without_end_is_stopped(mock: Mock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mockserver.admin.compiling.MOST_SECONDS", 5)
+    text = scenario_text(mock).replace("error: NotFound}}", f'error: "{LOOP}"}}}}')
+    assert LOOP in text
+    answer = put(mock, "/scenario-files/certificate-request", text)
+    assert answer.status_code == 422
+    assert mock.state() == "pending"
+
+
+def test_mocked_operations_are_answered_while_a_document_compiles(mock: Mock) -> None:
+    import threading
+
+    done: list[Any] = []
+    text = scenario_text(mock)
+    with httpx.Client(base_url=mock.live.url, timeout=60) as client:
+
+        def change() -> None:
+            path = "/__admin/scenario-files/certificate-request"
+            done.append(client.put(path, content=text.encode(), headers=YAML).status_code)
+
+        thread = threading.Thread(target=change)
+        thread.start()
+        polled = 0
+        while not done:
+            assert (
+                mock.client.get(f"{MISSION}/{KEY}", headers={"Authorization": "Bearer a"}).status_code == 200
+            )
+            polled += 1
+        thread.join()
+    assert done == [200]
+    assert polled > 10
+    assert mock.said("POST", "/requests/count", {})["count"] == polled

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from mocking import KEY, POLL, Mock
+
+OTHER = "22222222-2222-4222-8222-222222222222"
+POLLS = {"urlPath": POLL}
+
+
+@pytest.fixture
+def polled(mock: Mock) -> Mock:
+    """Two pending polls, then a certificate; then another request's."""
+    for key in (KEY, KEY, KEY, OTHER):
+        mock.poll(key)
+    return mock
+
+
+HOLDS: list[Any] = [
+    {"request": POLLS},
+    {"request": POLLS, "exactly": 3},
+    {"request": POLLS, "atLeast": 2},
+    {"request": POLLS, "atMost": 3},
+    {"request": POLLS, "atLeast": 1, "atMost": 3},
+    {"request": {"method": "DELETE"}, "never": True},
+    {"request": {"method": "DELETE"}, "exactly": 0},
+    {"request": {"method": "DELETE"}, "atMost": 1},
+    {"request": {"key": KEY, "state": "issued"}, "exactly": 1},
+    {"exactly": 4},
+    {"inOrder": [{"key": KEY, "state": "pending"}, {"key": KEY, "state": "issued"}, {"key": OTHER}]},
+]
+
+FAILS: list[tuple[Any, str]] = [
+    ({"request": POLLS, "exactly": 2}, "3 calls of 4 matched; wanted: exactly 2 times"),
+    ({"request": POLLS, "atLeast": 4}, "3 calls of 4 matched; wanted: at least 4 times"),
+    ({"request": POLLS, "atMost": 2}, "3 calls of 4 matched; wanted: at most 2 times"),
+    ({"request": POLLS, "never": True}, "3 calls of 4 matched; wanted: never"),
+    ({"request": {"method": "PUT"}}, "0 calls of 4 matched; wanted: at least once"),
+    ({"inOrder": [{"key": OTHER}, {"key": KEY}]}, "call 2 of 2 came too early"),
+    ({"inOrder": [{"key": KEY}, {"method": "PUT"}]}, "call 2 of 2 did not come"),
+]
+
+FAULTS: list[tuple[Any, tuple[int, str]]] = [
+    ({"request": {"headers": {"a": {"matches": "("}}}}, (422, "/request/headers/a/matches")),
+    ({"inOrder": [{}, {"urlPattern": "["}]}, (422, "/inOrder/1/urlPattern")),
+    ({"inOrder": []}, (400, "/inOrder")),
+    ({"inOrder": [{}], "exactly": 1}, (422, "/exactly")),
+    ({"never": True, "exactly": 1}, (422, "")),
+    ({"atLeast": 3, "atMost": 2}, (422, "/atMost")),
+    ({"atLeast": -1}, (400, "/atLeast")),
+    ({"often": 1}, (400, "/often")),
+]
+
+
+@pytest.mark.parametrize("wanted", HOLDS, ids=str)
+def test_holds(polled: Mock, wanted: Any) -> None:
+    assert polled.said("POST", "/verify", wanted)["verified"] is True
+
+
+@pytest.mark.parametrize(("wanted", "detail"), FAILS, ids=str)
+def test_fails_in_a_sentence(polled: Mock, wanted: Any, detail: str) -> None:
+    answer = polled.control("POST", "/verify", wanted)
+    assert answer.status_code == 409
+    assert answer.json()["detail"] == detail
+
+
+@pytest.mark.parametrize(("wanted", "fault"), FAULTS, ids=str)
+def test_faults_say_where(polled: Mock, wanted: Any, fault: tuple[int, str]) -> None:
+    assert polled.fault("POST", "/verify", wanted) == fault
+
+
+def test_near_misses_go_field_by_field(polled: Mock) -> None:
+    wanted = {"request": {"method": "GET", "urlPath": POLL, "state": "failed", "headers": {"X-Id": "1"}}}
+    missed = polled.control("POST", "/verify", wanted).json()["nearMisses"]
+    assert len(missed) == 3
+    closest = missed[0]
+    assert closest["call"]["url"] == POLL
+    assert closest["scenario"] == "issued"
+    fields = {each["field"]: each for each in closest["fields"]}
+    assert fields["method"] == {"field": "method", "required": "GET", "actual": "GET", "matched": True}
+    assert fields["state"]["required"] == "failed"
+    assert fields["state"]["actual"] == closest["state"]
+    assert fields["headers.X-Id"]["actual"] is None
+    assert [each["distance"] for each in missed] == sorted(each["distance"] for each in missed)
+
+
+def test_what_the_journal_lost_is_told(polled: Mock) -> None:
+    journal = polled.live.server.worlds.default.journal
+    polled.live.run(lambda: journal.drop(1))
+    assert polled.said("POST", "/verify", {"request": POLLS})["lost"] == 1
+    assert polled.control("POST", "/verify", {"request": POLLS, "exactly": 9}).json()["lost"] == 1
