@@ -152,7 +152,7 @@ def _references(tree: JSON) -> Iterator[tuple[str, str]]:
                 if named:
                     stack.append((value, f"{pointer}/{escape(key)}", False))
                 elif key not in _OPAQUE and not key.startswith("x-"):
-                    # A list has no names: `parameters` of operations has references, `examples` of schemas data
+                    # A list has no names: that of `parameters` holds references, that of `examples` data
                     is_named = key in _NAMED and isinstance(value, dict)
                     if is_named or key != "examples":
                         stack.append((value, f"{pointer}/{escape(key)}", is_named))

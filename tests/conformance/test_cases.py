@@ -13,6 +13,7 @@ import pytest
 from case_file import Case, Group, differences, read_groups
 from live import PATIENCE, Live, compiled, engine_of, serving_engine
 
+from mockserver.serve.connection import Limits
 from mockserver.serve.engine import Options
 
 CASES = Path(__file__).with_name("cases")
@@ -31,7 +32,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     running: dict[int, Live] = {}
     with ExitStack() as stack:
 
-        def server(group: Group) -> Live:
+        def serving(group: Group) -> Live:
             if id(group) not in running:
                 folder = tmp_path_factory.mktemp(group.source)
                 for name, text in group.files.items():
@@ -39,11 +40,14 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_text(text, "utf-8")
                 plan = compiled(*(folder / name for name in group.documents))
-                engine = engine_of(plan, options=_options(group))
-                running[id(group)] = stack.enter_context(serving_engine(engine))
+                options = _options(group)
+                server = serving_engine(
+                    engine_of(plan, options=options), limits=Limits(body=options.max_body)
+                )
+                running[id(group)] = stack.enter_context(server)
             return running[id(group)]
 
-        yield server
+        yield serving
 
 
 def _options(group: Group) -> Options:
@@ -92,3 +96,29 @@ def _is_wanted(sent: str | None, wanted: str) -> bool:
 def test_there_are_cases() -> None:
     """A pattern that finds no file would pass for success."""
     assert len(ALL) >= LEAST_CASES
+
+
+@pytest.mark.parametrize(
+    ("expected", "sent", "is_right"),
+    [
+        ("", b"anything", True),
+        ("<empty>", b"", True),
+        ("<empty>", b"{}", False),
+        ("text", b"text\n", True),
+        ("text", b"texts", False),
+        ("~[a-z]+", b"abc", True),
+        ("~[a-z]+", b"abc1", False),
+        ('{"a": 1}', b'{"a": 1, "b": 2}', True),
+        ('{"a": 1}', b'{"a": 1.0}', False),
+        ('{"a": 1}', b'{"a": true}', False),
+        ('{"a": 1}', b"[]", False),
+        ('{"a": 1}', b"no JSON", False),
+        ('{"a": "<absent>"}', b'{"a": null}', False),
+        ('{"a": "<integer>"}', b'{"a": true}', False),
+        ('{"a": "<any>"}', b"{}", False),
+        ("[1]", b"[1, 2]", False),
+        ('["<string>"]', b'["x"]', True),
+    ],
+)
+def test_bodies_are_compared(expected: str, sent: bytes, is_right: bool) -> None:
+    assert (differences(expected, sent) == []) is is_right

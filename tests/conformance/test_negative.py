@@ -1,0 +1,91 @@
+"""A small part of what ``negative`` does: wrong requests are refused, and right ones taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from live import compiled, engine_of, serving_engine
+from negative import Attack, Tally, load
+from schemathesis.generation import GenerationMode
+
+from mockserver.serve.engine import Options
+
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
+SAMPLE = ("oas-2.0-petstore.yaml", "oas-3.0-discriminators.yaml", "oas-3.1-petstore.yaml")
+OPERATIONS, REQUESTS = 4, 6
+
+OPEN_API = """
+openapi: 3.1.0
+info: {title: Wrong requests, version: "1"}
+paths:
+  /items/{id}:
+    put:
+      parameters:
+        - {in: path, name: id, required: true, schema: {type: integer, minimum: 1}}
+        - {in: query, name: tags, required: true, schema: {type: array, items: {enum: [a, b]}, minItems: 1}}
+        - {in: header, name: X-Size, required: true, schema: {type: integer, multipleOf: 3}}
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema:
+              type: object
+              required: [name, kind]
+              properties:
+                name: {type: string, minLength: 2, pattern: "^[A-Z]"}
+                kind: {const: item}
+                at: {type: string, format: date-time}
+              additionalProperties: false
+      responses: {"204": {description: ok}}
+"""
+
+SWAGGER = """
+swagger: "2.0"
+info: {title: Wrong requests, version: "1"}
+consumes: [application/json]
+paths:
+  /items:
+    post:
+      parameters:
+        - {in: query, name: limit, required: true, type: integer, maximum: 9}
+        - in: body
+          name: body
+          required: true
+          schema:
+            type: object
+            required: [a]
+            properties: {a: {type: integer, minimum: 0, exclusiveMinimum: true}}
+      responses: {"204": {description: ok}}
+"""
+
+
+def attacked(path: Path, document: dict[str, Any], mode: GenerationMode, count: int = REQUESTS) -> Tally:
+    tally = Tally()
+    engine = engine_of(compiled(path), options=Options(security=False))
+    with serving_engine(engine) as live:
+        attack = Attack(document, live.url)
+        for operation in attack.operations[:OPERATIONS]:
+            tally.add(attack.run(operation, mode, count))
+    return tally
+
+
+@pytest.mark.parametrize("mode", GenerationMode)
+@pytest.mark.parametrize("text", [OPEN_API, SWAGGER], ids=["3.1", "2.0"])
+def test_requests_are_judged_by_the_document(text: str, mode: GenerationMode, tmp_path: Path) -> None:
+    path = tmp_path / "api.yaml"
+    path.write_text(text, "utf-8")
+    tally = attacked(path, yaml.safe_load(text), mode, 20)
+    assert tally.is_clean, tally.notes
+    assert tally.total >= 20
+
+
+@pytest.mark.parametrize("mode", GenerationMode)
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not part of this repository")
+@pytest.mark.parametrize("name", SAMPLE)
+def test_public_documents_are_held_to(name: str, mode: GenerationMode) -> None:
+    tally = attacked(CORPUS / name, load(CORPUS / name), mode)
+    assert tally.is_clean, tally.notes
+    assert tally.verdicts["right"] >= REQUESTS
