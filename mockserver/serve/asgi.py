@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
+from mockserver.errors import UsageError
 from mockserver.serve import problem
 from mockserver.serve.answer import Answer
 from mockserver.serve.engine import Engine
+from mockserver.serve.faults import stated
 from mockserver.serve.request import Request
 from mockserver.serve.wire import has_content
 
@@ -20,8 +22,17 @@ Send = Callable[[Message], Awaitable[None]]
 class AsgiApp:
     """ASGI 3, HTTP and lifespan. Delays follow the engine's clock; bodies are capped to the byte."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, faults: Literal["refuse", "off"] = "refuse") -> None:
+        """``faults`` off: answers come whole where the scenario files say that the network breaks.
+
+        Raises UsageError otherwise if they do: no ASGI server lets an application reset a connection.
+        """
         self.engine = engine
+        if faults == "refuse" and (places := list(stated(engine.plan))):
+            raise UsageError(
+                "wire faults cannot be made under an ASGI server; run `mockserver serve`, or pass "
+                f'faults="off" to serve without them. They are used at {"; ".join(places)}.'
+            )
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -17,12 +17,14 @@ from dataclasses import dataclass
 
 import httptools
 
-from mockserver.serve import problem, wire
+from mockserver.serve import faults, problem, wire
 from mockserver.serve.answer import Answer
 from mockserver.serve.clock import Clock
 from mockserver.serve.request import Request
 
 _LOG = logging.getLogger("mockserver.connection")
+_LINGER = 1.0
+"""Seconds in which a client that was refused may go on sending."""
 _MOST_WAITING = 32
 """Pipelined requests that wait before reading pauses."""
 
@@ -40,6 +42,8 @@ class Limits:
     head_time: float = 10.0
     body_time: float = 30.0
     idle_time: float = 120.0
+    stall_time: float = 300.0
+    """For how long the ``stall`` fault keeps a client waiting that does not leave."""
 
 
 class Connection(asyncio.Protocol):
@@ -51,11 +55,14 @@ class Connection(asyncio.Protocol):
         "_between",
         "_body",
         "_closing",
+        "_ends",
+        "_field_bytes",
         "_fields",
         "_head_bytes",
         "_in_head",
         "_length",
         "_parser",
+        "_refusal",
         "_refused",
         "_resume",
         "_server",
@@ -72,12 +79,15 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._closing = False
         self._refused = False
+        self._refusal: Answer | None = None
+        self._ends = False
         self._announces = False
         self._between = True
         self._alone: _Parsed | tuple[()] | None = None
         self._resume: asyncio.Event | None = None
         self._in_head = False
         self._head_bytes = 0
+        self._field_bytes = 0
         self._fields: dict[str, str] = {}
         self._target = b""
         self._body: list[bytes] | bytes = b""
@@ -114,6 +124,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """A client that has said all it wants still gets what is under way (half-close)."""
+        self._ends = True
         return self._task is not None
 
     def data_received(self, data: bytes) -> None:
@@ -125,26 +136,47 @@ class Connection(asyncio.Protocol):
             return
         self._between = False
         self._alone = None
+        continues = self._in_head
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._closing_after()
+            self._feed(data)
         except httptools.HttpParserError as error:
             self._refuse(400, f"the request is no HTTP/1.1: {_said(error)}")
             return
         if self._in_head:
-            self._head_bytes += len(data)
+            if continues:
+                self._head_bytes += len(data)
             if self._head_bytes > self._server.limits.head:
                 self._refuse(431, f"the header section is over {self._server.limits.head:,} bytes")
         elif self._alone is not None and between and not self._length:
             self._between = True
             _remember(data, self._alone)
 
+    def _feed(self, data: bytes) -> None:
+        """Parse. No other protocol is spoken here, so ``Upgrade`` is ignored (RFC 9110 section 7.8).
+
+        llhttp reads no further than the head of such a request: it is given the
+        head again without that field, and what follows.
+        """
+        while data:
+            try:
+                self._parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                if self._refused:
+                    return
+                version = self._parser.get_http_version().encode()
+                line = b"%b %b HTTP/%b" % (self._parser.get_method(), self._target, version)
+                del self._fields["upgrade"]
+                fields = [f"{name}: {value}".encode("latin-1") for name, value in self._fields.items()]
+                data = b"\r\n".join([line, *fields, b"", data[upgrade.args[0] :]])
+                self._parser = httptools.HttpRequestParser(self)
+
     # What the parser calls
 
     def on_message_begin(self) -> None:
         self._in_head = True
         self._head_bytes = 0
+        self._field_bytes = 0
         self._fields = {}
         self._target = b""
         self._body = b""
@@ -158,6 +190,8 @@ class Connection(asyncio.Protocol):
             self._refuse(414, f"the request target is over {self._server.limits.target:,} bytes")
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            return  # trailers say nothing that is asked for (RFC 9110 section 6.5.1)
         fields = self._fields
         field = _NAMES.get(name) or _seen(_NAMES, name, name.lower())
         text = _VALUES.get(value)
@@ -172,12 +206,15 @@ class Connection(asyncio.Protocol):
         self._length += 1
         if self._length > self._server.limits.headers:
             self._refuse(431, f"there are more than {self._server.limits.headers} header fields")
+        self._field_bytes += len(name) + len(value)
+        if self._field_bytes > self._server.limits.head:
+            self._refuse(431, f"the header section is over {self._server.limits.head:,} bytes")
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._length = 0
         fields = self._fields
-        if self._refused:
+        if self._refused or ("upgrade" in fields and self._parser.should_upgrade()):
             return
         if "transfer-encoding" in fields:
             if "content-length" in fields:
@@ -193,8 +230,13 @@ class Connection(asyncio.Protocol):
                 self._expect_body()
 
     def _expect_body(self) -> None:
+        if self._task is not None:
+            return  # an answer that is under way has all its time
         self.deadline = self._server.time() + self._server.limits.body_time
-        if self._fields.get("expect", "").lower() == "100-continue" and self._task is None:
+        if (
+            self._fields.get("expect", "").lower() == "100-continue"
+            and self._parser.get_http_version() != "1.0"
+        ):
             self._transport.write(wire.CONTINUE)
 
     def on_body(self, body: bytes) -> None:
@@ -214,6 +256,8 @@ class Connection(asyncio.Protocol):
         name = self._parser.get_method()
         method = _VALUES.get(name) or _seen(_VALUES, name, name)
         fields = self._fields
+        if "upgrade" in fields and self._parser.should_upgrade() and method != "CONNECT":
+            return
         version = self._parser.get_http_version()
         host = fields.get("host")
         if (host is None and version == "1.1") or (host is not None and not wire.is_host(host)):
@@ -238,7 +282,7 @@ class Connection(asyncio.Protocol):
         self._alone = (method, target[0], target[1], fields) if is_alone else ()
         if self._task is not None or self._waiting:
             self._waiting.append((request, keep))
-            if len(self._waiting) == _MOST_WAITING:
+            if len(self._waiting) >= _MOST_WAITING:
                 self._transport.pause_reading()
             return
         self._serve(request, keep)
@@ -271,7 +315,9 @@ class Connection(asyncio.Protocol):
             if answer.delay:
                 await self._server.clock_of(request).sleep(answer.delay)
             if answer.fault:
-                await self._server.break_off(answer, request, self._transport)
+                self._break(answer, request)
+                if self._server.log_access is not None:
+                    self._server.log_access(request, answer, self._server.time() - started)
                 return
             if answer.stream is not None:
                 keep = await self._stream(request, answer, keep)
@@ -290,14 +336,26 @@ class Connection(asyncio.Protocol):
             await self._resume.wait()
         self._next()
 
+    def _break(self, answer: Answer, request: Request) -> None:
+        """A fault of the network. A stalled connection waits until the client leaves, or for long enough."""
+        self._closing = True
+        if faults.commit(answer, request, self._transport):
+            self.deadline = self._server.time() + self._server.limits.stall_time
+
     def _next(self) -> None:
         """Serve the pipelined requests that waited, until one of them takes time."""
         full = len(self._waiting) >= _MOST_WAITING
         while self._waiting and self._task is None and not self._closing:
             request, keep = self._waiting.popleft()
             self._serve(request, keep)
-        if full and len(self._waiting) < _MOST_WAITING and not self._closing:
+        if self._closing:
+            return
+        if full and len(self._waiting) < _MOST_WAITING:
             self._transport.resume_reading()
+        if self._task is None and self._refusal is not None:
+            self._close_with(self._refusal)
+        elif self._task is None and self._ends:
+            self.close()
 
     def _write(self, request: Request, answer: Answer, keep: bool) -> None:
         if keep and not self._announces and request.method != "HEAD" and wire.has_content(answer.status):
@@ -316,10 +374,11 @@ class Connection(asyncio.Protocol):
         self._done(keep)
 
     async def _stream(self, request: Request, answer: Answer, keep: bool) -> bool:
-        """Send a body of chunks as they come (RFC 9112 section 7.1)."""
-        chunked = Answer(
-            answer.status, [*answer.headers, ("transfer-encoding", "chunked")], b"", answer.decision
-        )
+        """Send a body of chunks as they come (RFC 9112 section 7.1); HTTP/1.0 has none, and reads to the end."""
+        framed = self._parser.get_http_version() != "1.0"
+        coding = [("transfer-encoding", "chunked")] if framed else []
+        keep = keep and framed
+        chunked = Answer(answer.status, [*answer.headers, *coding], b"", answer.decision)
         self._transport.write(wire.head(chunked, length=None, close=not keep, keep_alive=False))
         if answer.stream is not None and request.method != "HEAD":
             async for chunk in answer.stream:
@@ -328,8 +387,9 @@ class Connection(asyncio.Protocol):
                 if self._resume is not None:
                     await self._resume.wait()
                 if chunk:
-                    self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-        self._transport.write(b"0\r\n\r\n")
+                    self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if framed else chunk)
+        if framed and request.method != "HEAD":
+            self._transport.write(b"0\r\n\r\n")
         self._done(keep)
         return keep
 
@@ -347,27 +407,30 @@ class Connection(asyncio.Protocol):
         self._refused = True
         answer = problem.problem(status, detail, decision="wire")
         if self._task is None:
-            self._write(Request("GET", ""), answer, keep=False)
+            self._close_with(answer)
         else:
-            self._waiting.clear()
-            self._closing_after()
+            self._refusal = answer
 
-    def _closing_after(self) -> None:
-        if self._task is None:
-            self._closing = True
-            self._transport.close()
-        else:
-            self._task.add_done_callback(lambda _: self._transport.close())
+    def _close_with(self, answer: Answer) -> None:
+        """A last answer. What the client still sends is read for a while, or a reset would overtake it."""
+        head = wire.head(answer, length=len(answer.body), close=True, keep_alive=False)
+        self._transport.write(head + answer.body)
+        self._transport.write_eof()
+        self._closing = True
+        self.deadline = self._server.time() + _LINGER
 
     # What the server calls
 
     @property
     def idle(self) -> bool:
-        return self._task is None and not self._waiting and not self._in_head and not self._length
+        busy = self._task is not None or self._waiting or self._in_head or self._length
+        return not busy or self._closing
 
     def expire(self) -> None:
         """The time for the head, the body or the next request is over."""
-        if self._in_head or self._length or self._body:
+        if self._closing:
+            self.abort()
+        elif self._in_head or self._length or self._body:
             self._refuse(408, "the request took too long to arrive")
         else:
             self.close()
@@ -375,6 +438,11 @@ class Connection(asyncio.Protocol):
     def close(self) -> None:
         self._closing = True
         self._transport.close()
+
+    def abort(self) -> None:
+        """Close without waiting for what the client has not taken yet."""
+        self._closing = True
+        self._transport.abort()
 
 
 class ConnectionOwner:
@@ -390,9 +458,6 @@ class ConnectionOwner:
         raise NotImplementedError
 
     def clock_of(self, request: Request) -> Clock:
-        raise NotImplementedError
-
-    async def break_off(self, answer: Answer, request: Request, transport: asyncio.Transport) -> None:
         raise NotImplementedError
 
 

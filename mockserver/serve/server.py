@@ -25,6 +25,8 @@ from mockserver.serve.world import Worlds
 _LOG = logging.getLogger("mockserver.server")
 _BACKLOG = 16_384
 _SWEEP = 1.0
+_ROUNDS = 100
+"""Of the event loop, in which connections that were broken off are gone."""
 
 
 class Server(ConnectionOwner):
@@ -52,9 +54,7 @@ class Server(ConnectionOwner):
         self._loop = asyncio.get_running_loop()
         self.time = self._loop.time  # type: ignore[method-assign]
 
-    async def run(
-        self, listener: socket.socket, ready: Callable[[], None], *, signals: bool = True
-    ) -> None:
+    async def run(self, listener: socket.socket, ready: Callable[[], None], *, signals: bool = True) -> None:
         """Serve until ``stop``; ``ready`` is called when connections are taken."""
         server = await self._loop.create_server(lambda: Connection(self), sock=listener, backlog=_BACKLOG)
         sweeper = self._loop.create_task(self._sweep())
@@ -71,6 +71,11 @@ class Server(ConnectionOwner):
             await self._drain()
         finally:
             sweeper.cancel()
+            for connection in list(self.connections):
+                connection.abort()
+            for _ in range(_ROUNDS):  # an event loop does not close while they are open
+                if self.connections:
+                    await asyncio.sleep(0)
 
     def stop(self) -> None:
         """Take no new connections, answer what is in flight, return from ``run``."""
@@ -102,9 +107,6 @@ class Server(ConnectionOwner):
     def clock_of(self, request: Request) -> Clock:
         world = self.worlds.find(request.headers.get("x-mock-namespace", "default"))
         return (world or self.worlds.default).clock
-
-    async def break_off(self, answer: Answer, request: Request, transport: asyncio.Transport) -> None:
-        transport.abort()
 
 
 def listen(host: str, port: int) -> socket.socket:
