@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any
 
 import flask
@@ -21,7 +22,6 @@ with warnings.catch_warnings():
     from connexion.validators.json import JSONRequestBodyValidator
     from connexion.validators.parameter import ParameterValidator
 
-from mockserver import default
 from mockserver.admin import pages
 from mockserver.admin.exchange import answering
 from mockserver.media.json import decode_json
@@ -53,9 +53,10 @@ def build(nouns: Mapping[str, object]) -> tuple[Any, Router[str]]:
             "body": {**VALIDATOR_MAP["body"], "application/json": _Body},
         },
     )
-    app.add_api(default.ADMIN_DOCUMENT, base_path=ADMIN)
+    document = pages.document()
+    app.add_api(deepcopy(document), base_path=ADMIN)  # Connexion edits what it is given
     app.add_error_handler(ProblemException, _told)
-    paths = pages.document()["paths"]
+    paths = document["paths"]
     targets = ((verb.upper(), path, path) for path, item in paths.items() for verb in item)
     return app, Router(targets, [ADMIN])
 

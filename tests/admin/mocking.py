@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from live import MISSION, PATIENCE, Live, serving_engine
 
 from mockserver.admin.plane import ControlPlane
 from mockserver.serve.engine import Engine
+from tests.live import MISSION, PATIENCE, Live, serving_engine
 
 KEY = "11111111-1111-4111-8111-111111111111"
 POLL = f"{MISSION}/{KEY}"
@@ -22,8 +22,26 @@ _ALLOWED = {"Authorization": "Bearer any"}
 class Mock:
     """A server with its control plane, and a client of it."""
 
+    engine: Engine
     live: Live
     client: httpx.Client
+
+    def begin_anew(self) -> None:
+        """As after the start, but for what is served."""
+
+        def work() -> None:
+            worlds = self.engine.worlds
+            for name in [each.name for each in worlds if each is not worlds.default]:
+                worlds.drop(name)
+            self.engine.reset(worlds.default.name)
+            worlds.default.journal.clear()
+            worlds.default.clock.freeze(worlds.frozen_at)
+            self.engine.unrouted.clear()
+            for service in self.engine.services:
+                for route in service.routes:
+                    route.tally.clear()
+
+        self.live.run(work)
 
     def poll(self, key: str = KEY, **headers: str) -> Any:
         """The body of one poll of a certificate request."""
@@ -63,4 +81,4 @@ def mocking(engine: Engine, **settings: Any) -> Iterator[Mock]:
     with serving_engine(engine) as live:
         live.server.on_stop = plane.close
         with httpx.Client(base_url=live.url, timeout=PATIENCE) as client:
-            yield Mock(live, client)
+            yield Mock(engine, live, client)

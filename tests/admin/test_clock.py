@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
-from live import MISSION, PATIENCE, compiled, engine_of
-from mocking import KEY, Mock, mocking
 
 from mockserver import default
+from tests.admin.mocking import KEY, Mock, mocking
+from tests.live import MISSION, PATIENCE, compiled, engine_of
 
 SLOW = f"/resources/certificate-request/{KEY}"
 

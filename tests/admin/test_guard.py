@@ -1,19 +1,16 @@
 from __future__ import annotations
 
 import pytest
-from live import engine_of
-from mocking import Mock, mocking
 
 from mockserver.admin.guard import MOST_BODY, Guard, is_loopback
 from mockserver.plan import Plan
 from mockserver.serve.request import Request
+from tests.admin.mocking import Mock, mocking
+from tests.live import engine_of
 
-JSON = {"content-type": "application/json"}
 
-
-def asked(method: str = "POST", body: bytes = b"", **headers: str) -> Request:
-    fields = {"host": "localhost:8080", **{name.replace("_", "-"): value for name, value in headers.items()}}
-    return Request(method, "/__admin/reset", "", fields, body)
+def asked(headers: dict[str, str] | None = None, method: str = "POST", body: bytes = b"") -> Request:
+    return Request(method, "/__admin/reset", "", {"host": "localhost:8080", **(headers or {})}, body)
 
 
 def status(guard: Guard, request: Request, *, public: bool = False) -> int:
@@ -42,30 +39,30 @@ HOSTS = [
 @pytest.mark.parametrize(("host", "expected"), HOSTS)
 def test_a_rebound_name_is_refused(host: str, expected: int) -> None:
     guard = Guard(hosts=("mock.internal",))
-    assert status(guard, asked(host=host)) == expected
+    assert status(guard, asked({"host": host})) == expected
 
 
 PAGES = [
     ({}, 0),
     ({"origin": "http://localhost:8080"}, 0),
-    ({"origin": "http://localhost:8080", "sec_fetch_site": "same-origin"}, 0),
-    ({"sec_fetch_site": "none"}, 0),
+    ({"origin": "http://localhost:8080", "sec-fetch-site": "same-origin"}, 0),
+    ({"sec-fetch-site": "none"}, 0),
     ({"origin": "http://localhost:3000"}, 403),
     ({"origin": "http://evil.example"}, 403),
     ({"origin": "null"}, 403),
     ({"origin": ""}, 403),
-    ({"sec_fetch_site": "cross-site"}, 403),
-    ({"sec_fetch_site": "same-site"}, 403),
+    ({"sec-fetch-site": "cross-site"}, 403),
+    ({"sec-fetch-site": "same-site"}, 403),
 ]
 
 
 @pytest.mark.parametrize(("headers", "expected"), PAGES, ids=str)
 def test_pages_of_other_sites_are_refused(headers: dict[str, str], expected: int) -> None:
-    assert status(Guard(), asked(**headers)) == expected
+    assert status(Guard(), asked(headers)) == expected
 
 
 def test_a_link_from_another_site_may_be_followed() -> None:
-    assert status(Guard(), asked("GET", sec_fetch_site="cross-site")) == 0
+    assert status(Guard(), asked({"sec-fetch-site": "cross-site"}, "GET")) == 0
 
 
 BODIES = [
@@ -84,7 +81,7 @@ BODIES = [
 
 @pytest.mark.parametrize(("body", "media", "expected"), BODIES, ids=lambda each: str(each)[:20])
 def test_what_a_form_can_send_is_refused(body: bytes, media: str, expected: int) -> None:
-    assert status(Guard(), asked(body=body, **({"content_type": media} if media else {}))) == expected
+    assert status(Guard(), asked({"content-type": media} if media else {}, body=body)) == expected
 
 
 TOKENS = [
@@ -102,7 +99,7 @@ TOKENS = [
 
 @pytest.mark.parametrize(("given", "expected"), TOKENS)
 def test_the_token_is_asked_for(given: str, expected: int) -> None:
-    request = asked(**({"authorization": given} if given else {}))
+    request = asked({"authorization": given} if given else {})
     assert status(Guard("secret"), request) == expected
     assert status(Guard("secret"), request, public=True) == 0
     assert status(Guard(), request) == 0
@@ -110,8 +107,8 @@ def test_the_token_is_asked_for(given: str, expected: int) -> None:
 
 def test_the_token_stands_for_the_host_but_not_for_the_origin() -> None:
     known = {"authorization": "Bearer secret", "host": "mock.example"}
-    assert status(Guard("secret"), asked(**known)) == 0
-    assert status(Guard("secret"), asked(origin="http://evil.example", **known)) == 403
+    assert status(Guard("secret"), asked(known)) == 0
+    assert status(Guard("secret"), asked({"origin": "http://evil.example", **known})) == 403
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,13 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from live import engine_of
-from mocking import KEY, Mock, mocking
 
 from mockserver.plan import Plan
-from mockserver.serve.world import Worlds
 from mockserver.serve.engine import Engine
+from mockserver.serve.world import Worlds
 from mockserver.store.memory import MemoryStore
+from tests.admin.mocking import KEY, Mock, mocking
+from tests.live import engine_of
 
 PLACE = f"/resources/certificate-request/{KEY}"
 

@@ -4,11 +4,11 @@ import base64
 from typing import Any
 
 import pytest
-from live import MISSION, engine_of
-from mocking import KEY, POLL, Mock, mocking
 
 from mockserver.plan import Plan
 from mockserver.serve.journal import MOST_BODY, Ledger
+from tests.admin.mocking import KEY, POLL, Mock, mocking
+from tests.live import MISSION, engine_of
 
 TEMPLATE = f"{MISSION}/{{requestId}}"
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from mocking import KEY, Mock
+
+from tests.admin.mocking import KEY, Mock
 
 OTHER = "22222222-2222-4222-8222-222222222222"
 PLACE = f"/resources/certificate-request/{KEY}"

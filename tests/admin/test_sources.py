@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from live import MISSION, engine_of
-from mocking import KEY, Mock, mocking
 
 from mockserver import default
 from mockserver.inputs import Inputs
 from mockserver.plan import Plan
+from tests.admin.mocking import KEY, Mock, mocking
+from tests.live import MISSION, engine_of
 
 PETS = """
 openapi: 3.1.0
@@ -20,7 +21,10 @@ paths:
       operationId: getPet
       parameters: [{name: id, in: path, required: true, schema: {type: string}}]
       responses:
-        '200': {description: A pet., content: {application/json: {schema: {type: object, required: [name], properties: {name: {type: string}}}}}}
+        '200':
+          description: A pet.
+          content:
+            application/json: {schema: {type: object, required: [name], properties: {name: {type: string}}}}
 """
 LIFE = """
 resource: pet
@@ -30,6 +34,13 @@ states: {young: {body: {name: Kit}}, old: {body: {name: Cat}}}
 scenarios: {grows: [young: 1, old]}
 """
 YAML = {"Content-Type": "application/yaml"}
+
+
+@pytest.fixture
+def mock(mission: Plan) -> Iterator[Mock]:
+    """A server of its own, because what it serves changes."""
+    with mocking(engine_of(mission), inputs=Inputs((default.DOCUMENT,), (default.SCENARIOS,))) as found:
+        yield found
 
 
 def put(mock: Mock, path: str, text: str) -> httpx.Response:
@@ -151,7 +162,7 @@ def test_what_was_compiled_elsewhere_can_only_be_read(mission: Plan) -> None:
         assert mock.fault("GET", "/scenario-files/certificate-request") == (409, None)
 
 
-LOOP = "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}x"
+LOOP = "".join(f"{{% for {each} in range(9999) %}}" for each in "abc") + "{% endfor %}" * 3 + "x"
 
 
 def test_a_template_without_end_is_stopped(mock: Mock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from mocking import KEY, POLL, Mock
+
+from tests.admin.mocking import KEY, POLL, Mock
 
 OTHER = "22222222-2222-4222-8222-222222222222"
 POLLS = {"urlPath": POLL}

@@ -10,9 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
-from live import MISSION, PATIENCE
-from mocking import KEY, Mock
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.admin.mocking import KEY, Mock
+from tests.live import MISSION, PATIENCE
 
 
 @contextmanager

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from mocking import KEY, POLL, Mock
-from wiremock.client import NearMissMatchPatternRequest as Pattern
 from wiremock.client import NearMisses, Requests, Scenarios
+from wiremock.client import NearMissMatchPatternRequest as Pattern
 from wiremock.constants import Config, make_headers
 from wiremock.exceptions import NotFoundException
+
+from tests.admin.mocking import KEY, POLL, Mock
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,146 @@
+"""``mockserver serve`` with its options for control, as users start it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from live import MISSION, PATIENCE, Process
+from mocking import KEY
+
+from mockserver import default
+
+Write = Callable[[str, str], Path]
+DOCUMENT = default.DOCUMENT
+HEADERS = {"Authorization": "Bearer any"}
+
+
+def client(process: Process) -> httpx.Client:
+    return httpx.Client(base_url=f"http://127.0.0.1:{process.port}", timeout=PATIENCE)
+
+
+def state(found: httpx.Client) -> str:
+    return str(found.get(f"{MISSION}/{KEY}", headers=HEADERS).json()["status"])
+
+
+def test_shuts_down_when_asked(tmp_path: Path) -> None:
+    with Process(cache=tmp_path) as process, client(process) as found:
+        with found.stream("GET", "/__admin/events") as events:
+            answer = httpx.post(f"http://127.0.0.1:{process.port}/__admin/shutdown")
+            assert answer.status_code == 202
+            events.read()
+        assert process.stop() == (0, "")
+
+
+def test_a_terminated_server_ends_its_streams(tmp_path: Path) -> None:
+    with Process(cache=tmp_path) as process, client(process) as found:
+        with found.stream("GET", "/__admin/events") as events:
+            process.tell(signal.SIGTERM)
+            events.read()
+        assert process.stop() == (0, "")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_refuses_to_be_controlled_by_anybody(host: str) -> None:
+    command = [sys.executable, "-m", "mockserver", "serve", "--port", "0", "--host", host]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 1
+    assert "--admin-token TOKEN" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_the_control_plane_there_is_health_alone(tmp_path: Path) -> None:
+    with Process("--no-admin", cache=tmp_path) as process, client(process) as found:
+        assert found.get("/__admin/health").status_code == 200
+        assert found.get("/__admin/requests").status_code == 404
+        assert found.post("/__admin/shutdown").status_code == 404
+
+
+def test_split_off_to_a_port_of_its_own(tmp_path: Path) -> None:
+    with Process("--admin-port", "0", "--admin-token", "s3cret", cache=tmp_path) as process:
+        assert process._process.stdout is not None
+        control = process._process.stdout.readline().strip().rpartition(" ")[2]
+        known = {"Authorization": "Bearer s3cret"}
+        with client(process) as found, httpx.Client(base_url=control, headers=known) as admin:
+            assert state(found) == "pending"
+            assert found.get("/__admin/requests", headers=known).status_code == 404
+            assert admin.get("requests").json()["meta"]["total"] == 2
+            assert httpx.get(f"{control}requests").status_code == 401
+            assert admin.get(f"{MISSION}/{KEY}".replace("/__admin", "")).status_code == 404
+            assert admin.post("shutdown").status_code == 202
+        assert process.stop() == (0, "")
+
+
+def test_pages_of_allowed_origins_may_call(tmp_path: Path) -> None:
+    origin = "https://app.example"
+    with Process("--cors", origin, cache=tmp_path) as process, client(process) as found:
+        asked = {"Origin": origin, "Access-Control-Request-Method": "GET"}
+        preflight = found.options(f"{MISSION}/{KEY}", headers=asked)
+        assert preflight.status_code == 204
+        assert preflight.headers["access-control-allow-origin"] == origin
+        answer = found.get(f"{MISSION}/{KEY}", headers={**HEADERS, "Origin": origin})
+        assert answer.headers["access-control-allow-origin"] == origin
+        other = found.get(f"{MISSION}/{KEY}", headers={**HEADERS, "Origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in other.headers
+        assert found.post("/__admin/reset", headers={"Origin": origin}).status_code == 403
+
+
+def test_waits_for_a_document_over_http(tmp_path: Path) -> None:
+    with Process("--wait-for-document", cache=tmp_path) as process, client(process) as found:
+        assert found.get("/__admin/health").json()["ready"] is False
+        assert found.get(f"{MISSION}/{KEY}").status_code == 503
+        put = {"Content-Type": "application/yaml"}
+        answer = found.put("/__admin/document", content=DOCUMENT.read_bytes(), headers=put)
+        assert answer.status_code == 200, answer.text
+        text = default.SCENARIOS.read_bytes()
+        assert found.put("/__admin/scenario-files/life", content=text, headers=put).status_code == 200
+        assert state(found) == "pending"
+
+
+def test_waits_for_a_document_on_the_disk(tmp_path: Path) -> None:
+    path = tmp_path / "api" / "late.yaml"
+    with Process(path, "--wait-for-document", cache=tmp_path) as process, client(process) as found:
+        assert found.get("/__admin/health").json()["ready"] is False
+        with found.stream("GET", "/__admin/events?kinds=reload&most=1") as events:
+            path.parent.mkdir()
+            path.write_bytes(DOCUMENT.read_bytes())
+            assert '"ok":true' in events.read().decode()
+        assert found.get("/__admin/health").json()["documents"] == ["late"]
+
+
+def test_watches_the_disk(tmp_path: Path) -> None:
+    document, scenarios = tmp_path / "api.yaml", tmp_path / "life.yaml"
+    document.write_bytes(DOCUMENT.read_bytes())
+    scenarios.write_bytes(default.SCENARIOS.read_bytes())
+    text = scenarios.read_text("utf-8")
+    with (
+        Process(document, "--scenarios", scenarios, "--watch", cache=tmp_path / "cache") as process,
+        client(process) as found,
+    ):
+        assert state(found) == "pending"
+
+        def changed(to: str) -> str:
+            with found.stream("GET", "/__admin/events?kinds=reload&most=1") as events:
+                scenarios.write_text(to, "utf-8")
+                return events.read().decode()
+
+        assert '"ok":false' in changed(text.replace("pending: 2, issued]", "pendng: 2, issued]"))
+        assert state(found) == "pending"
+        assert '"ok":true' in changed(text.replace("issued: [pending: 2, issued]", "issued: [issued]"))
+        other = found.get(f"{MISSION}/22222222-2222-4222-8222-222222222222", headers=HEADERS)
+        assert other.json()["status"] == "issued"
+        code, errors = process.stop(signal.SIGTERM)
+        assert code == 0
+        assert "life.yaml:" in errors
+        assert "what was served before is still served." in errors
+
+
+def test_no_journal(tmp_path: Path) -> None:
+    with Process("--journal", "0", cache=tmp_path) as process, client(process) as found:
+        state(found)
+        assert found.get("/__admin/requests").json()["requestJournalDisabled"] is True
