@@ -10,13 +10,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.serve.things import things, things_plan
 
 from mockserver.errors import UsageError
 from mockserver.serve.asgi import AsgiApp
 from mockserver.serve.connection import Limits
 from mockserver.serve.engine import Engine
 from tests.live import PATIENCE, Live, Wire, get, serving_engine
+from tests.things import things, things_plan
 
 FILE = """
 resource: thing
