@@ -37,7 +37,7 @@ class Format(Protocol):
 class JsonFormat:
     """``application/json`` and everything with the suffix ``+json``."""
 
-    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:  # noqa: ARG002
+    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:
         """Always UTF-8, whatever charset is claimed (RFC 8259, section 8.1)."""
         value = decode_json(data)
         return value if isinstance(value, Malformed) else Exact(value)

@@ -24,7 +24,7 @@ class FormFormat:
         self._object = FormObject(reader, schema, encoding)
         self._encoding = encoding
 
-    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:  # noqa: ARG002
+    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:
         """Fields that no property describes are properties too, for the schema to judge."""
         return self._object.read(parse_fields(data.decode("latin-1")), decode_form)
 
@@ -50,6 +50,7 @@ class FormObject:
     def __init__(self, reader: Reader, schema: SchemaRef | None, encoding: Mapping[str, Encoding]) -> None:
         self._reader = reader
         self._properties = reader.shapes.properties(schema)
+        self._required = reader.shapes.required(schema)
         self._encoding = encoding
 
     def read(self, fields: Fields, decode: Decode) -> dict[str, Raw] | Malformed:
@@ -60,7 +61,9 @@ class FormObject:
             raws = self._gather(fields, name, schema, decode, used)
             if isinstance(raws, Malformed):
                 return raws
-            if raws is not None:
+            if raws is None and name in self._required and self._is_list(name, schema):
+                found[name] = Exact([])  # an exploded empty list is no field at all (RFC 6570 section 3.2.1)
+            elif raws is not None:
                 # A single reading stays raw: the schema of the whole may know more ways to read it
                 found[name] = raws[0] if len(raws) == 1 else Exact(self._reader.judge(raws, schema).value)
         for name, values in fields.items():
@@ -72,6 +75,11 @@ class FormObject:
                 return Malformed(f"The field {name!r} is not percent-encoded UTF-8")
             found[name] = texts[0] if len(texts) == 1 else texts
         return found
+
+    def _is_list(self, name: str, schema: SchemaRef) -> bool:
+        return self._encoding.get(name, DEFAULT_ENCODING).explode and self._reader.shapes.types(schema) == {
+            "array"
+        }
 
     def _gather(
         self, fields: Fields, name: str, schema: SchemaRef, decode: Decode, used: set[str]

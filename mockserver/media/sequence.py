@@ -14,7 +14,7 @@ _EVENT_FIELDS = ("id", "event", "retry", "data")
 class JsonLinesFormat:
     """One JSON value a line: application/x-ndjson, application/jsonl, and json-seq (RFC 7464)."""
 
-    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:  # noqa: ARG002
+    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:
         """Blank lines count for nothing."""
         items = []
         for number, line in enumerate(data.split(b"\n"), 1):
@@ -43,7 +43,7 @@ class JsonSequenceFormat(JsonLinesFormat):
 class EventStreamFormat:
     """``text/event-stream`` (HTML, section 9.2): each item an object of id, event, retry and data."""
 
-    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:  # noqa: ARG002
+    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:
         """Comments and unknown fields are passed over."""
         try:
             text = data.decode().removeprefix("\ufeff")

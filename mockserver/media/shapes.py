@@ -80,6 +80,19 @@ class Shapes:
                 found.setdefault(name, refs[0])
         return found
 
+    def required(self, ref: SchemaRef | None) -> frozenset[str]:
+        """The properties that the schema itself requires."""
+        try:
+            node = self._schemas.lookup(ref)[0] if ref is not None else {}
+        except SchemaError:
+            return frozenset()
+        stated = node.get("required") if isinstance(node, dict) else None
+        return (
+            frozenset(each for each in stated if isinstance(each, str))
+            if isinstance(stated, list)
+            else frozenset()
+        )
+
     def _find(self, ref: SchemaRef, seen: frozenset[SchemaRef]) -> tuple[Shape, ...]:
         try:
             node, at = self._schemas.lookup(ref)

@@ -53,7 +53,7 @@ class TextFormat:
 class BinaryFormat:
     """Bytes: one character each, U+0000 to U+00FF."""
 
-    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:  # noqa: ARG002
+    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:
         """Any bytes will do."""
         return Exact(data.decode("latin-1"))
 

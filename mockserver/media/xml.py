@@ -55,7 +55,7 @@ class XmlFormat:
         self._reader = reader
         self._root = self._node(schema, "")
 
-    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:  # noqa: ARG002
+    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:
         """The root element must be called as the schema's ``xml`` object says, where it does."""
         root, node = parse_elements(data), self._root
         if isinstance(root, Malformed):
