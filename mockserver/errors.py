@@ -17,6 +17,9 @@ from typing import Literal
 
 from msgspec import Struct
 
+LONGEST_SHOWN = 600
+"""Characters of a message that are shown."""
+
 Severity = Literal["error", "warning"]
 
 
@@ -48,8 +51,14 @@ class Diagnostic(Struct, frozen=True):
     severity: Severity = "error"
 
     def __str__(self) -> str:
-        text = f"{self.where}: {self.severity} {self.code}: {self.message}"
-        return f"{text}\n    {self.remedy}" if self.remedy else text
+        text = f"{self.where}: {self.severity} {self.code}: {_shown(self.message)}"
+        return f"{text}\n    {_shown(self.remedy)}" if self.remedy else text
+
+
+def _shown(text: str) -> str:
+    """A text that quotes the input, which may be of any size, short enough to be read."""
+    half = LONGEST_SHOWN // 2
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:half]} … {text[-half:]}"
 
 
 class MockServerError(Exception):

@@ -29,6 +29,8 @@ _MAX_EXPANSION = 20
 """Aliases may expand a text to so many times its own nodes, beyond the free ones."""
 _POSITION_LIMIT = 4 * 1024 * 1024
 _ALIAS = re.compile(r"(?:^|[\s,\[{:\-?])\*[^\s,\[\]{}*]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""What YAML 1.2 has no place for (section 5.1); the parser takes NUL for the end of the text."""
 _PLACE = re.compile(r"line (\d+)(?:,)? column (\d+)")
 
 
@@ -161,6 +163,11 @@ def _json(text: str) -> JSON:
 
 
 def _yaml(text: str, where: Location, what: str) -> JSON:
+    if control := _CONTROL.search(text):
+        line = text.count("\n", 0, control.start()) + 1
+        place = Location(where.source, line, control.start() - text.rfind("\n", 0, control.start()))
+        message = f"is not valid YAML: it holds the control character U+{ord(control[0]):04X}"
+        raise _fault("D106", message, place, "remove it, or write it as an escape in double quotes.")
     _refuse_expansion(text, where)
     try:
         value = yaml12.parse_yaml(text)
