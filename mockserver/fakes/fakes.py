@@ -150,7 +150,7 @@ class _Way:
     def names(self) -> list[str]:
         """The members that there can be."""
         shape = self.generator.shapes.shape((self.ref,))
-        return [name for name, refs in members(self.generator, shape) if refs is not None]
+        return [each.name for each in members(self.generator, shape) if each.shape is not None]
 
 
 def _all_of(validators: Sequence[Validator]) -> Judge:

@@ -13,7 +13,7 @@ from mockserver.fakes.apart import set_apart
 from mockserver.fakes.arrays import make_array
 from mockserver.fakes.errors import DeadEnd
 from mockserver.fakes.numbers import number
-from mockserver.fakes.objects import make_object
+from mockserver.fakes.objects import Member, make_object
 from mockserver.fakes.run import Run, Style
 from mockserver.fakes.shape import Choice, Shape
 from mockserver.fakes.shapes import Shapes
@@ -65,15 +65,21 @@ class Generator:
         self._texts = texts
         self._is_thorough = is_thorough
         self._judges: dict[SchemaRef, tuple[Callable[[JSON], bool], ...]] = {}
-        self.members: dict[Shape, list[tuple[str, tuple[SchemaRef, ...] | None]]] = {}
+        self.members: dict[Shape, list[Member]] = {}
         self._samples: dict[Shape, list[JSON]] = {}
 
     def make(self, refs: tuple[SchemaRef, ...], name: str, run: Run) -> JSON:
         """A value that all schemas at ``refs`` allow, for a member called ``name``. Raises DeadEnd."""
-        shape = self.shapes.shape(refs)
+        return self.make_shape(self.shapes.shape(refs), name, run)
+
+    def make_shape(self, shape: Shape, name: str, run: Run) -> JSON:
+        """As ``make``, for who has the shape already."""
         run.spend(shape)
-        if not run.is_fresh and (samples := self.samples(shape)):
+        if shape.samples and not run.is_fresh and (samples := self.samples(shape)):
             return samples[int(run.rng.random() * len(samples))]
+        if shape.is_plain and not run.is_careful:
+            (kind,) = shape.types
+            return self._make_typed(kind, shape, name, run)
         run.depth += 1
         run.active[shape.refs] += 1
         try:
@@ -210,15 +216,15 @@ class Generator:
         return told[int(run.rng.random() * len(told))]
 
     def _make_typed(self, kind: str, shape: Shape, name: str, run: Run) -> JSON:
-        match kind:
-            case "null":
-                return None
-            case "boolean":
-                return run.rng.random() < 0.5
+        match kind:  # the usual ones first
             case "string":
                 return self._texts.text(shape, name, run.rng, run.now_ms)
             case "integer" | "number":
                 return number(shape, name, run.rng, run.now_ms, whole=kind == "integer")
+            case "boolean":
+                return run.rng.random() < 0.5
+            case "null":
+                return None
             case "array":
                 return make_array(self, shape, name, run)
             case _:

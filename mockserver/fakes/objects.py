@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mockserver.fakes.errors import DeadEnd
@@ -10,8 +11,8 @@ from mockserver.fakes.growth import matching
 from mockserver.fakes.members import is_map, member, name_patterns, named
 from mockserver.fakes.names import era
 from mockserver.fakes.run import Run
-from mockserver.fakes.shape import TYPES, Shape
-from mockserver.plan import JSON, SchemaRef
+from mockserver.fakes.shape import Shape
+from mockserver.plan import JSON
 
 if TYPE_CHECKING:
     from mockserver.fakes.generator import Generator
@@ -43,53 +44,56 @@ class _Maker:
         left_out = self._add_named()
         self._add_dependent()
         self._drop_down_to(most)
-        for name in left_out:
+        for each in left_out:
             if len(self._out) >= shape.fewest_members:
                 break
-            self._try_to_add(name)
+            if each.shape is not None:
+                self._try(each.name, each.shape)
         self._add_unnamed()
         if len(self._out) < shape.fewest_members:
             raise DeadEnd(shape.at, f"no {shape.fewest_members} members could be made")
         _put_in_order(self._out)
         return self._out
 
-    def _add_named(self) -> list[str]:
+    def _add_named(self) -> list[Member]:
         """Add the members that the schemas name; returns those that were left out."""
         left_out = []
-        for name, refs in members(self._generator, self._shape):
-            if name in self._shape.required:
-                if refs is None:
-                    raise DeadEnd(self._shape.at, f"{name!r} is both required and ruled out")
-                self._out[name] = self._value(name, refs)
-            elif refs is not None and not (self._is_welcome(refs) and self._try_to_add(name)):
-                left_out.append(name)
+        shape = self._shape
+        for each in members(self._generator, shape):
+            if each.name in shape.required:
+                if each.shape is None:
+                    raise DeadEnd(shape.at, f"{each.name!r} is both required and ruled out")
+                self._out[each.name] = self._value(each.name, each.shape)
+            elif each.shape is not None and not (
+                self._is_welcome(each.shape) and self._try(each.name, each.shape)
+            ):
+                left_out.append(each)
         return left_out
 
-    def _value(self, name: str, refs: tuple[SchemaRef, ...]) -> JSON:
+    def _value(self, name: str, shape: Shape) -> JSON:
         tag = self._shape.tags.get(name)
-        if tag is not None and self._generator.is_valid(self._generator.shapes.shape(refs), tag):
+        if tag is not None and self._generator.is_valid(shape, tag):
             return tag
-        return self._generator.make(refs, name, self._run)
+        return self._generator.make_shape(shape, name, self._run)
 
-    def _try_to_add(self, name: str) -> bool:
-        refs = member(self._shape, name)
-        if refs is None:
-            return False
+    def _try(self, name: str, shape: Shape) -> bool:
         try:
-            self._out[name] = self._value(name, refs)
+            self._out[name] = self._value(name, shape)
         except DeadEnd:
             return False
         return True
 
-    def _is_welcome(self, refs: tuple[SchemaRef, ...]) -> bool:
+    def _try_to_add(self, name: str) -> bool:
+        refs = member(self._shape, name)
+        return refs is not None and self._try(name, self._generator.shapes.shape(refs))
+
+    def _is_welcome(self, shape: Shape) -> bool:
         """Whether there is room for an optional member. One of which nothing is said is better left out."""
         run = self._run
-        if run.is_wide or run.style == "lean" or (run.style == "mixed" and run.rng.random() < 0.5):
+        if run.is_wide or (run.style != "full" and (run.style == "lean" or run.rng.random() < 0.5)):
             return False
-        shape = self._generator.shapes.shape(refs)
-        if not (shape.object_parts or shape.array_parts or shape.choices):
-            said = shape.options is not None or shape.samples or shape.patterns or shape.formats
-            return bool(said) or shape.types != TYPES
+        if shape.is_leaf:
+            return not shape.is_mute
         return run.is_modest and not run.active[shape.refs]
 
     def _add_dependent(self) -> None:
@@ -162,17 +166,25 @@ def _is_name(generator: Generator, shape: Shape, name: str) -> bool:
     return not shape.names or generator.is_valid(generator.shapes.shape(tuple(shape.names)), name)
 
 
-Members = list[tuple[str, tuple[SchemaRef, ...] | None]]
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A name that a shape mentions; without a shape of its own if there can be no such member."""
+
+    name: str
+    shape: Shape | None
 
 
-def members(generator: Generator, shape: Shape) -> Members:
-    """The names that a shape mentions with their schemas; found once."""
+def members(generator: Generator, shape: Shape) -> list[Member]:
+    """The names that a shape mentions; found once."""
     known = generator.members.get(shape)
     if known is None:
-        known = generator.members[shape] = [
-            (name, member(shape, name) if _is_name(generator, shape, name) else None) for name in named(shape)
-        ]
+        known = generator.members[shape] = [_member(generator, shape, name) for name in named(shape)]
     return known
+
+
+def _member(generator: Generator, shape: Shape, name: str) -> Member:
+    refs = member(shape, name) if _is_name(generator, shape, name) else None
+    return Member(name, None if refs is None else generator.shapes.shape(refs))
 
 
 def _put_in_order(made: dict[str, JSON]) -> None:

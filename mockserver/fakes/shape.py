@@ -18,6 +18,7 @@ from msgspec import Struct, field
 from mockserver.plan import JSON, SchemaRef
 
 TYPES = frozenset(("null", "boolean", "integer", "number", "string", "array", "object"))
+SCALARS = frozenset(("boolean", "integer", "number", "string"))
 
 Taken = tuple[tuple[SchemaRef, int], ...]
 """Choices already made: where the choice stands, and the number of the option."""
@@ -109,6 +110,13 @@ class Shape(Struct, eq=False):
     """Schemas of ``propertyNames``."""
     dependent: dict[str, list[str]] = field(default_factory=dict)
     object_parts: list[Part] = field(default_factory=list)
+
+    is_leaf: bool = False
+    """Whether its values have no parts that are described, and no alternatives."""
+    is_mute: bool = False
+    """Whether nothing at all is said of its values."""
+    is_plain: bool = False
+    """Whether it is a leaf of a single type that can be made outright."""
 
     @property
     def at(self) -> SchemaRef:

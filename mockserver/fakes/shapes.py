@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from mockserver.fakes.addition import add
 from mockserver.fakes.identity import identity, type_of
-from mockserver.fakes.shape import Choice, Option, Shape, Taken
+from mockserver.fakes.shape import SCALARS, TYPES, Choice, Option, Shape, Taken
 from mockserver.plan import JSON, SchemaRef
 from mockserver.schema import Direction, Schemas
 from mockserver.schema.discriminators import implicit_name
@@ -81,6 +81,12 @@ class Shapes:
                 for each in shape.options
                 if type_of(each) in shape.types and identity(each) not in excluded
             ]
+        shape.is_leaf = not (shape.object_parts or shape.array_parts or shape.choices)
+        if shape.is_leaf:
+            is_told = shape.options is not None or shape.samples or shape.patterns or shape.formats
+            shape.is_mute = not is_told and shape.types == TYPES
+            is_single = len(shape.types) == 1 and shape.types <= SCALARS
+            shape.is_plain = is_single and shape.options is None and not shape.contradiction()
 
     def _parts(
         self,

@@ -42,7 +42,8 @@ class Texts:
                 return made
         if shape.patterns:
             return _matching_all(shape, rng)
-        return _fit(self._plain(name, rng, now_ms, longest), shortest, longest, self._word(rng))
+        plain = self._plain(name, rng, now_ms, longest)
+        return plain if _has_length(plain, shape) else _fit(plain, shortest, longest, self._word(rng))
 
     def _plain(self, name: str, rng: random.Random, now_ms: int, longest: int | None) -> str:
         last = last_word(name)
