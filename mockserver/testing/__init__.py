@@ -1,0 +1,34 @@
+"""For tests of what calls the mocked service: ``MockServer``, and a pytest plugin that needs no conftest.
+
+``server`` has the server; ``namespace`` what a test does to it; ``control`` the
+protocol behind both, with ``local`` for a server in this process and ``remote``
+for one elsewhere; ``plugin`` the fixtures of pytest. Names are imported when
+they are asked for: each session of pytest imports this package for its plugin.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mockserver.testing.calls import Call, Calls
+    from mockserver.testing.namespace import Namespace
+    from mockserver.testing.resource import Resource
+    from mockserver.testing.server import MockServer
+
+__all__ = ["Call", "Calls", "MockServer", "Namespace", "Resource"]
+
+_MODULES = {
+    "Call": "calls",
+    "Calls": "calls",
+    "MockServer": "server",
+    "Namespace": "namespace",
+    "Resource": "resource",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

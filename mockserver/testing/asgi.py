@@ -1,0 +1,46 @@
+"""A server in this process as an ASGI application, whatever loop it is called on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from mockserver.serve.asgi import AsgiApp, Message, Receive, Send
+
+if TYPE_CHECKING:
+    from mockserver.testing.host import Host
+
+
+class AsgiBridge:
+    """Hands requests over to the engine's loop, where all of its state belongs, and answers back.
+
+    An answer is passed on when it is whole: what has no end, such as the
+    control plane's events, takes a socket.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._app = AsgiApp(host.engine)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        arrived: list[Message] = []
+        while not arrived or arrived[-1].get("more_body", False):
+            arrived.append(await receive())
+        for message in await asyncio.wrap_future(self._host.submit(self._answered(scope, arrived))):
+            await send(message)
+
+    async def _answered(self, scope: Message, arrived: list[Message]) -> list[Message]:
+        said: list[Message] = []
+        coming = iter(arrived)
+
+        async def receive() -> Message:
+            return next(coming, {"type": "http.disconnect"})
+
+        async def send(message: Message) -> None:
+            said.append(message)
+
+        await self._app(scope, receive, send)
+        return said

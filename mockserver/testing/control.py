@@ -1,0 +1,50 @@
+"""What a test does to a server that runs: one protocol, whether it runs in this process or elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+Members = dict[str, Any]
+"""A JSON object in the shape that ``openapi/admin.yaml`` gives it."""
+
+
+class Control(Protocol):
+    """The control plane's verbs, each about one namespace.
+
+    All of them raise ``mockserver.admin.faults.ControlError`` for what cannot
+    be done, and then nothing was changed.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where the server answers, without a slash at the end."""
+
+    def resources(self) -> Sequence[str]:
+        """The names of the resources that scenario files describe."""
+
+    def assign(
+        self, namespace: str, resource: str, key: str, scenario: str | None, state: str | None
+    ) -> Members:
+        """Put a resource on a scenario, in a state, or both. Returns a ``Resource``."""
+
+    def assign_new(self, namespace: str, resource: str, scenario: str) -> None:
+        """Let every key that is first seen from now on begin a scenario."""
+
+    def standing(self, namespace: str, resource: str, key: str) -> Members:
+        """A ``Resource``: where it stands, and what comes next."""
+
+    def clock(self, namespace: str, verb: str, body: Members) -> Members:
+        """``verb`` is get, freeze, set, advance, resume or reset. Returns a ``Clock``."""
+
+    def calls(self, namespace: str) -> list[Members]:
+        """The calls as ``ServeEvent``s, oldest first."""
+
+    def verify(self, namespace: str, verification: Members) -> Members:
+        """Judge a ``Verification``: ``verified``, ``count``, ``detail``; ``nearMisses`` where it fails."""
+
+    def reset(self, namespace: str) -> None:
+        """Make the namespace as it was at first."""
+
+    def drop(self, namespace: str) -> None:
+        """Let the namespace go, with all that is in it."""

@@ -1,0 +1,99 @@
+"""A server in this process: an engine on an event loop and a daemon thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from mockserver.admin.control import Control
+from mockserver.admin.plane import ControlPlane
+from mockserver.errors import UsageError
+from mockserver.inputs import Inputs
+from mockserver.plan import Plan
+from mockserver.serve.answer import Answer
+from mockserver.serve.engine import Engine, Options
+from mockserver.serve.request import Request
+from mockserver.serve.server import Server, listen
+from mockserver.serve.world import Worlds
+from mockserver.store.memory import MemoryStore
+
+Result = TypeVar("Result")
+_PATIENCE = 60.0
+_DRAIN = 0.2
+"""Seconds that an answer in flight has when the server stops: no test waits for it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen; port 0 is a free one."""
+
+    host: str
+    port: int
+
+
+class Host:
+    """Runs from when it is made until ``stop``. Its methods may be called by any thread but its own."""
+
+    def __init__(
+        self, plan: Plan, inputs: Inputs, options: Options, frozen_at: int | None, address: Address
+    ) -> None:
+        """Raises UsageError where the address cannot be had."""
+        self._listener = listen(address.host, address.port)
+        shown = f"[{address.host}]" if ":" in address.host else address.host
+        self.url = f"http://{shown}:{self._listener.getsockname()[1]}"
+        self.engine = Engine(plan, store=MemoryStore(), worlds=Worlds(frozen_at), options=options)
+        self._plane = ControlPlane(self.engine, hosts=(address.host.lower(),), inputs=inputs)
+        self.engine.control = self._plane.answer
+        self._loop = _new_loop()
+        self._running: Future[tuple[Server, Control]] = Future()
+        self._thread = threading.Thread(target=self._run, name="mockserver", daemon=True)
+        self._thread.start()
+        self._server, self.control = self._running.result(_PATIENCE)
+
+    def stop(self) -> None:
+        """Close the socket and end the thread."""
+        self._loop.call_soon_threadsafe(self._server.stop)
+        self._thread.join(_PATIENCE)
+
+    def submit(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
+        """Let the loop do ``work``."""
+        if not self._thread.is_alive():
+            work.close()
+            raise UsageError("the mock server was stopped.")
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    async def answer(self, request: Request) -> Answer:
+        """The answer to a request that came by no socket, after its delay. On the loop only."""
+        coming = self.engine.handle(request)
+        answer = await coming if isinstance(coming, Awaitable) else coming
+        if answer.delay:
+            await self._server.clock_of(request).sleep(answer.delay)
+        return answer
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            asyncio.set_event_loop(None)
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        server = Server(self.engine.handle, self.engine.worlds, drain_time=_DRAIN)
+        server.on_stop = self._plane.close
+        control = Control(self.engine)
+        await server.run(self._listener, lambda: self._running.set_result((server, control)), signals=False)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    make: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return make()

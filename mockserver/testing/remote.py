@@ -1,0 +1,127 @@
+"""Control over HTTP: the server runs in another process, a container, another machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import quote, urlsplit
+
+from mockserver.admin.faults import ControlError
+from mockserver.errors import UsageError
+from mockserver.testing.control import Members
+
+_ADMIN = "/__admin"
+
+
+class Remote:
+    """A connection for each request: there are few, and each may come from another thread."""
+
+    def __init__(self, url: str, token: str | None = None, timeout: float = 30.0) -> None:
+        """``timeout`` is in seconds. Raises UsageError for what is no URL of a server."""
+        self._url = url.rstrip("/")
+        parts = urlsplit(self._url)
+        try:
+            port = parts.port
+        except ValueError:
+            port = -1
+        if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
+            raise UsageError(f"{url!r} is no http or https URL, such as http://127.0.0.1:8080.")
+        self._kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        self._host, self._port, self._path = parts.hostname, port, parts.path
+        self._timeout = timeout
+        self._credentials = {"Authorization": f"Bearer {token}"} if token else {}
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+    def resources(self) -> Sequence[str]:
+        return [each["resource"] for each in self.ask("GET", "/scenario-files")["scenarioFiles"]]
+
+    def assign(
+        self, namespace: str, resource: str, key: str, scenario: str | None, state: str | None
+    ) -> Members:
+        given = {"scenario": scenario, "state": state}
+        body = {name: value for name, value in given.items() if value is not None}
+        return self.ask("PUT", _place(resource, key), body, namespace=namespace)
+
+    def assign_new(self, namespace: str, resource: str, scenario: str) -> None:
+        path = f"/assignments/{quote(resource, safe='')}"
+        self.ask("PUT", path, {"scenario": scenario}, namespace=namespace)
+
+    def standing(self, namespace: str, resource: str, key: str) -> Members:
+        return self.ask("GET", _place(resource, key), namespace=namespace)
+
+    def clock(self, namespace: str, verb: str, body: Members) -> Members:
+        if verb == "get":
+            return self.ask("GET", "/clock", namespace=namespace)
+        return self.ask("POST", f"/clock/{verb}", body or None, namespace=namespace)
+
+    def calls(self, namespace: str) -> list[Members]:
+        found: list[Members] = self.ask("GET", "/requests", namespace=namespace)["requests"]
+        return found[::-1]
+
+    def verify(self, namespace: str, verification: Members) -> Members:
+        try:
+            return self.ask("POST", "/verify", verification, namespace=namespace)
+        except ControlError as error:
+            if error.status != 409 or "count" not in error.members:
+                raise
+            return {"verified": False, "detail": error.detail, **error.members}
+
+    def reset(self, namespace: str) -> None:
+        self.ask("POST", "/reset", namespace=namespace)
+
+    def drop(self, namespace: str) -> None:
+        self.ask("DELETE", f"/namespaces/{quote(namespace, safe='')}")
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Members | None = None,
+        *,
+        namespace: str | None = None,
+        text: str | None = None,
+    ) -> Members:
+        """The JSON that a control request is answered with; ``text`` is sent as YAML instead of ``body``.
+
+        Raises ControlError where it is refused, UsageError where nobody answers.
+        """
+        headers = dict(self._credentials)
+        if namespace is not None:
+            headers["X-Mock-Namespace"] = namespace
+        data = None
+        if text is not None:
+            headers["Content-Type"], data = "application/yaml", text.encode()
+        elif body is not None:
+            headers["Content-Type"], data = "application/json", json.dumps(body).encode()
+        status, said = self._send(method, self._path + _ADMIN + path, data, headers)
+        try:
+            found = json.loads(said)
+        except ValueError:
+            found = None
+        if status >= 400:
+            problem = found if isinstance(found, dict) else {}
+            detail = problem.pop("detail", f"{method} {path} was answered with status {status}")
+            members = {name: problem[name] for name in problem.keys() - {"type", "title", "status"}}
+            raise ControlError(status, detail, members=members)
+        if not isinstance(found, dict):
+            raise UsageError(f"{self._url} answers, but not as a mockserver does.")
+        return found
+
+    def _send(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
+        connection = self._kind(self._host, self._port, timeout=self._timeout)
+        try:
+            connection.request(method, path, data, headers)
+            response = connection.getresponse()
+            return response.status, response.read()
+        except (OSError, HTTPException) as error:
+            raise UsageError(f"{self._url} does not answer: {error}.") from None
+        finally:
+            connection.close()
+
+
+def _place(resource: str, key: str) -> str:
+    return f"/resources/{quote(resource, safe='')}/{quote(key, safe='')}"

@@ -1,0 +1,158 @@
+"""``MockServer``: a server for tests, in this process or elsewhere, as one object."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from mockserver.errors import UsageError
+from mockserver.testing.control import Control
+from mockserver.testing.namespace import DEFAULT, Namespace
+
+if TYPE_CHECKING:
+    from mockserver.testing.asgi import AsgiBridge
+    from mockserver.testing.host import Host
+    from mockserver.testing.requests_adapter import MockAdapter
+
+Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
+
+
+class MockServer(Namespace):
+    """Serves documents and scenario files while its ``with`` (or ``async with``) block runs.
+
+    It is its own default namespace; ``namespace`` opens others.
+    """
+
+    def __init__(
+        self,
+        document: Paths | None = None,
+        *,
+        scenarios: Paths = (),
+        seed: str = "0",
+        clock: str | None = None,
+        validation: str = "strict",
+        security: bool = True,
+        base_path: str | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        cache: bool = True,
+    ) -> None:
+        """Without a document, the certificate-request example that comes with the package.
+
+        ``clock`` is an ISO 8601 date-time at which it stands still from the
+        start; ``validation`` is strict, warn or off. See ``mockserver serve``.
+        """
+        super().__init__(DEFAULT, self._running)
+        self._documents = None if document is None else _paths(document)
+        self._scenarios = _paths(scenarios)
+        self._seed = seed
+        self._frozen_at = clock
+        self._validation = validation
+        self._security = security
+        self._base_path = base_path
+        self._address = host, port
+        self._cached = cache
+        self._control: Control | None = None
+        self._host: Host | None = None
+
+    @classmethod
+    def connect(cls, url: str, *, token: str | None = None, timeout: float = 30.0) -> Self:
+        """The same object over a server that runs elsewhere, by its control plane.
+
+        ``token`` is what ``--admin-token`` was given; ``timeout`` is in
+        seconds. Raises UsageError where nobody answers.
+        """
+        from mockserver.testing.remote import Remote
+
+        server = cls()
+        remote = Remote(url, token, timeout)
+        remote.ask("GET", "/health")
+        server._control = remote
+        return server
+
+    def start(self) -> Self:
+        """Compile and serve; nothing where it runs already. Raises CompileError with every diagnostic."""
+        if self._control is None:
+            from mockserver.testing.local import Local
+
+            self._host = self._started()
+            self._control = Local(self._host)
+        return self
+
+    def stop(self) -> None:
+        """End the server, if it is this object's own. It may be started again, and is new then."""
+        if self._host is not None:
+            self._host.stop()
+            self._host = self._control = None
+
+    def namespace(self, name: str) -> Namespace:
+        """A world of its own state, calls and clock. Made on first use."""
+        return Namespace(name, self._running)
+
+    @property
+    def asgi(self) -> AsgiBridge:
+        """The server as an ASGI application, for ``httpx.ASGITransport`` and others: no socket between."""
+        from mockserver.testing.asgi import AsgiBridge
+
+        return AsgiBridge(self._in_process())
+
+    def adapter(self) -> MockAdapter:
+        """A transport adapter for ``requests.Session.mount``: no socket between."""
+        from mockserver.testing.requests_adapter import MockAdapter
+
+        return MockAdapter(self._in_process())
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        return await asyncio.to_thread(self.start)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.stop)
+
+    def _running(self) -> Control:
+        if self._control is None:
+            raise UsageError("the mock server does not run: use it in a `with` block, or call start().")
+        return self._control
+
+    def _in_process(self) -> Host:
+        self._running()
+        if self._host is None:
+            raise UsageError("the mock server runs elsewhere: go by its url.")
+        return self._host
+
+    def _started(self) -> Host:
+        # What serving takes is imported here: a test that only imports this module should not pay for it.
+        from mockserver import default
+        from mockserver.inputs import Inputs
+        from mockserver.serve.clock import parse_time
+        from mockserver.serve.engine import Options
+        from mockserver.testing.compilation import compiled
+        from mockserver.testing.host import Address, Host
+
+        documents, scenarios = self._documents, self._scenarios
+        if documents is None:
+            documents, scenarios = (default.DOCUMENT,), scenarios or (default.SCENARIOS,)
+        inputs = Inputs(documents, scenarios, self._seed)
+        plan = compiled(inputs, cached=self._cached).plan
+        options = Options(self._validation, self._security, base_path=self._base_path)
+        frozen_at = parse_time(self._frozen_at) if self._frozen_at else None
+        return Host(plan, inputs, options, frozen_at, Address(*self._address))
+
+
+def _paths(given: Paths) -> tuple[Path, ...]:
+    if isinstance(given, str | PathLike):
+        return (Path(given),)
+    return tuple(Path(each) for each in given)
