@@ -20,6 +20,7 @@ _COMMANDS = {
     "check": "Judge documents and scenario files.",
     "routes": "List operations and what answers them.",
     "init": "Write a first scenario file for a document.",
+    "scenarios": "Draw the timelines of a scenario file.",
     "explain": "Tell what a diagnostic code means.",
     "health": "Ask a running server whether it is well.",
     "completion": "Print the completion script of a shell.",

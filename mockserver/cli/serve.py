@@ -19,7 +19,7 @@ from mockserver.cli.control import Settings, control_options
 from mockserver.cli.options import DOCUMENTS, REF_ROOT, REMOTE_REFS, SCENARIOS, inputs, option
 from mockserver.errors import UsageError
 from mockserver.inputs import Compiled, Inputs
-from mockserver.plan import Plan
+from mockserver.plan import Delay, Plan
 
 
 @click.command()
@@ -59,6 +59,11 @@ from mockserver.plan import Plan
     type=click.IntRange(1),
     help="Resources kept per kind and namespace; the least recently used go first.",
 )
+@option(
+    "--delay",
+    metavar="DELAY",
+    help="Of every answer that has none of its own: 200ms, 100ms..2s (uniform), 200ms~0.5 (log-normal).",
+)
 @REMOTE_REFS
 @REF_ROOT
 @option(
@@ -82,6 +87,7 @@ def serve(
     base_path: str | None,
     max_body: int,
     max_resources: int,
+    delay: str | None,
     allow_remote_refs: bool,
     ref_root: Path | None,
     log_level: str,
@@ -119,7 +125,7 @@ def serve(
         click.echo(str(warning), err=True)
     listener = listen(host, port)
     admin_listener = None if settings.admin_port is None else listen(host, settings.admin_port)
-    options = Options(validation, security == "on", max_body, base_path, settings.cors)
+    options = Options(validation, security == "on", max_body, base_path, settings.cors, _delay(delay))
     worlds = Worlds(frozen_at, ledger=Ledger(settings.journal, settings.journal_bytes))
     engine = Engine(compiled.plan, store=MemoryStore(max_resources), worlds=worlds, options=options)
     engine.control = Health(engine).answer
@@ -135,6 +141,15 @@ def serve(
     gc.enable()
     gc.set_threshold(50_000, 20, 100)
     runner(run())
+
+
+def _delay(text: str | None) -> Delay | None:
+    from mockserver.serve.pace import stated
+
+    try:
+        return stated(text) if text else None
+    except ValueError as error:
+        raise UsageError(f"--delay: {error}; write 200ms, 100ms..2s or 200ms~0.5.") from None
 
 
 def _announce(host: str, listener: socket, admin_listener: socket | None) -> None:

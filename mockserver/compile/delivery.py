@@ -7,8 +7,8 @@ from typing import Any
 
 from mockserver import duration
 from mockserver.compile.nodes import Node, Report
-from mockserver.errors import UsageError
 from mockserver.plan import Delay, Dribble
+from mockserver.serve.pace import LONGEST
 
 FAULTS = frozenset(["reset", "empty", "garbage", "short", "chunk", "stall", "close"])
 WIREMOCK = {
@@ -19,8 +19,7 @@ WIREMOCK = {
 }
 """WireMock's names of faults → ours."""
 MOST_CHUNKS = 1000
-_LONGEST = 86_400_000
-_FORMS = "write 200ms, {min: 100ms, max: 2s} or {median: 200ms, sigma: 0.5}."
+_FORMS = "write 200ms, {min: 100ms, max: 2s} or {median: 200ms, sigma: 0.5}; a day is the longest."
 
 
 def read_duration(node: Node, what: str, report: Report, *, least: int = 0) -> int:
@@ -42,21 +41,29 @@ def read_duration(node: Node, what: str, report: Report, *, least: int = 0) -> i
 
 def read_delay(node: Node, report: Report) -> Delay | None:
     """A delay in any of its forms; None and a diagnostic when it is none."""
-    members = node.value
-    if not isinstance(members, dict):
-        before = len(report.found)
-        length = read_duration(node, "a delay", report)
-        return Delay(low=length) if len(report.found) == before else None
+    before = len(report.found)
+    delay = _ranged(node.value, report) if isinstance(node.value, dict) else _fixed(node, report)
+    if len(report.found) > before:
+        return None
+    if delay is None or max(delay.low, delay.high) > LONGEST:
+        report.error("S302", node, "the delay cannot be", _FORMS)
+    return delay
+
+
+def _fixed(node: Node, report: Report) -> Delay:
+    return Delay(low=read_duration(node, "a delay", report))
+
+
+def _ranged(members: dict[str, Node], report: Report) -> Delay | None:
+    """``{min, max}`` or ``{median, sigma}``; None for anything else."""
     if members.keys() == {"min", "max"}:
         low, high = (read_duration(members[key], f"`{key}`", report) for key in ("min", "max"))
-        if low <= high <= _LONGEST:
-            return Delay("uniform", low, high)
-    elif members.keys() == {"median", "sigma"}:
+        return Delay("uniform", low, high) if low <= high else None
+    if members.keys() == {"median", "sigma"}:
         median = read_duration(members["median"], "`median`", report, least=1)
         sigma = members["sigma"].value
-        if isinstance(sigma, int | float) and not isinstance(sigma, bool) and 0 <= sigma <= 5 and median:
+        if isinstance(sigma, int | float) and not isinstance(sigma, bool) and 0 <= sigma <= 5:
             return Delay("lognormal", median, sigma=float(sigma))
-    report.error("S302", node, "the delay cannot be", _FORMS)
     return None
 
 
@@ -91,28 +98,6 @@ def read_fault(node: Node, report: Report) -> str:
         f"the faults are {listed(FAULTS)}; WireMock's names {listed(WIREMOCK)} are taken as well.",
     )
     return ""
-
-
-def stated_delay(text: str) -> Delay:
-    """A delay as the command line takes it: ``200ms``, ``100ms..2s`` or ``200ms~0.5``. Raises UsageError."""
-    low, uniform, high = text.partition("..")
-    median, spread, sigma = text.partition("~")
-    try:
-        if uniform:
-            delay = Delay("uniform", duration.milliseconds(low), duration.milliseconds(high))
-            if delay.low > delay.high:
-                raise ValueError(f"{low} is more than {high}")
-            return delay
-        if spread:
-            delay = Delay("lognormal", duration.milliseconds(median), sigma=float(sigma))
-            if not 0 <= delay.sigma <= 5:
-                raise ValueError(f"a sigma of {sigma} is not from 0 to 5")
-            return delay
-        return Delay(low=duration.milliseconds(text))
-    except ValueError as error:
-        raise UsageError(
-            f"--delay: {error}; write 200ms, 100ms..2s (uniform) or 200ms~0.5 (log-normal: median~sigma)."
-        ) from None
 
 
 def unknown_keys(node: Node, known: Collection[str], what: str, report: Report) -> dict[str, Any]:

@@ -49,8 +49,8 @@ def read_condition(key: str, node: Node, bound: Mapping[str, Bound], report: Rep
 
 def _bare(key: str, bound: Mapping[str, Bound]) -> Lookup | None:
     """A name alone means the path parameter of that name, else the query parameter."""
-    if any(f"{{{key}}}" in each.operation.path for each in bound.values()):
-        return Lookup("path", key)
+    if not bound or any(f"{{{key}}}" in each.operation.path for each in bound.values()):
+        return Lookup("path", key)  # without a document, that is what it most often is
     for each in bound.values():
         if any(
             parameter.name == key and parameter.location == "query" for parameter in each.operation.parameters

@@ -374,7 +374,7 @@ class Connection(asyncio.Protocol):
         self._done(keep)
 
     async def _stream(self, request: Request, answer: Answer, keep: bool) -> bool:
-        """Send a body of chunks as they come (RFC 9112 section 7.1); HTTP/1.0 has none, and reads to the end."""
+        """Send a body of chunks as they come (RFC 9112 section 7.1); to HTTP/1.0, until the end."""
         framed = self._parser.get_http_version() != "1.0"
         coding = [("transfer-encoding", "chunked")] if framed else []
         keep = keep and framed

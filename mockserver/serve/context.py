@@ -176,7 +176,7 @@ class ResourceView:
 
 
 class Parts(Mapping[str, Any]):
-    """An object that has any member: those that are not there are absent.
+    """An object that has any member: those that are not there, or null, are absent.
 
     Absent in Jinja's lenient way: its members are absent too, it is false, the
     ``default`` filter replaces it, and as a value it is null.
@@ -188,8 +188,8 @@ class Parts(Mapping[str, Any]):
         self._members = members
 
     def __getitem__(self, name: str) -> Any:
-        if name in self._members:
-            return _parts(self._members[name])
+        if (found := self._members.get(name)) is not None:
+            return _parts(found)
         from mockserver.serve.sandbox import Absent
 
         return Absent(name=name)

@@ -6,6 +6,7 @@ import math
 from collections.abc import AsyncIterator
 from random import Random
 
+from mockserver import duration
 from mockserver.plan import Delay, Dribble
 from mockserver.providers.identifiers import join
 from mockserver.serve.clock import Clock
@@ -22,6 +23,28 @@ def length(delay: Delay, *identity: str) -> int:
     if delay.kind == "uniform":
         return dice.randint(delay.low, delay.high)
     return min(LONGEST, round(delay.low * math.exp(dice.gauss(0.0, delay.sigma))))
+
+
+def stated(text: str) -> Delay:
+    """A delay as options take it: ``200ms``, ``100ms..2s`` (uniform), ``200ms~0.5`` (median and sigma).
+
+    Raises ValueError with what is wrong.
+    """
+    low, uniform, high = text.partition("..")
+    median, spread, sigma = text.partition("~")
+    if uniform:
+        delay = Delay("uniform", duration.milliseconds(low), duration.milliseconds(high))
+    elif spread:
+        delay = Delay("lognormal", duration.milliseconds(median), sigma=float(sigma))
+    else:
+        delay = Delay(low=duration.milliseconds(text))
+    if (
+        (uniform and delay.low > delay.high)
+        or not 0 <= delay.sigma <= 5
+        or max(delay.low, delay.high) > LONGEST
+    ):
+        raise ValueError(f"{text!r} is no delay that can be")
+    return delay
 
 
 async def dribbled(body: bytes, dribble: Dribble, clock: Clock) -> AsyncIterator[bytes]:

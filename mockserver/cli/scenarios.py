@@ -1,0 +1,46 @@
+"""``mockserver scenarios``: what can be said of a scenario file by itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from mockserver.errors import CompileError, Diagnostic, Location
+
+
+@click.group()
+def scenarios() -> None:
+    """Look into scenario files; no document is needed."""
+
+
+@scenarios.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    default="text",
+    show_default=True,
+    type=click.Choice(["text", "mermaid"]),
+    help="Lines for a terminal, or a diagram for Markdown.",
+)
+@click.option("--scenario", metavar="NAME", help="Draw this scenario only.")
+def graph(file: Path, form: str, scenario: str | None) -> None:
+    """Draw the states of FILE and the ways from one to another."""
+    from mockserver.compile.graph import DRAWINGS, timelines
+    from mockserver.compile.source import SourceFault, read
+
+    try:
+        source = read(file, os.path.relpath(file), "scenario file")
+    except SourceFault as fault:
+        raise CompileError([fault.diagnostic]) from None
+    found = timelines(source)
+    if scenario is not None and scenario not in found.scenarios:
+        known = ", ".join(found.scenarios) or "none"
+        where = Location(source.name)
+        raise CompileError(
+            [Diagnostic("S402", f"there is no scenario {scenario!r}", where, f"there are {known}.")]
+        )
+    wanted = {name: each for name, each in found.scenarios.items() if scenario in (None, name)}
+    click.echo(DRAWINGS[form](wanted, found.facts))
