@@ -28,7 +28,10 @@ unanswered: 409
 states:
   new:
     make: {body: {name: "{{ resource.created_by.body.name }}"}}
-    look: &look {body: {state: "{{ resource.state }}", name: "{{ resource.created_by.body.name | default('nobody', true) }}"}}
+    look: &look
+      body:
+        state: "{{ resource.state }}"
+        name: "{{ resource.created_by.body.name | default('nobody', true) }}"
     drop: {}
   busy: {act: &act {body: {state: "{{ resource.state }}"}}, look: *look}
   done: {act: *act, look: *look, drop: {}}
@@ -187,7 +190,10 @@ key: path.id
 operations: {look: look}
 states: {start: {body: {state: start}}, left: {body: {state: left}}, right: {body: {state: right}}}
 scenarios:
-  calls: [{state: start, until: {calls: 1}, next: [{weight: 3, to: left}, {weight: 1, to: right}]}, left, right]
+  calls:
+    - {state: start, until: {calls: 1}, next: [{weight: 3, to: left}, {weight: 1, to: right}]}
+    - left
+    - right
   clock:
     - {state: start, until: {after: 1s}, next: [{weight: 1, to: left}, {weight: 1, to: right}]}
     - {state: left, until: {after: 1s}, next: start}
