@@ -35,9 +35,10 @@ def make_array(generator: Generator, shape: Shape, name: str, run: Run) -> list[
             if len(out) >= fewest:
                 break
             raise
-        if identity(value) in seen and len(out) >= fewest:
+        if len(out) >= fewest and value in out:
             break  # the same again, by an example or a small enum
-        seen.add(identity(value))
+        if shape.unique:
+            seen.add(identity(value))
         out.append(value)
     return out
 

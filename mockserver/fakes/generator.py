@@ -15,7 +15,7 @@ from mockserver.fakes.errors import DeadEnd
 from mockserver.fakes.numbers import number
 from mockserver.fakes.objects import Member, make_object
 from mockserver.fakes.run import Run, Style
-from mockserver.fakes.shape import Choice, Shape
+from mockserver.fakes.shape import Choice, Option, Shape
 from mockserver.fakes.shapes import Shapes
 from mockserver.fakes.texts import Texts
 from mockserver.plan import JSON, SchemaRef
@@ -67,6 +67,7 @@ class Generator:
         self._judges: dict[SchemaRef, tuple[Callable[[JSON], bool], ...]] = {}
         self.members: dict[Shape, list[Member]] = {}
         self._samples: dict[Shape, list[JSON]] = {}
+        self._branches: dict[SchemaRef, list[tuple[tuple[SchemaRef, ...], int, bool]]] = {}
 
     def make(self, refs: tuple[SchemaRef, ...], name: str, run: Run) -> JSON:
         """A value that all schemas at ``refs`` allow, for a member called ``name``. Raises DeadEnd."""
@@ -110,7 +111,7 @@ class Generator:
         return valid
 
     def _make(self, shape: Shape, name: str, run: Run) -> JSON:
-        if not shape.choices and not shape.contradiction():  # the usual case, without the machinery
+        if not shape.choices and not shape.fault:  # the usual case, without the machinery
             return self._make_settled(shape, name, run)
         dead_end: DeadEnd | None = None
         for settled in islice(self._ways(shape, run), MOST_WAYS):
@@ -156,7 +157,7 @@ class Generator:
 
     def _ways(self, shape: Shape, run: Run) -> Iterator[Shape]:
         """The shapes that are left when all choices are made, one way after the other."""
-        if reason := shape.contradiction():
+        if reason := shape.fault:
             raise DeadEnd(shape.at, reason)
         if not shape.choices:
             yield shape
@@ -166,7 +167,7 @@ class Generator:
         for option in self._order(choice, run):
             run.look(shape)
             taken = self.shapes.take(shape, choice, option)
-            if fault := taken.contradiction():
+            if fault := taken.fault:
                 faults.append(fault)
             else:
                 yield from self._ways(taken, run)
@@ -178,24 +179,29 @@ class Generator:
         count = len(choice.options)
         if choice.kind == "dependent":
             return [1, 0] if run.style == "lean" else [0, 1]
-        order = list(range(count))
-        if count > 1:
-            run.rng.shuffle(order)
-            if len(order) <= MOST_WAYS:
-                order.sort(key=lambda option: self._reluctance(choice, option, run))
-        return order
+        if count == 1:
+            return [0]
+        chance = run.rng.random
+        if count > MOST_WAYS:
+            return sorted(range(count), key=lambda _: chance())
+        branches = self._branches.get(choice.at)
+        if branches is None:
+            branches = self._branches[choice.at] = [self._branch(option) for option in choice.options]
+        is_modest, active = run.is_modest, run.active
+        ranked = [
+            (2 if rank == 0 and (active[refs] or not (is_modest or is_leaf)) else rank, chance(), option)
+            for option, (refs, rank, is_leaf) in enumerate(branches)
+        ]
+        ranked.sort()
+        return [option for _, _, option in ranked]
 
-    def _reluctance(self, choice: Choice, option: int, run: Run) -> int:
-        refs = choice.options[option].refs
-        if not refs:
-            return 0
-        branch = self.shapes.shape(refs)
-        if branch.types == {"null"} or branch.options == [None]:
-            return 1
-        is_recursive = run.active[branch.refs] > 0
-        if is_recursive or (not run.is_modest and branch.types & {"object", "array"}):
-            return 2
-        return 0
+    def _branch(self, option: Option) -> tuple[tuple[SchemaRef, ...], int, bool]:
+        """Its conjunction, whether it is last for being null, and whether it has no parts."""
+        if not option.refs:
+            return (), 0, True
+        shape = self.shapes.shape(option.refs)
+        is_null = shape.types == {"null"} or shape.options == [None]
+        return shape.refs, int(is_null), not shape.types & {"object", "array"}
 
     def _make_settled(self, shape: Shape, name: str, run: Run) -> JSON:
         if shape.options is not None:

@@ -81,12 +81,13 @@ class Shapes:
                 for each in shape.options
                 if type_of(each) in shape.types and identity(each) not in excluded
             ]
+        shape.fault = shape.contradiction()
         shape.is_leaf = not (shape.object_parts or shape.array_parts or shape.choices)
         if shape.is_leaf:
             is_told = shape.options is not None or shape.samples or shape.patterns or shape.formats
             shape.is_mute = not is_told and shape.types == TYPES
             is_single = len(shape.types) == 1 and shape.types <= SCALARS
-            shape.is_plain = is_single and shape.options is None and not shape.contradiction()
+            shape.is_plain = is_single and shape.options is None and not shape.fault
 
     def _parts(
         self,
