@@ -1,16 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from live import Live, engine_of, mission_plan, serving_engine
 
 from mockserver.plan import Plan
 from mockserver.serve.engine import Engine
-
-Write = Callable[[str, str], Path]
+from tests.live import Live, Write, engine_of, mission_plan, serving_engine
 
 
 @pytest.fixture

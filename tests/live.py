@@ -33,6 +33,8 @@ from mockserver.serve.world import Worlds
 from mockserver.store.memory import MemoryStore
 
 Value = TypeVar("Value")
+Write = Callable[[str, str], Path]
+"""Writes a file of the given name and text into a test's own folder."""
 
 MISSION = "/api/v1/cert-manager/certificates/certificate-requests"
 NOON = "2026-01-01T00:00:00Z"

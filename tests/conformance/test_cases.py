@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from case_file import Case, Group, differences, read_groups
-from live import PATIENCE, Live, compiled, engine_of, serving_engine
 
 from mockserver.serve.connection import Limits
 from mockserver.serve.engine import Options
+from tests.conformance.case_file import Case, Group, differences, read_groups
+from tests.live import PATIENCE, Live, compiled, engine_of, serving_engine
 
 CASES = Path(__file__).with_name("cases")
 GROUPS = [group for path in sorted(CASES.glob("*.txt")) for group in read_groups(path)]

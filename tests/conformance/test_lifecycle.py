@@ -20,12 +20,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from live import compiled, engine_of, serving_engine
 from openapi_schema_validator import OAS30Validator
 
 from mockserver import default
 from mockserver.plan import Plan
 from mockserver.serve.engine import Engine
+from tests.live import compiled, engine_of, serving_engine
 
 DOCUMENT = default.DOCUMENT.with_name("certificate-lifecycle.yaml")
 SCENARIOS = default.SCENARIOS.with_name("certificate-lifecycle.yaml")

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 import yaml
-from live import MISSION, NOON, Live, Reply, Wire, engine_of, get, mission_plan, serving_engine
 from openapi_schema_validator import OAS30Validator
 
 from mockserver import default
 from mockserver.plan import Plan
 from mockserver.serve.clock import iso, parse_time
 from mockserver.serve.engine import Engine, Options
+from tests.live import MISSION, NOON, Live, Reply, Wire, engine_of, get, mission_plan, serving_engine
 
 _numbers = count(1)
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import yaml
-from live import compiled, engine_of, serving_engine
-from negative import Attack, Tally, load
 from schemathesis.generation import GenerationMode
 
 from mockserver.serve.engine import Options
+from tests.conformance.negative import Attack, Tally, load
+from tests.live import compiled, engine_of, serving_engine
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 SAMPLE = ("oas-2.0-petstore.yaml", "oas-3.0-discriminators.yaml", "oas-3.1-petstore.yaml")

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Write
-from live import MISSION, NOON, PATIENCE, Process, Wire, get
+
+from tests.live import MISSION, NOON, PATIENCE, Process, Wire, Write, get
 
 KEY = "5b1c0a52-6a0e-4f1c-8f4c-0d2a1b1e6a11"
 ISSUED = f"{MISSION}/00000000-0000-4000-8000-000000000200"

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml12
 from hypothesis import HealthCheck, given, settings
-from schema_strategies import TREE, schemas
 
 from mockserver.fakes import Fakes, Unsatisfiable
 from mockserver.plan import Dialect
 from mockserver.schema import Schemas
+from tests.fakes.schema_strategies import TREE, schemas
 
 URI = "file:///api.yaml"
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from live import MISSION, ask
 
 from mockserver.serve.engine import Engine
 from mockserver.serve.request import Request
 from mockserver.serve.world import enter
+from tests.live import MISSION, ask
 
 KEY = "11111111-1111-4111-8111-111111111111"
 
