@@ -174,7 +174,9 @@ def naive_settle(steps: tuple[Step, ...], state: ResourceState, now: int) -> Res
         if step.after and moment == state.entered + step.after:
             entered = steps[step.next]
             changed = moment if entered.state != step.state else state.changed
-            state = ResourceState(state.scenario, step.next, 0, moment, state.created, changed, state.moves + 1)
+            state = ResourceState(
+                state.scenario, step.next, 0, moment, state.created, changed, state.moves + 1
+            )
     return state
 
 

@@ -1,0 +1,60 @@
+"""The command line as users run it: a process of its own, held to limits that keep a failure harmless."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+MEMORY = 1536 * 1024 * 1024
+PATIENCE = 120.0
+"""Seconds until a test gives up; nothing is measured by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+
+def run(
+    *arguments: str | Path, folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Ran:
+    """Run ``mockserver`` to its end. Python's warnings are errors, and tracebacks fail the test.
+
+    A server that comes to serve is told to stop there and then.
+    """
+    with tempfile.TemporaryFile("w+") as errors:  # a file takes all there is while the output is read
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "mockserver", *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            preexec_fn=_limit,
+        )
+        assert process.stdout is not None
+        try:
+            first = process.stdout.readline()
+            if " answers on http://" in first:
+                process.terminate()
+            rest, _ = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+            process.wait()
+        errors.seek(0)
+        err = errors.read()
+    assert "Traceback" not in err, err
+    return Ran(process.returncode, first + rest, err)
+
+
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
