@@ -7,9 +7,9 @@ import socket
 from pathlib import Path
 
 import pytest
-from command import run
 
 from mockserver import default
+from tests.cli.command import run
 
 TEN = """\
 resource: certificate-request

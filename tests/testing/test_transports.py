@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+
+import httpx
+import pytest
+import requests
+
+from mockserver.testing import MockServer, Namespace
+from tests.live import MISSION, Write
+from tests.testing.conftest import KEY
+
+ALLOWED = {"Authorization": "Bearer any"}
+POLL = f"http://api.example{MISSION}/{KEY}"
+
+
+@pytest.fixture
+def session(local: MockServer) -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        session.mount("http://api.example", local.adapter())
+        session.headers.update(ALLOWED)
+        yield session
+
+
+@pytest.fixture
+def fresh(local: MockServer) -> MockServer:
+    local.reset()
+    return local
+
+
+class TestAsgi:
+    def test_answers_come_without_a_socket(self, fresh: MockServer) -> None:
+        async def work() -> list[str]:
+            transport = httpx.ASGITransport(app=fresh.asgi)
+            async with httpx.AsyncClient(transport=transport, headers=ALLOWED) as client:
+                return [(await client.get(POLL)).json()["status"] for _ in range(3)]
+
+        assert asyncio.run(work()) == ["pending", "pending", "issued"]
+        assert fresh.verify(key=KEY) == 3
+
+    def test_a_namespace_by_its_url(self, fresh: MockServer) -> None:
+        api = fresh.namespace("asgi")
+
+        async def work() -> None:
+            transport = httpx.ASGITransport(app=fresh.asgi)
+            async with httpx.AsyncClient(transport=transport, base_url=api.url, headers=ALLOWED) as client:
+                await client.get(f"{MISSION}/{KEY}")
+
+        asyncio.run(work())
+        assert (api.verify(), len(fresh.calls)) == (1, 0)
+        api.drop()
+
+    def test_bodies_arrive_whole(self, fresh: MockServer) -> None:
+        async def body() -> object:
+            for part in (b"a", b"b" * 100_000, b"c"):
+                yield part
+
+        async def work() -> None:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app=fresh.asgi)) as client:
+                await client.post("http://api.example/orders", content=body())
+
+        asyncio.run(work())
+        [call] = fresh.calls
+        assert call.body.startswith(b"abbb")
+
+    def test_a_lifespan_is_taken(self, fresh: MockServer) -> None:
+        said: list[str] = []
+
+        async def work() -> None:
+            coming = iter(["lifespan.startup", "lifespan.shutdown"])
+
+            async def receive() -> dict[str, str]:
+                return {"type": next(coming)}
+
+            async def send(message: dict[str, str]) -> None:
+                said.append(message["type"])
+
+            await fresh.asgi({"type": "lifespan"}, receive, send)  # type: ignore[arg-type]
+
+        asyncio.run(work())
+        assert said == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+class TestRequests:
+    def test_answers_come_without_a_socket(self, fresh: MockServer, session: requests.Session) -> None:
+        found = session.get(POLL, params={"a": "1"})
+        assert (found.status_code, found.reason, found.ok) == (200, "OK", True)
+        assert found.json()["status"] == "pending"
+        assert found.headers["X-Mock-Decision"] == "scenario=issued; state=pending; call=1"
+        assert found.encoding == "utf-8"
+        assert found.url == f"{POLL}?a=1"
+        [call] = fresh.calls
+        assert (call.headers["host"], call.url) == ("api.example", f"{MISSION}/{KEY}?a=1")
+
+    def test_an_error_is_one(self, fresh: MockServer, session: requests.Session) -> None:
+        fresh.scenario("not-found", key=KEY)
+        with pytest.raises(requests.HTTPError, match="404 Client Error: Not Found"):
+            session.get(POLL).raise_for_status()
+
+    def test_a_head_has_no_body(self, fresh: MockServer, session: requests.Session) -> None:
+        found = session.head(POLL)
+        assert (found.status_code, found.content) == (200, b"")
+
+    @pytest.mark.parametrize(
+        ("data", "arrived"),
+        [
+            (b"\x00\xff", b"\x00\xff"),
+            ("ä", "ä".encode()),
+            ({"a": "1"}, b"a=1"),
+            (BytesIO(b"file"), b"file"),
+            (iter([b"one", b"two"]), b"onetwo"),
+        ],
+    )
+    def test_bodies(self, fresh: MockServer, session: requests.Session, data: object, arrived: bytes) -> None:
+        session.post("http://api.example/orders", data=data)  # type: ignore[arg-type]
+        assert fresh.calls[0].body == arrived
+
+    def test_a_stream_is_read_in_parts(self, fresh: MockServer, session: requests.Session) -> None:
+        with session.get(POLL, stream=True) as found:
+            parts = list(found.iter_content(16))
+        assert b"pending" in b"".join(parts)
+        assert len(parts) > 1
+
+
+DOCUMENT = """
+    openapi: 3.0.3
+    info: {title: wire, version: "1"}
+    paths:
+      /wire/{id}:
+        get:
+          parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+          responses:
+            "200":
+              description: ok
+              headers: {Set-Cookie: {schema: {type: string, enum: [a=1]}}}
+              content: {text/plain: {schema: {type: string, enum: [hello]}}}
+    """
+SCENARIOS = """
+    resource: wire
+    key: path.id
+    operations: {read: "GET /wire/{id}"}
+    states: {fine: {status: 200}, late: {status: 200, delay: 1h}}
+    scenarios:
+      fine: [fine]
+      late: [late]
+      broken: [{state: fine, fault: reset}]
+    """
+
+
+@pytest.fixture
+def wire(write: Write, own_cache: None) -> Iterator[MockServer]:
+    scenarios = write("scenarios/wire.yaml", SCENARIOS)
+    with MockServer(write("api.yaml", DOCUMENT), scenarios=scenarios, clock="2026-01-01T00:00:00Z") as server:
+        yield server
+
+
+def client(server: MockServer) -> requests.Session:
+    session = requests.Session()
+    session.mount("http://wire", server.adapter())
+    return session
+
+
+def test_cookies_are_kept(wire: MockServer) -> None:
+    session = client(wire)
+    session.get("http://wire/wire/1")
+    session.get("http://wire/wire/1")
+    assert wire.calls[1].headers["cookie"] == "a=1"
+
+
+def test_a_delay_beyond_the_timeout_is_one(wire: MockServer) -> None:
+    wire.scenario("late")
+    with pytest.raises(requests.ReadTimeout):
+        client(wire).get("http://wire/wire/1", timeout=(1, 0.001))
+
+
+def test_a_delay_is_over_when_the_clock_says_so(wire: MockServer) -> None:
+    wire.scenario("late")
+    with ThreadPoolExecutor() as pool:
+        coming = pool.submit(client(wire).get, "http://wire/wire/1", timeout=20)
+        while not wire.calls:
+            pass
+        wire.clock.advance("1h")
+        assert coming.result(20).text == "hello"
+
+
+def test_a_fault_of_the_wire_is_no_answer(wire: MockServer) -> None:
+    wire.scenario("broken")
+    with pytest.raises(requests.ConnectionError, match="reset"):
+        client(wire).get("http://wire/wire/1")
+
+
+def test_a_server_that_was_stopped_answers_nobody(write: Write, own_cache: None) -> None:
+    with MockServer() as server:
+        adapter = server.adapter()
+    session = requests.Session()
+    session.mount("http://gone", adapter)
+    with pytest.raises(Exception, match="the mock server was stopped"):
+        session.get("http://gone/")
+
+
+def test_httpx_clients_need_no_more_than_the_url(fresh: MockServer) -> None:
+    api: Namespace = fresh.namespace("client")
+    with api.client(headers=ALLOWED, timeout=20) as found:
+        assert found.get(f"{MISSION}/{KEY}").json()["status"] == "pending"
+    api.drop()
