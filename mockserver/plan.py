@@ -120,6 +120,15 @@ SecurityRequirement = dict[str, tuple[str, ...]]
 """Scheme name → scopes; all of them together satisfy the requirement."""
 
 
+class Callback(Struct, frozen=True):
+    """A request that the document says is sent to a client: an operation under ``callbacks``."""
+
+    url: str
+    """A runtime expression or template of them (OpenAPI 3.0.4 section 4.8.18)."""
+    method: str
+    body: RequestBody | None = None
+
+
 class Operation(Struct, frozen=True):
     """A method on a path template, from the document."""
 
@@ -136,6 +145,8 @@ class Operation(Struct, frozen=True):
     """Alternatives; empty means no credentials are asked for."""
     pointer: str = ""
     summary: str = ""
+    callbacks: dict[str, Callback] = field(default_factory=dict)
+    """By name; of several requests under one name, the first."""
 
 
 class Document(Struct, frozen=True):
@@ -326,13 +337,12 @@ class Certify(Struct, frozen=True):
     common_name: Lookup | None = None
 
 
-class Callback(Struct, frozen=True):
-    """A request that the document says is sent to a client: an operation under ``callbacks``."""
+class Signature(Struct, frozen=True):
+    """How a notice is signed: HMAC of its body, as ``ALGORITHM=HEXADECIMAL`` in a header."""
 
-    url: str
-    """A runtime expression or template of them (OpenAPI 3.0.4 section 4.8.18)."""
-    method: str
-    body: RequestBody | None = None
+    secret: str
+    header: str = "X-Signature-256"
+    algorithm: str = "sha256"
 
 
 class Notice(Struct, frozen=True):
@@ -340,22 +350,21 @@ class Notice(Struct, frozen=True):
 
     states: tuple[str, ...]
     url: str
-    """A template, or a runtime expression where ``expression``."""
-    expression: bool = False
+    """A template, or a runtime expression where ``is_expression``."""
+    is_expression: bool = False
     method: str = "POST"
     headers: dict[str, str] = field(default_factory=dict)
     body: JSON = None
-    has_body: bool = True
-    content: MediaType | None = None
-    """What the callback documents; None: the body stands as it is written."""
+    has_body: bool = False
+    media_type: str = "application/json"
+    schema: SchemaRef | None = None
+    """What the callback documents of the body; None: it stands as it is written."""
     partial: bool = False
     delay: int = 0
     retries: int = 3
     backoff: int = 1000
     """Milliseconds before the first retry; each further one waits twice as long."""
-    secret: str = ""
-    signature: str = "X-Signature-256"
-    algorithm: str = "sha256"
+    sign: Signature | None = None
     where: str = ""
 
 

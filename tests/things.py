@@ -101,12 +101,12 @@ components:
 """
 
 
-def things_plan(folder: Path, scenarios: str, *, seed: str = "0") -> Plan:
+def things_plan(folder: Path, scenarios: str, *, seed: str = "0", document: str = DOCUMENT) -> Plan:
     """The Plan of the document and one scenario file. Raises CompileError."""
-    document, file = folder / "things.yaml", folder / "life.yaml"
-    document.write_text(DOCUMENT, "utf-8")
+    path, file = folder / "things.yaml", folder / "life.yaml"
+    path.write_text(document, "utf-8")
     file.write_text(dedent(scenarios).lstrip("\n"), "utf-8")
-    return compile_plan(Inputs((document,), (file,), seed)).plan
+    return compile_plan(Inputs((path,), (file,), seed)).plan
 
 
 def things(

@@ -64,6 +64,12 @@ from mockserver.plan import Delay, Plan
     metavar="DELAY",
     help="Of every answer that has none of its own: 200ms, 100ms..2s (uniform), 200ms~0.5 (log-normal).",
 )
+@option(
+    "--allow-callbacks",
+    multiple=True,
+    metavar="HOST",
+    help="Let notices leave for this host as well as for loopback; * for any. May be repeated.",
+)
 @REMOTE_REFS
 @REF_ROOT
 @option(
@@ -88,6 +94,7 @@ def serve(
     max_body: int,
     max_resources: int,
     delay: str | None,
+    allow_callbacks: tuple[str, ...],
     allow_remote_refs: bool,
     ref_root: Path | None,
     log_level: str,
@@ -125,7 +132,10 @@ def serve(
         click.echo(str(warning), err=True)
     listener = listen(host, port)
     admin_listener = None if settings.admin_port is None else listen(host, settings.admin_port)
-    options = Options(validation, security == "on", max_body, base_path, settings.cors, _delay(delay))
+    paced = _delay(delay)
+    options = Options(
+        validation, security == "on", max_body, base_path, settings.cors, paced, allow_callbacks
+    )
     worlds = Worlds(frozen_at, ledger=Ledger(settings.journal, settings.journal_bytes))
     engine = Engine(compiled.plan, store=MemoryStore(max_resources), worlds=worlds, options=options)
     engine.control = Health(engine).answer

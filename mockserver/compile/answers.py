@@ -386,6 +386,16 @@ def _concrete(media_type: str) -> str:
     )
 
 
+def is_unsendable(name: str, value: str) -> bool:
+    """Whether a header of that name and value cannot be sent, or belongs to the framing."""
+    return not (
+        _TOKEN.match(name)
+        and name.lower() not in _FRAMING
+        and _latin(value)
+        and not any(mark in value for mark in "\r\n\x00")
+    )
+
+
 def _latin(text: str) -> bool:
     try:
         text.encode("latin-1")

@@ -15,6 +15,7 @@ from mockserver.compile.references import ROOT
 from mockserver.compile.source import quoted
 from mockserver.plan import (
     JSON,
+    Callback,
     Encoding,
     Example,
     Header,
@@ -70,6 +71,20 @@ class OperationReader:
             ),
             pointer=node["x-ref"],
             summary=str(node.get("summary", "")),
+            callbacks={
+                name: self._callback(*requests[0])
+                for name, requests in (node.get("callbacks") or {}).items()
+                if requests
+            },
+        )
+
+    def _callback(self, expression: str, method: str, node: dict[str, Any]) -> Callback:
+        body = node.get("requestBody")
+        return Callback(expression, method, self._request_body(body) if body else None)
+
+    def _request_body(self, node: dict[str, Any]) -> RequestBody:
+        return RequestBody(
+            bool(node.get("required", False)), tuple(self._content(node.get("content") or {}))
         )
 
     def _parameters(self, nodes: Iterable[dict[str, Any]]) -> Iterable[Parameter]:
@@ -142,9 +157,7 @@ class OperationReader:
             node = model.request_body
             if not node:
                 return None
-            return RequestBody(
-                bool(node.get("required", False)), tuple(self._content(node.get("content") or {}))
-            )
+            return self._request_body(node)
         whole = [each for each in model.parameters if each.get("in") == "body"]
         if whole:
             types = model.consumes or ["application/json"]

@@ -19,6 +19,7 @@ from mockserver.plan import JSON
 from mockserver.schema import Schemas
 from mockserver.serve.context import Makers, Subject
 from mockserver.serve.lifecycle import Lifecycle
+from mockserver.serve.notify import Made
 from mockserver.serve.render import kept_answers
 from mockserver.serve.request import Request
 from mockserver.serve.service import Service
@@ -39,6 +40,22 @@ def rehearse(drafts: Sequence[Draft], services: Sequence[Service], seed: str, re
         origins = Origins(draft, service, makers)
         for (state, alias), node in draft.nodes.items():
             _Rehearsal(draft, lifecycle, draft.bound[alias], origins, report).answer(state, alias, node)
+        for notice, node in zip(draft.resource.notices, draft.notices, strict=False):
+            _notice(Made(notice, lifecycle, makers), notice.states, node, lifecycle, origins, report)
+
+
+def _notice(
+    made: Made, states: Sequence[str], node: Node, lifecycle: Lifecycle, origins: Origins, report: Report
+) -> None:
+    """Make a notice for each of its states and origins; the first that goes wrong is told."""
+    for state in states:
+        for key, birth in origins.samples or [("sample", None)]:
+            subject = Subject("default", lifecycle.name, key, state, "", 0, _TIME, _TIME, _TIME, birth=birth)
+            try:
+                made.request(subject)
+            except MockServerError as error:
+                report.error("S703", node, f"it cannot be sent: {error}", "mend its url, headers or body.")
+                return
 
 
 class _Rehearsal:

@@ -15,6 +15,7 @@ from mockserver.compile.document import Loaded
 from mockserver.compile.fields import properties
 from mockserver.compile.limits import read_flaky, read_limits, read_state_name
 from mockserver.compile.nodes import Node, Report, compose
+from mockserver.compile.notices import read_notices
 from mockserver.compile.roles import OperationsReader, has_parameter, key_schemas
 from mockserver.compile.selection import lookup, read_rules, suggest
 from mockserver.compile.source import Source
@@ -45,6 +46,8 @@ class Draft:
     defaults: Mapping[str, Node]
     document: str = ""
     """The document that the file says it is for."""
+    notices: tuple[Node, ...] = ()
+    """The node of each notice."""
 
 
 def read_scenario_file(
@@ -137,10 +140,15 @@ class _Reader:
             certify=self._certify(),
             limits=read_limits(self.members["limit"], states, self.report) if "limit" in self.members else (),
             flaky=read_flaky(flaky, states, self.report) if flaky is not None else None,
+            notices=read_notices(self.members["notify"], states, bound, self.report)
+            if "notify" in self.members
+            else (),
         )
         named = self.members.get("document")
         document = str(named.value) if named is not None else ""
-        return Draft(resource, bound, nodes, dict(self._mapping("defaults")), document)
+        notify = self.members.get("notify")
+        listed = () if notify is None else notify.value if isinstance(notify.value, list) else [notify]
+        return Draft(resource, bound, nodes, dict(self._mapping("defaults")), document, tuple(listed))
 
     def _name(self) -> str:
         node = self.members.get("resource")
@@ -166,7 +174,7 @@ class _Reader:
         names = {each.document.name for each in bound.values()}
         if len(names) > 1:
             self.report.error(
-                "S208",
+                "S106",
                 self.members["operations"],
                 f"the operations are of several documents: {', '.join(sorted(names))}",
                 "say which by `document: NAME`, or write a file for each.",

@@ -101,7 +101,25 @@ class _Reader:
         if "requestBody" in node:
             body, at = self.object(f"{ref}/requestBody")
             node["requestBody"] = self.shape(at, body)
+        if isinstance(node.get("callbacks"), dict):
+            node["callbacks"] = {
+                name: list(self._callback(at, each)) for name, each, at in self.children(ref, "callbacks")
+            }
         return node
+
+    def _callback(self, ref: SchemaRef, node: dict[str, JSON]) -> Iterator[tuple[str, str, dict[str, JSON]]]:
+        """The requests of one Callback Object: URL expression, method and operation, bodies shaped."""
+        for expression in node:
+            if expression.startswith("x-"):
+                continue
+            item, at = self.object(f"{ref}/{quoted(expression)}")
+            for method in METHODS:
+                if isinstance(item.get(method), dict):
+                    operation = dict(item[method])
+                    if "requestBody" in operation:
+                        body, where = self.object(f"{at}/{method}/requestBody")
+                        operation["requestBody"] = self.shape(where, body)
+                    yield expression, method.upper(), operation
 
     def path_parameters(self, path: str, *, swagger: bool = False) -> list[dict[str, JSON]]:
         _, at = self.path(path)

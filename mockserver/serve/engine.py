@@ -23,6 +23,8 @@ from mockserver.serve.cors import Cors
 from mockserver.serve.guard import Guard, guard_of
 from mockserver.serve.lifecycle import Lifecycle
 from mockserver.serve.lives import Call, Lives, Objection
+from mockserver.serve.notify import Notifier
+from mockserver.serve.outgoing import Gate
 from mockserver.serve.prefer import NONE, Preference, parse_prefer
 from mockserver.serve.render import Renderer, kept_answers
 from mockserver.serve.request import Request
@@ -50,6 +52,8 @@ class Options:
     """Origins whose pages may call the mocked operations."""
     delay: Delay | None = None
     """Of every answer of an operation that has none of its own."""
+    callbacks: tuple[str, ...] = ()
+    """Hosts beside loopback that notices may be sent to."""
 
 
 class Engine:
@@ -88,7 +92,8 @@ class Engine:
                 if route.operation.id in aliases:
                     route.lifecycle, route.alias = lifecycle, aliases[route.operation.id]
                     route.guard = guard_of(resource, route.alias, lifecycle.key, plan.seed)
-        self._lives = Lives(store, makers)
+        self.notifier = Notifier(store, makers, Gate(self.options.callbacks))
+        self._lives = Lives(store, makers, self.notifier)
         self._has_admin_paths = any(
             base + operation.path for document in plan.documents for base in document.base_paths
             for operation in document.operations if (base + operation.path).startswith(ADMIN)
@@ -289,13 +294,17 @@ class Engine:
                 route.tally = tallies.get(route.operation.id, route.tally)
         self.plan, self.services, self.lifecycles = other.plan, other.services, other.lifecycles
         self._has_admin_paths, self._makers = other._has_admin_paths, other._makers
-        self._lives = Lives(self.store, self._makers)
+        before = self.notifier
+        self.notifier = Notifier(self.store, self._makers, Gate(self.options.callbacks))
+        self.notifier.take_over(before)
+        self._lives = Lives(self.store, self._makers, self.notifier)
         self.worlds.dropped = self.reset
 
     def reset(self, namespace: str) -> None:
         """Forget every resource of a namespace; its tokens begin anew."""
         self.store.reset(namespace)
         self._makers.restart(namespace)
+        self.notifier.reset(namespace)
         for lifecycle in self.lifecycles.values():
             lifecycle.selection.assigned.pop(namespace, None)
 

@@ -16,6 +16,7 @@ from mockserver.serve.context import Context, Makers, Subject
 from mockserver.serve.creation import Creation
 from mockserver.serve.lifecycle import Lifecycle
 from mockserver.serve.listing import Listing
+from mockserver.serve.notify import Notifier
 from mockserver.serve.request import Request
 from mockserver.serve.service import Route
 from mockserver.serve.templates import compile_template
@@ -56,8 +57,9 @@ class Call(NamedTuple):
 class Lives:
     """Answers for the resources of an engine."""
 
-    def __init__(self, store: MemoryStore, makers: Makers) -> None:
+    def __init__(self, store: MemoryStore, makers: Makers, notifier: Notifier) -> None:
         self._store = store
+        self._notifier = notifier
         self._makers = makers
         self._creations: dict[str, Creation] = {}
         self._listings: dict[tuple[str, str], Listing] = {}
@@ -231,7 +233,11 @@ class Lives:
             self._store.births.name(call.world.name, lifecycle.name, key, names)
 
     def _entered(self, call: Call, key: str, decision: Decision, *, is_new: bool) -> None:
-        """Where others are told that a state was entered."""
+        """Let those who wait for it know of the states that were entered."""
+        if call.lifecycle.resource.notices:
+            state = decision.state
+            born = [(0, state.created)] if is_new else []
+            self._notifier.entered(call.lifecycle, call.world, key, state, (*born, *decision.entered))
 
     def _creation(self, lifecycle: Lifecycle) -> Creation:
         known = self._creations.get(lifecycle.name)

@@ -1,0 +1,262 @@
+"""Notices: requests that are sent when a resource enters a state. They never keep an answer waiting.
+
+A state that is entered by the clock is noticed at its time, by a watch on each
+resource that has such a step before it, and not only when somebody asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from mockserver.errors import MockServerError
+from mockserver.plan import Notice
+from mockserver.scenario import ResourceState, settle
+from mockserver.serve.context import Context, Makers, Subject
+from mockserver.serve.expressions import evaluate
+from mockserver.serve.lifecycle import Lifecycle
+from mockserver.serve.outgoing import Gate, Outgoing, Refused
+from mockserver.serve.render import RenderError, merge
+from mockserver.serve.templates import Template, compile_template, is_template
+from mockserver.serve.world import World
+from mockserver.store.memory import MemoryStore
+
+MOST_KEPT = 1000
+"""Outcomes that a namespace keeps."""
+MOST_UNDER_WAY = 1000
+MOST_WATCHED = 10_000
+_AT_ONCE = 16
+_LOG = logging.getLogger("mockserver.notices")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one notice. Times are milliseconds of the namespace's clock."""
+
+    namespace: str
+    resource: str
+    key: str
+    state: str
+    when: int
+    method: str
+    url: str
+    headers: Sequence[tuple[str, str]] = ()
+    body: bytes = b""
+    attempts: list[str] = field(default_factory=list)
+    """What each attempt came to: a status, or why there was none."""
+    done: bool = False
+    delivered: bool = False
+
+
+class Notifier:
+    """Sends the notices of an engine. ``outcomes`` tells what became of them, newest last."""
+
+    def __init__(self, store: MemoryStore, makers: Makers, gate: Gate) -> None:
+        self._store = store
+        self._makers = makers
+        self._gate = gate
+        self._outcomes: dict[str, deque[Outcome]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._watched: dict[tuple[str, str, str], asyncio.Task[None]] = {}
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    def outcomes(self, namespace: str) -> list[Outcome]:
+        return list(self._outcomes.get(namespace, ()))
+
+    def reset(self, namespace: str) -> None:
+        """Forget what became of notices; those under way go on."""
+        self._outcomes.pop(namespace, None)
+
+    def take_over(self, other: Notifier) -> None:
+        """Go on for the one that served the Plan before: its outcomes stay, its watches end."""
+        self._outcomes = other._outcomes
+        for task in list(other._watched.values()):
+            task.cancel()
+
+    def entered(
+        self,
+        lifecycle: Lifecycle,
+        world: World,
+        key: str,
+        state: ResourceState,
+        trail: Sequence[tuple[int, int]],
+    ) -> None:
+        """Send what is due for the steps that were entered, and watch for those that time enters."""
+        steps = lifecycle.timeline(state.scenario)
+        for index, moment in trail:
+            name = steps[index].state
+            for notice in lifecycle.resource.notices:
+                if name in notice.states:
+                    self._send(notice, lifecycle, world, key, name, state, moment)
+        if steps[state.step].after:
+            self._watch(lifecycle, world, key)
+
+    async def settled(self) -> None:
+        """Return when nothing is under way. Watches go on."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _send(
+        self, notice: Notice, lifecycle: Lifecycle, world: World, key: str, name: str,
+        state: ResourceState, moment: int,
+    ) -> None:  # fmt: skip
+        birth = self._store.births.get(world.name, lifecycle.name, key)
+        subject = Subject(
+            world.name, lifecycle.name, key, name, state.scenario, 0, state.created, moment, moment,
+            birth=birth, moves=state.moves,
+        )  # fmt: skip
+        kept = self._outcomes.setdefault(world.name, deque(maxlen=MOST_KEPT))
+        outcome = Outcome(world.name, lifecycle.name, key, name, moment, notice.method, notice.url)
+        try:
+            request = Made(notice, lifecycle, self._makers).request(subject)
+        except MockServerError as error:
+            outcome.attempts.append(str(error))
+            outcome.done = True
+            kept.append(outcome)
+            _LOG.warning("%s %s entered %s: no notice could be made: %s", lifecycle.name, key, name, error)
+            return
+        if request is None:
+            return  # the client gave no address
+        outcome.url, outcome.headers, outcome.body = request.url, request.headers, request.body
+        kept.append(outcome)
+        if len(self._tasks) >= MOST_UNDER_WAY:
+            outcome.attempts.append(f"not sent: {MOST_UNDER_WAY} notices are under way already")
+            outcome.done = True
+            _LOG.warning("%s %s: %s", request.method, request.url, outcome.attempts[-1])
+            return
+        self._start(self._deliver(notice, request, outcome, world))
+
+    def _start(self, work: Any) -> None:
+        try:
+            task = asyncio.get_running_loop().create_task(work)
+        except RuntimeError:  # the engine is asked without a loop: nothing can be sent
+            work.close()
+            return
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, notice: Notice, request: Outgoing, outcome: Outcome, world: World) -> None:
+        """Try until it is taken, refused for good, or there were enough attempts."""
+        wait = notice.delay
+        for attempt in range(notice.retries + 1):
+            if wait:
+                await world.clock.sleep(wait)
+            wait = notice.backoff * 2**attempt
+            try:
+                async with self._turns:
+                    status = await self._gate.send(request)
+            except Refused as error:
+                outcome.attempts.append(str(error))
+                break
+            except (OSError, ValueError) as error:  # TimeoutError is an OSError
+                outcome.attempts.append(str(error) or type(error).__name__)
+                continue
+            outcome.attempts.append(str(status))
+            outcome.delivered = 200 <= status < 300
+            if outcome.delivered or not (status >= 500 or status in (408, 429)):
+                break
+        outcome.done = True
+        level = logging.INFO if outcome.delivered else logging.WARNING
+        told = "; ".join(outcome.attempts)
+        _LOG.log(
+            level, "%s %s for %s %s: %s", request.method, request.url, outcome.resource, outcome.key, told
+        )
+
+    def _watch(self, lifecycle: Lifecycle, world: World, key: str) -> None:
+        """Have somebody look when the time of the resource's step is over."""
+        place = world.name, lifecycle.name, key
+        if place in self._watched or len(self._watched) >= MOST_WATCHED:
+            return
+        try:
+            task = asyncio.get_running_loop().create_task(self._watching(lifecycle, world, key))
+        except RuntimeError:
+            return
+        self._watched[place] = task
+        task.add_done_callback(lambda _: self._watched.pop(place, None))
+
+    async def _watching(self, lifecycle: Lifecycle, world: World, key: str) -> None:
+        while True:
+            known = self._store.peek(world.name, lifecycle.name, key)
+            steps = lifecycle.steps(known.scenario) if known is not None else None
+            if known is None or steps is None or known.step >= len(steps) or not steps[known.step].after:
+                return
+            due = known.entered + steps[known.step].after
+            if (left := due - world.clock.now()) > 0:
+                await world.clock.sleep(left)
+                continue
+            trail: list[tuple[int, int]] = []
+            dice = lifecycle.dice(world.name, key)
+            state = settle(steps, known, world.clock.now(), dice, trail)
+            self._store.put(world.name, lifecycle.name, key, state)
+            self.entered(lifecycle, world, key, state, trail)
+
+
+class Made:
+    """One notice as a request."""
+
+    def __init__(self, notice: Notice, lifecycle: Lifecycle, makers: Makers) -> None:
+        self._notice = notice
+        self._lifecycle = lifecycle
+        self._makers = makers
+
+    def request(self, subject: Subject) -> Outgoing | None:
+        """The request; None where there is no address to send it to. Raises MockServerError."""
+        notice = self._notice
+        context = Context(subject, self._makers)
+        url = self._url(context, subject)
+        if url is None:
+            return None
+        body = msgspec.json.encode(self.body(context, subject)) if notice.has_body else b""
+        fields = [("user-agent", "mockserver")]
+        if notice.has_body:
+            fields.append(("content-type", notice.media_type))
+        fields += [(name.lower(), str(_made(value, context))) for name, value in notice.headers.items()]
+        if notice.sign is not None:
+            sign = notice.sign
+            digest = hmac.new(sign.secret.encode(), body, sign.algorithm).hexdigest()
+            fields.append((sign.header.lower(), f"{sign.algorithm}={digest}"))
+        return Outgoing(notice.method, url, tuple(fields), body)
+
+    def body(self, context: Mapping[str, Any], subject: Subject) -> Any:
+        """The body, laid over a fake of what the callback documents. Raises RenderError for a breach."""
+        notice = self._notice
+        value = _made(notice.body, context)
+        if notice.schema is None:
+            return value
+        service = self._lifecycle.service
+        if notice.partial:
+            key = f"{subject.namespace}/{subject.resource}/{subject.key}/{subject.state}"
+            fake = service.fakes.value(notice.schema, key=key, direction="request", now_ms=subject.now)
+            value = merge(fake, value)
+        broken = service.schemas.validator(notice.schema, "request").violations(value)
+        if broken:
+            first = broken[0]
+            raise RenderError(
+                f"{notice.where}: the notice breaks the callback's document at {first.pointer or '/'}: "
+                f"{first.message}"
+            )
+        return value
+
+    def _url(self, context: Mapping[str, Any], subject: Subject) -> str | None:
+        if self._notice.is_expression:
+            request = msgspec.json.decode(subject.birth.request) if subject.birth is not None else {}
+            return evaluate(self._notice.url, request)
+        url = _made(self._notice.url, context)
+        return str(url) if url else None
+
+
+def _made(value: Any, context: Mapping[str, Any]) -> Any:
+    """``value`` with its templates rendered."""
+    if is_template(value):
+        template: Template = compile_template(value)
+        return template(context)
+    if isinstance(value, dict):
+        return {key: _made(each, context) for key, each in value.items()}
+    return [_made(each, context) for each in value] if isinstance(value, list) else value

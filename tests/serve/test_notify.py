@@ -1,0 +1,351 @@
+"""Notices on entering a state, received over real sockets; time is the namespace's clock."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from queue import Queue
+from typing import Any, NamedTuple
+
+import pytest
+
+from mockserver.errors import CompileError
+from mockserver.serve.engine import Engine, Options
+from mockserver.serve.expressions import evaluate, is_expression
+from tests.live import PATIENCE, Live, Wire, engine_of, serving_engine
+from tests.things import DOCUMENT, things_plan
+
+CALLBACKS = """
+      callbacks:
+        finished:
+          '{$request.body#/name}?from={$method}':
+            put:
+              requestBody:
+                content:
+                  application/json:
+                    schema:
+                      type: object
+                      properties: {event: {enum: [done, lost]}, id: {type: string, format: uuid}}
+                      required: [event, id]
+                      additionalProperties: false
+              responses: {'204': {description: thanks}}
+        odd:
+          '{$response.body#/id}':
+            post:
+              responses: {'204': {description: thanks}}
+"""
+FILE = """
+resource: thing
+key: path.id
+operations: {make: {operation: make, creates: body.id}, look: look, act: act}
+unknown: 404
+states:
+  new: {make: {}, look: &look {body: {state: "{{ resource.state }}"}}, act: &act {body: {state: x}}}
+  late: {look: *look, act: *act}
+  done: {look: *look, act: *act}
+scenarios:
+  usual: [{state: new, until: {after: 10s}, on: {act: done}}, {state: late, until: {after: 10s}}, done]
+notify:
+"""
+
+
+class Received(NamedTuple):
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Receiver:
+    """A client's own server: what came, and what it answers."""
+
+    def __init__(self) -> None:
+        self.received: Queue[Received] = Queue()
+        self.answers: list[int] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def handle_one(self) -> None:
+                length = int(self.headers.get("content-length", 0))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                status = receiver.answers.pop(0) if receiver.answers else 204
+                receiver.received.put(Received(self.command, self.path, headers, self.rfile.read(length)))
+                self.send_response(status)
+                if status == 302:
+                    self.send_header("Location", "/elsewhere")
+                self.end_headers()
+
+            do_POST = do_PUT = handle_one  # noqa: N815 - the names that http.server asks for
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+
+    def next(self) -> Received:
+        return self.received.get(timeout=PATIENCE)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    found = Receiver()
+    thread = threading.Thread(target=found.server.serve_forever, args=(0.01,))
+    thread.start()
+    yield found
+    found.server.shutdown()
+    thread.join()
+    found.server.server_close()
+
+
+@contextmanager
+def noticing(
+    folder: Path, notify: str, options: Options | None = None
+) -> Iterator[tuple[Engine, Live, Callable[..., int]]]:
+    document = DOCUMENT.replace("      operationId: make\n", "      operationId: make" + CALLBACKS)
+    plan = things_plan(folder, FILE + notify, document=document)
+    engine = engine_of(plan, options=options)
+    with serving_engine(engine) as live, Wire(live.port) as wire:
+
+        def call(method: str, target: str, body: Any = None) -> int:
+            content = json.dumps(body).encode() if body is not None else b""
+            lines = [f"{method} {target} HTTP/1.1", "Host: localhost", f"Content-Length: {len(content)}"]
+            lines += ["Content-Type: application/json"] if content else []
+            wire.send("\r\n".join([*lines, "", ""]).encode() + content)
+            return wire.reply().status
+
+        yield engine, live, call
+
+
+def advance(live: Live, milliseconds: int) -> None:
+    live.run(lambda: live.server.worlds.default.clock.advance(milliseconds))
+
+
+def outcomes(engine: Engine, live: Live, *, done: bool = True) -> list[Any]:
+    """What became of notices, once all of them have come to an end."""
+    while True:
+        found = live.run(lambda: list(engine.notifier.outcomes("default")))
+        if not done or all(each.done for each in found):
+            return found
+
+
+def test_a_template_says_where_to(tmp_path: Path, receiver: Receiver) -> None:
+    notify = """
+  - on: [new, done]
+    url: "{{ resource.created_by.body.name }}"
+    headers: {X-State: "{{ resource.state }}"}
+    body: {state: "{{ resource.state }}", at: "{{ resource.changed_at }}", key: "{{ resource.key }}"}
+"""
+    with noticing(tmp_path, notify) as (engine, live, call):
+        assert call("POST", "/things", {"name": receiver.url}) == 201
+        born = receiver.next()
+        assert (born.method, born.path) == ("POST", "/hook")
+        assert born.json() == {"state": "new", "at": "2026-01-01T00:00:00.000Z", "key": "1"}
+        assert born.headers["x-state"] == "new"
+        assert born.headers["content-type"] == "application/json"
+        advance(live, 3000)
+        call("POST", "/things/1", {})
+        assert receiver.next().json() == {"state": "done", "at": "2026-01-01T00:00:03.000Z", "key": "1"}
+        told = outcomes(engine, live)
+        assert [(each.state, each.attempts, each.delivered) for each in told] == [
+            ("new", ["204"], True),
+            ("done", ["204"], True),
+        ]
+
+
+def test_the_documents_callback(tmp_path: Path, receiver: Receiver) -> None:
+    with noticing(tmp_path, "  {on: done, callback: make.finished, body: {event: done}}") as (_, _, call):
+        call("POST", "/things", {"name": receiver.url})
+        call("POST", "/things/1", {})
+        told = receiver.next()
+    assert (told.method, told.path) == ("PUT", "/hook?from=POST")
+    assert told.json()["event"] == "done"
+    assert len(told.json()["id"]) == 36, "what the file leaves out is generated"
+
+
+def test_time_enters_states_whether_or_not_anybody_asks(tmp_path: Path, receiver: Receiver) -> None:
+    notify = f'  {{on: [late, done], url: "{receiver.url}", body: {{at: "{{{{ resource.changed_at }}}}"}}}}'
+    with noticing(tmp_path, notify) as (_, live, call):
+        call("POST", "/things", {})
+        advance(live, 10_000)
+        assert receiver.next().json() == {"at": "2026-01-01T00:00:10.000Z"}
+        advance(live, 10_000)
+        assert receiver.next().json() == {"at": "2026-01-01T00:00:20.000Z"}
+        call("POST", "/things", {})
+        advance(live, 3_600_000)
+        jumped = [receiver.next().json()["at"] for _ in range(2)]
+    assert sorted(jumped) == ["2026-01-01T00:00:30.000Z", "2026-01-01T00:00:40.000Z"]
+
+
+def test_signed(tmp_path: Path, receiver: Receiver) -> None:
+    sign = "{secret: s3cret, header: X-Hub-Signature-256}"
+    notify = f'  {{on: new, url: "{receiver.url}", body: {{a: 1}}, sign: {sign}}}'
+    with noticing(tmp_path, notify) as (_, _, call):
+        call("POST", "/things", {})
+        told = receiver.next()
+    digest = hmac.new(b"s3cret", told.body, hashlib.sha256).hexdigest()
+    assert told.headers["x-hub-signature-256"] == f"sha256={digest}"
+
+
+def test_tried_again_with_back_off(tmp_path: Path, receiver: Receiver) -> None:
+    receiver.answers = [500, 429, 200]
+    notify = f'  {{on: new, url: "{receiver.url}", delay: 1s, retries: 3, backoff: 2s}}'
+    with noticing(tmp_path, notify) as (engine, live, call):
+        call("POST", "/things", {})
+        for wait, tries in ((1000, 1), (2000, 2), (4000, 3)):
+            advance(live, wait - 1)
+            assert receiver.received.empty()
+            advance(live, 1)
+            receiver.next()
+            while len(outcomes(engine, live, done=False)[0].attempts) < tries:
+                pass
+        [outcome] = outcomes(engine, live)
+    assert outcome.attempts == ["500", "429", "200"]
+    assert outcome.delivered
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(404, ["404"]), (302, ["302"]), (503, ["503", "503"])])
+def test_given_up(tmp_path: Path, receiver: Receiver, status: int, attempts: list[str]) -> None:
+    receiver.answers = [status] * 5
+    notify = f'  {{on: new, url: "{receiver.url}", retries: 1, backoff: 0ms}}'
+    with noticing(tmp_path, notify) as (engine, live, call):
+        call("POST", "/things", {})
+        [outcome] = outcomes(engine, live)
+    assert (outcome.attempts, outcome.delivered) == (attempts, False)
+    assert receiver.received.qsize() == len(attempts), "no redirect is followed"
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://192.0.2.1/hook", "is not this machine"),
+        ("http://0.0.0.0:1/hook", "is not this machine"),
+        ("http://[::ffff:192.0.2.1]/hook", "is not this machine"),
+        ("http://169.254.169.254/latest", "--allow-callbacks 169.254.169.254"),
+        ("ftp://127.0.0.1/", "no URL of http"),
+        ("file:///etc/passwd", "no URL of http"),
+        ("http://user:secret@127.0.0.1/", "no URL of http"),
+        ("http://127.0.0.1:99999/", "no URL of http"),
+        ("http://127.0.0.1/a b", "a blank"),
+        ("nonsense", "no URL of http"),
+    ],
+)
+def test_what_must_not_leave(tmp_path: Path, url: str, told: str) -> None:
+    notify = '  {on: new, url: "{{ resource.created_by.body.name }}", retries: 5}'
+    with noticing(tmp_path, notify) as (engine, live, call):
+        assert call("POST", "/things", {"name": url}) == 201
+        [outcome] = outcomes(engine, live)
+    assert len(outcome.attempts) == 1, "trying again changes nothing"
+    assert told in outcome.attempts[0]
+    assert not outcome.delivered
+
+
+def test_allowed_by_name(tmp_path: Path, receiver: Receiver) -> None:
+    url = receiver.url.replace("127.0.0.1", "localhost")
+    with noticing(tmp_path, f'  {{on: new, url: "{url}"}}', Options(callbacks=("localhost",))) as (
+        _,
+        _,
+        call,
+    ):
+        call("POST", "/things", {})
+        assert receiver.next().headers["host"].startswith("localhost:")
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    with noticing(tmp_path, '  {on: new, url: "http://127.0.0.1:9/", retries: 2, backoff: 0ms}') as (
+        engine,
+        live,
+        call,
+    ):
+        call("POST", "/things", {})
+        [outcome] = outcomes(engine, live)
+    assert len(outcome.attempts) == 3
+
+
+def test_who_gave_no_address_gets_no_notice(tmp_path: Path) -> None:
+    notify = """
+  - {on: new, url: "{{ resource.created_by.body.name }}"}
+  - {on: new, callback: make.finished}
+"""
+    with noticing(tmp_path, notify) as (engine, live, call):
+        assert call("POST", "/things", {}) == 201
+        assert outcomes(engine, live) == []
+
+
+REQUEST = {
+    "url": "/things?q=1",
+    "method": "POST",
+    "path": {"id": "7"},
+    "query": {"q": "1"},
+    "headers": {"x-hook": "http://h/"},
+    "body": {"hooks": [{"a/b": "http://b/"}], "n": 5},
+}
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("$url", "/things?q=1"),
+        ("$method", "POST"),
+        ("$request.path.id", "7"),
+        ("$request.query.q", "1"),
+        ("$request.header.X-Hook", "http://h/"),
+        ("$request.body#/hooks/0/a~1b", "http://b/"),
+        ("$request.body#/n", "5"),
+        ("$request.body#/hooks", None),
+        ("$request.body#/hooks/9", None),
+        ("$request.query.none", None),
+        ("http://x/{$request.path.id}/{$method}", "http://x/7/POST"),
+        ("http://x/{$request.query.none}", None),
+        ("http://x/", "http://x/"),
+    ],
+)
+def test_expressions(expression: str, value: str | None) -> None:
+    assert is_expression(expression)
+    assert evaluate(expression, REQUEST) == value
+
+
+@pytest.mark.parametrize(
+    "expression", ["$response.body#/x", "$statusCode", "http://{$response.header.x}", "$x"]
+)
+def test_what_a_creating_request_has_not(expression: str) -> None:
+    assert not is_expression(expression)
+
+
+@pytest.mark.parametrize(
+    ("notify", "code"),
+    [
+        ("  {on: new}", "S701"),
+        ('  {on: new, url: "http://127.0.0.1/", callback: make.finished}', "S701"),
+        ('  {on: nowhere, url: "http://127.0.0.1/"}', "S203"),
+        ("  {on: new, callback: make.other}", "S702"),
+        ("  {on: new, callback: make.odd}", "S702"),
+        ("  {on: new, callback: make.finished, method: POST}", "S701"),
+        ("  {on: new, callback: make.finished, body: {event: born}}", "S703"),
+        ("  {on: new, callback: make.finished, body: {evnt: done}}", "S311"),
+        ('  {on: new, url: "{{ x", body: {}}', "S312"),
+        ('  {on: new, url: "{{ nobody }}"}', "S703"),
+        ('  {on: new, url: "http://127.0.0.1/", headers: {"a b": c}}', "S308"),
+        ('  {on: new, url: "http://127.0.0.1/", headers: {Host: c}, sign: {secret: ""}}', "S701"),
+        ('  {on: new, url: "http://127.0.0.1/", sign: {secret: a, algorithm: md5}}', "S701"),
+        ('  {on: new, url: "http://127.0.0.1/", retries: 99}', "S701"),
+        ('  {on: new, url: "http://127.0.0.1/", backoff: 3}', "S302"),
+        ('  {on: new, url: "http://127.0.0.1/", method: "a b"}', "S701"),
+        ('  {on: new, url: "http://127.0.0.1/", to: x}', "S201"),
+    ],
+)
+def test_bad_files(tmp_path: Path, notify: str, code: str) -> None:
+    document = DOCUMENT.replace("      operationId: make\n", "      operationId: make" + CALLBACKS)
+    with pytest.raises(CompileError) as caught:
+        things_plan(tmp_path, FILE + notify, document=document)
+    assert code in [each.code for each in caught.value.diagnostics]
+    assert all(each.where.line for each in caught.value.diagnostics)
