@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
@@ -31,10 +32,10 @@ def health(url: str | None, timeout: float) -> None:
         raise UsageError(f"--url {url} is no http or https URL, such as http://127.0.0.1:8080.")
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     try:
-        connection = kind(parts.hostname, parts.port, timeout=timeout)
-        connection.request("GET", parts.path + _PATH)
-        response = connection.getresponse()
-        said = response.read().decode("utf-8", "replace")
+        with closing(kind(parts.hostname, parts.port, timeout=timeout)) as connection:
+            connection.request("GET", parts.path + _PATH)
+            response = connection.getresponse()
+            said = response.read().decode("utf-8", "replace")
     except (OSError, HTTPException, ValueError) as error:
         raise UsageError(f"{url} does not answer: {error}.") from None
     if response.status != 200:

@@ -10,11 +10,13 @@ import yaml
 
 from mockserver.compile.document import Loaded
 from mockserver.compile.places import locate
-from mockserver.compile.source import Source
+from mockserver.compile.references import Trees
+from mockserver.compile.source import Source, escape
 from mockserver.errors import Diagnostic, Location, Severity
 from mockserver.plan import Operation, SchemaRef
 from mockserver.schema import Direction, SchemaError, Schemas
 from mockserver.serve.service import Service
+from mockserver.serve.values import Fault
 
 _FAULTS: dict[str, tuple[str, Severity, str]] = {
     "example": ("D501", "warning", "mend the example; a generated value is sent in its place."),
@@ -30,25 +32,39 @@ def inspect_document(
     for source in loaded.trees.sources.values():
         yield from repeated_keys(source)
     seen: set[tuple[str, str, Location]] = set()
+    for fault, holder in _faults(loaded, service, progress):
+        code, severity, remedy = _FAULTS[fault.kind]
+        location = locate(loaded.trees, fault.where or holder)
+        if (code, fault.message, location) not in seen:
+            seen.add((code, fault.message, location))
+            yield Diagnostic(code, fault.message, location, remedy, severity)
+
+
+def _faults(
+    loaded: Loaded, service: Service, progress: Callable[[str], None]
+) -> Iterator[tuple[Fault, SchemaRef]]:
+    """Every fault of the operations, then of shared schemas, and what it is about. Some come up again."""
     operations = loaded.document.operations
     for number, operation in enumerate(operations, 1):
         progress(f"checking {loaded.document.name}, operation {number} of {len(operations)}")
-        for kind, where, message in _faults(operation, service):
-            code, severity, remedy = _FAULTS[kind]
-            location = locate(loaded.trees, where or operation.pointer)
-            if (kind, message, location) not in seen:
-                seen.add((kind, message, location))
-                yield Diagnostic(code, message, location, remedy, severity)
+        for ref, direction in _schemas(operation):
+            if fault := _unusable(service.schemas, ref, direction):
+                yield fault, operation.pointer
+        for fault in service.documented.faults(operation):
+            yield fault, operation.pointer
+    for ref in _shared(loaded.trees):
+        if fault := _unusable(service.schemas, ref, "response"):
+            yield fault, ref
 
 
-def _faults(operation: Operation, service: Service) -> Iterator[tuple[str, SchemaRef, str]]:
-    """Kind, place and message of every fault. What requests are judged by goes first."""
-    for ref, direction in _schemas(operation):
-        fault = _unusable(service.schemas, ref, direction)
-        if fault is not None:
-            yield "schema", fault.ref, fault.message
-    for each in service.documented.faults(operation):
-        yield each.kind, each.where, each.message
+def _shared(trees: Trees) -> Iterator[SchemaRef]:
+    """The schemas that the document keeps for all, whether or not an operation uses them."""
+    root = trees.sources[trees.root_uri].value
+    components = root.get("components")
+    schemas = components.get("schemas") if isinstance(components, dict) else None
+    for pointer, named in (("components/schemas", schemas), ("definitions", root.get("definitions"))):
+        for name in named if isinstance(named, dict) else ():
+            yield f"{trees.root_uri}#/{pointer}/{escape(name)}"
 
 
 def _schemas(operation: Operation) -> Iterator[tuple[SchemaRef, Direction]]:
@@ -62,11 +78,11 @@ def _schemas(operation: Operation) -> Iterator[tuple[SchemaRef, Direction]]:
                 yield ref, "request"
 
 
-def _unusable(schemas: Schemas, ref: SchemaRef, direction: Direction) -> SchemaError | None:
+def _unusable(schemas: Schemas, ref: SchemaRef, direction: Direction) -> Fault | None:
     try:
         schemas.validator(ref, direction)
     except SchemaError as error:
-        return error
+        return Fault("schema", error.ref, error.message)
     return None
 
 

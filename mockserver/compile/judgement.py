@@ -64,6 +64,9 @@ def _entered(base: type[Any]) -> type[Any]:
                     error.of_schema = [str(part) for part in schema.parts]
                 yield error
 
+        def _validate_schema_meta(self, *_: object) -> None:
+            """Whether a schema is one is told by what compiles it, in the words of the dialect."""
+
     return Entered
 
 
@@ -140,7 +143,7 @@ def _of_schema(error: ValidationError, path: list[str], trees: Trees) -> Diagnos
     return Diagnostic(
         "D304",
         f"this schema contradicts itself: {_short(error.message)}",
-        locate(trees, ref),
+        locate(trees, ref, through=True),
         "mend the default, or describe the properties that are required.",
         "warning",
     )

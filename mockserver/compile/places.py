@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from urllib.parse import unquote, urldefrag
 
 from mockserver.compile.operations import SYNTHETIC
@@ -14,12 +15,15 @@ _MOST_STEPS = 64
 """References followed on the way to one place."""
 
 
-def locate(trees: Trees, ref: SchemaRef) -> Location:
+def locate(trees: Trees, ref: SchemaRef, *, through: bool = False) -> Location:
     """File, line and column of ``ref``; of the deepest part of it that exists.
 
     References on the way are followed, so that what a path holds only by
-    ``$ref`` is found where it is written.
+    ``$ref`` is found where it is written; ``through`` follows one at its end as well.
     """
+    if through:
+        with contextlib.suppress(KeyError):
+            _, ref = trees.resolve(ref)
     uri, path = _existing(trees, *_split(ref))
     if uri not in trees.sources:
         return trees.sources[trees.root_uri].locate("")

@@ -1,0 +1,130 @@
+"""``init``: a first scenario file, valid at once, that tells what the document lets one guess."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from mockserver import default
+from mockserver.cli.init import init
+from mockserver.compile.compiler import Inputs, compile_plan
+
+ORDERS = """\
+openapi: 3.1.0
+info: {title: t, version: "1"}
+paths:
+  /orders:
+    get: {responses: {'200': {description: ok}}}
+    post: {operationId: place, responses: {'201': {description: placed}}}
+  /customers/{id}:
+    get:
+      parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+      responses: {'200': {description: ok, content: {application/json: {schema: {type: object}}}}}
+  /companies/{companyId}/orders/{orderId}:
+    parameters:
+      - {name: companyId, in: path, required: true, schema: {type: string}}
+      - {name: orderId, in: path, required: true, schema: {type: integer}}
+    get:
+      responses:
+        '200': {description: ok, content: {application/json: {schema: {$ref: "#/components/schemas/Order"}}}}
+        '404': {description: none, content: {application/json: {schema: {$ref: "#/components/schemas/No"}}}}
+        '429': {description: slowly}
+        '500': {description: broken}
+    delete: {operationId: drop, responses: {'204': {description: dropped}}}
+components:
+  schemas:
+    No: {type: string, minLength: 3, maxLength: 2}
+    Order:
+      allOf:
+        - type: object
+          required: [shippedTo, order_status]
+          properties:
+            order_status: {enum: [IN_PROGRESS, "on hold", shipped, cancelled], type: string}
+            shippedTo: {type: [string, "null"]}
+            failureReason: {type: [string, "null"]}
+            createdAt: {type: string, format: date-time}
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "orders.yaml").write_text(ORDERS)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def draft(*arguments: str) -> Result:
+    return CliRunner().invoke(init, list(arguments))
+
+
+def written(*arguments: str) -> dict[str, Any]:
+    ran = draft(*arguments, "-o", "-")
+    assert ran.exit_code == 0, ran.output
+    found: dict[str, Any] = yaml.safe_load(ran.stdout)
+    return found
+
+
+def test_the_missions_document() -> None:
+    found = written(str(default.DOCUMENT))
+    assert found["resource"] == "certificate-request"
+    assert found["key"] == "path.requestId"
+    assert list(found["states"]) == [
+        "pending", "issued", "failed",
+        "bad-request", "unauthorized", "forbidden", "not-found", "unprocessable", "server-error",
+    ]  # fmt: skip
+    assert found["states"]["pending"]["body"]["certificate"] is None
+    assert found["states"]["issued"]["body"]["privateKey"] == "{{ x509.private_key }}"
+    assert found["states"]["failed"]["body"]["errorMessage"]
+    assert found["scenarios"]["issued"] == [{"pending": 2}, "issued"]
+    assert found["select"][-1] == {"scenario": "issued"}
+
+
+def test_states_are_the_values_of_a_status_field() -> None:
+    found = written("orders.yaml")
+    assert found["resource"] == "order"
+    assert found["key"] == "path.orderId"
+    states = found["states"]
+    assert states["in-progress"]["body"] == {
+        "order_status": "IN_PROGRESS", "shippedTo": None, "failureReason": None,
+    }  # fmt: skip
+    assert states["cancelled"]["body"]["failureReason"]
+    assert list(states) == ["in-progress", "on-hold", "shipped", "cancelled", "rate-limited", "server-error"]
+    assert found["defaults"] == {"createdAt": "{{ resource.created_at }}"}
+
+
+def test_what_is_written_compiles(folder: Path) -> None:
+    ran = draft("orders.yaml", "-o", "lives/order.yaml")
+    assert ran.exit_code == 0, ran.output
+    assert "mockserver serve orders.yaml --scenarios lives/order.yaml" in ran.output
+    assert "GET /customers/{id}" in ran.output
+    plan = compile_plan(Inputs((Path("orders.yaml"),), (Path("lives/order.yaml"),))).plan
+    assert [resource.name for resource in plan.resources] == ["order"]
+
+
+def test_operations_can_be_named() -> None:
+    found = written("orders.yaml", "--operation", "GET /customers/{id}")
+    assert (found["resource"], found["states"]) == ("customer", {"ready": {}})
+    path = "/companies/{companyId}/orders/{orderId}"
+    found = written("orders.yaml", "--operation", f"GET {path}", "--operation", "drop")
+    assert found["operations"] == {"read": f"GET {path}", "delete": f"DELETE {path}"}
+    assert found["states"]["shipped"]["delete"] == {}
+
+
+def test_a_file_is_not_written_over_unless_told(folder: Path) -> None:
+    Path("mine.yaml").write_text("mine")
+    ran = draft("orders.yaml", "-o", "mine.yaml")
+    assert "mine.yaml exists" in str(ran.exception)
+    assert Path("mine.yaml").read_text() == "mine"
+    assert draft("orders.yaml", "-o", "mine.yaml", "--force").exit_code == 0
+    assert Path("mine.yaml").read_text().startswith("# The life of a order")
+
+
+def test_it_says_why_it_cannot(folder: Path) -> None:
+    assert "did you mean 'place'" in str(draft("orders.yaml", "--operation", "plac").exception)
+    assert "no path parameter" in str(draft("orders.yaml", "--operation", "place").exception)
+    Path("bare.yaml").write_text('openapi: 3.1.0\ninfo: {title: t, version: "1"}\npaths: {}\n')
+    assert "--operation" in str(draft("bare.yaml").exception)
