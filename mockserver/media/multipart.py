@@ -35,6 +35,11 @@ class Part:
     is_file: bool
     data: bytes
 
+    @property
+    def is_json(self) -> bool:
+        """Whether it says so itself."""
+        return self.content_type is not None and self.content_type.suffix == "json" and not self.is_file
+
 
 class MultipartFormat:
     """A body whose parts are the properties of one object."""
@@ -59,7 +64,7 @@ class MultipartFormat:
         found: dict[str, list[Raw]] = {}
         styled: Fields = {}
         for part in parts:
-            if part.name.partition("[")[0] in self._styled:
+            if part.name.partition("[")[0] in self._styled and not part.is_json:
                 styled.setdefault(part.name, []).append(part.data.decode("utf-8", "replace"))
                 continue
             raw = self._raw(part)
@@ -79,7 +84,7 @@ class MultipartFormat:
             if match_content(ranges, sent) is None:
                 message = f"The part {part.name!r} is {sent.name}; documented: {expected}"
                 return Malformed(message, "mediaType")
-        if sent is not None and sent.suffix == "json" and not part.is_file:
+        if part.is_json:
             value = decode_json(part.data)
             if isinstance(value, Malformed):
                 return Malformed(f"The part {part.name!r} is not JSON")
