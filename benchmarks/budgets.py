@@ -47,6 +47,9 @@ def _budgets(outcome: Outcome) -> Iterator[Budget]:
             measured = ratio(peer, of_load(kind, lambda each: each.per_second))
             yield Budget(f"requests/s, {kind}, next to {peer}", "≥", bound, "×", measured)
     for kind in LOADS:
+        measured = ratio("no-journal", of_load(kind, lambda each: each.per_second))
+        yield Budget(f"requests/s, {kind}, next to no-journal", "≥", 0.95, "×", measured)
+    for kind in LOADS:
         measured = ratio("nginx", of_load(kind, lambda each: each.processor_time))
         yield Budget(f"processor time a request, {kind}, next to nginx", "≤", 3.5, "×", measured)
     for kind in LOADS:

@@ -67,6 +67,11 @@ def _ours(start: Start) -> list[str]:
     return [sys.executable, "-m", "mockserver", "serve", "--port", str(start.port)]
 
 
+def _no_journal(start: Start) -> list[str]:
+    """Ours without its record of calls: what keeping one costs."""
+    return [*_ours(start), "--journal", "0"]
+
+
 def _steady(start: Start) -> list[str]:
     script = MODULES / "@stdy/cli/steady.js"
     return ["node", str(script), "--host", "127.0.0.1", "--port", str(start.port), "--quiet", str(DOCUMENT)]
@@ -175,6 +180,7 @@ SERVERS = {
     server.name: server
     for server in (
         Server("ours", _ours),
+        Server("no-journal", _no_journal),
         Server("steady", _steady, programs=("node",), npm="@stdy/cli@0.22.2", warm_up=3),
         Server("prism", _prism, programs=("node",), npm="@stoplight/prism-cli@5.14.2", warm_up=5),
         Server("wiremock", _wiremock, programs=("java",), npm="wiremock@3.13.2", warm_up=10),
