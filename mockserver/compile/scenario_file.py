@@ -118,6 +118,7 @@ class _Reader:
         roles = {alias: each.role for alias, each in bound.items() if each.role != Role()}
         handles = self._handles()
         self._ends(roles, stated["unknown"])
+        self._beginnings(scenarios, states, roles)
         if stated["unanswered"]:
             scenarios = {each: _answering(scenario, states) for each, scenario in scenarios.items()}
         flaky = self.members.get("flaky")
@@ -245,6 +246,21 @@ class _Reader:
                 f"operation {wanting[0]!r} needs an answer for a resource that does not exist",
                 "say `unknown: 404`, or `unknown: NAME` of a state.",
             )
+
+    def _beginnings(
+        self, scenarios: Mapping[str, Scenario], states: Mapping[str, State], roles: Mapping[str, Role]
+    ) -> None:
+        """Every scenario begins with a state that answers what creates."""
+        creator = next((alias for alias, role in roles.items() if role.creates), None)
+        for name, node in self._mapping("scenarios") if creator else ():
+            first = scenarios[name].steps[0].state if name in scenarios else ""
+            if first in states and creator not in states[first].answers:
+                self.report.error(
+                    "S314",
+                    node,
+                    f"scenario {name!r} begins with {first!r}, which has no answer to {creator!r}",
+                    f"give the state an answer: {first}: {{{creator}: {{…}}}}.",
+                )
 
     def _answerer(self, key: str, states: Mapping[str, State]) -> str:
         """The state that a key of the file names, or the status that the document answers with."""
