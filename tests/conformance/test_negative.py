@@ -10,7 +10,7 @@ import yaml
 from schemathesis.generation import GenerationMode
 
 from mockserver.serve.engine import Options
-from tests.conformance.negative import Attack, Tally, load
+from tests.conformance.negative import Attack, Tally, is_excused, load
 from tests.live import compiled, engine_of, serving_engine
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
