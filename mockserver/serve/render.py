@@ -133,7 +133,8 @@ class Renderer:
         value = self._build(context)
         if self._ground.fake is None:
             return value
-        return merge(self._ground.fake(context.identity, subject.path, subject.created), value)
+        fake = self._ground.fake(context.identity, subject.path, subject.created)
+        return merge(fake, value) if value != {} else fake  # a state that says nothing of a text, say
 
     def _judged(self, context: Context, subject: Subject) -> bytes:
         value = self._value(context, subject)

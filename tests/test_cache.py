@@ -1,0 +1,267 @@
+"""The cache of compiled Plans: what is found again, what is not, and what no tampering makes it do."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mockserver import cache as cache_module
+from mockserver import default
+from mockserver.cache import Cache, key_of, pack, unpack, user_folder
+from mockserver.compile.compiler import compile_plan
+from mockserver.errors import Diagnostic, Location
+from mockserver.inputs import Compiled, Inputs
+
+MAIN = """\
+openapi: 3.0.3
+info: {title: t, version: "1"}
+paths: {/ping: {get: {responses: {'200': {description: ok, content: {application/json: {schema:
+  {$ref: "part.yaml"}}}}}}}}
+"""
+LIFE = """\
+resource: ping
+key: query.id
+operations: {ping: GET /ping}
+states: {open: {}}
+scenarios: {open: [open]}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "main.yaml").write_text(MAIN)
+    (tmp_path / "part.yaml").write_text("type: string\n")
+    (tmp_path / "lives").mkdir()
+    (tmp_path / "lives" / "ping.yaml").write_text(LIFE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache" / "mockserver")
+
+
+INPUTS = Inputs((Path("main.yaml"),), (Path("lives"),))
+
+
+def keep(cache: Cache, inputs: Inputs = INPUTS) -> Compiled:
+    key = key_of(inputs)
+    assert key is not None
+    compiled = compile_plan(inputs)
+    cache.keep(key, pack(compiled))
+    return compiled
+
+
+def find(cache: Cache, inputs: Inputs = INPUTS) -> Compiled | None:
+    key = key_of(inputs)
+    assert key is not None
+    return cache.find(key)
+
+
+def entry(cache: Cache) -> Path:
+    [path] = cache.folder.iterdir()
+    return path
+
+
+def test_what_was_kept_is_found(folder: Path, cache: Cache) -> None:
+    assert find(cache) is None
+    compiled = keep(cache)
+    assert find(cache) == compiled
+
+
+def test_the_missions_plan_survives_packing() -> None:
+    compiled = compile_plan(Inputs((default.DOCUMENT,), (default.SCENARIOS,)))
+    warned = replace(compiled, warnings=(Diagnostic("D303", "m", Location("a", 1, 2), "r", "warning"),))
+    assert unpack(pack(warned)) == warned
+
+
+def test_integers_beyond_64_bits_survive_packing(folder: Path, cache: Cache) -> None:
+    Path("part.yaml").write_text('{"type": "integer", "maximum": 123456789012345678901234567890}')
+    compiled = keep(cache)
+    found = find(cache)
+    assert found == compiled
+    assert found.plan.documents[0].trees.popitem()[1]["maximum"] == 123456789012345678901234567890
+
+
+CHANGES: dict[str, Callable[[], object]] = {
+    "the document": lambda: Path("main.yaml").write_text(MAIN + "\n"),
+    "a scenario file": lambda: Path("lives/ping.yaml").write_text(LIFE + "\n"),
+    "one more scenario file": lambda: Path("lives/more.yaml").write_text(LIFE.replace("ping", "pong")),
+    "a scenario file less": lambda: Path("lives/ping.yaml").unlink(),
+    "a scenario file's name": lambda: Path("lives/ping.yaml").rename("lives/pong.yaml"),
+    "a file that is referred to": lambda: Path("part.yaml").write_text("type: integer\n"),
+    "a file that is referred to, gone": lambda: Path("part.yaml").unlink(),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_changed_file_is_compiled_anew(name: str, folder: Path, cache: Cache) -> None:
+    keep(cache)
+    CHANGES[name]()
+    assert find(cache) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": "1"}, {"allow_remote": True}, {"ref_root": Path()}, {"scenarios": ()}],
+    ids=lambda change: next(iter(change)),
+)
+def test_other_options_are_another_entry(change: dict[str, object], folder: Path, cache: Cache) -> None:
+    keep(cache)
+    assert find(cache, replace(INPUTS, **change)) is None  # type: ignore[arg-type]
+
+
+def test_another_build_of_the_package_is_another_entry(
+    folder: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(cache)
+    monkeypatch.setattr(cache_module, "_build", lambda: "another")
+    assert find(cache) is None
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    assert find(cache) is not None
+    monkeypatch.setattr(cache_module, "__version__", "0.0.0")
+    assert find(cache) is None
+
+
+def damaged(path: Path, change: Callable[[bytes], bytes]) -> None:
+    path.write_bytes(change(path.read_bytes()))
+
+
+def linked(path: Path) -> None:
+    path.rename(path.with_suffix(".old"))
+    path.symlink_to(path.with_suffix(".old"))
+
+
+def turned_into_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "empty": lambda path: damaged(path, lambda _: b""),
+    "cut short": lambda path: damaged(path, lambda data: data[:-1]),
+    "longer": lambda path: damaged(path, lambda data: data + b"\x00"),
+    "a bit turned over": lambda path: damaged(
+        path, lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:]
+    ),
+    "another checksum": lambda path: damaged(path, lambda data: data[:20] + b"\x00" + data[21:]),
+    "another format": lambda path: damaged(path, lambda data: data.replace(b"plan 1", b"plan 0", 1)),
+    "a pickle": lambda path: damaged(path, lambda _: b"cos\nsystem\n(S'false'\ntR."),
+    "writable by the group": lambda path: path.chmod(0o620),
+    "writable by all": lambda path: path.chmod(0o606),
+    "a folder writable by all": lambda path: path.parent.chmod(0o777),
+    "a link": linked,
+    "a folder": turned_into_a_folder,
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_or_open_entry_counts_for_nothing(name: str, folder: Path, cache: Cache) -> None:
+    keep(cache)
+    DAMAGE[name](entry(cache))
+    assert find(cache) is None
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"m", b"m\xc1", b"j{", b"m" + msgspec.msgpack.encode({"plan": 1}), b"m" + b"\x91" * 100_000]
+)
+def test_a_well_sealed_entry_of_the_wrong_shape_counts_for_nothing(
+    data: bytes, folder: Path, cache: Cache
+) -> None:
+    keep(cache)
+    path = entry(cache)
+    path.write_bytes(cache_module._MAGIC + cache_module._checksum(data) + data)
+    assert find(cache) is None
+
+
+def test_a_plan_of_the_wrong_type_counts_for_nothing(folder: Path, cache: Cache) -> None:
+    compiled = keep(cache)
+    [document] = compiled.plan.documents
+    wrong = msgspec.structs.replace(document, operations=("GET /",))
+    data = pack(replace(compiled, plan=msgspec.structs.replace(compiled.plan, documents=(wrong,))))
+    entry(cache).write_bytes(cache_module._MAGIC + cache_module._checksum(data) + data)
+    assert find(cache) is None
+
+
+def test_another_users_entry_counts_for_nothing(
+    folder: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(cache)
+    owner = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: owner)
+    assert find(cache) is None
+    compiled = compile_plan(replace(INPUTS, seed="1"))
+    key = key_of(replace(INPUTS, seed="1"))
+    assert key is not None
+    cache.keep(key, pack(compiled))
+    assert len(list(cache.folder.iterdir())) == 1
+
+
+def test_only_the_user_can_read_and_write(folder: Path, cache: Cache) -> None:
+    before = os.umask(0)
+    try:
+        keep(cache)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(cache.folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(entry(cache).stat().st_mode) == 0o600
+
+
+def test_what_changed_while_it_was_compiled_is_not_kept(folder: Path, cache: Cache) -> None:
+    key = key_of(INPUTS)
+    assert key is not None
+    Path("main.yaml").write_text(MAIN.replace("title: t", "title: u"))
+    cache.keep(key, pack(compile_plan(INPUTS)))
+    assert not cache.folder.exists()
+
+
+def test_what_was_fetched_is_not_kept(folder: Path, cache: Cache) -> None:
+    key = key_of(INPUTS)
+    assert key is not None
+    compiled = compile_plan(INPUTS)
+    remote = {**compiled.files, "https://example.com/part.yaml": "0"}
+    cache.keep(key, pack(replace(compiled, files=remote)))
+    assert not cache.folder.exists()
+
+
+def test_the_least_recently_used_go_first(
+    folder: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "MOST_ENTRIES", 3)
+    compiled = compile_plan(INPUTS)
+    inputs = [replace(INPUTS, seed=str(number)) for number in range(4)]
+    keys = [key for each in inputs if (key := key_of(each)) is not None]
+    for age, key in enumerate(keys[:3]):
+        cache.keep(key, pack(compiled))
+        os.utime(cache.folder / f"{key.name}.plan", (1_000_000 + age, 1_000_000 + age))
+    assert cache.find(keys[0]) is not None
+    cache.keep(keys[3], pack(compiled))
+    assert [cache.find(key) is not None for key in keys] == [True, False, True, True]
+
+
+def test_a_folder_that_cannot_be_used_is_no_error(folder: Path) -> None:
+    (folder / "file").write_text("")
+    cache = Cache(folder / "file" / "cache")
+    keep(cache)
+    assert find(cache) is None
+
+
+def test_a_file_that_cannot_be_read_has_no_key(folder: Path) -> None:
+    assert key_of(replace(INPUTS, documents=(Path("gone.yaml"),))) is None
+    assert key_of(replace(INPUTS, scenarios=(Path("gone.yaml"),))) is None
+
+
+@pytest.mark.parametrize(("named", "wanted"), [("/x", Path("/x/mockserver")), ("", None), ("relative", None)])
+def test_the_folder_is_where_the_user_says(
+    named: str, wanted: Path | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", named)
+    assert user_folder() == wanted or (wanted is None and user_folder().is_relative_to(Path.home()))
