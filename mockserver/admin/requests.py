@@ -10,10 +10,18 @@ from mockserver.admin.exchange import namespace, said, segment
 from mockserver.admin.faults import ControlError
 from mockserver.admin.limits import Budget
 from mockserver.admin.patterns import RequestPattern
-from mockserver.admin.verification import judge, near_misses
+from mockserver.admin.verification import (
+    NEAR_MISSES,
+    judge,
+    likeness,
+    near_misses,
+)
 from mockserver.plan import JSON
 from mockserver.serve.clock import parse_time
 from mockserver.serve.journal import Call, Journal, Record
+
+_MOST_UNMATCHED = 50
+"""Unmatched calls whose near misses are sought."""
 
 
 class Requests:
@@ -65,6 +73,27 @@ class Requests:
         records, facts = self._read(namespace())
         calls = [Call(*each) for each in records if not each[4].operation]
         return said({"requests": [request_json(each) for each in calls], **facts})
+
+    def unmatched_near(self) -> flask.Response:
+        """WireMock's near misses of unmatched requests: the operations that come closest to each."""
+        records, _ = self._read(namespace())
+        unmatched = [Call(*each) for each in reversed(records) if not each[4].operation][:_MOST_UNMATCHED]
+
+        def work() -> list[list[tuple[str, str]]]:
+            services = self._control.engine.services
+            paths = [each.request.raw_path for each in unmatched]
+            return [[found for each in services for found in each.router.nearby(path)] for path in paths]
+
+        missed = [
+            {
+                "request": request_json(call),
+                "stubMapping": {"request": {"method": method, "urlPathTemplate": template}},
+                "matchResult": {"distance": round(1 - likeness(template, call.request.raw_path), 4)},
+            }
+            for call, operations in zip(unmatched, self._control.run(work), strict=True)
+            for method, template in operations[:NEAR_MISSES]
+        ]
+        return said({"nearMisses": missed})
 
     def count(self, body: dict[str, JSON]) -> flask.Response:
         pattern = RequestPattern(body)

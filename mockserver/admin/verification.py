@@ -145,9 +145,12 @@ def _field_distance(field: Field, reading: Reading, budget: Budget) -> float:
     if not values or required is None:
         return 1.0
     budget.spend("", 50)
-    return 1.0 - 0.9 * max(
-        SequenceMatcher(None, required[:_COMPARED], value[:_COMPARED]).ratio() for value in values[:3]
-    )
+    return 1.0 - 0.9 * max(likeness(required, value) for value in values[:3])
+
+
+def likeness(one: str, other: str) -> float:
+    """How alike the beginnings of two texts are, from 0 to 1."""
+    return SequenceMatcher(None, one[:_COMPARED], other[:_COMPARED]).ratio()
 
 
 def _plain(required: JSON) -> str | None:

@@ -85,6 +85,13 @@ def test_finds_near_misses(mock: Mock) -> None:
     assert 0 < found[0].match_result.distance < 1
 
 
+def test_finds_near_misses_of_unmatched_requests(mock: Mock) -> None:
+    mock.client.get(POLL.replace("certificate-requests", "certificate-request"))
+    [nearest, *_] = Requests.get_unmatched_requests_near_misses().near_misses
+    assert nearest.request.url.endswith(f"/certificate-request/{KEY}")
+    assert 0 < nearest.match_result.distance < 1
+
+
 def test_reads_and_resets_scenarios(mock: Mock) -> None:
     mock.poll()
     client = Scenarios.REST_CLIENT
