@@ -8,10 +8,10 @@ response. ``defaults`` are laid under it where the response has the field.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mockserver.compile.delivery import read_delay, read_dribble, read_fault
+from mockserver.compile.delivery import read_delay, read_dribble, read_fault, unknown_keys
 from mockserver.compile.fields import covers, fixed_values, properties
 from mockserver.compile.nodes import Node, Report
 from mockserver.plan import (
@@ -64,9 +64,18 @@ class Bound:
 
 
 def read_state(
-    name: str, node: Node, bound: Mapping[str, Bound], defaults: Mapping[str, Node], report: Report
+    name: str,
+    node: Node,
+    bound: Mapping[str, Bound],
+    defaults: Mapping[str, Node],
+    report: Report,
+    *,
+    unbound: Collection[str] = (),
 ) -> tuple[State, dict[str, Node]]:
-    """The state at ``node``, and the node of each of its answers, by alias."""
+    """The state at ``node``, and the node of each of its answers, by alias.
+
+    ``unbound`` are aliases of operations that no document has, which is told already.
+    """
     answers: dict[str, AnswerRecipe] = {}
     nodes: dict[str, Node] = {}
     members = node.value
@@ -78,9 +87,9 @@ def read_state(
             "write it as {status: 404, body: {…}}; {} gives the documented success.",
         )
         return State(name, {}), {}
-    per_operation = bool(members) and all(key in bound for key in members)
+    per_operation = bool(members) and all(key in bound or key in unbound for key in members)
     for key, each in members.items():
-        if not per_operation and key not in ANSWER_KEYS:
+        if bound and not per_operation and key not in ANSWER_KEYS:
             known = ", ".join(sorted(ANSWER_KEYS))
             report.error(
                 "S201",
@@ -88,6 +97,8 @@ def read_state(
                 f"state {name!r} has no key {key!r}",
                 f"its keys are {known}; or one answer per operation: {', '.join(bound)}.",
             )
+        elif per_operation:
+            unknown_keys(each, ANSWER_KEYS, f"an answer of state {name!r}", report)
     for alias, operation in bound.items():
         answer = members.get(alias) if per_operation else node
         if operation.item:

@@ -31,7 +31,10 @@ class Report:
     found: list[Diagnostic] = field(default_factory=list)
 
     def error(self, code: str, node: Node, message: str, remedy: str) -> None:
-        self.found.append(Diagnostic(code, message, node.where, remedy))
+        """Report what is wrong; once, where several answers share it."""
+        diagnostic = Diagnostic(code, message, node.where, remedy)
+        if diagnostic not in self.found:
+            self.found.append(diagnostic)
 
     def warning(self, code: str, node: Node, message: str, remedy: str) -> None:
         self.found.append(Diagnostic(code, message, node.where, remedy, "warning"))

@@ -112,16 +112,18 @@ class _Reader:
         facts: Facts = []
         scenarios = self._scenarios(states, bound, facts)
         rules = self._rules(scenarios, bound)
+        stated = {each: self._answerer(each, states) for each in ("invalid", "unknown", "unanswered")}
+        limit, flaky = self.members.get("limit"), self.members.get("flaky")
+        limits = read_limits(limit, states, self.report) if limit is not None else ()
+        flakiness = read_flaky(flaky, states, self.report) if flaky is not None else None
         if not bound or place is None or not states or not scenarios:
             return None
-        stated = {each: self._answerer(each, states) for each in ("invalid", "unknown", "unanswered")}
         roles = {alias: each.role for alias, each in bound.items() if each.role != Role()}
         handles = self._handles()
         self._ends(roles, stated["unknown"])
         self._beginnings(scenarios, states, roles)
         if stated["unanswered"]:
             scenarios = {each: _answering(scenario, states) for each, scenario in scenarios.items()}
-        flaky = self.members.get("flaky")
         resource = Resource(
             name=name,
             source=self.name,
@@ -139,8 +141,8 @@ class _Reader:
             handles=handles,
             facts=tuple(facts),
             certify=self._certify(),
-            limits=read_limits(self.members["limit"], states, self.report) if "limit" in self.members else (),
-            flaky=read_flaky(flaky, states, self.report) if flaky is not None else None,
+            limits=limits,
+            flaky=flakiness,
             notices=read_notices(self.members["notify"], states, bound, self.report)
             if "notify" in self.members
             else (),
@@ -164,7 +166,11 @@ class _Reader:
 
     def _operations(self) -> dict[str, Bound]:
         members = self._mapping("operations")
-        if "operations" in self.members and not members:
+        if (
+            "operations" in self.members
+            and not members
+            and isinstance(self.members["operations"].value, dict)
+        ):
             self.report.error(
                 "S204", self.members["operations"], "no operation is named", _EXAMPLES["operations"]
             )
@@ -180,6 +186,7 @@ class _Reader:
                 f"the operations are of several documents: {', '.join(sorted(names))}",
                 "say which by `document: NAME`, or write a file for each.",
             )
+            return {}
         return bound
 
     def _documents(self) -> Sequence[tuple[Loaded, Schemas]]:
@@ -298,6 +305,7 @@ class _Reader:
     def _states(self, bound: Mapping[str, Bound]) -> tuple[dict[str, State], dict[tuple[str, str], Node]]:
         states, nodes = {}, {}
         defaults = dict(self._mapping("defaults"))
+        unbound = [alias for alias, _ in self._mapping("operations") if alias not in bound]
         for name, node in self._mapping("states"):
             if not _NAME.match(name):
                 self.report.error(
@@ -307,7 +315,7 @@ class _Reader:
                     "use letters, digits, dots and hyphens.",
                 )
                 continue
-            states[name], answers = read_state(name, node, bound, defaults, self.report)
+            states[name], answers = read_state(name, node, bound, defaults, self.report, unbound=unbound)
             nodes.update({(name, alias): each for alias, each in answers.items()})
         self._unused_defaults(defaults, bound)
         return states, nodes
@@ -387,6 +395,7 @@ _EXAMPLES = {
     "states": "describe the states, such as `states: {pending: {body: {status: pending}}}`.",
     "scenarios": "give at least one, such as `scenarios: {issued: [pending: 2, issued]}`.",
     "defaults": 'write it as `defaults: {createdAt: "{{ resource.created_at }}"}`.',
+    "handles": "write it as `handles: {certificateId: \"{{ uuid('certificate') }}\"}`.",
 }
 
 
