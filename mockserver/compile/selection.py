@@ -145,4 +145,6 @@ def suggest(name: str, known: Sequence[str]) -> str:
     if close:
         return f"did you mean {close[0]!r}?"
     shown = list(dict.fromkeys(known))[:12]
-    return f"known are {', '.join(shown)}{', …' if len(known) > len(shown) else ''}." if shown else ""
+    if not shown:
+        return "there is none to name; write one first."
+    return f"known are {', '.join(shown)}{', …' if len(known) > len(shown) else ''}."
