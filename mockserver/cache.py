@@ -19,11 +19,11 @@ import os
 import stat
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from mockserver import __version__
 from mockserver.errors import Diagnostic
@@ -41,8 +41,7 @@ _NOT_BY_LINK = getattr(os, "O_NOFOLLOW", 0)
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
-@dataclass(frozen=True, slots=True)
-class _Sealed:
+class _Sealed(Struct, frozen=True):
     """A ``Compiled`` whose Plan is not decoded yet."""
 
     plan: msgspec.Raw
@@ -50,8 +49,7 @@ class _Sealed:
     files: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """What an entry is found by: a name, and the digest of each file that the name stands for."""
 
     name: str

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mockserver.media.json import decode_json, encode_json
 from mockserver.media.malformed import Malformed
@@ -47,8 +49,7 @@ class JsonFormat:
         return encode_json(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(Struct, frozen=True):
     """A body with its ``Content-Type``."""
 
     data: bytes

@@ -9,8 +9,9 @@ validating what each makes of the text.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import islice
+
+from msgspec import Struct, field
 
 from mockserver.plan import JSON, SchemaRef
 from mockserver.schema import SchemaError, Schemas
@@ -25,8 +26,7 @@ MOST_SHAPES = 32
 """Combinations of ``allOf`` with ``anyOf`` multiply; those beyond are not tried."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """One way in which a value may be formed. Several references for one part come from ``allOf``."""
 
     types: Types = ANY

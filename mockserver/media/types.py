@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
+
+from msgspec import Struct, field
 
 from mockserver.media.malformed import Malformed
 from mockserver.plan import MediaType
@@ -16,8 +17,7 @@ _PARAMETER = re.compile(rf';\s*+(?:({_WORD})=(?:({_WORD})|"((?:[^"\\]|\\.)*+)"))
 _QUOTED_PAIR = re.compile(r"\\(.)")
 
 
-@dataclass(frozen=True, slots=True)
-class ContentType:
+class ContentType(Struct, frozen=True):
     """A media type or range; all lower case but the values of parameters."""
 
     type: str

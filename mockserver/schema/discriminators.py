@@ -10,8 +10,9 @@ left to plain JSON Schema.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+
+from msgspec import Struct
 
 from mockserver.plan import JSON, SchemaRef
 from mockserver.schema.errors import SchemaError
@@ -22,8 +23,7 @@ IMPOSSIBLE: JSON = {"not": {}}
 _LITERALS: Mapping[str, JSON] = {"true": True, "false": False, "null": None}
 
 
-@dataclass(frozen=True, slots=True)
-class Discriminator:
+class Discriminator(Struct, frozen=True):
     """How one property chooses among the branches of a ``oneOf`` or ``anyOf``."""
 
     property: str

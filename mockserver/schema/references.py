@@ -6,9 +6,10 @@ Nothing is ever fetched: what is not among the document's trees does not exist.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import unquote, urljoin
+
+from msgspec import Struct, field
 
 from mockserver.plan import JSON, Dialect, SchemaRef
 from mockserver.schema.errors import SchemaError
@@ -28,8 +29,7 @@ class Place(NamedTuple):
     base: str
 
 
-@dataclass(slots=True)
-class Index:
+class Index(Struct):
     """The identifiers of 2020-12 that only a walk over all trees finds (JSON Schema core, 8.2)."""
 
     resources: dict[str, SchemaRef] = field(default_factory=dict)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from mockserver.plan import JSON, SchemaRef
 from mockserver.schema.closure import Bundle
@@ -23,8 +24,7 @@ MOST_VIOLATIONS = 1000
 LONGEST_MESSAGE = 300
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaViolation:
+class SchemaViolation(Struct, frozen=True):
     """One way in which a value breaks its schema."""
 
     pointer: str

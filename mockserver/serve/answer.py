@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from mockserver.errors import Violation
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(Struct):
     """Status, header fields and body; ``Content-Length`` and ``Date`` are the adapter's.
 
     Header names are lower case. ``decision`` says what decided the answer and

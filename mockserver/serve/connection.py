@@ -13,9 +13,9 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import httptools
+from msgspec import Struct
 
 from mockserver.serve import faults, problem, wire
 from mockserver.serve.answer import Answer
@@ -31,8 +31,7 @@ _MOST_WAITING = 32
 Handler = Callable[[Request], "Answer | Awaitable[Answer]"]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What a client may send, and how long it may take. Bytes and seconds."""
 
     head: int = 64 * 1024

@@ -7,7 +7,6 @@ resource's own times, but for ``request``, ``now`` and ``token``.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -288,6 +287,8 @@ class FakeView:
     def __getattr__(self, provider: str) -> Callable[..., JSON]:
         if provider.startswith("_"):
             raise AttributeError(provider)
+        import random
+
         dice = random.Random(f"{self._identity}/{provider}")
         return lambda *arguments: self._makers.fakes.value(provider, dice, *arguments)
 

@@ -6,12 +6,11 @@ The n-th creation of a namespace gives the same key in every run of the same see
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from mockserver.errors import MockServerError, Violation
-from mockserver.fakes import Fakes
 from mockserver.plan import JSON, Certify, Resource
 from mockserver.providers import identifiers
 from mockserver.schema import Schemas
@@ -20,6 +19,9 @@ from mockserver.serve.context import Makers
 from mockserver.serve.request import Request
 from mockserver.store.births import Birth
 from mockserver.store.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from mockserver.fakes import Fakes
 
 MOST_BODY = 64 * 1024
 """Bytes of a creating request's body that are kept; of a longer one, nothing is."""

@@ -8,8 +8,10 @@ as values, so that a scenario may answer it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
 from time import perf_counter
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mockserver.errors import MockServerError, Violation
 from mockserver.media.percent import decode
@@ -38,8 +40,7 @@ ADMIN = "/__admin"
 _RESERVED = "/__"
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """How requests are judged."""
 
     validation: str = "strict"

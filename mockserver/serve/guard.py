@@ -10,8 +10,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from mockserver.plan import Concurrency, Flaky, Limit, Resource, Role
 from mockserver.providers.identifiers import join
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 Headers = list[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Bucket:
+class _Bucket(Struct, frozen=True):
     """A limit with where it counts: the file's limits count all its operations together."""
 
     limit: Limit
@@ -36,8 +36,7 @@ class _Bucket:
     read: Read | None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What the limits say of a call: ``over`` is the one that it goes beyond."""
 
     over: Limit | None
@@ -47,8 +46,7 @@ class Verdict:
     """Seconds."""
 
 
-@dataclass(slots=True)
-class _Line:
+class _Line(Struct):
     """The calls of one namespace that are under way, and those that wait, first come first."""
 
     busy: int = 0

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mockserver.serve.answer import Answer
 from mockserver.serve.request import Request
@@ -44,8 +46,7 @@ class Cut(bytes):
         return cut
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One request with its answer."""
 
     number: int

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Sequence
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from mockserver.plan import Condition, Lookup, Rule
@@ -112,6 +111,8 @@ def query(request: Request) -> dict[str, str]:
 
 def cookies(request: Request) -> dict[str, str]:
     """Each cookie by name; none where the header cannot be read."""
+    from http.cookies import CookieError, SimpleCookie
+
     try:
         jar = SimpleCookie(request.headers.get("cookie", ""))
     except CookieError:

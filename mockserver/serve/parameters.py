@@ -10,8 +10,9 @@ over to the general way, which knows every style and tells every violation.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+from msgspec import Struct
 
 from mockserver.errors import Violation
 from mockserver.media.codec import Codec
@@ -35,8 +36,7 @@ ABSENT: Final = object()
 """Instead of a value: the request does not have the parameter, and may do without."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """What was read, as far as it could be, and what is wrong with it."""
 
     violations: tuple[Violation, ...]

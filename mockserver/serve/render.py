@@ -12,10 +12,10 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from mockserver.errors import MockServerError
 from mockserver.plan import JSON, AnswerRecipe
@@ -51,8 +51,7 @@ Kept = Recent[Any, Rendered]
 Slot = Callable[[Context], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Ground:
+class Ground(Struct, frozen=True):
     """What a recipe is laid on: how the documented response is made and judged."""
 
     fake: Callable[[str, Mapping[str, JSON], int], JSON] | None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 
-@dataclass(slots=True)
-class Request:
+class Request(Struct):
     """One HTTP request, complete with its body.
 
     ``raw_path`` and ``query_string`` are as sent (percent-encoded, latin-1);

@@ -8,9 +8,10 @@ only those that the operation documents.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from mockserver.errors import Violation
 from mockserver.media.fields import parse_cookies, parse_fields
@@ -32,8 +33,7 @@ Values = Mapping[str, JSON]
 NOTHING: Values = MappingProxyType({})
 
 
-@dataclass(slots=True)
-class Checked:
+class Checked(Struct):
     """A request's documented parts, read. Parameters that are absent and have no default are left out.
 
     Header parameters are under their documented names, a 3.2 ``querystring``

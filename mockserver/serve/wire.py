@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -71,6 +70,8 @@ def _first(status: int, headers: tuple[tuple[str, str], ...]) -> bytes:
 
 
 _dated: tuple[int, bytes] = (0, b"")
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def _date() -> bytes:
@@ -78,7 +79,11 @@ def _date() -> bytes:
     global _dated
     now = int(time.time())
     if _dated[0] != now:
-        _dated = (now, formatdate(now, usegmt=True).encode())
+        at = time.gmtime(now)
+        _dated = (
+            now,
+            time.strftime(f"{_DAYS[at.tm_wday]}, %d {_MONTHS[at.tm_mon - 1]} %Y %H:%M:%S GMT", at).encode(),
+        )
     return _dated[1]
 
 
