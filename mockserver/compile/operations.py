@@ -83,9 +83,7 @@ class OperationReader:
         return Callback(expression, method, self._request_body(body) if body else None)
 
     def _request_body(self, node: dict[str, Any]) -> RequestBody:
-        return RequestBody(
-            bool(node.get("required", False)), tuple(self._content(node.get("content") or {}))
-        )
+        return RequestBody(bool(node.get("required", False)), tuple(self._content(node.get("content") or {})))
 
     def _parameters(self, nodes: Iterable[dict[str, Any]]) -> Iterable[Parameter]:
         seen = set()
