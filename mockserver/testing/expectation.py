@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 from mockserver.testing.calls import Calls
 from mockserver.testing.control import Members
 
+_OF_NAMES = frozenset(["headers", "queryParameters"])
 _LISTED = 20
 """Calls that are listed where nothing came close."""
 
@@ -89,7 +90,10 @@ def _wanted(verification: Members) -> str:
 
 
 def _said(pattern: Members) -> str:
-    told = [f"{name}={_plain(value)}" for name, value in pattern.items()]
+    told = []
+    for name, value in pattern.items():
+        fields = value.items() if name in _OF_NAMES else ()
+        told += [f"{name}.{each}={_plain(of)}" for each, of in fields] or [f"{name}={_plain(value)}"]
     return "a call with " + ", ".join(told) if told else "any call"
 
 

@@ -13,7 +13,7 @@ from mockserver.admin.standing import check_scenario, lifecycle_of, put, standin
 from mockserver.admin.verification import judge
 from mockserver.serve.clock import Clock
 from mockserver.serve.journal import Call, Record
-from mockserver.serve.world import World
+from mockserver.serve.world import DEFAULT, World
 from mockserver.testing.control import Members
 from mockserver.testing.host import Host
 
@@ -83,6 +83,8 @@ class Local:
 
     def drop(self, namespace: str) -> None:
         def work() -> None:
+            if namespace == DEFAULT:
+                raise ControlError(409, "the default namespace stays; reset() empties it")
             if self._engine.worlds.known(namespace) is None:
                 raise ControlError(404, f"there is no namespace {namespace[:200]!r}")
             self._engine.worlds.drop(namespace)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
+from mockserver.admin.faults import ControlError
 from mockserver.errors import UsageError
 from mockserver.testing.calls import Call, Calls
 from mockserver.testing.clock import Clock
@@ -14,6 +15,8 @@ from mockserver.testing.resource import Resource
 
 if TYPE_CHECKING:
     import httpx
+
+    from mockserver.testing.aio import AsyncNamespace
 
 DEFAULT = "default"
 
@@ -36,6 +39,13 @@ class Namespace:
         """Where this namespace answers: a client needs nothing else to be in it. No slash at the end."""
         base = self._reach().url
         return base if self.name == DEFAULT else f"{base}/__ns/{self.name}"
+
+    @property
+    def aio(self) -> AsyncNamespace:
+        """The verbs as coroutines: ``await server.aio.scenario("failed")``."""
+        from mockserver.testing.aio import AsyncNamespace
+
+        return AsyncNamespace(self)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -108,8 +118,12 @@ class Namespace:
         self._reach().reset(self.name)
 
     def drop(self) -> None:
-        """Let it go with all that is in it. It is made anew when it is used again."""
-        self._reach().drop(self.name)
+        """Let it go with all that is in it, if it was used at all. It is made anew when it is used again."""
+        try:
+            self._reach().drop(self.name)
+        except ControlError as error:
+            if error.status != 404:
+                raise
 
     def _kind(self, resource: str | None) -> str:
         """The name of the resource that is meant where none is given: there must be one only."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import TimeoutError as Late
+from email.message import Message
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -20,6 +21,21 @@ from mockserver.serve.request import Request
 if TYPE_CHECKING:
     from mockserver.serve.answer import Answer
     from mockserver.testing.host import Host
+
+
+class _Head:
+    """The part of an ``http.client.HTTPResponse`` that cookies are read from."""
+
+    def __init__(self, fields: HTTPHeaderDict) -> None:
+        self.msg = Message()
+        for name, value in fields.iteritems():
+            self.msg[name] = value
+
+    def isclosed(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class MockAdapter(BaseAdapter):
@@ -70,6 +86,7 @@ class MockAdapter(BaseAdapter):
             reason=phrase(answer.status),
             preload_content=False,
             request_method=request.method,
+            original_response=_Head(fields),  # type: ignore[arg-type]
         )
         response = requests.Response()
         response.status_code = answer.status

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
@@ -54,7 +54,7 @@ class TestAsgi:
         api.drop()
 
     def test_bodies_arrive_whole(self, fresh: MockServer) -> None:
-        async def body() -> object:
+        async def body() -> AsyncIterator[bytes]:
             for part in (b"a", b"b" * 100_000, b"c"):
                 yield part
 
@@ -142,7 +142,7 @@ SCENARIOS = """
     resource: wire
     key: path.id
     operations: {read: "GET /wire/{id}"}
-    states: {fine: {status: 200}, late: {status: 200, delay: 1h}}
+    states: {fine: {body: hello}, late: {body: hello, delay: 1h}}
     scenarios:
       fine: [fine]
       late: [late]
