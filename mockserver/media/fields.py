@@ -138,9 +138,10 @@ def _gather_deep(
         return [_raw(tree)]
     if name not in fields:
         return None
-    if types <= STRUCTURED:
+    if types == {"object"}:
         return Malformed(f"{name!r} is not of style deepObject: expected {name}[…]=…", "style")
-    return gather(fields, name, "form", True, types, ())
+    # The style is defined for objects only: anything else is written as usual
+    return gather(fields, name, "form", True, types, (), decode=decode)
 
 
 def _path(brackets: str) -> list[str] | None:
