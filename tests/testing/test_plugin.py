@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 from textwrap import dedent
 
@@ -11,9 +12,8 @@ import pytest
 
 from mockserver import default
 from mockserver.serve.world import Worlds
-from mockserver.testing import MockServer
 from mockserver.testing.plugin import _name
-from tests.live import MISSION
+from tests.live import MISSION, Process
 
 pytest_plugins = ["pytester"]
 
@@ -38,10 +38,23 @@ def poll(api, key=KEY, path="{MISSION}"):
 
 
 @pytest.fixture
-def consumer(pytester: pytest.Pytester, own_cache: None) -> pytest.Pytester:
+def consumer(pytester: pytest.Pytester, own_cache: None, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A project with a consumer of the mocked service, and no test yet."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makepyfile(consumer=CONSUMER)
     return pytester
+
+
+def run(consumer: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    """A session in a process of its own: some modules here cannot be imported twice in one."""
+    return consumer.runpytest_subprocess("-p", "mockserver.testing.plugin", *arguments)
+
+
+@pytest.fixture(scope="module")
+def shared(own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server in a process of its own."""
+    with Process(cache=tmp_path_factory.mktemp("cache")) as server:
+        yield f"http://127.0.0.1:{server.port}"
 
 
 def write(consumer: pytest.Pytester, text: str, name: str = "test_it") -> None:
@@ -81,7 +94,7 @@ def test_each_test_has_a_world_of_its_own(consumer: pytest.Pytester) -> None:
             assert poll(mock_server) == "pending"
         """,
     )
-    consumer.runpytest("--strict-markers", "--strict-config").assert_outcomes(passed=3)
+    run(consumer, "--strict-markers", "--strict-config").assert_outcomes(passed=3)
 
 
 def test_markers_choose_scenarios_nearest_last(consumer: pytest.Pytester) -> None:
@@ -100,7 +113,7 @@ def test_markers_choose_scenarios_nearest_last(consumer: pytest.Pytester) -> Non
             assert [poll(mock_api), poll(mock_api, OTHER)] == ["issued", 404]
         """,
     )
-    consumer.runpytest("--strict-markers").assert_outcomes(passed=2)
+    run(consumer, "--strict-markers").assert_outcomes(passed=2)
 
 
 def test_a_marker_that_names_no_scenario_says_which_there_are(consumer: pytest.Pytester) -> None:
@@ -112,7 +125,7 @@ def test_a_marker_that_names_no_scenario_says_which_there_are(consumer: pytest.P
             pass
         """,
     )
-    found = consumer.runpytest()
+    found = run(consumer)
     found.assert_outcomes(errors=1)
     found.stdout.fnmatch_lines(["*there is no scenario 'faild'; there is issued, *"])
 
@@ -128,7 +141,7 @@ def test_a_failing_test_tells_its_calls(consumer: pytest.Pytester) -> None:
             mock_api.verify(key=KEY, state="issued")
         """,
     )
-    found = consumer.runpytest()
+    found = run(consumer)
     found.assert_outcomes(failed=1)
     key = "11111111-1111-4111-8111-111111111111"
     found.stdout.fnmatch_lines(
@@ -156,7 +169,7 @@ def test_a_failing_test_that_called_nothing_is_asked_where_it_went(consumer: pyt
             assert poll is None
         """,
     )
-    found = consumer.runpytest()
+    found = run(consumer)
     found.stdout.fnmatch_lines(
         ["nothing was called. Does the client go by http://127.0.0.1:*/__ns/test_it-*"]
     )
@@ -172,7 +185,7 @@ def test_only_the_newest_of_many_calls_are_told(consumer: pytest.Pytester) -> No
             assert poll is None
         """,
     )
-    found = consumer.runpytest()
+    found = run(consumer)
     found.stdout.fnmatch_lines(["3 earlier calls", "#4 GET *", "#53 GET *"])
     found.stdout.no_fnmatch_line("#3 GET *")
 
@@ -186,7 +199,7 @@ def test_a_server_that_is_gone_does_not_hide_the_failure(consumer: pytest.Pytest
             assert poll is None
         """,
     )
-    found = consumer.runpytest()
+    found = run(consumer)
     found.stdout.fnmatch_lines(
         ["E*assert * is None", "its calls cannot be told: the mock server does not run*"]
     )
@@ -200,7 +213,7 @@ def test_a_passing_test_tells_nothing(consumer: pytest.Pytester) -> None:
             poll(mock_api)
         """,
     )
-    found = consumer.runpytest("-rA")
+    found = run(consumer, "-rA")
     found.assert_outcomes(passed=1)
     found.stdout.no_fnmatch_line("*mock server, namespace*")
 
@@ -250,7 +263,7 @@ def test_what_is_served_is_an_option(consumer: pytest.Pytester, where: str) -> N
                 "--mock-scenarios=scenarios",
                 "--mock-clock=2031-01-01T00:00:00Z",
             ]
-    consumer.runpytest(*arguments).assert_outcomes(passed=1)
+    run(consumer, *arguments).assert_outcomes(passed=1)
 
 
 def test_requests_are_judged_as_an_option_says(consumer: pytest.Pytester) -> None:
@@ -261,31 +274,30 @@ def test_requests_are_judged_as_an_option_says(consumer: pytest.Pytester) -> Non
             assert poll(mock_api, "no-uuid") == "pending"
         """,
     )
-    consumer.runpytest("--mock-validation=off", "--mock-seed=1").assert_outcomes(passed=1)
-    consumer.runpytest().assert_outcomes(failed=1)
+    run(consumer, "--mock-validation=off", "--mock-seed=1").assert_outcomes(passed=1)
+    run(consumer).assert_outcomes(failed=1)
 
 
 @pytest.mark.parametrize("how", ["option", "variable"])
 def test_one_server_may_be_shared(
-    consumer: pytest.Pytester, local: MockServer, monkeypatch: pytest.MonkeyPatch, how: str
+    consumer: pytest.Pytester, shared: str, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     write(
         consumer,
         f"""
         def test_it(mock_api, mock_server):
-            assert mock_server.url == "{local.url}"
+            assert mock_server.url == "{shared}"
             assert poll(mock_api) == "pending"
             mock_api.verify(key=KEY, exactly=1)
         """,
     )
     arguments = []
     if how == "option":
-        arguments = [f"--mock-url={local.url}"]
+        arguments = [f"--mock-url={shared}"]
     else:
-        monkeypatch.setenv("MOCKSERVER_URL", local.url)
+        monkeypatch.setenv("MOCKSERVER_URL", shared)
     for _ in range(2):
-        # pytester takes modules away that are imported while it runs in this process, where the server is.
-        consumer.runpytest_subprocess(*arguments).assert_outcomes(passed=1)
+        run(consumer, *arguments).assert_outcomes(passed=1)
 
 
 def test_a_server_that_is_not_there_is_told_in_a_sentence(consumer: pytest.Pytester) -> None:
@@ -296,7 +308,7 @@ def test_a_server_that_is_not_there_is_told_in_a_sentence(consumer: pytest.Pytes
             pass
         """,
     )
-    found = consumer.runpytest("--mock-url=http://127.0.0.1:9")
+    found = run(consumer, "--mock-url=http://127.0.0.1:9")
     found.assert_outcomes(errors=1)
     found.stdout.fnmatch_lines(["E*UsageError: http://127.0.0.1:9 does not answer: *"])
 
@@ -313,16 +325,16 @@ PARALLEL = """
         """
 
 
-@pytest.mark.parametrize("shared", [True, False])
-def test_it_works_with_workers(consumer: pytest.Pytester, local: MockServer, shared: bool) -> None:
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_it_works_with_workers(consumer: pytest.Pytester, shared: str, is_shared: bool) -> None:
     write(consumer, PARALLEL)
-    arguments = [f"--mock-url={local.url}"] if shared else []
-    found = consumer.runpytest_subprocess("-n2", *arguments)
+    arguments = [f"--mock-url={shared}"] if is_shared else []
+    found = run(consumer, "-p", "xdist", "-n2", *arguments)
     found.assert_outcomes(passed=8)
     seen = {tuple(line.split()) for line in (consumer.path / "urls").read_text().splitlines()}
     workers, urls = {worker for worker, _ in seen}, {url for _, url in seen}
     assert workers == {"gw0", "gw1"}
-    assert urls == {local.url} if shared else len(urls) == 2
+    assert urls == {shared} if is_shared else len(urls) == 2
 
 
 def test_a_failure_on_a_worker_tells_its_calls(consumer: pytest.Pytester) -> None:
@@ -334,7 +346,7 @@ def test_a_failure_on_a_worker_tells_its_calls(consumer: pytest.Pytester) -> Non
             assert poll is None
         """,
     )
-    found = consumer.runpytest_subprocess("-n1")
+    found = run(consumer, "-p", "xdist", "-n1")
     found.assert_outcomes(failed=1)
     found.stdout.fnmatch_lines(["*mock server, namespace test_it-*", "#1 GET *"])
 
