@@ -37,7 +37,7 @@ class Bodies:
         """The first valid example of a media type. Raises Unanswerable where the one named is not valid."""
         examples, place = self._of(choice.media).examples, (_family(choice), name)
         if place not in examples:
-            examples[place] = self._values.example(self._slot(choice, name))
+            examples[place] = self._values.example(self._slot(choice, name), is_named=name is not None)
         sample = examples[place]
         if name is not None and (sample is None or sample.origin != f"example={name}"):
             raise _unanswerable(choice, f"the example {name} breaks its schema")

@@ -74,12 +74,12 @@ class Values:
         self._schemas = schemas
         self._fakes = fakes
 
-    def example(self, slot: Slot) -> Sample | None:
-        """The first example that is valid."""
+    def example(self, slot: Slot, *, is_named: bool = False) -> Sample | None:
+        """The first example that is valid, in every reading unless it was asked for by name."""
         for example in (*slot.examples, *self._own(slot)):
             value = _meaning(example, slot)
             try:
-                is_broken = any(self._broken(value, slot))
+                is_broken = any(self._broken(value, slot, is_lenient=is_named))
             except SchemaError:
                 is_broken = True
             if not is_broken:
@@ -137,8 +137,8 @@ class Values:
         elif isinstance(examples := node.get("examples"), list):
             yield from (Example("schema", each) for each in examples)
 
-    def _broken(self, value: JSON, slot: Slot) -> Iterator[str]:
-        """How a value breaks its schema. Raises SchemaError."""
+    def _broken(self, value: JSON, slot: Slot, *, is_lenient: bool = False) -> Iterator[str]:
+        """How a value breaks its schema; if ``is_lenient``, as that is meant. Raises SchemaError."""
         if isinstance(value, str) and slot.codec is not None:
             raw = slot.codec.decode(value.encode("utf-8", "replace"))
             if isinstance(raw, Malformed):
@@ -147,14 +147,18 @@ class Values:
             violations: Iterable[SchemaViolation] = slot.codec.judge(raw).violations
         elif slot.item_schema is not None and isinstance(value, list):
             item_schema = slot.item_schema
-            violations = chain.from_iterable(self._violations(each, item_schema) for each in value)
+            violations = chain.from_iterable(
+                self._violations(each, item_schema, is_lenient=is_lenient) for each in value
+            )
         else:
-            violations = self._violations(value, slot.schema) if slot.schema else ()
+            violations = self._violations(value, slot.schema, is_lenient=is_lenient) if slot.schema else ()
         for each in violations:
             yield f"{each.pointer or 'value'}: {each.message}"
 
-    def _violations(self, value: JSON, ref: SchemaRef) -> Sequence[SchemaViolation]:
+    def _violations(self, value: JSON, ref: SchemaRef, *, is_lenient: bool) -> Sequence[SchemaViolation]:
         """In the first reading that the value breaks."""
+        if is_lenient:
+            return self._schemas.validator(ref, "response").violations(value)
         found = (each.violations(value) for each in self._fakes.validators(ref))
         return next((each for each in found if each), ())
 
