@@ -1,0 +1,321 @@
+"""Time limits and the order of answers; what single requests may look like is in ``tests/hardening``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import struct
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from mockserver.serve.answer import Answer
+from mockserver.serve.clock import parse_time
+from mockserver.serve.connection import Limits
+from mockserver.serve.request import Request
+from mockserver.serve.world import Worlds
+from tests.live import NOON, Live, Wire, get, serving
+
+LIMITS = Limits(body=1000, head_time=10, body_time=30, idle_time=120)
+HOST = b"Host: localhost\r\n"
+A = b"GET /a HTTP/1.1\r\n" + HOST + b"\r\n"
+
+
+class Behaviour:
+    """A handler with its own paths, and a clock that stands still."""
+
+    def __init__(self) -> None:
+        self.worlds = Worlds(parse_time(NOON))
+        self.served: list[str] = []
+
+    def handle(self, request: Request) -> Answer:
+        self.served.append(f"{request.method} {request.raw_path}")
+        answer = Answer(200, [("content-type", "text/plain")], request.raw_path.encode())
+        match request.raw_path:
+            case "/slow":
+                answer.delay = 5000
+            case "/large":
+                answer.body = b"x" * 5_000_000
+            case "/stream":
+                answer.stream = self.chunks()
+            case "/raise":
+                raise RuntimeError("on purpose")
+            case "/empty":
+                answer = Answer(204)
+        return answer
+
+    @staticmethod
+    async def chunks() -> AsyncIterator[bytes]:
+        for chunk in (b"one", b"", b"two"):
+            await asyncio.sleep(0)
+            yield chunk
+
+
+@pytest.fixture
+def behaviour() -> Behaviour:
+    return Behaviour()
+
+
+@pytest.fixture
+def live(behaviour: Behaviour) -> Iterator[Live]:
+    with serving(behaviour.handle, worlds=behaviour.worlds, limits=LIMITS) as found:
+        yield found
+
+
+def later(live: Live, seconds: float) -> None:
+    """Let so much time pass for the server's limits, and look at them as its sweeper does."""
+
+    def pass_time() -> None:
+        was = live.server.time
+        live.server.time = lambda: was() + seconds  # type: ignore[method-assign]
+        live.server.expire()
+
+    live.run(pass_time)
+
+
+def seen(live: Live) -> None:
+    """Return when the server has read all that was sent so far on other connections."""
+    assert get(live.port, "/seen").status == 200
+
+
+# Time
+
+
+@pytest.mark.parametrize("head", [b"GET /a HTTP/1.1\r\nHos", b"G", A[:-2]])
+def test_a_slow_head_is_closed_in_time(live: Live, head: bytes) -> None:
+    with Wire(live.port) as wire:
+        wire.send(head)
+        seen(live)
+        later(live, 9)
+        wire.send(b"t: localhost\r\n" if head.endswith(b"Hos") else b"")
+        seen(live)
+        later(live, 2)  # each byte that comes gives no more time
+        reply = wire.reply()
+        assert reply.status == 408
+        assert reply.headers["connection"] == "close"
+        assert wire.rest() == b""
+
+
+def test_a_connection_that_says_nothing_is_closed_in_time(live: Live) -> None:
+    with Wire(live.port) as wire:
+        seen(live)
+        later(live, 11)
+        assert wire.rest() == b""
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"POST /a HTTP/1.1\r\n" + HOST + b"Content-Length: 10\r\n\r\nhel",
+        b"POST /a HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n",
+        b"POST /a HTTP/1.1\r\n" + HOST + b"Content-Length: 10\r\n\r\n",
+    ],
+)
+def test_a_slow_body_is_closed_in_time(live: Live, behaviour: Behaviour, sent: bytes) -> None:
+    with Wire(live.port) as wire:
+        wire.send(sent)
+        seen(live)
+        later(live, 29)
+        assert live.run(lambda: len(live.server.connections)) >= 1
+        later(live, 2)
+        received = wire.rest()
+        assert received == b"" or received.startswith(b"HTTP/1.1 408 ")
+    assert "POST /a" not in behaviour.served
+
+
+def test_an_idle_connection_is_closed_in_time(live: Live) -> None:
+    post = b"POST /a HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n\r\nhello"
+    for sent in (A, post):
+        with Wire(live.port) as wire:
+            wire.send(sent)
+            assert wire.reply().status == 200
+            later(live, 119)
+            wire.send(sent)
+            assert wire.reply().status == 200
+            later(live, 121)
+            assert wire.rest() == b""
+
+
+def test_an_answer_that_takes_its_time_is_not_cut_off(live: Live, behaviour: Behaviour) -> None:
+    post = b"POST /b HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n\r\nhello"
+    for behind in (b"", A, post, post[:-3]):
+        with Wire(live.port) as wire:
+            wire.send(A.replace(b"/a", b"/slow") + behind)
+            seen(live)
+            later(live, 500)
+            live.run(lambda: behaviour.worlds.default.clock.advance(5000))
+            assert wire.reply().body == b"/slow"
+            if behind in (A, post):
+                assert wire.reply().status == 200
+
+
+def test_a_client_that_was_refused_and_stays_is_cut_off(live: Live) -> None:
+    with Wire(live.port) as wire:
+        wire.send(b"nonsense\r\n\r\n")
+        assert wire.reply().status == 400
+        wire.send(b"more")
+        seen(live)
+        later(live, 2)
+        assert wire.rest() == b""
+
+
+def test_a_client_that_takes_nothing_is_cut_off(live: Live) -> None:
+    with Wire(live.port) as wire:
+        wire.send(A.replace(b"/a", b"/large") * 20)
+        seen(live)
+        later(live, 121)  # asks it to close, which waits for the client
+        later(live, 0)
+        later(live, 0)
+        seen(live)
+        assert live.run(lambda: [each for each in live.server.connections if each._resume]) == []
+
+
+# Order
+
+
+def test_a_delay_holds_up_its_own_connection_alone(live: Live, behaviour: Behaviour) -> None:
+    with Wire(live.port) as slow, Wire(live.port) as other:
+        slow.send(A.replace(b"/a", b"/slow") + A)
+        seen(live)
+        other.send(A)
+        assert other.reply().body == b"/a"
+        assert "GET /slow" in behaviour.served
+        live.run(lambda: behaviour.worlds.default.clock.advance(4999))
+        seen(live)
+        live.run(lambda: behaviour.worlds.default.clock.advance(1))
+        assert slow.reply().body == b"/slow"
+        assert slow.reply().body == b"/a"
+
+
+def test_what_waits_behind_a_delay_is_not_served_before_its_turn(live: Live, behaviour: Behaviour) -> None:
+    with Wire(live.port) as wire:
+        wire.send(A.replace(b"/a", b"/slow") + A)
+        seen(live)
+        assert "GET /a" not in behaviour.served
+        live.run(lambda: behaviour.worlds.default.clock.advance(5000))
+        assert wire.reply().body == b"/slow"
+        assert wire.reply().body == b"/a"
+
+
+def test_a_client_that_leaves_during_a_delay_is_forgotten(live: Live, behaviour: Behaviour) -> None:
+    with Wire(live.port) as wire:
+        wire.send(A.replace(b"/a", b"/slow") + A)
+        seen(live)
+        wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # by a reset
+    while live.run(lambda: any(each._task for each in live.server.connections)):
+        pass
+    live.run(lambda: behaviour.worlds.default.clock.advance(5000))
+    seen(live)
+    assert "GET /a" not in behaviour.served
+
+
+def test_half_a_connection_gets_its_answer_and_is_closed(live: Live, behaviour: Behaviour) -> None:
+    with Wire(live.port) as wire:
+        wire.send(A.replace(b"/a", b"/slow") + A)
+        wire.finish()
+        seen(live)
+        live.run(lambda: behaviour.worlds.default.clock.advance(5000))
+        assert wire.reply().body == b"/slow"
+        assert wire.reply().body == b"/a"
+        assert wire.rest() == b""
+
+
+def test_a_large_answer_arrives_whole_before_the_next(live: Live) -> None:
+    with Wire(live.port) as wire:
+        wire.send(A.replace(b"/a", b"/large") * 3 + A)
+        for _ in range(3):
+            assert len(wire.reply().body) == 5_000_000
+        assert wire.reply().body == b"/a"
+
+
+# Answers
+
+
+def test_a_fault_of_our_own_is_told_and_logged(
+    live: Live, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("mockserver"), "propagate", True)
+    with Wire(live.port) as wire:
+        wire.send(A.replace(b"/a", b"/raise") + A)
+        reply = wire.reply()
+        assert reply.status == 500
+        assert "its log has the traceback" in reply.json()["detail"]
+        assert wire.reply().status == 200
+    assert "RuntimeError: on purpose" in caplog.text
+
+
+def test_a_stream_is_sent_in_chunks(live: Live) -> None:
+    with Wire(live.port) as wire:
+        wire.send(A.replace(b"/a", b"/stream") + A)
+        reply = wire.reply()
+        assert reply.headers["transfer-encoding"] == "chunked"
+        assert "content-length" not in reply.headers
+        wire.finish()
+        body, _, following = wire.rest().partition(b"0\r\n\r\n")
+        assert body == b"3\r\none\r\n3\r\ntwo\r\n"
+        assert following.startswith(b"HTTP/1.1 200 ")
+
+
+def test_the_head_of_a_stream(live: Live) -> None:
+    with Wire(live.port) as wire:
+        wire.send(A.replace(b"GET /a", b"HEAD /stream") + A)
+        assert wire.reply(to_head=True).status == 200
+        assert wire.reply().body == b"/a"
+
+
+def test_an_answer_without_content(live: Live) -> None:
+    with Wire(live.port) as wire:
+        wire.send(A.replace(b"/a", b"/empty") + A)
+        reply = wire.reply()
+        assert reply.status == 204
+        assert "content-length" not in reply.headers
+        assert wire.reply().body == b"/a"
+
+
+def test_keeping_alive_is_announced_to_1_0_alone(live: Live) -> None:
+    old = b"GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+    with Wire(live.port) as wire:
+        wire.send(old + A + A.replace(b"1.1\r\n", b"1.1\r\nConnection: close\r\n"))
+        assert wire.reply().headers["connection"] == "keep-alive"
+        assert "connection" not in wire.reply().headers
+        assert wire.reply().headers["connection"] == "close"
+        assert wire.rest() == b""
+
+
+def test_trailers_are_no_headers() -> None:
+    found: list[dict[str, str]] = []
+
+    def handle(request: Request) -> Answer:
+        found.append(request.headers)
+        return Answer(200)
+
+    with serving(handle) as live, Wire(live.port) as wire:
+        wire.send(
+            b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+            b"1\r\nx\r\n0\r\nPrefer: code=500\r\nAuthorization: me\r\n\r\n"
+        )
+        assert wire.reply().status == 200
+    assert found == [{"host": "localhost", "transfer-encoding": "chunked"}]
+
+
+def test_repeated_fields_are_joined() -> None:
+    found: list[dict[str, str]] = []
+
+    def handle(request: Request) -> Answer:
+        found.append(request.headers)
+        return Answer(200)
+
+    with serving(handle) as live:
+        get(live.port, "/", "Accept: a", "Cookie: b=1", "accept: c", "COOKIE: d=2")
+    assert found[0]["accept"] == "a, c"
+    assert found[0]["cookie"] == "b=1; d=2"
+
+
+def test_the_same_octets_again_are_the_same_request(live: Live, behaviour: Behaviour) -> None:
+    other = A.replace(b"/a", b"/b")
+    with Wire(live.port) as wire:
+        for sent in (A, A, other, A, other, A * 2, A[:9], A[9:], A):
+            wire.send(sent)
+        paths = [wire.reply().body for _ in range(9)]
+    assert paths == [b"/a", b"/a", b"/b", b"/a", b"/b", b"/a", b"/a", b"/a", b"/a"]
