@@ -12,7 +12,7 @@ from mockserver.serve.answer import Answer
 from mockserver.serve.engine import Engine
 from mockserver.serve.faults import stated
 from mockserver.serve.request import Request
-from mockserver.serve.wire import has_content
+from mockserver.serve.wire import field_value, has_content
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -42,7 +42,10 @@ class AsgiApp:
             await receive()
             await send({"type": "websocket.close", "code": 1003})
             return
-        body = await _body(receive, self.engine.options.max_body)
+        try:
+            body = await _body(receive, self.engine.options.max_body)
+        except _Disconnected:
+            return
         if body is None:
             answer = problem.problem(
                 413, f"the body is over {self.engine.options.max_body:,} bytes", decision="wire"
@@ -58,6 +61,10 @@ class AsgiApp:
         await _send(answer, request.method, send)
 
 
+class _Disconnected(Exception):  # noqa: N818 - no error of ours
+    """The client is gone before its request was whole."""
+
+
 def _request(scope: MutableMapping[str, Any], body: bytes) -> Request:
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
@@ -65,20 +72,20 @@ def _request(scope: MutableMapping[str, Any], body: bytes) -> Request:
         separator = "; " if field == "cookie" else ", "
         headers[field] = f"{headers[field]}{separator}{text}" if field in headers else text
     raw = scope.get("raw_path")
-    path = raw.decode("latin-1") if raw else quote(scope["path"], safe="/~!$&'()*+,;=:@%")
+    path = raw.decode("latin-1") if raw else quote(scope["path"], safe="/~!$&'()*+,;=:@")
     return Request(
         scope["method"], path.partition("?")[0], scope["query_string"].decode("latin-1"), headers, body
     )
 
 
 async def _body(receive: Receive, most: int) -> bytes | None:
-    """The whole body; None where it is over ``most`` bytes."""
+    """The whole body; None where it is over ``most`` bytes. Raises _Disconnected where it never comes."""
     parts: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return b"".join(parts)
+            raise _Disconnected
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > most:
@@ -89,12 +96,9 @@ async def _body(receive: Receive, most: int) -> bytes | None:
 
 
 async def _send(answer: Answer, method: str, send: Send) -> None:
-    headers = [
-        (name.encode("latin-1"), value.encode("latin-1", "backslashreplace"))
-        for name, value in answer.headers
-    ]
+    headers = [(name.encode("latin-1"), field_value(value)) for name, value in answer.headers]
     if answer.decision:
-        headers.append((b"x-mock-decision", answer.decision.encode("latin-1", "backslashreplace")))
+        headers.append((b"x-mock-decision", field_value(answer.decision)))
     if answer.stream is None and has_content(answer.status):
         headers.append((b"content-length", b"%d" % len(answer.body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

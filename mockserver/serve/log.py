@@ -33,12 +33,10 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """One line a record: what a client sent cannot begin another."""
+    """One line a record, and its traceback: what a client sent cannot begin another."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        first, *rest = text.split("\n") if record.exc_info else [text]
-        return "\n".join([_plain(first), *rest])
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        return _plain(super().formatMessage(record))
 
 
 def configure(level: str, form: str) -> None:

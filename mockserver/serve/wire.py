@@ -14,9 +14,10 @@ _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _HEADS: dict[tuple[int, tuple[tuple[str, str], ...]], bytes] = {}
 _MOST_HEADS = 4096
 _HOST = re.compile(
-    r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*(?::\d{0,5})?$|\[[0-9A-Fa-f:.]+\](?::\d{0,5})?$"
+    r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*(?::\d{0,5})?|\[[0-9A-Fa-f:.]+\](?::\d{0,5})?"
 )
-_LINE_BREAK = re.compile(r"[\r\n\x00]")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What no field value may hold (RFC 9110 section 5.5)."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -59,14 +60,19 @@ def _known_first(answer: Answer) -> bytes:
 def _decision(text: str) -> bytes:
     if not text:
         return b""
-    plain = text if text.isprintable() else _LINE_BREAK.sub(" ", text)
-    return b"x-mock-decision: %b\r\n" % plain.encode("latin-1", "backslashreplace")
+    return b"x-mock-decision: %b\r\n" % field_value(text)
 
 
 def _first(status: int, headers: tuple[tuple[str, str], ...]) -> bytes:
-    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}"]
-    lines += [f"{name}: {_LINE_BREAK.sub(' ', value)}" for name, value in headers]
-    return "\r\n".join([*lines, ""]).encode("latin-1", "backslashreplace")
+    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}".encode()]
+    lines += [b"%b: %b" % (name.encode("latin-1"), field_value(value)) for name, value in headers]
+    return b"\r\n".join([*lines, b""])
+
+
+def field_value(text: str) -> bytes:
+    """``text`` as a header can carry it: no control character, and Latin-1."""
+    plain = text if text.isprintable() else _CONTROL.sub(" ", text)
+    return plain.encode("latin-1", "backslashreplace")
 
 
 _dated: tuple[int, bytes] = (0, b"")
@@ -95,7 +101,7 @@ def has_content(status: int) -> bool:
 @lru_cache(maxsize=256)
 def is_host(value: str) -> bool:
     """Whether ``value`` is a Host field's value (RFC 9110 section 7.2)."""
-    return _HOST.match(value) is not None
+    return _HOST.fullmatch(value) is not None
 
 
 def split_target(target: str, method: str) -> tuple[str, str] | None:

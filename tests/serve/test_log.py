@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from mockserver.serve.answer import Answer
+from mockserver.serve.log import access_logger, configure
+from mockserver.serve.request import Request
+
+REQUEST = Request("GET", "/a\x1b[31m\nb", "c=d")
+ANSWER = Answer(404, [], b"12345", "unknown path")
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    logger = logging.getLogger("mockserver")
+    before = (logger.handlers, logger.propagate, logger.level)
+    yield
+    logger.handlers, logger.propagate = before[0], before[1]
+    logger.setLevel(before[2])
+
+
+@pytest.mark.parametrize(
+    ("level", "asked"), [("debug", True), ("info", True), ("warning", False), ("error", False)]
+)
+def test_calls_are_logged_at_level_info(level: str, asked: bool) -> None:
+    configure(level, "text")
+    assert (access_logger() is not None) is asked
+
+
+def test_a_call_is_one_line_of_text(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("info", "text")
+    log = access_logger()
+    assert log is not None
+    log(REQUEST, ANSWER, 0.00123)
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.endswith(r"GET /a\x1b[31m\x0ab?c=d 404 5 1.23ms unknown path")
+    assert " INFO mockserver.access: " in line
+
+
+def test_a_call_is_one_object_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("info", "json")
+    log = access_logger()
+    assert log is not None
+    log(REQUEST, ANSWER, 0.00123)
+    [line] = capsys.readouterr().err.splitlines()
+    entry = json.loads(line)
+    assert {
+        key: entry[key] for key in ("level", "logger", "method", "url", "status", "bytes", "decision")
+    } == {
+        "level": "info",
+        "logger": "mockserver.access",
+        "method": "GET",
+        "url": "/a\x1b[31m\nb?c=d",
+        "status": 404,
+        "bytes": 5,
+        "decision": "unknown path",
+    }
+    assert entry["milliseconds"] == pytest.approx(1.23)
+    assert entry["time"].endswith("Z")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_fault_comes_with_its_traceback(capsys: pytest.CaptureFixture[str], form: str) -> None:
+    configure("warning", form)
+    try:
+        raise RuntimeError("on purpose")
+    except RuntimeError:
+        logging.getLogger("mockserver.connection").exception("GET /a\nINFO forged")
+    written = capsys.readouterr().err
+    if form == "json":
+        [line] = written.splitlines()
+        entry = json.loads(line)
+        assert entry["message"] == "GET /a\nINFO forged"
+        assert "RuntimeError: on purpose" in entry["exception"]
+    else:
+        assert "RuntimeError: on purpose" in written
+        assert "\nINFO forged" not in written
+
+
+def test_configuring_twice_does_not_log_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("info", "text")
+    configure("info", "text")
+    logging.getLogger("mockserver.server").warning("once")
+    assert capsys.readouterr().err.count("once") == 1

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import logging
+import socket
+from contextlib import closing
+
+import pytest
+
+from mockserver.errors import UsageError
+from mockserver.serve.answer import Answer
+from mockserver.serve.request import Request
+from mockserver.serve.server import listen
+from tests.live import Wire, get, serving
+
+
+def test_listening_on_a_free_port() -> None:
+    with closing(listen("127.0.0.1", 0)) as first, closing(listen("127.0.0.1", 0)) as second:
+        assert first.getsockname()[1] != second.getsockname()[1]
+
+
+def test_listening_on_version_6() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    try:
+        listener = listen("::1", 0)
+    except UsageError:
+        pytest.skip("no IPv6 here")
+    with closing(listener):
+        assert listener.family == socket.AF_INET6
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("no-such-host.invalid", "is not known; give an address of this machine"),
+        ("192.0.2.1", "cannot listen on 192.0.2.1:"),
+    ],
+)
+def test_a_host_that_is_not_ours(host: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        listen(host, 0)
+
+
+def test_a_port_that_is_taken() -> None:
+    with closing(listen("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=f"port {port} on 127.0.0.1 is taken; choose another"):
+            listen("127.0.0.1", port)
+
+
+def handle(request: Request) -> Answer:
+    return Answer(200, [], request.raw_path.encode(), delay=60_000 if request.raw_path == "/slow" else 0)
+
+
+def test_stopping_closes_the_idle_and_takes_no_more() -> None:
+    with serving(handle) as live:
+        idle = Wire(live.port)
+        idle.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert idle.reply().status == 200
+    assert idle.rest() == b""
+    idle.socket.close()
+    with pytest.raises(ConnectionRefusedError):
+        Wire(live.port)
+
+
+def test_stopping_breaks_off_what_takes_too_long(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("mockserver"), "propagate", True)
+    with serving(handle) as live:  # which gives it no time at all
+        busy = Wire(live.port)
+        busy.send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert get(live.port, "/").status == 200
+    assert busy.rest() == b""
+    busy.socket.close()
+    assert "connections were still busy after 0 s" in caplog.text
+
+
+def test_calls_are_told_to_the_access_log() -> None:
+    told: list[str] = []
+    with serving(handle) as live:
+        live.server.log_access = lambda request, answer, seconds: told.append(
+            f"{request.raw_path} {answer.status} {seconds >= 0}"
+        )
+        get(live.port, "/a")
+        get(live.port, "/b", method="HEAD")
+    assert told == ["/a 200 True", "/b 200 True"]
