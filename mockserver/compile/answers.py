@@ -7,12 +7,12 @@ response. ``defaults`` are laid under it where the response has the field.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mockserver.compile.delivery import read_delay, read_dribble, read_fault, unknown_keys
 from mockserver.compile.fields import covers, fixed_values, properties
+from mockserver.compile.headers import read_headers
 from mockserver.compile.nodes import Node, Report
 from mockserver.plan import (
     JSON,
@@ -33,11 +33,6 @@ from mockserver.serve.templates import TemplateError, compile_template, is_templ
 
 ANSWER_KEYS = frozenset(
     ["status", "headers", "body", "delay", "dribble", "fault", "undocumented", "mediaType"]
-)
-MAX_HEADERS = 1000
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")
-_FRAMING = frozenset(
-    ["content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "trailer", "te"]
 )
 _LOWEST, _HIGHEST = 200, 999
 
@@ -146,7 +141,7 @@ class _Reader:
             )
             return None
         status, response = self._status()
-        headers = self._headers()
+        headers = read_headers(self.members.get("headers"), self.report)
         media = self._media(response)
         body_node = self.members.get("body")
         body = self._body(body_node, response, media)
@@ -235,51 +230,6 @@ class _Reader:
                 f"it documents {documented}; say `undocumented: true` if that is on purpose.",
             )
         return value, found
-
-    def _headers(self) -> dict[str, str]:
-        node = self.members.get("headers")
-        if node is None:
-            return {}
-        if not isinstance(node.value, dict):
-            self.report.error("S308", node, f"`headers` is {node.kind()}", "write it as {Retry-After: 30}.")
-            return {}
-        if len(node.value) > MAX_HEADERS:
-            self.report.error(
-                "S308",
-                node,
-                f"{len(node.value):,} headers are more than can be sent",
-                f"give at most {MAX_HEADERS:,}.",
-            )
-        headers = {}
-        for name, each in node.value.items():
-            value = each.value
-            if not _TOKEN.match(name):
-                self.report.error(
-                    "S308",
-                    each.at_key,
-                    f"{name!r} is no header name",
-                    "use letters, digits and hyphens (RFC 9110 section 5.1).",
-                )
-            elif name.lower() in _FRAMING:
-                self.report.error(
-                    "S308",
-                    each.at_key,
-                    f"the header {name} belongs to the server",
-                    "remove it; use `fault` to break the framing.",
-                )
-            elif isinstance(value, dict | list) or value is None:
-                self.report.error("S308", each, f"the header {name} is {each.kind()}", "give it a text.")
-            else:
-                text = str(value).lower() if isinstance(value, bool) else str(value)
-                if any(mark in text for mark in "\r\n\x00") or not _latin(text):
-                    self.report.error(
-                        "S308",
-                        each,
-                        f"the header {name} holds a line break, a NUL or no Latin-1 character",
-                        "remove it (RFC 9110 section 5.5).",
-                    )
-                headers[name] = text
-        return headers
 
     def _media(self, response: Response | None) -> MediaType | None:
         if response is None or not response.content:
@@ -395,21 +345,3 @@ def _concrete(media_type: str) -> str:
     return (
         "application/json" if media_type in ("*/*", "application/*") else media_type.replace("/*", "/plain")
     )
-
-
-def is_unsendable(name: str, value: str) -> bool:
-    """Whether a header of that name and value cannot be sent, or belongs to the framing."""
-    return not (
-        _TOKEN.match(name)
-        and name.lower() not in _FRAMING
-        and _latin(value)
-        and not any(mark in value for mark in "\r\n\x00")
-    )
-
-
-def _latin(text: str) -> bool:
-    try:
-        text.encode("latin-1")
-    except UnicodeEncodeError:
-        return False
-    return True

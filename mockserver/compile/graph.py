@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mockserver import duration
+from mockserver.compile.branches import Facts
 from mockserver.compile.nodes import Report, compose
 from mockserver.compile.source import Source
-from mockserver.compile.steps import Facts, read_scenario
+from mockserver.compile.steps import read_scenario
 from mockserver.errors import CompileError
 from mockserver.plan import Branch, Condition, Delay, Scenario, Step
 

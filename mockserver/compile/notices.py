@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from mockserver.compile.answers import Bound, is_unsendable
+from mockserver.compile.answers import Bound
 from mockserver.compile.delivery import listed, read_duration, unknown_keys
 from mockserver.compile.fields import covers, properties
+from mockserver.compile.headers import is_unsendable, read_headers
 from mockserver.compile.nodes import Node, Report
 from mockserver.plan import JSON, Callback, MediaType, Notice, Signature
 from mockserver.serve.expressions import is_expression
@@ -74,7 +75,7 @@ class _Reader:
             url=url,
             is_expression=callback is not None,
             method=method,
-            headers=self._headers(),
+            headers=read_headers(self.members.get("headers"), self.report),
             body=body,
             has_body="body" in self.members or media is not None,
             media_type=media.name if media is not None else "application/json",
@@ -146,23 +147,6 @@ class _Reader:
                     f"its fields are {listed(known.names)}.",
                 )
         return plain, not covers(owner.schemas, media.schema, plain)
-
-    def _headers(self) -> dict[str, str]:
-        node = self.members.get("headers")
-        if node is not None and not isinstance(node.value, dict):
-            self.report.error("S308", node, f"`headers` is {node.kind()}", "write it as {X-Event: issued}.")
-        headers = {}
-        for name, each in node.items() if node is not None else ():
-            if (
-                isinstance(each.value, dict | list)
-                or each.value is None
-                or is_unsendable(name, str(each.value))
-            ):
-                self.report.error(
-                    "S308", each, f"the header {name} cannot be sent", "give another name or value."
-                )
-            headers[name] = str(each.value)
-        return headers
 
     def _sign(self) -> Signature | None:
         node = self.members.get("sign")

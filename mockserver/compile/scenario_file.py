@@ -10,26 +10,26 @@ from pathlib import PurePath
 from msgspec.structs import replace
 
 from mockserver.compile.answers import Bound, read_state
-from mockserver.compile.delivery import read_delay, unknown_keys
+from mockserver.compile.branches import Facts
+from mockserver.compile.delivery import read_delay
 from mockserver.compile.document import Loaded
 from mockserver.compile.fields import properties
+from mockserver.compile.identity import read_certify, read_handles, read_key
 from mockserver.compile.limits import read_flaky, read_limits, read_state_name
 from mockserver.compile.nodes import Node, Report, compose
 from mockserver.compile.notices import read_notices
-from mockserver.compile.roles import OperationsReader, has_parameter, key_schemas
-from mockserver.compile.selection import lookup, read_rules, suggest
+from mockserver.compile.roles import OperationsReader, key_schemas
+from mockserver.compile.selection import read_rules, suggest
 from mockserver.compile.source import Source
-from mockserver.compile.steps import Facts, read_scenario
-from mockserver.plan import Certify, Delay, Lookup, Resource, Role, Rule, Scenario, State, Step
+from mockserver.compile.steps import read_scenario
+from mockserver.plan import Delay, Resource, Role, Rule, Scenario, State, Step
 from mockserver.schema import Schemas
-from mockserver.serve.templates import TemplateError, compile_template
 
 _KEYS = (
     "resource", "document", "key", "handles", "operations", "states", "defaults", "scenarios", "select",
     "invalid", "unknown", "unanswered", "certify", "delay", "limit", "flaky", "notify",
 )  # fmt: skip
 _REQUIRED = ("resource", "key", "operations", "states", "scenarios")
-_CERTIFY = frozenset(["csr", "commonName"])
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*$")
 STATE_PREFIX = "state:"
 """``state:NAME`` is a scenario that every state has: that state, for ever."""
@@ -107,7 +107,7 @@ class _Reader:
                 self.report.error("S205", self.root, f"the key {key!r} is missing", _EXAMPLES[key])
         name = self._name()
         bound = self._operations()
-        place = self._key(bound)
+        place = read_key(self.members.get("key"), bound, self.report)
         states, nodes = self._states(bound)
         facts: Facts = []
         scenarios = self._scenarios(states, bound, facts)
@@ -119,7 +119,7 @@ class _Reader:
         if not bound or place is None or not states or not scenarios:
             return None
         roles = {alias: each.role for alias, each in bound.items() if each.role != Role()}
-        handles = self._handles()
+        handles = read_handles(self._mapping("handles"), self.report)
         self._ends(roles, stated["unknown"])
         self._beginnings(scenarios, states, roles)
         if stated["unanswered"]:
@@ -140,7 +140,7 @@ class _Reader:
             key_schemas=key_schemas(place, bound),
             handles=handles,
             facts=tuple(facts),
-            certify=self._certify(),
+            certify=read_certify(self.members.get("certify"), self.report),
             limits=limits,
             flaky=flakiness,
             notices=read_notices(self.members["notify"], states, bound, self.report)
@@ -199,50 +199,6 @@ class _Reader:
         wanted = node.value if node is not None else PurePath(self.name).stem
         return sorted(self.documents, key=lambda each: each[0].document.name != wanted)
 
-    def _key(self, bound: Mapping[str, Bound]) -> Lookup | None:
-        node = self.members.get("key")
-        if node is None:
-            return None
-        found = lookup(node.value)
-        if found is None:
-            self.report.error(
-                "S207",
-                node,
-                f"`key` is {node.kind()}",
-                "name a part of the request: path.NAME, query.NAME, header.NAME, cookie.NAME or body.NAME.",
-            )
-            return None
-        for alias, each in bound.items():
-            role = each.role
-            if role.creates or role.lists is not None or role.key is not None:
-                continue
-            if not has_parameter(found, each.operation):
-                self.report.error(
-                    "S207",
-                    node,
-                    f"{each.operation.path} (operation {alias!r}) has no parameter {{{found.name}}}",
-                    "name a parameter of every operation's path, or give the operation a `key` of its own.",
-                )
-        return Lookup(found.part, found.name, fold=_is_uuid(found, bound))
-
-    def _handles(self) -> dict[str, str]:
-        handles = {}
-        for name, node in self._mapping("handles"):
-            if not isinstance(node.value, str):
-                self.report.error(
-                    "S204",
-                    node,
-                    f"the handle {name!r} is {node.kind()}",
-                    "write a template, such as \"{{ uuid('certificate') }}\".",
-                )
-                continue
-            try:
-                compile_template(node.value)
-            except TemplateError as error:
-                self.report.error("S312", node, str(error), "mend the template.")
-            handles[name] = node.value
-        return handles
-
     def _ends(self, roles: Mapping[str, Role], unknown: str) -> None:
         """What ends, or has another name, must not come into being when somebody asks for it."""
         wanting = [alias for alias, role in roles.items() if role.deletes or role.handle]
@@ -281,26 +237,6 @@ class _Reader:
             self.report.error("S306", node, f"status {status} is no error", "give one from 400 to 599.")
             return ""
         return read_state_name(node, states, self.report)
-
-    def _certify(self) -> Certify | None:
-        node = self.members.get("certify")
-        if node is None:
-            return None
-        members = unknown_keys(node, _CERTIFY, "`certify`", self.report)
-        found = {key: lookup(each.value) for key, each in members.items()}
-        for key, each in members.items():
-            if found[key] is None:
-                self.report.error(
-                    "S207",
-                    each,
-                    f"`{key}` is {each.kind()}",
-                    "name a part of the creating request, such as body.csr.",
-                )
-        if not members:
-            self.report.error(
-                "S204", node, f"`certify` is {node.kind()}", "write {csr: body.csr, commonName: body.name}."
-            )
-        return Certify(found.get("csr"), found.get("commonName"))
 
     def _states(self, bound: Mapping[str, Bound]) -> tuple[dict[str, State], dict[tuple[str, str], Node]]:
         states, nodes = {}, {}
@@ -397,17 +333,6 @@ _EXAMPLES = {
     "defaults": 'write it as `defaults: {createdAt: "{{ resource.created_at }}"}`.',
     "handles": "write it as `handles: {certificateId: \"{{ uuid('certificate') }}\"}`.",
 }
-
-
-def _is_uuid(key: Lookup, bound: Mapping[str, Bound]) -> bool:
-    """Whether the key is a UUID in every operation, whose case does not matter (RFC 9562 section 4)."""
-    formats = set()
-    for each in bound.values():
-        for parameter in each.operation.parameters:
-            if (parameter.location, parameter.name) == (key.part, key.name) and parameter.schema:
-                schema, _ = each.schemas.lookup(parameter.schema)
-                formats.add(schema.get("format") if isinstance(schema, dict) else None)
-    return formats == {"uuid"}
 
 
 def _answering(scenario: Scenario, states: Mapping[str, State]) -> Scenario:

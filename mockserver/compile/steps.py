@@ -10,10 +10,11 @@ issued}, {weight: 9, to: pending}, {weight: 1, to: failed}]``.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from mockserver.compile.answers import Bound
+from mockserver.compile.branches import BranchReader, Facts, Way
 from mockserver.compile.delivery import (
     listed,
     read_delay,
@@ -23,26 +24,10 @@ from mockserver.compile.delivery import (
     unknown_keys,
 )
 from mockserver.compile.nodes import Node, Report
-from mockserver.compile.selection import read_condition
-from mockserver.plan import Branch, Condition, Delay, Dribble, Scenario, Step
+from mockserver.plan import Branch, Delay, Dribble, Scenario, Step
 
 _LONG = frozenset(["state", "until", "next", "on", "delay", "dribble", "fault"])
 _HOLDS = frozenset(["calls", "after", "operation"])
-_BRANCH = frozenset(["to", "when", "weight"])
-_EXAMPLE = "write a state's name, or [{when: {header.X-Plan: gold}, to: NAME}, {weight: 9, to: NAME}, …]."
-
-Facts = list[tuple[Condition, ...]]
-"""What the branches of a file ask of a request; a branch has an index into it."""
-
-
-@dataclass(slots=True)
-class _Way:
-    """A branch before its target is known as an index."""
-
-    to: Node
-    operation: str
-    fact: int = -1
-    weight: int = 0
 
 
 @dataclass(slots=True)
@@ -56,7 +41,7 @@ class _Draft:
     after: int = 0
     operation: str = ""
     next: Node | None = None
-    ways: list[_Way] = field(default_factory=list)
+    ways: list[Way] = field(default_factory=list)
     delay: Delay | None = None
     dribble: Dribble | None = None
     fault: str = ""
@@ -112,10 +97,8 @@ class _Reader:
     ) -> None:
         self.name = name
         self.states = states
-        self.aliases = aliases
         self.report = report
-        self.bound = bound
-        self.facts = facts
+        self.branches = BranchReader(aliases, report, bound, facts)
 
     def step(self, node: Node) -> _Draft | None:
         value = node.value
@@ -158,9 +141,9 @@ class _Reader:
             self._until(until, draft)
         if (following := value.get("next")) is not None:
             draft.next = following
-            draft.ways += self._ways(following, "")
+            draft.ways += self.branches.ways(following, "")
         if (moves := value.get("on")) is not None:
-            draft.ways += self._on(moves)
+            draft.ways += self.branches.on(moves)
         if (delay := value.get("delay")) is not None:
             draft.delay = read_delay(delay, self.report)
         if (dribble := value.get("dribble")) is not None:
@@ -184,13 +167,13 @@ class _Reader:
             elif key == "after":
                 draft.after = read_duration(each, "`after`", self.report, least=1)
             elif key == "operation":
-                draft.operation = self._operation(each, each.value)
+                draft.operation = self.branches.operation(each, each.value)
 
     def _counted(self, node: Node, draft: _Draft) -> None:
         """A number of calls, or ``{poll: 2}``: calls of one operation."""
         if isinstance(node.value, dict) and len(node.value) == 1:
             [(alias, node)] = node.value.items()
-            draft.counted = self._operation(node.at_key, alias)
+            draft.counted = self.branches.operation(node.at_key, alias)
         draft.calls = self._calls(node)
 
     def _calls(self, node: Node) -> int:
@@ -204,82 +187,6 @@ class _Reader:
             "give a whole number of calls from 1, {OPERATION: 2}, or a duration such as 30s.",
         )
         return 0
-
-    def _operation(self, node: Node, alias: object) -> str:
-        if isinstance(alias, str) and alias in self.aliases:
-            return alias
-        self.report.error(
-            "S202",
-            node,
-            f"{alias!r} is none of this file's operations",
-            f"they are {listed(self.aliases)}.",
-        )
-        return ""
-
-    def _on(self, node: Node) -> Iterator[_Way]:
-        """``{cancel: cancelled, approve: [branches]}``: where an operation moves the resource at once."""
-        if not isinstance(node.value, dict) or not node.value:
-            self.report.error(
-                "S404", node, f"`on` is {node.kind()}", "write it as {cancel: cancelled, approve: issued}."
-            )
-            return
-        for alias, each in node.value.items():
-            if self._operation(each.at_key, alias):
-                if isinstance(each.value, str):
-                    yield _Way(each, alias)
-                else:
-                    yield from self._ways(each, alias)
-
-    def _ways(self, node: Node, operation: str) -> Iterator[_Way]:
-        """The branches of a list; a name alone is ``next`` itself."""
-        if isinstance(node.value, str):
-            return
-        if not isinstance(node.value, list) or not node.value:
-            self.report.error("S404", node, f"the way on is {node.kind()}", _EXAMPLE)
-            return
-        for index, each in enumerate(node.value):
-            way = self._way(each, operation)
-            if way is not None:
-                yield way
-                if way.fact < 0 and not way.weight and index + 1 < len(node.value):
-                    self.report.error(
-                        "S404",
-                        node.value[index + 1],
-                        "this branch is never reached: the one before it asks nothing",
-                        "move that one to the end, or give it a condition or a weight.",
-                    )
-
-    def _way(self, node: Node, operation: str) -> _Way | None:
-        if isinstance(node.value, str):
-            return _Way(node, operation)
-        members = unknown_keys(node, _BRANCH, "a branch", self.report)
-        if "to" not in members or not isinstance(members["to"].value, str):
-            self.report.error("S404", node, "a branch leads to no state", _EXAMPLE)
-            return None
-        way = _Way(members["to"], operation)
-        if (weight := members.get("weight")) is not None:
-            value = weight.value
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1_000_000:
-                self.report.error(
-                    "S404", weight, f"a weight of {weight.kind()} cannot be", "give a whole number from 1."
-                )
-            else:
-                way.weight = value
-        if (when := members.get("when")) is not None:
-            way.fact = self._fact(when)
-        return way
-
-    def _fact(self, node: Node) -> int:
-        if not isinstance(node.value, dict) or not node.value:
-            self.report.error(
-                "S404", node, f"`when` is {node.kind()}", "write it as {body.reason: superseded}."
-            )
-            return -1
-        found = [read_condition(key, each, self.bound, self.report) for key, each in node.value.items()]
-        fact = tuple(each for each in found if each is not None)
-        if fact not in self.facts:
-            self.facts.append(fact)
-        return self.facts.index(fact)
 
     def _known(self, state: str, node: Node) -> bool:
         if state in self.states:

@@ -7,22 +7,24 @@ as values, so that a scenario may answer it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mockserver.errors import MockServerError, Violation
+from mockserver.errors import MockServerError
 from mockserver.media.percent import decode
 from mockserver.plan import JSON, Delay, Plan
 from mockserver.scenario import begin, settle
 from mockserver.serve import problem
+from mockserver.serve.admission import Admission, Fields
 from mockserver.serve.answer import Answer
-from mockserver.serve.answering import documented, paced, refused, rendered
+from mockserver.serve.answering import documented, paced, rendered
+from mockserver.serve.beside import Beside
 from mockserver.serve.context import Makers, Subject
 from mockserver.serve.cors import Cors
-from mockserver.serve.guard import Guard, guard_of
+from mockserver.serve.guard import guard_of
 from mockserver.serve.lifecycle import Lifecycle
 from mockserver.serve.lives import Call, Lives, Objection
 from mockserver.serve.notify import Notifier
@@ -94,7 +96,7 @@ class Engine:
                     route.lifecycle, route.alias = lifecycle, aliases[route.operation.id]
                     route.guard = guard_of(resource, route.alias, lifecycle.key, plan.seed)
         self.notifier = Notifier(store, makers, Gate(self.options.callbacks))
-        self._lives = Lives(store, makers, self.notifier)
+        self._stages()
         self._has_admin_paths = any(
             base + operation.path for document in plan.documents for base in document.base_paths
             for operation in document.operations if (base + operation.path).startswith(ADMIN)
@@ -102,6 +104,12 @@ class Engine:
         self._cors = Cors(self.options.cors) if self.options.cors else None
         self._judges = self.options.validation != "off"
         self._strict = self.options.validation == "strict"
+
+    def _stages(self) -> None:
+        """Build the stages that belong to one Plan."""
+        self._lives = Lives(self.store, self._makers, self.notifier)
+        self._beside = Beside(self.store, self._lives, self.plan.seed)
+        self._admission = Admission(self.store, self._beside)
 
     def handle(self, request: Request) -> Answer | Awaitable[Answer]:
         """The answer to a request; never raises for what a request says."""
@@ -165,8 +173,11 @@ class Engine:
             if admitted:
                 answer = self._answer(request, route, path, world, now)
             else:
+                lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
+                checked = Checked(path, NOTHING, NOTHING, NOTHING)
+                call = Call(route, lifecycle, request, path, checked, world, now)
                 detail = f"{concurrency.most} calls are under way already"
-                answer = self._held(route, path, request, world, now, concurrency.state, 503, detail, "busy")
+                answer = self._admission.held(call, concurrency.state, 503, detail, "busy")
             answer.operation = route.operation.id
             if cors is not None:
                 cors.allow(request, answer)
@@ -176,19 +187,6 @@ class Engine:
             await world.clock.sleep(answer.delay)
             return replace(answer, delay=0)
 
-    def _held(
-        self, route: Route, path: dict[str, str], request: Request, world: World, now: int,
-        state: str, status: int, detail: str, decision: str,
-    ) -> Answer:  # fmt: skip
-        """The answer to a call that is turned away: that of the state named, else the document's."""
-        lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
-        state = state or lifecycle.state_with_status(status, route.alias) or ""
-        renderer = lifecycle.renderer(state, route.alias)
-        if renderer is None:
-            return refused(route, request, now, status, detail, f"{decision}; status={status}")
-        subject = self._subject(route, lifecycle, state, path, request, world)
-        return self._rendered(renderer, subject, f"{decision}; state={state}", world)
-
     def _answer(self, request: Request, route: Route, path: dict[str, str], world: World, now: int) -> Answer:
         """The answer of an operation: asked for, refused, documented, or that of a resource."""
         headers = request.headers
@@ -196,7 +194,7 @@ class Engine:
         raw, path = path, path if "%" not in request.raw_path else _decoded(path)
         try:
             if prefer is not NONE:
-                direct = self._preferred(prefer, route, path, request, world)
+                direct = self._beside.preferred(prefer, route, path, request, world)
                 if direct is not None:
                     return _waited(direct, prefer)
             checked = (
@@ -204,19 +202,16 @@ class Engine:
                 if self._judges
                 else Checked(path, NOTHING, NOTHING, NOTHING)
             )
-            guard = route.guard
-            fields: Sequence[tuple[str, str]] = ()
-            if guard is not None and checked.status != 401:
-                held, fields = self._guarded(guard, route, path, checked, request, world, now)
+            lifecycle: Lifecycle | None = route.lifecycle  # type: ignore[assignment]
+            fields: Fields = ()
+            if route.guard is not None and lifecycle is not None and checked.status != 401:
+                call = Call(route, lifecycle, request, path, checked, world, now)
+                held, fields = self._admission.ask(route.guard, call)
                 if held is not None:
                     return _waited(held, prefer)
             if checked.status and self._strict:
-                answer = self._slow(
-                    self._refused(route, checked, path, request, world), route, request, world
-                )
-                answer.violations = checked.violations
-                return _waited(answer, prefer)
-            lifecycle: Lifecycle | None = route.lifecycle  # type: ignore[assignment]
+                answer = self._beside.refused(route, checked, path, request, world)
+                return _waited(self._slow(answer, route, request, world), prefer)
             if lifecycle is None:
                 answer = self._slow(documented(route, path, request, now), route, request, world)
             elif lifecycle.is_plain:
@@ -230,7 +225,7 @@ class Engine:
             return problem.problem(400, str(error), decision="prefer")
         except Objection as error:
             checked.violations, checked.status = (error.violation,), 422
-            return self._refused(route, checked, path, request, world)
+            return self._beside.refused(route, checked, path, request, world)
         except MockServerError as error:
             return problem.internal(str(error))
         if fields:
@@ -242,46 +237,14 @@ class Engine:
             )
         return answer if prefer is NONE else _waited(answer, prefer)
 
-    def _guarded(
-        self, guard: Guard, route: Route, path: dict[str, str], checked: Checked, request: Request,
-        world: World, now: int,
-    ) -> tuple[Answer | None, Sequence[tuple[str, str]]]:  # fmt: skip
-        """The answer of what stands before the operation, if it takes the call, and headers for any other."""
-        verdict = guard.limited(request, path, checked.body, world, now, self.store)
-        if verdict is not None and verdict.over is not None:
-            detail = f"rate limit exceeded; try again in {verdict.retry_after} s"
-            answer = self._held(route, path, request, world, now, verdict.over.state, 429, detail, "limit")
-            given = {name for name, _ in answer.headers}
-            answer.headers += [each for each in verdict.headers if each[0] not in given]
-            return answer, ()
-        headers = verdict.headers if verdict is not None else ()
-        mishap = guard.mishap(request, path, checked.body, world, self.store)
-        if not mishap:
-            return None, headers
-        return self._mishap(mishap, route, path, request, world, now), headers
-
-    def _mishap(
-        self, mishap: str, route: Route, path: dict[str, str], request: Request, world: World, now: int
-    ) -> Answer:
-        """What is answered by chance: a state, a status, or a fault of the network."""
-        lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
-        if mishap.isdigit():
-            return self._held(route, path, request, world, now, "", int(mishap), "by chance", "flaky")
-        if lifecycle.renderer(mishap, route.alias) is not None:
-            return self._held(route, path, request, world, now, mishap, 500, "by chance", "flaky")
-        answer = documented(route, path, request, now)
-        answer.decision, answer.fault = f"flaky; fault={mishap}", mishap
-        return answer
-
     def _slow(self, answer: Answer, route: Route, request: Request, world: World) -> Answer:
         """Give an answer without a state the server's own delay."""
-        if self.options.delay is not None:
+        delay = self.options.delay
+        if delay is not None:
             name = f"{route.operation.id} {request.raw_path}"
-            number = (
-                self.store.counters.tally(world.name, "", name) if self.options.delay.kind != "fixed" else 0
-            )
+            number = 0 if delay.kind == "fixed" else self.store.counters.tally(world.name, "", name)
             subject = Subject(world.name, "", name, "", "", number, 0, 0, 0)
-            paced(answer, self.options.delay, None, subject, self.plan.seed, world)
+            paced(answer, delay, None, subject, self.plan.seed, world)
         return answer
 
     def adopt(self, other: Engine) -> None:
@@ -298,7 +261,7 @@ class Engine:
         before = self.notifier
         self.notifier = Notifier(self.store, self._makers, Gate(self.options.callbacks))
         self.notifier.take_over(before)
-        self._lives = Lives(self.store, self._makers, self.notifier)
+        self._stages()
         self.worlds.dropped = self.reset
 
     def reset(self, namespace: str) -> None:
@@ -417,96 +380,6 @@ class Engine:
         if lifecycle.steps(scenario) is None:
             known = ", ".join(each for each in lifecycle.resource.scenarios if ":" not in each)
             raise PreferenceError(f"Prefer: scenario={scenario} is none of {known}")
-
-    def _preferred(
-        self, prefer: Preference, route: Route, path: dict[str, str], request: Request, world: World
-    ) -> Answer | None:
-        """The answer that ``Prefer`` asks for without touching any state; None where it asks for none."""
-        if prefer.problem:
-            return problem.problem(400, prefer.problem, decision="prefer")
-        lifecycle: Lifecycle | None = route.lifecycle  # type: ignore[assignment]
-        state = prefer.state
-        if lifecycle is None or prefer.scenario is not None:
-            if lifecycle is None and (state or prefer.scenario):
-                return problem.problem(
-                    400,
-                    f"Prefer: {request.headers['prefer']}: no scenario file names {route.operation.id}",
-                    decision="prefer",
-                )
-            return documented(route, path, request, world.clock.now(), prefer) if prefer.is_direct else None
-        if state is None and prefer.code is not None and prefer.example is None and not prefer.dynamic:
-            state = lifecycle.state_with_status(prefer.code, route.alias)
-        if state is None:
-            return documented(route, path, request, world.clock.now(), prefer) if prefer.is_direct else None
-        renderer = lifecycle.renderer(state, route.alias)
-        if renderer is None:
-            known = ", ".join(lifecycle.resource.states)
-            return problem.problem(400, f"Prefer: state={state} is none of {known}", decision="prefer")
-        return self._rendered(
-            renderer,
-            self._subject(route, lifecycle, state, path, request, world),
-            f"prefer; state={state}",
-            world,
-        )
-
-    def _subject(
-        self,
-        route: Route,
-        lifecycle: Lifecycle,
-        state: str,
-        path: dict[str, str],
-        request: Request,
-        world: World,
-        violations: Sequence[Violation] = (),
-    ) -> Subject:
-        """A subject for an answer outside any timeline: the resource as it is, or as if first seen now."""
-        now = world.clock.now()
-        if lifecycle.is_plain:
-            key = self._key(lifecycle, path, None, request) or ""
-        else:
-            checked = Checked(path, NOTHING, NOTHING, NOTHING)
-            key = self._lives.key(Call(route, lifecycle, request, path, checked, world, now)) or ""
-        known = self.store.peek(world.name, lifecycle.name, key)
-        created = known.created if known is not None else now
-        changed = known.changed if known is not None else now
-        return Subject(
-            world.name,
-            lifecycle.name,
-            key,
-            state,
-            "",
-            0,
-            created,
-            changed,
-            now,
-            request,
-            path,
-            None,
-            violations,
-            None if lifecycle.is_plain else self._lives.birth(world, lifecycle, key),
-        )
-
-    def _refused(
-        self, route: Route, checked: Checked, path: dict[str, str], request: Request, world: World
-    ) -> Answer:
-        """A request that breaks the document, answered by the file or in the document's own words."""
-        lifecycle: Lifecycle | None = route.lifecycle  # type: ignore[assignment]
-        if lifecycle is not None and lifecycle.resource.invalid and checked.status == 422:
-            state = lifecycle.resource.invalid
-            renderer = lifecycle.renderer(state, route.alias)
-            if renderer is not None:
-                subject = self._subject(route, lifecycle, state, path, request, world, checked.violations)
-                return self._rendered(renderer, subject, f"invalid; state={state}", world)
-        return route.service.documented.refusals.answer(
-            route.operation,
-            status=checked.status,
-            violations=checked.violations,
-            accept=request.headers.get("accept"),
-            key=request.raw_path,
-            now_ms=world.clock.now(),
-            challenges=checked.challenges,
-            instance=request.raw_path,
-        )
 
     def _unrouted(self, request: Request, found: Found[Route] | None) -> Answer:
         if not self.services:

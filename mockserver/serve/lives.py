@@ -114,7 +114,7 @@ class Lives:
             lifecycle.selection.choose, (call.request, call.path, call.body),
             facts, lifecycle.dice(name, key),
         )  # fmt: skip
-        if is_new:
+        if lifecycle.resource.handles and not self._store.births.has_name(name, lifecycle.name, key):
             self._name(call, key, decision.state)
         self._entered(call, key, decision, is_new=is_new)
         left = decision.state

@@ -60,6 +60,9 @@ class Births:
         self._handles.setdefault(shelf, {})[key] = names
         self._keys.setdefault(shelf, {}).update(dict.fromkeys(names, key))
 
+    def has_name(self, namespace: str, resource: str, key: str) -> bool:
+        return key in self._handles.get((namespace, resource), ())
+
     def named(self, namespace: str, resource: str, handle: str, value: str) -> str | None:
         """The key of the resource that a handle's value names."""
         return self._keys.get((namespace, resource), {}).get((handle, value))

@@ -1,0 +1,94 @@
+"""Who a resource is: its key, its other names, and what a certificate for it certifies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from mockserver.compile.answers import Bound
+from mockserver.compile.delivery import unknown_keys
+from mockserver.compile.nodes import Node, Report
+from mockserver.compile.roles import has_parameter
+from mockserver.compile.selection import lookup
+from mockserver.plan import Certify, Lookup
+from mockserver.serve.templates import TemplateError, compile_template
+
+_CERTIFY = frozenset(["csr", "commonName"])
+
+
+def read_key(node: Node | None, bound: Mapping[str, Bound], report: Report) -> Lookup | None:
+    """What tells one resource from another; None where it is missing or wrong."""
+    if node is None:
+        return None
+    found = lookup(node.value)
+    if found is None:
+        report.error(
+            "S207",
+            node,
+            f"`key` is {node.kind()}",
+            "name a part of the request: path.NAME, query.NAME, header.NAME, cookie.NAME or body.NAME.",
+        )
+        return None
+    for alias, each in bound.items():
+        role = each.role
+        if role.creates or role.lists is not None or role.key is not None:
+            continue
+        if not has_parameter(found, each.operation):
+            report.error(
+                "S207",
+                node,
+                f"{each.operation.path} (operation {alias!r}) has no parameter {{{found.name}}}",
+                "name a parameter of every operation's path, or give the operation a `key` of its own.",
+            )
+    return Lookup(found.part, found.name, fold=_is_uuid(found, bound))
+
+
+def read_handles(members: Iterable[tuple[str, Node]], report: Report) -> dict[str, str]:
+    """The other names of a resource, each by its template."""
+    handles = {}
+    for name, node in members:
+        if not isinstance(node.value, str):
+            report.error(
+                "S204",
+                node,
+                f"the handle {name!r} is {node.kind()}",
+                "write a template, such as \"{{ uuid('certificate') }}\".",
+            )
+            continue
+        try:
+            compile_template(node.value)
+        except TemplateError as error:
+            report.error("S312", node, str(error), "mend the template.")
+        handles[name] = node.value
+    return handles
+
+
+def read_certify(node: Node | None, report: Report) -> Certify | None:
+    """Where the creating request says what is to be certified."""
+    if node is None:
+        return None
+    members = unknown_keys(node, _CERTIFY, "`certify`", report)
+    found = {key: lookup(each.value) for key, each in members.items()}
+    for key, each in members.items():
+        if found[key] is None:
+            report.error(
+                "S207",
+                each,
+                f"`{key}` is {each.kind()}",
+                "name a part of the creating request, such as body.csr.",
+            )
+    if not members:
+        report.error(
+            "S204", node, f"`certify` is {node.kind()}", "write {csr: body.csr, commonName: body.name}."
+        )
+    return Certify(found.get("csr"), found.get("commonName"))
+
+
+def _is_uuid(key: Lookup, bound: Mapping[str, Bound]) -> bool:
+    """Whether the key is a UUID in every operation, whose case does not matter (RFC 9562 section 4)."""
+    formats = set()
+    for each in bound.values():
+        for parameter in each.operation.parameters:
+            if (parameter.location, parameter.name) == (key.part, key.name) and parameter.schema:
+                schema, _ = each.schemas.lookup(parameter.schema)
+                formats.add(schema.get("format") if isinstance(schema, dict) else None)
+    return formats == {"uuid"}
