@@ -57,7 +57,8 @@ class Workshop:
 
         def change(inputs: Inputs) -> Inputs:
             files = self.scenario_files()
-            path = files.setdefault(name, Path(f"{name}.yaml"))
+            # A folder of their own: a document may have the same name.
+            path = files.setdefault(name, Path("scenarios", f"{name}.yaml"))
             return replace(inputs, scenarios=tuple(files.values()), texts={**inputs.texts, path: text})
 
         return self._change(control, change)

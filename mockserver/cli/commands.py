@@ -23,6 +23,7 @@ _COMMANDS = {
     "scenarios": "Draw the timelines of a scenario file.",
     "explain": "Tell what a diagnostic code means.",
     "health": "Ask a running server whether it is well.",
+    "push": "Give a running server its documents and scenario files.",
     "completion": "Print the completion script of a shell.",
 }
 """Name → one line of help. Each is the function of that name in the module of that name."""

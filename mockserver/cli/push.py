@@ -1,0 +1,109 @@
+"""``mockserver push``: give a running server its documents and scenario files over HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+
+from mockserver.admin.faults import ControlError
+from mockserver.cli.options import SCENARIOS, option
+from mockserver.cli.report import as_text, counted
+from mockserver.errors import Diagnostic, Location, UsageError
+from mockserver.inputs import scenario_files
+from mockserver.testing.control import Members
+from mockserver.testing.remote import Remote
+
+_LOOK = 0.2
+"""Seconds between two looks for a server that does not answer yet."""
+
+
+@click.command()
+@option("--url", required=True, metavar="URL", help="The server that is to serve them.")
+@option(
+    "--document",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="PATH",
+    help="OpenAPI document; may be repeated. It may refer to no other file.",
+)
+@SCENARIOS
+@option("--admin-token", metavar="TOKEN", help="What --admin-token of the server was given.")
+@option("--replace", is_flag=True, help="Take away the scenario files that are served and not among these.")
+@option("--wait", default=0.0, metavar="SECONDS", help="How long to wait for a server that is starting.")
+def push(
+    url: str,
+    document: tuple[Path, ...],
+    scenarios: tuple[Path, ...],
+    admin_token: str | None,
+    replace: bool,
+    wait: float,
+) -> int:
+    """Let the server at URL serve documents and scenario files from here.
+
+    For a service that starts before the checkout: it is started with --wait-for-document, and has
+    neither disk nor volume. Nothing is written there; what is faulty is reported, and what was served
+    before goes on.
+
+    Exits with 0 when all of it is served, with 1 when there is no such server, with 2 when it is faulty.
+    """
+    if not document and not scenarios:
+        raise UsageError("there is nothing to push: give --document, --scenarios, or both.")
+    server = Remote(url, admin_token)
+    _awaited(server, wait)
+    files = {each.stem: each for path in scenarios for each in scenario_files(path)}
+    served: Members = {}
+    try:
+        for name, path, verb in _steps(server, document, files, replace=replace):
+            text = None if path is None else path.read_text("utf-8-sig")
+            served = server.ask(verb, name, text=text)
+    except ControlError as error:
+        if "diagnostics" not in error.members:
+            raise
+        click.echo(as_text([_diagnostic(each) for each in error.members["diagnostics"]]), err=True)
+        click.echo(f"{error.detail}.", err=True)
+        return 2
+    warnings = [_diagnostic(each) for each in served["warnings"]]
+    if warnings:
+        click.echo(as_text(warnings), err=True)
+    names = ", ".join([*served["documents"], *served["resources"]])
+    click.echo(f"{server.url} serves {names} ({counted(warnings)}; plan {served['plan']}).")
+    return 0
+
+
+def _steps(
+    server: Remote, documents: tuple[Path, ...], files: dict[str, Path], *, replace: bool
+) -> Iterator[tuple[str, Path | None, str]]:
+    """What to ask of the server, in an order in which each step leaves it with something sound."""
+    if replace:
+        for each in server.ask("GET", "/scenario-files")["scenarioFiles"]:
+            if documents or each["name"] not in files:
+                yield f"/scenario-files/{quote(each['name'], safe='')}", None, "DELETE"
+    # One document takes the place of the one that is served, whatever that is called.
+    alone = len(documents) == 1 and len(server.ask("GET", "/health")["documents"]) == 1
+    for path in documents:
+        yield "/document" if alone else f"/document?name={quote(path.stem, safe='')}", path, "PUT"
+    for name, path in files.items():
+        yield f"/scenario-files/{quote(name, safe='')}", path, "PUT"
+
+
+def _awaited(server: Remote, seconds: float) -> None:
+    """Return when the server answers. Raises UsageError where it does not in time."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            server.ask("GET", "/health")
+        except UsageError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(_LOOK)
+        else:
+            return
+
+
+def _diagnostic(found: Members) -> Diagnostic:
+    place = {name: found[name] for name in ("source", "line", "column", "pointer")}
+    return Diagnostic(found["code"], found["message"], Location(**place), found["remedy"], found["severity"])

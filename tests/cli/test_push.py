@@ -1,0 +1,119 @@
+"""``push``, to servers that wait for a document, serve another, and are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mockserver import default
+from mockserver.testing import MockServer
+from tests.cli.command import Ran, run
+from tests.live import MISSION, Process, Write, get
+
+KEY = "11111111-1111-4111-8111-111111111111"
+FAULTY = """
+    resource: certificate-request
+    key: path.requestId
+    operations: {poll: "GET /nowhere"}
+    states: {broken: {status: 500}}
+    scenarios: {broken: [broken]}
+    """
+MINE = f"""
+    resource: mine
+    key: path.requestId
+    operations: {{poll: "GET {MISSION}/{{requestId}}"}}
+    states: {{broken: {{status: 500}}}}
+    scenarios: {{broken: [broken]}}
+    """
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> Iterator[str]:
+    """The URL of a server that has no document yet."""
+    with Process("--wait-for-document", "--admin-token", "secret", cache=tmp_path / "cache") as server:
+        yield f"http://127.0.0.1:{server.port}"
+
+
+@pytest.fixture
+def serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MockServer]:
+    """A server of the default document and scenarios."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with MockServer() as server:
+        yield server
+
+
+def poll(url: str) -> int:
+    return get(int(url.rpartition(":")[2]), f"{MISSION}/{KEY}", "Authorization: Bearer any").status
+
+
+def push(url: str, *arguments: str | Path) -> Ran:
+    return run("push", "--url", url, *arguments)
+
+
+def test_a_server_without_a_document_is_given_one(waiting: str, write: Write) -> None:
+    # The scenario file has the name of the document, as is usual.
+    folder = write("scenarios/certificate-request.yaml", default.SCENARIOS.read_text()).parent
+    documents = ("--document", default.DOCUMENT, "--scenarios", folder)
+    refused = push(waiting, *documents)
+    assert (refused.code, "need the token" in refused.err) == (1, True)
+    done = push(waiting, *documents, "--admin-token", "secret")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"{waiting} serves certificate-request, ")
+    assert poll(waiting) == 200
+
+
+def test_what_is_pushed_again_takes_the_place_of_what_was(serving: MockServer, write: Write) -> None:
+    assert poll(serving.url) == 200
+    done = push(
+        serving.url, "--document", default.DOCUMENT, "--scenarios", write("mine.yaml", MINE), "--replace"
+    )
+    assert done.code == 0
+    assert done.out.startswith(f"{serving.url} serves certificate-request, mine (")
+    assert poll(serving.url) == 500
+
+
+def test_a_document_of_another_name_takes_the_place_of_the_only_one(
+    serving: MockServer, write: Write
+) -> None:
+    document = write("other.yaml", default.DOCUMENT.read_text())
+    assert push(serving.url, "--document", document).code == 0
+    assert poll(serving.url) == 200
+
+
+def test_what_is_faulty_is_told_and_changes_nothing(serving: MockServer, write: Write) -> None:
+    refused = push(serving.url, "--scenarios", write("certificate-request.yaml", FAULTY))
+    assert refused.code == 2
+    assert "certificate-request.yaml:3:" in refused.err
+    assert refused.err.endswith("what was served is still served.\n")
+    assert poll(serving.url) == 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--url", "http://127.0.0.1:9"), "there is nothing to push"),
+        (("--url", "http://127.0.0.1:9", "--document", default.DOCUMENT), "does not answer"),
+        (("--url", "http://127.0.0.1:9", "--document", default.DOCUMENT, "--wait", "0.3"), "does not answer"),
+        (("--url", "nowhere", "--document", default.DOCUMENT), "is no http or https URL"),
+        (("--document", default.DOCUMENT), "Missing option '--url'"),
+    ],
+)
+def test_what_cannot_work_is_told_in_a_sentence(arguments: tuple[str | Path, ...], said: str) -> None:
+    ran = run("push", *arguments)
+    assert ran.code in (1, 2)
+    assert said in ran.err
+
+
+def test_every_option_may_stand_in_the_environment(waiting: str) -> None:
+    done = run(
+        "push",
+        environment={
+            "MOCKSERVER_URL": waiting,
+            "MOCKSERVER_DOCUMENT": str(default.DOCUMENT),
+            "MOCKSERVER_SCENARIOS": str(default.SCENARIOS),
+            "MOCKSERVER_ADMIN_TOKEN": "secret",
+        },
+    )
+    assert (done.code, done.err) == (0, "")
