@@ -46,10 +46,12 @@ def run(
             first = process.stdout.readline()
             if " answers on http://" in first:
                 process.terminate()
-            rest, _ = process.communicate(timeout=PATIENCE)
+            rest = process.stdout.read()  # not communicate, which knows not what readline has read ahead
+            process.wait(timeout=PATIENCE)
         finally:
             process.kill()
             process.wait()
+            process.stdout.close()
         errors.seek(0)
         err = errors.read()
     assert "Traceback" not in err, err
