@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 from typing import cast
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from mockserver.compile.operations import SYNTHETIC, OperationReader, security_schemes
 from mockserver.compile.references import Gate, Trees, gather, gather_text
@@ -156,8 +156,9 @@ def _base_paths(value: dict[str, JSON]) -> tuple[str, ...]:
             server for holder in holders for server in holder.get("servers") or () if isinstance(server, dict)
         ]
         urls = [url for server in servers for url in _server_urls(server)]
-    prefixes = [urlsplit(url).path.rstrip("/") for url in urls]
-    prefixes = ["/" + prefix.lstrip("/") if prefix else "" for prefix in prefixes]
+    # Relative to where the document is served, which is taken to be the root
+    prefixes = [urlsplit(urljoin("http://localhost/", url)).path.strip("/") for url in urls]
+    prefixes = [f"/{prefix}" if prefix else "" for prefix in prefixes]
     return tuple(dict.fromkeys([*prefixes[:_MOST_PREFIXES], ""]))
 
 

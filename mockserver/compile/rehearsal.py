@@ -13,20 +13,17 @@ from urllib.parse import unquote
 from mockserver.compile.answers import Bound
 from mockserver.compile.nodes import Node, Report
 from mockserver.compile.origins import Origins
+from mockserver.compile.samples import Samples
 from mockserver.compile.scenario_file import Draft
 from mockserver.errors import MockServerError
-from mockserver.plan import JSON
-from mockserver.schema import Schemas
 from mockserver.serve.context import Makers, Subject
 from mockserver.serve.lifecycle import Lifecycle
 from mockserver.serve.notify import Made
 from mockserver.serve.render import kept_answers
-from mockserver.serve.request import Request
 from mockserver.serve.service import Service
 from mockserver.serve.values import Unanswerable
 from mockserver.store.births import Birth
 
-_KEYS = 3
 _TIME = 1_767_225_600_000
 """2026-01-01T00:00:00Z: the rehearsal's own time, so that its outcome never depends on the day."""
 
@@ -67,6 +64,7 @@ class _Rehearsal:
         self.bound = bound
         self.origins = origins
         self.report = report
+        self.samples = Samples(bound, lifecycle.service.fakes)
 
     def answer(self, state: str, alias: str, node: Node) -> None:
         """Judge one answer; the first key that goes wrong is told, the others would say the same."""
@@ -74,9 +72,7 @@ class _Rehearsal:
         if renderer is None:
             return
         recipe = renderer.recipe
-        samples = self.origins.samples or [
-            (key, None) for key in _sample_keys(self.bound, self.lifecycle.key_name)
-        ]
+        samples = self.origins.samples or [(key, None) for key in self.samples.keys(self.lifecycle.key_name)]
         for key, birth in samples:
             subject = self._subject(state, key, birth)
             try:
@@ -120,33 +116,8 @@ class _Rehearsal:
         )
 
     def _subject(self, state: str, key: str, birth: Birth | None) -> Subject:
-        name = self.lifecycle.key_name
-        operation = self.bound.operation
-        request = Request(operation.method, operation.path.replace(f"{{{name}}}", key))
+        request, path, body = self.samples.request(self.lifecycle.key_name, key)
         return Subject(
             "default", self.lifecycle.name, key, state, "", 1, _TIME, _TIME, _TIME,
-            request, {name: key}, None, birth=birth,
+            request, path, body, birth=birth,
         )  # fmt: skip
-
-
-def _sample_keys(bound: Bound, name: str) -> list[str]:
-    """A few keys that the operation's own parameter allows."""
-    schema = next(
-        (each.schema for each in bound.operation.parameters if each.name == name and each.schema), None
-    )
-    if schema is None:
-        return [f"sample-{index}" for index in range(_KEYS)]
-    return [_text(_value(bound.schemas, schema, index)) for index in range(_KEYS)]
-
-
-def _value(schemas: Schemas, ref: str, index: int) -> JSON:
-    from mockserver.fakes import Fakes
-
-    try:
-        return Fakes(schemas, "rehearsal").value(ref, key=str(index))
-    except MockServerError:
-        return f"sample-{index}"
-
-
-def _text(value: JSON) -> str:
-    return value if isinstance(value, str) else str(value)

@@ -248,7 +248,10 @@ class Engine:
         return answer
 
     def adopt(self, other: Engine) -> None:
-        """Serve what ``other`` was made for, from the next request on; state, clocks and journals stay."""
+        """Serve what ``other`` was made for, from the next request on; state, clocks and journals stay.
+
+        A resource whose scenario is no longer served begins anew.
+        """
         for name, lifecycle in self.lifecycles.items():
             if name in other.lifecycles:
                 other.lifecycles[name].take_over(lifecycle)
@@ -256,6 +259,8 @@ class Engine:
         for service in other.services:
             for route in service.routes:
                 route.tally = tallies.get(route.operation.id, route.tally)
+        for name, lifecycle in other.lifecycles.items():
+            self.store.retire(name, lifecycle.steps)
         self.plan, self.services, self.lifecycles = other.plan, other.services, other.lifecycles
         self._has_admin_paths, self._makers = other._has_admin_paths, other._makers
         before = self.notifier

@@ -25,6 +25,8 @@ from mockserver.serve.recent import Recent
 from mockserver.serve.templates import Template, compile_template, is_template
 
 _SLOT = re.compile(rb'"\\u0000(\d+)"')
+"""The mark of a template's place in encoded JSON."""
+_NUL = rb'"\u0000'
 _OWN = re.compile(
     r"\{\{\s*(?:resource\.(?:created|changed)_at|now|token\([^{}]*\)|uuid\([^{}]*\)|x509\.\w+)\s*\}\}"
 )
@@ -80,7 +82,7 @@ class Renderer:
             (("content-type", recipe.media_type),) if recipe.has_body and recipe.media_type else ()
         )
         sources = _sources(recipe.body)
-        own = all(_is_own(source) for source in sources)
+        own = all(_is_own(source) for source in sources) and _NUL not in encode(recipe.body)
         own = own and not (ground.certifies and any("private_key" in source for source in sources))
         self._whole = ground.fake is not None or ground.encode is not None or not own
         self._slots = [] if self._whole else [_slot(source) for source in sources]

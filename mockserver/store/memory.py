@@ -102,6 +102,14 @@ class MemoryStore:
         shelf = self._shelves.get((namespace, resource))
         return shelf is not None and shelf.pop(key, None) is not None
 
+    def retire(self, resource: str, steps: Callable[[str], Sequence[Step] | None]) -> None:
+        """Forget the states whose scenario or step is no longer served, in every namespace."""
+        for (namespace, name), shelf in self._shelves.items():
+            if name == resource:
+                lengths = {each.scenario: len(steps(each.scenario) or ()) for each in shelf.values()}
+                for key in [key for key, state in shelf.items() if state.step >= lengths[state.scenario]]:
+                    self.delete(namespace, name, key)
+
     def items(self, namespace: str, resource: str) -> Iterator[tuple[str, ResourceState]]:
         yield from self._shelves.get((namespace, resource), {}).items()
 

@@ -59,6 +59,19 @@ def test_peeking_and_putting() -> None:
     assert dict(store.items("default", "request")) == {"a": begin("broken", 8)._replace(calls=1)}
 
 
+def test_what_is_no_longer_served_is_retired_in_every_namespace() -> None:
+    store = MemoryStore()
+    for world in ("default", "another"):
+        for key, scenario, calls in (("a", "issued", 1), ("b", "issued", 3), ("c", "broken", 1)):
+            for _ in range(calls):
+                call(store, key, world=world, scenario=scenario)
+    store.retire("another resource", lambda scenario: None)
+    assert store.count("default", "request") == 3
+    store.retire("request", {"issued": STEPS[:1]}.get)
+    for world in ("default", "another"):
+        assert [key for key, _ in store.items(world, "request")] == ["a"]
+
+
 def test_forgetting() -> None:
     store = MemoryStore()
     call(store, "a")

@@ -1,0 +1,268 @@
+"""Documents of every version and shape, compiled and answering; the refused ones are in ``tests/cli``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mockserver.compile.compiler import compile_plan
+from mockserver.errors import CompileError
+from mockserver.inputs import Inputs
+from mockserver.plan import Document
+from tests.live import Write, ask, compiled, engine_of
+
+CORPUS = Path("/work/shared/corpus")
+QUICK = 600_000
+"""Bytes of the documents that are compiled in every run."""
+
+
+def document(write: Write, text: str, name: str = "doc.yaml") -> Document:
+    [found] = compiled(write(name, text)).documents
+    return found
+
+
+def get(write: Write, text: str, path: str) -> Any:
+    answer = ask(engine_of(compiled(write("doc.yaml", text))), "GET", path)
+    assert answer.status == 200, answer.body
+    return json.loads(answer.body)
+
+
+PET = "{type: object, required: [name], properties: {name: {type: string, enum: [Rex]}}}"
+
+
+@pytest.mark.parametrize(
+    ("version", "response"),
+    [
+        ('swagger: "2.0"', f"schema: {PET}"),
+        ("openapi: 3.0.0", f"content: {{application/json: {{schema: {PET}}}}}"),
+        ("openapi: 3.0.4", f"content: {{application/json: {{schema: {PET}}}}}"),
+        ("openapi: 3.1.0", f"content: {{application/json: {{schema: {PET}}}}}"),
+        ("openapi: 3.1.1", f"content: {{application/json: {{schema: {PET}}}}}"),
+        ("openapi: 3.2.0", f"content: {{application/json: {{schema: {PET}}}}}"),
+    ],
+)
+def test_every_version(write: Write, version: str, response: str) -> None:
+    text = f"""
+        {version}
+        info: {{title: t, version: "1"}}
+        paths: {{/pet: {{get: {{responses: {{"200": {{description: a pet, {response}}}}}}}}}}}
+    """
+    assert get(write, text, "/pet") == {"name": "Rex"}
+    assert document(write, text).dialect == version.split()[1].strip('"')[:3]
+
+
+def test_the_same_as_json(write: Write) -> None:
+    text = json.dumps(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "t", "version": "1"},
+            "paths": {"/pet": {"get": {"responses": {"204": {"description": "none"}}}}},
+        }
+    )
+    [operation] = document(write, text, "doc.json").operations
+    assert (operation.id, operation.method, operation.path) == ("GET /pet", "GET", "/pet")
+
+
+def test_yaml_is_that_of_1_2(write: Write) -> None:
+    text = """
+        openapi: 3.1.0
+        info: {title: on, version: 2026-01-01}
+        paths:
+          /no:
+            get:
+              operationId: yes
+              responses:
+                "200":
+                  description: off
+                  content:
+                    application/json:
+                      schema: {type: string, enum: [no]}
+                      example: no
+    """
+    found = document(write, text)
+    assert (found.title, found.version, found.operations[0].id) == ("on", "2026-01-01", "yes")
+    assert get(write, text, "/no") == "no"
+
+
+def test_statuses_may_be_numbers_and_braces_are_no_templates(write: Write) -> None:
+    text = """
+        openapi: 3.0.3
+        info: {title: "{{ title }} {% if x %}", version: "1"}
+        paths:
+          /a:
+            get:
+              description: "{{ undefined.name }}"
+              responses:
+                200:
+                  description: ok
+                  content: {application/json: {example: "{{ 1 + 1 }}"}}
+    """
+    assert document(write, text).title == "{{ title }} {% if x %}"
+    assert get(write, text, "/a") == "{{ 1 + 1 }}"
+
+
+def test_a_document_in_many_files(write: Write) -> None:
+    write("paths/pet.yaml", """
+        get:
+          parameters: [{$ref: "../parts/all.yaml#/parameters/Kind"}]
+          responses:
+            "200": {$ref: "../parts/all.yaml#/responses/Pet"}
+    """)  # fmt: skip
+    write("parts/all.yaml", """
+        parameters:
+          Kind: {name: kind, in: query, schema: {$ref: "#/schemas/Kind"}}
+        responses:
+          Pet:
+            description: a pet
+            content: {application/json: {schema: {$ref: "pet-schema.json"}}}
+        schemas:
+          Kind: {type: string, enum: [dog]}
+    """)  # fmt: skip
+    write("parts/pet-schema.json", """
+        {"type": "object", "required": ["kind", "parent"], "properties": {
+          "kind": {"$ref": "all.yaml#/schemas/Kind"},
+          "parent": {"oneOf": [{"type": "null"}, {"$ref": "pet-schema.json"}]}}}
+    """)  # fmt: skip
+    text = """
+        openapi: 3.1.0
+        info: {title: t, version: "1"}
+        paths: {/pet: {$ref: paths/pet.yaml}}
+    """
+    assert get(write, text, "/pet?kind=dog")["kind"] == "dog"
+    assert ask(engine_of(compiled(write("doc.yaml", text))), "GET", "/pet?kind=cat").status == 422
+    files = {uri.rpartition("/")[2] for uri in document(write, text).trees}
+    assert files == {"doc.yaml", "pet.yaml", "all.yaml", "pet-schema.json"}
+
+
+def test_a_path_item_by_reference_and_parameters_of_the_path(write: Write) -> None:
+    text = """
+        openapi: 3.1.0
+        info: {title: t, version: "1"}
+        paths:
+          /a/{id}: {$ref: "#/components/pathItems/Thing"}
+        components:
+          pathItems:
+            Thing:
+              parameters:
+                - {name: id, in: path, required: true, schema: {type: integer}}
+                - {name: page, in: query, required: true, schema: {type: integer}}
+              get:
+                parameters: [{name: page, in: query, schema: {type: string}}]
+                responses: {"204": {description: ok}}
+    """
+    [operation] = document(write, text).operations
+    assert [(each.name, each.location, each.required) for each in operation.parameters] == [
+        ("page", "query", False),
+        ("id", "path", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("servers", "expected"),
+    [
+        ("", ("",)),
+        ("servers: [{url: /}]", ("",)),
+        ("servers: [{url: /api/}]", ("/api", "")),
+        ("servers: [{url: 'https://h.example/v1'}, {url: 'https://other.example/v1'}]", ("/v1", "")),
+        ("servers: [{url: api}]", ("/api", "")),
+        ("servers: [{url: '../v3'}]", ("/v3", "")),
+        (
+            "servers: [{url: '//h/{base}', variables: {base: {default: v1, enum: [v1, v2]}}}]",
+            ("/v1", "/v2", ""),
+        ),
+    ],
+)
+def test_servers(write: Write, servers: str, expected: tuple[str, ...]) -> None:
+    text = f"""
+        openapi: 3.0.3
+        info: {{title: t, version: "1"}}
+        {servers}
+        paths: {{}}
+    """
+    assert document(write, text).base_paths == expected
+
+
+def test_servers_of_paths_and_operations_and_the_base_path_of_2_0(write: Write) -> None:
+    text = """
+        openapi: 3.0.3
+        info: {title: t, version: "1"}
+        servers: [{url: /one}]
+        paths:
+          /a:
+            servers: [{url: /two}]
+            get: {servers: [{url: /three}], responses: {"204": {description: ok}}}
+    """
+    assert document(write, text).base_paths == ("/one", "/two", "/three", "")
+    old = """
+        swagger: "2.0"
+        info: {title: t, version: "1"}
+        basePath: /v2/
+        paths: {}
+    """
+    assert document(write, old).base_paths == ("/v2", "")
+
+
+def test_recursive_schemas_are_fine(write: Write) -> None:
+    text = """
+        openapi: 3.0.3
+        info: {title: t, version: "1"}
+        paths:
+          /tree:
+            get:
+              responses:
+                "200":
+                  description: a tree
+                  content: {application/json: {schema: {$ref: "#/components/schemas/Tree"}}}
+        components:
+          schemas:
+            Tree:
+              type: object
+              required: [children]
+              properties: {children: {type: array, items: {$ref: "#/components/schemas/Tree"}}}
+    """
+    assert isinstance(get(write, text, "/tree")["children"], list)
+
+
+def test_paths_that_are_the_same_are_told(write: Write) -> None:
+    text = """
+        openapi: 3.0.3
+        info: {title: t, version: "1"}
+        paths:
+          /a/{x}:
+            get:
+              parameters: [{name: x, in: path, required: true, schema: {}}]
+              responses: {"204": {description: ok}}
+          /a/{y}:
+            get:
+              parameters: [{name: y, in: path, required: true, schema: {}}]
+              responses: {"205": {description: ok}}
+    """
+    found = compile_plan(Inputs((write("doc.yaml", text),)))
+    assert [(each.code, each.severity) for each in found.warnings] == [("D303", "warning")]
+    assert ask(engine_of(found.plan), "GET", "/a/1").status == 204
+
+
+def test_two_documents_of_one_name(write: Write) -> None:
+    text = "openapi: 3.0.3\ninfo: {title: t, version: '1'}\npaths: {}\n"
+    with pytest.raises(CompileError) as failure:
+        compiled(write("a/doc.yaml", text), write("b/doc.yaml", text))
+    assert {each.code for each in failure.value.diagnostics} == {"D401"}
+
+
+@pytest.mark.parametrize("path", sorted(CORPUS.glob("*.*")), ids=lambda path: path.name)
+def test_public_documents(path: Path) -> None:
+    """Every operation has an answer to ``Prefer: dynamic=true``, and none is a fault of ours."""
+    if path.stat().st_size > QUICK:
+        pytest.skip("large documents are for the benchmarks")
+    plan = compiled(path)
+    engine = engine_of(plan)
+    [found] = plan.documents
+    assert found.operations or "webhooks" in path.name
+    for operation in found.operations:
+        target = found.base_paths[0] + operation.path.replace("{", "").replace("}", "")
+        answer = ask(engine, operation.method, target, {"prefer": "dynamic=true"})
+        assert answer.status != 404
+        assert answer.decision != "internal error", answer.body

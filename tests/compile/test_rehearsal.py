@@ -1,0 +1,99 @@
+"""Answers are given once at compile time, to requests as the document asks for them."""
+
+from __future__ import annotations
+
+import pytest
+
+from mockserver.errors import CompileError
+from tests.live import Write, compiled
+
+DOCUMENT = """
+    openapi: 3.1.0
+    info: {title: t, version: "1"}
+    paths:
+      /users/{user}/orders/{id}:
+        parameters:
+          - {name: user, in: path, required: true, schema: {type: integer}}
+          - {name: id, in: path, required: true, schema: {type: string}}
+        put:
+          operationId: put
+          parameters:
+            - {name: unit, in: query, required: true, schema: {enum: [kg, g]}}
+            - {name: page, in: query, schema: {type: integer}}
+            - {name: X-Tenant, in: header, required: true, schema: {type: string, minLength: 3}}
+            - {name: session, in: cookie, required: true, schema: {type: string}}
+          requestBody:
+            required: true
+            content:
+              application/json:
+                schema:
+                  type: object
+                  required: [count]
+                  properties: {count: {type: integer}, unit: {enum: [kg, g]}}
+          responses:
+            "200":
+              description: put
+              content:
+                application/json:
+                  schema:
+                    type: object
+                    required: [value]
+                    properties: {value: {type: [string, integer]}, unit: {enum: [kg, g]}}
+"""
+
+
+def scenarios(body: str) -> str:
+    return f"""
+        resource: order
+        key: path.id
+        operations: {{put: put}}
+        states: {{made: {{body: {body}}}}}
+        scenarios: {{normal: [made]}}
+    """
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ request.path.user }}",
+        "{{ request.path.id }}",
+        "{{ request.query.unit }}",
+        "{{ request.headers['x-tenant'] }}",
+        "{{ request.cookies.session }}",
+        "{{ request.body.count }}",
+        "{{ request.method }} {{ request.url }}",
+        "{{ request.query.page | default('1') }}",
+        "{{ request.headers['x-other'] | default('none') }}",
+    ],
+)
+def test_what_a_request_must_have_can_be_read(write: Write, template: str) -> None:
+    path = write("mine.yaml", scenarios(f'{{value: "{template}"}}'))
+    compiled(write("doc.yaml", DOCUMENT), scenarios=[path])
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ("{{ request.query.page }}", "no 'page'"),
+        ("{{ request.headers['x-other'] }}", "x-other"),
+        ("{{ request.body.missing }}", "no 'missing'"),
+        ("{{ request.path.other }}", "no 'other'"),
+    ],
+)
+def test_what_it_may_lack_cannot(write: Write, template: str, told: str) -> None:
+    path = write("mine.yaml", scenarios(f'{{value: "{template}"}}'))
+    with pytest.raises(CompileError) as failure:
+        compiled(write("doc.yaml", DOCUMENT), scenarios=[path])
+    [diagnostic] = failure.value.diagnostics
+    assert diagnostic.code == "S501"
+    assert told in diagnostic.message
+
+
+def test_an_answer_that_repeats_the_request_is_judged_too(write: Write) -> None:
+    document = write("doc.yaml", DOCUMENT)
+    fine = write("fine.yaml", scenarios('{value: a, unit: "{{ request.query.unit }}"}'))
+    compiled(document, scenarios=[fine])
+    wrong = write("wrong.yaml", scenarios("{value: a, unit: \"{{ request.headers['x-tenant'] }}\"}"))
+    with pytest.raises(CompileError) as failure:
+        compiled(document, scenarios=[wrong])
+    assert [each.code for each in failure.value.diagnostics] == ["S503"]
