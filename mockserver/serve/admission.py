@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from mockserver.serve.answer import Answer
 from mockserver.serve.answering import documented, refused
@@ -12,6 +12,13 @@ from mockserver.serve.lives import Call
 from mockserver.store.memory import MemoryStore
 
 Fields = Sequence[tuple[str, str]]
+
+
+def set_fields(answer: Answer, fields: Fields, but: Collection[str] = ()) -> None:
+    """Put ``fields`` in place of those of the same names that were made up, save those named in ``but``."""
+    ours = [each for each in fields if each[0] not in but]
+    names = {name for name, _ in ours}
+    answer.headers = [*(each for each in answer.headers if each[0] not in names), *ours]
 
 
 class Admission:
@@ -30,11 +37,17 @@ class Admission:
             if verdict.over is not None:
                 detail = f"rate limit exceeded; try again in {verdict.retry_after} s"
                 answer = self.held(call, verdict.over.state, 429, detail, "limit")
-                given = {name for name, _ in answer.headers}
-                answer.headers += [each for each in fields if each[0] not in given]
+                set_fields(answer, fields, self._stated(call, verdict.over.state, 429))
                 return answer, ()
         mishap = guard.mishap(call.request, call.path, call.body, call.world, self._store)
         return (self._mishap(call, mishap) if mishap else None), fields
+
+    @staticmethod
+    def _stated(call: Call, state: str, status: int) -> Collection[str]:
+        """The header fields that the file itself gives an answer, which stand before ours."""
+        state = state or call.lifecycle.state_with_status(status, call.alias) or ""
+        renderer = call.lifecycle.renderer(state, call.alias)
+        return () if renderer is None else {name.lower() for name in renderer.recipe.headers}
 
     def held(self, call: Call, state: str, status: int, detail: str, why: str) -> Answer:
         """The answer of the state named, else of one with that status, else the document's."""

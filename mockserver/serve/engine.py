@@ -18,7 +18,7 @@ from mockserver.media.percent import decode
 from mockserver.plan import JSON, Delay, Plan
 from mockserver.scenario import begin, settle
 from mockserver.serve import problem
-from mockserver.serve.admission import Admission, Fields
+from mockserver.serve.admission import Admission, Fields, set_fields
 from mockserver.serve.answer import Answer
 from mockserver.serve.answering import documented, paced, rendered
 from mockserver.serve.beside import Beside
@@ -229,7 +229,7 @@ class Engine:
         except MockServerError as error:
             return problem.internal(str(error))
         if fields:
-            answer.headers += fields
+            set_fields(answer, fields)
         if checked.status:
             answer.violations = checked.violations
             answer.headers.append(

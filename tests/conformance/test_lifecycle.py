@@ -306,6 +306,8 @@ def test_beyond_the_limit(engine: Engine, client: Client) -> None:
         client.order("pending.example")
     body = {"profileId": str(uuid.uuid4())}
     assert client.call("createCertificate", body, expect=429)["error"] == "RateLimitExceeded"
+    refused = client.http.post(BASE, json=body)
+    assert refused.headers.get_list("Retry-After") == ["1"], "not one that was made up for the document"
     advance(engine, client, 1000)
     client.order("pending.example")
     assert client.call("listCertificateRequests")["totalCount"] == 101

@@ -109,6 +109,15 @@ def test_buckets(
         assert [ask(engine, "GET", target, dict(headers)).status for target, headers in calls] == expected
 
 
+def test_the_files_own_header_stands(tmp_path: Path) -> None:
+    file = (LIMITED % "1/1h").replace("{status: 429,", "{status: 429, headers: {Retry-After: 7},")
+    engine = things(tmp_path, file)
+    statuses(engine, 1)
+    headers = ask(engine, "GET", "/things/1").headers
+    assert [value for name, value in headers if name == "retry-after"] == ["7"]
+    assert ("ratelimit-remaining", "0") in headers
+
+
 def test_who_sends_no_api_key_has_no_bucket(tmp_path: Path) -> None:
     engine = limited(tmp_path, "{rate: 1/1m, by: header.X-Api-Key}")
     assert statuses(engine, 3) == [200, 200, 200]
