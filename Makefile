@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: serve test format lint types layers bench clean
+.PHONY: serve test format lint types layers bench container-check clean
 
 serve: $(STAMP)
 	@exec $(BIN)/mockserver serve --port $(PORT)
@@ -27,6 +27,10 @@ layers: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+# Takes root, buildah and debootstrap; see the script for what it shows.
+container-check:
+	scripts/container-check
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

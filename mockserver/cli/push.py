@@ -69,8 +69,10 @@ def push(
     warnings = [_diagnostic(each) for each in served["warnings"]]
     if warnings:
         click.echo(as_text(warnings), err=True)
-    names = ", ".join([*served["documents"], *served["resources"]])
-    click.echo(f"{server.url} serves {names} ({counted(warnings)}; plan {served['plan']}).")
+    told = f"{server.url} serves {', '.join(served['documents'])}"
+    if served["resources"]:
+        told += f" with scenarios for {', '.join(served['resources'])}"
+    click.echo(f"{told} ({counted(warnings)}; plan {served['plan']}).")
     return 0
 
 

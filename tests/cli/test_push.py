@@ -60,7 +60,9 @@ def test_a_server_without_a_document_is_given_one(waiting: str, write: Write) ->
     assert (refused.code, "need the token" in refused.err) == (1, True)
     done = push(waiting, *documents, "--admin-token", "secret")
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith(f"{waiting} serves certificate-request, ")
+    assert done.out.startswith(
+        f"{waiting} serves certificate-request with scenarios for certificate-request ("
+    )
     assert poll(waiting) == 200
 
 
@@ -70,7 +72,7 @@ def test_what_is_pushed_again_takes_the_place_of_what_was(serving: MockServer, w
         serving.url, "--document", default.DOCUMENT, "--scenarios", write("mine.yaml", MINE), "--replace"
     )
     assert done.code == 0
-    assert done.out.startswith(f"{serving.url} serves certificate-request, mine (")
+    assert done.out.startswith(f"{serving.url} serves certificate-request with scenarios for mine (")
     assert poll(serving.url) == 500
 
 
