@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-_SECTION = re.compile(r"^## ([DS]\d{3}) (.+)$", re.MULTILINE)
+_SECTION = re.compile(r"^## ([DMS]\d{3}) (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

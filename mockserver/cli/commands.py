@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from keyword import iskeyword
 
 import click
 
@@ -24,6 +25,7 @@ _COMMANDS = {
     "explain": "Tell what a diagnostic code means.",
     "health": "Ask a running server whether it is well.",
     "push": "Give a running server its documents and scenario files.",
+    "import": "Carry over what was written for WireMock or Prism.",
     "completion": "Print the completion script of a shell.",
 }
 """Name → one line of help. Each is the function of that name in the module of that name."""
@@ -38,7 +40,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"mockserver.cli.{cmd_name}"), cmd_name)
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command: click.Command = getattr(importlib.import_module(f"mockserver.cli.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -11,7 +11,7 @@ import mockserver
 from mockserver.cli.explain import explain
 from mockserver.codes import codes
 
-_CODE = re.compile(r'"([DS]\d{3})"')
+_CODE = re.compile(r'"([DMS]\d{3})"')
 
 
 def used() -> set[str]:

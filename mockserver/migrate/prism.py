@@ -1,0 +1,77 @@
+"""Prism's command line → ours."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from mockserver.errors import Diagnostic, Location, UsageError
+from mockserver.migrate.stubs import Found
+
+_PORT = "4010"
+"""Where Prism listens unless it is told otherwise."""
+_SHORT = {"-p": "--port", "-h": "--host", "-d": "--dynamic", "-m": "--multiprocess", "-v": "--verboseLevel"}
+_SWITCHES = frozenset(["--dynamic", "--errors", "--multiprocess", "--cors", "--ignoreExamples"])
+_LOST = {
+    "--dynamic": "send `Prefer: dynamic=true`; without an example, answers are generated anyway.",
+    "--errors": "leave it out: a request that breaks the document is refused.",
+    "--multiprocess": "leave it out: one process answers more than Prism's several.",
+    "--ignoreExamples": "send `Prefer: dynamic=true`.",
+    "--json-schema-faker-fillProperties": "leave it out: what is optional is generated too.",
+    "--upstream-proxy": "nothing is forwarded.",
+}
+_LEVELS = {"silent": "error", "fatal": "error", "success": "info", "trace": "debug"}
+
+
+def command(arguments: Sequence[str], found: Found) -> str:
+    """The command line that serves as ``prism mock …`` did; what has no counterpart is told.
+
+    Raises UsageError for a command that is not ``mock``.
+    """
+    words = _words(arguments)
+    documents: list[str] = []
+    options: dict[str, str] = {"--port": _PORT, "--cors": "*"}
+    while words:
+        word = words.pop(0)
+        name, equals, value = _SHORT.get(word, word).partition("=")
+        if not word.startswith("-"):
+            documents.append(word)
+            continue
+        name, off = (f"--{name[5:]}", True) if name.startswith("--no-") else (name, False)
+        if name in _SWITCHES:
+            if not equals and words and words[0] in ("true", "false"):
+                value = words.pop(0)
+            off = off or value == "false"
+        elif not equals and words:
+            value = words.pop(0)
+        _take(name, value, off, options, found)
+    if len(documents) != 1:
+        raise UsageError("give the command as it was: prism mock [OPTIONS] DOCUMENT.")
+    given = [f"{each}={value}" if value.startswith("-") else f"{each} {shlex.quote(value)}"
+             for each, value in options.items()]  # fmt: skip
+    return " ".join(["mockserver serve", shlex.quote(documents[0]), *given])
+
+
+def _words(arguments: Sequence[str]) -> list[str]:
+    words = list(arguments)
+    while words and words[0] in ("npx", "prism", "@stoplight/prism-cli"):
+        words.pop(0)
+    if words and words[0] == "proxy":
+        raise UsageError("prism proxy has no counterpart: this server answers by itself.")
+    return words[1:] if words and words[0] == "mock" else words
+
+
+def _take(name: str, value: str, off: bool, options: dict[str, str], found: Found) -> None:
+    match name:
+        case "--port" | "--host" | "--seed":
+            options[name] = value
+        case "--cors":
+            if off:
+                del options["--cors"]
+        case "--verboseLevel":
+            options["--log-level"] = _LEVELS.get(value, value)
+        case _:
+            if not off:
+                remedy = _LOST.get(name, "see `mockserver serve --help`.")
+                where = Location("prism")
+                found.append(Diagnostic("M105", f"{name} has no counterpart", where, remedy, "warning"))

@@ -1,0 +1,284 @@
+"""WireMock's stubs → scenario files: what is one state machine there is the life of a resource here.
+
+Stubs of one ``scenarioName``, and stubs of one operation, are of one resource.
+A scenario's states become states, in the order in which stubs lead from one to
+the next; a stub without a scenario becomes a state that is its own scenario.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mockserver.errors import Diagnostic
+from mockserver.migrate.conditions import Asked, read_request
+from mockserver.migrate.responses import read_response
+from mockserver.migrate.stubs import STARTED, Found, Stub
+from mockserver.plan import Document
+
+Members = dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Part:
+    """A stub with what it asks and answers."""
+
+    stub: Stub
+    asked: Asked
+    answer: Members
+
+
+@dataclass(slots=True)
+class _Group:
+    """The stubs of one resource."""
+
+    parts: list[_Part] = field(default_factory=list)
+
+    @property
+    def operations(self) -> list[str]:
+        return list(dict.fromkeys(each.asked.operation.id for each in self.parts))
+
+
+def scenario_files(stubs: Sequence[Stub], document: Document, found: Found) -> dict[str, Members]:
+    """Scenario files by the names of their resources; what cannot be carried over is told."""
+    parts = []
+    for stub in stubs:
+        asked = read_request(stub, document, found)
+        if asked is not None:
+            parts.append(_Part(stub, asked, read_response(stub, asked.operation, found)))
+    files: dict[str, Members] = {}
+    for group in _groups(parts):
+        name = _unique(_resource(group), files)
+        files[name] = _Writer(name, group, found).file()
+    return files
+
+
+def _groups(parts: Sequence[_Part]) -> list[_Group]:
+    groups: list[_Group] = []
+    for part in parts:
+        mine = [each for each in groups if any(_belong(part, other) for other in each.parts)]
+        joined = _Group([other for each in mine for other in each.parts] + [part])
+        groups = [each for each in groups if each not in mine] + [joined]
+    return groups
+
+
+def _belong(one: _Part, other: _Part) -> bool:
+    same = one.stub.scenario and one.stub.scenario == other.stub.scenario
+    return bool(same) or one.asked.operation.id == other.asked.operation.id
+
+
+def _resource(group: _Group) -> str:
+    """A name: the last segment of the path that is no parameter, in the singular where that is plain."""
+    segments = group.parts[0].asked.operation.path.split("/")
+    words = [each for each in segments if each and not each.startswith("{")]
+    return re.sub(r"(?<![sui])s$", "", _slug(words[-1] if words else "resource"))
+
+
+class _Writer:
+    """Writes the file of one resource."""
+
+    def __init__(self, name: str, group: _Group, found: Found) -> None:
+        self.name = name
+        self.parts = group.parts
+        self.found = found
+        self.aliases = self._aliases(group)
+        self.states: Members = {}
+        self.scenarios: Members = {}
+        self.rules: list[tuple[int, int, int, Members]] = []
+
+    def file(self) -> Members:
+        for name in dict.fromkeys(each.stub.scenario for each in self.parts if each.stub.scenario):
+            self._machine(name, [each for each in self.parts if each.stub.scenario == name])
+        for part in self.parts:
+            if not part.stub.scenario:
+                self._alone(part)
+        file: Members = {
+            "resource": self.name,
+            "key": self._key(),
+            "operations": {alias: operation for operation, alias in self.aliases.items()},
+            "states": self.states,
+            "scenarios": self.scenarios,
+        }
+        rules = self._selected()
+        return {**file, "select": rules} if rules else file
+
+    @staticmethod
+    def _aliases(group: _Group) -> dict[str, str]:
+        """Operation → alias."""
+        verbs = {"GET": "get", "POST": "create", "PUT": "replace", "PATCH": "change", "DELETE": "delete"}
+        found: dict[str, str] = {}
+        for part in group.parts:
+            operation = part.asked.operation
+            if operation.id not in found:
+                found[operation.id] = _unique(verbs.get(operation.method, "call"), set(found.values()))
+        return found
+
+    def _key(self) -> str:
+        """The last path parameter that all operations have; else what every request has."""
+        templates = {each.asked.operation.path for each in self.parts}
+        shared = [
+            name
+            for name in re.findall(r"\{([^}]*)\}", self.parts[0].asked.operation.path)
+            if all(f"{{{name}}}" in each for each in templates)
+        ]
+        if shared:
+            return f"path.{shared[-1]}"
+        self._tell(
+            self.parts[0], "no path parameter tells one resource from another", "choose another `key`."
+        )
+        return "header.Host"
+
+    def _alone(self, part: _Part) -> None:
+        name = _unique(_slug(part.stub.name), {*self.states, *self.scenarios})
+        self.states[name] = self._answers([part])
+        self.scenarios[name] = [name]
+        self._rule(name, [part])
+
+    def _machine(self, name: str, parts: Sequence[_Part]) -> None:
+        """A WireMock scenario: its states in the order in which they are reached."""
+        steps: list[Members] = []
+        order = list(_reached(parts))
+        labels = {state: _unique(_slug(state), self.states) for state in order}
+        for index, state in enumerate(order):
+            mine = [each for each in parts if each.stub.state in ("", state)]
+            self.states[labels[state]] = self._answers(mine)
+            moving = [each for each in mine if each.stub.next in _moving(mine, state)]
+            step: Members = {"state": labels[state]}
+            if moving:
+                alias = self.aliases[moving[0].asked.operation.id]
+                step["until"] = {"calls": 1 if len(self.aliases) == 1 else {alias: 1}}
+                if index + 1 == len(order) or order[index + 1] != moving[0].stub.next:
+                    step["next"] = labels[moving[0].stub.next]
+                for other in moving[1:]:
+                    self.found.append(
+                        other.stub.lost(f"leading on to {other.stub.next}", "write it as `on`.")
+                    )
+            steps.append(step)
+        timeline = _unique(_slug(name), self.scenarios)
+        self.scenarios[timeline] = [*_merged(steps, self.states)]
+        self._rule(timeline, parts)
+        if not any("path." in each for part in parts for each in part.asked.conditions):
+            self._tell(
+                parts[0],
+                f"the scenario {name!r} was one for all requests; here each key goes through it by itself",
+                "nothing, unless a test relied on it.",
+            )
+
+    def _answers(self, parts: Sequence[_Part]) -> Members:
+        """The answer of a state to each operation: that of the stub that goes first."""
+        answers: Members = {}
+        for part in sorted(parts, key=lambda each: (each.stub.priority, -each.stub.order)):
+            alias = self.aliases[part.asked.operation.id]
+            if alias not in answers:
+                answers[alias] = part.answer
+            elif len(parts) > 1:
+                self.found.append(
+                    part.stub.lost("answering the same state another way", "add a state for it.")
+                )
+        return answers if len(self.aliases) > 1 else next(iter(answers.values()))
+
+    def _rule(self, scenario: str, parts: Sequence[_Part]) -> None:
+        """What all stubs of a scenario ask for selects it."""
+        first = parts[0].asked.conditions
+        shared = {
+            name: text
+            for name, text in first.items()
+            if all(each.asked.conditions.get(name) == text for each in parts)
+        }
+        stub = min((each.stub for each in parts), key=lambda each: (each.priority, -each.order))
+        self.rules.append((stub.priority, -len(shared), -stub.order, {**shared, "scenario": scenario}))
+        for part in parts:
+            for name in part.asked.conditions.keys() - shared.keys():
+                self.found.append(
+                    part.stub.lost(f"{name}, which not all of {scenario} ask for", "add a rule.")
+                )
+
+    def _selected(self) -> list[Members]:
+        """The rules that can be reached, in the order in which WireMock tries stubs."""
+        rules: list[Members] = []
+        for *_, rule in sorted(self.rules, key=lambda each: each[:3]):
+            asked = {name: text for name, text in rule.items() if name != "scenario"}
+            if any(each.items() <= asked.items() for each in map(_asks, rules)):
+                message = f"{rule['scenario']}: another stub of the same requests goes before it"
+                self.found.append(Diagnostic("M104", message, self.parts[0].stub.where, _CHOOSE, "warning"))
+            else:
+                rules.append(rule)
+        return rules
+
+    def _tell(self, part: _Part, message: str, remedy: str) -> None:
+        self.found.append(Diagnostic("M104", message, part.stub.where, remedy, "warning"))
+
+
+_CHOOSE = "choose it by `Prefer: scenario=NAME`, or let the test assign it."
+
+
+def _asks(rule: Members) -> Members:
+    return {name: text for name, text in rule.items() if name != "scenario"}
+
+
+def _reached(parts: Sequence[_Part]) -> Iterator[str]:
+    """The states of a scenario, from the first one on."""
+    waiting, seen = [STARTED], set()
+    states = {each.stub.state for each in parts} - {""}
+    if STARTED not in states and states:
+        waiting = [parts[0].stub.state or STARTED]
+    while waiting:
+        state = waiting.pop(0)
+        if state in seen:
+            continue
+        seen.add(state)
+        mine = [each for each in parts if each.stub.state in ("", state)]
+        if mine:
+            yield state
+            waiting += _moving(mine, state)[:1]
+
+
+def _moving(parts: Sequence[_Part], state: str) -> list[str]:
+    """The states that stubs lead to from ``state``; one can be followed."""
+    return [each.stub.next for each in parts if each.stub.next not in ("", state)]
+
+
+def _merged(steps: Sequence[Members], states: Members) -> Iterator[Any]:
+    """Steps in short form; those that answer alike and follow one another are one that holds longer."""
+    run: list[Members] = []
+    for step in steps:
+        if (
+            run
+            and _is_short(run[-1])
+            and _is_short(step)
+            and states[run[0]["state"]] == states[step["state"]]
+        ):
+            del states[step["state"]]
+            run.append(step)
+            continue
+        yield from _short(run)
+        run = [step]
+    yield from _short(run)
+
+
+def _is_short(step: Members) -> bool:
+    return step.get("until") == {"calls": 1} and "next" not in step
+
+
+def _short(run: Sequence[Members]) -> Iterator[Any]:
+    if not run:
+        return
+    if _is_short(run[0]):
+        yield {run[0]["state"]: len(run)}
+    else:
+        yield run[0]["state"] if run[0].keys() == {"state"} else run[0]
+
+
+def _slug(text: str) -> str:
+    """A name as scenario files have them."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "state"
+
+
+def _unique(name: str, taken: Members | set[str]) -> str:
+    number = 2
+    found = name
+    while found in taken:
+        found, number = f"{name}-{number}", number + 1
+    return found
