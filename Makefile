@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: serve test format lint types layers bench container-check clean
+.PHONY: serve test format lint types layers bench docs container-check clean
 
 serve: $(STAMP)
 	@exec $(BIN)/mockserver serve --port $(PORT)
@@ -27,6 +27,9 @@ layers: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 # Takes root, buildah and debootstrap; see the script for what it shows.
 container-check:
