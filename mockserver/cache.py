@@ -18,6 +18,7 @@ import hashlib
 import os
 import stat
 import sys
+import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -37,6 +38,8 @@ MOST_BYTES = 512 * 1024 * 1024
 _SUFFIX = ".plan"
 _MAGIC = b"mockserver plan 1\n"
 _CHECKSUM = 32
+_ONE_AT_A_TIME = threading.Lock()
+"""msgspec works a type out when it first decodes it; two threads that do so at once crash the interpreter."""
 _NOT_BY_LINK = getattr(os, "O_NOFOLLOW", 0)
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
@@ -71,15 +74,17 @@ def unpack(data: bytes) -> Compiled:
 
 
 def _unseal(data: bytes) -> _Sealed:
-    if data[:1] == b"j":
-        return msgspec.json.decode(memoryview(data)[1:], type=_Sealed)
-    return msgspec.msgpack.decode(memoryview(data)[1:], type=_Sealed)
+    with _ONE_AT_A_TIME:
+        if data[:1] == b"j":
+            return msgspec.json.decode(memoryview(data)[1:], type=_Sealed)
+        return msgspec.msgpack.decode(memoryview(data)[1:], type=_Sealed)
 
 
 def _plan(data: bytes, sealed: _Sealed) -> Plan:
-    if data[:1] == b"j":
-        return msgspec.json.decode(sealed.plan, type=Plan)
-    return msgspec.msgpack.decode(sealed.plan, type=Plan)
+    with _ONE_AT_A_TIME:
+        if data[:1] == b"j":
+            return msgspec.json.decode(sealed.plan, type=Plan)
+        return msgspec.msgpack.decode(sealed.plan, type=Plan)
 
 
 class Cache:

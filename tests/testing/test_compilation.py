@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from mockserver import default
+from mockserver.cache import Cache, unpack
+from mockserver.inputs import Compiled, Inputs
+from mockserver.plan import Plan
+from mockserver.testing import compilation
+from mockserver.testing.compilation import compiled
+
+INPUTS = Inputs((default.DOCUMENT,), (default.SCENARIOS,))
+
+
+@pytest.fixture
+def compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
+    """Stands for the compiler; counts how often it was called, and by how many at once."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    seen: list[int] = []
+    under_way: set[int] = set()
+
+    def compile_apart(inputs: Inputs) -> Compiled:
+        under_way.add(threading.get_ident())
+        seen.append(len(under_way))
+        under_way.discard(threading.get_ident())
+        return Compiled(Plan(hash=str(len(seen)), documents=()))
+
+    def keep(self: Cache, key: object, data: bytes) -> None:
+        kept.append(data)
+
+    def find(self: Cache, key: object) -> Compiled | None:
+        return unpack(kept[0]) if kept else None
+
+    kept: list[bytes] = []
+    monkeypatch.setattr(compilation, "compile_apart", compile_apart)
+    monkeypatch.setattr(Cache, "keep", keep)
+    monkeypatch.setattr(Cache, "find", find)
+    return seen
+
+
+def test_of_those_who_start_together_one_compiles(compiler: list[int]) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: compiled(INPUTS, cached=True).plan.hash, range(8)))
+    assert found == ["1"] * 8
+    assert compiler == [1]
+
+
+def test_without_a_cache_each_compiles(compiler: list[int]) -> None:
+    assert [compiled(INPUTS, cached=False).plan.hash for _ in range(2)] == ["1", "2"]
+
+
+def test_a_folder_that_cannot_be_used_is_done_without(
+    compiler: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert compiled(INPUTS, cached=True).plan.hash == "1"
+
+
+def test_inputs_that_cannot_be_read_are_left_to_the_compiler(compiler: list[int], tmp_path: Path) -> None:
+    assert compiled(Inputs((tmp_path / "none.yaml",)), cached=True).plan.hash == "1"
+
+
+CROWD = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from mockserver.cache import pack, unpack
+from mockserver.inputs import Compiled
+from mockserver.plan import Plan
+
+sys.setswitchinterval(1e-6)
+data, barrier = pack(Compiled(Plan(hash="1", documents=()))), Barrier(8)
+
+def first(_):
+    barrier.wait()
+    return unpack(data).plan.hash
+
+with ThreadPoolExecutor(8) as pool:
+    print(*pool.map(first, range(8)))
+"""
+
+
+def test_servers_may_start_at_once_in_a_process_that_has_started_none() -> None:
+    done = subprocess.run([sys.executable, "-c", CROWD], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, ["1"] * 8), done.stderr
