@@ -36,7 +36,14 @@ def test_two_documents_faults_and_limits_in_one_process(tmp_path: Path) -> None:
     things, life = tmp_path / "things.yaml", tmp_path / "life.yaml"
     things.write_text(DOCUMENT)
     life.write_text(FILE)
-    arguments: list[str | Path] = [things, LIFECYCLE, "--scenarios", life, "--scenarios", default.SCENARIOS.parent]
+    arguments: list[str | Path] = [
+        things,
+        LIFECYCLE,
+        "--scenarios",
+        life,
+        "--scenarios",
+        default.SCENARIOS.parent,
+    ]
     for _ in range(2):  # the second start is from the kept Plan
         with Process(*arguments, "--clock", "2026-01-01T00:00:00Z", cache=tmp_path) as process:
             port = process.port
