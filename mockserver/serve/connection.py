@@ -50,6 +50,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_alone",
+        "_known",
+        "_previous",
         "_announces",
         "_between",
         "_body",
@@ -83,6 +85,8 @@ class Connection(asyncio.Protocol):
         self._announces = False
         self._between = True
         self._alone: _Parsed | tuple[()] | None = None
+        self._previous = b""
+        self._known: dict[str, str] | None = None
         self._resume: asyncio.Event | None = None
         self._in_head = False
         self._head_bytes = 0
@@ -148,7 +152,9 @@ class Connection(asyncio.Protocol):
                 self._refuse(431, f"the header section is over {self._server.limits.head:,} bytes")
         elif self._alone is not None and between and not self._length:
             self._between = True
-            _remember(data, self._alone)
+            if data == self._previous:
+                _remember(data, self._alone)
+            self._previous = data
 
     def _feed(self, data: bytes) -> None:
         """Parse. No other protocol is spoken here, so ``Upgrade`` is ignored (RFC 9110 section 7.8).
@@ -255,15 +261,12 @@ class Connection(asyncio.Protocol):
         name = self._parser.get_method()
         method = _VALUES.get(name) or _seen(_VALUES, name, name)
         fields = self._fields
-        if "upgrade" in fields and self._parser.should_upgrade() and method != "CONNECT":
-            return
         version = self._parser.get_http_version()
-        host = fields.get("host")
-        if (host is None and version == "1.1") or (host is not None and not wire.is_host(host)):
-            self._refuse(400, "the Host header is missing" if host is None else f"Host: {host} is no host")
+        if fields == self._known and version == "1.1":
+            fields = self._known  # judged before; and one object for all requests that send the same
+        elif "upgrade" in fields and self._parser.should_upgrade() and method != "CONNECT":
             return
-        if version not in ("1.1", "1.0"):
-            self._refuse(505, f"HTTP/{version} is not served")
+        elif not self._is_sound(fields, version):
             return
         target = wire.split_target(self._target.decode("latin-1"), method)
         if target is None:
@@ -285,6 +288,19 @@ class Connection(asyncio.Protocol):
                 self._transport.pause_reading()
             return
         self._serve(request, keep)
+
+    def _is_sound(self, fields: dict[str, str], version: str) -> bool:
+        """Whether version and Host are what is served; else the request is refused."""
+        host = fields.get("host")
+        if (host is None and version == "1.1") or (host is not None and not wire.is_host(host)):
+            self._refuse(400, "the Host header is missing" if host is None else f"Host: {host} is no host")
+            return False
+        if version not in ("1.1", "1.0"):
+            self._refuse(505, f"HTTP/{version} is not served")
+            return False
+        if version == "1.1" and "upgrade" not in fields:
+            self._known = fields
+        return True
 
     # Answering
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 
-class Request(Struct):
-    """One HTTP request, complete with its body.
+class Request(Struct, gc=False):
+    """One HTTP request, complete with its body. It holds no cycle, so the collector need not look at it.
 
     ``raw_path`` and ``query_string`` are as sent (percent-encoded, latin-1);
     header names are lower case, repeated fields joined by ``", "`` (RFC 9110
