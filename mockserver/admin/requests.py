@@ -130,7 +130,7 @@ class Requests:
         records, facts = self._read(name)
         if facts["requestJournalDisabled"]:
             raise ControlError(409, "the journal is off (--journal 0): there is nothing to verify against")
-        verdict = judge(body, name, records)
+        verdict = judge(body, name, records, facts["lost"])
         lost: dict[str, JSON] = {"lost": facts["lost"]} if facts["lost"] else {}
         if not verdict.holds:
             members = {"count": verdict.count, "nearMisses": list(verdict.near_misses), **lost}

@@ -1,9 +1,14 @@
-"""``verify``: whether calls came as often, or in the order, as a test wants; if not, what came closest."""
+"""``verify``: whether calls came as often, or in the order, as a test wants; if not, what came closest.
+
+What the journal no longer has may have matched. So calls that were found are
+enough for a lower bound and for an order, and no number of calls that were not
+found is enough for an upper bound: it is not held to be kept where any were lost.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from mockserver.admin.calls import Reading, summary_json
@@ -71,16 +76,27 @@ class Verdict:
     near_misses: Sequence[JSON] = ()
 
 
-def judge(body: dict[str, JSON], namespace: str, records: Sequence[Record]) -> Verdict:
-    """Whether the calls are as a ``Verification`` of the control plane's document wants them."""
+def judge(body: dict[str, JSON], namespace: str, records: Sequence[Record], lost: int = 0) -> Verdict:
+    """Whether the calls are as a ``Verification`` of the control plane's document wants them.
+
+    ``records`` are what the journal has, ``lost`` counts what its bounds pushed out.
+    """
     budget = Budget()
-    if "inOrder" not in body:
+    if "inOrder" in body:
+        if extra := sorted(body.keys() - {"inOrder"}):
+            raise ControlError(422, f"{extra[0]} does not go with inOrder", f"/{extra[0]}")
+        patterns = [RequestPattern(each, f"/inOrder/{index}") for index, each in enumerate(body["inOrder"])]
+        verdict, sure = in_order(patterns, namespace, records, budget), False
+    else:
+        times = wanted_times(body)
         pattern = RequestPattern(body.get("request", {}), "/request")
-        return count_calls(pattern, wanted_times(body), namespace, records, budget)
-    if extra := sorted(body.keys() - {"inOrder"}):
-        raise ControlError(422, f"{extra[0]} does not go with inOrder", f"/{extra[0]}")
-    patterns = [RequestPattern(each, f"/inOrder/{index}") for index, each in enumerate(body["inOrder"])]
-    return in_order(patterns, namespace, records, budget)
+        verdict = count_calls(pattern, times, namespace, records, budget)
+        sure = times.most is not None and verdict.count > times.most
+        if lost and times.most is not None:
+            verdict = replace(verdict, holds=False)
+    if lost and not verdict.holds and not sure:
+        return replace(verdict, detail=f"{verdict.detail}; {_untold(lost)}")
+    return verdict
 
 
 def count_calls(
@@ -90,8 +106,11 @@ def count_calls(
     count = len(pattern.find(records, budget))
     holds = times.holds(count)
     detail = f"{_calls(count)} of {len(records)} matched; wanted: {times}"
-    missed = () if holds or count > times.least else near_misses(pattern, namespace, records, budget)
-    return Verdict(holds, count, detail, missed)
+    if holds:
+        return Verdict(holds, count, detail)
+    if times.most is not None and count > times.most:
+        return Verdict(holds, count, detail, _surplus(pattern, namespace, records, budget))
+    return Verdict(holds, count, detail, near_misses(pattern, namespace, records, budget))
 
 
 def in_order(
@@ -111,6 +130,14 @@ def in_order(
             missed = () if anywhere else near_misses(pattern, namespace, records, budget)
             return Verdict(False, index, detail, missed)
     return Verdict(True, len(patterns), f"{len(patterns)} calls came in this order")
+
+
+def _surplus(
+    pattern: RequestPattern, namespace: str, records: Sequence[Record], budget: Budget
+) -> list[JSON]:
+    """The newest calls that match where too many do: their distance is 0."""
+    matching = pattern.find(records, budget)[-NEAR_MISSES:]
+    return [_near_miss(pattern, namespace, call, 0.0, budget) for call in reversed(matching)]
 
 
 def near_misses(
@@ -183,6 +210,15 @@ def _near_miss(
         "distance": round(distance, 4),
         "fields": fields,
     }
+
+
+def _untold(lost: int) -> str:
+    """Why it cannot be known, and what to do."""
+    are = "is" if lost == 1 else "are"
+    return (
+        f"{_calls(lost)} from before {are} no longer in the journal, so it cannot be told: "
+        "serve with a larger --journal or --journal-bytes, or clear the journal before what is verified"
+    )
 
 
 def _calls(count: int) -> str:

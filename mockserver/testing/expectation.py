@@ -69,9 +69,7 @@ def _equal(values: object) -> Members:
 def mismatch(verification: Members, verdict: Members, calls: Calls) -> str:
     """Why a verification failed, for the person who reads a test's report."""
     lines = [f"{_wanted(verification)}: {verdict['detail']}"]
-    if verdict.get("lost"):
-        lines.append(f"{verdict['lost']} older calls are no longer in the journal")
-    missed: Sequence[Members] = verdict.get("nearMisses") or ()
+    missed: Sequence[Members] = [each for each in verdict.get("nearMisses") or () if each["distance"]]
     told: list[list[str]] = []
     for each in missed:
         if (differing := _differing(each)) not in told:

@@ -69,13 +69,14 @@ class Local:
         return [event_json(namespace, Call(*each)) for each in self._records(namespace)]
 
     def verify(self, namespace: str, verification: Members) -> Members:
-        verdict = judge(verification, namespace, self._records(namespace))
+        records, lost = self._in_world(namespace, lambda world: (world.journal.records(), world.journal.lost))
+        verdict = judge(verification, namespace, records, lost)
         return {
             "verified": verdict.holds,
             "count": verdict.count,
             "detail": verdict.detail,
             "nearMisses": list(verdict.near_misses),
-            "lost": self._in_world(namespace, lambda world: world.journal.lost),
+            "lost": lost,
         }
 
     def reset(self, namespace: str) -> None:

@@ -86,8 +86,49 @@ def test_near_misses_go_field_by_field(polled: Mock) -> None:
     assert [each["distance"] for each in missed] == sorted(each["distance"] for each in missed)
 
 
-def test_what_the_journal_lost_is_told(polled: Mock) -> None:
-    journal = polled.live.server.worlds.default.journal
-    polled.live.run(lambda: journal.drop(1))
-    assert polled.said("POST", "/verify", {"request": POLLS})["lost"] == 1
-    assert polled.control("POST", "/verify", {"request": POLLS, "exactly": 9}).json()["lost"] == 1
+TOLD_ALL_THE_SAME: list[Any] = [
+    {"request": POLLS, "atLeast": 2},
+    {"inOrder": [{"key": KEY, "state": "pending"}, {"key": KEY, "state": "issued"}]},
+]
+NOT_TOLD: list[Any] = [
+    {"request": POLLS, "exactly": 2},
+    {"request": POLLS, "exactly": 3},
+    {"request": POLLS, "atMost": 5},
+    {"request": POLLS, "atLeast": 1, "atMost": 5},
+    {"request": {"method": "DELETE"}, "never": True},
+    {"request": {"method": "DELETE"}},
+    {"inOrder": [{"key": OTHER}, {"key": KEY}]},
+    {"inOrder": [{"key": KEY}, {"method": "PUT"}]},
+]
+
+
+@pytest.fixture
+def forgetful(polled: Mock) -> Mock:
+    """The first of the calls is no longer in the journal."""
+    polled.live.run(lambda: polled.live.server.worlds.default.journal.drop(1))
+    return polled
+
+
+@pytest.mark.parametrize("wanted", TOLD_ALL_THE_SAME, ids=str)
+def test_calls_that_were_found_are_enough_whatever_was_lost(forgetful: Mock, wanted: Any) -> None:
+    assert forgetful.said("POST", "/verify", wanted)["lost"] == 1
+
+
+@pytest.mark.parametrize("wanted", NOT_TOLD, ids=str)
+def test_what_a_lost_call_may_have_been_is_not_held_to_be_known(forgetful: Mock, wanted: Any) -> None:
+    answer = forgetful.control("POST", "/verify", wanted)
+    assert (answer.status_code, answer.json()["lost"]) == (409, 1)
+    assert "1 call from before is no longer in the journal, so it cannot be told" in answer.json()["detail"]
+
+
+def test_too_many_are_too_many_whatever_was_lost(forgetful: Mock) -> None:
+    answer = forgetful.control("POST", "/verify", {"request": POLLS, "atMost": 1})
+    assert answer.json()["detail"] == "2 calls of 3 matched; wanted: at most once"
+
+
+def test_where_too_many_came_they_are_shown(polled: Mock) -> None:
+    answer = polled.control("POST", "/verify", {"request": {"state": "pending", "key": KEY}, "exactly": 1})
+    newest, oldest = answer.json()["nearMisses"]
+    assert newest["call"]["id"] > oldest["call"]["id"]
+    assert (newest["state"], newest["distance"]) == ("pending", 0)
+    assert {"field": "key", "required": KEY, "actual": KEY, "matched": True} in newest["fields"]
