@@ -403,6 +403,8 @@ class Connection(asyncio.Protocol):
                     await self._resume.wait()
                 if chunk:
                     self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if framed else chunk)
+        if self._closing:
+            return False
         if framed and request.method != "HEAD":
             self._transport.write(b"0\r\n\r\n")
         self._done(keep)

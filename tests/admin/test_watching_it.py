@@ -12,8 +12,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.admin.mocking import KEY, Mock
-from tests.live import MISSION, PATIENCE
+from mockserver.plan import Plan
+from tests.admin.mocking import KEY, Mock, mocking
+from tests.live import MISSION, PATIENCE, engine_of
 
 
 @contextmanager
@@ -140,3 +141,14 @@ def test_the_first_control_request_does_not_hold_up_mocked_ones(mock: Mock) -> N
         mock.poll()
         polled += 1
     assert done.is_set()
+
+
+def test_a_server_that_stops_under_a_stream_writes_nothing_more_to_it(
+    mission: Plan, caplog: pytest.LogCaptureFixture
+) -> None:
+    with httpx.Client(timeout=PATIENCE) as client:
+        with mocking(engine_of(mission)) as mock:
+            found = client.send(client.build_request("GET", f"{mock.live.url}/__admin/events"), stream=True)
+            assert found.status_code == 200
+        found.close()
+    assert [each.message for each in caplog.records if each.levelname == "ERROR"] == []
