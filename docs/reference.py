@@ -1,8 +1,7 @@
 """A hook of MkDocs: the parts of pages that are written down elsewhere already.
 
 ``<!-- control reference -->`` becomes the operations of ``openapi/admin.yaml``,
-``<!-- scenario reference -->`` the members of ``scenario.schema.json``, and
-``<!-- codes -->`` the diagnostic codes.
+and ``<!-- codes -->`` the diagnostic codes.
 """
 
 from __future__ import annotations
@@ -64,18 +63,6 @@ def _resolved(document: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]
     return dict(found)
 
 
-def scenarios() -> Iterator[str]:
-    """The members of a scenario file."""
-    schema = json.loads((ROOT / "scenarios" / "scenario.schema.json").read_text("utf-8"))
-    yield "| part | |"
-    yield "|---|---|"
-    for name, member in schema["properties"].items():
-        definition = schema["$defs"].get(member.get("$ref", "").rpartition("/")[2], {})
-        told = member.get("description") or definition.get("description", "")
-        needed = " Must be there." if name in schema["required"] else ""
-        yield f"| `{name}` | {_escaped(told)}{needed} |"
-
-
 def codes() -> Iterator[str]:
     """Every diagnostic code, as ``mockserver explain`` prints it."""
     yield (ROOT / "mockserver" / "codes.md").read_text("utf-8")
@@ -87,6 +74,5 @@ def _escaped(text: str) -> str:
 
 _PARTS = {
     "<!-- control reference -->": control,
-    "<!-- scenario reference -->": scenarios,
     "<!-- codes -->": codes,
 }

@@ -10,5 +10,7 @@ _ROOT = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent
 
 DOCUMENT = _ROOT / "openapi" / "certificate-request.yaml"
 SCENARIOS = _ROOT / "scenarios" / "certificate-request.yaml"
+SCHEMA = _ROOT / "scenarios" / "scenario.schema.json"
+"""The JSON Schema of scenario files."""
 ADMIN_DOCUMENT = _ROOT / "openapi" / "admin.yaml"
 """The control plane's own document."""

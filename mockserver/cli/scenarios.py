@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from mockserver import default
 from mockserver.errors import CompileError, Diagnostic, Location
 
 
@@ -44,3 +45,13 @@ def graph(file: Path, form: str, scenario: str | None) -> None:
         )
     wanted = {name: each for name, each in found.scenarios.items() if scenario in (None, name)}
     click.echo(DRAWINGS[form](wanted, found.facts))
+
+
+@scenarios.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario files, by which editors complete and check them.
+
+    Write it beside yours, and begin them with the line
+    # yaml-language-server: $schema=scenario.schema.json
+    """
+    click.echo(default.SCHEMA.read_text("utf-8"), nl=False)

@@ -302,7 +302,7 @@ class _Reader:
             try:
                 compile_template(str(node.value))
             except TemplateError as error:
-                remedy = "mend the template; the README lists what a template can read."
+                remedy = "mend the template; the page on scenario files lists what a template can read."
                 self.report.error("S312", node, str(error), remedy)
 
     def _text(self, key: str) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+
+import yaml12
+from jsonschema import Draft202012Validator
 
 from mockserver import default
 from tests.cli.command import run
@@ -78,3 +82,11 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
     assert "life.yaml:17:" in done.err
     assert "S203" in done.err
     assert run("scenarios", "graph", tmp_path / "none.yaml").code == 2
+
+
+def test_the_schema_is_printed_for_editors(tmp_path: Path) -> None:
+    done = run("scenarios", "schema", folder=tmp_path)
+    assert done.code == 0
+    Draft202012Validator.check_schema(json.loads(done.out))
+    example = yaml12.parse_yaml(LIFECYCLE.read_text("utf-8"))
+    Draft202012Validator(json.loads(done.out)).validate(example)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "examples" / "README.md"]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples" / "README.md"]
 _BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]*)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -23,7 +23,7 @@ class Block:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.page.stem}:{self.line}"
+        return f"{self.page.relative_to(ROOT).with_suffix('')}:{self.line}"
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,26 @@ def languages() -> set[str]:
     return {match[1] for page in PAGES for match in _BLOCK.finditer(page.read_text("utf-8"))}
 
 
+def recipes() -> list[str]:
+    """The commands for curl in the tables of the first page."""
+    lines = [each for each in PAGES[0].read_text("utf-8").splitlines() if each.startswith("| ")]
+    return [found for line in lines for found in re.findall(r"`(curl [^`]*)`", line)]
+
+
+def variables(block: Block) -> str:
+    """What the page has set before the block, as lines of a shell script."""
+    before = [each for each in blocks("console") if each.page == block.page and each.line < block.line]
+    texts = [command.text for each in before for command in commands(each)]
+    return "".join(f"{text}\n" for text in texts if is_variable(text))
+
+
+def is_variable(command: str) -> bool:
+    return re.fullmatch(r"[A-Z]+=\S+", command) is not None
+
+
 def commands(block: Block) -> Iterator[Command]:
     """Lines that begin with ``$`` are commands; what follows each is what it prints."""
-    for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+    for part in re.split(r"^\$ (?:\.venv/bin/)?", block.text, flags=re.MULTILINE)[1:]:
         command, _, output = part.partition("\n")
         text = re.sub(r"\s{2,}#.*$", "", command)
         yield Command(text, output if output.strip() else None)

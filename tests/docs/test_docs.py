@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,16 +20,20 @@ import pytest
 import yaml
 
 from mockserver import default
-from mockserver.cli.commands import cli
 from mockserver.compile.compiler import Inputs, compile_plan
 from mockserver.testing import MockServer
-from tests.docs.blocks import ROOT, Block, blocks, commands, languages
+from tests.docs.blocks import ROOT, Block, blocks, commands, is_variable, languages, recipes, variables
+from tests.live import MISSION, Process
 
 _PATIENCE = 120
 """Seconds until a block that hangs is given up; nothing is measured by it."""
 _ELSEWHERE = frozenset(["pip", "docker", "make"])
 """Commands that change the machine: they are not run here."""
+SHOWN_URL = "http://127.0.0.1:8080"
+RECIPE_KEY = "5b1c0a52-6a0e-4f1c-8f4c-0d2a1b1e6a11"
 _BIN = Path(sys.executable).parent
+LIFECYCLE = default.DOCUMENT.with_name("certificate-lifecycle.yaml")
+LIFECYCLE_SCENARIOS = default.SCENARIOS.with_name("certificate-lifecycle.yaml")
 STUB = {
     "request": {
         "method": "GET",
@@ -38,12 +43,19 @@ STUB = {
 }
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MockServer]:
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Compiled Plans of these tests, apart from the user's."""
+    found = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        with MockServer() as found:
-            yield found
+        patch.setenv("XDG_CACHE_HOME", str(found))
+        yield found
+
+
+@pytest.fixture(scope="module")
+def server(own_cache: Path) -> Iterator[MockServer]:
+    with MockServer() as found:
+        yield found
 
 
 @pytest.fixture
@@ -55,12 +67,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(default.SCENARIOS, tmp_path / "scenarios")
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     (tmp_path / "mappings" / "gone.json").write_text(json.dumps(STUB))
+    shutil.copytree(ROOT / "openapi", tmp_path / "openapi")
+    shutil.copy(LIFECYCLE_SCENARIOS, tmp_path / "scenarios")
     for block in blocks("yaml"):
         if block.title.endswith(".yaml") and "/" not in block.title:
             (tmp_path / block.title).write_text(block.text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{_BIN}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path
 
 
@@ -70,9 +83,11 @@ def test_every_language_is_looked_at() -> None:
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
 def test_scenario_files_can_be_served(block: Block) -> None:
-    assert "resource" in yaml.safe_load(block.text)
+    shown = yaml.safe_load(block.text)
     path = Path("shown.yaml")
-    compiled = compile_plan(Inputs((default.DOCUMENT,), (path,), texts={path: block.text}))
+    document = LIFECYCLE if shown.get("document") == LIFECYCLE.stem else default.DOCUMENT
+    compiled = compile_plan(Inputs((document,), (path,), texts={path: block.text}))
+    assert [each.name for each in compiled.plan.resources] == [shown["resource"]]
     assert compiled.warnings == ()
 
 
@@ -96,37 +111,48 @@ def test_python(block: Block, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("block", blocks("console"), ids=str)
-def test_consoles(block: Block, folder: Path, server: MockServer) -> None:
+def test_consoles(block: Block, folder: Path, server: MockServer, own_cache: Path) -> None:
     server.reset()
     server.namespace("t1").drop()
-    variables = ""
-    for command in commands(block):
-        words = shlex.split(command.text.removesuffix(" &"))
-        if words[0] in _ELSEWHERE:
-            continue
-        if words[:2] == ["mockserver", "serve"]:
-            understood(words[1:])
-            continue
-        if re.fullmatch(r"[A-Z]+=\S+", command.text):
-            variables += f"{command.text}\n"
-        script = (variables + command.text).replace("http://127.0.0.1:8080", server.url)
-        done = subprocess.run(
-            ["sh", "-c", script], capture_output=True, text=True, timeout=_PATIENCE, check=False
-        )
-        wanted = command.output
-        if wanted is not None:
-            said = done.stdout.replace(server.url, "http://127.0.0.1:8080").strip()
-            assert alike(said, wanted.strip()), f"{command.text}\n{said}\n{done.stderr}"
-        if words[0] == "mockserver":
-            assert done.returncode == 0, done.stderr
+    known = variables(block)
+    url = server.url
+    with ExitStack() as served:
+        for command in commands(block):
+            words = shlex.split(command.text.removesuffix(" &"))
+            if words[0] in _ELSEWHERE:
+                continue
+            if words[:2] == ["mockserver", "serve"]:
+                process = served.enter_context(Process(*words[2:], cache=own_cache))
+                url = f"http://127.0.0.1:{process.port}"
+                continue
+            done = shell((known + command.text).replace(SHOWN_URL, url))
+            if is_variable(command.text):
+                known += f"{command.text}\n"
+            if command.output is not None:
+                said = done.stdout.replace(url, SHOWN_URL).strip()
+                assert alike(said, command.output.strip()), f"{command.text}\n{said}\n{done.stderr}"
+            if command.output is None or words[0] == "mockserver":
+                assert done.returncode == 0, f"{command.text}\n{done.stderr}"
 
 
-def understood(words: list[str]) -> None:
-    """That a command to serve has no option that there is not."""
-    context = cli.make_context("mockserver", list(words))
-    command = cli.get_command(context, words[0])
-    assert command is not None
-    command.make_context(words[0], words[1:])
+@pytest.mark.parametrize("recipe", recipes())
+def test_recipes(recipe: str, folder: Path) -> None:
+    """Each as it stands, on a key that was polled twice, and answered with a success."""
+    with MockServer() as server, server.client() as client:
+        for _ in range(2):
+            assert client.get(f"{MISSION}/{RECIPE_KEY}").status_code == 200
+        page = (ROOT / "README.md").read_text("utf-8")
+        [known] = re.findall(r"^`(A=\S+)`, `(J='.*')`, `(ID=\S+)`\.$", page, re.MULTILINE)
+        assert known[2] == f"ID={RECIPE_KEY}"
+        once = recipe.replace("$A/events", "$A/events?most=0")  # else it goes on for ever
+        done = shell("\n".join([*known, f"{once} -sSf"]).replace(SHOWN_URL, server.url))
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def shell(script: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-c", script], capture_output=True, text=True, timeout=_PATIENCE, check=False
+    )
 
 
 def alike(said: str, wanted: str) -> bool:
