@@ -10,6 +10,7 @@ import mockserver
 from mockserver.compile.document import Loaded, load, load_text
 from mockserver.compile.inspection import inspect_document
 from mockserver.compile.nodes import Report
+from mockserver.compile.overlap import overlaps
 from mockserver.compile.references import Gate
 from mockserver.compile.rehearsal import rehearse
 from mockserver.compile.scenario_file import Draft, read_scenario_file
@@ -119,6 +120,7 @@ def _load(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) ->
                     "rename one of the files.",
                 )
             )
+    report.found += overlaps(loaded)
     return loaded
 
 

@@ -9,15 +9,15 @@ POST, headers: {…}, body: {…}}`` sends something else. With either go ``sign
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from mockserver.compile.answers import Bound
 from mockserver.compile.delivery import listed, read_duration, unknown_keys
 from mockserver.compile.fields import covers, properties
 from mockserver.compile.headers import is_unsendable, read_headers
 from mockserver.compile.nodes import Node, Report
-from mockserver.plan import JSON, Callback, MediaType, Notice, Signature
-from mockserver.serve.expressions import is_expression
+from mockserver.plan import JSON, Callback, MediaType, Notice, Signature, State
+from mockserver.serve.expressions import is_expression, reads_answer
 from mockserver.serve.templates import TemplateError, compile_template, is_template
 
 _KEYS = frozenset(
@@ -30,7 +30,7 @@ _MOST_RETRIES = 20
 
 
 def read_notices(
-    node: Node, states: Collection[str], bound: Mapping[str, Bound], report: Report
+    node: Node, states: Mapping[str, State], bound: Mapping[str, Bound], report: Report
 ) -> tuple[Notice, ...]:
     """One notice, or a list of them."""
     nodes = node.value if isinstance(node.value, list) else [node]
@@ -42,7 +42,7 @@ class _Reader:
     """Reads one notice."""
 
     def __init__(
-        self, node: Node, states: Collection[str], bound: Mapping[str, Bound], report: Report
+        self, node: Node, states: Mapping[str, State], bound: Mapping[str, Bound], report: Report
     ) -> None:
         self.node = node
         self.states = states
@@ -121,16 +121,36 @@ class _Reader:
                 f"write OPERATION.NAME; the document has {listed(known)}.",
             )
             return None, None
-        if not is_expression(found[0].url):
+        callback, owner = found
+        if not is_expression(callback.url):
             self.report.error(
                 "S702",
                 node,
-                f"the callback's URL {found[0].url!r} reads what a creating request has not",
-                "only $url, $method and $request of the operation are known then; give `url` instead.",
+                f"the callback's URL {callback.url!r} is no runtime expression",
+                "$url, $method, $statusCode, $request and $response are known; give `url` instead.",
+            )
+        elif reads_answer(callback.url) and not owner.role.creates:
+            self.report.error(
+                "S702",
+                node,
+                f"the callback's URL {callback.url!r} reads an answer of {owner.alias!r}, which creates none",
+                "only the call that created the resource is known then; give `url` instead.",
+            )
+        elif reads_answer(callback.url) and not self._is_kept(owner.alias):
+            self.report.error(
+                "S702",
+                node,
+                f"the callback's URL {callback.url!r} reads an answer that is another one each time",
+                f"let no answer to {owner.alias!r} read `request`, `now` or `token`; or give `url` instead.",
             )
         if "method" in self.members:
             self.report.error("S701", self.members["method"], "a callback has its own method", "remove it.")
         return found
+
+    def _is_kept(self, alias: str) -> bool:
+        """Whether every answer to an operation can be made once more as it was."""
+        answers = [each.answers[alias] for each in self.states.values() if alias in each.answers]
+        return all(each.kept for each in answers if each.status < 300)
 
     def _body(self, media: MediaType | None, owner: Bound | None) -> tuple[JSON, bool]:
         node = self.members.get("body")

@@ -17,11 +17,12 @@ from typing import Any
 import msgspec
 
 from mockserver.errors import MockServerError
-from mockserver.plan import Notice
+from mockserver.plan import JSON, Notice
 from mockserver.scenario import ResourceState, settle
 from mockserver.serve.context import Context, Makers, Subject
-from mockserver.serve.expressions import evaluate
+from mockserver.serve.expressions import Message, evaluate
 from mockserver.serve.lifecycle import Lifecycle
+from mockserver.serve.negotiation import is_json
 from mockserver.serve.outgoing import Gate, Outgoing, Refused
 from mockserver.serve.render import RenderError, merge
 from mockserver.serve.templates import Template, compile_template, is_template
@@ -247,9 +248,31 @@ class Made:
     def _url(self, context: Mapping[str, Any], subject: Subject) -> str | None:
         if self._notice.is_expression:
             request = msgspec.json.decode(subject.birth.request) if subject.birth is not None else {}
-            return evaluate(self._notice.url, request)
+            return evaluate(self._notice.url, request, lambda: self._answer(request, subject))
         url = _made(self._notice.url, context)
         return str(url) if url else None
+
+    def _answer(self, request: Message, subject: Subject) -> Message:
+        """What the call that created the resource was answered with, made once more as it was then."""
+        resource = self._lifecycle.resource
+        creator = next((alias for alias, role in resource.roles.items() if role.creates), "")
+        scenario = resource.scenarios.get(subject.scenario) or next(iter(resource.scenarios.values()))
+        first = scenario.steps[0].state
+        renderer = self._lifecycle.renderer(first, creator)
+        if renderer is None:
+            raise RenderError(
+                f"{self._notice.where}: the state {first} has no answer to {creator!r} for the URL to read"
+            )
+        path: Any = request.get("path") or {}
+        then = subject._replace(
+            state=first, call=0, changed=subject.created, now=subject.created, path=path, moves=0
+        )
+        answer = renderer.render(then)
+        headers = dict(answer.headers)
+        body: JSON = answer.body.decode("utf-8", "replace")
+        if is_json(headers.get("content-type", "")):
+            body = msgspec.json.decode(answer.body)
+        return {"statusCode": answer.status, "headers": headers, "body": body}
 
 
 def _made(value: Any, context: Mapping[str, Any]) -> Any:

@@ -252,6 +252,50 @@ def test_two_documents_of_one_name(write: Write) -> None:
     assert {each.code for each in failure.value.diagnostics} == {"D401"}
 
 
+ORDERS = """
+    openapi: 3.0.3
+    info: {{title: t, version: "1"}}
+    servers: {servers}
+    paths:
+      /orders/{{{name}}}:
+        parameters: [{{name: {name}, in: path, required: true, schema: {{}}}}]
+        get: {{responses: {{"{status}": {{description: ok}}}}}}
+        delete: {{responses: {{"{status}": {{description: ok}}}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "warned"),
+    [
+        ("[{url: /}]", "[{url: /}]", True),
+        ("[{url: /shop}]", "[{url: /shop/}]", True),
+        ("[{url: /shop}, {url: /v1}]", "[{url: /v1}]", True),
+        ("[{url: /shop}]", "[{url: /stock}]", False),
+        ("[{url: /shop}]", "[]", False),
+    ],
+)
+def test_what_two_documents_have_in_common_is_told(write: Write, one: str, other: str, warned: bool) -> None:
+    paths = (
+        write("shop.yaml", ORDERS.format(servers=one, name="id", status=204)),
+        write("stock.yaml", ORDERS.format(servers=other, name="order", status=205)),
+    )
+    found = compile_plan(Inputs(paths))
+    told = [(each.code, each.severity, each.where.line, each.message[:23]) for each in found.warnings]
+    if warned:
+        assert told == [
+            ("D402", "warning", 7, "GET /orders/{order} is "),
+            ("D402", "warning", 8, "DELETE /orders/{order} "),
+        ]
+        assert all(each.where.source.endswith("stock.yaml") for each in found.warnings)
+        assert (
+            ask(engine_of(found.plan), "GET", f"{found.plan.documents[1].base_paths[0]}/orders/1").status
+            == 204
+        )
+    else:
+        assert told == []
+        assert ask(engine_of(found.plan), "GET", "/shop/orders/1").status == 204
+
+
 @pytest.mark.parametrize("path", sorted(CORPUS.glob("*.*")), ids=lambda path: path.name)
 def test_public_documents(path: Path) -> None:
     """Every operation has an answer to ``Prefer: dynamic=true``, and none is a fault of ours."""

@@ -17,7 +17,7 @@ import pytest
 
 from mockserver.errors import CompileError
 from mockserver.serve.engine import Engine, Options
-from mockserver.serve.expressions import evaluate, is_expression
+from mockserver.serve.expressions import evaluate, is_expression, reads_answer
 from tests.live import PATIENCE, Live, Wire, engine_of, serving_engine
 from tests.things import DOCUMENT, things_plan
 
@@ -35,8 +35,16 @@ CALLBACKS = """
                       required: [event, id]
                       additionalProperties: false
               responses: {'204': {description: thanks}}
+        located:
+          '{$request.body#/name}/{$response.body#/id}?status={$statusCode}&type={$response.header.content-type}':
+            post:
+              responses: {'204': {description: thanks}}
+        absent:
+          '{$request.body#/name}/{$response.body#/nothing}':
+            post:
+              responses: {'204': {description: thanks}}
         odd:
-          '{$response.body#/id}':
+          '{$reply.body#/id}':
             post:
               responses: {'204': {description: thanks}}
 """
@@ -170,6 +178,27 @@ def test_the_documents_callback(tmp_path: Path, receiver: Receiver) -> None:
     assert (told.method, told.path) == ("PUT", "/hook?from=POST")
     assert told.json()["event"] == "done"
     assert len(told.json()["id"]) == 36, "what the file leaves out is generated"
+
+
+@pytest.mark.parametrize("state", ["new", "done"])
+def test_a_callback_goes_by_what_the_creating_call_was_answered(
+    tmp_path: Path, receiver: Receiver, state: str
+) -> None:
+    """When the resource comes into being, and long after."""
+    with noticing(tmp_path, f"  {{on: {state}, callback: make.located}}") as (_, live, call):
+        for key in ("1", "2"):
+            assert call("POST", "/things", {"name": receiver.url}) == 201
+            if state == "done":
+                advance(live, 20_000)
+            assert receiver.next().path == f"/hook/{key}?status=201&type=application/json"
+
+
+def test_an_answer_that_lacks_what_the_url_reads_gives_no_notice(tmp_path: Path, receiver: Receiver) -> None:
+    notify = f'[{{on: new, callback: make.absent}}, {{on: new, url: "{receiver.url}"}}]'
+    with noticing(tmp_path, f"  {notify}") as (engine, live, call):
+        call("POST", "/things", {"name": receiver.url})
+        assert receiver.next().path == "/hook"
+        assert [each.url for each in outcomes(engine, live)] == [receiver.url]
 
 
 def test_time_enters_states_whether_or_not_anybody_asks(tmp_path: Path, receiver: Receiver) -> None:
@@ -311,13 +340,36 @@ REQUEST = {
 )
 def test_expressions(expression: str, value: str | None) -> None:
     assert is_expression(expression)
-    assert evaluate(expression, REQUEST) == value
+    assert evaluate(expression, REQUEST, lambda: ANSWER) == value
+
+
+ANSWER = {
+    "statusCode": 201,
+    "headers": {"location": "/things/7"},
+    "body": {"id": 7, "links": [{"href": "/x"}]},
+}
 
 
 @pytest.mark.parametrize(
-    "expression", ["$response.body#/x", "$statusCode", "http://{$response.header.x}", "$x"]
+    ("expression", "value"),
+    [
+        ("$statusCode", "201"),
+        ("$response.header.Location", "/things/7"),
+        ("$response.header.Other", None),
+        ("$response.body#/id", "7"),
+        ("$response.body#/links/0/href", "/x"),
+        ("$response.body#/links/1/href", None),
+        ("http://x{$response.header.location}?{$method}&{$response.body#/id}", "http://x/things/7?POST&7"),
+    ],
 )
-def test_what_a_creating_request_has_not(expression: str) -> None:
+def test_expressions_over_the_answer(expression: str, value: str | None) -> None:
+    assert is_expression(expression)
+    assert reads_answer(expression)
+    assert evaluate(expression, REQUEST, lambda: ANSWER) == value
+
+
+@pytest.mark.parametrize("expression", ["$response.path.x", "$response", "http://{$reply.header.x}", "$x"])
+def test_what_is_no_expression(expression: str) -> None:
     assert not is_expression(expression)
 
 
@@ -329,6 +381,7 @@ def test_what_a_creating_request_has_not(expression: str) -> None:
         ('  {on: nowhere, url: "http://127.0.0.1/"}', "S203"),
         ("  {on: new, callback: make.other}", "S702"),
         ("  {on: new, callback: make.odd}", "S702"),
+        ("  {on: new, callback: act.answered}", "S702"),
         ("  {on: new, callback: make.finished, method: POST}", "S701"),
         ("  {on: new, callback: make.finished, body: {event: born}}", "S703"),
         ("  {on: new, callback: make.finished, body: {evnt: done}}", "S311"),
@@ -345,7 +398,19 @@ def test_what_a_creating_request_has_not(expression: str) -> None:
 )
 def test_bad_files(tmp_path: Path, notify: str, code: str) -> None:
     document = DOCUMENT.replace("      operationId: make\n", "      operationId: make" + CALLBACKS)
+    answered = CALLBACKS.replace("$request.body#/name}?from={$method", "$response.body#/id").replace(
+        "finished", "answered"
+    )
+    document = document.replace("      operationId: act\n", "      operationId: act" + answered)
     with pytest.raises(CompileError) as caught:
         things_plan(tmp_path, FILE + notify, document=document)
     assert code in [each.code for each in caught.value.diagnostics]
     assert all(each.where.line for each in caught.value.diagnostics)
+
+
+@pytest.mark.parametrize("read", ["{{ request.body.name }}", "{{ now }}", "{{ token(3) }}"])
+def test_an_answer_that_is_another_each_time_cannot_be_read_later(tmp_path: Path, read: str) -> None:
+    document = DOCUMENT.replace("      operationId: make\n", "      operationId: make" + CALLBACKS)
+    file = FILE.replace("make: {}", f'make: {{body: {{name: "{read}"}}}}')
+    with pytest.raises(CompileError, match="an answer that is another one each time"):
+        things_plan(tmp_path, file + "  {on: new, callback: make.located}", document=document)
