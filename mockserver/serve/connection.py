@@ -50,8 +50,6 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_alone",
-        "_known",
-        "_previous",
         "_announces",
         "_between",
         "_body",
@@ -61,8 +59,10 @@ class Connection(asyncio.Protocol):
         "_fields",
         "_head_bytes",
         "_in_head",
+        "_known",
         "_length",
         "_parser",
+        "_previous",
         "_refusal",
         "_refused",
         "_resume",
@@ -264,7 +264,7 @@ class Connection(asyncio.Protocol):
         version = self._parser.get_http_version()
         if fields == self._known and version == "1.1":
             fields = self._known  # judged before; and one object for all requests that send the same
-        elif "upgrade" in fields and self._parser.should_upgrade() and method != "CONNECT":
+        elif "upgrade" in fields and self._parser.should_upgrade() and method != "CONNECT":  # noqa: SIM114
             return
         elif not self._is_sound(fields, version):
             return
