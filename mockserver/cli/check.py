@@ -40,6 +40,10 @@ def check(
     Looks further than `serve` does: into every schema and every example, at keys given twice, and at
     answers that cannot be generated. `mockserver explain CODE` tells what a code means.
 
+    \b
+    mockserver check openapi.yaml --scenarios scenarios/
+    mockserver check openapi.yaml --strict --format github
+
     Exits with 0 when there is no error, with 1 when there is, with 2 when called wrongly.
     """
     documents, scenarios = inputs(document, scenarios)

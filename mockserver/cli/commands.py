@@ -21,7 +21,7 @@ _COMMANDS = {
     "check": "Judge documents and scenario files.",
     "routes": "List operations and what answers them.",
     "init": "Write a first scenario file for a document.",
-    "scenarios": "Draw the timelines of a scenario file.",
+    "scenarios": "Draw a scenario file's timelines; print the format's schema.",
     "explain": "Tell what a diagnostic code means.",
     "health": "Ask a running server whether it is well.",
     "push": "Give a running server its documents and scenario files.",
@@ -52,7 +52,20 @@ class _Lazy(click.Group):
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="mockserver")
 def cli() -> None:
-    """An OpenAPI-driven mock server with a scenario engine."""
+    """An OpenAPI-driven mock server with a scenario engine.
+
+    \b
+    mockserver serve                            the example that comes with it, on http://127.0.0.1:8080
+    mockserver serve openapi.yaml               a document of yours: valid answers, nothing else needed
+    mockserver init openapi.yaml                a first scenario file for it, in scenarios/
+    mockserver check openapi.yaml --scenarios scenarios/
+    mockserver serve openapi.yaml --scenarios scenarios/ --watch
+
+    What was called, what comes next and what time it is: http://127.0.0.1:8080/__admin/ while it serves.
+    COMMAND --help tells its options, and by which variables of the environment they can be set.
+
+    Exits with 0 when done, with 1 when it cannot, with 2 when its inputs or its command line are wrong.
+    """
 
 
 def main() -> None:

@@ -48,6 +48,9 @@ def push(
     neither disk nor volume. Nothing is written there; what is faulty is reported, and what was served
     before goes on.
 
+    \b
+    mockserver push --url http://mock:8080 --document openapi.yaml --scenarios scenarios/ --wait 30
+
     Exits with 0 when all of it is served, with 1 when there is no such server, with 2 when it is faulty.
     """
     if not document and not scenarios:

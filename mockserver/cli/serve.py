@@ -102,7 +102,13 @@ def serve(
     cache: bool,
     **control: Any,
 ) -> None:
-    """Serve DOCUMENT (OpenAPI 2.0 or 3.x, YAML or JSON); without one, the certificate-request example."""
+    """Serve DOCUMENT (OpenAPI 2.0 or 3.x, YAML or JSON); without one, the certificate-request example.
+
+    \b
+    mockserver serve openapi.yaml --scenarios scenarios/ --watch
+    mockserver serve pets.yaml shop.yaml --port 9000 --clock 2026-01-01T00:00:00Z
+    mockserver serve --wait-for-document --host 0.0.0.0 --admin-token TOKEN
+    """
     gc.disable()  # nothing that starting makes is garbage, and collecting took a tenth of it
     from mockserver.serve.clock import parse_time
     from mockserver.serve.log import access_logger, configure

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
@@ -22,6 +26,27 @@ def test_help_lists_the_commands() -> None:
     for name, line in _COMMANDS.items():
         assert name in ran.output
         assert line in ran.output
+
+
+@pytest.mark.parametrize("name", ["", *_COMMANDS])
+def test_the_examples_of_help_are_commands(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each parses, with the files that it names there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scenarios").mkdir()
+    for file in ("openapi.yaml", "pets.yaml", "shop.yaml"):
+        (tmp_path / file).touch()
+    ran = CliRunner().invoke(cli, [*([name] if name else []), "--help"], terminal_width=110)
+    lines = [line.strip() for line in ran.output.splitlines()]
+    examples = [re.split(r" {2,}", line)[0] for line in lines if line.startswith("mockserver ")]
+    assert len(examples) >= {"": 5, "serve": 3, "check": 2, "push": 1}.get(name, 0)
+    for example in examples:
+        words = shlex.split(example)[1:]
+        context = cli.make_context("mockserver", list(words))
+        command = cli.get_command(context, words[0])
+        assert command is not None
+        command.make_context(words[0], words[1:], parent=context)
 
 
 def test_version() -> None:
