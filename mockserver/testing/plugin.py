@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,16 +62,20 @@ def mock_server(pytestconfig: pytest.Config) -> Iterator[MockServer]:
 
     url = _given(pytestconfig, "mock_url") or os.environ.get("MOCKSERVER_URL")
     if url:
-        yield MockServer.connect(url, token=os.environ.get("MOCKSERVER_ADMIN_TOKEN"))
-        return
-    with MockServer(
-        _paths(pytestconfig, "mock_document") or None,
-        scenarios=_paths(pytestconfig, "mock_scenarios"),
-        seed=_given(pytestconfig, "mock_seed") or "0",
-        clock=_given(pytestconfig, "mock_clock"),
-        validation=_given(pytestconfig, "mock_validation") or "strict",
-    ) as server:
+        with _in_a_sentence():
+            server = MockServer.connect(url, token=os.environ.get("MOCKSERVER_ADMIN_TOKEN"))
         yield server
+        return
+    with _in_a_sentence():
+        server = MockServer(
+            _paths(pytestconfig, "mock_document") or None,
+            scenarios=_paths(pytestconfig, "mock_scenarios"),
+            seed=_given(pytestconfig, "mock_seed") or "0",
+            clock=_given(pytestconfig, "mock_clock"),
+            validation=_given(pytestconfig, "mock_validation") or "strict",
+        ).start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -82,8 +87,9 @@ def mock_api(request: pytest.FixtureRequest, mock_server: MockServer) -> Iterato
     namespace = mock_server.namespace(_name(request.node.nodeid))
     namespace.reset()
     request.node.stash[_NAMESPACE] = namespace
-    for mark in reversed(list(request.node.iter_markers("mock_scenario"))):
-        namespace.scenario(*mark.args, **mark.kwargs)
+    with _in_a_sentence():
+        for mark in reversed(list(request.node.iter_markers("mock_scenario"))):
+            namespace.scenario(*mark.args, **mark.kwargs)
     yield namespace
     namespace.drop()
 
@@ -100,6 +106,17 @@ def pytest_runtest_makereport(
 
         report.sections.append((f"mock server, namespace {namespace.name}", told(namespace)))
     return report
+
+
+@contextmanager
+def _in_a_sentence() -> Iterator[None]:
+    """What is wrong with the set-up is told as it would be on the command line, without a traceback."""
+    from mockserver.errors import MockServerError
+
+    try:
+        yield
+    except MockServerError as error:
+        raise pytest.fail.Exception(f"mock server: {error}", pytrace=False) from None
 
 
 def _given(config: pytest.Config, name: str) -> str | None:

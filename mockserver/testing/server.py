@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mockserver.testing.host import Host
     from mockserver.testing.requests_adapter import MockAdapter
 
+VALIDATIONS = ("strict", "warn", "off")
 Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
 
 
@@ -75,7 +76,10 @@ class MockServer(Namespace):
         return server
 
     def start(self) -> Self:
-        """Compile and serve; nothing where it runs already. Raises CompileError with every diagnostic."""
+        """Compile and serve; nothing where it runs already.
+
+        Raises CompileError with every diagnostic, UsageError for what was asked for wrongly.
+        """
         if self._control is None:
             from mockserver.testing.local import Local
 
@@ -142,13 +146,19 @@ class MockServer(Namespace):
         from mockserver.testing.compilation import compiled
         from mockserver.testing.host import Address, Host
 
+        if self._validation not in VALIDATIONS:
+            known = ", ".join(VALIDATIONS)
+            raise UsageError(f"validation={self._validation!r} is none of {known}.")
+        try:
+            frozen_at = parse_time(self._frozen_at) if self._frozen_at else None
+        except (ValueError, OverflowError) as error:
+            raise UsageError(f"clock: {error}.") from None
         documents, scenarios = self._documents, self._scenarios
         if documents is None:
             documents, scenarios = (default.DOCUMENT,), scenarios or (default.SCENARIOS,)
         inputs = Inputs(documents, scenarios, self._seed)
         plan = compiled(inputs, cached=self._cached).plan
         options = Options(self._validation, self._security, base_path=self._base_path)
-        frozen_at = parse_time(self._frozen_at) if self._frozen_at else None
         return Host(plan, inputs, options, frozen_at, Address(*self._address))
 
 

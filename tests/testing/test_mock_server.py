@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -304,6 +305,18 @@ class TestALife:
         with MockServer(validation="off", security=False, base_path="/v9", seed="1") as server:
             found = httpx.get(f"{server.url}/v9{MISSION}/no-uuid")
         assert found.status_code == 200
+
+    @pytest.mark.parametrize(
+        ("wrong", "said"),
+        [
+            ({"validation": "loose"}, "validation='loose' is none of strict, warn, off"),
+            ({"clock": "yesterday"}, "clock: 'yesterday' is no ISO 8601 date-time"),
+        ],
+        ids=str,
+    )
+    def test_what_is_asked_for_wrongly(self, wrong: dict[str, Any], said: str) -> None:
+        with pytest.raises(UsageError, match=said):
+            MockServer(**wrong).start()
 
     def test_a_port_that_is_taken(self, local: MockServer) -> None:
         port = int(local.url.rpartition(":")[2])

@@ -127,7 +127,7 @@ def test_a_marker_that_names_no_scenario_says_which_there_are(consumer: pytest.P
     )
     found = run(consumer)
     found.assert_outcomes(errors=1)
-    found.stdout.fnmatch_lines(["*there is no scenario 'faild'; there is issued, *"])
+    found.stdout.fnmatch_lines(["mock server: there is no scenario 'faild'; there is issued, *"])
 
 
 def test_a_failing_test_tells_its_calls(consumer: pytest.Pytester) -> None:
@@ -310,7 +310,24 @@ def test_a_server_that_is_not_there_is_told_in_a_sentence(consumer: pytest.Pytes
     )
     found = run(consumer, "--mock-url=http://127.0.0.1:9")
     found.assert_outcomes(errors=1)
-    found.stdout.fnmatch_lines(["E*UsageError: http://127.0.0.1:9 does not answer: *"])
+    found.stdout.fnmatch_lines(["mock server: http://127.0.0.1:9 does not answer: *"])
+    found.stdout.no_fnmatch_line("*UsageError*")
+
+
+def test_a_document_that_cannot_be_served_is_told_as_check_tells_it(consumer: pytest.Pytester) -> None:
+    write(
+        consumer,
+        """
+        def test_it(mock_api):
+            pass
+        """,
+    )
+    consumer.makefile(".yaml", openapi="openapi: 3.0.3\ninfo: {title: t}\npaths: {}\n")
+    found = run(consumer, "--mock-document=openapi.yaml")
+    found.assert_outcomes(errors=1)
+    found.stdout.fnmatch_lines(["mock server: *openapi.yaml:2:*: error D301: *", "    *"])
+    found.stdout.no_fnmatch_line("*CompileError*")
+    found.stdout.no_fnmatch_line("*another exception*")
 
 
 PARALLEL = """
