@@ -23,6 +23,10 @@ _FAULTS: dict[str, tuple[str, Severity, str]] = {
     "unsatisfiable": ("D502", "error", "mend the schema, or give it a valid example."),
     "schema": ("D503", "error", "mend the schema."),
 }
+_PARTS = {
+    "#": "clients keep what follows the # to themselves",
+    "?": "the path of a request ends before the ?",
+}
 
 
 def inspect_document(
@@ -31,6 +35,7 @@ def inspect_document(
     """Keys given twice, schemas that cannot be used, and answers that cannot be given as documented."""
     for source in loaded.trees.sources.values():
         yield from repeated_keys(source)
+    yield from _unreachable(loaded)
     seen: set[tuple[str, str, Location]] = set()
     for fault, holder in _faults(loaded, service, progress):
         code, severity, remedy = _FAULTS[fault.kind]
@@ -38,6 +43,19 @@ def inspect_document(
         if (code, fault.message, location) not in seen:
             seen.add((code, fault.message, location))
             yield Diagnostic(code, fault.message, location, remedy, severity)
+
+
+def _unreachable(loaded: Loaded) -> Iterator[Diagnostic]:
+    """Paths with a query or fragment: the one is no part of a path, the other is never sent (RFC 3986)."""
+    for each in loaded.document.operations:
+        if found := next((mark for mark in each.path if mark in "?#"), None):
+            yield Diagnostic(
+                "D305",
+                f"no request is for {each.method} {each.path}: {_PARTS[found]}",
+                loaded.trees.locate(each.pointer),
+                "give it a path of its own; what differs in the query or body alone is one operation.",
+                "warning",
+            )
 
 
 def _faults(

@@ -97,7 +97,7 @@ class Fakes:
 
     def _tried(self, ref: SchemaRef, direction: Direction, validators: tuple[Validator, ...]) -> _Way:
         generator = self._generator(ref, direction, is_thorough=len(validators) > 1)
-        way = _Way(ref, generator, validators, _all_of(validators))
+        way = _Way(ref, self._schemas.lookup(ref)[1], generator, validators, _all_of(validators))
         # Found with a key of its own, so that it is the same whatever key comes first
         way.first, _ = way.search(self._seed, "", NOW_MS)
         return way
@@ -117,6 +117,8 @@ class _Way:
     """How values of one schema are made."""
 
     ref: SchemaRef
+    name: SchemaRef
+    """Where the schema stands: answers that refer to one schema make the same of one key."""
     generator: Generator
     validators: tuple[Validator, ...]
     is_valid: Judge
@@ -132,7 +134,7 @@ class _Way:
             style, is_careful, is_fresh = _ATTEMPTS[attempt]
             if spent > MOST_IN_ALL:
                 break
-            run = Run(dice(seed, ref, key, attempt), now_ms, style, is_careful, is_fresh)
+            run = Run(dice(seed, self.name, key, attempt), now_ms, style, is_careful, is_fresh)
             try:
                 value = self.generator.make((ref,), "", run)
             except DeadEnd as dead_end:

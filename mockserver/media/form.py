@@ -77,9 +77,8 @@ class FormObject:
         return found
 
     def _is_list(self, name: str, schema: SchemaRef) -> bool:
-        return self._encoding.get(name, DEFAULT_ENCODING).explode and self._reader.shapes.types(schema) == {
-            "array"
-        }
+        types = self._reader.shapes.types(schema)
+        return self._encoding.get(name, DEFAULT_ENCODING).explode and types - {"null"} == {"array"}
 
     def _gather(
         self, fields: Fields, name: str, schema: SchemaRef, decode: Decode, used: set[str]

@@ -42,11 +42,12 @@ def paced(
 def documented(
     route: Route, path: dict[str, str], request: Request, now: int, prefer: Preference = NONE
 ) -> Answer:
-    """The answer straight from the document."""
+    """The answer straight from the document: the same under every server's prefix."""
+    template = route.operation.path
     return route.service.documented.answer(
         route.operation,
         accept=request.headers.get("accept"),
-        key=request.raw_path,
+        key="\n".join((template, *path.values())) if path else template,
         hints=path,
         now_ms=now,
         code=prefer.code,

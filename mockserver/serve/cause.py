@@ -38,7 +38,22 @@ _CODES = {
 
 _NAMES = {
     "list": ("message", "messages", "detail", "details", "errors", "issues", "violations"),
-    "prose": ("msg", "text", "description", "errormessage", "errordescription", "errordetail", "usermessage"),
+    "prose": (
+        "msg",
+        "text",
+        "description",
+        "errormessage",
+        "errordescription",
+        "errordetail",
+        "usermessage",
+        "why",
+        "cause",
+        "explanation",
+        "info",
+        "faultstring",
+        "errmsg",
+        "errormsg",
+    ),
     "title": ("error", "title", "reason", "summary"),
     "status": ("status", "statuscode", "httpstatus", "httpcode", "httpstatuscode"),
     "code": ("code", "errorcode"),

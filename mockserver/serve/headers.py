@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from mockserver.media.expansion import expand_header
 from mockserver.plan import JSON, Header, Response
+from mockserver.serve.field_texts import field_text
 from mockserver.serve.negotiation import is_json
 from mockserver.serve.values import Fault, Slot, Unanswerable, Values
 
@@ -71,11 +72,14 @@ class Headers:
         return None
 
     def _candidates(self, header: Header, key: str, now_ms: int) -> Iterator[JSON]:
-        """An example, then fakes: one that cannot stand in a header is followed by another."""
+        """An example, what HTTP knows of the field, then fakes until one can stand in a header."""
         slot = _slot(header)
         sample = self._values.example(slot)
         if sample is not None:
             yield sample.value
+        usual = None if header.content else field_text(header.name.lower(), key, now_ms)
+        if usual is not None and self._values.is_valid(usual, slot.schema):
+            yield usual
         for attempt in range(_ATTEMPTS):
             try:
                 yield self._values.generated(slot, key=f"{key}\n{attempt}", hints={}, now_ms=now_ms)

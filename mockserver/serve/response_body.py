@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from mockserver.media.codec import Codec, Encoded, family
 from mockserver.media.malformed import Malformed
+from mockserver.media.specimens import specimen
 from mockserver.media.types import parse_content_type
 from mockserver.plan import JSON, MediaType, Response
 from mockserver.schema.pointers import escape
@@ -47,8 +48,12 @@ class Bodies:
         self, response: Response, choice: Choice, *, key: str, hints: Mapping[str, JSON], now_ms: int
     ) -> Sample:
         """A fake body. Raises Unanswerable where the schema has no value."""
-        slot = self._slot(choice)
-        if slot.schema is None and slot.item_schema is None and _family(choice) in ("text", "binary"):
+        slot, kind = self._slot(choice), _family(choice)
+        if kind in ("binary", "xml") and self._values.is_any_text(slot):
+            file = specimen(choice.content_type.partition(";")[0].strip().lower())
+            if file is not None:
+                return Sample(file.decode("latin-1"), is_text=kind == "xml")
+        if slot.schema is None and slot.item_schema is None and kind in ("text", "binary"):
             return Sample(response.description, is_text=True)
         return Sample(self._values.generated(slot, key=key, hints=hints, now_ms=now_ms))
 

@@ -25,6 +25,10 @@ from mockserver.schema import SchemaError, Schemas, SchemaViolation
 GENERATED = "generated"
 _ITEMS = 3
 """Items that a sequential body is given."""
+_SAYS_NOTHING = frozenset(
+    ("type", "format", "title", "description", "contentMediaType", "deprecated", "externalDocs", "$comment")
+)
+"""Keywords that leave an answer free, or are looked at by themselves."""
 _MOST_TOLD = 3
 """Violations that are told of one example."""
 
@@ -108,6 +112,21 @@ class Values:
             return all(each.is_valid(value) for each in self._fakes.validators(ref))
         except (SchemaError, ValueError):  # ValueError: what is no JSON, or nested too deeply
             return False
+
+    def is_any_text(self, slot: Slot) -> bool:
+        """Whether the document asks nothing of a value but that it is a text, or bytes."""
+        if slot.schema is None:
+            return slot.item_schema is None
+        try:
+            node = self._schemas.lookup(slot.schema)[0]
+        except SchemaError:
+            return False
+        if not isinstance(node, dict):
+            return node is True
+        asked = {name for name in node if not name.startswith("x-")} - _SAYS_NOTHING
+        return (
+            not asked and node.get("type", "string") == "string" and node.get("format", "binary") == "binary"
+        )
 
     def faults(self, slot: Slot, where: str) -> Iterator[Fault]:
         """Examples that the schema refuses, a schema that nothing satisfies or that is none."""

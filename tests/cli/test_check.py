@@ -112,6 +112,15 @@ paths:
 """,
         [("D303", 9, 5)],
     ),
+    "paths that no request has": (
+        HEAD
+        + """\
+paths:
+  /a#one: {get: {responses: {'200': {description: ok}}}}
+  /a?b=1: {get: {responses: {'200': {description: ok}}}}
+""",
+        [("D305", 4, 12), ("D305", 5, 12)],
+    ),
     "a parameter of 2.0 with a broken pattern": (
         """\
 swagger: "2.0"
@@ -126,7 +135,7 @@ paths:
         [("D503", 7, 55)],
     ),
 }
-WARNINGS = {"D303", "D304", "D501"}
+WARNINGS = {"D303", "D304", "D305", "D501"}
 
 
 def checked(folder: Path, text: str, *options: str) -> Result:

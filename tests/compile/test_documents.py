@@ -14,7 +14,8 @@ from mockserver.inputs import Inputs
 from mockserver.plan import Document
 from tests.live import Write, ask, compiled, engine_of
 
-CORPUS = Path("/work/shared/corpus")
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
+"""Public documents beside the checkout, where there are any."""
 QUICK = 600_000
 """Bytes of the documents that are compiled in every run."""
 

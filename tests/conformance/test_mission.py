@@ -104,9 +104,9 @@ def is_error(reply: Reply, state: str, validators: dict[int, Any]) -> None:
 
 
 def test_the_document_is_served_as_given() -> None:
-    given = Path("/work/shared/specs/certificate-request.yaml")
+    given = Path(__file__).parents[3] / "shared" / "specs" / "certificate-request.yaml"
     if not given.exists():
-        pytest.skip("the original is on the machine of its authors")
+        pytest.skip("the original is not part of this repository")
     assert default.DOCUMENT.read_bytes() == given.read_bytes()
 
 

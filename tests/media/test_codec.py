@@ -138,6 +138,15 @@ class TestForm:
     def test_refused(self, data: bytes, keyword: str) -> None:
         assert keywords(codec(FORM, PET), data) == [keyword]
 
+    @pytest.mark.parametrize("type_", ["array", ["array", "null"]])
+    def test_an_empty_list_has_no_field(self, type_: Any) -> None:
+        made = codec(FORM, {"required": ["tags"], "properties": {"tags": {"type": type_}}})
+        assert value(made, b"other=1") == {"tags": [], "other": "1"}
+
+    def test_what_may_be_no_list_is_missed(self) -> None:
+        made = codec(FORM, {"required": ["tags"], "properties": {"tags": {"type": ["array", "string"]}}})
+        assert keywords(made, b"other=1") == ["required"]
+
     @pytest.mark.parametrize(
         ("encoding", "name", "data", "expected"),
         [
