@@ -1,16 +1,15 @@
-"""The states of a scenario file → answers, bound to what the document says of each operation.
+"""An answer of a scenario file, bound to what the document says of its operation.
 
-A state gives one answer to every operation, or one per operation by alias. A
-body is partial: what it does not say is taken from a fake of the documented
+A body is partial: what it does not say is taken from a fake of the documented
 response. ``defaults`` are laid under it where the response has the field.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mockserver.compile.delivery import read_delay, read_dribble, read_fault, unknown_keys
+from mockserver.compile.delivery import read_delay, read_dribble, read_fault
 from mockserver.compile.fields import covers, fixed_values, properties
 from mockserver.compile.headers import read_headers
 from mockserver.compile.nodes import Node, Report
@@ -24,7 +23,6 @@ from mockserver.plan import (
     Response,
     Role,
     SchemaRef,
-    State,
 )
 from mockserver.schema import Schemas
 from mockserver.serve.negotiation import negotiate
@@ -58,62 +56,18 @@ class Bound:
     """Of all its answers that have none of their own."""
 
 
-def read_state(
-    name: str,
-    node: Node,
-    bound: Mapping[str, Bound],
-    defaults: Mapping[str, Node],
-    report: Report,
-    *,
-    unbound: Collection[str] = (),
-) -> tuple[State, dict[str, Node]]:
-    """The state at ``node``, and the node of each of its answers, by alias.
-
-    ``unbound`` are aliases of operations that no document has, which is told already.
-    """
-    answers: dict[str, AnswerRecipe] = {}
-    nodes: dict[str, Node] = {}
-    members = node.value
-    if not isinstance(members, dict):
-        report.error(
-            "S204",
-            node,
-            f"state {name!r} is {node.kind()}",
-            "write it as {status: 404, body: {…}}; {} gives the documented success.",
-        )
-        return State(name, {}), {}
-    per_operation = bool(members) and all(key in bound or key in unbound for key in members)
-    for key, each in members.items():
-        if bound and not per_operation and key not in ANSWER_KEYS:
-            known = ", ".join(sorted(ANSWER_KEYS))
-            report.error(
-                "S201",
-                each.at_key,
-                f"state {name!r} has no key {key!r}",
-                f"its keys are {known}; or one answer per operation: {', '.join(bound)}.",
-            )
-        elif per_operation:
-            unknown_keys(each, ANSWER_KEYS, f"an answer of state {name!r}", report)
-    for alias, operation in bound.items():
-        answer = members.get(alias) if per_operation else node
-        if operation.item:
-            borrowed = answer is None or not per_operation
-            answer = members.get(operation.source) if answer is None else answer
-            if answer is None or (borrowed and not _succeeds(answer)):
-                continue
-            recipe = _Reader(name, answer, operation, defaults, report).item(strict=not borrowed)
-        elif answer is None:
-            continue
-        else:
-            recipe = _Reader(name, answer, operation, defaults, report).read()
-        if recipe is not None:
-            answers[alias], nodes[alias] = recipe, answer
-    return State(name, answers), nodes
+def read_answer(
+    state: str, node: Node, bound: Bound, defaults: Mapping[str, Node], report: Report
+) -> AnswerRecipe | None:
+    """The answer of a state to an operation."""
+    return _Reader(state, node, bound, defaults, report).read()
 
 
-def _succeeds(answer: Node) -> bool:
-    status = answer.value.get("status") if isinstance(answer.value, dict) else None
-    return status is None or (isinstance(status.value, int) and 200 <= status.value < 300)
+def read_item(
+    state: str, node: Node, bound: Bound, defaults: Mapping[str, Node], report: Report, *, strict: bool
+) -> AnswerRecipe | None:
+    """One resource in a list. Unless ``strict``, what its schema does not know is left out."""
+    return _Reader(state, node, bound, defaults, report).item(strict=strict)
 
 
 class _Reader:
@@ -180,7 +134,6 @@ class _Reader:
         )
 
     def item(self, *, strict: bool) -> AnswerRecipe | None:
-        """One resource in a list. Unless ``strict``, what its schema does not know is left out."""
         before = len(self.report.found)
         node = self.members.get("body")
         for key, each in self.members.items():

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
 from msgspec.structs import replace
 
-from mockserver.compile.answers import Bound, read_state
+from mockserver.compile.answers import Bound
 from mockserver.compile.branches import Facts
 from mockserver.compile.delivery import read_delay
 from mockserver.compile.document import Loaded
-from mockserver.compile.fields import properties
 from mockserver.compile.identity import read_certify, read_handles, read_key
 from mockserver.compile.limits import read_flaky, read_limits, read_state_name
 from mockserver.compile.nodes import Node, Report, compose
@@ -21,6 +19,7 @@ from mockserver.compile.notices import read_notices
 from mockserver.compile.roles import OperationsReader, key_schemas
 from mockserver.compile.selection import read_rules, suggest
 from mockserver.compile.source import Source
+from mockserver.compile.states import NAME, read_states
 from mockserver.compile.steps import read_scenario
 from mockserver.plan import Delay, Resource, Role, Rule, Scenario, State, Step
 from mockserver.schema import Schemas
@@ -30,7 +29,6 @@ _KEYS = (
     "invalid", "unknown", "unanswered", "certify", "delay", "limit", "flaky", "notify",
 )  # fmt: skip
 _REQUIRED = ("resource", "key", "operations", "states", "scenarios")
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]*$")
 STATE_PREFIX = "state:"
 """``state:NAME`` is a scenario that every state has: that state, for ever."""
 
@@ -108,7 +106,9 @@ class _Reader:
         name = self._name()
         bound = self._operations()
         place = read_key(self.members.get("key"), bound, self.report)
-        states, nodes = self._states(bound)
+        defaults = dict(self._mapping("defaults"))
+        unbound = [alias for alias, _ in self._mapping("operations") if alias not in bound]
+        states, nodes = read_states(self._mapping("states"), bound, defaults, unbound, self.report)
         facts: Facts = []
         scenarios = self._scenarios(states, bound, facts)
         rules = self._rules(scenarios, bound)
@@ -151,13 +151,13 @@ class _Reader:
         document = str(named.value) if named is not None else ""
         notify = self.members.get("notify")
         listed = () if notify is None else notify.value if isinstance(notify.value, list) else [notify]
-        return Draft(resource, bound, nodes, dict(self._mapping("defaults")), document, tuple(listed))
+        return Draft(resource, bound, nodes, defaults, document, tuple(listed))
 
     def _name(self) -> str:
         node = self.members.get("resource")
         if node is None:
             return ""
-        if not isinstance(node.value, str) or not _NAME.match(node.value):
+        if not isinstance(node.value, str) or not NAME.match(node.value):
             self.report.error(
                 "S204", node, f"`resource` is {node.kind()}", "give it a name of letters, digits and hyphens."
             )
@@ -238,51 +238,13 @@ class _Reader:
             return ""
         return read_state_name(node, states, self.report)
 
-    def _states(self, bound: Mapping[str, Bound]) -> tuple[dict[str, State], dict[tuple[str, str], Node]]:
-        states, nodes = {}, {}
-        defaults = dict(self._mapping("defaults"))
-        unbound = [alias for alias, _ in self._mapping("operations") if alias not in bound]
-        for name, node in self._mapping("states"):
-            if not _NAME.match(name):
-                self.report.error(
-                    "S204",
-                    node.at_key,
-                    f"{name!r} is no name for a state",
-                    "use letters, digits, dots and hyphens.",
-                )
-                continue
-            states[name], answers = read_state(name, node, bound, defaults, self.report, unbound=unbound)
-            nodes.update({(name, alias): each for alias, each in answers.items()})
-        self._unused_defaults(defaults, bound)
-        return states, nodes
-
-    def _unused_defaults(self, defaults: Mapping[str, Node], bound: Mapping[str, Bound]) -> None:
-        if not bound:
-            return
-        known = {
-            name
-            for each in bound.values()
-            for response in each.operation.responses
-            for media in response.content
-            if media.schema
-            for name in properties(each.schemas, media.schema).names
-        }
-        for name, node in defaults.items():
-            if name not in known:
-                self.report.error(
-                    "S311",
-                    node.at_key,
-                    f"no documented body has the field {name!r} of `defaults`",
-                    suggest(name, sorted(known)),
-                )
-
     def _scenarios(
         self, states: Mapping[str, State], bound: Mapping[str, Bound], facts: Facts
     ) -> dict[str, Scenario]:
         scenarios = {}
         known = dict(self._mapping("states"))
         for name, node in self._mapping("scenarios"):
-            if not _NAME.match(name):
+            if not NAME.match(name):
                 self.report.error(
                     "S204",
                     node.at_key,
