@@ -22,7 +22,7 @@ import yaml
 from mockserver import default
 from mockserver.compile.compiler import Inputs, compile_plan
 from mockserver.testing import MockServer
-from tests.docs.blocks import ROOT, Block, blocks, commands, is_variable, languages, recipes, variables
+from tests.docs.blocks import PAGES, ROOT, Block, blocks, commands, is_variable, languages, recipes, variables
 from tests.live import MISSION, Process
 
 _PATIENCE = 120
@@ -176,3 +176,11 @@ def test_the_pages_are_built_and_their_links_lead_somewhere(tmp_path: Path) -> N
     scenarios = (tmp_path / "site" / "scenarios" / "index.html").read_text()
     assert "<code>certify</code>" in scenarios
     assert "S304" in (tmp_path / "site" / "codes" / "index.html").read_text()
+
+
+@pytest.mark.parametrize("page", [PAGES[0], PAGES[-1]], ids=lambda page: str(page.parent.name))
+def test_links_from_pages_that_are_read_in_the_repository(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+    assert links
+    local = [each for each in links if "://" not in each]
+    assert [each for each in local if not (page.parent / each).exists()] == []
