@@ -1,8 +1,9 @@
 """The one gate for all that leaves: requests to clients that wait for news.
 
-Loopback only, unless a host is allowed by name. The address is resolved once,
-looked at, and connected to, so that no name can mean another machine a moment
-later; redirects are not followed.
+Loopback only, unless a host is allowed by name. Of other names not even the
+address is asked for. An address is resolved once, looked at, and connected to,
+so that no name can mean another machine a moment later; redirects are not
+followed.
 """
 
 from __future__ import annotations
@@ -79,11 +80,14 @@ class Gate:
 
     async def _address(self, host: str, port: int) -> str:
         """The address to connect to, which may be connected to."""
+        allowed = host in self._allowed or "*" in self._allowed
+        if not allowed and not _is_address(host) and not _is_local_name(host):
+            raise Refused(f"{host} may be another machine; allow it by --allow-callbacks {host}")
         found = await asyncio.get_running_loop().getaddrinfo(host, port)
         addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
         if not addresses:
             raise OSError(f"{host} has no address")
-        if host in self._allowed or "*" in self._allowed:
+        if allowed:
             return addresses[0]
         for address in addresses:
             if not _is_loopback(address):
@@ -91,6 +95,20 @@ class Gate:
                     f"{host} is {address}, which is not this machine; allow it by --allow-callbacks {host}"
                 )
         return addresses[0]
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _is_local_name(host: str) -> bool:
+    """Names that mean this machine everywhere (RFC 6761 section 6.3)."""
+    name = host.rstrip(".")
+    return name == "localhost" or name.endswith(".localhost")
 
 
 def _is_loopback(address: str) -> bool:

@@ -266,6 +266,13 @@ def test_given_up(tmp_path: Path, receiver: Receiver, status: int, attempts: lis
         ("http://127.0.0.1:99999/", "no URL of http"),
         ("http://127.0.0.1/a b", "a blank"),
         ("nonsense", "no URL of http"),
+        (
+            "http://client.example/",
+            "client.example may be another machine; allow it by --allow-callbacks client",
+        ),
+        ("http://localhost.client.example/", "may be another machine"),
+        ("http://127.0.0.1.client.example/", "may be another machine"),
+        ("http://2130706433/", "2130706433 may be another machine"),
     ],
 )
 def test_what_must_not_leave(tmp_path: Path, url: str, told: str) -> None:
