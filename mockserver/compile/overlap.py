@@ -1,37 +1,39 @@
-"""Operations that several documents of one server have in common: only the first document's answers."""
+"""Operations that are never asked for, since a document before answers their requests."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from mockserver.compile.document import Loaded
 from mockserver.errors import Diagnostic
-from mockserver.plan import Document
+from mockserver.plan import Operation
+from mockserver.serve.service import Service
 
-_PARAMETER = re.compile(r"\{[^}]*\}")
 
-
-def overlaps(loaded: Sequence[Loaded]) -> Iterator[Diagnostic]:
-    """One warning for each operation that a document before has under the same prefix.
+def overlaps(loaded: Sequence[Loaded], services: Sequence[Service]) -> Iterator[Diagnostic]:
+    """One warning for each operation whose path leads to a document before.
 
     Documents whose servers have paths of their own (``/v1``, ``/v2``) are told
     apart by them.
     """
-    seen: dict[tuple[str, str, str], Loaded] = {}
-    for each in loaded:
-        for operation in each.document.operations:
-            shape = _PARAMETER.sub("{}", operation.path)
-            owners = [
-                seen.setdefault((prefix, operation.method, shape), each)
-                for prefix in _prefixes(each.document)
-            ]
-            first = next((owner for owner in owners if owner is not each), None)
-            if first is not None:
-                name = first.document.name
+    for number, each in enumerate(loaded):
+        for operation in each.document.operations if number else ():
+            prefixes = [base for base in each.document.base_paths if base] or [""]
+            found = next(
+                (
+                    (before, first)
+                    for before in services[:number]
+                    for base in prefixes
+                    if (first := _led_to(before, base, operation)) is not None
+                ),
+                None,
+            )
+            if found is not None:
+                before, first = found
                 yield Diagnostic(
                     "D402",
-                    f"{operation.method} {operation.path} is in the document {name} too, which answers",
+                    f"{operation.method} {operation.path} is answered by {first.method} {first.path} of the "
+                    f"document {before.document.name}",
                     each.trees.locate(operation.pointer),
                     "remove it from one of them, name the other document first, or give their servers "
                     "different paths.",
@@ -39,5 +41,7 @@ def overlaps(loaded: Sequence[Loaded]) -> Iterator[Diagnostic]:
                 )
 
 
-def _prefixes(document: Document) -> Sequence[str]:
-    return [base for base in document.base_paths if base] or [""]
+def _led_to(service: Service, base: str, operation: Operation) -> Operation | None:
+    """What a request for ``operation`` finds, with its parameters standing for their values."""
+    found = service.router.find(operation.method, base + operation.path)
+    return None if found is None or found.target is None else found.target.operation

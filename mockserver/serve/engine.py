@@ -297,7 +297,9 @@ class Engine:
                 found = service.router.find("GET", request.raw_path)
             if found is not None and found.target is not None:
                 return found
-            missed = missed or found
+            if missed is not None and found is not None:  # the methods of all documents that know the path
+                found = Found(None, {}, tuple(dict.fromkeys(missed.allowed + found.allowed)))
+            missed = found or missed
         return missed
 
     def _lived(

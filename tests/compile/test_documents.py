@@ -272,7 +272,8 @@ ORDERS = """
         ("[{url: /shop}]", "[{url: /shop/}]", True),
         ("[{url: /shop}, {url: /v1}]", "[{url: /v1}]", True),
         ("[{url: /shop}]", "[{url: /stock}]", False),
-        ("[{url: /shop}]", "[]", False),
+        ("[]", "[{url: /shop}]", False),
+        ("[{url: /shop}]", "[]", True),
     ],
 )
 def test_what_two_documents_have_in_common_is_told(write: Write, one: str, other: str, warned: bool) -> None:
@@ -294,7 +295,41 @@ def test_what_two_documents_have_in_common_is_told(write: Write, one: str, other
         )
     else:
         assert told == []
-        assert ask(engine_of(found.plan), "GET", "/shop/orders/1").status == 204
+        bases = [each.base_paths[0] for each in found.plan.documents]
+        asked = [ask(engine_of(found.plan), "GET", f"{base}/orders/1").status for base in bases]
+        assert asked == [204, 205]
+
+
+def of_path(path: str, method: str = "get") -> str:
+    name = "parameters: [{name: x, in: path, required: true, schema: {}}], " if "{x}" in path else ""
+    responses = "responses: {'204': {description: ok}}"
+    head = "openapi: 3.0.3\ninfo: {title: t, version: '1'}\n"
+    return f"{head}paths:\n  {path}: {{{method}: {{{name}{responses}}}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "warned"),
+    [
+        ("/a/{x}", "/a/b", True),
+        ("/a/{x}", "/a/{x}.json", True),
+        ("/a/b", "/a/{x}", False),
+        ("/a/{x}", "/a/{x}/b", False),
+    ],
+)
+def test_a_path_that_fits_a_template_of_a_document_before_is_told(
+    write: Write, one: str, other: str, warned: bool
+) -> None:
+    found = compile_plan(Inputs((write("one.yaml", of_path(one)), write("other.yaml", of_path(other)))))
+    assert [each.code for each in found.warnings] == ["D402"] * warned
+
+
+def test_methods_of_a_path_are_those_of_all_documents(write: Write) -> None:
+    engine = engine_of(
+        compiled(*(write(f"{each}.yaml", of_path("/a", each)) for each in ("get", "post", "put")))
+    )
+    assert ask(engine, "POST", "/a").status == 204
+    refused = ask(engine, "DELETE", "/a")
+    assert (refused.status, dict(refused.headers)["allow"]) == (405, "GET, HEAD, OPTIONS, POST, PUT")
 
 
 @pytest.mark.parametrize("path", sorted(CORPUS.glob("*.*")), ids=lambda path: path.name)
