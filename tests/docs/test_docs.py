@@ -15,9 +15,12 @@ from contextlib import ExitStack
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+import yaml12
+from jsonschema import Draft202012Validator
 
 from mockserver import default
 from mockserver.compile.compiler import Inputs, compile_plan
@@ -83,7 +86,8 @@ def test_every_language_is_looked_at() -> None:
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
 def test_scenario_files_can_be_served(block: Block) -> None:
-    shown = yaml.safe_load(block.text)
+    shown: Any = yaml12.parse_yaml(block.text)
+    Draft202012Validator(json.loads(default.SCHEMA.read_text("utf-8"))).validate(shown)
     path = Path("shown.yaml")
     document = LIFECYCLE if shown.get("document") == LIFECYCLE.stem else default.DOCUMENT
     compiled = compile_plan(Inputs((document,), (path,), texts={path: block.text}))
