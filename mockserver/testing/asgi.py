@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from mockserver.errors import UsageError
 from mockserver.serve.asgi import AsgiApp, Message, Receive, Send
+from mockserver.serve.faults import stated
 
 if TYPE_CHECKING:
     from mockserver.testing.host import Host
@@ -19,6 +21,12 @@ class AsgiBridge:
     """
 
     def __init__(self, host: Host) -> None:
+        """Raises UsageError where the scenario files have the network break, which takes a socket."""
+        if places := list(stated(host.engine.plan)):
+            raise UsageError(
+                "wire faults cannot be made without a socket: go by the server's url, or by adapter() of "
+                f"requests. They are used at {'; '.join(places)}."
+            )
         self._host = host
         self._app = AsgiApp(host.engine)
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import requests
 
+from mockserver.errors import UsageError
 from mockserver.testing import MockServer, Namespace
 from tests.live import MISSION, Write
 from tests.testing.conftest import KEY
@@ -190,6 +191,14 @@ def test_a_fault_of_the_wire_is_no_answer(wire: MockServer) -> None:
     wire.scenario("broken")
     with pytest.raises(requests.ConnectionError, match="reset"):
         client(wire).get("http://wire/wire/1")
+
+
+def test_a_fault_of_the_wire_takes_one(wire: MockServer) -> None:
+    with pytest.raises(UsageError, match=r"go by the server's url.*wire\.yaml:\d+:\d+: reset"):
+        _ = wire.asgi
+    wire.scenario("broken")
+    with pytest.raises(httpx.ReadError):
+        httpx.get(f"{wire.url}/wire/1")
 
 
 def test_a_server_that_was_stopped_answers_nobody(write: Write, own_cache: None) -> None:
