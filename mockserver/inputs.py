@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from mockserver.errors import Diagnostic
 from mockserver.plan import Plan
@@ -14,8 +15,7 @@ _SCENARIO_FILES = (".yaml", ".yml", ".json")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(Struct, frozen=True):
     """What a Plan is made from. ``scenarios`` are files, or folders of them."""
 
     documents: tuple[Path, ...]
@@ -27,8 +27,7 @@ class Inputs:
     """What is read in place of the file of that path: it came over HTTP, and may refer to no other file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
+class Compiled(Struct, frozen=True):
     """A Plan, the warnings that came with it, and every file it was made from with its text's digest."""
 
     plan: Plan

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from mockserver import cache as cache_module
 from mockserver import default
@@ -115,7 +115,7 @@ def test_a_changed_file_is_compiled_anew(name: str, folder: Path, cache: Cache) 
 )
 def test_other_options_are_another_entry(change: dict[str, object], folder: Path, cache: Cache) -> None:
     keep(cache)
-    assert find(cache, replace(INPUTS, **change)) is None  # type: ignore[arg-type]
+    assert find(cache, replace(INPUTS, **change)) is None
 
 
 def test_another_build_of_the_package_is_another_entry(

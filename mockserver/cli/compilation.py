@@ -9,6 +9,7 @@ compiling here would have said.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -70,6 +71,8 @@ class _Child:
     """The process that compiles."""
 
     def __init__(self, inputs: Inputs) -> None:
+        # Both processes need the back end: imported before they part, it is read once
+        importlib.import_module("mockserver.serve.engine")
         sys.stdout.flush()
         sys.stderr.flush()
         ours, theirs = os.pipe()

@@ -94,7 +94,7 @@ def prism(command: tuple[str, ...]) -> None:
 
 def _judged(given: Inputs, texts: dict[Path, str]) -> list[Diagnostic]:
     """What the compiler says of the scenario files."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from mockserver.compile.compiler import compile_plan
 

@@ -96,6 +96,8 @@ def _valid(drawn: Outline, path: Path, given: Inputs) -> str:
     """The text, without the states that the compiler has something against: their bodies need a person."""
     from dataclasses import replace
 
+    from msgspec import structs
+
     from mockserver.compile.compiler import compile_plan
     from mockserver.compile.outline_text import write
 
@@ -103,7 +105,7 @@ def _valid(drawn: Outline, path: Path, given: Inputs) -> str:
     while True:
         text = write(drawn, document)
         try:
-            compile_plan(replace(given, scenarios=(path,), texts={path: text}))
+            compile_plan(structs.replace(given, scenarios=(path,), texts={path: text}))
         except CompileError as error:
             broken = {_line(text, each.where.line) for each in error.diagnostics}
             kept = tuple(each for each in drawn.states if each.name not in broken)

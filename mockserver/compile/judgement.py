@@ -29,6 +29,7 @@ from openapi_spec_validator.schemas.backend.jsonschema import create_validator
 from openapi_spec_validator.validation import keywords
 from openapi_spec_validator.validation.validators import SpecValidator
 
+from mockserver.compile.pathways import pathway
 from mockserver.compile.places import locate
 from mockserver.compile.references import Trees
 from mockserver.compile.source import Source, escape
@@ -79,13 +80,12 @@ def judge(trees: Trees, dialect: Dialect, *, quick: bool) -> list[Diagnostic]:
         return trees.sources[urldefrag(uri).url].value
 
     class Validator(base):  # type: ignore[valid-type, misc]
-        resolver_handlers: ClassVar = dict.fromkeys(("", "file", "http", "https"), handler)
         keyword_validators: ClassVar = {
             **base.keyword_validators,
             "schema": _Unentered if quick else _entered(base.keyword_validators["schema"]),
         }
 
-    validator = Validator(root.value, base_uri=trees.root_uri)
+    validator = Validator(pathway(trees, dict.fromkeys(("", "file", "http", "https"), handler)))
     found = _structure(validator, dialect, root)
     if found or trees.diagnostics:
         return found[:_MOST]

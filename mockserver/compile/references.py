@@ -50,12 +50,19 @@ class Trees:
     bases: dict[str, str] = field(default_factory=dict)
     """Identifier given by ``$id`` or ``$self`` → URI of the tree and pointer."""
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    _nodes: dict[SchemaRef, JSON] = field(default_factory=dict)
+    """What has been found once."""
 
     def node(self, ref: SchemaRef) -> JSON:
         """The value at an absolute reference. Raises KeyError where there is none."""
-        uri, pointer = urldefrag(ref)
+        if ref not in self._nodes:
+            self._nodes[ref] = self._find(ref)
+        return self._nodes[ref]
+
+    def _find(self, ref: SchemaRef) -> JSON:
+        uri, _, pointer = ref.partition("#")
         node = self.sources[uri].value
-        for part in parts(unquote(pointer)):
+        for part in parts(unquote(pointer) if "%" in pointer else pointer):
             if isinstance(node, dict):
                 node = node[part]
             elif isinstance(node, list) and part.isdigit() and int(part) < len(node):
@@ -84,7 +91,8 @@ class Trees:
 
 def absolute(target: str, base: SchemaRef) -> SchemaRef:
     """``target`` of a ``$ref`` that stands in the tree of ``base``, as an absolute reference."""
-    joined = urljoin(urldefrag(base).url, target)
+    tree = base.partition("#")[0]
+    joined = tree + target if target[:1] == "#" else urljoin(tree, target)
     return joined if "#" in joined else joined + "#"
 
 
@@ -147,7 +155,7 @@ def _references(tree: JSON) -> Iterator[tuple[str, str]]:
             if isinstance(target, str) and not named:
                 yield pointer, target
             for key, value in node.items():
-                if not isinstance(value, dict | list):
+                if not isinstance(value, (dict, list)):
                     continue
                 if named:
                     stack.append((value, f"{pointer}/{escape(key)}", False))

@@ -84,7 +84,8 @@ class Source:
 
 def parts(pointer: str) -> list[str]:
     """The reference tokens of an RFC 6901 pointer, unescaped."""
-    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+    split = pointer.split("/")[1:]
+    return [part.replace("~1", "/").replace("~0", "~") for part in split] if "~" in pointer else split
 
 
 def escape(part: str) -> str:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
@@ -59,8 +58,7 @@ class _Range(Struct, frozen=True):
     quality: float = 1.0
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _Match:
+class _Match(Struct, frozen=True, order=True):
     """How well a client takes a media type; the greater the better."""
 
     quality: float

@@ -11,10 +11,10 @@ import hmac
 import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
 
 from mockserver.errors import MockServerError
 from mockserver.plan import JSON, Notice
@@ -37,8 +37,7 @@ _AT_ONCE = 16
 _LOG = logging.getLogger("mockserver.notices")
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(Struct):
     """What became of one notice. Times are milliseconds of the namespace's clock."""
 
     namespace: str

@@ -112,7 +112,9 @@ class Server(ConnectionOwner):
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises UsageError in one sentence where it cannot be had."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        # Bytes are taken as they are; text is encoded by rules whose tables take a while to load
+        name = host.encode() if host.isascii() else host
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror:
         raise UsageError(
             f"the host {host!r} is not known; give an address of this machine, such as 127.0.0.1."

@@ -1,0 +1,102 @@
+"""Our way through a document finds what jsonschema-path finds by its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema_path.paths import SchemaPath
+from referencing.exceptions import Unresolvable
+
+from mockserver.compile.pathways import pathway
+from mockserver.compile.references import Gate, Trees, gather
+from tests.live import Write
+
+MAIN = """
+openapi: 3.1.0
+info: {title: t, version: '1'}
+paths:
+  /a~b/{x}: {$ref: 'other.yaml#/items/x%20y'}
+  /c: {get: {tags: [p, q], responses: {'200': {$ref: '#/components/responses/R'}}}}
+components:
+  responses:
+    R: {description: ok, content: {application/json: {schema: {$ref: '#/components/schemas/Named'}}}}
+  schemas:
+    Named: {$ref: 'https://ids.test/named'}
+    Holder: {$id: 'https://ids.test/named', type: object, properties: {up: {$ref: '#'}}}
+"""
+OTHER = """
+items:
+  x y: {get: {responses: {'200': {$ref: '#/answer'}}}}
+answer: {description: from the other file}
+"""
+
+
+@pytest.fixture
+def trees(write: Write) -> Trees:
+    write("other.yaml", OTHER)
+    path = write("main.yaml", MAIN)
+    found = gather(path, path.name, Gate(path.parent))
+    assert not found.diagnostics
+    return found
+
+
+def both(trees: Trees) -> tuple[SchemaPath, SchemaPath]:
+    """Ours, and that of the library."""
+
+    def handler(uri: str) -> Any:
+        return trees.sources[uri.partition("#")[0]].value
+
+    handlers = dict.fromkeys(("", "file", "http", "https"), handler)
+    root: Any = trees.sources[trees.root_uri].value
+    return pathway(trees, handlers), SchemaPath.from_dict(root, base_uri=trees.root_uri, handlers=handlers)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (),
+        ("info", "title"),
+        ("paths", "/a~b/{x}", "get", "responses", "200", "description"),
+        ("paths", "/c", "get", "tags", 1),
+        ("paths", "/c", "get", "responses", "200", "description"),
+        ("components", "schemas", "Holder", "properties"),
+    ],
+    ids=str,
+)
+def test_the_same_is_found(trees: Trees, parts: tuple[Any, ...]) -> None:
+    ours, theirs = both(trees)
+    assert ours.accessor[parts] == theirs.accessor[parts]
+    assert ours.accessor.stat(parts) == theirs.accessor.stat(parts)
+
+
+def test_what_an_identifier_names_is_left_to_the_library(trees: Trees) -> None:
+    for path in both(trees):
+        with pytest.raises(Unresolvable):
+            path.accessor[("components", "schemas", "Named", "type")]
+
+
+@pytest.mark.parametrize(
+    "parts", [("none",), ("info", "title", "x"), ("paths", "/c", "get", "tags", 2)], ids=str
+)
+def test_what_is_not_there_is_missed_alike(trees: Trees, parts: tuple[Any, ...]) -> None:
+    for path in both(trees):
+        assert not path.accessor.contains(parts[:-1], parts[-1])
+        with pytest.raises(KeyError):
+            path.accessor[parts]
+
+
+def test_the_whole_of_a_document() -> None:
+    path = Path(__file__).parents[2] / "openapi" / "certificate-request.yaml"
+    ours, theirs = (each.accessor for each in both(gather(path, path.name, Gate(path.parent))))
+    pending: list[tuple[Any, ...]] = [()]
+    seen = 0
+    while pending:
+        parts = pending.pop()
+        node = ours[parts]
+        assert node == theirs[parts]
+        seen += 1
+        if isinstance(node, dict):
+            pending += [(*parts, key) for key in node]
+    assert seen > 100
