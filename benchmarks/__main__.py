@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
-from benchmarks import budgets, mission, packages, report
+from benchmarks import budgets, documents, mission, packages, report
 from benchmarks.peers import SERVERS
 
 RESULTS = Path(__file__).parent / "results"
+PARTS = ("mission", "documents")
 
 
 @click.command()
@@ -20,7 +22,14 @@ RESULTS = Path(__file__).parent / "results"
 @click.option("--connections", default=16, show_default=True, help="Connections that the load keeps open.")
 @click.option("--repeat", default=3, show_default=True, help="Rounds; the medians are reported.")
 @click.option("--keys", default=100_000, show_default=True, help="Keys added to see the memory they take.")
-def main(only: str, seconds: int, connections: int, repeat: int, keys: int) -> None:
+@click.option(
+    "--part",
+    type=click.Choice(["all", *PARTS]),
+    default="all",
+    show_default=True,
+    help="The mission's document, or documents of many operations.",
+)
+def main(only: str, seconds: int, connections: int, repeat: int, keys: int, part: str) -> None:
     """Measure this mock server next to its peers and hold the ratios against the budgets."""
     names = [name.strip() for name in only.split(",") if name.strip()]
     if unknown := set(names) - set(SERVERS):
@@ -34,17 +43,40 @@ def main(only: str, seconds: int, connections: int, repeat: int, keys: int) -> N
     except packages.MissingError as reason:
         raise click.ClickException(str(reason)) from reason
 
-    plan = mission.Plan(seconds=seconds, connections=connections, rounds=repeat, further_keys=keys)
-    outcome = mission.run(servers, plan, logs=RESULTS / "logs", say=lambda text: click.echo(text, err=True))
-    judged = budgets.judge(outcome)
-
     RESULTS.mkdir(exist_ok=True)
-    latest = RESULTS / "latest.json"
-    latest.write_text(json.dumps(report.record(outcome, judged), indent=2) + "\n")
-    click.echo(report.markdown(outcome, judged))
-    click.echo(f"Written to {latest}", err=True)
-    if outcome.failures:
+    failed = False
+    if part in ("all", "mission"):
+        plan = mission.Plan(seconds=seconds, connections=connections, rounds=repeat, further_keys=keys)
+        outcome = mission.run(servers, plan, logs=RESULTS / "logs", say=_say)
+        judged = budgets.judge(outcome)
+        _tell("latest.json", report.record(outcome, judged), report.markdown(outcome, judged))
+        failed = bool(outcome.failures)
+    if part in ("all", "documents"):
+        found = documents.run(
+            servers,
+            seconds=seconds,
+            connections=connections,
+            rounds=repeat,
+            logs=RESULTS / "logs",
+            say=_say,
+        )
+        judged = list(budgets.judge_documents(found))
+        record, told = report.documents_record(found, judged), report.documents_markdown(found, judged)
+        _tell("documents.json", record, told)
+        failed = failed or bool(found.failures)
+    if failed:
         sys.exit(1)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _tell(name: str, record: dict[str, Any], told: str) -> None:
+    latest = RESULTS / name
+    latest.write_text(json.dumps(record, indent=2) + "\n")
+    click.echo(told)
+    _say(f"Written to {latest}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
+from benchmarks import documents
 from benchmarks.load import Kind, Load
 from benchmarks.mission import LOADS, Outcome, Round
 
@@ -31,8 +32,41 @@ class Budget:
 
 
 def judge(outcome: Outcome) -> list[Budget]:
-    """Every budget that this benchmark can tell about."""
+    """Every budget that the benchmark on the mission's document can tell about."""
     return list(_budgets(outcome))
+
+
+def judge_documents(outcome: documents.Outcome) -> Iterator[Budget]:
+    """Every budget that the benchmark on documents of many operations can tell about."""
+    for name, starts in outcome.starts.items():
+        ours, steady, prism = (starts.get(each) for each in documents.STARTED)
+        first = ours[0] / prism[0] if ours and prism else None
+        yield Budget(f"first start ever, {name}, next to prism", "≤", 0.2, "×", first)
+        later = again(ours) / again(steady) if ours and steady else None
+        yield Budget(f"start again, {name}, next to steady", "≤", 1.0, "×", later)
+    one = per_second(outcome.routing.get(documents.OPERATIONS[0]))
+    for count in documents.OPERATIONS[1:]:
+        many = per_second(outcome.routing.get(count))
+        measured = many / one if many and one else None
+        yield Budget(f"requests/s, one operation of {count:,}, next to one of one", "≥", 0.9, "×", measured)
+    ours = outcome.bodies.get("ours", {})
+    body, without = (per_second(ours.get(name)) for name in (documents.BODY, documents.NO_BODY))
+    measured = body / without if body and without else None
+    yield Budget(f"requests/s with {documents.BODY}, next to {documents.NO_BODY}", "≥", 0.2, "×", measured)
+    for peer, bound in (("steady", 1.0), ("prism", 1.0)):
+        theirs = per_second(outcome.bodies.get(peer, {}).get(documents.BODY))
+        measured = body / theirs if body and theirs else None
+        yield Budget(f"requests/s with {documents.BODY}, next to {peer}", "≥", bound, "×", measured)
+
+
+def per_second(loads: list[Load] | None) -> float | None:
+    """The median of the requests per second."""
+    return median(each.per_second for each in loads) if loads else None
+
+
+def again(starts: list[float]) -> float:
+    """The median of the starts after the first, in milliseconds; of a single one, that one."""
+    return median(starts[1:] or starts)
 
 
 def _budgets(outcome: Outcome) -> Iterator[Budget]:
@@ -80,7 +114,7 @@ def first_start(rounds: list[Round]) -> float:
 
 def later_start(rounds: list[Round]) -> float:
     """The median of the starts after the first; of a single round, that one."""
-    return median(each.start for each in rounds[1:] or rounds)
+    return again([each.start for each in rounds])
 
 
 def idle_memory(rounds: list[Round]) -> float:

@@ -11,11 +11,12 @@ from typing import Literal
 
 from benchmarks.process import LOAD_CORE, Process, pin
 
-Kind = Literal["one key", "new keys"]
+Kind = Literal["one key", "new keys", "targets"]
 
 _SCRIPTS: dict[Kind, Path] = {
     "one key": Path(__file__).parent / "one_key.lua",
     "new keys": Path(__file__).parent / "new_keys.lua",
+    "targets": Path(__file__).parent / "targets.lua",
 }
 
 
@@ -33,14 +34,25 @@ class Load:
     """Answers of status 400 and above, broken connections and time-outs."""
 
 
-def put(process: Process, url: str, kind: Kind, *, warm_up: int, seconds: int, connections: int) -> Load:
-    """Load the server for ``seconds`` after as much as ``warm_up``.
+def put(
+    process: Process,
+    url: str,
+    kind: Kind,
+    *,
+    warm_up: int,
+    seconds: int,
+    connections: int,
+    targets: Path | None = None,
+) -> Load:
+    """Load the server for ``seconds`` after as much as ``warm_up``; of 0 there is none.
 
-    ``url`` is that of one resource for "one key", of the collection for "new keys".
+    ``url`` is that of one resource for "one key", of the collection for "new
+    keys", of the server for "targets", whose requests stand in the file ``targets``.
     """
-    _wrk(url, kind, warm_up, connections)
+    if warm_up:
+        _wrk(url, kind, warm_up, connections, targets)
     before = process.processor_seconds()
-    outcome = _wrk(url, kind, seconds, connections)
+    outcome = _wrk(url, kind, seconds, connections, targets)
     spent = process.processor_seconds() - before
     requests = int(outcome["requests"])
     return Load(
@@ -53,9 +65,11 @@ def put(process: Process, url: str, kind: Kind, *, warm_up: int, seconds: int, c
     )
 
 
-def _wrk(url: str, kind: Kind, seconds: int, connections: int) -> dict[str, float]:
+def _wrk(url: str, kind: Kind, seconds: int, connections: int, targets: Path | None) -> dict[str, float]:
     command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
     command += ["--timeout", "10s", "--script", str(_SCRIPTS[kind]), url, "--", str(secrets.randbits(31))]
+    if targets is not None:
+        command.append(str(targets))
     done = subprocess.run(
         command,
         capture_output=True,

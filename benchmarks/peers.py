@@ -48,6 +48,8 @@ class Start:
     port: int
     folder: Path
     samples: Samples = MADE_UP
+    document: Path = DOCUMENT
+    """Served without scenarios where it is not the mission's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ class Server:
 
 
 def _ours(start: Start) -> list[str]:
-    return [sys.executable, "-m", "mockserver", "serve", "--port", str(start.port)]
+    document = [] if start.document == DOCUMENT else [str(start.document)]
+    return [sys.executable, "-m", "mockserver", "serve", "--port", str(start.port), *document]
 
 
 def _no_journal(start: Start) -> list[str]:
@@ -74,7 +77,8 @@ def _no_journal(start: Start) -> list[str]:
 
 def _steady(start: Start) -> list[str]:
     script = MODULES / "@stdy/cli/steady.js"
-    return ["node", str(script), "--host", "127.0.0.1", "--port", str(start.port), "--quiet", str(DOCUMENT)]
+    listen = ["--host", "127.0.0.1", "--port", str(start.port)]
+    return ["node", str(script), *listen, "--quiet", str(start.document)]
 
 
 def _prism(start: Start) -> list[str]:
@@ -89,7 +93,7 @@ def _prism(start: Start) -> list[str]:
         "--port",
         str(start.port),
         *quiet,
-        str(DOCUMENT),
+        str(start.document),
     ]
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks import documents
 from benchmarks.budgets import MEGABYTE, Budget, first_start, idle_memory, later_start, of_load
-from benchmarks.load import Kind
+from benchmarks.documents import OPERATIONS, STARTED
+from benchmarks.load import Kind, Load
 from benchmarks.mission import LOADS, Outcome, Round
 from benchmarks.peers import SERVERS
 
 NOT_MEASURED = "–"
+_WHEN = {"ours": ("first", "again"), "steady": ("first", "again"), "prism": ("first",)}
 
 
 def markdown(outcome: Outcome, budgets: Sequence[Budget]) -> str:
@@ -35,17 +38,63 @@ def markdown(outcome: Outcome, budgets: Sequence[Budget]) -> str:
         head = (kind, "requests/s", "p50, ms", "p99, ms", "processor µs/request", "failed")
         rows = [(name, *_load_cells(rounds, kind)) for name, rounds in outcome.rounds.items()]
         parts.append(_table(head, rows))
-    parts += [f"**{name}** did not run: {reason}" for name, reason in outcome.failures.items()]
-    parts += ["## Budgets", _table(("what", "measured", "budget", ""), map(_budget_cells, budgets))]
-    return "\n\n".join(parts) + "\n"
+    parts += _failures(outcome.failures)
+    return "\n\n".join([*parts, *_judged(budgets)]) + "\n"
+
+
+def documents_markdown(outcome: documents.Outcome, budgets: Sequence[Budget]) -> str:
+    """The figures of documents of many operations, then their budgets."""
+    head = ("start to the first answer, ms", *(f"{name}, {when}" for name in STARTED for when in _WHEN[name]))
+    parts = ["## Documents of many operations", _table(head, _start_rows(outcome))]
+    rows = [(f"{count:,}", *_pace_cells(loads)) for count, loads in sorted(outcome.routing.items())]
+    columns = ("requests/s", "processor µs/request", "failed")
+    if outcome.spread:
+        rows.append((f"{OPERATIONS[-1]:,}, each in turn", *_pace_cells(outcome.spread)))
+    parts.append(_table(("one operation of", *columns), rows))
+    rows = [
+        (f"{server}, {name}", *_pace_cells(loads))
+        for server, bodies in outcome.bodies.items()
+        for name, loads in bodies.items()
+    ]
+    parts.append(_table(("one operation, with and without a body", *columns), rows))
+    return "\n\n".join([*parts, *_failures(outcome.failures), *_judged(budgets)]) + "\n"
+
+
+def documents_record(outcome: documents.Outcome, budgets: Sequence[Budget]) -> dict[str, Any]:
+    """Everything measured on documents of many operations, as JSON."""
+    return {**_circumstances(), **asdict(outcome), "budgets": _recorded(budgets)}
+
+
+def _failures(failures: Mapping[str, str]) -> list[str]:
+    return [f"**{name}** did not run: {reason}" for name, reason in failures.items()]
+
+
+def _judged(budgets: Sequence[Budget]) -> tuple[str, str]:
+    return "## Budgets", _table(("what", "measured", "budget", ""), map(_budget_cells, budgets))
+
+
+def _start_rows(outcome: documents.Outcome) -> Iterable[tuple[str, ...]]:
+    for name, starts in outcome.starts.items():
+        cells = []
+        for server in STARTED:
+            times = starts.get(server, [])
+            figures = {"first": times[:1], "again": times[1:]}
+            cells += [f"{median(figures[when]):,.0f}" if figures[when] else "–" for when in _WHEN[server]]
+        yield name, *cells
+
+
+def _pace_cells(loads: list[Load]) -> tuple[str, ...]:
+    return (
+        f"{median(each.per_second for each in loads):,.0f}",
+        f"{median(each.processor_time for each in loads):,.1f}",
+        f"{sum(each.failed for each in loads):,}",
+    )
 
 
 def record(outcome: Outcome, budgets: Sequence[Budget]) -> dict[str, Any]:
     """Everything measured, every round by itself, as JSON."""
     return {
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": _machine(),
-        "versions": {name: server.npm for name, server in SERVERS.items() if server.npm},
+        **_circumstances(),
         "plan": asdict(outcome.plan),
         "rounds": {name: [asdict(each) for each in rounds] for name, rounds in outcome.rounds.items()},
         "failures": outcome.failures,
@@ -54,7 +103,19 @@ def record(outcome: Outcome, budgets: Sequence[Budget]) -> dict[str, Any]:
             "pending": len(outcome.samples.pending.body),
             "issued": len(outcome.samples.issued.body),
         },
-        "budgets": [asdict(each) | {"met": each.met} for each in budgets],
+        "budgets": _recorded(budgets),
+    }
+
+
+def _recorded(budgets: Sequence[Budget]) -> list[dict[str, Any]]:
+    return [asdict(each) | {"met": each.met} for each in budgets]
+
+
+def _circumstances() -> dict[str, Any]:
+    return {
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": _machine(),
+        "versions": {name: server.npm for name, server in SERVERS.items() if server.npm},
     }
 
 

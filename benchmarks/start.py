@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections.abc import Callable
 
 from benchmarks.process import Process
 from benchmarks.wire import Answer, Connection
@@ -25,8 +26,19 @@ def free_port() -> int:
         return port
 
 
-def first_answer(process: Process, port: int, path: str) -> Answer:
-    """Wait for a 200 with a JSON object that has a ``status``, asking anew every millisecond."""
+def has_status(answer: Answer) -> bool:
+    """Whether it is a 200 with a JSON object that has a ``status``. ValueError: no JSON."""
+    return answer.status == 200 and "status" in json.loads(answer.body)
+
+
+def first_answer(
+    process: Process,
+    port: int,
+    path: str,
+    *fields: str,
+    is_meant: Callable[[Answer], bool] = has_status,
+) -> Answer:
+    """Wait for the answer that ``is_meant``, asking anew with header ``fields`` every millisecond."""
     deadline = time.monotonic() + TIMEOUT
     last = "nothing listens"
     while time.monotonic() < deadline:
@@ -34,8 +46,8 @@ def first_answer(process: Process, port: int, path: str) -> Answer:
             raise StartError(f"it ended before the first answer:\n{process.output()}")
         try:
             with Connection(port, timeout=TIMEOUT) as connection:
-                answer = connection.get(path)
-            if answer.status == 200 and "status" in json.loads(answer.body):
+                answer = connection.get(path, *fields)
+            if is_meant(answer):
                 return answer
             last = f"it answers {answer.status} {answer.body[:200]!r}"
         except (OSError, ValueError) as reason:

@@ -38,9 +38,11 @@ class Connection:
         self._reader.close()
         self._socket.close()
 
-    def get(self, path: str) -> Answer:
-        """The answer to GET, read to its end (Content-Length or chunked, RFC 9112)."""
-        self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\nAccept: */*\r\n\r\n".encode())
+    def get(self, path: str, *fields: str) -> Answer:
+        """The answer to GET with further header ``fields``, read to its end (RFC 9112)."""
+        lines = (f"GET {path} HTTP/1.1", f"Host: {self._host}", "Accept: */*", *fields, "", "")
+        head = "\r\n".join(lines)
+        self._socket.sendall(head.encode())
         status = self._line().split(" ", 2)[1:2]
         if not status:
             raise ConnectionResetError("closed without an answer")
