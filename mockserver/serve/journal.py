@@ -132,9 +132,14 @@ class Journal:
         return len(self._calls) * _LIGHT + self._heavy
 
     @property
+    def came(self) -> int:
+        """Calls since the journal was last cleared, but for those that were taken out on purpose."""
+        return self.number - self._start - self._removed if self._most else 0
+
+    @property
     def lost(self) -> int:
         """Calls that the bounds pushed out since the journal was last cleared."""
-        return self.number - self._start - self._removed - len(self._calls) if self._most else 0
+        return self.came - len(self._calls)
 
     def records(self) -> list[Record]:
         """The calls as they are now, oldest first, for a reader on another thread."""

@@ -12,6 +12,8 @@ from mockserver.serve.request import Request
 
 DEFAULT = "default"
 PREFIX = "/__ns/"
+_FORGOTTEN = 10_000
+"""Evicted namespaces that are remembered by name."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")
 
 
@@ -40,6 +42,8 @@ class Worlds:
         """Called with the name of a namespace that is gone."""
         self.default = self._make(DEFAULT)
         self._named: dict[str, World] = {}
+        self._forgotten: dict[str, int] = {}
+        """How many calls went with each namespace that the bound pushed out."""
 
     def __iter__(self) -> Iterator[World]:
         """The default one, then the others, longest unused first."""
@@ -55,9 +59,9 @@ class Worlds:
             if not _NAME.match(name):
                 return None
             if len(self._named) >= self.most:
-                self.drop(next(iter(self._named)))
-                self.evicted += 1
+                self._evict(next(iter(self._named)))
             world = self._make(name)
+            world.journal.number = self._forgotten.pop(name, 0)
         self._named[name] = world
         return world
 
@@ -69,6 +73,14 @@ class Worlds:
         """Let a namespace go with all that was in it. Raises KeyError where there is none."""
         self.ledger.close(self._named.pop(name).journal)
         self.dropped(name)
+
+    def _evict(self, name: str) -> None:
+        """Drop a namespace for want of room: should it come back, its calls are known to be lost."""
+        self._forgotten[name] = self._named[name].journal.came
+        if len(self._forgotten) > _FORGOTTEN:
+            del self._forgotten[next(iter(self._forgotten))]
+        self.drop(name)
+        self.evicted += 1
 
     def _make(self, name: str) -> World:
         return World(name, Clock(self.frozen_at), self.ledger.open(name))

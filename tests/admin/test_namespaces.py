@@ -71,6 +71,19 @@ def test_the_longest_unused_goes_first_with_all_it_had(mission: Plan) -> None:
         assert mock.said("GET", "/resources", x_mock_namespace="b")["meta"]["total"] == 0
 
 
+def test_calls_that_went_with_a_namespace_are_lost_and_not_forgotten(mission: Plan) -> None:
+    with mocking(Engine(mission, store=MemoryStore(), worlds=Worlds(most=1))) as mock:
+        for name in ("a", "a", "b"):
+            mock.poll(x_mock_namespace=name)
+        never = {"request": {"method": "GET"}, "never": True}
+        told = mock.control("POST", "/verify", never, x_mock_namespace="a").json()
+        assert (told["status"], told["lost"]) == (409, 2)
+        mock.said("POST", "/reset", x_mock_namespace="a")
+        assert mock.said("POST", "/verify", never, x_mock_namespace="a")["verified"] is True
+        mock.said("DELETE", "/namespaces/a")
+        assert mock.said("POST", "/verify", never, x_mock_namespace="a")["verified"] is True
+
+
 @pytest.mark.parametrize("name", ["a b", "-a", "a" * 200, "../x"])
 def test_what_is_no_name_is_refused(mock: Mock, name: str) -> None:
     assert mock.fault("GET", "/clock", x_mock_namespace=name)[0] == 400
