@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,8 +10,8 @@ from mockserver.plan import Plan
 from mockserver.serve.engine import Engine
 from mockserver.serve.world import Worlds
 from mockserver.store.memory import MemoryStore
-from tests.admin.mocking import KEY, Mock, mocking
-from tests.live import engine_of
+from tests.admin.mocking import KEY, POLL, Mock, mocking
+from tests.live import PATIENCE, engine_of
 
 PLACE = f"/resources/certificate-request/{KEY}"
 
@@ -25,6 +27,26 @@ def test_worlds_never_see_each_other(mock: Mock) -> None:
         assert mock.said("POST", "/requests/count", {}, x_mock_namespace=name)["count"] == 3
     assert mock.said("POST", "/requests/count", {})["count"] == 0
     assert mock.state() == "pending"
+
+
+POLLS = """
+import http.client, json, sys
+port, path, name = sys.argv[1:]
+client = http.client.HTTPConnection("127.0.0.1", int(port))
+for _ in range(30):
+    client.request("GET", path, headers={"Authorization": "Bearer any", "X-Mock-Namespace": name})
+    print(json.loads(client.getresponse().read())["status"])
+"""
+
+
+def test_ten_processes_poll_one_id_in_ten_namespaces(mock: Mock) -> None:
+    names = [f"p{number}" for number in range(10)]
+    command = [sys.executable, "-I", "-c", POLLS, str(mock.live.port), POLL]
+    polling = [subprocess.Popen([*command, name], stdout=subprocess.PIPE, text=True) for name in names]
+    told = [each.communicate(timeout=PATIENCE)[0].split() for each in polling]
+    assert told == [["pending", "pending", *["issued"] * 28]] * 10
+    for name in names:
+        mock.said("POST", "/verify", {"exactly": 30}, x_mock_namespace=name)
 
 
 def test_assignments_clocks_and_resets_stay_inside(mock: Mock) -> None:
