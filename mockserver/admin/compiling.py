@@ -23,7 +23,7 @@ _MOST_MEMORY = 4 * 1024**3
 _PLAN, _DIAGNOSTICS = b"P", b"D"
 
 
-class _Job(msgspec.Struct):
+class Job(msgspec.Struct):
     """``Inputs`` as msgpack has them."""
 
     documents: list[str]
@@ -34,7 +34,7 @@ class _Job(msgspec.Struct):
     texts: dict[str, str]
 
     @classmethod
-    def of(cls, inputs: Inputs) -> _Job:
+    def of(cls, inputs: Inputs) -> Job:
         return cls(
             [str(path) for path in inputs.documents],
             [str(path) for path in inputs.scenarios],
@@ -43,6 +43,9 @@ class _Job(msgspec.Struct):
             str(inputs.ref_root) if inputs.ref_root else None,
             {str(path): text for path, text in inputs.texts.items()},
         )
+
+    def packed(self) -> bytes:
+        return msgspec.msgpack.encode(self)
 
     def inputs(self) -> Inputs:
         return Inputs(
@@ -58,7 +61,7 @@ class _Job(msgspec.Struct):
 def compile_apart(inputs: Inputs) -> Compiled:
     """The Plan and its warnings. Raises CompileError as the compiler does, or for taking too long."""
     command = [sys.executable, "-m", "mockserver.admin.compiling"]
-    job = msgspec.msgpack.encode(_Job.of(inputs))
+    job = msgspec.msgpack.encode(Job.of(inputs))
     try:
         done = subprocess.run(  # noqa: S603 - this interpreter and this module
             command, input=job, stdout=subprocess.PIPE, timeout=MOST_SECONDS, check=False
@@ -83,7 +86,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
     from mockserver.compile.compiler import compile_plan
 
-    job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=_Job)
+    job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Job)
     try:
         outcome = _PLAN + pack(compile_plan(job.inputs()))
     except CompileError as error:

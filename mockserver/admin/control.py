@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
 from mockserver.admin.faults import ControlError
 from mockserver.serve.engine import Engine
 from mockserver.serve.world import World
+from mockserver.store.link import Unavailable
 
 Result = TypeVar("Result")
 _PATIENCE = 60.0
@@ -33,16 +33,19 @@ class Control:
         """What ``work`` returns or raises. Waits, unless this is the loop's own thread."""
         if threading.get_ident() == self._thread:
             return work()
-        done: Future[Result] = Future()
+        return self._wait(work)
 
-        def step() -> None:
-            try:
-                done.set_result(work())
-            except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for it
-                done.set_exception(error)
+    def wait(self, work: Coroutine[None, None, Result]) -> Result:
+        """What a coroutine of the loop comes to; for other threads."""
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE)
+        except Unavailable as error:
+            raise ControlError(503, str(error)) from None
 
-        self._loop.call_soon_threadsafe(step)
-        return done.result(_PATIENCE)
+    def _wait(self, work: Callable[[], Result], *needs: tuple[str, ...]) -> Result:
+        sharing = self.engine.sharing
+        doer = self.engine.store if sharing is None else sharing
+        return self.wait(doer.atomically(work, *needs))
 
     def world(self, name: str) -> World:
         """The namespace of that name, made if need be. On the loop only."""
@@ -52,5 +55,7 @@ class Control:
         return world
 
     def in_world(self, name: str, work: Callable[[World], Result]) -> Result:
-        """``work`` with a namespace, on the loop."""
-        return self.run(lambda: work(self.world(name)))
+        """``work`` with a namespace, on the loop, as one atomic step."""
+        if threading.get_ident() == self._thread:
+            return work(self.world(name))
+        return self._wait(lambda: work(self.world(name)), ("meta", name))

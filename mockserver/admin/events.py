@@ -107,7 +107,7 @@ class Events:
         lifecycle = self._engine.lifecycles.get(answer.resource)
         if lifecycle is None:
             return
-        known = self._engine.store.peek(namespace, answer.resource, answer.key)
+        known = self._engine.store.glance(namespace, answer.resource, answer.key)
         if known is None or lifecycle.steps(known.scenario) is None:
             return
         steps = lifecycle.timeline(known.scenario)

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Collection
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mockserver.errors import UsageError
 from mockserver.inputs import Inputs
 from mockserver.plan import JSON
@@ -86,6 +88,15 @@ class ControlPlane:
         from mockserver.admin.watching import wait_for_documents
 
         await wait_for_documents(self._needed_workshop(), self._control, self.events.publish, say)
+
+    def take(self, inputs: bytes) -> None:
+        """Go on from the inputs that another process changed."""
+        from mockserver.admin.compiling import Job
+
+        if self._inputs is not None:
+            self._inputs = msgspec.msgpack.decode(inputs, type=Job).inputs()
+            if self.__dict__.get("_workshop") is not None:
+                self._needed_workshop().take(self._inputs)
 
     @cached_property
     def events(self) -> Events:

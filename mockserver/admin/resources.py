@@ -115,9 +115,9 @@ class Assignments:
 
         def work(world: World) -> list[dict[str, str]]:
             return [
-                {"resource": name, "scenario": lifecycle.selection.assigned[world.name]}
-                for name, lifecycle in self._engine.lifecycles.items()
-                if world.name in lifecycle.selection.assigned
+                {"resource": name, "scenario": assigned[world.name]}
+                for name in self._engine.lifecycles
+                if world.name in (assigned := self._engine.store.assignments(name))
             ]
 
         return said({"assignments": self._control.in_world(namespace(), work)})
@@ -129,7 +129,7 @@ class Assignments:
         def work(world: World) -> None:
             lifecycle = lifecycle_of(self._engine, resource)
             check_scenario(lifecycle, scenario)
-            lifecycle.selection.assigned[world.name] = scenario
+            self._engine.store.assign(world.name, lifecycle.name, scenario)
 
         self._control.in_world(namespace(), work)
         return said({"resource": resource, "scenario": scenario})
@@ -139,7 +139,10 @@ class Assignments:
         resource = segment(resource)
 
         def work(world: World) -> str | None:
-            return lifecycle_of(self._engine, resource).selection.assigned.pop(world.name, None)
+            store, lifecycle = self._engine.store, lifecycle_of(self._engine, resource)
+            assigned = store.assignments(lifecycle.name).get(world.name)
+            store.assign(world.name, lifecycle.name, None)
+            return assigned
 
         if self._control.in_world(namespace(), work) is None:
             raise ControlError(404, f"no scenario is assigned to every new {resource}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from mockserver.admin.compiling import compile_apart
+from mockserver.admin.compiling import Job, compile_apart
 from mockserver.admin.control import Control
 from mockserver.errors import Diagnostic
 from mockserver.inputs import Inputs, scenario_files
@@ -93,6 +93,14 @@ class Workshop:
             successor = Engine(
                 compiled.plan, store=engine.store, worlds=engine.worlds, options=engine.options
             )
-            control.run(lambda: engine.adopt(successor))
+            if engine.sharing is None:
+                control.run(lambda: engine.adopt(successor))
+            else:  # every process takes it from the store, this one as well
+                control.wait(engine.sharing.publish(compiled.plan, Job.of(inputs).packed()))
+                control.wait(engine.sharing.follow())
             self._inputs = inputs
             return list(compiled.warnings)
+
+    def take(self, inputs: Inputs) -> None:
+        """Go on from what another process changed."""
+        self._inputs = inputs

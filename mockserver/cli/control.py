@@ -102,9 +102,19 @@ class Settings:
 
     @asynccontextmanager
     async def controlling(
-        self, engine: Engine, inputs: Inputs, host: str, server: Server, listener: socket | None
+        self,
+        engine: Engine,
+        inputs: Inputs,
+        host: str,
+        server: Server,
+        listener: socket | None,
+        *,
+        looks: bool = True,
     ) -> AsyncIterator[None]:
-        """The control plane of an engine, for as long as ``server`` runs; on ``listener`` if there is one."""
+        """The control plane of an engine, for as long as ``server`` runs; on ``listener`` if there is one.
+
+        ``looks`` says whether this process is the one that looks at the disk.
+        """
         if not self.admin:
             yield
             return
@@ -115,7 +125,9 @@ class Settings:
             engine, token=self.admin_token or "", hosts=(host.lower(),), inputs=inputs, stop=server.stop
         )
         server.on_stop = plane.close
-        tasks = self._looking_at_the_disk(plane)
+        if engine.sharing is not None:
+            engine.sharing.on_inputs = plane.take
+        tasks = self._looking_at_the_disk(plane) if looks else []
         if listener is None:
             engine.control = plane.answer
             yield

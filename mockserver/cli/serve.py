@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from socket import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,9 +18,14 @@ from mockserver import __version__
 from mockserver.cli.compilation import Compilation
 from mockserver.cli.control import Settings, control_options
 from mockserver.cli.options import DOCUMENTS, REF_ROOT, REMOTE_REFS, SCENARIOS, inputs, option
+from mockserver.cli.sharing import Shared, sharing_options
 from mockserver.errors import UsageError
 from mockserver.inputs import Compiled, Inputs
 from mockserver.plan import Delay, Plan
+
+if TYPE_CHECKING:
+    from mockserver.serve.engine import Engine, Options
+    from mockserver.serve.journal import Ledger
 
 
 @click.command()
@@ -80,6 +86,7 @@ from mockserver.plan import Delay, Plan
 )
 @option("--log-format", default="text", type=click.Choice(["text", "json"]))
 @option("--cache/--no-cache", default=True, help="Keep compiled documents in the user's cache folder.")
+@sharing_options
 @control_options
 def serve(
     document: tuple[Path, ...],
@@ -100,7 +107,7 @@ def serve(
     log_level: str,
     log_format: str,
     cache: bool,
-    **control: Any,
+    **more: Any,
 ) -> None:
     """Serve DOCUMENT (OpenAPI 2.0 or 3.x, YAML or JSON); without one, the certificate-request example.
 
@@ -118,7 +125,9 @@ def serve(
         frozen_at = parse_time(clock) if clock else None
     except ValueError as error:
         raise UsageError(f"--clock: {error}.") from None
-    settings = Settings(**control)
+    shared = Shared(**{name: more.pop(name) for name in Shared.__dataclass_fields__})
+    shared.check()
+    settings = Settings(**more)
     settings.check(host)
     if not settings.wait_for_document:
         document, scenarios = inputs(document, scenarios)
@@ -126,37 +135,81 @@ def serve(
     compilation = None if settings.waits_for(given) else Compilation(given, cached=cache)
 
     from mockserver.serve.connection import Limits
-    from mockserver.serve.engine import Engine, Options
+    from mockserver.serve.engine import Options
     from mockserver.serve.health import Health
     from mockserver.serve.journal import Ledger
     from mockserver.serve.server import Server, listen
-    from mockserver.serve.world import Worlds
-    from mockserver.store.memory import MemoryStore
 
     compiled = compilation.result() if compilation else Compiled(Plan(hash="", documents=(), seed=seed))
     for warning in compiled.warnings:
         click.echo(str(warning), err=True)
-    listener = listen(host, port)
+    crowd = shared.workers > 1
+    listeners = [listen(host, port, shared=crowd)]
+    listeners += [listen(host, _port(listeners[0]), shared=True) for _ in range(shared.workers - 1)]
     admin_listener = None if settings.admin_port is None else listen(host, settings.admin_port)
     paced = _delay(delay)
     options = Options(
         validation, security == "on", max_body, base_path, settings.cors, paced, allow_callbacks
     )
-    worlds = Worlds(frozen_at, ledger=Ledger(settings.journal, settings.journal_bytes))
-    engine = Engine(compiled.plan, store=MemoryStore(max_resources), worlds=worlds, options=options)
-    engine.control = Health(engine).answer
+    announce = partial(_announce, host, listeners[0], admin_listener)
 
-    async def run() -> None:
+    async def run(index: int, ready: Callable[[], None], leash: int | None = None) -> None:
         limits = Limits(body=max_body)
-        server = Server(engine.handle, worlds, limits=limits, log_access=access_logger())
-        async with settings.controlling(engine, given, host, server, admin_listener):
-            await server.run(listener, partial(_announce, host, listener, admin_listener))
+        ledger = Ledger(settings.journal, settings.journal_bytes)
+        async with _engine(compiled.plan, given, ledger, frozen_at, max_resources, options, shared) as engine:
+            engine.control = Health(engine).answer
+            server = Server(engine.handle, engine.worlds, limits=limits, log_access=access_logger())
+            if leash is not None:
+                asyncio.get_running_loop().add_reader(leash, server.stop)
+            looks = index == 0
+            async with settings.controlling(engine, given, host, server, admin_listener, looks=looks):
+                await server.run(listeners[index], ready)
 
     runner = _runner()
     gc.freeze()
     gc.enable()
     gc.set_threshold(50_000, 20, 100)
-    runner(run())
+    if shared.store is not None:
+        runner(shared.claim(compiled.plan, given))
+    if not crowd:
+        runner(run(0, announce))
+        return
+    from mockserver.cli.workers import Supervisor
+
+    def work(index: int, ready: Callable[[], None], leash: int) -> None:
+        runner(run(index, ready, leash))
+
+    code = Supervisor(shared.workers, work).run(announce)
+    if code:
+        sys.exit(code)
+
+
+@asynccontextmanager
+async def _engine(
+    plan: Plan,
+    inputs: Inputs,
+    ledger: Ledger,
+    frozen_at: int | None,
+    most: int,
+    options: Options,
+    shared: Shared,
+) -> AsyncIterator[Engine]:
+    """The engine, over memory or the store that is shared."""
+    if shared.store is not None:
+        async with shared.engine(plan, inputs, ledger, frozen_at, most, options) as engine:
+            yield engine
+        return
+    from mockserver.serve.engine import Engine
+    from mockserver.serve.world import Worlds
+    from mockserver.store.memory import MemoryStore
+
+    worlds = Worlds(frozen_at, ledger=ledger)
+    yield Engine(plan, store=MemoryStore(most), worlds=worlds, options=options)
+
+
+def _port(listener: socket) -> int:
+    port: int = listener.getsockname()[1]
+    return port
 
 
 def _delay(text: str | None) -> Delay | None:
@@ -170,7 +223,7 @@ def _delay(text: str | None) -> Delay | None:
 
 def _announce(host: str, listener: socket, admin_listener: socket | None) -> None:
     shown = f"[{host}]" if ":" in host else host
-    click.echo(f"mockserver {__version__} answers on http://{shown}:{listener.getsockname()[1]}")
+    click.echo(f"mockserver {__version__} answers on http://{shown}:{_port(listener)}")
     if admin_listener is not None:
         click.echo(f"its control plane is on http://{shown}:{admin_listener.getsockname()[1]}/__admin/")
     sys.stdout.flush()

@@ -9,7 +9,7 @@ from mockserver.serve.answering import documented, refused
 from mockserver.serve.beside import Beside
 from mockserver.serve.guard import Guard
 from mockserver.serve.lives import Call
-from mockserver.store.memory import MemoryStore
+from mockserver.store.protocol import Store
 
 Fields = Sequence[tuple[str, str]]
 
@@ -24,7 +24,7 @@ def set_fields(answer: Answer, fields: Fields, but: Collection[str] = ()) -> Non
 class Admission:
     """Asks the guards of an engine's operations, and answers for them."""
 
-    def __init__(self, store: MemoryStore, beside: Beside) -> None:
+    def __init__(self, store: Store, beside: Beside) -> None:
         self._store = store
         self._beside = beside
 

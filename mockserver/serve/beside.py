@@ -16,13 +16,13 @@ from mockserver.serve.request import Request
 from mockserver.serve.service import Route
 from mockserver.serve.validation import NOTHING, Checked
 from mockserver.serve.world import World
-from mockserver.store.memory import MemoryStore
+from mockserver.store.protocol import Store
 
 
 class Beside:
     """Answers for an engine's resources as they are, or as if they were first seen now."""
 
-    def __init__(self, store: MemoryStore, lives: Lives, seed: str) -> None:
+    def __init__(self, store: Store, lives: Lives, seed: str) -> None:
         self._store = store
         self._lives = lives
         self._seed = seed

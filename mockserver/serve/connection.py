@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import httptools
 from msgspec import Struct
@@ -20,6 +21,7 @@ from msgspec import Struct
 from mockserver.serve import faults, problem, wire
 from mockserver.serve.answer import Answer
 from mockserver.serve.clock import Clock
+from mockserver.serve.coming import Coming
 from mockserver.serve.request import Request
 
 _LOG = logging.getLogger("mockserver.connection")
@@ -77,7 +79,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: ConnectionOwner) -> None:
         self._server = server
         self._waiting: deque[tuple[Request, bool]] = deque()
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | Coming | None = None
         self._closing = False
         self._refused = False
         self._refusal: Answer | None = None
@@ -320,7 +322,26 @@ class Connection(asyncio.Protocol):
                 self._server.log_access(request, answer, self._server.time() - started)
             return
         self.deadline = float("inf")
+        if isinstance(answer, Coming):
+            self._task = answer
+            answer.then(partial(self._arrived, request, keep, started))
+            return
         self._task = asyncio.get_running_loop().create_task(self._serve_later(request, answer, keep, started))
+
+    def _arrived(self, request: Request, keep: bool, started: float, answer: Answer) -> None:
+        """An answer is there that was waited for without a task."""
+        if answer.delay or answer.fault or answer.stream is not None or self._resume is not None:
+            later = self._serve_later(request, answer, keep, started)
+            self._task = asyncio.get_running_loop().create_task(later)
+            return
+        self._task = None
+        if self._closing:
+            return
+        self._write(request, answer, keep)
+        if self._server.log_access is not None:
+            self._server.log_access(request, answer, self._server.time() - started)
+        if self._waiting or self._refusal is not None or self._ends:
+            self._next()
 
     async def _serve_later(
         self, request: Request, coming: Answer | Awaitable[Answer], keep: bool, started: float

@@ -58,6 +58,8 @@ class Makers:
 
     def __init__(self, seed: str) -> None:
         self.seed = seed
+        self.stream = ""
+        """Tells the tokens of one worker from those of the others."""
         self._tokens: dict[str, Callable[[int], str]] = {}
 
     def token(self, namespace: str) -> Callable[[int], str]:
@@ -65,7 +67,9 @@ class Makers:
         try:
             return self._tokens[namespace]
         except KeyError:
-            return self._tokens.setdefault(namespace, identifiers.Tokens(self.seed, namespace).token)
+            return self._tokens.setdefault(
+                namespace, identifiers.Tokens(self.seed, namespace, self.stream).token
+            )
 
     def restart(self, namespace: str) -> None:
         self._tokens.pop(namespace, None)

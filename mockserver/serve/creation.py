@@ -18,7 +18,7 @@ from mockserver.serve import matching
 from mockserver.serve.context import Makers
 from mockserver.serve.request import Request
 from mockserver.store.births import Birth
-from mockserver.store.memory import MemoryStore
+from mockserver.store.protocol import Store
 
 if TYPE_CHECKING:
     from mockserver.fakes import Fakes
@@ -55,7 +55,7 @@ class Creation:
             f"no fresh key for {self._resource.name} satisfies the document; give its schema an example"
         )
 
-    def fresh(self, store: MemoryStore, namespace: str) -> tuple[int, str]:
+    def fresh(self, store: Store, namespace: str) -> tuple[int, str]:
         """The next number, and a key that no resource has."""
         name = self._resource.name
         for _ in range(_ENOUGH):

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.errors import MockServerError
 from mockserver.media.percent import decode
-from mockserver.plan import JSON, Delay, Plan
+from mockserver.plan import JSON, Delay, Plan, Step
 from mockserver.scenario import begin, settle
 from mockserver.serve import problem
 from mockserver.serve.admission import Admission, Fields, set_fields
@@ -36,7 +37,10 @@ from mockserver.serve.routing import Found
 from mockserver.serve.service import Route, Service, Tally
 from mockserver.serve.validation import NOTHING, Checked
 from mockserver.serve.world import World, Worlds, enter
-from mockserver.store.memory import MemoryStore
+from mockserver.store.protocol import Store
+
+if TYPE_CHECKING:
+    from mockserver.serve.sharing import Sharing
 
 ADMIN = "/__admin"
 _RESERVED = "/__"
@@ -62,9 +66,7 @@ class Options(Struct, frozen=True):
 class Engine:
     """Runs a Plan. Single-threaded: every call to ``handle`` is one atomic step."""
 
-    def __init__(
-        self, plan: Plan, *, store: MemoryStore, worlds: Worlds, options: Options | None = None
-    ) -> None:
+    def __init__(self, plan: Plan, *, store: Store, worlds: Worlds, options: Options | None = None) -> None:
         self.plan = plan
         self.store = store
         self.worlds = worlds
@@ -72,8 +74,10 @@ class Engine:
         self.control: Callable[[Request], Answer | Awaitable[Answer]] = _no_control
         self.unrouted: Tally = {}
         """Calls that led to no operation."""
+        self.sharing: Sharing | None = None
+        """Takes over where the state of resources is shared with other processes."""
         self.worlds.dropped = self.reset
-        self._makers = makers = Makers(plan.seed)
+        self.makers = makers = Makers(plan.seed)
         kept = kept_answers()
         self.services = [
             Service(
@@ -89,6 +93,7 @@ class Engine:
         for resource in plan.resources:
             service = next(each for each in self.services if each.document.name == resource.document)
             lifecycle = Lifecycle(resource, service, makers, kept, self.options.delay)
+            lifecycle.selection.assigned = store.assignments(resource.name)
             self.lifecycles[resource.name] = lifecycle
             aliases = {wanted: alias for alias, wanted in resource.operations.items()}
             for route in service.routes:
@@ -102,14 +107,14 @@ class Engine:
             for operation in document.operations if (base + operation.path).startswith(ADMIN)
         )  # fmt: skip
         self._cors = Cors(self.options.cors) if self.options.cors else None
-        self._judges = self.options.validation != "off"
-        self._strict = self.options.validation == "strict"
+        self.judges = self.options.validation != "off"
+        self.strict = self.options.validation == "strict"
 
     def _stages(self) -> None:
         """Build the stages that belong to one Plan."""
-        self._lives = Lives(self.store, self._makers, self.notifier)
+        self._lives = Lives(self.store, self.makers, self.notifier)
         self._beside = Beside(self.store, self._lives, self.plan.seed)
-        self._admission = Admission(self.store, self._beside)
+        self.admission = Admission(self.store, self._beside)
 
     def handle(self, request: Request) -> Answer | Awaitable[Answer]:
         """The answer to a request; never raises for what a request says."""
@@ -133,22 +138,24 @@ class Engine:
         started = perf_counter()
         now = world.clock.now()
         found = self.find(request)
+        if self.sharing is not None:
+            return self.sharing.handle(request, found, world, cors, started)
         if found is None or found.target is None:
-            answer, tally = self._unrouted(request, found), self.unrouted
+            answer, tally = self.missed(request, found), self.unrouted
         else:
             route = found.target
             if route.guard is not None and route.guard.concurrency is not None:
                 return self._in_turn(request, found, world, cors)
-            answer, tally = self._answer(request, route, found.parameters, world, now), route.tally
+            answer, tally = self.answer(request, route, found.parameters, world, now), route.tally
             answer.operation = route.operation.id
         if cors is not None:
             cors.allow(request, answer)
         seconds = perf_counter() - started
-        self._write_down(request, answer, tally, world, now, seconds)
+        self.write_down(request, answer, tally, world, now, seconds)
         return answer
 
     @staticmethod
-    def _write_down(
+    def write_down(
         request: Request, answer: Answer, tally: Tally, world: World, now: int, seconds: float
     ) -> None:
         world.journal.write(request, answer, now, seconds)
@@ -171,23 +178,23 @@ class Engine:
         async with route.guard.turn(concurrency, world) as admitted:
             started, now = perf_counter(), world.clock.now()
             if admitted:
-                answer = self._answer(request, route, path, world, now)
+                answer = self.answer(request, route, path, world, now)
             else:
                 lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
                 checked = Checked(path, NOTHING, NOTHING, NOTHING)
                 call = Call(route, lifecycle, request, path, checked, world, now)
                 detail = f"{concurrency.most} calls are under way already"
-                answer = self._admission.held(call, concurrency.state, 503, detail, "busy")
+                answer = self.admission.held(call, concurrency.state, 503, detail, "busy")
             answer.operation = route.operation.id
             if cors is not None:
                 cors.allow(request, answer)
-            self._write_down(request, answer, route.tally, world, now, perf_counter() - started)
+            self.write_down(request, answer, route.tally, world, now, perf_counter() - started)
             if not answer.delay:
                 return answer
             await world.clock.sleep(answer.delay)
             return replace(answer, delay=0)
 
-    def _answer(self, request: Request, route: Route, path: dict[str, str], world: World, now: int) -> Answer:
+    def answer(self, request: Request, route: Route, path: dict[str, str], world: World, now: int) -> Answer:
         """The answer of an operation: asked for, refused, documented, or that of a resource."""
         headers = request.headers
         prefer = NONE if "prefer" not in headers else parse_prefer(headers["prefer"])
@@ -198,18 +205,16 @@ class Engine:
                 if direct is not None:
                     return _waited(direct, prefer)
             checked = (
-                route.checker.check(request, raw)
-                if self._judges
-                else Checked(path, NOTHING, NOTHING, NOTHING)
+                route.checker.check(request, raw) if self.judges else Checked(path, NOTHING, NOTHING, NOTHING)
             )
             lifecycle: Lifecycle | None = route.lifecycle  # type: ignore[assignment]
             fields: Fields = ()
             if route.guard is not None and lifecycle is not None and checked.status != 401:
                 call = Call(route, lifecycle, request, path, checked, world, now)
-                held, fields = self._admission.ask(route.guard, call)
+                held, fields = self.admission.ask(route.guard, call)
                 if held is not None:
                     return _waited(held, prefer)
-            if checked.status and self._strict:
+            if checked.status and self.strict:
                 answer = self._beside.refused(route, checked, path, request, world)
                 return _waited(self._slow(answer, route, request, world), prefer)
             if lifecycle is None:
@@ -252,9 +257,6 @@ class Engine:
 
         A resource whose scenario is no longer served begins anew.
         """
-        for name, lifecycle in self.lifecycles.items():
-            if name in other.lifecycles:
-                other.lifecycles[name].take_over(lifecycle)
         tallies = {route.operation.id: route.tally for each in self.services for route in each.routes}
         for service in other.services:
             for route in service.routes:
@@ -262,9 +264,10 @@ class Engine:
         for name, lifecycle in other.lifecycles.items():
             self.store.retire(name, lifecycle.steps)
         self.plan, self.services, self.lifecycles = other.plan, other.services, other.lifecycles
-        self._has_admin_paths, self._makers = other._has_admin_paths, other._makers
+        self._has_admin_paths, self.makers = other._has_admin_paths, other.makers
+        self.makers.stream = self.sharing.stream if self.sharing is not None else ""
         before = self.notifier
-        self.notifier = Notifier(self.store, self._makers, Gate(self.options.callbacks))
+        self.notifier = Notifier(self.store, self.makers, Gate(self.options.callbacks))
         self.notifier.take_over(before)
         self._stages()
         self.worlds.dropped = self.reset
@@ -272,10 +275,8 @@ class Engine:
     def reset(self, namespace: str) -> None:
         """Forget every resource of a namespace; its tokens begin anew."""
         self.store.reset(namespace)
-        self._makers.restart(namespace)
+        self.makers.restart(namespace)
         self.notifier.reset(namespace)
-        for lifecycle in self.lifecycles.values():
-            lifecycle.selection.assigned.pop(namespace, None)
 
     def _is_mocked(self, request: Request) -> bool:
         """Whether a path under ``/__admin`` is the document's own, which goes before ours."""
@@ -314,7 +315,7 @@ class Engine:
     ) -> Answer:
         """The answer of a resource at the point of its life where it stands."""
         lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
-        key = self._key(lifecycle, path, checked.body, request)
+        key = self.key(lifecycle, path, checked.body, request)
         if key is None:
             return documented(route, path, request, now)
         if prefer.scenario is not None:
@@ -338,23 +339,32 @@ class Engine:
             left = decision.state
             scenario, created, changed, call = left.scenario, left.created, decision.changed, decision.call
             step = lifecycle.timeline(scenario)[decision.step]
+        return self.stood(
+            route, step, (scenario, call, created, changed), key, path, checked.body, request, world, now
+        )
+
+    def stood(
+        self,
+        route: Route,
+        step: Step,
+        place: tuple[str, int, int, int],
+        key: str,
+        path: dict[str, str],
+        body: JSON,
+        request: Request,
+        world: World,
+        now: int,
+    ) -> Answer:
+        """What a step answers. ``place``: scenario, number of the call, when created, when changed."""
+        lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
         renderer = lifecycle.renderer(step.state, route.alias)
         if renderer is None:
             return documented(route, path, request, now)
+        scenario, call, created, changed = place
         subject = Subject(
-            world.name,
-            lifecycle.name,
-            key,
-            step.state,
-            scenario,
-            call,
-            created,
-            changed,
-            now,
-            request,
-            path,
-            checked.body,
-        )
+            world.name, lifecycle.name, key, step.state, scenario, call, created, changed, now, request,
+            path, body,
+        )  # fmt: skip
         answer = self._rendered(
             renderer, subject, f"scenario={scenario}; state={step.state}; call={call}", world
         )
@@ -367,7 +377,7 @@ class Engine:
     def _rendered(self, renderer: Renderer, subject: Subject, decision: str, world: World) -> Answer:
         return rendered(renderer, subject, decision, self.plan.seed, world)
 
-    def _key(self, lifecycle: Lifecycle, path: dict[str, str], body: JSON, request: Request) -> str | None:
+    def key(self, lifecycle: Lifecycle, path: dict[str, str], body: JSON, request: Request) -> str | None:
         key = (
             path.get(lifecycle.key_name)
             if lifecycle.key_part == "path"
@@ -388,7 +398,7 @@ class Engine:
             known = ", ".join(each for each in lifecycle.resource.scenarios if ":" not in each)
             raise PreferenceError(f"Prefer: scenario={scenario} is none of {known}")
 
-    def _unrouted(self, request: Request, found: Found[Route] | None) -> Answer:
+    def missed(self, request: Request, found: Found[Route] | None) -> Answer:
         if not self.services:
             return problem.unavailable(f"no document is served yet; PUT one to {ADMIN}/document")
         if found is None:

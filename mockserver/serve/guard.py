@@ -20,7 +20,7 @@ from mockserver.scenario import roll
 from mockserver.serve.matching import Read, reader
 from mockserver.serve.request import Request
 from mockserver.serve.world import World
-from mockserver.store.memory import MemoryStore
+from mockserver.store.protocol import Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -71,7 +71,7 @@ class Guard:
         self._lines: dict[str, _Line] = {}
 
     def limited(
-        self, request: Request, path: dict[str, str], body: Any, world: World, now: int, store: MemoryStore
+        self, request: Request, path: dict[str, str], body: Any, world: World, now: int, store: Store
     ) -> Verdict | None:
         """Count a call in its windows; None where there are no limits."""
         tightest: tuple[int, Limit, int] | None = None
@@ -101,9 +101,7 @@ class Guard:
             return Verdict(None, headers)
         return Verdict(limit, [*headers, ("retry-after", str(reset))], reset)
 
-    def mishap(
-        self, request: Request, path: dict[str, str], body: Any, world: World, store: MemoryStore
-    ) -> str:
+    def mishap(self, request: Request, path: dict[str, str], body: Any, world: World, store: Store) -> str:
         """What is answered instead, by chance; empty for nothing. The n-th call of a key is always alike."""
         flaky = self.flaky
         if flaky is None:

@@ -37,7 +37,7 @@ class Lifecycle:
         self.key_part = resource.key.part
         self.key_name = resource.key.name
         default = next(iter(resource.scenarios), "")
-        self.selection = Selection(resource.rules, default)
+        self.selection = Selection(resource.rules, default, resource.scenarios)
         self._makers = makers
         self._kept = kept
         self._steps = {name: scenario.steps for name, scenario in resource.scenarios.items()}
@@ -85,11 +85,6 @@ class Lifecycle:
     def dice(self, namespace: str, key: str) -> str:
         """What throws for a resource are made from; empty where nothing is drawn."""
         return identity(self._makers.seed, namespace, self.name, key) if self._drawn else ""
-
-    def take_over(self, other: Lifecycle) -> None:
-        """Keep what the control plane assigned to the same resource of the Plan before."""
-        assigned = other.selection.assigned.items()
-        self.selection.assigned = {name: each for name, each in assigned if each in self._steps}
 
     def timeline(self, scenario: str) -> tuple[Step, ...]:
         return self._steps[scenario]

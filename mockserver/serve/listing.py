@@ -22,7 +22,7 @@ from mockserver.serve.render import Renderer, RenderError
 from mockserver.serve.request import Request
 from mockserver.serve.responses import default_response
 from mockserver.serve.world import World
-from mockserver.store.memory import MemoryStore
+from mockserver.store.protocol import Store
 
 LIMITS = ("limit", "pageSize", "page_size", "perPage", "per_page", "size", "first", "top", "maxResults")
 OFFSETS = ("offset", "skip", "start", "startIndex")
@@ -57,7 +57,7 @@ class Listing:
 
     def answer(
         self, request: Request, path: dict[str, str], read: Mapping[str, JSON], world: World, now: int,
-        store: MemoryStore,
+        store: Store,
     ) -> Answer:  # fmt: skip
         """The page that a request asks for; ``read`` is its query as the document reads it."""
         query: dict[str, JSON] = {**matching.query(request), **read}
@@ -93,7 +93,7 @@ class Listing:
         return self._lifecycle.operation(self._alias)
 
     def _items(
-        self, path: dict[str, str], world: World, now: int, store: MemoryStore, request: Request
+        self, path: dict[str, str], world: World, now: int, store: Store, request: Request
     ) -> Iterator[_Item]:
         """What makes each item, in the order of creation. A state that has no answer to list is not shown."""
         name = self._lifecycle.name

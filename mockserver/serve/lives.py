@@ -23,7 +23,7 @@ from mockserver.serve.templates import compile_template
 from mockserver.serve.validation import Checked
 from mockserver.serve.world import World
 from mockserver.store.births import Birth
-from mockserver.store.memory import MemoryStore
+from mockserver.store.protocol import Store
 
 
 class Objection(MockServerError):  # noqa: N818 - the client's fault, told as a violation
@@ -57,7 +57,7 @@ class Call(NamedTuple):
 class Lives:
     """Answers for the resources of an engine."""
 
-    def __init__(self, store: MemoryStore, makers: Makers, notifier: Notifier) -> None:
+    def __init__(self, store: Store, makers: Makers, notifier: Notifier) -> None:
         self._store = store
         self._notifier = notifier
         self._makers = makers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from mockserver.plan import Condition, Lookup, Rule
@@ -22,9 +22,10 @@ class Selection:
     tried, so that a file may reserve any number of keys.
     """
 
-    def __init__(self, rules: Sequence[Rule], default: str) -> None:
-        self.assigned: dict[str, str] = {}
+    def __init__(self, rules: Sequence[Rule], default: str, scenarios: Collection[str]) -> None:
+        self.assigned: Mapping[str, str] = {}
         """Namespace → the scenario that every new key of it begins with, whatever the rules say."""
+        self._scenarios = scenarios
         self._default = default
         self._tried: list[tuple[int, list[Holds], str]] = []
         self._reserved: list[tuple[Read, dict[str, tuple[int, str]]]] = []
@@ -45,8 +46,12 @@ class Selection:
         """The scenario for a key that ``request`` is the first to name."""
         if self.assigned:
             assigned = self.assigned.get(request.headers.get("x-mock-namespace", DEFAULT))
-            if assigned is not None:
+            if assigned is not None and assigned in self._scenarios:
                 return assigned
+        return self.by_rules(request, path, body)
+
+    def by_rules(self, request: Request, path: dict[str, str], body: Any) -> str:
+        """The scenario by the file's own rules."""
         best, chosen = len(self._tried) + 1_000_000, self._default
         for read, table in self._reserved:
             value = read(request, path, body)

@@ -10,7 +10,7 @@ import asyncio
 import hmac
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -27,13 +27,14 @@ from mockserver.serve.outgoing import Gate, Outgoing, Refused
 from mockserver.serve.render import RenderError, merge
 from mockserver.serve.templates import Template, compile_template, is_template
 from mockserver.serve.world import World
-from mockserver.store.memory import MemoryStore
+from mockserver.store.protocol import Store
 
 MOST_KEPT = 1000
 """Outcomes that a namespace keeps."""
 MOST_UNDER_WAY = 1000
 MOST_WATCHED = 10_000
 _AT_ONCE = 16
+_RETRY = 1000
 _LOG = logging.getLogger("mockserver.notices")
 
 
@@ -58,7 +59,7 @@ class Outcome(Struct):
 class Notifier:
     """Sends the notices of an engine. ``outcomes`` tells what became of them, newest last."""
 
-    def __init__(self, store: MemoryStore, makers: Makers, gate: Gate) -> None:
+    def __init__(self, store: Store, makers: Makers, gate: Gate) -> None:
         self._store = store
         self._makers = makers
         self._gate = gate
@@ -96,7 +97,7 @@ class Notifier:
                 if name in notice.states:
                     self._send(notice, lifecycle, world, key, name, state, moment)
         if steps[state.step].after:
-            self._watch(lifecycle, world, key)
+            self._store.after(lambda: self._watch(lifecycle, world, key))
 
     async def settled(self) -> None:
         """Return when nothing is under way. Watches go on."""
@@ -119,12 +120,18 @@ class Notifier:
         except MockServerError as error:
             outcome.attempts.append(str(error))
             outcome.done = True
-            kept.append(outcome)
+            self._store.after(lambda: kept.append(outcome))
             _LOG.warning("%s %s entered %s: no notice could be made: %s", lifecycle.name, key, name, error)
             return
         if request is None:
             return  # the client gave no address
         outcome.url, outcome.headers, outcome.body = request.url, request.headers, request.body
+        self._store.after(lambda: self._begin(notice, request, outcome, kept, world))
+
+    def _begin(
+        self, notice: Notice, request: Outgoing, outcome: Outcome, kept: deque[Outcome], world: World
+    ) -> None:
+        """Send a notice that is due for certain."""
         kept.append(outcome)
         if len(self._tasks) >= MOST_UNDER_WAY:
             outcome.attempts.append(f"not sent: {MOST_UNDER_WAY} notices are under way already")
@@ -182,20 +189,32 @@ class Notifier:
         task.add_done_callback(lambda _: self._watched.pop(place, None))
 
     async def _watching(self, lifecycle: Lifecycle, world: World, key: str) -> None:
-        while True:
+        def look() -> int | None:
+            """Milliseconds to wait before the next look; None when there is nothing to wait for."""
             known = self._store.peek(world.name, lifecycle.name, key)
             steps = lifecycle.steps(known.scenario) if known is not None else None
             if known is None or steps is None or known.step >= len(steps) or not steps[known.step].after:
-                return
+                return None
             due = known.entered + steps[known.step].after
             if (left := due - world.clock.now()) > 0:
-                await world.clock.sleep(left)
-                continue
+                return left
             trail: list[tuple[int, int]] = []
             dice = lifecycle.dice(world.name, key)
             state = settle(steps, known, world.clock.now(), dice, trail)
             self._store.put(world.name, lifecycle.name, key, state)
             self.entered(lifecycle, world, key, state, trail)
+            return 0
+
+        while (left := await self._looked(look, world)) is not None:
+            if left:
+                await world.clock.sleep(left)
+
+    async def _looked(self, look: Callable[[], int | None], world: World) -> int | None:
+        """What a look comes to; one at a store that is away is tried again."""
+        try:
+            return await self._store.atomically(look, ("meta", world.name))
+        except MockServerError:
+            return _RETRY
 
 
 class Made:

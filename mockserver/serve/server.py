@@ -109,8 +109,11 @@ class Server(ConnectionOwner):
         return (world or self.worlds.default).clock
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises UsageError in one sentence where it cannot be had."""
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A listening socket; ``shared`` where several of one port are to share its clients.
+
+    Raises UsageError in one sentence where it cannot be had.
+    """
     try:
         # Bytes are taken as they are; text is encoded by rules whose tables take a while to load
         name = host.encode() if host.isascii() else host
@@ -122,6 +125,8 @@ def listen(host: str, port: int) -> socket.socket:
     family, kind, protocol, _, address = found[0]
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     listener.setblocking(False)
     try:
         listener.bind(address)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from mockserver.plan import Step
 from mockserver.scenario import Decision, ResourceState, begin, decide
 from mockserver.store.births import Birth, Births
 from mockserver.store.counters import Counters
+
+Result = TypeVar("Result")
 
 
 class MemoryStore:
@@ -28,6 +30,18 @@ class MemoryStore:
         self.counters = Counters()
         self._fresh: dict[str, tuple[int, str, Sequence[Step], Decision]] = {}
         self._shelves: dict[tuple[str, str], dict[str, ResourceState]] = {}
+        self._assigned: dict[str, dict[str, str]] = {}
+
+    def assignments(self, resource: str) -> dict[str, str]:
+        """Namespace → the scenario that every new key of the resource begins with."""
+        return self._assigned.setdefault(resource, {})
+
+    def assign(self, namespace: str, resource: str, scenario: str | None) -> None:
+        """Let every new key begin with a scenario, or with what the file's rules say."""
+        if scenario is None:
+            self.assignments(resource).pop(namespace, None)
+        else:
+            self.assignments(resource)[namespace] = scenario
 
     def call(
         self,
@@ -83,6 +97,9 @@ class MemoryStore:
         shelf = self._shelves.get((namespace, resource))
         return shelf.get(key) if shelf is not None else None
 
+    def glance(self, namespace: str, resource: str, key: str) -> ResourceState | None:
+        return self.peek(namespace, resource, key)
+
     def put(self, namespace: str, resource: str, key: str, state: ResourceState) -> None:
         shelf = self._shelf(namespace, resource)
         if key not in shelf and len(shelf) >= self.max_resources:
@@ -103,7 +120,10 @@ class MemoryStore:
         return shelf is not None and shelf.pop(key, None) is not None
 
     def retire(self, resource: str, steps: Callable[[str], Sequence[Step] | None]) -> None:
-        """Forget the states whose scenario or step is no longer served, in every namespace."""
+        """Forget the states and assignments whose scenario or step is no longer served."""
+        assigned = self.assignments(resource)
+        for namespace in [each for each, scenario in assigned.items() if steps(scenario) is None]:
+            del assigned[namespace]
         for (namespace, name), shelf in self._shelves.items():
             if name == resource:
                 lengths = {each.scenario: len(steps(each.scenario) or ()) for each in shelf.values()}
@@ -119,9 +139,19 @@ class MemoryStore:
     def reset(self, namespace: str, resource: str | None = None) -> None:
         self.births.reset(namespace, resource)
         self.counters.reset(namespace, resource)
+        for assigned in self._assigned.values() if resource is None else ():
+            assigned.pop(namespace, None)
         for shelf in list(self._shelves):
             if shelf[0] == namespace and resource in (None, shelf[1]):
                 del self._shelves[shelf]
+
+    async def atomically(self, work: Callable[[], Result], *needs: tuple[str, ...]) -> Result:
+        """What ``work`` returns or raises: nothing comes between its steps in a single thread."""
+        return work()
+
+    def after(self, work: Callable[[], None]) -> None:
+        """Every step is certain here."""
+        work()
 
     def _shelf(self, namespace: str, resource: str) -> dict[str, ResourceState]:
         try:

@@ -48,7 +48,7 @@ class Local:
         def work(world: World) -> None:
             lifecycle = lifecycle_of(self._engine, resource)
             check_scenario(lifecycle, scenario)
-            lifecycle.selection.assigned[world.name] = scenario
+            self._engine.store.assign(world.name, lifecycle.name, scenario)
 
         self._in_world(namespace, work)
 

@@ -99,7 +99,7 @@ def rule(scenario: str, **parts: str) -> Rule:
     ],
 )
 def test_the_first_rule_that_holds_decides(rules: list[Rule], expected: str) -> None:
-    assert Selection(rules, "default").choose(REQUEST, PATH, BODY) == expected
+    assert Selection(rules, "default", ()).choose(REQUEST, PATH, BODY) == expected
 
 
 def naive(rules: list[Rule], path: dict[str, str]) -> str:
@@ -125,4 +125,4 @@ RULES = st.lists(
 
 @given(RULES, st.dictionaries(st.sampled_from("xy"), st.text("ab", max_size=3)))
 def test_it_decides_as_trying_every_rule_in_turn_does(rules: list[Rule], path: dict[str, str]) -> None:
-    assert Selection(rules, "default").choose(REQUEST, path, None) == naive(rules, path)
+    assert Selection(rules, "default", ()).choose(REQUEST, path, None) == naive(rules, path)

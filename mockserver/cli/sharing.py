@@ -1,0 +1,185 @@
+"""The options of ``serve`` that share its state with other processes, and what follows from them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from mockserver.cli.options import Command, option
+from mockserver.duration import milliseconds
+from mockserver.errors import UsageError
+from mockserver.inputs import Inputs
+
+if TYPE_CHECKING:
+    from mockserver.plan import Plan
+    from mockserver.serve.engine import Engine, Options
+    from mockserver.serve.journal import Ledger
+    from mockserver.serve.sharing import Sharing
+    from mockserver.store.link import Link
+
+_OPTIONS = (
+    option(
+        "--store",
+        metavar="URL",
+        help="Share state on Redis or Valkey: redis://[user:password@]host[:port][/database] or unix:///path.",
+    ),
+    option(
+        "--store-prefix",
+        default="mockserver",
+        metavar="NAME",
+        help="Of every name in the store: keeps several mock servers on one Redis apart.",
+    ),
+    option(
+        "--store-timeout",
+        default="1s",
+        metavar="DURATION",
+        help="How long a call waits for the store before it is answered 503.",
+    ),
+    option(
+        "--store-down",
+        default="fail",
+        type=click.Choice(["fail", "wait"]),
+        help="While the store is away: answer 503 at once, or wait for it within --store-timeout.",
+    ),
+    option(
+        "--workers",
+        default=1,
+        type=click.IntRange(1, 256),
+        help="Processes that answer; more than one needs --store.",
+    ),
+)
+
+
+def sharing_options(command: Command) -> Command:
+    """Every option of ``Shared``."""
+    for each in reversed(_OPTIONS):
+        command = each(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """The options, as click hands them over."""
+
+    store: str | None
+    store_prefix: str
+    store_timeout: str
+    store_down: str
+    workers: int
+
+    def check(self) -> None:
+        """Raises UsageError for what cannot be."""
+        if self.workers > 1 and self.store is None:
+            raise UsageError(
+                f"--workers {self.workers} needs --store redis://HOST: each worker is a process of its own, "
+                "and without a shared store they would count the calls to one resource apart."
+            )
+        if self.store is not None:
+            from mockserver.store.link import read_address
+
+            read_address(self.store)
+            self.timeout()
+            if not self.store_prefix or "/" in self.store_prefix or not self.store_prefix.isprintable():
+                raise UsageError(f"--store-prefix {self.store_prefix!r} is no name: leave slashes out.")
+
+    def timeout(self) -> float:
+        """Seconds."""
+        try:
+            found = milliseconds(self.store_timeout)
+        except ValueError as error:
+            raise UsageError(f"--store-timeout: {error}.") from None
+        if not found:
+            raise UsageError("--store-timeout: nothing is answered in no time; write 1s or 500ms.")
+        return found / 1000
+
+    def link(self) -> Link:
+        """A link that is to be opened. Called on the loop, where there is a store."""
+        from mockserver.store.link import Link, read_address
+
+        return Link(
+            read_address(self.store or ""),
+            prefix=self.store_prefix,
+            timeout=self.timeout(),
+            wait=self.store_down == "wait",
+        )
+
+    async def claim(self, plan: Plan, inputs: Inputs) -> None:
+        """Make ours the Plan of this prefix. Raises UsageError where others serve another one there."""
+        from mockserver.store.link import Unavailable
+
+        link = self.link()
+        await link.open()
+        try:
+            named = await link.ask("HGET", f"{self.store_prefix}/g", "plan")
+            if named and named.decode() != plan.hash and (others := await self._others(link)):
+                raise UsageError(
+                    f"{others} other process{'es' if others > 1 else ''} of the prefix {self.store_prefix!r} "
+                    f"on {link.address.shown} serve{'' if others > 1 else 's'} other documents or scenarios; "
+                    "choose another --store-prefix, or stop them first."
+                )
+            from mockserver.serve.sharing import publish
+            from mockserver.store.redis import RedisStore
+
+            await publish(RedisStore(link), plan, _packed(inputs))
+        except Unavailable as error:
+            raise UsageError(f"{error}.") from None
+        finally:
+            await link.close()
+
+    async def _others(self, link: Link) -> int:
+        """How many processes are connected with this prefix, but this one."""
+        clients = (await link.ask("CLIENT", "LIST")).decode("utf-8", "replace")
+        names = {
+            part.removeprefix("name=mockserver-") for part in clients.split() if part.startswith("name=")
+        }
+        place = f"{self.store_prefix}/w/"
+        found = 0
+        for name in names - {link.name}:
+            found += int(await link.ask("EXISTS", place + name))
+        return found
+
+    @asynccontextmanager
+    async def engine(
+        self, plan: Plan, inputs: Inputs, ledger: Ledger, frozen_at: int | None, most: int, options: Options
+    ) -> AsyncIterator[Engine]:
+        """An engine over the store, for as long as its loop runs."""
+        from mockserver.serve.engine import Engine
+        from mockserver.serve.shared_world import SharedWorlds
+        from mockserver.serve.sharing import Sharing
+        from mockserver.store.redis import RedisStore
+
+        link = self.link()
+        await link.open()
+        store = RedisStore(link, most)
+        worlds = SharedWorlds(store, frozen_at, ledger=ledger)
+        engine = Engine(plan, store=store, worlds=worlds, options=options)
+        sharing = Sharing(engine, store, worlds)
+        sharing.inputs = _packed(inputs)
+        await self._join(sharing)
+        listening = asyncio.ensure_future(sharing.listen())
+        try:
+            yield engine
+        finally:
+            listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listening
+            await link.close()
+
+    @staticmethod
+    async def _join(sharing: Sharing) -> None:
+        from mockserver.store.link import Unavailable
+
+        with contextlib.suppress(Unavailable):  # it is followed with the first call
+            await sharing.follow()
+
+
+def _packed(inputs: Inputs) -> bytes:
+    from mockserver.admin.compiling import Job
+
+    return Job.of(inputs).packed()

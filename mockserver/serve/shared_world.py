@@ -1,0 +1,237 @@
+"""Namespaces whose clock and journal are on Redis. What is here is a mirror; the store has the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+import msgspec
+
+from mockserver.errors import Violation
+from mockserver.serve.answer import Answer
+from mockserver.serve.clock import Clock
+from mockserver.serve.journal import Call, Cut, Journal, Ledger, Record
+from mockserver.serve.request import Request
+from mockserver.serve.world import DEFAULT, World, Worlds
+from mockserver.store.redis import RedisStore
+
+_UNTOUCHED = "-"
+_pack = msgspec.msgpack.Encoder(enc_hook=repr).encode
+_unpack = msgspec.msgpack.decode
+
+
+class SharedClock(Clock):
+    """A clock that follows what the store says, and tells it when it is moved by a control request."""
+
+    def __init__(self, namespace: str, store: RedisStore, frozen_at: int | None) -> None:
+        super().__init__(frozen_at)
+        self._namespace = namespace
+        self._store = store
+        self._first = frozen_at
+        self._said = _UNTOUCHED
+        self._mirrors = False
+
+    def untouched(self) -> int:
+        """The time of the clock as it is at first."""
+        return self._first if self._first is not None else _machine.now()
+
+    def mirror(self, said: str) -> None:
+        """Show what the store says: ``f`` and the time it stands at, ``o`` and an offset, or ``-``."""
+        if said == self._said and not self._strayed():
+            return
+        self._said, self._mirrors = said, True
+        try:
+            if said == _UNTOUCHED:
+                self._frozen, self._offset = self._first, 0
+            elif said[0] == "f":
+                self._frozen = int(said[1:])
+            else:
+                self._frozen, self._offset = None, int(said[1:])
+            self._wake()
+        finally:
+            self._mirrors = False
+
+    def _strayed(self) -> bool:
+        """Whether work that came to nothing has moved it."""
+        return self._said not in (self._told(), _UNTOUCHED) or (
+            self._said == _UNTOUCHED and (self._frozen, self._offset) != (self._first, 0)
+        )
+
+    def _told(self) -> str:
+        return f"o{self._offset}" if self._frozen is None else f"f{self._frozen}"
+
+    def _wake(self) -> None:
+        if not self._mirrors and self._store.active:
+            self._store.set_clock(self._namespace, self._told())
+        super()._wake()
+
+
+_machine = Clock()
+
+
+class SharedJournal(Journal):
+    """The calls of one namespace, of all workers."""
+
+    __slots__ = ("_bytes", "_store")
+
+    def __init__(self, namespace: str, ledger: Ledger, store: RedisStore) -> None:
+        super().__init__(namespace, ledger)
+        self._store = store
+        self._bytes = ledger.most
+
+    def write(self, request: Request, answer: Answer, when: int, seconds: float) -> None:
+        if self._most:
+            body, out = Cut.of(request.body), Cut.of(answer.body)
+            record = (
+                when, seconds, request.method, request.raw_path, request.query_string, request.headers, body,
+                len(request.body), answer.status, answer.headers, out, len(answer.body), answer.decision,
+                answer.delay, answer.fault, answer.operation, answer.resource, answer.key,
+                answer.violations or (),
+            )  # fmt: skip
+            store = self._store
+            words = (
+                self.namespace,
+                _pack(record),
+                self._most,
+                self._bytes,
+                _machine.now(),
+                store.max_namespaces,
+            )
+            store.link.send(words, script="record")
+        if self._ledger.watch is not None:
+            self._ledger.watch(self.namespace, (0, when, seconds, request, answer))
+
+    def __len__(self) -> int:
+        return int(self._store.read("length", self.namespace))
+
+    @property
+    def size(self) -> int:
+        return 0
+
+    @property
+    def lost(self) -> int:
+        meta = self._meta()
+        gone = int(meta.get("n", 0)) - int(meta.get("s", 0)) - int(meta.get("d", 0)) - len(self)
+        return gone if self._most else 0
+
+    def records(self) -> list[Record]:
+        return [_record(name, fields[1]) for name, fields in self._store.read("journal", self.namespace)]
+
+    def find(self, number: int) -> Call | None:
+        return next((Call(*record) for record in self.records() if record[0] == number), None)
+
+    def remove(self, numbers: Collection[int]) -> list[Call]:
+        store, meta = self._store, self._store.name("m", self.namespace)
+        taken = [
+            (_record(name, fields[1]), name, len(fields[1]))
+            for name, fields in store.read("journal", self.namespace)
+            if _number(name) in numbers
+        ]
+        for _, name, size in taken:
+            store.write("XDEL", store.name("j", self.namespace), name)
+            store.write("HINCRBY", meta, "d", 1)
+            store.write("HINCRBY", meta, "b", -size)
+        return [Call(*record) for record, _, _ in taken]
+
+    def clear(self) -> None:
+        """What is read here and not cleared was called after this began."""
+        store, place = self._store, self._store.name("m", self.namespace)
+        store.write("DEL", store.name("j", self.namespace))
+        store.write("HSET", place, "s", self._meta().get("n", "0"), "d", 0, "b", 0)
+
+    def drop(self, count: int) -> None:
+        """Nothing: the script that writes keeps the bounds."""
+
+    def _meta(self) -> Mapping[str, str]:
+        found: Mapping[str, str] = self._store.read("meta", self.namespace)
+        return found
+
+
+class SharedWorlds(Worlds):
+    """The namespaces of all workers."""
+
+    def __init__(
+        self,
+        store: RedisStore,
+        frozen_at: int | None = None,
+        most: int = 1000,
+        *,
+        ledger: Ledger | None = None,
+    ) -> None:
+        self._store = store
+        super().__init__(frozen_at, most, ledger=ledger)
+        store.on_meta = self.mirror
+
+    def mirror(self, namespace: str, meta: Mapping[str, str]) -> None:
+        """Let the clock of a namespace show what the store says."""
+        world = self.find(namespace)
+        if world is not None:
+            self.clock(world).mirror(meta.get("c", _UNTOUCHED))
+
+    @staticmethod
+    def clock(world: World) -> SharedClock:
+        clock = world.clock
+        assert isinstance(clock, SharedClock)  # noqa: S101 - made here
+        return clock
+
+    def __iter__(self) -> Iterator[World]:
+        yield self.default
+        for name in self._store.read("namespaces"):
+            if name != DEFAULT and (world := self.find(name)) is not None:
+                yield world
+
+    def find(self, name: str) -> World | None:
+        """As ever; but one that is not used here for long is forgotten here, and stays in the store."""
+        if name != DEFAULT and len(self._named) >= self.most and name not in self._named:
+            oldest = self._named.pop(next(iter(self._named)))
+            self.ledger.close(oldest.journal)
+        return super().find(name)
+
+    def known(self, name: str) -> World | None:
+        if name != DEFAULT and name not in self._store.read("namespaces"):
+            return None
+        return self.find(name)
+
+    def drop(self, name: str) -> None:
+        if name not in self._store.read("namespaces"):
+            raise KeyError(name)
+        self._store.write("!drop", name, True)
+        self.dropped(name)
+        if (world := self._named.pop(name, None)) is not None:
+            self._store.after(lambda: self.ledger.close(world.journal))
+
+    @property
+    def evicted(self) -> int:
+        return int(self._store.read("global").get("namespaces", 0))
+
+    @evicted.setter
+    def evicted(self, value: int) -> None:
+        """Nothing: the store counts."""
+
+    def _make(self, name: str) -> World:
+        clock = SharedClock(name, self._store, self.frozen_at)
+        return World(name, clock, SharedJournal(name, self.ledger, self._store))
+
+
+def _number(name: bytes) -> int:
+    return int(name.partition(b"-")[0])
+
+
+def _record(name: bytes, raw: bytes) -> Record:
+    (
+        when, seconds, method, path, query, headers, body, length, status, fields, out, sent, decision,
+        delay, fault, operation, resource, key, violations,
+    ) = _unpack(raw)  # fmt: skip
+    request = Request(method, path, query, headers, _cut(body, length))
+    answer = Answer(
+        status, [(field, value) for field, value in fields], _cut(out, sent), decision, delay, fault, None,
+        operation, resource, key, [msgspec.convert(each, Violation) for each in violations],
+    )  # fmt: skip
+    return _number(name), when, seconds, request, answer
+
+
+def _cut(body: bytes, length: int) -> bytes:
+    if len(body) == length:
+        return body
+    cut = Cut(body)
+    cut.length = length
+    return cut

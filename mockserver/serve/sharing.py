@@ -1,0 +1,281 @@
+"""The engine's calls where the state of resources is on Redis, shared with other workers and replicas.
+
+A poll is one script, and its answer is written when the script's comes. All
+else is the engine's own code, run by the store as one atomic step. A store
+that is away is answered by 503, in the document's words where it has any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from mockserver.plan import Plan
+from mockserver.serve import problem
+from mockserver.serve.answer import Answer
+from mockserver.serve.answering import refused
+from mockserver.serve.coming import Coming
+from mockserver.serve.cors import Cors
+from mockserver.serve.lifecycle import Lifecycle
+from mockserver.serve.lives import Call
+from mockserver.serve.request import Request
+from mockserver.serve.routing import Found
+from mockserver.serve.service import Route, Tally
+from mockserver.serve.shared_world import SharedWorlds
+from mockserver.serve.validation import NOTHING, Checked
+from mockserver.serve.world import World
+from mockserver.store.link import Unavailable
+from mockserver.store.redis import PlanChanged, Polled, RedisStore
+
+if TYPE_CHECKING:
+    from mockserver.scenario import ResourceState
+    from mockserver.serve.engine import Engine
+
+Result = TypeVar("Result")
+_MOST_PLANS = 10
+_LIFETIME = 30 * 86_400
+"""Seconds that the store keeps a Plan."""
+
+
+class Sharing:
+    """Serves an engine's calls from a shared store. ``worlds`` and ``store`` are those of the engine."""
+
+    def __init__(self, engine: Engine, store: RedisStore, worlds: SharedWorlds) -> None:
+        self._engine = engine
+        self._store = store
+        self._worlds = worlds
+        self._following = asyncio.Lock()
+        self.on_inputs: Callable[[bytes], None] = lambda inputs: None
+        """Called with what a Plan was made from that another process put in place of ours."""
+        engine.sharing = self
+        self.stream = engine.makers.stream = store.link.name
+        """Tells our tokens from those of other processes."""
+        store.serves = self._serves
+
+    def handle(
+        self, request: Request, found: Found[Route] | None, world: World, cors: Cors | None, started: float
+    ) -> Answer | Awaitable[Answer]:
+        """The answer to a request that leads where ``found`` says."""
+        engine = self._engine
+        route = found.target if found is not None else None
+        if found is None or route is None:
+            answer = engine.missed(request, found)
+            return self._finished(answer, request, engine.unrouted, world, cors, started)
+        lifecycle: Lifecycle | None = route.lifecycle  # type: ignore[assignment]
+        if route.guard is None:
+            if lifecycle is None and (engine.options.delay is None or engine.options.delay.kind == "fixed"):
+                answer = engine.answer(request, route, found.parameters, world, world.clock.now())
+                answer.operation = route.operation.id
+                return self._finished(answer, request, route.tally, world, cors, started)
+            if (
+                lifecycle is not None and lifecycle.is_plain and "prefer" not in request.headers
+                and request.method == route.operation.method and "%" not in request.raw_path
+            ):  # fmt: skip
+                return self._polled(request, route, found.parameters, world, cors, started)
+        return self._stepped(request, route, found.parameters, world, cors, started)
+
+    # A poll
+
+    def _polled(
+        self, request: Request, route: Route, path: dict[str, str], world: World, cors: Cors | None,
+        started: float,
+    ) -> Answer | Awaitable[Answer]:  # fmt: skip
+        engine = self._engine
+        lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
+        body = None
+        if engine.judges:
+            checked = route.checker.check(request, path)
+            if checked.status:
+                return self._stepped(request, route, path, world, cors, started)
+            body = checked.body
+        key = engine.key(lifecycle, path, body, request)
+        if key is None:
+            return self._stepped(request, route, path, world, cors, started)
+        coming = Coming()
+
+        def done(reply: Polled | PlanChanged | Unavailable) -> None:
+            if type(reply) is not Polled:
+                self._failed(reply, coming, request, route, world, cors, started)
+                return
+            SharedWorlds.clock(world).mirror(reply.clock)
+            scenario = reply.scenario
+            step = lifecycle.timeline(scenario)[reply.step]
+            place = scenario, reply.call, reply.created, reply.changed
+            try:
+                answer = engine.stood(route, step, place, key, path, body, request, world, reply.now)
+            except Exception as error:  # noqa: BLE001 - the client is owed an answer
+                answer = problem.internal(str(error))
+            answer.operation = route.operation.id
+            coming.resolve(self._finished(answer, request, route.tally, world, cors, started, reply.now))
+
+        chosen = lifecycle.selection.by_rules(request, path, body)
+        untouched = SharedWorlds.clock(world).untouched()
+        self._store.poll(world.name, lifecycle.name, key, route.alias, chosen, untouched, done)
+        return coming
+
+    def _failed(
+        self, error: object, coming: Coming, request: Request, route: Route, world: World, cors: Cors | None,
+        started: float,
+    ) -> None:  # fmt: skip
+        if isinstance(error, PlanChanged):
+            task = asyncio.get_running_loop().create_task(self._anew(request))
+            task.add_done_callback(lambda done: None if done.cancelled() else coming.resolve(done.result()))
+            return
+        answer = self._away(str(error), request, route, world)
+        coming.resolve(self._finished(answer, request, route.tally, world, cors, started))
+
+    async def _anew(self, request: Request) -> Answer:
+        """The same request, by the Plan that is served now."""
+        try:
+            await self.follow()
+        except Unavailable as error:
+            return problem.unavailable(str(error))
+        coming = self._engine.handle(request)
+        return coming if isinstance(coming, Answer) else await coming
+
+    # Everything else
+
+    async def _stepped(
+        self, request: Request, route: Route, path: dict[str, str], world: World, cors: Cors | None,
+        started: float,
+    ) -> Answer:  # fmt: skip
+        guard = route.guard
+        if guard is None or guard.concurrency is None:
+            return await self._step(request, route, path, world, cors, started, admitted=True)
+        async with guard.turn(guard.concurrency, world) as admitted:
+            answer = await self._step(request, route, path, world, cors, started, admitted=admitted)
+            if answer.delay:
+                await world.clock.sleep(answer.delay)
+                answer = replace(answer, delay=0)
+            return answer
+
+    async def _step(
+        self, request: Request, route: Route, path: dict[str, str], world: World, cors: Cors | None,
+        started: float, *, admitted: bool,
+    ) -> Answer:  # fmt: skip
+        engine = self._engine
+
+        def work() -> Answer:
+            now = world.clock.now()
+            if admitted:
+                return engine.answer(request, route, dict(path), world, now)
+            assert route.guard is not None  # noqa: S101 - else everybody is admitted
+            assert route.guard.concurrency is not None  # noqa: S101
+            concurrency = route.guard.concurrency
+            lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
+            call = Call(route, lifecycle, request, path, Checked(path, NOTHING, NOTHING, NOTHING), world, now)
+            detail = f"{concurrency.most} calls are under way already"
+            return engine.admission.held(call, concurrency.state, 503, detail, "busy")
+
+        try:
+            answer = await self._store.atomically(work)
+        except PlanChanged:
+            return await self._anew(request)
+        except Unavailable as error:
+            answer = self._away(str(error), request, route, world)
+        answer.operation = route.operation.id
+        finished = self._finished(answer, request, route.tally, world, cors, started)
+        self._store.link.flush()  # a record goes before the answer that it tells of
+        return finished
+
+    async def atomically(self, work: Callable[[], Result], *needs: tuple[str, ...]) -> Result:
+        """As the store does, with the Plan that is served by then. Raises Unavailable."""
+        for _ in range(_MOST_PLANS):
+            try:
+                return await self._store.atomically(work, *needs)
+            except PlanChanged:
+                await self.follow()
+        raise Unavailable("the Plan was changed again and again")
+
+    # What they share
+
+    def _finished(
+        self, answer: Answer, request: Request, tally: Tally, world: World, cors: Cors | None,
+        started: float, now: int | None = None,
+    ) -> Answer:  # fmt: skip
+        if cors is not None:
+            cors.allow(request, answer)
+        when = world.clock.now() if now is None else now
+        self._engine.write_down(request, answer, tally, world, when, perf_counter() - started)
+        if now is None:
+            self._store.link.flush()
+        return answer
+
+    def _away(self, detail: str, request: Request, route: Route, world: World) -> Answer:
+        """The store is away: 503 in the document's words, with when to try again."""
+        answer = refused(route, request, world.clock.now(), 503, detail, "store")
+        if not any(name == "retry-after" for name, _ in answer.headers):
+            answer.headers.append(("retry-after", "1"))
+        return answer
+
+    def _serves(self, resource: str, state: ResourceState) -> bool:
+        lifecycle = self._engine.lifecycles.get(resource)
+        steps = None if lifecycle is None else lifecycle.steps(state.scenario)
+        return steps is not None and state.step < len(steps)
+
+    # The Plan that all of them serve
+
+    async def publish(self, plan: Plan, inputs: bytes) -> None:
+        """Let this be the Plan of every process on this store. Raises Unavailable."""
+        await publish(self._store, plan, inputs)
+
+    async def follow(self) -> None:
+        """Serve the Plan that the store names. Raises Unavailable."""
+        async with self._following:
+            store = self._store
+            named = await store.link.ask("HGET", store.name("g"), "plan")
+            wanted = named.decode() if named else ""
+            if wanted == self._engine.plan.hash:
+                if not await store.link.ask("EXISTS", store.name("t", wanted)):
+                    await self.publish(self._engine.plan, self.inputs)
+                store.plan = wanted
+                return
+            if not wanted:  # it has lost everything
+                await self.publish(self._engine.plan, self.inputs)
+                return
+            plan, inputs = await store.link.ask("HMGET", store.name("p", wanted), "plan", "inputs")
+            if plan is None:
+                raise Unavailable("the store names a Plan that it no longer has")
+            self.inputs = inputs
+            engine = self._engine
+            engine.adopt(
+                type(engine)(
+                    msgspec.msgpack.decode(plan, type=Plan),
+                    store=store, worlds=self._worlds, options=engine.options,
+                )
+            )  # fmt: skip
+            self.on_inputs(inputs)
+            store.plan = wanted
+
+    inputs: bytes = b""
+    """What our Plan was made from, for whoever changes a part of it."""
+
+    async def listen(self) -> None:
+        """Follow what other workers say: clocks that were moved, Plans that were replaced."""
+        said = self._store.name("said")
+        async for message in self._store.link.listen(said):
+            kind, _, rest = message.decode("utf-8", "replace").partition(" ")
+            try:
+                if kind == "plan":
+                    await self.follow()
+                elif kind == "clock":
+                    await self._store.atomically(lambda: None, ("meta", rest))
+            except (Unavailable, PlanChanged):
+                continue
+
+
+async def publish(store: RedisStore, plan: Plan, inputs: bytes) -> None:
+    """Let this be the Plan of every process on a store; ``inputs`` is what it was made from.
+
+    Raises Unavailable.
+    """
+    place, ask = store.name("p", plan.hash), store.link.ask
+    await ask("HSET", place, "plan", msgspec.msgpack.encode(plan), "inputs", inputs)
+    await ask("EXPIRE", place, _LIFETIME)
+    await store.publish(plan.hash, {each.name: each for each in plan.resources})
+    await ask("PUBLISH", store.name("said"), "plan")

@@ -1,0 +1,493 @@
+"""The link to Redis: one connection, commands pipelined, answers handed to callbacks in order.
+
+hiredis packs and parses; this keeps the order, the time-outs and what becomes
+of commands when the connection breaks. Written for this because clients that
+give each command a future and a task cost 77 to 118 µs of processor time a
+command on the machine of ``benchmarks/README.md``, this 5.
+
+A *script* is sent with the link's name, an epoch, a running number and a
+deadline, and notes the number where it writes. So the link knows after a
+break which scripts were run although no answer came: those are never sent
+again. A server that was frozen runs no script whose deadline is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import socket
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import hiredis
+from msgspec import Struct
+
+from mockserver.errors import MockServerError, UsageError
+
+_LOG = logging.getLogger("mockserver.store")
+_SCRIPTS = Path(__file__).with_name("scripts")
+_CHUNK = 262_144
+_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
+"""Seconds between two attempts to connect: doubled each time."""
+_SILENCE = 5.0
+"""Seconds without an answer after which a connection is given up."""
+_MOST_WAITING = 10_000
+_FORGOTTEN = 7 * 86_400
+"""Seconds after which Redis forgets a link that did not say goodbye."""
+_REGISTER = """
+local ran = redis.call('HGET', KEYS[1], 'n') or '0'
+redis.call('HSET', KEYS[1], 'e', ARGV[1], 'n', ran)
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return ran
+"""
+"""From here on no script of an earlier connection is run; the number of the last one that was."""
+_NOT_NOW = ("LOADING", "BUSY", "MASTERDOWN", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "UNKILLABLE")
+
+Word = bytes | str | int
+Done = Callable[[Any], None]
+"""Called with a command's answer, or with an Unavailable."""
+
+
+class Unavailable(MockServerError):  # noqa: N818 - a state of things
+    """Redis did not answer in time, or not as it should."""
+
+
+class Address(Struct, frozen=True):
+    """Where Redis is. ``path`` is a Unix socket's."""
+
+    host: str = "127.0.0.1"
+    port: int = 6379
+    path: str = ""
+    database: int = 0
+    user: str = ""
+    password: str = ""
+
+    @property
+    def shown(self) -> str:
+        """Without the password."""
+        return f"unix://{self.path}" if self.path else f"redis://{self.host}:{self.port}/{self.database}"
+
+
+def read_address(url: str) -> Address:
+    """``redis://[user:password@]host[:port][/database]`` or ``unix:///path``. Raises UsageError."""
+    wanted = "write --store redis://[user:password@]host[:port][/database], or unix:///path/to/socket"
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 6379
+    except ValueError as error:
+        raise UsageError(f"--store: {error}; {wanted}.") from None
+    if parts.scheme == "rediss":
+        raise UsageError(
+            f"--store: TLS is not spoken here; put a tunnel such as stunnel between, or {wanted}."
+        )
+    if parts.scheme not in ("redis", "valkey", "unix") or (parts.scheme == "unix" and not parts.path):
+        raise UsageError(f"--store {url.partition('@')[2] or url!r} is no address of a store; {wanted}.")
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if parts.scheme == "unix":
+        return Address(path=parts.path, user=user, password=password)
+    database = parts.path.strip("/") or "0"
+    if not database.isdigit():
+        raise UsageError(f"--store: the database {database!r} is no number; {wanted}.")
+    return Address(parts.hostname or "127.0.0.1", port, "", int(database), user, password)
+
+
+class _Item:
+    """One command that is to be sent, or whose answer is to come."""
+
+    __slots__ = ("deadline", "done", "number", "script", "words")
+
+    def __init__(self, script: str, words: Sequence[Word], done: Done | None, deadline: float) -> None:
+        self.script = script
+        """The name of a script; empty for a command."""
+        self.words = words
+        self.done = done
+        self.deadline = deadline
+        """Seconds of the machine's clock."""
+        self.number = 0
+
+
+class Link:
+    """Commands to Redis. Belongs to one event loop.
+
+    ``wait`` says what becomes of commands while there is no connection: they
+    wait for one until their time is over, or fail at once.
+    """
+
+    def __init__(
+        self, address: Address, *, prefix: str, timeout: float = 1.0, wait: bool = False, name: str = ""
+    ) -> None:
+        self.address = address
+        self.prefix: Final = prefix
+        self.timeout = timeout
+        """Seconds after which a command that was not answered fails."""
+        self.name = name or secrets.token_hex(6)
+        self.connections = 0
+        """How many there have been."""
+        self.on_connect: Callable[[], None] = lambda: None
+        """Called on each new connection, before anything else is sent on it."""
+        self._wait = wait
+        self._loop = asyncio.get_running_loop()
+        self._socket: socket.socket | None = None
+        self._reader = hiredis.Reader(replyError=_Refusal)
+        self._sent: deque[_Item] = deque()
+        self._waiting: deque[_Item] = deque()
+        self._out: list[bytes] = []
+        self._rest = b""
+        self._flushing = False
+        self._digests: dict[str, str] = {}
+        self._epoch = 0
+        self._number = 0
+        self._ahead = 0.0
+        """Milliseconds by which Redis's clock is before this machine's."""
+        self._heard = 0.0
+        self._closed = False
+        self._connecting: asyncio.Task[None] | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self._socket is not None
+
+    # Sending
+
+    def send(self, words: Sequence[Word], done: Done | None = None, *, script: str = "") -> None:
+        """Send a command, or the script of that name with ``words`` as its arguments.
+
+        ``done`` is called with the answer, which may be Unavailable; at once where nothing can be sent.
+        """
+        item = _Item(script, words, done, time.time() + self.timeout)
+        if self._socket is not None:
+            self._put(item)
+        elif self._wait and not self._closed and len(self._waiting) < _MOST_WAITING:
+            self._waiting.append(item)
+        else:
+            _finish(item, Unavailable(f"the store at {self.address.shown} cannot be reached"))
+
+    async def ask(self, *words: Word, script: str = "") -> Any:
+        """The answer to a command. Raises Unavailable."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+
+        def done(reply: Any) -> None:
+            if not future.done():
+                future.set_result(reply)
+
+        self.send(words, done, script=script)
+        reply = await future
+        if isinstance(reply, Unavailable):
+            raise reply
+        return reply
+
+    def flush(self) -> None:
+        """Hand what was sent so far to the kernel now, instead of with the loop's next turn."""
+        self._flushing = False
+        if self._socket is None:
+            return
+        data = self._rest + b"".join(self._out)
+        self._out.clear()
+        if not data:
+            return
+        try:
+            count = self._socket.send(data)
+        except BlockingIOError:
+            count = 0
+        except OSError as error:
+            self._rest = data
+            self._broken(error)
+            return
+        watched = bool(self._rest)
+        self._rest = data[count:]
+        if self._rest and not watched:
+            self._loop.add_writer(self._socket.fileno(), self.flush)
+        elif watched and not self._rest:
+            self._loop.remove_writer(self._socket.fileno())
+
+    def _put(self, item: _Item) -> None:
+        words: tuple[Word, ...]
+        if item.script:
+            self._number = item.number = self._number + 1
+            due = f"{item.deadline * 1000 + self._ahead:.0f}"
+            words = (
+                b"EVALSHA", self._digests[item.script], b"1", self.prefix,
+                self.name, self._epoch, item.number, due, *item.words,
+            )  # fmt: skip
+        else:
+            words = tuple(item.words)
+        self._out.append(hiredis.pack_command(words))  # type: ignore[arg-type]
+        self._sent.append(item)
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush_soon)
+
+    def _flush_soon(self) -> None:
+        if self._flushing:
+            self.flush()
+
+    # Receiving
+
+    def _readable(self) -> None:
+        assert self._socket is not None  # noqa: S101 - else nobody watches it
+        try:
+            data = self._socket.recv(_CHUNK)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._broken(error)
+            return
+        if not data:
+            self._broken(ConnectionError("it was closed"))
+            return
+        self._heard = time.monotonic()
+        self._reader.feed(data)
+        try:
+            while (reply := self._reader.gets()) is not False:
+                self._answered(self._sent.popleft(), reply)
+                if self._socket is None:
+                    return
+        except (hiredis.ProtocolError, IndexError) as error:
+            self._broken(error)
+            return
+        if self._out:
+            self.flush()
+
+    def _answered(self, item: _Item, reply: Any) -> None:
+        if isinstance(reply, _Refusal):
+            text = str(reply)
+            if text.startswith("NOSCRIPT") and item.script:
+                # A server that came back without its scripts: nothing was run.
+                self._broken(ConnectionError(text))
+                self._again(item)
+                return
+            if text.startswith(_NOT_NOW) and self._wait and time.time() < item.deadline:
+                self._loop.call_later(_PAUSE, self._again, item)
+                return
+            _finish(item, Unavailable(f"the store at {self.address.shown} refuses: {text[:300]}"))
+            return
+        if reply == b"!epoch":  # it forgot this link, or a later connection took over: nothing was run
+            self._broken(ConnectionError("the store has forgotten this server"))
+            self._again(item)
+            return
+        if reply == b"!late":
+            _finish(item, Unavailable(f"the store at {self.address.shown} was too slow"))
+            return
+        _finish(item, reply)
+
+    def _again(self, item: _Item) -> None:
+        if item.done is None and not item.script:
+            return
+        if self._closed or time.time() >= item.deadline:
+            _finish(item, Unavailable(f"the store at {self.address.shown} cannot be reached"))
+        elif self._socket is not None:
+            self._put(item)
+        else:
+            self._waiting.appendleft(item)
+
+    async def listen(self, channel: str) -> AsyncIterator[bytes]:
+        """What is published on a channel, on a connection of its own, for ever."""
+        while not self._closed:
+            try:
+                stream = await self._dial()
+                try:
+                    talk = _Talk(stream, self._loop)
+                    await self._log_in(talk)
+                    await talk.ask("SUBSCRIBE", channel)
+                    while True:
+                        yield (await talk.hear())[2]
+                finally:
+                    stream.close()
+            except (OSError, Unavailable, hiredis.HiredisError):
+                await asyncio.sleep(_LONGEST_PAUSE)
+
+    # The connection
+
+    async def open(self) -> None:
+        """Connect. Raises UsageError where that cannot be."""
+        try:
+            async with asyncio.timeout(max(self.timeout, 5.0)):
+                await self._connect()
+        except (OSError, TimeoutError, Unavailable, hiredis.HiredisError) as error:
+            raise UsageError(
+                f"the store at {self.address.shown} does not answer: {str(error) or type(error).__name__}; "
+                "start Redis there, or correct --store."
+            ) from None
+        self._sweeper = self._loop.create_task(self._sweep())
+
+    async def close(self) -> None:
+        """Send what is to be sent, and hang up."""
+        if self._socket is not None and not self._closed:
+            with contextlib.suppress(Unavailable):
+                await self.ask(b"DEL", f"{self.prefix}/w/{self.name}")
+        self._closed = True
+        for task in (self._connecting, self._sweeper):
+            if task is not None:
+                task.cancel()
+        self._hang_up()
+        self._fail_all(Unavailable("the server stops"))
+
+    async def _connect(self) -> None:
+        """A new connection that is ready: logged in, scripts loaded, registered."""
+        channel = await self._dial()
+        try:
+            talk = _Talk(channel, self._loop)
+            await self._log_in(talk)
+            for name, text in scripts().items():
+                self._digests[name] = (await talk.ask("SCRIPT", "LOAD", text)).decode()
+            asked = time.time()
+            seconds, micros = await talk.ask("TIME")
+            heard = time.time()
+            self._ahead = int(seconds) * 1000 + int(micros) / 1000 - (asked + heard) * 500
+            place = f"{self.prefix}/w/{self.name}"
+            self._epoch += 1
+            ran = int(await talk.ask("EVAL", _REGISTER, 1, place, self._epoch, _FORGOTTEN))
+        except BaseException:
+            channel.close()
+            raise
+        self._reader = talk.reader
+        self._socket = channel
+        self._heard = time.monotonic()
+        self._rest = b""
+        self._out.clear()
+        self.connections += 1
+        self._loop.add_reader(channel.fileno(), self._readable)
+        self._resume(ran)
+
+    async def _log_in(self, talk: _Talk) -> None:
+        if self.address.password:
+            user = (self.address.user,) if self.address.user else ()
+            await talk.ask("AUTH", *user, self.address.password)
+        if self.address.database:
+            await talk.ask("SELECT", self.address.database)
+        await talk.ask("CLIENT", "SETNAME", f"mockserver-{self.name}")
+
+    def _resume(self, ran: int) -> None:
+        """Send what waits, in its order; what was run but not answered fails."""
+        self.on_connect()
+        sent, self._sent = self._sent, deque()
+        waiting, self._waiting = self._waiting, deque()
+        now = time.time()
+        for item in (*sent, *waiting):
+            if item.script and 0 < item.number <= ran:
+                _finish(item, Unavailable("the store broke off: the call was counted, its answer is lost"))
+            elif now >= item.deadline:
+                _finish(item, Unavailable(f"the store at {self.address.shown} could not be reached in time"))
+            else:
+                self._put(item)
+
+    async def _dial(self) -> socket.socket:
+        if self.address.path:
+            channel = socket.socket(socket.AF_UNIX)
+            target: Any = self.address.path
+        else:
+            found = await self._loop.getaddrinfo(
+                self.address.host, self.address.port, type=socket.SOCK_STREAM
+            )
+            family, kind, protocol, _, target = found[0]
+            channel = socket.socket(family, kind, protocol)
+            channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        channel.setblocking(False)
+        try:
+            await self._loop.sock_connect(channel, target)
+        except BaseException:
+            channel.close()
+            raise
+        return channel
+
+    def _hang_up(self) -> None:
+        if self._socket is not None:
+            self._loop.remove_reader(self._socket.fileno())
+            self._loop.remove_writer(self._socket.fileno())
+            self._socket.close()
+            self._socket = None
+
+    def _broken(self, error: Exception) -> None:
+        """The connection is gone: what was sent waits for the next, or fails."""
+        if self._socket is None:
+            return
+        _LOG.warning("the store at %s is gone: %s", self.address.shown, error)
+        self._hang_up()
+        if not self._wait:
+            self._fail_all(Unavailable(f"the store at {self.address.shown} broke off: {error}"))
+        if self._connecting is None or self._connecting.done():
+            self._connecting = self._loop.create_task(self._reconnect())
+
+    async def _reconnect(self) -> None:
+        pause = _PAUSE
+        while not self._closed:
+            try:
+                async with asyncio.timeout(max(self.timeout, 1.0)):
+                    await self._connect()
+            except (OSError, TimeoutError, Unavailable, hiredis.HiredisError):
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            else:
+                _LOG.warning("the store at %s is back", self.address.shown)
+                return
+
+    def _fail_all(self, error: Unavailable) -> None:
+        sent, self._sent = self._sent, deque()
+        waiting, self._waiting = self._waiting, deque()
+        for item in (*sent, *waiting):
+            _finish(item, error)
+
+    async def _sweep(self) -> None:
+        """Fail what was not answered in time; give up a connection that says nothing for long."""
+        while True:
+            await asyncio.sleep(min(0.1, self.timeout / 4))
+            self.expire(time.time())
+            silent = time.monotonic() - self._heard
+            if self._socket is not None and self._sent and silent > max(_SILENCE, 3 * self.timeout):
+                self._broken(TimeoutError(f"no answer for {silent:.0f} s"))
+
+    def expire(self, now: float) -> None:
+        """Fail every command whose time is over by ``now``, in seconds of the machine's clock."""
+        error = Unavailable(f"the store at {self.address.shown} gave no answer within {self.timeout:g} s")
+        for item in [each for each in self._sent if each.deadline <= now]:
+            _finish(item, error)  # its place in the order of answers is kept
+        while self._waiting and self._waiting[0].deadline <= now:
+            _finish(self._waiting.popleft(), error)
+
+
+class _Talk:
+    """Question and answer on a new connection."""
+
+    def __init__(self, channel: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        self._channel = channel
+        self._loop = loop
+        self.reader = hiredis.Reader(replyError=_Refusal)
+
+    async def ask(self, *words: Word) -> Any:
+        await self._loop.sock_sendall(self._channel, hiredis.pack_command(words))  # type: ignore[arg-type]
+        return await self.hear()
+
+    async def hear(self) -> Any:
+        """The next answer, or message."""
+        while (reply := self.reader.gets()) is False:
+            data = await self._loop.sock_recv(self._channel, _CHUNK)
+            if not data:
+                raise ConnectionError("it was closed")
+            self.reader.feed(data)
+        if isinstance(reply, _Refusal):
+            raise Unavailable(str(reply))
+        return reply
+
+
+class _Refusal(Exception):  # noqa: N818 - an answer
+    """An error that Redis answers."""
+
+
+def _finish(item: _Item, reply: Any) -> None:
+    done, item.done = item.done, None
+    if done is not None:
+        done(reply)
+
+
+def scripts() -> dict[str, str]:
+    """Name → text of every script, each with the rules that all share in front."""
+    shared = (_SCRIPTS / "shared.lua").read_text("utf-8")
+    found = sorted(each for each in _SCRIPTS.glob("*.lua") if each.stem != "shared")
+    return {each.stem: shared + each.read_text("utf-8") for each in found}

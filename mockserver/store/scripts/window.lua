@@ -1,0 +1,20 @@
+-- Count a call in its window of time, which begins with the first call after the last one is over.
+-- ARGV 5: namespace, resource, name, now, length (ms), most windows
+-- Answers {calls with this one, when the window began}.
+local refused = enter()
+if refused then return refused end
+local windows, name = place('v', ARGV[5], ARGV[6]), ARGV[7]
+local now, length = tonumber(ARGV[8]), tonumber(ARGV[9])
+local raw = redis.call('HGET', windows, name)
+local count, began = 0, now
+if raw then
+  local known, since = string.match(raw, '^(%d+) (%-?%d+)$')
+  since = tonumber(since)
+  if since <= now and now < since + length then count, began = tonumber(known), since end
+end
+if not raw and redis.call('HLEN', windows) >= tonumber(ARGV[10]) then
+  local some = redis.call('HRANDFIELD', windows, math.ceil(tonumber(ARGV[10]) / 100))
+  for _, each in ipairs(some) do redis.call('HDEL', windows, each) end
+end
+redis.call('HSET', windows, name, string.format('%d %.0f', count + 1, began))
+return {count + 1, string.format('%.0f', began)}
