@@ -37,20 +37,21 @@ class Resources:
     ) -> flask.Response:
         """``key`` may hold ``*``, ``?`` and ``[…]``. Least recently called first."""
 
-        def work(world: World) -> list[Standing]:
+        def work(world: World) -> tuple[list[Standing], int]:
             known = self._engine.lifecycles
             lifecycles = known.values() if resource is None else [lifecycle_of(self._engine, resource)]
-            return standings(self._engine, world, lifecycles)
+            return standings(self._engine, world, lifecycles), self._engine.store.evicted
 
+        seen, evicted = self._control.in_world(namespace(), work)
         found = [
             each
-            for each in self._control.in_world(namespace(), work)
+            for each in seen
             if (key is None or fnmatchcase(each.key, key))
             and (scenario is None or each.known.scenario == scenario)
             and (state is None or each.state == state)
         ]
         shown = [each.json() for each in found[offset : offset + limit]]
-        meta = {"total": len(found), "offset": offset, "evicted": self._engine.store.evicted}
+        meta = {"total": len(found), "offset": offset, "evicted": evicted}
         return said({"resources": shown, "meta": meta})
 
     def get(self, resource: str, key: str) -> flask.Response:

@@ -92,6 +92,10 @@ class Ledger:
 
     def close(self, journal: Journal) -> None:
         journal.clear()
+        self.forget(journal)
+
+    def forget(self, journal: Journal) -> None:
+        """No longer count a journal among those that share the bounds."""
         self._journals.discard(journal)
 
     def relieve(self) -> None:

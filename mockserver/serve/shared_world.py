@@ -183,7 +183,7 @@ class SharedWorlds(Worlds):
         """As ever; but one that is not used here for long is forgotten here, and stays in the store."""
         if name != DEFAULT and len(self._named) >= self.most and name not in self._named:
             oldest = self._named.pop(next(iter(self._named)))
-            self.ledger.close(oldest.journal)
+            self.ledger.forget(oldest.journal)
         return super().find(name)
 
     def known(self, name: str) -> World | None:
@@ -194,10 +194,10 @@ class SharedWorlds(Worlds):
     def drop(self, name: str) -> None:
         if name not in self._store.read("namespaces"):
             raise KeyError(name)
-        self._store.write("!drop", name, True)
+        self._store.write("!drop", name, 1)
         self.dropped(name)
         if (world := self._named.pop(name, None)) is not None:
-            self._store.after(lambda: self.ledger.close(world.journal))
+            self.ledger.forget(world.journal)
 
     @property
     def evicted(self) -> int:

@@ -27,7 +27,6 @@ Read = tuple[str, ...]
 """What was read: its kind, then the namespace, resource and so on."""
 
 _MOST_TRIES = 100
-_WITHOUT = b""
 _pack = msgspec.msgpack.encode
 _unpack = msgspec.msgpack.decode
 
@@ -152,13 +151,18 @@ class RedisStore:
         if writes:
             checked = (read for read in reads if read[0] in _CHECKED)
             checks = self._checks + [_check(self.link.prefix, read, known[read]) for read in checked]
-            reply = await self.link.ask(self.plan, _wall(), _pack(checks), _pack(writes), script="commit")
+            words: list[Word] = [self.plan, _wall(), len(checks)]
+            for each in checks:
+                words += each
+            for write in writes:
+                words += [len(write), *write]
+            reply = await self.link.ask(*words, script="commit")
             if reply == b"!plan":
                 raise PlanChanged
             if reply == b"!conflict":
                 return None, False
-        for each in after:
-            each()
+        for follow in after:
+            follow()
         return result, True
 
     def _begin(self, known: dict[Read, Any]) -> None:
@@ -186,7 +190,9 @@ class RedisStore:
         """What was read before; raises Absent where it was not."""
         if wanted in self._seen:
             return self._seen[wanted]
-        if self._known is None or wanted not in self._known:
+        if self._known is None:
+            raise RuntimeError(f"{wanted} is read outside of atomic work")
+        if wanted not in self._known:
             raise Absent(wanted)
         self._read.add(wanted)
         return self._known[wanted]
@@ -206,8 +212,8 @@ class RedisStore:
         """Let a namespace's clock be another, unless somebody else moves it meanwhile."""
         before = self.read("meta", namespace).get("c")
         place = self.name("m", namespace)
-        if not any(each[1] == place for each in self._checks):
-            self._checks.append(["HGET", place, "c", before is not None, before or ""])
+        if not any(each[0] == place for each in self._checks):
+            self._checks.append([place, "c", int(before is not None), before or ""])
         self.write("HSET", place, "c", clock)
         self.write("PUBLISH", self.name("said"), f"clock {namespace}")
         self.touch(namespace)
@@ -349,8 +355,8 @@ class RedisStore:
         for kind in "subh":
             command = "ZREM" if kind == "u" else "HDEL"
             self.write(command, self.name(kind, namespace, resource), field)
-        for each in _unpack(handles) if handles else ():
-            self.write("HDEL", self.name("k", namespace, resource), each)
+        for each in handles.split() if handles else ():
+            self.write("HDEL", self.name("k", namespace, resource), bytes.fromhex(each.decode()))
         for kind in ("state", "birth", "handles"):
             self._seen[kind, namespace, resource, key] = None
         return known is not None
@@ -366,7 +372,7 @@ class RedisStore:
 
     def reset(self, namespace: str, resource: str | None = None) -> None:
         if resource is None:
-            self.write("!drop", namespace, False)
+            self.write("!drop", namespace, 0)
             for assigned in self._assigned.values():
                 assigned.pop(namespace, None)
         else:
@@ -403,7 +409,7 @@ _DRAWN = frozenset(["run", "tally", "window"])
 
 def _check(prefix: str, read: Read, value: Any) -> list[Any]:
     name = "/".join((prefix, _CHECKED[read[0]], *read[1:3]))
-    return ["HGET", name, _octets(read[3]), value is not None, value or _WITHOUT]
+    return [name, _octets(read[3]), int(value is not None), value or b""]
 
 
 def _beside(wanted: Read) -> list[Read]:
@@ -435,10 +441,11 @@ class _Births:
     def name(self, namespace: str, resource: str, key: str, handles: Mapping[str, str]) -> None:
         store = self._store
         names = [_octets(f"{name}\0{value}") for name, value in handles.items()]
-        store.write("HSET", store.name("h", namespace, resource), _octets(key), _pack(names))
+        told = " ".join(each.hex() for each in names).encode()
+        store.write("HSET", store.name("h", namespace, resource), _octets(key), told)
         for each in names:
             store.write("HSET", store.name("k", namespace, resource), each, _octets(key))
-        store.see(_pack(names), "handles", namespace, resource, key)
+        store.see(told, "handles", namespace, resource, key)
 
     def has_name(self, namespace: str, resource: str, key: str) -> bool:
         return self._store.read("handles", namespace, resource, key) is not None

@@ -9,7 +9,7 @@
 --                  are set anew; n calls, s calls before the journal was cleared, d removed ones,
 --                  b bytes of the journal
 --   s/NS/RESOURCE  hash: key -> state      u/…  sorted set: key -> when it was last used
---   b/…            hash: key -> birth      h/…  hash: key -> its handles (MessagePack)
+--   b/…            hash: key -> birth      h/…  hash: key -> its handles (in hexadecimal, with spaces between)
 --   k/…            hash: handle \0 value -> key
 --   c/…            hash: counters          v/…  hash: windows of limits
 --   j/NS           stream: the journal
@@ -86,8 +86,9 @@ local function bound(namespace, resource, most)
     redis.call('HDEL', place('b', namespace, resource), key)
     local handles = redis.call('HGET', place('h', namespace, resource), key)
     if handles then
-      for _, each in ipairs(cmsgpack.unpack(handles)) do
-        redis.call('HDEL', place('k', namespace, resource), each)
+      for each in string.gmatch(handles, '%x+') do
+        local handle = string.gsub(each, '..', function(pair) return string.char(tonumber(pair, 16)) end)
+        redis.call('HDEL', place('k', namespace, resource), handle)
       end
       redis.call('HDEL', place('h', namespace, resource), key)
     end
