@@ -55,7 +55,9 @@ class Samples:
 
     def _text(self, schema: SchemaRef | None, index: int) -> str:
         value = self._value(schema, str(index)) if schema else None
-        return f"sample-{index}" if value is None or isinstance(value, dict | list) else str(value)
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return f"sample-{index}" if value is None or isinstance(value, (dict, list)) else str(value)
 
     def _body(self) -> JSON:
         body = self._operation.body

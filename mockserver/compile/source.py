@@ -194,6 +194,8 @@ def _syntax(text: str, message: str, where: Location) -> SourceFault:
         pass
     if place := _PLACE.search(message):
         where = Location(where.source, int(place[1]), int(place[2]))
+    if "recursion limit" in message:
+        return _fault("D107", "is nested too deeply to be read", where, "flatten it.")
     said = message.removeprefix("YAML parse error: ")
     return _fault("D106", f"is not valid YAML 1.2: {said}", where, "mend the syntax here.")
 

@@ -1,0 +1,101 @@
+"""References are gathered into trees, gated, and told where they lead nowhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mockserver.compile.references import Gate, Trees, absolute, gather, gather_text
+from tests.live import Write
+
+HEAD = "openapi: 3.1.0\ninfo: {title: t, version: '1'}\n"
+
+
+def trees(write: Write, text: str, root: Path | None = None) -> Trees:
+    path = write("api/main.yaml", HEAD + text)
+    return gather(path, path.name, Gate(root or path.parent))
+
+
+def component(target: str) -> str:
+    return f"components:\n  schemas:\n    A: {{$ref: '{target}'}}\n"
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path) -> None:
+    (tmp_path / "api" / "deep").mkdir(parents=True)
+
+
+@pytest.mark.parametrize(
+    ("target", "base", "found"),
+    [
+        ("#/a", "u:/x#/b", "u:/x#/a"),
+        ("other.yaml", "https://h/d/x#/b", "https://h/d/other.yaml#"),
+        ("../o.yaml#/a", "https://h/d/x#", "https://h/o.yaml#/a"),
+        ("https://other/o#/a", "https://h/x#", "https://other/o#/a"),
+        ("#", "https://h/x#/b", "https://h/x#"),
+    ],
+)
+def test_absolute(target: str, base: str, found: str) -> None:
+    assert absolute(target, base) == found
+
+
+def test_files_refer_to_files_and_back(write: Write) -> None:
+    write("api/deep/one.yaml", "A: {$ref: '../two.yaml#/x~1y/0'}")
+    write("api/two.yaml", "x/y: [{$ref: 'main.yaml#/components/schemas/B'}]")
+    found = trees(write, component("deep/one.yaml#/A") + "    B: {type: integer}\n")
+    assert not found.diagnostics
+    assert len(found.sources) == 3
+    node, at = found.resolve(f"{found.root_uri}#/components/schemas/A")
+    assert node == {"type": "integer"}
+    assert at == f"{found.root_uri}#/components/schemas/B"
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [
+        ("#/components/schemas/None", "D201"),
+        ("none.yaml#/A", "D101"),
+        ("http://127.0.0.1:9/a.yaml", "D202"),
+        ("../outside.yaml#/A", "D203"),
+        ("file:///etc/passwd", "D203"),
+        ("#/components/schemas/A", "D205"),
+    ],
+)
+def test_faults_are_told_at_their_site(write: Write, target: str, code: str) -> None:
+    write("outside.yaml", "A: {type: string}")
+    [fault] = trees(write, component(target)).diagnostics
+    assert fault.code == code
+    assert fault.where.line == 5
+    assert fault.remedy
+
+
+def test_the_root_may_be_set_wider(write: Write, tmp_path: Path) -> None:
+    write("outside.yaml", "A: {type: string}")
+    found = trees(write, component("../outside.yaml#/A"), root=tmp_path)
+    assert not found.diagnostics
+    assert found.resolve(f"{found.root_uri}#/components/schemas/A")[0] == {"type": "string"}
+
+
+def test_data_is_not_entered(write: Write) -> None:
+    text = (
+        "x-own: {$ref: 'none.yaml'}\ncomponents:\n  schemas:\n"
+        "    A: {enum: [{$ref: 'none.yaml'}], properties: {$ref: {type: string}}}\n"
+        "    B: {default: {$ref: 'none.yaml'}}\n"
+    )
+    assert not trees(write, text).diagnostics
+
+
+def test_a_text_refers_to_nothing_but_itself() -> None:
+    fine = gather_text(HEAD + component("#/components/schemas/B") + "    B: {type: integer}\n", "pushed.yaml")
+    assert not fine.diagnostics
+    [fault] = gather_text(HEAD + component("other.yaml#/A"), "pushed.yaml").diagnostics
+    assert fault.severity == "error"
+
+
+def test_nodes_that_are_not_there(write: Write) -> None:
+    found = trees(write, "tags: [{name: a}]\n")
+    assert found.node(f"{found.root_uri}#/tags/0/name") == "a"
+    for pointer in ("/tags/1", "/tags/x", "/none", "/info/title/x"):
+        with pytest.raises(KeyError):
+            found.node(f"{found.root_uri}#{pointer}")

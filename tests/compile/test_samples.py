@@ -1,0 +1,90 @@
+"""Sample requests hold what the document requires of every request, in its form, and nothing else."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, unquote
+
+import pytest
+
+from mockserver.compile.answers import Bound
+from mockserver.compile.samples import MOST, Samples
+from mockserver.serve.engine import Options
+from mockserver.serve.service import Service
+from tests.live import Write, ask, compiled, engine_of
+
+DOCUMENT = """
+openapi: 3.0.3
+info: {title: t, version: '1'}
+paths:
+  /a/{kind}/b/{id}:
+    parameters:
+      - {name: kind, in: path, required: true, schema: {type: string, enum: [x/y]}}
+      - {name: id, in: path, required: true, schema: {type: integer, minimum: 5, maximum: 900}}
+    put:
+      operationId: put
+      parameters:
+        - {name: flag, in: query, required: true, schema: {type: boolean}}
+        - {name: word, in: query, required: true, schema: {type: string, pattern: '^[a-c]{4}&$'}}
+        - {name: page, in: query, schema: {type: integer}}
+        - {name: X-Level, in: header, required: true, schema: {type: integer, minimum: 3, maximum: 3}}
+        - {name: X-Other, in: header, schema: {type: string}}
+        - {name: session, in: cookie, required: true, schema: {type: string, enum: [a b]}}
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema:
+              type: object
+              required: [n]
+              properties: {n: {type: integer}, me: {type: string, readOnly: true}}
+      responses: {'204': {description: done}}
+    delete:
+      operationId: drop
+      requestBody: {content: {application/json: {schema: {type: object}}}}
+      responses: {'204': {description: done}}
+"""
+
+
+def samples(write: Write, name: str) -> Samples:
+    [document] = compiled(write("doc.yaml", DOCUMENT)).documents
+    service = Service(document, "0")
+    operation = next(each for each in document.operations if each.id == name)
+    return Samples(Bound(name, operation, document, service.schemas), service.fakes)
+
+
+def test_what_is_required_is_there_and_valid(write: Write) -> None:
+    request, path, body = samples(write, "put").request("id", "7")
+    assert (request.method, request.raw_path, path) == ("PUT", "/a/x%2Fy/b/7", {"kind": "x/y", "id": "7"})
+    query = parse_qs(request.query_string)
+    assert query.keys() == {"flag", "word"}
+    assert query["flag"] in (["true"], ["false"])
+    assert set(query["word"][0]) <= set("abc&")
+    assert request.headers["x-level"] == "3"
+    assert unquote(request.headers["cookie"]) == "session=a b"
+    assert request.headers.keys() == {"x-level", "cookie"}
+    assert isinstance(body, dict)
+    assert isinstance(body["n"], int)
+    assert "me" not in body
+
+
+def test_the_server_takes_such_a_request(write: Write) -> None:
+    request, _, _ = samples(write, "put").request("id", "7")
+    engine = engine_of(compiled(write("doc.yaml", DOCUMENT)), options=Options())
+    headers = {**request.headers, "content-type": "application/json"}
+    target = f"{request.raw_path}?{request.query_string}"
+    assert ask(engine, "PUT", target, headers, b'{"n": 1}').status == 204
+    assert ask(engine, "PUT", request.raw_path, headers, b'{"n": 1}').status == 422
+
+
+def test_an_optional_body_is_left_out(write: Write) -> None:
+    request, path, body = samples(write, "drop").request("id", "7")
+    assert (request.query_string, request.headers, body) == ("", {}, None)
+    assert path["id"] == "7"
+
+
+@pytest.mark.parametrize("name", ["put", "drop"])
+def test_keys_are_what_their_parameter_allows(write: Write, name: str) -> None:
+    keys = samples(write, name).keys("id")
+    assert len(keys) == MOST
+    assert all(5 <= int(key) <= 900 for key in keys)
+    assert samples(write, name).keys("unknown") == [f"sample-{number}" for number in range(MOST)]

@@ -1,0 +1,95 @@
+"""Texts become values as YAML 1.2 and JSON have them, within limits; faults say where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from mockserver.compile import source
+from mockserver.compile.source import SourceFault, escape, parse, parts, quoted, read
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: no", {"a": "no"}),
+        ("on: yes", {"on": "yes"}),
+        ("a: 2024-01-02", {"a": "2024-01-02"}),
+        ("a: 12:30:45", {"a": "12:30:45"}),
+        ("a: 0o17", {"a": 15}),
+        ("a: 017", {"a": 17}),
+        ("a: ~", {"a": None}),
+        ("404: {true: x, null: y, 1.5: z}", {"404": {"true": "x", "null": "y", "1.5": "z"}}),
+        ("a: &x [1]\nb: *x", {"a": [1], "b": [1]}),
+        ("a: !!str 5", {"a": "5"}),
+        ('{"a": 1, "b": [1.5, null]}', {"a": 1, "b": [1.5, None]}),
+        ('{"a": 123456789012345678901234567890}', {"a": 123456789012345678901234567890}),
+        ("{a: 1, b: 2}", {"a": 1, "b": 2}),
+        ("a: |\n  {{ not.jinja }}\n", {"a": "{{ not.jinja }}\n"}),
+    ],
+)
+def test_values(text: str, value: Any) -> None:
+    assert parse(text, "doc").value == value
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line"),
+    [
+        ("  \n", "D105", 0),
+        ("a: [1", "D106", 2),
+        ("a: b: c", "D106", 1),
+        ("a: '\x01'", "D106", 1),
+        ("a: .inf", "D109", 0),
+        ("? [a]\n: 1", "D110", 0),
+        ("a: " + "[" * 401 + "]" * 401, "D107", 1),
+        ("\n".join(" " * depth + "k:" for depth in range(420)) + " 1", "D107", 0),
+    ],
+)
+def test_faults(text: str, code: str, line: int) -> None:
+    with pytest.raises(SourceFault) as failure:
+        parse(text, "doc.yaml")
+    found = failure.value.diagnostic
+    assert (found.code, found.where.source) == (code, "doc.yaml")
+    assert found.remedy
+    assert found.where.line == line
+
+
+def test_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "doc.yaml"
+    path.write_bytes(b"\xef\xbb\xbfa: 1")
+    assert read(path, "doc.yaml").value == {"a": 1}
+    path.write_bytes(b"a: \xff")
+    monkeypatch.setattr(source, "MAX_BYTES", 20)
+    for where, size, code in ((path, 4, "D103"), (path, 21, "D104"), (tmp_path, 0, "D102")):
+        if size == 21:
+            path.write_bytes(b"a" * size)
+        with pytest.raises(SourceFault) as failure:
+            read(where, "x")
+        assert failure.value.diagnostic.code == code
+    with pytest.raises(SourceFault) as failure:
+        read(tmp_path / "none", "x")
+    assert failure.value.diagnostic.code == "D101"
+
+
+@pytest.mark.parametrize(
+    ("pointer", "line", "column"),
+    [
+        ("/a", 2, 3),
+        ("/a/0", 2, 5),
+        ("/a/0/b", 2, 8),
+        ("/a/0/c~1d/e~0f", 3, 16),
+        ("/a/0/none/x", 2, 5),  # the object that misses it
+    ],
+)
+def test_positions(pointer: str, line: int, column: int) -> None:
+    found = parse("a:\n  - b: 1\n    c/d: {e~f: 2}\n", "doc").locate(pointer)
+    assert (found.line, found.column, found.source) == (line, column, "doc")
+
+
+@pytest.mark.parametrize("name", ["plain", "a/b", "~", "~1", "x y", "é", "%41", ""])
+def test_tokens_come_back(name: str) -> None:
+    assert parts(f"/{escape(name)}") == [name]
+    assert parts(f"/{unquote(quoted(name))}") == [name]
