@@ -47,10 +47,12 @@ def init(
     """Write a commented scenario file for the operations of DOCUMENT that look like a resource's life.
 
     That is a GET whose path ends in a parameter, best one with a status field; its values become states,
-    and so do the documented errors. The file is valid at once, and is there to be edited.
+    and so do the documented errors; what creates, lists and deletes the resource goes with it. The file is
+    valid at once, and is there to be edited.
     """
     from mockserver.compile.compiler import Inputs, compile_plan
     from mockserver.compile.outline import candidates, outline
+    from mockserver.compile.relatives import with_relatives
     from mockserver.schema import Schemas
 
     given = Inputs((document,), (), "0", allow_remote_refs, ref_root)
@@ -68,7 +70,8 @@ def init(
     is_file = str(path) != "-"
     if is_file and path.exists() and not force:
         raise UsageError(f"{path} exists; choose another file by -o, or write over it by --force.")
-    text = _valid(drawn, path, given)
+    text = "" if wanted else _whole(with_relatives(drawn, read, schemas), path, given)
+    text = text or _valid(drawn, path, given)
     if not is_file:
         click.echo(text, nl=False)
         return
@@ -90,6 +93,14 @@ def _named(name: str, document: Document) -> Operation:
     close = get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else "`mockserver routes` lists them."
     raise UsageError(f"the document has no operation {name!r}; {hint}")
+
+
+def _whole(drawn: Outline, path: Path, given: Inputs) -> str:
+    """The text with the resource's whole life; empty where there is none that is valid."""
+    try:
+        return _valid(drawn, path, given) if drawn.life else ""
+    except CompileError:
+        return ""
 
 
 def _valid(drawn: Outline, path: Path, given: Inputs) -> str:

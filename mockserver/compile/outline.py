@@ -68,6 +68,8 @@ class Outline:
     defaults: dict[str, str]
     is_uuid: bool
     """Whether the key is a UUID, so that ids can be set aside for errors."""
+    life: dict[str, tuple[Operation, str]] = field(default_factory=dict)
+    """Alias → operation and its part in the resource's life, as a scenario file says it."""
 
     def of_kind(self, kind: Kind) -> list[str]:
         """The names of the states of one kind."""
@@ -78,8 +80,8 @@ def candidates(document: Document, schemas: Schemas) -> list[Operation]:
     """The operations that look like the reading of a resource; those whose status can be told go first."""
     found = []
     for operation in document.operations:
-        if operation.method == "GET" and _ITEM.match(operation.path) and _schema(operation):
-            has_status = _status_field(schemas, _schema(operation)) is not None
+        if operation.method == "GET" and _ITEM.match(operation.path) and answer_schema(operation):
+            has_status = _status_field(schemas, answer_schema(operation)) is not None
             found.append((not has_status, operation.path.count("{"), operation))
     return [operation for _, _, operation in sorted(found, key=lambda each: each[:2])]
 
@@ -92,7 +94,7 @@ def outline(document: Document, schemas: Schemas, operations: Sequence[Operation
     if key is None:
         paths = ", ".join(operation.path for operation in operations)
         raise UsageError(f"no path parameter tells one resource from another in all of {paths}.")
-    schema = _schema(reading)
+    schema = answer_schema(reading)
     fields = dict(_fields(schemas, schema)) if schema else {}
     states = list(_successes(schemas, schema, fields))
     states += _errors(reading)
@@ -106,9 +108,16 @@ def outline(document: Document, schemas: Schemas, operations: Sequence[Operation
     )
 
 
-def _schema(operation: Operation) -> SchemaRef | None:
+def answer_schema(operation: Operation) -> SchemaRef | None:
+    """The schema of the JSON that an operation usually answers."""
     response, _ = default_response(operation)
     return next((media.schema for media in response.content if media.schema and "json" in media.name), None)
+
+
+def answer_fields(schemas: Schemas, operation: Operation) -> dict[str, dict[str, JSON]]:
+    """Name and schema of each property of the object that an operation usually answers."""
+    ref = answer_schema(operation)
+    return dict(_fields(schemas, ref)) if ref else {}
 
 
 def _fields(schemas: Schemas, ref: SchemaRef, depth: int = 6) -> Iterator[tuple[str, dict[str, JSON]]]:

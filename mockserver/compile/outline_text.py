@@ -22,30 +22,39 @@ def write(outline: Outline, document: str) -> str:
 
 def _head(outline: Outline, document: str) -> Iterator[str]:
     thing = outline.resource.replace("-", " ")
-    yield f"# The life of a {thing}, as far as {document} tells it: a start, to be edited."
+    article = "an" if thing[:1] in "aeio" else "a"
+    yield f"# The life of {article} {thing}, as far as {document} tells it: a start, to be edited."
     yield f"resource: {_scalar(outline.resource)}"
     yield "# What tells one from another. Each has a life of its own."
     yield f"key: path.{outline.key}"
     yield "operations:"
     for alias, operation in outline.operations.items():
         yield f"  {alias}: {_scalar(f'{operation.method} {operation.path}')}"
+    for alias, (operation, part) in outline.life.items():
+        yield f"  {alias}: {{operation: {_scalar(f'{operation.method} {operation.path}')}, {part}}}"
+    if outline.life:
+        yield "# What is answered where no such resource is."
+        yield "unknown: 404"
     yield ""
 
 
 def _states(outline: Outline, _: str) -> Iterator[str]:
     yield "# A body is partial: what it leaves out is generated from the documented schema."
     yield "states:"
-    reading, *others = outline.operations
+    reading, *more = outline.operations
+    ending = [alias for alias in outline.life if alias != "list"]
+    others = [*more, *ending]
     told = False
     for state in outline.states:
         if state.kind == "error" and not told:
             told = True
             yield "  # The documented errors; they can have a body too: {status: 404, body: {message: Gone}}."
         answer = _answer(state)
-        if not others or state.kind == "error":
-            shown = answer if not others else f"{{{reading}: {answer}}}"
+        told_too = ending if state.kind == "error" else others
+        if others or outline.life:
+            shown = f"{{{', '.join([f'{reading}: {answer}', *(f'{alias}: {{}}' for alias in told_too)])}}}"
         else:
-            shown = f"{{{', '.join([f'{reading}: {answer}', *(f'{alias}: {{}}' for alias in others)])}}}"
+            shown = answer
         yield f"  {_key(state.name)}: {shown}"
     yield ""
 
@@ -85,7 +94,7 @@ def _select(outline: Outline, _: str) -> Iterator[str]:
     yield "# Which scenario a key begins with, when it is first seen: the first rule that matches. A request"
     yield "# can also choose by itself, with the header `Prefer: scenario=NAME` or `Prefer: state=NAME`."
     yield "select:"
-    if outline.is_uuid:
+    if outline.is_uuid and not outline.life:
         for state in outline.states:
             if state.kind == "error":
                 reserved = _RESERVED.format(status=state.status)

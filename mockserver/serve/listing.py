@@ -51,6 +51,7 @@ class Listing:
     def __init__(self, lifecycle: Lifecycle, alias: str, role: Role, operation: Operation) -> None:
         self._lifecycle = lifecycle
         self._alias = alias
+        self._key = lifecycle.resource.key
         self._path = [part for part in (role.lists or "").split("/") if part]
         self._response, self._status = default_response(operation)
         self._queries = {each.name for each in operation.parameters if each.location == "query"}
@@ -110,9 +111,11 @@ class Listing:
             shown = steps[state.step].state
             renderer = self._lifecycle.renderer(shown, self._alias)
             if renderer is not None:
+                # As the reading of this one would have it: the item repeats its key where that does
+                at = {**path, self._key.name: key} if self._key.part == "path" else path
                 subject = Subject(
                     world.name, name, key, shown, state.scenario, state.calls, state.created, state.changed,
-                    now, request, path, None, birth=store.births.get(world.name, name, key),
+                    now, request, at, None, birth=store.births.get(world.name, name, key),
                 )  # fmt: skip
                 yield renderer, subject
 

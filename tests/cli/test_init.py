@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from click.testing import CliRunner, Result
 from mockserver import default
 from mockserver.cli.init import init
 from mockserver.compile.compiler import Inputs, compile_plan
+from tests.live import engine_of, get, serving_engine
 
 ORDERS = """\
 openapi: 3.1.0
@@ -120,7 +122,7 @@ def test_a_file_is_not_written_over_unless_told(folder: Path) -> None:
     assert "mine.yaml exists" in str(ran.exception)
     assert Path("mine.yaml").read_text() == "mine"
     assert draft("orders.yaml", "-o", "mine.yaml", "--force").exit_code == 0
-    assert Path("mine.yaml").read_text().startswith("# The life of a order")
+    assert Path("mine.yaml").read_text().startswith("# The life of an order")
 
 
 def test_it_says_why_it_cannot(folder: Path) -> None:
@@ -128,3 +130,76 @@ def test_it_says_why_it_cannot(folder: Path) -> None:
     assert "no path parameter" in str(draft("orders.yaml", "--operation", "place").exception)
     Path("bare.yaml").write_text('openapi: 3.1.0\ninfo: {title: t, version: "1"}\npaths: {}\n')
     assert "--operation" in str(draft("bare.yaml").exception)
+
+
+WHOLE = """\
+openapi: 3.0.3
+info: {title: t, version: '1'}
+paths:
+  /orders:
+    post:
+      requestBody: {content: {application/json: {schema: {type: object, properties: {name: {type: string}}}}}}
+      responses:
+        '201': {$ref: '#/components/responses/Made'}
+    get:
+      responses:
+        '200':
+          description: all
+          content:
+            application/json:
+              schema:
+                type: object
+                properties:
+                  total: {type: integer}
+                  orders: {type: array, items: {$ref: '#/components/schemas/Order'}}
+  /orders/{orderId}:
+    parameters: [{name: orderId, in: path, required: true, schema: {type: string, format: uuid}}]
+    get:
+      responses:
+        '200': {description: one, content: {application/json: {schema: {$ref: '#/components/schemas/Order'}}}}
+        '404': {description: none}
+    delete: {responses: {'204': {description: gone}, '404': {description: none}}}
+components:
+  responses:
+    Made: {description: made, content: {application/json: {schema: {$ref: '#/components/schemas/Order'}}}}
+  schemas:
+    Order:
+      type: object
+      required: [id, status]
+      properties:
+        id: {type: string, format: uuid}
+        status: {type: string, enum: [pending, paid]}
+"""
+
+
+def test_what_creates_lists_and_deletes_goes_with_it(folder: Path) -> None:
+    (folder / "whole.yaml").write_text(WHOLE)
+    assert CliRunner().invoke(init, ["whole.yaml", "-o", "life.yaml"]).exit_code == 0
+    drawn = yaml.safe_load((folder / "life.yaml").read_text())
+    assert drawn["operations"] == {
+        "read": "GET /orders/{orderId}",
+        "create": {"operation": "POST /orders", "creates": "body.id"},
+        "list": {"operation": "GET /orders", "lists": "body.orders", "items": "read"},
+        "delete": {"operation": "DELETE /orders/{orderId}", "deletes": True},
+    }
+    plan = compile_plan(Inputs((folder / "whole.yaml",), (folder / "life.yaml",))).plan
+    with serving_engine(engine_of(plan)) as live:
+        made = json.loads(get(live.port, "/orders", method="POST").body)
+        at = f"/orders/{made['id']}"
+        assert made["status"] == "pending"
+        polls = [json.loads(get(live.port, at).body)["status"] for _ in range(3)]
+        assert polls[-1] == "paid"
+        assert [each["id"] for each in json.loads(get(live.port, "/orders").body)["orders"]] == [made["id"]]
+        assert get(live.port, at, method="DELETE").status == 204
+        assert get(live.port, at).status == 404
+        assert json.loads(get(live.port, "/orders").body)["orders"] == []
+
+
+def test_a_creation_that_tells_no_key_is_left_out(folder: Path) -> None:
+    (folder / "whole.yaml").write_text(
+        WHOLE.replace("description: made, content:", "description: made, x-no:")
+    )
+    assert CliRunner().invoke(init, ["whole.yaml", "-o", "life.yaml"]).exit_code == 0
+    drawn = yaml.safe_load((folder / "life.yaml").read_text())
+    assert drawn["operations"] == {"read": "GET /orders/{orderId}"}
+    assert drawn["states"]["pending"] == {"body": {"status": "pending"}}
