@@ -2,9 +2,11 @@
 
 The sandbox keeps templates away from attributes that lead out of it and from
 changing what they are given. Here, besides: what one operation, method or
-filter makes is held to ``MAX_OUTPUT`` before it is made, nothing is random, and
-a member of a mapping goes before a method of the same name, as in the plain
-expressions of ``templates``.
+filter makes is held to ``MAX_OUTPUT`` before it is made, the rounds of all loops
+and the calls of one rendering are counted, so that loops within loops and
+macros that call themselves come to an end, nothing is random, and a member of a
+mapping goes before a method of the same name, as in the plain expressions of
+``templates``.
 
 Imported when the first template is met that needs Jinja2.
 """
@@ -13,17 +15,23 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping, Sized
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import Any
 
-from jinja2 import ChainableUndefined, StrictUndefined, nodes
+from jinja2 import ChainableUndefined, StrictUndefined, nodes, pass_context
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
 
 MAX_OUTPUT = 1024 * 1024
 """Characters of a text, items of a list."""
 _MOST_ROUNDS = 1000
-"""Of one range; loops within loops multiply."""
+"""Of one range."""
+_MOST_STEPS = 100_000
+"""Rounds of loops, and calls, of one rendering: a tenth of a second at most."""
+_COUNTED, _JOINED = "counted rounds", "joined texts"
+"""Filters of our own; no template can write such a name."""
 _UNKNOWN = 1000
 """Items that something without a length is taken to have."""
 _FIELD = re.compile(r"%(?:\(\w*\))?([^a-zA-Z%]*)|\{((?:[^{}]|\{[^{}]*\})*)\}")
@@ -45,6 +53,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     """The environment that every template is compiled in."""
 
     intercepted_binops = frozenset(["+", "*", "**", "%"])
+    concat = staticmethod(lambda pieces: _joined(pieces))
 
     def __init__(self) -> None:
         super().__init__(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
@@ -53,6 +62,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
             del self.filters[name]
         for name in _MEASURED_FILTERS:
             self.filters[name] = _measured(name, self.filters[name])
+        self.filters[_COUNTED], self.filters[_JOINED] = _counted, _joined_values
+
+    def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
+        return super()._generate(_Limiter(self).visit(source), *args, **kwargs)
 
     def expression(self, node: nodes.Expr) -> Callable[[Mapping[str, Any]], Any]:
         """From names to the value of ``node``: ``compile_expression`` for what is parsed already."""
@@ -60,10 +73,21 @@ class Sandbox(ImmutableSandboxedEnvironment):
         template = self.from_string(nodes.Template([result], lineno=1))
 
         def value(names: Mapping[str, Any]) -> Any:
+            _steps.left = _MOST_STEPS
             context = template.new_context(dict(names))
             for _ in template.root_render_func(context):
                 pass
             return context.vars["result"]
+
+        return value
+
+    def text(self, source: str) -> Callable[[Mapping[str, Any]], str]:
+        """From names to the text that ``source`` makes."""
+        template = self.from_string(source)
+
+        def value(names: Mapping[str, Any]) -> str:
+            _steps.left = _MOST_STEPS
+            return template.render(names)
 
         return value
 
@@ -86,6 +110,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
     def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - Jinja2's
+        _step()
         owner = getattr(__obj, "__self__", None)
         if isinstance(owner, str | bytes):
             _measure_call(__obj.__name__, [owner, *args])
@@ -96,6 +121,64 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if wrapped is not None:
             _measure_format(value.__self__)
         return wrapped
+
+
+class _Steps(threading.local):
+    """What the rendering that is under way on this thread has left."""
+
+    left = _MOST_STEPS
+
+
+_steps = _Steps()
+
+
+def _step() -> None:
+    _steps.left -= 1
+    if _steps.left < 0:
+        raise SecurityError(f"over {_MOST_STEPS:,} rounds and calls")
+
+
+class _Limiter(NodeTransformer):
+    """Has loops counted and texts measured that are put together."""
+
+    def __init__(self, environment: Sandbox) -> None:
+        self._environment = environment
+
+    def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 - Jinja's
+        self.generic_visit(node)
+        node.iter = self._filtered(node.iter, _COUNTED)
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802 - Jinja's
+        self.generic_visit(node)
+        return self._filtered(nodes.List(node.nodes, lineno=node.lineno), _JOINED)
+
+    def _filtered(self, node: nodes.Node, name: str) -> nodes.Filter:
+        made: Any = nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+        made.set_environment(self._environment)
+        return made  # type: ignore[no-any-return]
+
+
+@pass_context  # which keeps the compiler from doing it once for all
+def _counted(_: Any, values: Any) -> Iterator[Any]:
+    for each in values:
+        _step()
+        yield each
+
+
+@pass_context
+def _joined_values(_: Any, values: list[Any]) -> str:
+    return _joined(map(str, values))
+
+
+def _joined(pieces: Iterable[str]) -> str:
+    found, size = [], 0
+    for each in pieces:
+        size += len(each)
+        if size > MAX_OUTPUT:
+            raise SecurityError(f"a text over the limit of {MAX_OUTPUT:,} characters")
+        found.append(each)
+    return "".join(found)
 
 
 def _range(*bounds: int) -> range:

@@ -158,7 +158,7 @@ def _jinja(source: str) -> Template:
         read = names(source)
         parts = tree.body[0].nodes if len(tree.body) == 1 and isinstance(tree.body[0], nodes.Output) else []
         alone = len(parts) == 1 and not isinstance(parts[0], nodes.TemplateData)
-        run = environment.expression(parts[0]) if alone else environment.from_string(source).render
+        run = environment.expression(parts[0]) if alone else environment.text(source)
     except (JinjaError, SyntaxError, RecursionError, OverflowError, ValueError) as error:
         raise TemplateError(f"the template does not compile: {error}") from None
 

@@ -268,11 +268,42 @@ def test_the_sandbox_refuses_what_leads_out_of_it(source: str) -> None:
         "{{ ('x' * 100000).replace('x', 'y' * 100000) }}",
         "{{ ('y' * 100000).join('x' * 100000) }}",
         "{{ 'x'.zfill(10**9) }}",
+        "{% for a in range(900) %}" * 3 + "{% endfor %}" * 3,
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(40) }}",
+        "{% for a in range(900) %}{{ 'x' * 10**6 }}{% endfor %}",
+        "{% for a in range(9) recursive %}{{ loop(range(9)) }}{% endfor %}",
+        "{% set a = 'x' * 10**6 %}" + "{% set a = a ~ a %}" * 40 + "{{ a | length }}",
+        "{% set a %}{{ 'x' * 10**6 }}{{ 'x' * 10**6 }}{% endset %}{{ a | length }}",
+        "{{ range(900) | map('string') | sum(start='') }}",
     ],
 )
 def test_templates_beyond_measure_are_refused(source: str) -> None:
     with pytest.raises(TemplateError):
         render(source)
+
+
+def test_each_rendering_is_measured_by_itself() -> None:
+    source = "{% for a in range(300) %}{% for b in range(300) %}{% endfor %}{% endfor %}{{ 'a' ~ 1 ~ n }}"
+    made = compile_template(source)
+    for _ in range(3):
+        assert made(context(n=2)) == "a12"
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        (
+            "{% for a in [1, 2] %}{{ loop.index }}/{{ loop.length }}{{ ',' if not loop.last }}{% endfor %}",
+            "1/2,2/2",
+        ),
+        ("{% for a in [] %}x{% else %}none{% endfor %}", "none"),
+        ("{% for a in [1, 2, 3] if a != 2 %}{{ a }}{% endfor %}", "13"),
+        ("{% for k, v in {'a': 1}.items() %}{{ k ~ v }}{% endfor %}", "a1"),
+        ("{{ 'a' ~ none ~ 1.5 ~ [1] }}", "aNone1.5[1]"),
+    ],
+)
+def test_loops_and_texts_are_as_jinja_has_them(source: str, value: str) -> None:
+    assert render(source) == value
 
 
 def test_an_output_beyond_measure_is_refused() -> None:
