@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mockserver.errors import CompileError
-from tests.live import Write, compiled
+from tests.live import Write, ask, compiled, engine_of
 
 DOCUMENT = """
     openapi: 3.1.0
@@ -97,3 +97,37 @@ def test_an_answer_that_repeats_the_request_is_judged_too(write: Write) -> None:
     with pytest.raises(CompileError) as failure:
         compiled(document, scenarios=[wrong])
     assert [each.code for each in failure.value.diagnostics] == ["S503"]
+
+
+BODIES = """
+openapi: 3.0.3
+info: {title: t, version: "1"}
+paths:
+  /jobs/{id}:
+    get:
+      parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+      responses:
+        "200": {description: ok, content: {text/plain: {schema: {type: string, enum: [DONE]}}}}
+        "202":
+          description: ok
+          content: {application/json: {schema: {type: array, minItems: 2, items: {enum: [7]}}}}
+        "203": {description: ok, content: {application/json: {schema: {type: integer, enum: [5]}}}}
+        "404": {description: no, content: {text/plain: {schema: {type: string, pattern: "^No job$"}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, b"DONE"), (202, b"[7,7]"), (203, b"5"), (404, b"No job")], ids=str
+)
+def test_a_state_that_says_nothing_of_a_body_has_a_valid_one(write: Write, status: int, body: bytes) -> None:
+    """Where it is no object, too, there is nothing to lay over it."""
+    life = f"""
+        resource: job
+        key: path.id
+        operations: {{look: "GET /jobs/{{id}}"}}
+        states: {{only: {{status: {status}}}}}
+        scenarios: {{usual: [only]}}
+    """
+    plan = compiled(write("api.yaml", BODIES), scenarios=(write("life.yaml", life),))
+    answer = ask(engine_of(plan), "GET", "/jobs/1")
+    assert (answer.status, answer.body) == (status, body)
