@@ -62,13 +62,14 @@ class Codec:
     Where the entry is a range (``*/*``), the type that was sent decides on the format.
     """
 
-    __slots__ = ("_documented", "_formats", "_media", "_reader")
+    __slots__ = ("_documented", "_family", "_formats", "_media", "_reader")
 
     def __init__(self, media: MediaType, reader: Reader) -> None:
         self._media = media
         self._reader = reader
         documented = parse_content_type(media.name)
         self._documented = _OPAQUE if isinstance(documented, Malformed) else documented
+        self._family = family(self._documented)
         self._formats: dict[str, Format] = {}
 
     @property
@@ -79,7 +80,7 @@ class Codec:
     @property
     def needs_text(self) -> bool:
         """Whether no bytes at all are no body of this type."""
-        return family(self._documented) in ("json", "xml", "multipart")
+        return self._family in ("json", "xml", "multipart")
 
     def decode(self, data: bytes, content_type: ContentType | None = None) -> Raw | Malformed:
         """What the bytes say; ``content_type`` as sent, where anything was."""
@@ -88,7 +89,7 @@ class Codec:
 
     def judge(self, raw: Raw) -> Judged:
         """Read a raw by the schema: of the whole, and of each item where the body is a sequence."""
-        media, kind = self._media, family(self._documented)
+        media, kind = self._media, self._family
         schema, item_schema = media.schema, media.item_schema
         if kind in ("lines", "sequence", "events"):
             if schema and not item_schema and "array" not in self._reader.shapes.types(schema):

@@ -19,6 +19,8 @@ UNKNOWN = "application/octet-stream"
 
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 _RAW_DEFLATE = -15
+_MOST_DESCRIBED = 16
+"""Spellings of ``Content-Type`` that are remembered: clients have one or two, but boundaries are many."""
 _MOST_MEMBERS = 16
 """A gzip file may have several members (RFC 1952); each costs a copy of what follows it."""
 
@@ -38,7 +40,7 @@ NO_BODY = Body()
 class BodyReader:
     """Reads the body of one operation's requests. ``max_body``: bytes after decompression."""
 
-    __slots__ = ("_codecs", "_content", "_max_body", "_reader", "_required")
+    __slots__ = ("_codecs", "_content", "_described", "_max_body", "_reader", "_required")
 
     def __init__(self, body: RequestBody, reader: Reader, max_body: int) -> None:
         self._content = body.content
@@ -46,6 +48,7 @@ class BodyReader:
         self._reader = reader
         self._max_body = max_body
         self._codecs: dict[str, Codec] = {}
+        self._described: dict[str, tuple[ContentType, MediaType | None]] = {}
 
     def read(self, headers: Mapping[str, str], data: bytes) -> Body:
         """Where the document names no media type, any body will do."""
@@ -54,10 +57,10 @@ class BodyReader:
             return _wrong("required", "The body is required") if self._required else NO_BODY
         if not self._content:
             return NO_BODY
-        content_type = parse_content_type(UNKNOWN if sent is None else sent)
-        if isinstance(content_type, Malformed):
-            return self._unsupported(sent, content_type.message)
-        media = match_content(self._content, content_type)
+        described = self._describe(UNKNOWN if sent is None else sent)
+        if isinstance(described, Malformed):
+            return self._unsupported(sent, described.message)
+        content_type, media = described
         if not data and not self._required and (media is None or not self._codec(media).is_form):
             return NO_BODY
         if media is None:
@@ -69,6 +72,18 @@ class BodyReader:
                 return unpacked
             data = unpacked
         return self._read(media, content_type, data)
+
+    def _describe(self, sent: str) -> tuple[ContentType, MediaType | None] | Malformed:
+        """A ``Content-Type`` and the documented media type for it; the first few are remembered."""
+        found = self._described.get(sent)
+        if found is None:
+            content_type = parse_content_type(sent)
+            if isinstance(content_type, Malformed):
+                return content_type
+            found = (content_type, match_content(self._content, content_type))
+            if len(self._described) < _MOST_DESCRIBED:
+                self._described[sent] = found
+        return found
 
     def _codec(self, media: MediaType) -> Codec:
         codec = self._codecs.get(media.name)
