@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -62,11 +63,12 @@ class Connection(asyncio.Protocol):
         "_head_bytes",
         "_in_head",
         "_known",
+        "_last",
         "_length",
         "_parser",
-        "_previous",
         "_refusal",
         "_refused",
+        "_rest",
         "_resume",
         "_server",
         "_target",
@@ -87,7 +89,10 @@ class Connection(asyncio.Protocol):
         self._announces = False
         self._between = True
         self._alone: _Parsed | tuple[()] | None = None
-        self._previous = b""
+        self._last: _Parsed = ("", {})
+        """What the request before said, where the next may be like it, …"""
+        self._rest = _NOTHING
+        """… and all its octets after the target."""
         self._known: dict[str, str] | None = None
         self._resume: asyncio.Event | None = None
         self._in_head = False
@@ -136,9 +141,11 @@ class Connection(asyncio.Protocol):
         if self._refused:
             return
         between = self._between
-        if between and (known := _REPEATED.get(data)) is not None and self._task is None:
-            self._serve(Request(*known), keep=not self._server.draining)
-            return
+        if between and data.endswith(self._rest) and self._task is None:
+            request = self._like_the_last(data)
+            if request is not None:
+                self._serve(request, keep=not self._server.draining)
+                return
         self._between = False
         self._alone = None
         continues = self._in_head
@@ -154,9 +161,30 @@ class Connection(asyncio.Protocol):
                 self._refuse(431, f"the header section is over {self._server.limits.head:,} bytes")
         elif self._alone is not None and between and not self._length:
             self._between = True
-            if data == self._previous:
-                _remember(data, self._alone)
-            self._previous = data
+            if self._alone:
+                self._rest = data[data.index(_END_OF_LINE) :]
+                self._last = self._alone
+            else:
+                self._rest = _NOTHING
+
+    def _like_the_last(self, data: bytes) -> Request | None:
+        """A request that differs from the one before in its target alone, which is plain; None for others.
+
+        Who polls sends the same header section again and again. It was parsed
+        and judged once, as a whole request without a body in octets of its
+        own: what is before it can only be a method and a target.
+        """
+        method, fields = self._last
+        start = len(method) + 1
+        line = data[: -len(self._rest)].decode("latin-1")
+        if (
+            line[:start] != method + " "
+            or len(line) > self._server.limits.target
+            or _PLAIN.match(line, start) is None
+        ):
+            return None
+        path, _, query = line[start:].partition("?")
+        return Request(method, path, query, fields)
 
     def _feed(self, data: bytes) -> None:
         """Parse. No other protocol is spoken here, so ``Upgrade`` is ignored (RFC 9110 section 7.8).
@@ -283,7 +311,7 @@ class Connection(asyncio.Protocol):
         is_alone = (
             self._alone is None and keep and not self._announces and not body and "expect" not in fields
         )
-        self._alone = (method, target[0], target[1], fields) if is_alone else ()
+        self._alone = (method, fields) if is_alone else ()
         if self._task is not None or self._waiting:
             self._waiting.append((request, keep))
             if len(self._waiting) >= _MOST_WAITING:
@@ -499,17 +527,12 @@ class ConnectionOwner:
         raise NotImplementedError
 
 
-_Parsed = tuple[str, str, str, dict[str, str]]
-_REPEATED: dict[bytes, _Parsed] = {}
-"""Requests without a body, by their octets: who polls sends the same ones again, and they mean the same."""
-_MOST_REPEATED, _LONGEST_REPEATED = 1024, 2048
-
-
-def _remember(octets: bytes, parsed: _Parsed | tuple[()]) -> None:
-    if parsed and len(octets) <= _LONGEST_REPEATED:
-        if len(_REPEATED) >= _MOST_REPEATED:
-            _REPEATED.clear()
-        _REPEATED[octets] = parsed
+_Parsed = tuple[str, dict[str, str]]
+"""Method and header fields."""
+_NOTHING = b"no request ends like this"
+_END_OF_LINE = b" HTTP/1.1\r\n"
+_PLAIN = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/?]*\Z")
+"""A target in origin form of the characters that RFC 3986 has for paths and queries."""
 
 
 _NAMES: dict[bytes, str] = {}
