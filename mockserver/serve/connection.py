@@ -148,15 +148,14 @@ class Connection(asyncio.Protocol):
                 return
         self._between = False
         self._alone = None
-        continues = self._in_head
+        if self._in_head:
+            self._head_bytes += len(data)  # a head that begins in these octets begins to count again
         try:
             self._feed(data)
         except httptools.HttpParserError as error:
             self._refuse(400, f"the request is no HTTP/1.1: {_said(error)}")
             return
         if self._in_head:
-            if continues:
-                self._head_bytes += len(data)
             if self._head_bytes > self._server.limits.head:
                 self._refuse(431, f"the header section is over {self._server.limits.head:,} bytes")
         elif self._alone is not None and between and not self._length:

@@ -314,6 +314,19 @@ def test_a_probe_byte_by_byte_is_answered_the_same(echoing: Live, probe: Probe) 
     assert re.fullmatch(probe.expected, answers(received)), answers(received)
 
 
+def test_octets_of_whole_requests_do_not_count_for_the_head_that_follows_them(echoing: Live) -> None:
+    """One piece that ends a head, has whole requests and begins a head: more than a head may have, and right."""
+    request = b"GET /a HTTP/1.1\r\n" + HOST + b"\r\n"
+    many = 2 * LIMITS.head // len(request)
+    with Wire(echoing.port) as wire:
+        wire.send(request + request[:9])
+        assert wire.reply().body == b"GET /a  0"
+        wire.send(request[9:] + request * many + request[:9])
+        assert {wire.reply().body for _ in range(1 + many)} == {b"GET /a  0"}
+        wire.send(request[9:])
+        assert wire.reply().body == b"GET /a  0"
+
+
 def test_there_are_enough_probes() -> None:
     assert len({probe.name for probe in PROBES}) == len(PROBES) >= 100
 
