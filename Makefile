@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: serve test format lint types layers bench docs container-check clean
+.PHONY: serve test format lint types layers bench hardening docs container-check clean
 
 serve: $(STAMP)
 	@exec $(BIN)/mockserver serve --port $(PORT)
@@ -27,6 +27,10 @@ layers: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+# Measure what the server is held to under load, faults and hostile input: FIGURES=name to choose.
+hardening: $(STAMP)
+	$(BIN)/python -m tests.hardening $(FIGURES)
 
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
