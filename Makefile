@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: serve test format lint types layers bench hardening docs container-check clean
+.PHONY: serve test format lint types layers bench hardening soak docs container-check clean
 
 serve: $(STAMP)
 	@exec $(BIN)/mockserver serve --port $(PORT)
@@ -31,6 +31,10 @@ bench: $(STAMP)
 # Measure what the server is held to under load, faults and hostile input: FIGURES=name to choose.
 hardening: $(STAMP)
 	$(BIN)/python -m tests.hardening $(FIGURES)
+
+# A million polls while Redis is restarted and workers are killed; needs redis-server. SOAK="--polls 10000" for less.
+soak: $(STAMP)
+	$(BIN)/python -m tests.soak $(SOAK)
 
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build

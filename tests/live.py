@@ -213,7 +213,7 @@ def get(port: int, target: str, *fields: str, method: str = "GET") -> Reply:
 class Process:
     """``mockserver serve`` as users start it, on a free port."""
 
-    def __init__(self, *arguments: str | Path, cache: Path) -> None:
+    def __init__(self, *arguments: str | int | Path, cache: Path) -> None:
         command = [
             sys.executable,
             "-W",
@@ -243,6 +243,10 @@ class Process:
         if self._process.poll() is None:
             self._process.kill()
         self._process.communicate()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def tell(self, number: signal.Signals) -> None:
         self._process.send_signal(number)

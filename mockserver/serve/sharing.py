@@ -99,7 +99,7 @@ class Sharing:
         coming = Coming()
 
         def done(reply: Polled | PlanChanged | Unavailable) -> None:
-            if type(reply) is not Polled:
+            if not isinstance(reply, Polled):
                 self._failed(reply, coming, request, route, world, cors, started)
                 return
             SharedWorlds.clock(world).mirror(reply.clock)
@@ -119,14 +119,14 @@ class Sharing:
         return coming
 
     def _failed(
-        self, error: object, coming: Coming, request: Request, route: Route, world: World, cors: Cors | None,
-        started: float,
+        self, error: PlanChanged | Unavailable, coming: Coming, request: Request, route: Route, world: World,
+        cors: Cors | None, started: float,
     ) -> None:  # fmt: skip
         if isinstance(error, PlanChanged):
             task = asyncio.get_running_loop().create_task(self._anew(request))
             task.add_done_callback(lambda done: None if done.cancelled() else coming.resolve(done.result()))
             return
-        answer = self._away(str(error), request, route, world)
+        answer = self._away(error, request, route, world)
         coming.resolve(self._finished(answer, request, route.tally, world, cors, started))
 
     async def _anew(self, request: Request) -> Answer:
@@ -177,7 +177,7 @@ class Sharing:
         except PlanChanged:
             return await self._anew(request)
         except Unavailable as error:
-            answer = self._away(str(error), request, route, world)
+            answer = self._away(error, request, route, world)
         answer.operation = route.operation.id
         finished = self._finished(answer, request, route.tally, world, cors, started)
         self._store.link.flush()  # a record goes before the answer that it tells of
@@ -206,9 +206,10 @@ class Sharing:
             self._store.link.flush()
         return answer
 
-    def _away(self, detail: str, request: Request, route: Route, world: World) -> Answer:
+    def _away(self, error: Unavailable, request: Request, route: Route, world: World) -> Answer:
         """The store is away: 503 in the document's words, with when to try again."""
-        answer = refused(route, request, world.clock.now(), 503, detail, "store")
+        decision = f"store away; counted={error.counted}"
+        answer = refused(route, request, world.clock.now(), 503, str(error), decision)
         if not any(name == "retry-after" for name, _ in answer.headers):
             answer.headers.append(("retry-after", "1"))
         return answer

@@ -22,7 +22,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import unquote, urlsplit
 
 import hiredis
@@ -50,12 +50,17 @@ return ran
 _NOT_NOW = ("LOADING", "BUSY", "MASTERDOWN", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "UNKILLABLE")
 
 Word = bytes | str | int
+Counted = Literal["no", "yes", "unknown"]
 Done = Callable[[Any], None]
 """Called with a command's answer, or with an Unavailable."""
 
 
 class Unavailable(MockServerError):  # noqa: N818 - a state of things
-    """Redis did not answer in time, or not as it should."""
+    """Redis did not answer in time, or not as it should. ``counted`` says whether what was asked was done."""
+
+    def __init__(self, said: str, counted: Counted = "no") -> None:
+        super().__init__(said)
+        self.counted = counted
 
 
 class Address(Struct, frozen=True):
@@ -372,7 +377,8 @@ class Link:
         now = time.time()
         for item in (*sent, *waiting):
             if item.script and 0 < item.number <= ran:
-                _finish(item, Unavailable("the store broke off: the call was counted, its answer is lost"))
+                said = "the store broke off: the call was counted, its answer is lost"
+                _finish(item, Unavailable(said, "yes"))
             elif now >= item.deadline:
                 _finish(item, Unavailable(f"the store at {self.address.shown} could not be reached in time"))
             else:
@@ -411,7 +417,8 @@ class Link:
         _LOG.warning("the store at %s is gone: %s", self.address.shown, error)
         self._hang_up()
         if not self._wait:
-            self._fail_all(Unavailable(f"the store at {self.address.shown} broke off: {error}"))
+            said = f"the store at {self.address.shown} broke off: {error}"
+            self._fail_all(Unavailable(said, "unknown"))
         if self._connecting is None or self._connecting.done():
             self._connecting = self._loop.create_task(self._reconnect())
 
@@ -445,11 +452,11 @@ class Link:
 
     def expire(self, now: float) -> None:
         """Fail every command whose time is over by ``now``, in seconds of the machine's clock."""
-        error = Unavailable(f"the store at {self.address.shown} gave no answer within {self.timeout:g} s")
+        said = f"the store at {self.address.shown} gave no answer within {self.timeout:g} s"
         for item in [each for each in self._sent if each.deadline <= now]:
-            _finish(item, error)  # its place in the order of answers is kept
+            _finish(item, Unavailable(said, "unknown"))  # its place in the order of answers is kept
         while self._waiting and self._waiting[0].deadline <= now:
-            _finish(self._waiting.popleft(), error)
+            _finish(self._waiting.popleft(), Unavailable(said))
 
 
 class _Talk:

@@ -1,0 +1,51 @@
+"""Hold the server to exactness under load and faults: ``python -m tests.soak``; see ``--help``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tests.soak.run import Settings, run
+from tests.soak.verdict import verdict, write
+
+VERDICT = "verdict.json"
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--workers", default=Settings.workers, help="Processes of the server.")
+@click.option("--connections", default=Settings.connections, help="Clients, each with one connection.")
+@click.option(
+    "--keys", default=Settings.keys, help="Resources that are polled, each by one client at a time."
+)
+@click.option("--polls", default=Settings.polls, help="Answers to them, all together.")
+@click.option("--crowded", default=Settings.crowded, help="Further resources that all clients poll at once.")
+@click.option("--restarts", default=Settings.restarts, help="How often Redis is killed and started again.")
+@click.option("--kills", default=Settings.kills, help="How often a worker is killed.")
+@click.option("--down", default=Settings.down, type=click.Choice(["fail", "wait"]), help="As --store-down.")
+@click.option("--timeout", default=Settings.timeout, metavar="MS", help="As --store-timeout.")
+@click.option("--seed", default=Settings.seed, help="Of the order in which keys are polled.")
+@click.option(
+    "--out", default="soak", type=click.Path(path_type=Path, file_okay=False), help="Folder to write to."
+)
+def main(out: Path, **settings: Any) -> None:
+    """Poll a server of several workers while Redis restarts and workers die, and judge every answer."""
+    out.mkdir(parents=True, exist_ok=True)
+    ran = run(Settings(**settings), out)
+    command = "python -m tests.soak " + shlex.join(sys.argv[1:])
+    said = verdict(ran, command.strip(), out)
+    write(said, out / VERDICT)
+    found = ran.judgement
+    told = ", ".join(f"{count:,} {name}" for name, count in found.outcomes.most_common())
+    click.echo(f"{found.keys:,} keys, {told}; {said['answered per second']} answers/s")
+    for fault in ran.faults:
+        click.echo(f"  after {fault.at:,} answers: {fault.what} ({fault.seconds:.1f} s)")
+    click.echo(f"{len(found.violations)} violations {found.kinds or ''}; see {out / VERDICT}")
+    sys.exit(0 if found.exact else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""What breaks on the way, and when: after so many answers, not after so much time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tests.live import PATIENCE, Process
+from tests.redis import Redis
+
+
+@dataclass
+class Fault:
+    """``at`` answers; seconds of a monotonic clock from its beginning until its end."""
+
+    kind: str
+    at: int
+    what: str = ""
+    seconds: float = 0.0
+
+    def shown(self) -> dict[str, object]:
+        return asdict(self)
+
+
+class Faults:
+    """Restarts of Redis and kills of workers, spread over ``polls``; one at a time, in turns."""
+
+    def __init__(self, redis: Redis, server: Process, *, restarts: int, kills: int, polls: int) -> None:
+        self._redis = redis
+        self._server = server
+        kinds = [kind for pair in zip_all(["kill"] * kills, ["restart"] * restarts) for kind in pair]
+        gap = polls / (len(kinds) + 1)
+        self._left = [Fault(kind, int(gap * (number + 1))) for number, kind in enumerate(kinds)]
+        self.done: list[Fault] = []
+        self._running: asyncio.Task[None] | None = None
+
+    def after(self, answered: int) -> None:
+        """Let the next fault happen if it is time."""
+        if self._left and answered >= self._left[0].at and self._running is None:
+            self._running = asyncio.get_running_loop().create_task(self._happen(self._left.pop(0)))
+
+    async def finish(self) -> None:
+        """Until every fault has happened."""
+        while self._running is not None:
+            await self._running
+        assert not self._left, f"there was no progress to break: {self._left}"
+
+    async def _happen(self, fault: Fault) -> None:
+        began = time.monotonic()
+        happen: Callable[[], str] = self._kill if fault.kind == "kill" else self._restart
+        fault.what = await asyncio.to_thread(happen)
+        fault.seconds = round(time.monotonic() - began, 3)
+        self.done.append(fault)
+        self._running = None
+
+    def _kill(self) -> str:
+        before = workers(self._server.pid)
+        worker = before[len(self.done) % len(before)]
+        os.kill(worker, signal.SIGKILL)
+        end = time.monotonic() + PATIENCE
+        while len(now := workers(self._server.pid)) < len(before) or worker in now:
+            assert time.monotonic() < end, "no other worker takes its place"
+            time.sleep(0.005)  # nothing tells of the children of another process
+        return f"worker {before.index(worker) + 1} of {len(before)} killed by SIGKILL; another was started"
+
+    def _restart(self) -> str:
+        self._redis.kill()
+        self._redis.start()
+        return "Redis killed by SIGKILL and started again on its append-only file"
+
+
+def workers(parent: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(each) for each in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def zip_all(some: Sequence[str], others: Sequence[str]) -> list[list[str]]:
+    """Pairs, and single ones where one of the two is longer."""
+    longest = max(len(some), len(others))
+    return [[*some[number : number + 1], *others[number : number + 1]] for number in range(longest)]
