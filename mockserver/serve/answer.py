@@ -29,3 +29,5 @@ class Answer(Struct):
     resource: str = ""
     key: str = ""
     violations: Sequence[Violation] = ()
+    head: bytes = b""
+    """Status line and header fields as they are sent, where that is known; for nobody to change them then."""

@@ -75,6 +75,7 @@ class Clock:
             moved.set()
 
 
+@lru_cache(maxsize=1024)
 def iso(milliseconds: int) -> str:
     """ISO 8601 with milliseconds and ``Z``, as JavaScript's ``toISOString`` writes it."""
     seconds, rest = divmod(milliseconds, 1000)

@@ -162,7 +162,7 @@ class Connection(asyncio.Protocol):
             self._between = True
             if self._alone:
                 self._rest = data[data.index(_END_OF_LINE) :]
-                self._last = self._alone
+                self._last = _shared(self._rest, self._alone)
             else:
                 self._rest = _NOTHING
 
@@ -183,7 +183,7 @@ class Connection(asyncio.Protocol):
         ):
             return None
         path, _, query = line[start:].partition("?")
-        return Request(method, path, query, fields)
+        return Request(method, path, query, fields, b"", repeats=True)
 
     def _feed(self, data: bytes) -> None:
         """Parse. No other protocol is spoken here, so ``Upgrade`` is ignored (RFC 9110 section 7.8).
@@ -537,6 +537,19 @@ _PLAIN = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/?]*\Z")
 _NAMES: dict[bytes, str] = {}
 _VALUES: dict[bytes, str] = {}
 _MOST_SEEN, _LONGEST_SEEN = 4096, 64
+
+
+_SECTIONS: dict[tuple[str, bytes], _Parsed] = {}
+_MOST_SECTIONS, _LONGEST_SECTION = 256, 4096
+
+
+def _shared(rest: bytes, parsed: _Parsed) -> _Parsed:
+    """One object for the same header section, whichever connection it came on."""
+    if len(rest) > _LONGEST_SECTION:
+        return parsed
+    if len(_SECTIONS) >= _MOST_SECTIONS:
+        _SECTIONS.clear()
+    return _SECTIONS.setdefault((parsed[0], rest), parsed)
 
 
 def _seen(texts: dict[bytes, str], octets: bytes, meant: bytes) -> str:

@@ -30,6 +30,7 @@ from mockserver.serve.lifecycle import Lifecycle
 from mockserver.serve.lives import Call, Lives, Objection
 from mockserver.serve.notify import Notifier
 from mockserver.serve.outgoing import Gate
+from mockserver.serve.poll import Polls
 from mockserver.serve.prefer import NONE, Preference, parse_prefer
 from mockserver.serve.render import Renderer, kept_answers
 from mockserver.serve.request import Request
@@ -115,14 +116,21 @@ class Engine:
         self._lives = Lives(self.store, self.makers, self.notifier)
         self._beside = Beside(self.store, self._lives, self.plan.seed)
         self.admission = Admission(self.store, self._beside)
+        self._polls = Polls(self)
 
     def handle(self, request: Request) -> Answer | Awaitable[Answer]:
         """The answer to a request; never raises for what a request says."""
+        headers = request.headers
+        if request.repeats and (known := self._polls.known.get(id(headers))) is not None:
+            parent, _, last = request.raw_path.rpartition("/")
+            poll = known[1].get(parent) if request.method == "GET" and not request.query_string else None
+            if poll is not None and (polled := poll.answer(request, last)) is not None:
+                return polled
         if request.raw_path.startswith(_RESERVED):
             enter(request)
             if request.raw_path.startswith(ADMIN) and not self._is_mocked(request):
                 return self.control(request)
-        headers = request.headers
+            headers = request.headers
         name = headers.get("x-mock-namespace")
         world = self.worlds.default if name is None else self.worlds.find(name)
         if world is None:
@@ -220,6 +228,8 @@ class Engine:
             if lifecycle is None:
                 answer = self._slow(documented(route, path, request, now), route, request, world)
             elif lifecycle.is_plain:
+                if request.repeats and prefer is NONE and route.guard is None and not checked.status:
+                    self._learn(request, route, raw, checked, world)
                 answer = self._lived(route, path, checked, prefer, request, world, now)
             else:
                 call = Call(route, lifecycle, request, path, checked, world, now)
@@ -241,6 +251,17 @@ class Engine:
                 ("x-mock-violations", problem.shortened(problem.sentence(checked.violations), 1000))
             )
         return answer if prefer is NONE else _waited(answer, prefer)
+
+    def _learn(
+        self, request: Request, route: Route, path: dict[str, str], checked: Checked, world: World
+    ) -> None:
+        """Let the next request of this kind take the short way, where it may."""
+        if (
+            world is self.worlds.default
+            and self.sharing is None
+            and (self._cors is None or "origin" not in request.headers)
+        ):
+            self._polls.learn(request, route, path, checked)
 
     def _slow(self, answer: Answer, route: Route, request: Request, world: World) -> Answer:
         """Give an answer without a state the server's own delay."""

@@ -18,3 +18,5 @@ class Request(Struct, gc=False):
     query_string: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    repeats: bool = False
+    """Whether it has no body, and ``headers`` is the same object as for others with that header section."""

@@ -13,7 +13,7 @@ parameter takes at least one character and as few as needed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import pairwise
 from typing import Generic, TypeVar
 from urllib.parse import quote, unquote_to_bytes
@@ -128,6 +128,11 @@ class Router(Generic[Target]):
             if leaf and (hit := leaf.get(method)):
                 return Found(hit[0], {hit[1][0]: last})
         return self._search(method, raw_path)
+
+    def beside(self, parent: str) -> Container[str] | None:
+        """The literal segments under a raw path where a whole segment may be a parameter too; else None."""
+        node = self._parents.get(parent)
+        return None if node is None else node.static
 
     def _search(self, method: str, raw_path: str) -> Found[Target] | None:
         missed: Found[Target] | None = None

@@ -7,7 +7,8 @@ only those that the operation documents.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -93,6 +94,11 @@ class Checker:
         elif violations:
             checked.violations, checked.status = tuple(violations), 422
         return checked
+
+    def path_reader(self, name: str) -> Callable[[str], JSON | Refused]:
+        """What reads the text of a path parameter, once something was checked."""
+        reader = self._compiled.path.get(name) if self._compiled is not None else None
+        return reader if reader is not None else partial(_undeclared, name)
 
     def undocumented_query(self, request: Request) -> tuple[str, ...]:
         """Names in the query that the document does not know; OpenAPI leaves them open."""

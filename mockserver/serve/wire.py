@@ -38,7 +38,7 @@ def usual(answer: Answer) -> bytes:
     """The whole answer, where its connection stays open and it has content: what nearly all are."""
     body = answer.body
     return b"%bdate: %b\r\n%bcontent-length: %d\r\n\r\n%b" % (
-        _known_first(answer),
+        answer.head or _known_first(answer),
         _date(),
         _decision(answer.decision),
         len(body),
@@ -50,7 +50,7 @@ def _known_first(answer: Answer) -> bytes:
     place = (answer.status, tuple(answer.headers))
     first = _HEADS.get(place)
     if first is None:
-        first = _first(*place)
+        first = first_part(*place)
         if len(_HEADS) >= _MOST_HEADS:
             _HEADS.clear()
         _HEADS[place] = first
@@ -63,7 +63,8 @@ def _decision(text: str) -> bytes:
     return b"x-mock-decision: %b\r\n" % field_value(text)
 
 
-def _first(status: int, headers: tuple[tuple[str, str], ...]) -> bytes:
+def first_part(status: int, headers: tuple[tuple[str, str], ...]) -> bytes:
+    """Status line and header fields, as they are sent."""
     lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}".encode()]
     lines += [b"%b: %b" % (name.encode("latin-1"), field_value(value)) for name, value in headers]
     return b"\r\n".join([*lines, b""])
