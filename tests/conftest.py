@@ -9,6 +9,7 @@ import pytest
 from mockserver.plan import Plan
 from mockserver.serve.engine import Engine
 from tests.live import Live, Write, engine_of, mission_plan, serving_engine
+from tests.redis import Redis
 
 
 @pytest.fixture
@@ -39,4 +40,11 @@ def engine(mission: Plan) -> Engine:
 @pytest.fixture
 def live(engine: Engine) -> Iterator[Live]:
     with serving_engine(engine) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Redis]:
+    """One Redis for all tests that do it no harm: each keeps to a prefix of its own."""
+    with Redis() as found:
         yield found

@@ -9,7 +9,7 @@ import msgspec
 from mockserver.errors import Violation
 from mockserver.serve.answer import Answer
 from mockserver.serve.clock import Clock
-from mockserver.serve.journal import Call, Cut, Journal, Ledger, Record
+from mockserver.serve.journal import MOST_BODY, Call, Cut, Journal, Ledger, Record
 from mockserver.serve.request import Request
 from mockserver.serve.world import DEFAULT, World, Worlds
 from mockserver.store.redis import RedisStore
@@ -80,7 +80,7 @@ class SharedJournal(Journal):
 
     def write(self, request: Request, answer: Answer, when: int, seconds: float) -> None:
         if self._most:
-            body, out = Cut.of(request.body), Cut.of(answer.body)
+            body, out = request.body[:MOST_BODY], answer.body[:MOST_BODY]
             record = (
                 when, seconds, request.method, request.raw_path, request.query_string, request.headers, body,
                 len(request.body), answer.status, answer.headers, out, len(answer.body), answer.decision,
@@ -111,7 +111,7 @@ class SharedJournal(Journal):
     def lost(self) -> int:
         meta = self._meta()
         gone = int(meta.get("n", 0)) - int(meta.get("s", 0)) - int(meta.get("d", 0)) - len(self)
-        return gone if self._most else 0
+        return max(0, gone) if self._most else 0  # calls may have come between the two readings
 
     def records(self) -> list[Record]:
         return [_record(name, fields[1]) for name, fields in self._store.read("journal", self.namespace)]
@@ -120,23 +120,15 @@ class SharedJournal(Journal):
         return next((Call(*record) for record in self.records() if record[0] == number), None)
 
     def remove(self, numbers: Collection[int]) -> list[Call]:
-        store, meta = self._store, self._store.name("m", self.namespace)
-        taken = [
-            (_record(name, fields[1]), name, len(fields[1]))
-            for name, fields in store.read("journal", self.namespace)
-            if _number(name) in numbers
-        ]
-        for _, name, size in taken:
-            store.write("XDEL", store.name("j", self.namespace), name)
-            store.write("HINCRBY", meta, "d", 1)
-            store.write("HINCRBY", meta, "b", -size)
-        return [Call(*record) for record, _, _ in taken]
+        store, taken = self._store, []
+        for name, fields in store.read("journal", self.namespace):
+            if _number(name) in numbers:
+                store.write("!strike", self.namespace, name, len(fields[1]))
+                taken.append(Call(*_record(name, fields[1])))
+        return taken
 
     def clear(self) -> None:
-        """What is read here and not cleared was called after this began."""
-        store, place = self._store, self._store.name("m", self.namespace)
-        store.write("DEL", store.name("j", self.namespace))
-        store.write("HSET", place, "s", self._meta().get("n", "0"), "d", 0, "b", 0)
+        self._store.write("!clear", self.namespace)
 
     def drop(self, count: int) -> None:
         """Nothing: the script that writes keeps the bounds."""
@@ -224,7 +216,7 @@ def _record(name: bytes, raw: bytes) -> Record:
     request = Request(method, path, query, headers, _cut(body, length))
     answer = Answer(
         status, [(field, value) for field, value in fields], _cut(out, sent), decision, delay, fault, None,
-        operation, resource, key, [msgspec.convert(each, Violation) for each in violations],
+        operation, resource, key, tuple(msgspec.convert(each, Violation) for each in violations),
     )  # fmt: skip
     return _number(name), when, seconds, request, answer
 

@@ -9,9 +9,10 @@ read is still so. Nothing is decided twice, and nothing is half done.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -26,7 +27,14 @@ Result = TypeVar("Result")
 Read = tuple[str, ...]
 """What was read: its kind, then the namespace, resource and so on."""
 
-_MOST_TRIES = 100
+_PATIENCE = 1.0
+"""Seconds for which work is begun again at least, where others change what it reads."""
+_RESERVED = 100
+"""Milliseconds for which resources are kept from others then."""
+_PAUSE = 0.001
+"""Seconds until a call to a resource that is reserved is tried again."""
+_MARK = ord("!")
+"""Begins what the script answers to a call that it did not count."""
 _pack = msgspec.msgpack.encode
 _unpack = msgspec.msgpack.decode
 
@@ -40,6 +48,22 @@ class Absent(BaseException):
 
 class PlanChanged(Exception):  # noqa: N818
     """Another worker serves another Plan by now; nothing was changed."""
+
+
+class _Conflict(Exception):  # noqa: N818
+    """What was read is no longer so; ``places`` are namespaces and resources, one after the other."""
+
+    def __init__(self, places: Sequence[str]) -> None:
+        self.places = places
+
+
+class _Draft(NamedTuple):
+    """What an attempt came to: what it read, and what it wants to be done if that is still so."""
+
+    reads: set[Read]
+    checks: list[list[Any]]
+    writes: list[list[Any]]
+    after: list[Callable[[], None]]
 
 
 class Polled(msgspec.Struct, frozen=True):
@@ -82,8 +106,9 @@ class RedisStore:
         self._writes: list[list[Any]] = []
         self._checks: list[list[Any]] = []
         self._after: list[Callable[[], None]] = []
-        self._touched: set[tuple[str, str]] = set()
+        self._touched: dict[tuple[str, str], None] = {}
         self._turn = asyncio.Lock()
+        self._turns = itertools.count()
 
     # The hot path
 
@@ -95,21 +120,31 @@ class RedisStore:
         ``untouched`` is the time of a clock that was never touched.
         """
 
+        began = 0.0
+
         def answered(reply: Any) -> None:
-            if type(reply) is bytes:
-                if reply == b"!plan":
-                    done(PlanChanged())
-                    return
+            nonlocal began
+            if type(reply) is not bytes:
+                done(reply)
+            elif reply[0] != _MARK:
                 now, step, call, changed, created, clock, scenario = reply.decode().split(" ", 6)
                 done(Polled(int(now), int(step), int(call), int(changed), int(created), clock, scenario))
+            elif reply == b"!plan":
+                done(PlanChanged())
+            elif not began or time.monotonic() < began + self.link.timeout:
+                began = began or time.monotonic()
+                asyncio.get_running_loop().call_later(_PAUSE, send)
             else:
-                done(reply)
+                done(Unavailable("the resource was reserved for others again and again"))
 
-        words: tuple[Word, ...] = (
-            namespace, resource, self.plan, _wall(), untouched, _octets(key), operation, chosen,
-            self.max_resources, self.max_namespaces,
-        )  # fmt: skip
-        self.link.send(words, answered, script="poll")
+        def send() -> None:
+            words: tuple[Word, ...] = (
+                namespace, resource, self.plan, _wall(), untouched, _octets(key), operation, chosen,
+                self.max_resources, self.max_namespaces,
+            )  # fmt: skip
+            self.link.send(words, answered, script="poll")
+
+        send()
 
     # Work of several steps
 
@@ -119,21 +154,26 @@ class RedisStore:
         Raises Unavailable, and PlanChanged.
         """
         known: dict[Read, Any] = {}
-        result, is_done = await self._try(work, known, needs)
-        if is_done:
-            return cast("Result", result)
+        try:
+            return await self._try(work, known, needs)
+        except _Conflict:
+            pass
         async with self._turn:  # from here on one at a time, so that somebody gets through
-            for _ in range(_MOST_TRIES):
-                known = {read: value for read, value in known.items() if read[0] in _DRAWN}
-                result, is_done = await self._try(work, known, needs)
-                if is_done:
-                    return cast("Result", result)
+            who = f"{self.link.name}:{next(self._turns)}"
+            end = time.monotonic() + max(self.link.timeout, _PATIENCE)
+            while time.monotonic() < end:
+                for read in [each for each in known if each[0] not in _DRAWN]:
+                    del known[read]
+                try:
+                    return await self._try(work, known, needs, who)
+                except _Conflict as conflict:
+                    await self.link.ask(who, _RESERVED, *conflict.places, script="reserve")
         raise Unavailable("the store was changed by others again and again")
 
     async def _try(
-        self, work: Callable[[], Result], known: dict[Read, Any], needs: Sequence[Read]
-    ) -> tuple[Result | None, bool]:
-        """One attempt. False where what it read was changed meanwhile."""
+        self, work: Callable[[], Result], known: dict[Read, Any], needs: Sequence[Read], who: str = ""
+    ) -> Result:
+        """One attempt. Raises _Conflict where what it read was changed meanwhile."""
         if needs:
             await self._load(known, needs)
         while True:
@@ -146,37 +186,42 @@ class RedisStore:
                 break
             finally:
                 draft = self._end()
-            await self._load(known, [each for each in wanted if each not in known])
-        reads, writes, after = draft
-        if writes:
-            checked = (read for read in reads if read[0] in _CHECKED)
-            checks = self._checks + [_check(self.link.prefix, read, known[read]) for read in checked]
-            words: list[Word] = [self.plan, _wall(), len(checks)]
-            for each in checks:
-                words += each
-            for write in writes:
-                words += [len(write), *write]
-            reply = await self.link.ask(*words, script="commit")
-            if reply == b"!plan":
-                raise PlanChanged
-            if reply == b"!conflict":
-                return None, False
-        for follow in after:
+            await self._load(known, [each for each in wanted if _place(each) not in known])
+        if draft.writes:
+            await self._commit(draft, known, who)
+        for follow in draft.after:
             follow()
-        return result, True
+        return result
+
+    async def _commit(self, draft: _Draft, known: Mapping[Read, Any], who: str) -> None:
+        checked = [read for read in draft.reads if read[0] in _CHECKED]
+        places = [word for place in sorted({read[1:3] for read in checked}) for word in place]
+        checks = draft.checks + [_check(self.link.prefix, read, known[read]) for read in checked]
+        words: list[Word] = [self.plan, _wall(), who, len(places) // 2, *places, len(checks)]
+        for each in checks:
+            words += each
+        for write in draft.writes:
+            words += [len(write), *write]
+        reply = await self.link.ask(*words, script="commit")
+        if reply == b"!plan":
+            raise PlanChanged
+        if reply == b"!conflict":
+            raise _Conflict(places)
 
     def _begin(self, known: dict[Read, Any]) -> None:
         self._known = known
         self._seen, self._read, self._drawn = {}, set(), {}
-        self._writes, self._after, self._touched = [], [], set()
+        self._writes, self._after, self._touched = [], [], {}
         self._checks = []
         for read, value in known.items():
             if read[0] == "meta":
                 self._mirror(read[1], value)
 
-    def _end(self) -> tuple[set[Read], list[list[Any]], list[Callable[[], None]]]:
+    def _end(self) -> _Draft:
         self._known = None
-        return self._read, self._writes, self._after
+        # Last, so that all is there whose time to live they set.
+        touches = [["!touch", *place, self.max_namespaces] for place in self._touched]
+        return _Draft(self._read, self._checks, [*self._writes, *touches], self._after)
 
     def _mirror(self, namespace: str, meta: Mapping[str, str]) -> None:
         for assigned in self._assigned.values():
@@ -192,10 +237,11 @@ class RedisStore:
             return self._seen[wanted]
         if self._known is None:
             raise RuntimeError(f"{wanted} is read outside of atomic work")
-        if wanted not in self._known:
+        place = _place(wanted)
+        if place not in self._known:
             raise Absent(wanted)
-        self._read.add(wanted)
-        return self._known[wanted]
+        self._read.add(place)
+        return self._known[place]
 
     def has_read(self, *wanted: str) -> bool:
         return wanted in (self._known or {})
@@ -222,10 +268,8 @@ class RedisStore:
         return "/".join((self.link.prefix, kind, *parts))
 
     def touch(self, namespace: str, resource: str = "") -> None:
-        """Say that a namespace is used."""
-        if (namespace, resource) not in self._touched:
-            self._touched.add((namespace, resource))
-            self.write("!touch", namespace, resource, self.max_namespaces)
+        """Say that a namespace is used, and a resource of it."""
+        self._touched[namespace, resource] = None
 
     @property
     def active(self) -> bool:
@@ -237,7 +281,7 @@ class RedisStore:
     async def _load(self, known: dict[Read, Any], wanted: Sequence[Read]) -> None:
         """Read all of it in one round trip."""
         answers = await asyncio.gather(*(self._fetch(read) for read in wanted))
-        known.update(zip(wanted, answers, strict=True))
+        known.update(zip(map(_place, wanted), answers, strict=True))
 
     async def _fetch(self, read: Read) -> Any:
         ask, kind = self.link.ask, read[0]
@@ -265,11 +309,13 @@ class RedisStore:
             case "count":
                 return await ask("HLEN", self.name("s", *place))
             case "run":
-                return await ask(*place, f"#{read[3]}", 0, script="tally")
+                return await ask(*place, f"#{read[3]}", 0, *self._times(), script="tally")
             case "tally":
-                return await ask(*place, _octets(read[3]), MOST, script="tally")
+                return await ask(*place, _octets(read[3]), MOST, *self._times(), script="tally")
             case "window":
-                count, began = await ask(*place, _octets(read[3]), read[4], read[5], MOST, script="window")
+                count, began = await ask(
+                    *place, _octets(read[3]), read[4], read[5], MOST, *self._times(), script="window"
+                )
                 return count, int(began)
             case "namespaces":
                 return [_text(each) for each in await ask("ZRANGE", self.name("ns"), 0, -1)]
@@ -283,6 +329,10 @@ class RedisStore:
                 await ask("PING")
                 return await ask("XRANGE", self.name("j", read[1]), "-", "+")
         raise AssertionError(read)
+
+    def _times(self) -> tuple[int, int]:
+        """What scripts want to know that say of a namespace that it is used."""
+        return _wall(), self.max_namespaces
 
     # What the engine asks
 
@@ -337,9 +387,7 @@ class RedisStore:
         self.peek(namespace, resource, key)
         raw = _written(state)
         self._seen["state", namespace, resource, key] = raw
-        self.write("HSET", self.name("s", namespace, resource), _octets(key), raw)
-        self.write("ZADD", self.name("u", namespace, resource), _wall(), _octets(key))
-        self.write("!bound", namespace, resource, self.max_resources)
+        self.write("!put", namespace, resource, self.max_resources, _octets(key), raw)
         self.touch(namespace, resource)
 
     def create(self, namespace: str, resource: str, key: str, state: ResourceState, birth: Birth) -> None:
@@ -356,16 +404,20 @@ class RedisStore:
             command = "ZREM" if kind == "u" else "HDEL"
             self.write(command, self.name(kind, namespace, resource), field)
         for each in handles.split() if handles else ():
-            self.write("HDEL", self.name("k", namespace, resource), bytes.fromhex(each.decode()))
+            name = bytes.fromhex(each.decode())
+            self.write("HDEL", self.name("k", namespace, resource), name)
+            self._seen["named", namespace, resource, _text(name)] = None
         for kind in ("state", "birth", "handles"):
             self._seen[kind, namespace, resource, key] = None
         return known is not None
 
     def retire(self, resource: str, steps: Timelines) -> None:
-        """Nothing: a state whose place is no longer served is begun anew when it is next called."""
+        """Nothing: a state whose place is no longer served is not seen, and begun anew when it is called."""
 
     def items(self, namespace: str, resource: str) -> Iterator[tuple[str, ResourceState]]:
-        yield from self.read("items", namespace, resource)
+        for key, state in self.read("items", namespace, resource):
+            if self.serves(resource, state):
+                yield key, state
 
     def count(self, namespace: str, resource: str) -> int:
         return int(self.read("count", namespace, resource))
@@ -389,7 +441,7 @@ class RedisStore:
         words: list[Word] = []
         for resource in resources.values():
             for scenario, timeline in resource.scenarios.items():
-                words += [f"{resource.name}\0{scenario}", _pack([_step(each) for each in timeline.steps])]
+                words += [f"{resource.name}\0{scenario}", packed_timeline(timeline.steps)]
         if words:
             await self.link.ask("HSET", place, *words)
             await self.link.ask("EXPIRE", place, 30 * 86_400)
@@ -398,9 +450,10 @@ class RedisStore:
 
     def drawn(self, kind: str, *parts: str) -> Any:
         """A number that was drawn for this work: the n-th time it asks, the n-th that was drawn."""
-        place = (kind, *parts)
+        wanted = (kind, *parts)
+        place = _place(wanted)
         order = self._drawn[place] = self._drawn.get(place, 0) + 1
-        return self.read(*place, f"@{order}")
+        return self.read(*wanted, f"@{order}")
 
 
 _CHECKED = {"state": "s", "birth": "b", "handles": "h", "named": "k"}
@@ -410,6 +463,11 @@ _DRAWN = frozenset(["run", "tally", "window"])
 def _check(prefix: str, read: Read, value: Any) -> list[Any]:
     name = "/".join((prefix, _CHECKED[read[0]], *read[1:3]))
     return [name, _octets(read[3]), int(value is not None), value or b""]
+
+
+def _place(read: Read) -> Read:
+    """Where the value of a reading is kept: a call is counted in its window once, though time goes on."""
+    return (*read[:4], *read[5:]) if read[0] == "window" else read
 
 
 def _beside(wanted: Read) -> list[Read]:
@@ -445,6 +503,7 @@ class _Births:
         store.write("HSET", store.name("h", namespace, resource), _octets(key), told)
         for each in names:
             store.write("HSET", store.name("k", namespace, resource), each, _octets(key))
+            store.see(_octets(key), "named", namespace, resource, _text(each))
         store.see(told, "handles", namespace, resource, key)
 
     def has_name(self, namespace: str, resource: str, key: str) -> bool:
@@ -473,14 +532,17 @@ class _Counters:
         return cast("tuple[int, int]", found)
 
 
-def _step(step: Step) -> list[Any]:
-    """A step as ``poll.lua`` reads it; states by name."""
-    branches = [[each.operation, each.next] for each in step.branches]
-    answers = list(step.answers) if step.answers else False
-    return [
-        step.state, step.calls or 0, step.after or 0, step.operation or "", step.next, step.counted or "",
-        answers, branches,
-    ]  # fmt: skip
+def packed_timeline(steps: Sequence[Step]) -> bytes:
+    """A timeline as ``poll.lua`` reads it; states by name."""
+    return _pack(
+        [
+            (
+                step.state, step.calls, step.after, step.operation, step.next, step.counted,
+                list(step.answers) or False, [(each.operation, each.next) for each in step.branches],
+            )
+            for step in steps
+        ]
+    )  # fmt: skip
 
 
 def _written(state: ResourceState) -> bytes:

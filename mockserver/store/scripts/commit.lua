@@ -1,15 +1,30 @@
 -- Everything that one call or one control request changes, or nothing, if what it read is no longer so.
--- ARGV 5: plan, wall clock, then the number of checks and the checks, then the writes, each with the
--- number of its words in front:
+-- ARGV 5: plan, wall clock, who commits; the number of resources that are read, their namespaces and names;
+-- the number of checks and the checks; then the writes, each with the number of its words in front:
 --   check  name, field, 1 or 0 for whether it was there, value: what reading said
---   write  a command, or {'!drop', namespace}, {'!forget', namespace, resource},
---          {'!bound', namespace, resource, most}, {'!touch', namespace, resource, most namespaces}
+--   write  a command, or {'!put', namespace, resource, most, key, state},
+--          {'!drop', namespace, 1 for all of it}, {'!forget', namespace, resource},
+--          {'!clear', namespace} its journal, {'!strike', namespace, id, bytes} a call from it,
+--          {'!touch', namespace, resource, most namespaces}, which is to be the last of a resource
 local refused = enter()
 if refused then return refused end
 local plan, wall = ARGV[5], tonumber(ARGV[6])
 if plan ~= '' and redis.call('HGET', P .. '/g', 'plan') ~= plan then return '!plan' end
-local at = 8
-for _ = 1, tonumber(ARGV[7]) do
+local at = 9
+for _ = 1, tonumber(ARGV[8]) do
+  local meta, field = P .. '/m/' .. ARGV[at], 'l/' .. ARGV[at + 1]
+  local said = redis.call('HGET', meta, field)
+  local name = said and holder(said)
+  if name == ARGV[7] then
+    redis.call('HDEL', meta, field)
+  elseif name then
+    return '!conflict'
+  end
+  at = at + 2
+end
+local checks = tonumber(ARGV[at])
+at = at + 1
+for _ = 1, checks do
   local found = redis.call('HGET', ARGV[at], ARGV[at + 1])
   if ARGV[at + 2] == '1' then
     if found ~= ARGV[at + 3] then return '!conflict' end
@@ -25,11 +40,24 @@ while at <= #ARGV do
     drop(ARGV[at + 2], ARGV[at + 3] == '1')
   elseif name == '!forget' then
     forget(ARGV[at + 2], ARGV[at + 3])
-  elseif name == '!bound' then
-    bound(ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4]))
+  elseif name == '!put' then
+    keep(ARGV[at + 2], ARGV[at + 3], ARGV[at + 5], ARGV[at + 6], tonumber(ARGV[at + 4]))
+  elseif name == '!clear' then
+    local meta = P .. '/m/' .. ARGV[at + 2]
+    redis.call('DEL', P .. '/j/' .. ARGV[at + 2])
+    redis.call('HSET', meta, 's', redis.call('HGET', meta, 'n') or '0', 'd', 0, 'b', 0)
+  elseif name == '!strike' then
+    if redis.call('XDEL', P .. '/j/' .. ARGV[at + 2], ARGV[at + 3]) == 1 then
+      local meta = P .. '/m/' .. ARGV[at + 2]
+      redis.call('HINCRBY', meta, 'd', 1)
+      redis.call('HINCRBY', meta, 'b', -tonumber(ARGV[at + 4]))
+    end
   elseif name == '!touch' then
     local due = redis.call('HGET', P .. '/m/' .. ARGV[at + 2], 'r/' .. ARGV[at + 3])
-    if not due or wall >= tonumber(due) then touch(ARGV[at + 2], ARGV[at + 3], wall, tonumber(ARGV[at + 4])) end
+    touch(ARGV[at + 2], ARGV[at + 3], due, false, wall, tonumber(ARGV[at + 4]))
+    for _, kind in ipairs(KINDS) do
+      redis.call('EXPIRE', place(kind, ARGV[at + 2], ARGV[at + 3]), TTL, 'NX')
+    end
   else
     redis.call(unpack(ARGV, at + 1, at + count))
   end

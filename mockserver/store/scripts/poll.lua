@@ -2,13 +2,16 @@
 -- The same rules as mockserver/scenario.py, which tests hold it to.
 -- ARGV 5: namespace, resource, plan, wall clock, time if the clock was never touched,
 --         key, operation, scenario by the file's rules, most resources, most namespaces
--- Answers "now step call changed created clock scenario".
+-- Answers "now step call changed created clock scenario", '!plan' where that is not served any more, '!wait'
+-- where the resource is reserved for work of several steps.
 local refused = enter()
 if refused then return refused end
 local namespace, resource, plan, wall = ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
 local key, operation = ARGV[10], ARGV[11]
 if redis.call('HGET', P .. '/g', 'plan') ~= plan then return '!plan' end
-local meta = redis.call('HMGET', P .. '/m/' .. namespace, 'c', 'a/' .. resource, 'r/' .. resource)
+local meta = redis.call('HMGET', P .. '/m/' .. namespace, 'c', 'a/' .. resource, 'r/' .. resource,
+  'l/' .. resource)
+if meta[4] and holder(meta[4]) then return '!wait' end
 local clock, now = meta[1] or '-', tonumber(ARGV[9])
 local kind = string.sub(clock, 1, 1)
 if kind == 'f' then now = tonumber(string.sub(clock, 2)) end
@@ -19,8 +22,7 @@ local function timeline(scenario)
   return packed and cmsgpack.unpack(packed)
 end
 
-local states = place('s', namespace, resource)
-local raw = redis.call('HGET', states, key)
+local raw = redis.call('HGET', place('s', namespace, resource), key)
 local steps, index, calls, entered, created, changed, moves, scenario
 if raw then
   index, calls, entered, created, changed, moves, scenario =
@@ -34,6 +36,7 @@ if not steps or index >= #steps then
   if not steps then
     scenario = ARGV[12]
     steps = timeline(scenario)
+    if not steps then return '!plan' end -- its timelines are gone
   end
   index, calls, entered, created, changed, moves = 0, 0, now, now, now, 0
 else
@@ -117,9 +120,7 @@ if counts then
   end
 end
 
-redis.call('HSET', states, key, string.format('%d %d %.0f %.0f %.0f %.0f %s',
-  index, calls, entered, created, changed, moves, scenario))
-redis.call('ZADD', place('u', namespace, resource), wall, key)
-if not raw then bound(namespace, resource, tonumber(ARGV[13])) end
-if not meta[3] or wall >= tonumber(meta[3]) then touch(namespace, resource, wall, tonumber(ARGV[14])) end
+local is_new = keep(namespace, resource, key, string.format('%d %d %.0f %.0f %.0f %.0f %s',
+  index, calls, entered, created, changed, moves, scenario), tonumber(ARGV[13]))
+touch(namespace, resource, meta[3], is_new, wall, tonumber(ARGV[14]))
 return string.format('%.0f %d %d %.0f %.0f %s %s', now, answered, call, seen, created, clock, scenario)

@@ -13,5 +13,6 @@ while size > bytes or redis.call('XLEN', journal) > most do
   redis.call('XDEL', journal, oldest[1])
   size = redis.call('HINCRBY', meta, 'b', -#oldest[2][2])
 end
-if number % 64 == 1 then touch(ARGV[5], '', tonumber(ARGV[9]), tonumber(ARGV[10])) end
+redis.call('EXPIRE', journal, TTL, 'NX')
+touch(ARGV[5], '', redis.call('HGET', meta, 'r/'), false, tonumber(ARGV[9]), tonumber(ARGV[10]))
 return number

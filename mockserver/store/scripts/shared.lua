@@ -6,9 +6,9 @@
 --   w/LINK         hash: e epoch, n number of the last script that was run
 --   ns             sorted set: namespace -> when it was last used (ms)
 --   m/NS           hash: c clock; a/RESOURCE assigned scenario; r/RESOURCE when its times to live
---                  are set anew; n calls, s calls before the journal was cleared, d removed ones,
+--                  are set anew; l/RESOURCE for whom it is reserved; n calls, s calls before the journal was cleared, d removed ones,
 --                  b bytes of the journal
---   s/NS/RESOURCE  hash: key -> state      u/…  sorted set: key -> when it was last used
+--   s/NS/RESOURCE  hash: key -> state      u/…  sorted set: key -> when it was last used (µs of this server's clock)
 --   b/…            hash: key -> birth      h/…  hash: key -> its handles (in hexadecimal, with spaces between)
 --   k/…            hash: handle \0 value -> key
 --   c/…            hash: counters          v/…  hash: windows of limits
@@ -16,14 +16,22 @@
 local P = KEYS[1]
 local TTL = 7 * 86400
 local KINDS = {'s', 'u', 'b', 'h', 'k', 'c', 'v'}
+local moment
 
 -- Whether this script may run; notes that it did. Else what to answer.
 local function enter()
   local time = redis.call('TIME')
-  if time[1] * 1000 + time[2] / 1000 > tonumber(ARGV[4]) then return '!late' end
+  moment = time[1] * 1000000 + time[2]
+  if moment / 1000 > tonumber(ARGV[4]) then return '!late' end
   local link = P .. '/w/' .. ARGV[1]
   if redis.call('HGET', link, 'e') ~= ARGV[2] then return '!epoch' end
   redis.call('HSET', link, 'n', ARGV[3])
+end
+
+-- For whom a resource is reserved at this moment, by what meta says in l/RESOURCE: 'until holder'.
+local function holder(said)
+  local till, name = string.match(said or '', '^(%d+) (.*)$')
+  return till and moment / 1000 < tonumber(till) and name
 end
 
 local function place(kind, namespace, resource)
@@ -32,6 +40,7 @@ end
 
 local function forget(namespace, resource)
   for _, kind in ipairs(KINDS) do redis.call('DEL', place(kind, namespace, resource)) end
+  redis.call('HDEL', P .. '/m/' .. namespace, 'r/' .. resource)
 end
 
 -- Forget the resources of a namespace, or all of it.
@@ -40,7 +49,6 @@ local function drop(namespace, whole)
   for _, field in ipairs(redis.call('HKEYS', meta)) do
     if string.sub(field, 1, 2) == 'r/' then
       forget(namespace, string.sub(field, 3))
-      redis.call('HDEL', meta, field)
     elseif string.sub(field, 1, 2) == 'a/' then
       redis.call('HDEL', meta, field)
     end
@@ -51,20 +59,20 @@ local function drop(namespace, whole)
   end
 end
 
--- A namespace, and a resource of it unless that is empty, is used: it lives on for its time.
-local function touch(namespace, resource, wall, most)
+-- Let a namespace, and what there is of a resource of it, live on for its time; and the Plan that is served.
+local function renew(namespace, resource, wall, most)
   local meta, names = P .. '/m/' .. namespace, P .. '/ns'
   redis.call('HSET', meta, 'r/' .. resource, string.format('%.0f', wall + TTL * 1000 / 64))
   redis.call('EXPIRE', meta, TTL)
   redis.call('EXPIRE', P .. '/j/' .. namespace, TTL)
-  if resource ~= '' then
-    for _, kind in ipairs(KINDS) do redis.call('EXPIRE', place(kind, namespace, resource), TTL) end
-  end
-  redis.call('ZADD', names, wall, namespace)
+  for _, kind in ipairs(KINDS) do redis.call('EXPIRE', place(kind, namespace, resource), TTL) end
+  local plan = redis.call('HGET', P .. '/g', 'plan') or ''
+  redis.call('EXPIRE', P .. '/t/' .. plan, 30 * 86400)
+  redis.call('EXPIRE', P .. '/p/' .. plan, 30 * 86400)
+  redis.call('ZADD', names, moment, namespace)
   redis.call('EXPIRE', names, TTL)
   if redis.call('ZCARD', names) > most then
-    local oldest = redis.call('ZRANGE', names, 0, 1)
-    for _, name in ipairs(oldest) do
+    for _, name in ipairs(redis.call('ZRANGE', names, 0, 2)) do
       if name ~= 'default' and name ~= namespace then
         drop(name, true)
         redis.call('HINCRBY', P .. '/g', 'namespaces', 1)
@@ -74,24 +82,39 @@ local function touch(namespace, resource, wall, most)
   end
 end
 
--- Keep no more than so many resources: those go that were not used for longest.
-local function bound(namespace, resource, most)
-  local states = place('s', namespace, resource)
+-- A namespace, and a resource of it unless that is empty, is used. 'due' is what its meta says in r/RESOURCE;
+-- 'is_new' says that a name was made whose time to live is to be set.
+local function touch(namespace, resource, due, is_new, wall, most)
+  if is_new or not due or wall >= tonumber(due) then
+    renew(namespace, resource, wall, most)
+  elseif namespace ~= 'default' then
+    redis.call('ZADD', P .. '/ns', moment, namespace)
+  end
+end
+
+-- Keep a state; whether it is the first of its resource.
+local function keep(namespace, resource, key, state, most)
+  local states, used = place('s', namespace, resource), place('u', namespace, resource)
+  local added = redis.call('HSET', states, key, state)
+  redis.call('ZADD', used, moment, key)
+  if added == 0 then return false end
   local count = redis.call('HLEN', states)
-  if count <= most then return end
-  local popped = redis.call('ZPOPMIN', place('u', namespace, resource), math.max(count - most, math.floor(most / 100)))
+  if count <= most then return count == 1 end
+  -- Those make room that were not used for longest.
+  local popped = redis.call('ZPOPMIN', used, math.max(count - most, math.floor(most / 100)))
   for index = 1, #popped, 2 do
-    local key = popped[index]
-    redis.call('HDEL', states, key)
-    redis.call('HDEL', place('b', namespace, resource), key)
-    local handles = redis.call('HGET', place('h', namespace, resource), key)
+    local old = popped[index]
+    redis.call('HDEL', states, old)
+    redis.call('HDEL', place('b', namespace, resource), old)
+    local handles = redis.call('HGET', place('h', namespace, resource), old)
     if handles then
       for each in string.gmatch(handles, '%x+') do
         local handle = string.gsub(each, '..', function(pair) return string.char(tonumber(pair, 16)) end)
         redis.call('HDEL', place('k', namespace, resource), handle)
       end
-      redis.call('HDEL', place('h', namespace, resource), key)
+      redis.call('HDEL', place('h', namespace, resource), old)
     end
   end
   redis.call('HINCRBY', P .. '/g', 'evicted', #popped / 2)
+  return count == #popped / 2 + 1
 end

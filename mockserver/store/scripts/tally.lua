@@ -1,11 +1,16 @@
--- The next number of a counter, from 1. ARGV 5: namespace, resource, name, most names
+-- The next number of a counter, from 1. ARGV 5: namespace, resource, name, most names, wall clock, most namespaces
 local refused = enter()
 if refused then return refused end
-local counters = place('c', ARGV[5], ARGV[6])
+local namespace, resource = ARGV[5], ARGV[6]
+local counters = place('c', namespace, resource)
 local most = tonumber(ARGV[8])
 if most > 0 and redis.call('HLEN', counters) >= most and redis.call('HEXISTS', counters, ARGV[7]) == 0 then
-  for _, each in ipairs(redis.call('HRANDFIELD', counters, math.ceil(most / 100))) do
+  for _, each in ipairs(redis.call('HRANDFIELD', counters, math.ceil(most / 100) + 1)) do
     if string.sub(each, 1, 1) ~= '#' then redis.call('HDEL', counters, each) end
   end
 end
-return redis.call('HINCRBY', counters, ARGV[7], 1)
+local number = redis.call('HINCRBY', counters, ARGV[7], 1)
+redis.call('EXPIRE', counters, TTL, 'NX')
+local due = redis.call('HGET', P .. '/m/' .. namespace, 'r/' .. resource)
+touch(namespace, resource, due, false, tonumber(ARGV[9]), tonumber(ARGV[10]))
+return number

@@ -1,5 +1,5 @@
 -- Count a call in its window of time, which begins with the first call after the last one is over.
--- ARGV 5: namespace, resource, name, now, length (ms), most windows
+-- ARGV 5: namespace, resource, name, now, length (ms), most windows, wall clock, most namespaces
 -- Answers {calls with this one, when the window began}.
 local refused = enter()
 if refused then return refused end
@@ -17,4 +17,7 @@ if not raw and redis.call('HLEN', windows) >= tonumber(ARGV[10]) then
   for _, each in ipairs(some) do redis.call('HDEL', windows, each) end
 end
 redis.call('HSET', windows, name, string.format('%d %.0f', count + 1, began))
+redis.call('EXPIRE', windows, TTL, 'NX')
+local due = redis.call('HGET', P .. '/m/' .. ARGV[5], 'r/' .. ARGV[6])
+touch(ARGV[5], ARGV[6], due, false, tonumber(ARGV[11]), tonumber(ARGV[12]))
 return {count + 1, string.format('%.0f', began)}
