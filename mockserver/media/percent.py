@@ -26,6 +26,12 @@ def decode(text: str) -> str | None:
         return None
 
 
+def broken(text: str) -> str:
+    """What stands where an escape should, three characters at most; empty where no escape is broken."""
+    found = _BROKEN.search(text)
+    return text[found.start() : found.start() + 3] if found else ""
+
+
 def decode_form(text: str) -> str | None:
     """As ``decode``, with ``+`` for a space (application/x-www-form-urlencoded)."""
     return decode(text.replace("+", " "))

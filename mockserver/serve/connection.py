@@ -54,18 +54,20 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_alone",
         "_announces",
-        "_between",
         "_body",
         "_closing",
         "_ends",
         "_field_bytes",
         "_fields",
         "_head_bytes",
+        "_held",
         "_in_head",
         "_known",
         "_last",
         "_length",
+        "_octets",
         "_parser",
+        "_place",
         "_refusal",
         "_refused",
         "_rest",
@@ -74,6 +76,7 @@ class Connection(asyncio.Protocol):
         "_target",
         "_task",
         "_transport",
+        "_under_way",
         "_waiting",
         "deadline",
     )
@@ -81,13 +84,16 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: ConnectionOwner) -> None:
         self._server = server
         self._waiting: deque[tuple[Request, bool]] = deque()
+        self._held = 0
+        """Octets of the bodies of those that wait."""
         self._task: asyncio.Task[None] | Coming | None = None
         self._closing = False
         self._refused = False
         self._refusal: Answer | None = None
         self._ends = False
         self._announces = False
-        self._between = True
+        self._under_way = False
+        """Whether a request has begun and is not whole."""
         self._alone: _Parsed | tuple[()] | None = None
         self._last: _Parsed = ("", {})
         """What the request before said, where the next may be like it, …"""
@@ -96,6 +102,9 @@ class Connection(asyncio.Protocol):
         self._known: dict[str, str] | None = None
         self._resume: asyncio.Event | None = None
         self._in_head = False
+        self._octets: bytes | bytearray = b""
+        """What was read last; all of a head that is not whole."""
+        self._place = 0
         self._head_bytes = 0
         self._field_bytes = 0
         self._fields: dict[str, str] = {}
@@ -129,27 +138,32 @@ class Connection(asyncio.Protocol):
         if self._resume is not None:
             self._resume.set()
             self._resume = None
-        if not self._closing:
+        if self._waiting:
+            self._next()
+        if not self._closing and self._resume is None and not self._is_full():
             self._transport.resume_reading()
 
     def eof_received(self) -> bool:
         """A client that has said all it wants still gets what is under way (half-close)."""
         self._ends = True
-        return self._task is not None
+        return self._task is not None or bool(self._waiting)
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        between = self._between
-        if between and data.endswith(self._rest) and self._task is None:
+        if data.endswith(self._rest) and not self._under_way and self._task is None:
             request = self._like_the_last(data)
             if request is not None:
                 self._serve(request, keep=not self._server.draining)
                 return
-        self._between = False
+        between = not self._under_way
         self._alone = None
         if self._in_head:
             self._head_bytes += len(data)  # a head that begins in these octets begins to count again
+            self._octets += data
+        else:
+            self._octets = data
+        self._place = 0
         try:
             self._feed(data)
         except httptools.HttpParserError as error:
@@ -158,13 +172,13 @@ class Connection(asyncio.Protocol):
         if self._in_head:
             if self._head_bytes > self._server.limits.head:
                 self._refuse(431, f"the header section is over {self._server.limits.head:,} bytes")
-        elif self._alone is not None and between and not self._length:
-            self._between = True
-            if self._alone:
-                self._rest = data[data.index(_END_OF_LINE) :]
-                self._last = _shared(self._rest, self._alone)
-            else:
-                self._rest = _NOTHING
+            elif not isinstance(self._octets, bytearray):
+                self._octets = wire.unfinished(self._octets, self._server.limits.head)
+            return
+        self._octets = b""
+        if between and self._alone and not self._under_way:
+            self._rest = data[data.index(_END_OF_LINE) :]
+            self._last = _shared(self._rest, self._alone)
 
     def _like_the_last(self, data: bytes) -> Request | None:
         """A request that differs from the one before in its target alone, which is plain; None for others.
@@ -204,11 +218,12 @@ class Connection(asyncio.Protocol):
                 fields = [f"{name}: {value}".encode("latin-1") for name, value in self._fields.items()]
                 data = b"\r\n".join([line, *fields, b"", data[upgrade.args[0] :]])
                 self._parser = httptools.HttpRequestParser(self)
+                self._octets, self._place = data, 0
 
     # What the parser calls
 
     def on_message_begin(self) -> None:
-        self._in_head = True
+        self._under_way = self._in_head = True
         self._head_bytes = 0
         self._field_bytes = 0
         self._fields = {}
@@ -248,6 +263,11 @@ class Connection(asyncio.Protocol):
         self._in_head = False
         self._length = 0
         fields = self._fields
+        if b"  " in self._octets:
+            line = b"%b %b HTTP/" % (self._parser.get_method(), self._target)
+            self._place = self._octets.find(line, self._place) + 1
+            if not self._place:
+                self._refuse(400, "the parts of the request line are not one space apart")
         if self._refused or ("upgrade" in fields and self._parser.should_upgrade()):
             return
         if "transfer-encoding" in fields:
@@ -264,11 +284,13 @@ class Connection(asyncio.Protocol):
                 self._expect_body()
 
     def _expect_body(self) -> None:
-        if self._task is not None:
-            return  # an answer that is under way has all its time
+        """Give a body its time: now, or when the answers before it are over."""
+        if self._task is not None or self._waiting:
+            return
         self.deadline = self._server.time() + self._server.limits.body_time
         if (
-            self._fields.get("expect", "").lower() == "100-continue"
+            not self._length
+            and self._fields.get("expect", "").lower() == "100-continue"
             and self._parser.get_http_version() != "1.0"
         ):
             self._transport.write(wire.CONTINUE)
@@ -285,6 +307,7 @@ class Connection(asyncio.Protocol):
             self._body = [self._body, body]
 
     def on_message_complete(self) -> None:
+        self._under_way = False
         if self._refused:
             return
         name = self._parser.get_method()
@@ -311,9 +334,10 @@ class Connection(asyncio.Protocol):
             self._alone is None and keep and not self._announces and not body and "expect" not in fields
         )
         self._alone = (method, fields) if is_alone else ()
-        if self._task is not None or self._waiting:
+        if self._task is not None or self._waiting or self._resume is not None:
             self._waiting.append((request, keep))
-            if len(self._waiting) >= _MOST_WAITING:
+            self._held += len(body)
+            if self._is_full():
                 self._transport.pause_reading()
             return
         self._serve(request, keep)
@@ -367,7 +391,7 @@ class Connection(asyncio.Protocol):
         self._write(request, answer, keep)
         if self._server.log_access is not None:
             self._server.log_access(request, answer, self._server.time() - started)
-        if self._waiting or self._refusal is not None or self._ends:
+        if self._waiting or self._refusal is not None or self._ends or self._under_way:
             self._next()
 
     async def _serve_later(
@@ -407,18 +431,29 @@ class Connection(asyncio.Protocol):
 
     def _next(self) -> None:
         """Serve the pipelined requests that waited, until one of them takes time."""
-        full = len(self._waiting) >= _MOST_WAITING
-        while self._waiting and self._task is None and not self._closing:
+        full = self._is_full()
+        while self._waiting and self._task is None and self._resume is None and not self._closing:
             request, keep = self._waiting.popleft()
+            self._held -= len(request.body)
             self._serve(request, keep)
         if self._closing:
             return
-        if full and len(self._waiting) < _MOST_WAITING:
+        if full and not self._is_full() and self._resume is None:
             self._transport.resume_reading()
-        if self._task is None and self._refusal is not None:
+        if self._task is not None or self._waiting:
+            return
+        if self._refusal is not None:
             self._close_with(self._refusal)
-        elif self._task is None and self._ends:
+        elif self._ends:
             self.close()
+        elif self._in_head:
+            self.deadline = self._server.time() + self._server.limits.head_time
+        elif self._under_way:
+            self._expect_body()
+
+    def _is_full(self) -> bool:
+        """Whether so much waits for its turn that no more is read until there is room."""
+        return len(self._waiting) >= _MOST_WAITING or self._held > self._server.limits.body
 
     def _write(self, request: Request, answer: Answer, keep: bool) -> None:
         if keep and not self._announces and request.method != "HEAD" and wire.has_content(answer.status):
@@ -471,7 +506,7 @@ class Connection(asyncio.Protocol):
             return
         self._refused = True
         answer = problem.problem(status, detail, decision="wire")
-        if self._task is None:
+        if self._task is None and not self._waiting:
             self._close_with(answer)
         else:
             self._refusal = answer
@@ -488,14 +523,14 @@ class Connection(asyncio.Protocol):
 
     @property
     def idle(self) -> bool:
-        busy = self._task is not None or self._waiting or self._in_head or self._length
+        busy = self._task is not None or self._waiting or self._under_way
         return not busy or self._closing
 
     def expire(self) -> None:
         """The time for the head, the body or the next request is over."""
         if self._closing:
             self.abort()
-        elif self._in_head or self._length or self._body:
+        elif self._under_way:
             self._refuse(408, "the request took too long to arrive")
         else:
             self.close()

@@ -206,7 +206,11 @@ class Engine:
         """The answer of an operation: asked for, refused, documented, or that of a resource."""
         headers = request.headers
         prefer = NONE if "prefer" not in headers else parse_prefer(headers["prefer"])
-        raw, path = path, path if "%" not in request.raw_path else _decoded(path)
+        raw = path
+        if "%" in request.raw_path:
+            if "%00" in request.raw_path:
+                return problem.undecodable(request.method, request.raw_path)
+            path = _decoded(path)
         try:
             if prefer is not NONE:
                 direct = self._beside.preferred(prefer, route, path, request, world)
@@ -425,8 +429,10 @@ class Engine:
         if found is None:
             if request.method == "OPTIONS" and request.raw_path == "*":
                 return Answer(
-                    204, [("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")], b"", "options"
+                    200, [("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")], b"", "options"
                 )
+            if "%00" in request.raw_path or decode(request.raw_path) is None:
+                return problem.undecodable(request.method, request.raw_path)
             nearby = [each for service in self.services for each in service.router.nearby(request.raw_path)]
             return problem.unknown_path(request.method, request.raw_path, nearby[:5])
         allowed = sorted({*found.allowed, "OPTIONS", *(["HEAD"] if "GET" in found.allowed else [])})

@@ -82,6 +82,16 @@ def unknown_path(method: str, path: str, nearby: Sequence[tuple[str, str]] = ())
     )
 
 
+def undecodable(method: str, path: str) -> Answer:
+    """400: the path holds what is no text, or NUL, which no path may lead through."""
+    return problem(
+        400,
+        f"the path of {method} {shortened(path)} is not percent-encoded UTF-8 without NUL",
+        instance=path,
+        decision="undecodable path",
+    )
+
+
 def unknown_method(method: str, path: str, allowed: Sequence[str]) -> Answer:
     """405 with ``Allow`` (RFC 9110, section 15.5.6): the path is documented, the method is not."""
     listed = ", ".join(allowed)

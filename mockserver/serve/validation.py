@@ -7,7 +7,7 @@ only those that the operation documents.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from mockserver.errors import Violation
 from mockserver.media.fields import parse_cookies, parse_fields
-from mockserver.media.percent import decode
+from mockserver.media.percent import broken, decode
 from mockserver.media.reading import Reader
 from mockserver.plan import JSON, Operation, SecurityScheme
 from mockserver.schema import Schemas
@@ -93,6 +93,9 @@ class Checker:
             parts.check(request, checked, violations)
         elif violations:
             checked.violations, checked.status = tuple(violations), 422
+        if request.query_string and not checked.status and "%" in request.query_string:
+            checked.violations = tuple(_broken_fields(request.query_string))
+            checked.status = 422 if checked.violations else 0
         return checked
 
     def path_reader(self, name: str) -> Callable[[str], JSON | Refused]:
@@ -199,6 +202,14 @@ def _values(readers: Iterable[ParameterReader], source: object, violations: list
         if value is not ABSENT:
             values[reader.name] = value
     return values
+
+
+def _broken_fields(query: str) -> Iterator[Violation]:
+    """What no escape is, in fields that the document does not describe."""
+    for pair in query.split("&"):
+        if text := broken(pair):
+            message = f"{text!r} is not percent-encoded"
+            yield Violation("query", pair.partition("=")[0], "", "syntax", message, text)
 
 
 def _undeclared(name: str, text: str) -> JSON | Refused:

@@ -119,3 +119,9 @@ def split_target(target: str, method: str) -> tuple[str, str] | None:
     if parts.scheme.lower() in ("http", "https") and parts.netloc:
         return parts.path or "/", parts.query
     return None
+
+
+def unfinished(octets: bytes, most: int) -> bytearray:
+    """The head that has no end in ``octets``: what follows the last head in them, ``most`` bytes of it."""
+    start = octets.rfind(b"\r\n\r\n") + 1
+    return bytearray(octets[max(start, len(octets) - most) :])

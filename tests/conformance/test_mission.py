@@ -415,11 +415,27 @@ def test_a_wrong_method(port: int, method: str) -> None:
 
 
 def test_options(port: int) -> None:
-    for target in (f"{MISSION}/{new_id()}", "*"):
+    for target, status, length in ((f"{MISSION}/{new_id()}", 204, None), ("*", 200, "0")):
         reply = get(port, target, method="OPTIONS")
-        assert reply.status == 204
+        assert reply.status == status
         assert "GET, HEAD" in reply.headers["allow"]
-        assert "content-length" not in reply.headers
+        assert reply.headers.get("content-length") == length
+
+
+@pytest.mark.parametrize(
+    "path", ["/%zz", "/%ff", "/%00", "/a%0", "/\xff", f"{MISSION}/%00", f"{MISSION}%00/x"]
+)
+def test_a_path_that_is_no_text(port: int, path: str) -> None:
+    reply = get(port, path)
+    assert reply.status == 400
+    assert reply.json()["detail"].endswith("is not percent-encoded UTF-8 without NUL")
+
+
+@pytest.mark.parametrize("end", ["%zz", "%ff", "%", f"{reserved('200')}?%zz", f"{reserved('200')}?a=b&c=%f"])
+def test_what_does_not_decode_is_refused_as_documented(port: int, end: str) -> None:
+    reply = get(port, f"{MISSION}/{end}")
+    assert reply.status == 422
+    assert "is not percent-encoded" in reply.json()["message"][0]["message"]
 
 
 @pytest.mark.parametrize("suffix", ["200", "404", "429"])
