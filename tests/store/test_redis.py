@@ -276,14 +276,13 @@ LIVES = {
     "timed": (Step("red", after=5, next=1), Step("green", calls=1, after=7, next=0)),
     "moved": (Step("one", operation="move", next=1), Step("two", calls=3, next=0)),
 }
-STATES = st.builds(
-    ResourceState,
-    st.sampled_from(sorted(LIVES)),
-    st.integers(0, 1),
-    st.just(0),
-    st.just(3),
-    st.just(1),
-    st.just(3),
+STATES = st.sampled_from(
+    [
+        ResourceState(scenario, step, 0, 3, 1, 3, moves)
+        for scenario in LIVES
+        for step in (0, 1)
+        for moves in (0, 7)
+    ]
 )
 OPERATIONS = st.one_of(
     st.tuples(st.just("call"), WORLDS, RESOURCES, KEYS, st.sampled_from(sorted(LIVES)),
