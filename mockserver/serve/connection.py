@@ -70,6 +70,7 @@ class Connection(asyncio.Protocol):
         "_place",
         "_refusal",
         "_refused",
+        "_repeated",
         "_rest",
         "_resume",
         "_server",
@@ -97,6 +98,8 @@ class Connection(asyncio.Protocol):
         self._alone: _Parsed | tuple[()] | None = None
         self._last: _Parsed = ("", {})
         """What the request before said, where the next may be like it, …"""
+        self._repeated = b"", "", ""
+        """Its octets, path and query, if it was like the one before itself, …"""
         self._rest = _NOTHING
         """… and all its octets after the target."""
         self._known: dict[str, str] | None = None
@@ -179,6 +182,7 @@ class Connection(asyncio.Protocol):
         if between and self._alone and not self._under_way:
             self._rest = data[data.index(_END_OF_LINE) :]
             self._last = _shared(self._rest, self._alone)
+            self._repeated = b"", "", ""
 
     def _like_the_last(self, data: bytes) -> Request | None:
         """A request that differs from the one before in its target alone, which is plain; None for others.
@@ -188,6 +192,8 @@ class Connection(asyncio.Protocol):
         own: what is before it can only be a method and a target.
         """
         method, fields = self._last
+        if data == self._repeated[0]:
+            return Request(method, self._repeated[1], self._repeated[2], fields, b"", repeats=True)
         start = len(method) + 1
         line = data[: -len(self._rest)].decode("latin-1")
         if (
@@ -197,6 +203,7 @@ class Connection(asyncio.Protocol):
         ):
             return None
         path, _, query = line[start:].partition("?")
+        self._repeated = data, path, query
         return Request(method, path, query, fields, b"", repeats=True)
 
     def _feed(self, data: bytes) -> None:

@@ -41,6 +41,9 @@ class Selection:
                 self._reserved.append((reader(place), tables[place]))
             for text in only.patterns:
                 tables[place].setdefault(text.lower(), (order, rule.scenario))
+        self._single: tuple[str, dict[str, tuple[int, str]]] | None = None
+        if not self._tried and len(tables) == 1 and (place := next(iter(tables))).part == "path":
+            self._single = place.name, tables[place]
 
     def choose(self, request: Request, path: dict[str, str], body: Any) -> str:
         """The scenario for a key that ``request`` is the first to name."""
@@ -52,6 +55,11 @@ class Selection:
 
     def by_rules(self, request: Request, path: dict[str, str], body: Any) -> str:
         """The scenario by the file's own rules."""
+        if self._single is not None:  # nearly every file: some keys are reserved, and that is all
+            name, table = self._single
+            value = path.get(name)
+            found = table.get(value.lower()) if value is not None else None
+            return self._default if found is None else found[1]
         best, chosen = len(self._tried) + 1_000_000, self._default
         for read, table in self._reserved:
             value = read(request, path, body)

@@ -422,9 +422,7 @@ def test_options(port: int) -> None:
         assert reply.headers.get("content-length") == length
 
 
-@pytest.mark.parametrize(
-    "path", ["/%zz", "/%ff", "/%00", "/a%0", f"{MISSION}/%00", f"{MISSION}%00/x"]
-)
+@pytest.mark.parametrize("path", ["/%zz", "/%ff", "/%00", "/a%0", f"{MISSION}/%00", f"{MISSION}%00/x"])
 def test_a_path_that_is_no_text(port: int, path: str) -> None:
     reply = get(port, path)
     assert reply.status == 400

@@ -63,7 +63,11 @@ LIVES = """
       slow: {get: {status: 200, delay: 1s, body: {}}}
       gone: {drop: {status: 204}}
     scenarios:
-      life: [{state: young, until: {calls: 2}}, {state: odd, until: {after: 1s}}, {state: slow, until: {calls: 1}}, {state: gone}]
+      life:
+        - {state: young, until: {calls: 2}}
+        - {state: odd, until: {after: 1s}}
+        - {state: slow, until: {calls: 1}}
+        - {state: gone}
     select: [{scenario: life}]
 """
 
