@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -8,6 +9,7 @@ import pytest
 
 from mockserver.plan import Plan
 from mockserver.serve.engine import Engine
+from tests.crowd import Crowd
 from tests.live import Live, Write, engine_of, mission_plan, serving_engine
 from tests.redis import Redis
 
@@ -48,3 +50,11 @@ def redis() -> Iterator[Redis]:
     """One Redis for all tests that do it no harm: each keeps to a prefix of its own."""
     with Redis() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def crowd(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
+    """A server of two workers, for tests that keep to a namespace of their own."""
+    with Crowd(redis.url, "crowd", tmp_path_factory.mktemp("crowd")) as found:
+        yield found
+        assert found.stop(signal.SIGTERM) == (0, "")

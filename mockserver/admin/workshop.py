@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -13,6 +14,9 @@ from mockserver.admin.control import Control
 from mockserver.errors import Diagnostic
 from mockserver.inputs import Inputs, scenario_files
 from mockserver.serve.engine import Engine
+
+if TYPE_CHECKING:
+    from mockserver.serve.sharing import Sharing
 
 
 class Workshop:
@@ -86,6 +90,8 @@ class Workshop:
 
     def _change(self, control: Control, change: Callable[[Inputs], Inputs]) -> list[Diagnostic]:
         with self._lock:
+            if control.engine.sharing is not None:
+                return self._change_everywhere(control, control.engine.sharing, change)
             inputs = change(self._inputs)
             compiled = compile_apart(inputs)
             engine = control.engine
@@ -93,13 +99,23 @@ class Workshop:
             successor = Engine(
                 compiled.plan, store=engine.store, worlds=engine.worlds, options=engine.options
             )
-            if engine.sharing is None:
-                control.run(lambda: engine.adopt(successor))
-            else:  # every process takes it from the store, this one as well
-                control.wait(engine.sharing.publish(compiled.plan, Job.of(inputs).packed()))
-                control.wait(engine.sharing.follow())
+            control.run(lambda: engine.adopt(successor))
             self._inputs = inputs
             return list(compiled.warnings)
+
+    def _change_everywhere(
+        self, control: Control, sharing: Sharing, change: Callable[[Inputs], Inputs]
+    ) -> list[Diagnostic]:
+        """Every process takes it from the store, this one as well. Who comes second begins anew."""
+        while True:
+            before, known = control.run(lambda: (control.engine.plan.hash, self._inputs))
+            inputs = change(known)
+            compiled = compile_apart(inputs)
+            if control.wait(sharing.replace(before, compiled.plan, Job.of(inputs).packed())):
+                if compiled.plan.hash == before:  # nobody takes what is served already
+                    self._inputs = inputs
+                return list(compiled.warnings)
+            control.wait(sharing.follow())
 
     def take(self, inputs: Inputs) -> None:
         """Go on from what another process changed."""

@@ -180,6 +180,8 @@ def serve(
         runner(run(index, ready, leash))
 
     code = Supervisor(shared.workers, work).run(announce)
+    for each in listeners:
+        each.close()
     if code:
         sys.exit(code)
 

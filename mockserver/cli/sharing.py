@@ -111,22 +111,27 @@ class Shared:
 
     async def claim(self, plan: Plan, inputs: Inputs) -> None:
         """Make ours the Plan of this prefix. Raises UsageError where others serve another one there."""
+        from mockserver.serve.sharing import publish
         from mockserver.store.link import Unavailable
+        from mockserver.store.redis import RedisStore
 
         link = self.link()
         await link.open()
         try:
-            named = await link.ask("HGET", f"{self.store_prefix}/g", "plan")
-            if named and named.decode() != plan.hash and (others := await self._others(link)):
-                raise UsageError(
-                    f"{others} other process{'es' if others > 1 else ''} of the prefix {self.store_prefix!r} "
-                    f"on {link.address.shown} serve{'' if others > 1 else 's'} other documents or scenarios; "
-                    "choose another --store-prefix, or stop them first."
-                )
-            from mockserver.serve.sharing import publish
-            from mockserver.store.redis import RedisStore
-
-            await publish(RedisStore(link), plan, _packed(inputs))
+            while True:
+                known = await link.ask("HMGET", f"{self.store_prefix}/g", "plan", "origin")
+                named, origin = ((each or b"").decode() for each in known)
+                others = await self._others(link) if named != plan.hash else 0
+                if others and origin == plan.hash:
+                    return  # they were given another one since, which we take
+                if others:
+                    who = f"{others} other processes serve" if others > 1 else "another process serves"
+                    raise UsageError(
+                        f"{who} other documents or scenarios on the prefix {self.store_prefix!r} of "
+                        f"{link.address.shown}; choose another --store-prefix, or stop them first."
+                    )
+                if await publish(RedisStore(link), plan, _packed(inputs), before=named, origin=plan.hash):
+                    return
         except Unavailable as error:
             raise UsageError(f"{error}.") from None
         finally:
@@ -155,15 +160,15 @@ class Shared:
         from mockserver.store.redis import RedisStore
 
         link = self.link()
-        await link.open()
+        await link.open(patient=True)  # it was there a moment ago: a worker that is begun anew goes without
         store = RedisStore(link, most)
         worlds = SharedWorlds(store, frozen_at, ledger=ledger)
         engine = Engine(plan, store=store, worlds=worlds, options=options)
         sharing = Sharing(engine, store, worlds)
         sharing.inputs = _packed(inputs)
-        await self._join(sharing)
         listening = asyncio.ensure_future(sharing.listen())
         try:
+            await self._join(sharing)
             yield engine
         finally:
             listening.cancel()
@@ -171,12 +176,13 @@ class Shared:
                 await listening
             await link.close()
 
-    @staticmethod
-    async def _join(sharing: Sharing) -> None:
+    async def _join(self, sharing: Sharing) -> None:
+        """Serve what the others do, and hear what they say, unless the store is away by now."""
         from mockserver.store.link import Unavailable
 
-        with contextlib.suppress(Unavailable):  # it is followed with the first call
+        with contextlib.suppress(Unavailable, TimeoutError):  # else it is followed with the first call
             await sharing.follow()
+            await asyncio.wait_for(sharing.listens.wait(), self.timeout())
 
 
 def _packed(inputs: Inputs) -> bytes:

@@ -101,6 +101,7 @@ class SharedJournal(Journal):
             self._ledger.watch(self.namespace, (0, when, seconds, request, answer))
 
     def __len__(self) -> int:
+        self._store.read("records")
         return int(self._store.read("length", self.namespace))
 
     @property
@@ -114,14 +115,14 @@ class SharedJournal(Journal):
         return max(0, gone) if self._most else 0  # calls may have come between the two readings
 
     def records(self) -> list[Record]:
-        return [_record(name, fields[1]) for name, fields in self._store.read("journal", self.namespace)]
+        return [_record(name, fields[1]) for name, fields in self._read()]
 
     def find(self, number: int) -> Call | None:
         return next((Call(*record) for record in self.records() if record[0] == number), None)
 
     def remove(self, numbers: Collection[int]) -> list[Call]:
         store, taken = self._store, []
-        for name, fields in store.read("journal", self.namespace):
+        for name, fields in self._read():
             if _number(name) in numbers:
                 store.write("!strike", self.namespace, name, len(fields[1]))
                 taken.append(Call(*_record(name, fields[1])))
@@ -129,6 +130,12 @@ class SharedJournal(Journal):
 
     def clear(self) -> None:
         self._store.write("!clear", self.namespace)
+
+    def _read(self) -> list[tuple[bytes, list[bytes]]]:
+        """All calls that were answered before this was asked."""
+        self._store.read("records")
+        found: list[tuple[bytes, list[bytes]]] = self._store.read("journal", self.namespace)
+        return found
 
     def drop(self, count: int) -> None:
         """Nothing: the script that writes keeps the bounds."""
@@ -164,6 +171,10 @@ class SharedWorlds(Worlds):
         clock = world.clock
         assert isinstance(clock, SharedClock)  # noqa: S101 - made here
         return clock
+
+    def seen(self) -> list[str]:
+        """The names of those that are known to this process."""
+        return [DEFAULT, *self._named]
 
     def __iter__(self) -> Iterator[World]:
         yield self.default

@@ -8,6 +8,7 @@ that is away is answered by 503, in the document's words where it has any.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from mockserver.serve.engine import Engine
 
 Result = TypeVar("Result")
+_LOG = logging.getLogger("mockserver.sharing")
 _MOST_PLANS = 10
 _LIFETIME = 30 * 86_400
 """Seconds that the store keeps a Plan."""
@@ -50,6 +52,9 @@ class Sharing:
         self._store = store
         self._worlds = worlds
         self._following = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Answer]] = set()
+        self.listens = asyncio.Event()
+        """Set when it hears what other processes say."""
         self.on_inputs: Callable[[bytes], None] = lambda inputs: None
         """Called with what a Plan was made from that another process put in place of ours."""
         engine.sharing = self
@@ -125,6 +130,8 @@ class Sharing:
         if isinstance(error, PlanChanged):
             task = asyncio.get_running_loop().create_task(self._anew(request))
             task.add_done_callback(lambda done: None if done.cancelled() else coming.resolve(done.result()))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
             return
         answer = self._away(error, request, route, world)
         coming.resolve(self._finished(answer, request, route.tally, world, cors, started))
@@ -133,10 +140,13 @@ class Sharing:
         """The same request, by the Plan that is served now."""
         try:
             await self.follow()
+            coming = self._engine.handle(request)
+            return coming if isinstance(coming, Answer) else await coming
         except Unavailable as error:
             return problem.unavailable(str(error))
-        coming = self._engine.handle(request)
-        return coming if isinstance(coming, Answer) else await coming
+        except Exception:  # noqa: BLE001 - the client is owed an answer, the log the traceback
+            _LOG.exception("%s %s", request.method, request.raw_path)
+            return problem.internal("the mock server met a fault of its own; its log has the traceback")
 
     # Everything else
 
@@ -221,62 +231,81 @@ class Sharing:
 
     # The Plan that all of them serve
 
-    async def publish(self, plan: Plan, inputs: bytes) -> None:
-        """Let this be the Plan of every process on this store. Raises Unavailable."""
-        await publish(self._store, plan, inputs)
+    async def replace(self, before: str, plan: Plan, inputs: bytes) -> bool:
+        """Let every process serve a Plan in place of that with the hash ``before``; return when they do.
+
+        False where another one is served by now; nothing is changed then. Raises Unavailable.
+        """
+        if not await publish(self._store, plan, inputs, before=before):
+            return False
+        await self.follow()
+        await self._store.tell("plan")
+        return True
 
     async def follow(self) -> None:
         """Serve the Plan that the store names. Raises Unavailable."""
         async with self._following:
             store = self._store
             named = await store.link.ask("HGET", store.name("g"), "plan")
-            wanted = named.decode() if named else ""
-            if wanted == self._engine.plan.hash:
-                if not await store.link.ask("EXISTS", store.name("t", wanted)):
-                    await self.publish(self._engine.plan, self.inputs)
-                store.plan = wanted
+            wanted = named.decode() if named is not None else None
+            if wanted is None or (
+                wanted == self._engine.plan.hash
+                and not await store.link.ask("EXISTS", store.name("t", wanted))
+            ):  # it has lost everything
+                await publish(store, self._engine.plan, self.inputs)
                 return
-            if not wanted:  # it has lost everything
-                await self.publish(self._engine.plan, self.inputs)
-                return
-            plan, inputs = await store.link.ask("HMGET", store.name("p", wanted), "plan", "inputs")
-            if plan is None:
-                raise Unavailable("the store names a Plan that it no longer has")
-            self.inputs = inputs
-            engine = self._engine
-            engine.adopt(
-                type(engine)(
-                    msgspec.msgpack.decode(plan, type=Plan),
-                    store=store, worlds=self._worlds, options=engine.options,
-                )
-            )  # fmt: skip
-            self.on_inputs(inputs)
+            if wanted != self._engine.plan.hash:
+                self._adopt(wanted, await store.link.ask("HMGET", store.name("p", wanted), "plan", "inputs"))
             store.plan = wanted
+
+    def _adopt(self, wanted: str, told: tuple[bytes | None, bytes | None]) -> None:
+        """Serve a Plan that the store has. Raises Unavailable."""
+        engine, (packed, inputs) = self._engine, told
+        if packed is None or inputs is None:
+            raise Unavailable(f"the store names the Plan {wanted}, which it no longer has")
+        try:
+            plan = msgspec.msgpack.decode(packed, type=Plan)
+        except msgspec.MsgspecError:
+            raise Unavailable(
+                f"the store's Plan {wanted} was made by another version of this server"
+            ) from None
+        engine.adopt(type(engine)(plan, store=self._store, worlds=self._worlds, options=engine.options))
+        self.inputs = inputs
+        self.on_inputs(inputs)
 
     inputs: bytes = b""
     """What our Plan was made from, for whoever changes a part of it."""
 
     async def listen(self) -> None:
-        """Follow what other workers say: clocks that were moved, Plans that were replaced."""
-        said = self._store.name("said")
-        async for message in self._store.link.listen(said):
-            kind, _, rest = message.decode("utf-8", "replace").partition(" ")
+        """Follow what other processes say: clocks that were moved, Plans that were replaced."""
+        async for what in self._store.hear():
+            kind, _, namespace = what.partition(" ")
             try:
-                if kind == "plan":
+                if kind in ("plan", ""):
                     await self.follow()
-                elif kind == "clock":
-                    await self._store.atomically(lambda: None, ("meta", rest))
-            except (Unavailable, PlanChanged):
-                continue
+                if kind == "clock":
+                    await self._store.atomically(_nothing, ("meta", namespace))
+                elif kind == "":
+                    await self._store.atomically(_nothing, *(("meta", each) for each in self._worlds.seen()))
+                self.listens.set()
+            except (Unavailable, PlanChanged) as error:
+                _LOG.warning("what another process told could not be followed: %s", error)
+            except Exception:  # noqa: BLE001 - it goes on to listen
+                _LOG.exception("what another process told could not be followed")
 
 
-async def publish(store: RedisStore, plan: Plan, inputs: bytes) -> None:
+async def publish(
+    store: RedisStore, plan: Plan, inputs: bytes, *, before: str | None = None, origin: str = ""
+) -> bool:
     """Let this be the Plan of every process on a store; ``inputs`` is what it was made from.
 
-    Raises Unavailable.
+    False where ``before`` is not the hash of the one that is served. Raises Unavailable.
     """
     place, ask = store.name("p", plan.hash), store.link.ask
     await ask("HSET", place, "plan", msgspec.msgpack.encode(plan), "inputs", inputs)
     await ask("EXPIRE", place, _LIFETIME)
-    await store.publish(plan.hash, {each.name: each for each in plan.resources})
-    await ask("PUBLISH", store.name("said"), "plan")
+    return await store.publish(plan.hash, {each.name: each for each in plan.resources}, before, origin)
+
+
+def _nothing() -> None:
+    """Work that only reads."""

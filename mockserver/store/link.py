@@ -40,6 +40,8 @@ _SILENCE = 5.0
 _MOST_WAITING = 10_000
 _FORGOTTEN = 7 * 86_400
 """Seconds after which Redis forgets a link that did not say goodbye."""
+_RENEWED = 3600.0
+"""Seconds after which it is told again to remember one."""
 _REGISTER = """
 local ran = redis.call('HGET', KEYS[1], 'n') or '0'
 redis.call('HSET', KEYS[1], 'e', ARGV[1], 'n', ran)
@@ -158,6 +160,11 @@ class Link:
     @property
     def connected(self) -> bool:
         return self._socket is not None
+
+    @property
+    def _place(self) -> str:
+        """Where Redis keeps what it knows of this link."""
+        return f"{self.prefix}/w/{self.name}"
 
     # Sending
 
@@ -292,15 +299,21 @@ class Link:
         else:
             self._waiting.appendleft(item)
 
-    async def listen(self, channel: str) -> AsyncIterator[bytes]:
-        """What is published on a channel, on a connection of its own, for ever."""
+    async def listen(self, *channels: str) -> AsyncIterator[bytes]:
+        """What is published on channels, on a connection of its own, for ever.
+
+        Nothing, ``b""``, comes first and after each break: what was published meanwhile is lost.
+        """
         while not self._closed:
             try:
                 stream = await self._dial()
                 try:
                     talk = _Talk(stream, self._loop)
                     await self._log_in(talk)
-                    await talk.ask("SUBSCRIBE", channel)
+                    await talk.ask("SUBSCRIBE", *channels)
+                    for _ in channels[1:]:
+                        await talk.hear()
+                    yield b""
                     while True:
                         yield (await talk.hear())[2]
                 finally:
@@ -310,23 +323,26 @@ class Link:
 
     # The connection
 
-    async def open(self) -> None:
-        """Connect. Raises UsageError where that cannot be."""
+    async def open(self, *, patient: bool = False) -> None:
+        """Connect. Raises UsageError where that cannot be, or goes on trying where it is ``patient``."""
         try:
             async with asyncio.timeout(max(self.timeout, 5.0)):
                 await self._connect()
         except (OSError, TimeoutError, Unavailable, hiredis.HiredisError) as error:
-            raise UsageError(
-                f"the store at {self.address.shown} does not answer: {str(error) or type(error).__name__}; "
-                "start Redis there, or correct --store."
-            ) from None
+            if not patient:
+                raise UsageError(
+                    f"the store at {self.address.shown} does not answer: "
+                    f"{str(error) or type(error).__name__}; start Redis there, or correct --store."
+                ) from None
+            _LOG.warning("the store at %s is away: %s", self.address.shown, error)
+            self._connecting = self._loop.create_task(self._reconnect())
         self._sweeper = self._loop.create_task(self._sweep())
 
     async def close(self) -> None:
         """Send what is to be sent, and hang up."""
         if self._socket is not None and not self._closed:
             with contextlib.suppress(Unavailable):
-                await self.ask(b"DEL", f"{self.prefix}/w/{self.name}")
+                await self.ask(b"DEL", self._place)
         self._closed = True
         for task in (self._connecting, self._sweeper):
             if task is not None:
@@ -346,9 +362,8 @@ class Link:
             seconds, micros = await talk.ask("TIME")
             heard = time.time()
             self._ahead = int(seconds) * 1000 + int(micros) / 1000 - (asked + heard) * 500
-            place = f"{self.prefix}/w/{self.name}"
             self._epoch += 1
-            ran = int(await talk.ask("EVAL", _REGISTER, 1, place, self._epoch, _FORGOTTEN))
+            ran = int(await talk.ask("EVAL", _REGISTER, 1, self._place, self._epoch, _FORGOTTEN))
         except BaseException:
             channel.close()
             raise
@@ -443,9 +458,13 @@ class Link:
 
     async def _sweep(self) -> None:
         """Fail what was not answered in time; give up a connection that says nothing for long."""
+        renewed = time.monotonic()
         while True:
             await asyncio.sleep(min(0.1, self.timeout / 4))
             self.expire(time.time())
+            if self._socket is not None and time.monotonic() > renewed + _RENEWED:
+                renewed = time.monotonic()
+                self.send(("EXPIRE", self._place, _FORGOTTEN))
             silent = time.monotonic() - self._heard
             if self._socket is not None and self._sent and silent > max(_SILENCE, 3 * self.timeout):
                 self._broken(TimeoutError(f"no answer for {silent:.0f} s"))

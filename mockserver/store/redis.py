@@ -9,9 +9,10 @@ read is still so. Nothing is decided twice, and nothing is half done.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
@@ -64,6 +65,7 @@ class _Draft(NamedTuple):
     checks: list[list[Any]]
     writes: list[list[Any]]
     after: list[Callable[[], None]]
+    moved: list[str]
 
 
 class Polled(msgspec.Struct, frozen=True):
@@ -109,6 +111,9 @@ class RedisStore:
         self._touched: dict[tuple[str, str], None] = {}
         self._turn = asyncio.Lock()
         self._turns = itertools.count()
+        self._heard: dict[str, asyncio.Semaphore] = {}
+        self._moved: list[str] = []
+        """Namespaces whose clocks the work moves."""
 
     # The hot path
 
@@ -191,6 +196,9 @@ class RedisStore:
             await self._commit(draft, known, who)
         for follow in draft.after:
             follow()
+        for namespace in dict.fromkeys(draft.moved):
+            with contextlib.suppress(Unavailable):  # it is moved, whoever has heard
+                await self.tell(f"clock {namespace}")
         return result
 
     async def _commit(self, draft: _Draft, known: Mapping[Read, Any], who: str) -> None:
@@ -212,7 +220,7 @@ class RedisStore:
         self._known = known
         self._seen, self._read, self._drawn = {}, set(), {}
         self._writes, self._after, self._touched = [], [], {}
-        self._checks = []
+        self._checks, self._moved = [], []
         for read, value in known.items():
             if read[0] == "meta":
                 self._mirror(read[1], value)
@@ -221,7 +229,7 @@ class RedisStore:
         self._known = None
         # Last, so that all is there whose time to live they set.
         touches = [["!touch", *place, self.max_namespaces] for place in self._touched]
-        return _Draft(self._read, self._checks, [*self._writes, *touches], self._after)
+        return _Draft(self._read, self._checks, [*self._writes, *touches], self._after, self._moved)
 
     def _mirror(self, namespace: str, meta: Mapping[str, str]) -> None:
         for assigned in self._assigned.values():
@@ -261,7 +269,7 @@ class RedisStore:
         if not any(each[0] == place for each in self._checks):
             self._checks.append([place, "c", int(before is not None), before or ""])
         self.write("HSET", place, "c", clock)
-        self.write("PUBLISH", self.name("said"), f"clock {namespace}")
+        self._moved.append(namespace)
         self.touch(namespace)
 
     def name(self, kind: str, *parts: str) -> str:
@@ -321,12 +329,11 @@ class RedisStore:
                 return [_text(each) for each in await ask("ZRANGE", self.name("ns"), 0, -1)]
             case "global":
                 return _texts(await ask("HGETALL", self.name("g")))
+            case "records":  # are sent without waiting
+                return await self.tell("records")
             case "length":
                 return await ask("XLEN", self.name("j", read[1]))
             case "journal":
-                # Records are sent without waiting; by the second answer, all that came before are in.
-                await ask("PING")
-                await ask("PING")
                 return await ask("XRANGE", self.name("j", read[1]), "-", "+")
         raise AssertionError(read)
 
@@ -435,18 +442,64 @@ class RedisStore:
 
     # The Plan
 
-    async def publish(self, plan: str, resources: Mapping[str, Resource]) -> None:
-        """Let the scripts know the timelines of a Plan. Raises Unavailable."""
+    async def publish(
+        self, plan: str, resources: Mapping[str, Resource], before: str | None = None, origin: str = ""
+    ) -> bool:
+        """Let a Plan be the one that is served, and the scripts know its timelines. Raises Unavailable.
+
+        False where ``before`` is given, and another one than that is served by now.
+        ``origin`` is the Plan that processes of this prefix are started with.
+        """
         place = self.name("t", plan)
         words: list[Word] = []
         for resource in resources.values():
             for scenario, timeline in resource.scenarios.items():
                 words += [f"{resource.name}\0{scenario}", packed_timeline(timeline.steps)]
-        if words:
-            await self.link.ask("HSET", place, *words)
-            await self.link.ask("EXPIRE", place, 30 * 86_400)
-        await self.link.ask("HSET", self.name("g"), "plan", plan)
+        await self.link.ask("HSET", place, "", "", *words)
+        await self.link.ask("EXPIRE", place, 30 * 86_400)
+        if before is None:
+            await self.link.ask("HSET", self.name("g"), "plan", plan)
+        elif await self.link.ask(before, plan, origin, script="adopt") == b"!plan":
+            return False
         self.plan = plan
+        return True
+
+    # What processes tell each other
+
+    async def tell(self, what: str) -> None:
+        """Return when every process has heard ``what`` and has done so; at the latest when time is over.
+
+        Raises Unavailable.
+        """
+        token = str(next(self._turns))
+        heard = self._heard[token] = asyncio.Semaphore(0)
+        try:
+            count = await self.link.ask("PUBLISH", self.name("said"), f"{self.link.name} {token} {what}")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.link.timeout):
+                    for _ in range(count):
+                        await heard.acquire()
+        finally:
+            del self._heard[token]
+
+    async def hear(self) -> AsyncIterator[str]:
+        """What processes tell, this one among them; whoever asks for the next has done as the last one says.
+
+        Nothing, ``""``, says that something may have been missed.
+        """
+        ours = self.name("said", self.link.name)
+        async for message in self.link.listen(self.name("said"), ours):
+            who, _, rest = message.decode().partition(" ")
+            token, _, what = rest.partition(" ")
+            if not rest:
+                if (heard := self._heard.get(who)) is not None:
+                    heard.release()
+                elif not who:
+                    yield ""
+                continue
+            yield what
+            # On the link that everything goes by, so that all is done that went before.
+            self.link.send(("PUBLISH", self.name("said", who), token))
 
     def drawn(self, kind: str, *parts: str) -> Any:
         """A number that was drawn for this work: the n-th time it asks, the n-th that was drawn."""

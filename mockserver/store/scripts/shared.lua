@@ -1,7 +1,8 @@
 -- What all scripts share. KEYS[1] is the prefix of every name; ARGV begins with
 -- the link's name, its epoch, the number of this script and its deadline
 -- (milliseconds of this server's clock). Names, all under the prefix:
---   g              hash: plan, the hash of the Plan that is served
+--   g              hash: plan, the hash of the Plan that is served; origin, that of the one processes are started
+--                  with; evicted resources, evicted namespaces
 --   t/PLAN         hash: resource \0 scenario -> timeline (MessagePack)
 --   w/LINK         hash: e epoch, n number of the last script that was run
 --   ns             sorted set: namespace -> when it was last used (ms)
