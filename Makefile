@@ -26,6 +26,7 @@ layers: $(STAMP)
 	$(BIN)/lint-imports
 
 bench: $(STAMP)
+	$(BIN)/pip install --quiet --group bench
 	$(BIN)/python -m benchmarks
 
 # Measure what the server is held to under load, faults and hostile input: FIGURES=name to choose.

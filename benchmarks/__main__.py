@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from benchmarks import budgets, documents, mission, packages, report
+from benchmarks import budgets, documents, mission, packages, plot, report, sharing
 from benchmarks.peers import SERVERS
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = ("mission", "documents")
+PARTS = ("mission", "documents", "sharing")
 
 
 @click.command()
@@ -21,15 +21,22 @@ PARTS = ("mission", "documents")
 @click.option("--seconds", default=5, show_default=True, help="Length of each measured load.")
 @click.option("--connections", default=16, show_default=True, help="Connections that the load keeps open.")
 @click.option("--repeat", default=3, show_default=True, help="Rounds; the medians are reported.")
-@click.option("--keys", default=100_000, show_default=True, help="Keys added to see the memory they take.")
+@click.option(
+    "--keys",
+    multiple=True,
+    type=int,
+    default=(10_000, 100_000, 300_000, 999_000),
+    show_default=True,
+    help="Keys added to see the memory they take; may be given several times.",
+)
 @click.option(
     "--part",
     type=click.Choice(["all", *PARTS]),
     default="all",
     show_default=True,
-    help="The mission's document, or documents of many operations.",
+    help="The mission's document, documents of many operations, or state shared on Redis.",
 )
-def main(only: str, seconds: int, connections: int, repeat: int, keys: int, part: str) -> None:
+def main(only: str, seconds: int, connections: int, repeat: int, keys: tuple[int, ...], part: str) -> None:
     """Measure this mock server next to its peers and hold the ratios against the budgets."""
     names = [name.strip() for name in only.split(",") if name.strip()]
     if unknown := set(names) - set(SERVERS):
@@ -39,14 +46,16 @@ def main(only: str, seconds: int, connections: int, repeat: int, keys: int, part
     # In the table's order: ours first, whose answer nginx and WireMock then give.
     servers = [server for name, server in SERVERS.items() if name in names]
     try:
-        packages.provide(servers)
+        packages.provide(servers, redis=part in ("all", "sharing"))
     except packages.MissingError as reason:
         raise click.ClickException(str(reason)) from reason
 
     RESULTS.mkdir(exist_ok=True)
     failed = False
     if part in ("all", "mission"):
-        plan = mission.Plan(seconds=seconds, connections=connections, rounds=repeat, further_keys=keys)
+        plan = mission.Plan(
+            seconds=seconds, connections=connections, rounds=repeat, further_keys=tuple(sorted(keys))
+        )
         outcome = mission.run(servers, plan, logs=RESULTS / "logs", say=_say)
         judged = budgets.judge(outcome)
         _tell("latest.json", report.record(outcome, judged), report.markdown(outcome, judged))
@@ -64,6 +73,12 @@ def main(only: str, seconds: int, connections: int, repeat: int, keys: int, part
         record, told = report.documents_record(found, judged), report.documents_markdown(found, judged)
         _tell("documents.json", record, told)
         failed = failed or bool(found.failures)
+    if part in ("all", "sharing"):
+        shared = sharing.run(
+            seconds=seconds, connections=connections, rounds=repeat, logs=RESULTS / "logs", say=_say
+        )
+        _tell("sharing.json", report.sharing_record(shared), report.sharing_markdown(shared))
+    plot.draw(RESULTS)
     if failed:
         sys.exit(1)
 

@@ -22,6 +22,7 @@ LOADS: tuple[load.Kind, ...] = ("one key", "new keys")
 _SETTLED = 0.5
 _POLLS_UNTIL_ISSUED = 3
 _WARM_KEYS = 1000
+_TOGETHER = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Plan:
     seconds: int
     connections: int
     rounds: int
-    further_keys: int
+    further_keys: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,8 @@ class Outcome:
     plan: Plan
     rounds: dict[str, list[Round]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
-    added_memory: int | None = None
-    """Bytes that ``plan.further_keys`` keys added to ours."""
+    added_memory: dict[int, int] = field(default_factory=dict)
+    """Number of keys → bytes that so many added to ours."""
     samples: Samples = MADE_UP
 
 
@@ -85,7 +86,7 @@ def run(servers: Sequence[Server], plan: Plan, logs: Path, say: Callable[[str], 
                     say(f"{server.name} failed: {reason}")
         for server in servers:
             if server.name == "ours" and "ours" in outcome.rounds:
-                say(f"{plan.further_keys:,} further keys: ours")
+                say("further keys: ours")
                 try:
                     outcome.added_memory = _added_memory(server, outcome, Path(scratch), logs)
                 except (StartError, OSError) as reason:
@@ -135,18 +136,24 @@ def _samples(port: int) -> Samples:
     return Samples(pending=answers[0], issued=answers[-1])
 
 
-def _added_memory(server: Server, outcome: Outcome, scratch: Path, logs: Path) -> int:
+def _added_memory(server: Server, outcome: Outcome, scratch: Path, logs: Path) -> dict[int, int]:
     """Bytes that one poll each of many new keys leaves behind, after enough of them to be warm."""
-    with _started(server, outcome.samples, scratch, logs) as running:
-        with Connection(running.port, timeout=10) as connection:
-            _poll_new_keys(connection, _WARM_KEYS)
-            before = running.process.memory()
-            _poll_new_keys(connection, outcome.plan.further_keys)
-        time.sleep(_SETTLED)
-        after = running.process.memory()
-    return after.pss - before.pss if after.pss else after.rss - before.rss
+    amounts: dict[int, int] = {}
+    with (
+        _started(server, outcome.samples, scratch, logs) as running,
+        Connection(running.port, timeout=10) as connection,
+    ):
+        _poll_new_keys(connection, _WARM_KEYS)
+        before, polled = running.process.memory(), 0
+        for count in outcome.plan.further_keys:
+            _poll_new_keys(connection, count - polled)
+            polled = count
+            time.sleep(_SETTLED)
+            after = running.process.memory()
+            amounts[count] = after.pss - before.pss if after.pss else after.rss - before.rss
+    return amounts
 
 
 def _poll_new_keys(connection: Connection, count: int) -> None:
-    for _ in range(count):
-        connection.get(f"{COLLECTION}/{uuid.uuid4()}")
+    for start in range(0, count, _TOGETHER):
+        connection.get_all([f"{COLLECTION}/{uuid.uuid4()}" for _ in range(min(_TOGETHER, count - start))])

@@ -18,6 +18,7 @@ DEBIAN = {
     "node": "nodejs",
     "npm": "npm",
     "java": "default-jre-headless",
+    "redis-server": "redis-server",
 }
 """Program → the Debian package that brings it."""
 
@@ -26,7 +27,7 @@ class MissingError(Exception):
     """Something is not installed and cannot be installed from here; the text says how to."""
 
 
-def provide(servers: Sequence[Server]) -> None:
+def provide(servers: Sequence[Server], *, redis: bool = False) -> None:
     """See to it that ``servers`` can be started and put under load, ours as installing it leaves it."""
     # Where the environment keeps Python from writing bytecode, every start would compile what was edited
     compileall.compile_dir(ROOT / "mockserver", quiet=1)
@@ -34,6 +35,8 @@ def provide(servers: Sequence[Server]) -> None:
     programs = {"wrk", *(program for server in servers for program in server.programs)}
     if wanted:
         programs.add("npm")
+    if redis:
+        programs.add("redis-server")
     _provide_programs([program for program in sorted(programs) if _path(program) is None])
     if wanted:
         prefix = MODULES.parent

@@ -33,10 +33,23 @@ def pin(core: int) -> None:
         os.sched_setaffinity(0, {core})
 
 
+def unpin() -> None:
+    """Let the calling process run on every core again."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+
+
 class Process:
     """A process group of one command; it is ended on leaving the ``with`` block."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        core: int | None = SERVER_CORE,
+    ) -> None:
+        """``core`` None: any core, even where the calling process is kept on one."""
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log = log
         with log.open("wb") as output:
@@ -47,7 +60,7 @@ class Process:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=lambda: pin(SERVER_CORE),
+                preexec_fn=lambda: pin(core) if core is not None else unpin(),
             )
 
     def __enter__(self) -> Process:

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import documents
+from benchmarks import documents, sharing
 from benchmarks.budgets import MEGABYTE, Budget, first_start, idle_memory, later_start, of_load
 from benchmarks.documents import OPERATIONS, STARTED
 from benchmarks.load import Kind, Load
@@ -38,6 +38,12 @@ def markdown(outcome: Outcome, budgets: Sequence[Budget]) -> str:
         head = (kind, "requests/s", "p50, ms", "p99, ms", "processor µs/request", "failed")
         rows = [(name, *_load_cells(rounds, kind)) for name, rounds in outcome.rounds.items()]
         parts.append(_table(head, rows))
+    if outcome.added_memory:
+        rows = [
+            (f"{count:,}", f"{added / MEGABYTE:,.1f}", f"{added / count:,.0f}")
+            for count, added in outcome.added_memory.items()
+        ]
+        parts.append(_table(("further keys, one call each", "MB added", "bytes a key"), rows))
     parts += _failures(outcome.failures)
     return "\n\n".join([*parts, *_judged(budgets)]) + "\n"
 
@@ -63,6 +69,36 @@ def documents_markdown(outcome: documents.Outcome, budgets: Sequence[Budget]) ->
 def documents_record(outcome: documents.Outcome, budgets: Sequence[Budget]) -> dict[str, Any]:
     """Everything measured on documents of many operations, as JSON."""
     return {**_circumstances(), **asdict(outcome), "budgets": _recorded(budgets)}
+
+
+def sharing_markdown(outcome: sharing.Outcome) -> str:
+    """What sharing state costs."""
+    parts = ["## State in memory and on Redis"]
+    for kind in LOADS:
+        head = (
+            kind,
+            "requests/s",
+            "p50, ms",
+            "p99, ms",
+            "processor µs/request",
+            "Redis's µs/request",
+            "failed",
+        )
+        rows = []
+        for name, kinds in outcome.rounds.items():
+            loads, redis = [each.load for each in kinds[kind]], [each.redis for each in kinds[kind]]
+            pace, processor, failed = _pace_cells(loads)
+            times = [median(getattr(each, part) for each in loads) / 1000 for part in ("p50", "p99")]
+            rows.append(
+                (name, pace, *(f"{each:,.2f}" for each in times), processor, f"{median(redis):,.1f}", failed)
+            )
+        parts.append(_table(head, rows))
+    return "\n\n".join(parts) + "\n"
+
+
+def sharing_record(outcome: sharing.Outcome) -> dict[str, Any]:
+    """Everything measured of shared state, as JSON."""
+    return {**_circumstances(), **asdict(outcome)}
 
 
 def _failures(failures: Mapping[str, str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -40,9 +41,20 @@ class Connection:
 
     def get(self, path: str, *fields: str) -> Answer:
         """The answer to GET with further header ``fields``, read to its end (RFC 9112)."""
+        self._socket.sendall(self._head(path, fields))
+        return self._answer()
+
+    def get_all(self, paths: Sequence[str]) -> None:
+        """GET every one of ``paths``, sent together, and read the answers."""
+        self._socket.sendall(b"".join(self._head(path, ()) for path in paths))
+        for _ in paths:
+            self._answer()
+
+    def _head(self, path: str, fields: Sequence[str]) -> bytes:
         lines = (f"GET {path} HTTP/1.1", f"Host: {self._host}", "Accept: */*", *fields, "", "")
-        head = "\r\n".join(lines)
-        self._socket.sendall(head.encode())
+        return "\r\n".join(lines).encode()
+
+    def _answer(self) -> Answer:
         status = self._line().split(" ", 2)[1:2]
         if not status:
             raise ConnectionResetError("closed without an answer")
