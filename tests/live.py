@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -247,6 +248,14 @@ class Process:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def id(self) -> int:
+        return self._process.pid
+
+    def limit(self, kind: int) -> tuple[int, int]:
+        """Soft and hard limit of a resource."""
+        return resource.prlimit(self.id, kind)
 
     def tell(self, number: signal.Signals) -> None:
         self._process.send_signal(number)

@@ -17,6 +17,7 @@ import click
 from mockserver import __version__
 from mockserver.cli.compilation import Compilation
 from mockserver.cli.control import Settings, control_options
+from mockserver.cli.limits import Bounds, limit_options
 from mockserver.cli.options import DOCUMENTS, REF_ROOT, REMOTE_REFS, SCENARIOS, inputs, option
 from mockserver.cli.sharing import Shared, sharing_options
 from mockserver.errors import UsageError
@@ -53,13 +54,6 @@ if TYPE_CHECKING:
     help="Answer under this prefix only, instead of those of the document's servers.",
 )
 @option(
-    "--max-body",
-    default=10 * 1024 * 1024,
-    type=click.IntRange(1),
-    metavar="BYTES",
-    help="Largest request body.",
-)
-@option(
     "--max-resources",
     default=1_000_000,
     type=click.IntRange(1),
@@ -86,6 +80,7 @@ if TYPE_CHECKING:
 )
 @option("--log-format", default="text", type=click.Choice(["text", "json"]))
 @option("--cache/--no-cache", default=True, help="Keep compiled documents in the user's cache folder.")
+@limit_options
 @sharing_options
 @control_options
 def serve(
@@ -98,7 +93,6 @@ def serve(
     validation: str,
     security: str,
     base_path: str | None,
-    max_body: int,
     max_resources: int,
     delay: str | None,
     allow_callbacks: tuple[str, ...],
@@ -125,6 +119,8 @@ def serve(
         frozen_at = parse_time(clock) if clock else None
     except ValueError as error:
         raise UsageError(f"--clock: {error}.") from None
+    bounds = Bounds(**{name: more.pop(name) for name in Bounds.__dataclass_fields__})
+    bounds.check()
     shared = Shared(**{name: more.pop(name) for name in Shared.__dataclass_fields__})
     shared.check()
     settings = Settings(**more)
@@ -134,31 +130,30 @@ def serve(
     given = Inputs(document, scenarios, seed, allow_remote_refs, ref_root)
     compilation = None if settings.waits_for(given) else Compilation(given, cached=cache)
 
-    from mockserver.serve.connection import Limits
     from mockserver.serve.engine import Options
     from mockserver.serve.health import Health
     from mockserver.serve.journal import Ledger
-    from mockserver.serve.server import Server, listen
+    from mockserver.serve.server import Server, listen, raise_descriptors
 
     compiled = compilation.result() if compilation else Compiled(Plan(hash="", documents=(), seed=seed))
     for warning in compiled.warnings:
         click.echo(str(warning), err=True)
+    raise_descriptors()
     crowd = shared.workers > 1
     listeners = [listen(host, port, shared=crowd)]
     listeners += [listen(host, _port(listeners[0]), shared=True) for _ in range(shared.workers - 1)]
     admin_listener = None if settings.admin_port is None else listen(host, settings.admin_port)
     paced = _delay(delay)
     options = Options(
-        validation, security == "on", max_body, base_path, settings.cors, paced, allow_callbacks
+        validation, security == "on", bounds.max_body, base_path, settings.cors, paced, allow_callbacks
     )
     announce = partial(_announce, host, listeners[0], admin_listener)
 
     async def run(index: int, ready: Callable[[], None], leash: int | None = None) -> None:
-        limits = Limits(body=max_body)
         ledger = Ledger(settings.journal, settings.journal_bytes)
         async with _engine(compiled.plan, given, ledger, frozen_at, max_resources, options, shared) as engine:
             engine.control = Health(engine).answer
-            server = Server(engine.handle, engine.worlds, limits=limits, log_access=access_logger())
+            server = Server(engine.handle, engine.worlds, limits=bounds.limits(), log_access=access_logger())
             if leash is not None:
                 asyncio.get_running_loop().add_reader(leash, server.stop)
             looks = index == 0

@@ -30,6 +30,8 @@ _LINGER = 1.0
 """Seconds in which a client that was refused may go on sending."""
 _MOST_WAITING = 32
 """Pipelined requests that wait before reading pauses."""
+_EACH = 512
+"""Bytes that a request takes beside its fields and body."""
 
 Handler = Callable[[Request], "Answer | Awaitable[Answer]"]
 
@@ -41,6 +43,8 @@ class Limits(Struct, frozen=True):
     headers: int = 100
     target: int = 16 * 1024
     body: int = 10 * 1024 * 1024
+    unfinished: int = 256 * 1024 * 1024
+    """What the requests of all connections take that are arriving or waiting their turn."""
     head_time: float = 10.0
     body_time: float = 30.0
     idle_time: float = 120.0
@@ -54,6 +58,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_alone",
         "_announces",
+        "_behind",
         "_body",
         "_closing",
         "_ends",
@@ -84,9 +89,11 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, server: ConnectionOwner) -> None:
         self._server = server
-        self._waiting: deque[tuple[Request, bool]] = deque()
+        self._waiting: deque[tuple[Request, bool, int]] = deque()
+        self._behind = 0
+        """Octets that those take."""
         self._held = 0
-        """Octets of the bodies of those that wait."""
+        """Octets of all that is not served yet, as the server counts them."""
         self._task: asyncio.Task[None] | Coming | None = None
         self._closing = False
         self._refused = False
@@ -127,6 +134,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._server.connections.discard(self)
         self._closing = True
+        self._server.held -= self._held
+        self._held = 0
         if self._resume is not None:
             self._resume.set()
         if self._task is not None:
@@ -177,8 +186,11 @@ class Connection(asyncio.Protocol):
                 self._refuse(431, f"the header section is over {self._server.limits.head:,} bytes")
             elif not isinstance(self._octets, bytearray):
                 self._octets = wire.unfinished(self._octets, self._server.limits.head)
+            self._hold()
             return
         self._octets = b""
+        if self._under_way or self._waiting or self._held:
+            self._hold()
         if between and self._alone and not self._under_way:
             self._rest = data[data.index(_END_OF_LINE) :]
             self._last = _shared(self._rest, self._alone)
@@ -242,6 +254,7 @@ class Connection(asyncio.Protocol):
 
     def on_url(self, url: bytes) -> None:
         self._target += url
+        self._field_bytes = len(self._target)
         if len(self._target) > self._server.limits.target:
             self._refuse(414, f"the request target is over {self._server.limits.target:,} bytes")
 
@@ -262,7 +275,7 @@ class Connection(asyncio.Protocol):
         self._length += 1
         if self._length > self._server.limits.headers:
             self._refuse(431, f"there are more than {self._server.limits.headers} header fields")
-        self._field_bytes += len(name) + len(value)
+        self._field_bytes += len(name) + len(value) + 4
         if self._field_bytes > self._server.limits.head:
             self._refuse(431, f"the header section is over {self._server.limits.head:,} bytes")
 
@@ -342,8 +355,9 @@ class Connection(asyncio.Protocol):
         )
         self._alone = (method, fields) if is_alone else ()
         if self._task is not None or self._waiting or self._resume is not None:
-            self._waiting.append((request, keep))
-            self._held += len(body)
+            size = len(body) + self._field_bytes + _EACH
+            self._waiting.append((request, keep, size))
+            self._behind += size
             if self._is_full():
                 self._transport.pause_reading()
             return
@@ -440,9 +454,10 @@ class Connection(asyncio.Protocol):
         """Serve the pipelined requests that waited, until one of them takes time."""
         full = self._is_full()
         while self._waiting and self._task is None and self._resume is None and not self._closing:
-            request, keep = self._waiting.popleft()
-            self._held -= len(request.body)
+            request, keep, size = self._waiting.popleft()
+            self._behind -= size
             self._serve(request, keep)
+        self._hold()
         if self._closing:
             return
         if full and not self._is_full() and self._resume is None:
@@ -458,9 +473,19 @@ class Connection(asyncio.Protocol):
         elif self._under_way:
             self._expect_body()
 
+    def _hold(self) -> None:
+        """Have the server count what this connection holds, and refuse where all together hold too much."""
+        held = len(self._octets) + self._length + self._behind
+        self._server.held += held - self._held
+        more = held > self._held
+        self._held = held
+        if more and self._server.held > self._server.limits.unfinished:
+            self._refuse(503, "the requests that clients are sending take too much memory; try again later")
+
     def _is_full(self) -> bool:
         """Whether so much waits for its turn that no more is read until there is room."""
-        return len(self._waiting) >= _MOST_WAITING or self._held > self._server.limits.body
+        limits = self._server.limits
+        return len(self._waiting) >= _MOST_WAITING or self._behind > max(limits.body, limits.head)
 
     def _write(self, request: Request, answer: Answer, keep: bool) -> None:
         if keep and not self._announces and request.method != "HEAD" and wire.has_content(answer.status):
@@ -512,6 +537,7 @@ class Connection(asyncio.Protocol):
         if self._refused:
             return
         self._refused = True
+        self._body = b""
         answer = problem.problem(status, detail, decision="wire")
         if self._task is None and not self._waiting:
             self._close_with(answer)
@@ -558,6 +584,8 @@ class ConnectionOwner:
     connections: set[Connection]
     limits: Limits
     draining: bool
+    held: int
+    """Octets of requests that are not served yet, of all connections."""
     handle: Handler
     log_access: Callable[[Request, Answer, float], None] | None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import signal
 import socket
 import threading
@@ -24,6 +25,9 @@ from mockserver.serve.world import Worlds
 
 _LOG = logging.getLogger("mockserver.server")
 _BACKLOG = 16_384
+_MOST_DESCRIPTORS = 1_048_576
+_KEPT = 32
+"""Descriptors that are no client's: standard streams, the listener, the store, files."""
 _SWEEP = 1.0
 _ROUNDS = 100
 """Of the event loop, in which connections that were broken off are gone."""
@@ -47,6 +51,9 @@ class Server(ConnectionOwner):
         self.log_access = log_access
         self.drain_time = drain_time
         self.connections: set[Connection] = set()
+        self.held = 0
+        self.descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._has_told = False
         self.draining = False
         self.on_stop: Callable[[], None] = lambda: None
         """Called when no new connections are taken: for what must end so that the others can."""
@@ -103,10 +110,29 @@ class Server(ConnectionOwner):
         now = self.time()
         for connection in [each for each in self.connections if each.deadline < now]:
             connection.expire()
+        if len(self.connections) > self.descriptors - _KEPT and not self._has_told:
+            self._has_told = True
+            _LOG.warning(
+                "%d connections are open, and this process may have %d descriptors: more clients are turned "
+                "away at once; raise the limit with ulimit -n", len(self.connections), self.descriptors,
+            )  # fmt: skip
 
     def clock_of(self, request: Request) -> Clock:
         world = self.worlds.find(request.headers.get("x-mock-namespace", "default"))
         return (world or self.worlds.default).clock
+
+
+def raise_descriptors() -> int:
+    """Let this process have as many connections and files open as it may ever have; how many that is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return soft
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (OSError, ValueError):  # some systems allow less than they say
+        return soft
+    return wanted
 
 
 def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:

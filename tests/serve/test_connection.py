@@ -384,7 +384,9 @@ def test_what_a_client_asks_for_and_does_not_take_is_not_made(live: Live, behavi
             assert len(wire.reply().body) == 5_000_000
 
 
-def test_bodies_that_wait_behind_a_delay_are_not_gathered_without_end(live: Live) -> None:
+def test_bodies_that_wait_behind_a_delay_are_not_gathered_without_end(
+    live: Live, behaviour: Behaviour
+) -> None:
     post = POST.replace(b"5", b"1000") + b"x" * 1000
     with Wire(live.port) as wire:
         wire.socket.settimeout(0)
@@ -395,5 +397,35 @@ def test_bodies_that_wait_behind_a_delay_are_not_gathered_without_end(live: Live
                 seen(live)
         except BlockingIOError:
             pass
-        [held] = live.run(lambda: [each._held for each in live.server.connections if each._task])
+        [held] = live.run(lambda: [each._behind for each in live.server.connections if each._task])
         assert 1000 < held < 1_000_000
+        assert live.run(lambda: live.server.held) >= held
+    live.run(lambda: behaviour.worlds.default.clock.advance(5000))
+    while live.run(lambda: len(live.server.connections)):
+        pass
+    assert live.run(lambda: live.server.held) == 0
+
+
+def test_unfinished_requests_are_bounded_in_all(behaviour: Behaviour) -> None:
+    """A request is refused that would take more than all may; those that are there go on."""
+    limits = Limits(body=1000, unfinished=5000)
+    post = POST.replace(b"5", b"1000")
+    head = A[:-2] + b"X: " + b"x" * 900
+    with serving(behaviour.handle, limits=limits) as live:
+        wires = [Wire(live.port) for _ in range(7)]
+        for wire, sent in zip(wires, [post + b"x" * 900] * 3 + [head] * 2, strict=False):
+            wire.send(sent)
+        seen(live)
+        assert 4500 < live.run(lambda: live.server.held) < 5000
+        for wire, sent in ((wires[5], post + b"x" * 900), (wires[6], head)):
+            wire.send(sent)
+            assert wire.reply().status == 503
+            assert wire.rest() == b""
+        wires[0].send(b"x" * 100 + POST + b"hello")
+        wires[3].send(b"\r\n\r\n")
+        assert [wires[0].reply().status, wires[0].reply().status, wires[3].reply().status] == [200] * 3
+        for wire in wires:
+            wire.socket.close()
+        while live.run(lambda: len(live.server.connections)):
+            pass
+        assert live.run(lambda: live.server.held) == 0

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import logging
+import resource
 import socket
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +12,7 @@ from mockserver.errors import UsageError
 from mockserver.serve.answer import Answer
 from mockserver.serve.request import Request
 from mockserver.serve.server import listen
-from tests.live import Wire, get, serving
+from tests.live import Process, Wire, get, serving
 
 
 def test_listening_on_a_free_port() -> None:
@@ -74,6 +76,32 @@ def test_stopping_breaks_off_what_takes_too_long(
     assert busy.rest() == b""
     busy.socket.close()
     assert "connections were still busy after 0 s" in caplog.text
+
+
+def test_too_many_connections_are_told_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("mockserver"), "propagate", True)
+    with serving(handle) as live, Wire(live.port) as wire:
+        wire.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert wire.reply().status == 200
+        live.run(live.server.expire)
+        assert "descriptors" not in caplog.text
+        live.server.descriptors = 32
+        for _ in range(2):
+            live.run(live.server.expire)
+    assert caplog.text.count("1 connections are open, and this process may have 32 descriptors") == 1
+
+
+def test_the_limit_of_descriptors_is_raised_as_far_as_may_be(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = 1_048_576 if hard == resource.RLIM_INFINITY else min(hard, 1_048_576)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most - 1, hard))
+    try:
+        with Process(cache=tmp_path) as process:
+            assert process.limit(resource.RLIMIT_NOFILE) == (most, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_calls_are_told_to_the_access_log() -> None:
