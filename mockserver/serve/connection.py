@@ -169,7 +169,6 @@ class Connection(asyncio.Protocol):
                 self._serve(request, keep=not self._server.draining)
                 return
         between = not self._under_way
-        self._alone = None
         if self._in_head:
             self._head_bytes += len(data)  # a head that begins in these octets begins to count again
             self._octets += data
@@ -182,6 +181,7 @@ class Connection(asyncio.Protocol):
             self._refuse(400, f"the request is no HTTP/1.1: {_said(error)}")
             return
         if self._in_head:
+            self._alone = None
             if self._head_bytes > self._server.limits.head:
                 self._refuse(431, f"the header section is over {self._server.limits.head:,} bytes")
             elif not isinstance(self._octets, bytearray):
@@ -191,10 +191,11 @@ class Connection(asyncio.Protocol):
         self._octets = b""
         if self._under_way or self._waiting or self._held:
             self._hold()
-        if between and self._alone and not self._under_way:
+        if between and self._alone and not self._under_way and len(data) <= _LONGEST_SECTION:
             self._rest = data[data.index(_END_OF_LINE) :]
             self._last = _shared(self._rest, self._alone)
             self._repeated = b"", "", ""
+        self._alone = None
 
     def _like_the_last(self, data: bytes) -> Request | None:
         """A request that differs from the one before in its target alone, which is plain; None for others.
@@ -348,6 +349,7 @@ class Connection(asyncio.Protocol):
         request = Request(method, target[0], target[1], fields, body)
         self._length = 0
         self._body = b""
+        self._fields = _NO_FIELDS
         keep = self._parser.should_keep_alive() and not self._server.draining
         self._announces = version == "1.0"
         is_alone = (
@@ -372,7 +374,7 @@ class Connection(asyncio.Protocol):
         if version not in ("1.1", "1.0"):
             self._refuse(505, f"HTTP/{version} is not served")
             return False
-        if version == "1.1" and "upgrade" not in fields:
+        if version == "1.1" and "upgrade" not in fields and self._field_bytes <= _LONGEST_SECTION:
             self._known = fields
         return True
 
@@ -609,6 +611,8 @@ _VALUES: dict[bytes, str] = {}
 _MOST_SEEN, _LONGEST_SEEN = 4096, 64
 
 
+_NO_FIELDS: dict[str, str] = {}
+"""Instead of those of a request that is served: what it sent is not kept for it while it is idle."""
 _SECTIONS: dict[tuple[str, bytes], _Parsed] = {}
 _MOST_SECTIONS, _LONGEST_SECTION = 256, 4096
 

@@ -12,7 +12,7 @@ import pytest
 
 from mockserver.serve.answer import Answer
 from mockserver.serve.clock import parse_time
-from mockserver.serve.connection import Limits
+from mockserver.serve.connection import Connection, Limits
 from mockserver.serve.request import Request
 from mockserver.serve.world import Worlds
 from tests.live import NOON, Live, Wire, get, serving
@@ -404,6 +404,20 @@ def test_bodies_that_wait_behind_a_delay_are_not_gathered_without_end(
     while live.run(lambda: len(live.server.connections)):
         pass
     assert live.run(lambda: live.server.held) == 0
+
+
+def test_a_connection_that_is_idle_keeps_no_large_head(live: Live) -> None:
+    large = b"X: " + b"x" * 60_000 + b"\r\n"
+    with Wire(live.port) as wire:
+        for _ in range(2):
+            wire.send(A[:-2] + large + b"\r\n")
+            assert wire.reply().status == 200
+        [idle] = live.run(lambda: list(live.server.connections))
+
+        def kept(name: str) -> int:
+            return len(repr(getattr(idle, name)))
+
+        assert sum(kept(each) for each in Connection.__slots__ if each not in ("_server", "_parser")) < 10_000
 
 
 def test_unfinished_requests_are_bounded_in_all(behaviour: Behaviour) -> None:
