@@ -55,6 +55,23 @@ class _Unentered(keywords.KeywordValidator):
         return iter(())
 
 
+class _Names(set[str]):
+    """Of operations: what the validator keeps in a list, and looks through once an operation."""
+
+    append = set[str].add
+
+
+def _telling_apart(base: type[Any]) -> type[Any]:
+    """Operations whose names are told apart in one step each, however many there are."""
+
+    class TellingApart(base):  # type: ignore[misc]
+        def __init__(self, registry: object) -> None:
+            super().__init__(registry)
+            self.operation_ids_registry = _Names()
+
+    return TellingApart
+
+
 def _entered(base: type[Any]) -> type[Any]:
     """The walk into schemas, which keeps with each error the schema that it is about."""
 
@@ -82,6 +99,7 @@ def judge(trees: Trees, dialect: Dialect, *, quick: bool) -> list[Diagnostic]:
     class Validator(base):  # type: ignore[valid-type, misc]
         keyword_validators: ClassVar = {
             **base.keyword_validators,
+            "operation": _telling_apart(base.keyword_validators["operation"]),
             "schema": _Unentered if quick else _entered(base.keyword_validators["schema"]),
         }
 

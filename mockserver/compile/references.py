@@ -30,14 +30,13 @@ _NAMED = frozenset(
 )
 """Keywords whose members are named by the author, not by a specification."""
 _OPAQUE = frozenset(["example", "default", "enum", "const", "value", "x-examples", "mapping", "dataValue"])
-_MAX_FETCH = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What references may reach. ``root``: the folder that files must lie in."""
+    """What references may reach. ``root``: the folder that files must lie in; None where there is none."""
 
-    root: Path
+    root: Path | None
     allow_remote: bool = False
 
 
@@ -109,14 +108,15 @@ def gather(path: Path, name: str, gate: Gate) -> Trees:
     cannot be read.
     """
     root_source = read(path, name)
-    trees = Trees(file_uri(path.resolve(), gate.root.resolve()))
+    root = gate.root or path.parent
+    trees = Trees(file_uri(path.resolve(), root.resolve()))
     return _gather(trees, root_source, gate)
 
 
 def gather_text(text: str, name: str) -> Trees:
     """The same for a document that arrives as text: it may refer to nothing but itself."""
     trees = Trees(ROOT + quote(name))
-    return _gather(trees, parse(text, name), Gate(Path(os.devnull)))
+    return _gather(trees, parse(text, name), Gate(None))
 
 
 def _gather(trees: Trees, root_source: Source, gate: Gate) -> Trees:
@@ -127,7 +127,18 @@ def _gather(trees: Trees, root_source: Source, gate: Gate) -> Trees:
         uri = queue.pop()
         for pointer, target in _references(trees.sources[uri].value):
             site = f"{uri}#{pointer}"
-            found = absolute(target, uri)
+            try:
+                found = absolute(target, uri)
+            except ValueError as error:  # an address in brackets that is none, say
+                trees.diagnostics.append(
+                    Diagnostic(
+                        "D201",
+                        f"$ref {target!r} is no URI: {error}",
+                        trees.locate(site),
+                        "write a path relative to this file, or a pointer such as #/components/schemas/Pet.",
+                    )
+                )
+                continue
             if found in targets:
                 continue
             targets[found] = site
@@ -216,6 +227,13 @@ def _admit(uri: str, target: str, site: SchemaRef, trees: Trees, gate: Gate) -> 
                 "D203", f"uses the scheme {scheme!r}, which is not read", "use a path relative to this file."
             )
         return None
+    if gate.root is None or not site.startswith(ROOT):
+        refuse(
+            "D203",
+            "names a file of this machine, which a document that comes from elsewhere may not",
+            "put all of it into one document.",
+        )
+        return None
     path = gate.root / unquote(uri.removeprefix(ROOT))
     try:
         inside = path.resolve().is_relative_to(gate.root.resolve())
@@ -248,39 +266,35 @@ def _climbs(target: str, site: SchemaRef) -> bool:
 
 
 def _fetch(uri: str, target: str, site: SchemaRef, trees: Trees) -> Source | None:
-    import urllib.error
-    import urllib.request
+    from mockserver.compile.remote import Unreachable, text_at
 
     try:
-        with urllib.request.urlopen(uri, timeout=10) as response:  # noqa: S310 - http(s) only, asked for by the user
-            text = response.read(_MAX_FETCH).decode("utf-8-sig")
-        return parse(text, uri, "referenced document")
+        return parse(text_at(uri), uri, "referenced document")
     except SourceFault as fault:
         trees.diagnostics.append(fault.diagnostic)
-    except (OSError, ValueError, urllib.error.URLError) as error:
+    except Unreachable as error:
+        message = f"$ref {target!r} cannot be fetched: {error}"
         trees.diagnostics.append(
-            Diagnostic(
-                "D204",
-                f"$ref {target!r} cannot be fetched: {error}",
-                trees.locate(site),
-                "save it beside the document.",
-            )
+            Diagnostic("D204", message, trees.locate(site), "save it beside the document.")
         )
     return None
 
 
 def _judge(targets: dict[SchemaRef, SchemaRef], trees: Trees) -> None:
     """Report references that dangle, and chains of references that never reach an object."""
+    judged: set[SchemaRef] = set()
+    """What a chain has led through: the rest of it is known."""
     for target, site in targets.items():
         uri, fragment = urldefrag(target)
         if uri not in trees.sources or (fragment and not fragment.startswith("/")):
             continue  # reported when it was refused, or an $anchor, which the schema compiler judges
         seen = {target}
         current = target
-        while True:
+        while current not in judged:
             try:
                 node = trees.node(current)
             except KeyError:
+                seen.discard(current)  # it dangles where it is a target itself
                 if current == target and not trees.bases.keys() - {""}:
                     trees.diagnostics.append(
                         Diagnostic(
@@ -308,6 +322,7 @@ def _judge(targets: dict[SchemaRef, SchemaRef], trees: Trees) -> None:
                 )
                 return
             seen.add(current)
+        judged |= seen
 
 
 def fragment_of(target: SchemaRef, site: SchemaRef) -> str:

@@ -36,6 +36,7 @@ from mockserver.schema.keywords import IN_PLACE, is_draft_4, is_nullable, keywor
 from mockserver.schema.patterns import strict
 from mockserver.schema.pointers import escape
 from mockserver.schema.references import References
+from mockserver.schema.spread import MOST, spreads_too_far
 
 Direction = Literal["request", "response"]
 FLAGS: dict[Direction, str] = {"request": "readOnly", "response": "writeOnly"}
@@ -97,6 +98,8 @@ class Closure:
         self._container = "definitions" if self._draft_4 else "$defs"
         self._definitions: dict[tuple[SchemaRef, Names, bool, str], Definition] = {}
         self._resources: dict[str, str] = {}
+        self._measured: set[str] = set()
+        """Names of definitions that do not spread too far."""
         self._dynamic = False
         self._transform: dict[str, Callable[[SchemaRef, JSON, Names, Definition], JSON]] = {
             "schema": self._schema,
@@ -113,6 +116,7 @@ class Closure:
         except _DynamicError:
             self._dynamic = True
             self._definitions.clear()
+            self._measured.clear()
             return self._bundle(ref)
         except RecursionError:
             raise SchemaError(ref, "the schema is nested too deeply") from None
@@ -128,10 +132,23 @@ class Closure:
                 if definition.schema is None:
                     self._fill(definition)
                 stack.extend(definition.needs)
+        self._measure(reached)
         sources = {each.name: each.source for each in reached.values()}
         used = set().union(*(each.keywords for each in reached.values()))
         schema = {"$ref": self._link(root), self._container: self._layout(reached)}
         return Bundle(schema, sources, _other_readings(used))
+
+    def _measure(self, reached: dict[str, Definition]) -> None:
+        """Refuse a schema that comes to more than can be judged."""
+        for each in reached.values():
+            if each.name not in self._measured and spreads_too_far(
+                each.schema, lambda link: reached[link.rpartition("/")[2]].schema
+            ):
+                detail = (
+                    f"over {MOST:,} schemas apply to one value, through allOf, oneOf, anyOf and their $refs"
+                )
+                raise SchemaError(each.source, detail)
+            self._measured.add(each.name)
 
     def _layout(self, reached: dict[str, Definition]) -> dict[str, JSON]:
         if not self._dynamic:

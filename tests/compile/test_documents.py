@@ -227,6 +227,22 @@ def test_recursive_schemas_are_fine(write: Write) -> None:
     assert isinstance(get(write, text, "/tree")["children"], list)
 
 
+@pytest.mark.parametrize("head", ['swagger: "2.0"', "openapi: 3.0.0", "openapi: 3.1.0", "openapi: 3.2.0"])
+def test_an_operation_id_given_twice_is_told(write: Write, head: str) -> None:
+    text = f"""
+        {head}
+        info: {{title: t, version: "1"}}
+        paths:
+          /a: {{get: {{operationId: same, responses: {{"200": {{description: one}}}}}}}}
+          /b: {{get: {{operationId: other, responses: {{"200": {{description: one}}}}}}}}
+          /c: {{get: {{operationId: same, responses: {{"200": {{description: one}}}}}}}}
+    """
+    with pytest.raises(CompileError) as failure:
+        document(write, text)
+    [fault] = failure.value.diagnostics
+    assert (fault.code, "'same' for 'get' in '/c' is not unique" in fault.message) == ("D301", True)
+
+
 def test_paths_that_are_the_same_are_told(write: Write) -> None:
     text = """
         openapi: 3.0.3

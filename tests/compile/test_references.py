@@ -60,6 +60,7 @@ def test_files_refer_to_files_and_back(write: Write) -> None:
         ("../outside.yaml#/A", "D203"),
         ("file:///etc/passwd", "D203"),
         ("#/components/schemas/A", "D205"),
+        ("http://[::1", "D201"),
     ],
 )
 def test_faults_are_told_at_their_site(write: Write, target: str, code: str) -> None:
@@ -91,6 +92,20 @@ def test_a_text_refers_to_nothing_but_itself() -> None:
     assert not fine.diagnostics
     [fault] = gather_text(HEAD + component("other.yaml#/A"), "pushed.yaml").diagnostics
     assert fault.severity == "error"
+
+
+def test_every_link_of_a_chain_that_dangles_is_judged(write: Write) -> None:
+    chain = component("#/components/schemas/B") + "    B: {$ref: '#/components/schemas/C'}\n"
+    [fault] = trees(write, chain).diagnostics
+    assert (fault.code, fault.where.line) == ("D201", 6)
+
+
+def test_a_text_names_no_file_that_is_there(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write("api/beside.yaml", "A: {type: string}")
+    monkeypatch.chdir(path.parent)
+    for target in ("beside.yaml#/A", "./beside.yaml#/A", "https://files.mockserver.invalid/beside.yaml#/A"):
+        [fault] = gather_text(HEAD + component(target), "pushed.yaml").diagnostics
+        assert fault.code == "D203"
 
 
 def test_nodes_that_are_not_there(write: Write) -> None:

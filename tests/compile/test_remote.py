@@ -1,0 +1,101 @@
+"""What --allow-remote-refs lets be fetched: http and https, and nothing that they lead to beside."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from mockserver.compile import remote
+from mockserver.compile.references import Gate, Trees, gather
+from mockserver.compile.remote import Unreachable, text_at
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.0"
+
+    def do_GET(self) -> None:
+        kind, _, rest = self.path[1:].partition("?")
+        if kind == "to":
+            self.send_response(302)
+            self.send_header("Location", rest)
+            self.end_headers()
+        elif kind == "noise":
+            self.wfile.write(b"no HTTP at all\r\n\r\n")
+        elif kind == "gone":
+            self.send_error(404)
+        else:
+            texts = {"latin-1": b"\xe9", "long": b" " * 50, "referring": b'{"$ref": "%b"}' % rest.encode()}
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(texts.get(kind, rest.encode()))
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def _answering() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), _Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[str]:
+    with _answering() as url:
+        yield url
+
+
+def test_redirections_are_followed_over_http(host: str) -> None:
+    assert text_at(f"{host}/to?{host}/text?hello") == "hello"
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/to?file:///etc/passwd", "/to?ftp://127.0.0.1:9/a", "/to?data:,x", "/noise", "/gone", "/latin-1"],
+)
+def test_nothing_else_is(host: str, target: str) -> None:
+    with pytest.raises(Unreachable) as failure:
+        text_at(host + target)
+    assert str(failure.value)
+
+
+def test_a_text_beyond_measure_is_not_taken(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert text_at(f"{host}/long") == " " * 50
+    monkeypatch.setattr(remote, "MOST_BYTES", 49)
+    with pytest.raises(Unreachable, match="over 49 bytes"):
+        text_at(f"{host}/long")
+
+
+def _gathered(folder: Path, target: str) -> Trees:
+    path = folder / "main.yaml"
+    path.write_text(f"openapi: 3.1.0\ncomponents: {{schemas: {{A: {{$ref: '{target}'}}}}}}\n")
+    return gather(path, path.name, Gate(folder, allow_remote=True))
+
+
+def test_what_cannot_be_fetched_is_told_where_it_is_referred_to(host: str, tmp_path: Path) -> None:
+    [fault] = _gathered(tmp_path, f"{host}/to?file:///etc/passwd").diagnostics
+    assert (fault.code, fault.where.line) == ("D204", 2)
+
+
+@pytest.mark.parametrize(
+    ("inner", "code"),
+    [("file:///etc/passwd", "D203"), ("https://files.mockserver.invalid/beside.yaml", "D203")],
+)
+def test_what_comes_from_elsewhere_names_no_file_of_this_machine(
+    host: str, tmp_path: Path, inner: str, code: str
+) -> None:
+    (tmp_path / "beside.yaml").write_text("type: string\n")
+    found = _gathered(tmp_path, f"{host}/referring?{inner}")
+    assert [each.code for each in found.diagnostics] == [code]
