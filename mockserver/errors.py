@@ -7,6 +7,7 @@ own outer edge, with every diagnostic it found attached::
     MockServerError
     ├── CompileError      the inputs cannot be served; carries the diagnostics
     ├── UsageError        a command line or setting that cannot work
+    │   └── OptionError   … whatever is true of the machine
     └── StoreError        the store of resource state does not answer
 """
 
@@ -75,6 +76,10 @@ class CompileError(MockServerError):
 
 class UsageError(MockServerError):
     """A command line or a setting that cannot work; the text is one sentence for the user."""
+
+
+class OptionError(UsageError):
+    """A command line that is wrong in itself, whatever is true of the machine."""
 
 
 class StoreError(MockServerError):

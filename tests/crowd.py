@@ -94,13 +94,26 @@ class Line(Wire):
 class Crowd(Process):
     """``mockserver serve --store … --workers N`` on the documents of this module."""
 
-    def __init__(self, redis: str, prefix: str, folder: Path, *arguments: str, workers: int = 2) -> None:
-        documents, scenarios = written(folder)
+    def __init__(
+        self,
+        redis: str,
+        prefix: str,
+        folder: Path,
+        *arguments: str,
+        workers: int = 2,
+        write: bool = True,
+        inputs: bool = True,
+    ) -> None:
+        """``write`` says whether the documents are to be written first, ``inputs`` whether any are served."""
+        given: list[str | Path] = []
+        if inputs:
+            documents, scenarios = written(folder) if write else _places(folder)
+            given = [*documents, "--scenarios", scenarios]
         self.count = workers
         crowd = ("--workers", str(workers)) if workers > 1 else ()
         super().__init__(
-            *documents, "--scenarios", scenarios, "--store", redis, "--store-prefix", prefix,
-            "--store-timeout", "20s", *crowd, *arguments, cache=folder / "cache",
+            *given, "--store", redis, "--store-prefix", prefix, "--store-timeout", "20s", *crowd, *arguments,
+            cache=folder / "cache",
         )  # fmt: skip
 
     @property
@@ -108,9 +121,13 @@ class Crowd(Process):
         return self._process.pid
 
     def workers(self) -> list[int]:
-        """The processes that answer."""
+        """The processes that answer, once there are so many as there are to be."""
+        if self.count == 1:
+            return [self.process]
         path = Path(f"/proc/{self.process}/task/{self.process}/children")
-        return [int(each) for each in path.read_text().split()] if self.count > 1 else [self.process]
+        while len(found := path.read_text().split()) < self.count:
+            pass  # nothing tells of a process that another one makes
+        return [int(each) for each in found]
 
     def lines(self) -> list[Line]:
         """A connection to each worker, in the order of ``workers``: the kernel chooses, so many are tried."""
@@ -143,6 +160,10 @@ def written(folder: Path) -> tuple[list[Path], Path]:
     (folder / "life").mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         (folder / name).write_text(text, "utf-8")
+    return _places(folder)
+
+
+def _places(folder: Path) -> tuple[list[Path], Path]:
     return [folder / "loops.yaml", folder / "things.yaml"], folder / "life"
 
 

@@ -14,7 +14,7 @@ import click
 
 from mockserver import __version__
 from mockserver.cli.report import tell
-from mockserver.errors import CompileError, MockServerError
+from mockserver.errors import CompileError, MockServerError, OptionError
 
 _COMMANDS = {
     "serve": "Serve a document and its scenarios.",
@@ -82,7 +82,7 @@ def main() -> None:
         sys.exit(2)
     except MockServerError as error:
         click.echo(f"mockserver: {error}", err=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, OptionError) else 1)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     sys.exit(code if isinstance(code, int) else 0)

@@ -164,19 +164,21 @@ def serve(
     gc.freeze()
     gc.enable()
     gc.set_threshold(50_000, 20, 100)
-    if shared.store is not None:
-        runner(shared.claim(compiled.plan, given))
-    if not crowd:
-        runner(run(0, announce))
-        return
-    from mockserver.cli.workers import Supervisor
+    try:
+        if shared.store is not None:
+            runner(shared.claim(compiled.plan, given))
+        if not crowd:
+            runner(run(0, announce))
+            return
+        from mockserver.cli.workers import Supervisor
 
-    def work(index: int, ready: Callable[[], None], leash: int) -> None:
-        runner(run(index, ready, leash))
+        def work(index: int, ready: Callable[[], None], leash: int) -> None:
+            runner(run(index, ready, leash))
 
-    code = Supervisor(shared.workers, work).run(announce)
-    for each in listeners:
-        each.close()
+        code = Supervisor(shared.workers, work).run(announce)
+    finally:
+        for each in (*listeners, *([admin_listener] if admin_listener else ())):
+            each.close()
     if code:
         sys.exit(code)
 

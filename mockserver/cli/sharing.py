@@ -13,7 +13,7 @@ import click
 
 from mockserver.cli.options import Command, option
 from mockserver.duration import milliseconds
-from mockserver.errors import UsageError
+from mockserver.errors import OptionError, UsageError
 from mockserver.inputs import Inputs
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ class Shared:
     workers: int
 
     def check(self) -> None:
-        """Raises UsageError for what cannot be."""
+        """Raises OptionError for what cannot be."""
         if self.workers > 1 and self.store is None:
-            raise UsageError(
+            raise OptionError(
                 f"--workers {self.workers} needs --store redis://HOST: each worker is a process of its own, "
                 "and without a shared store they would count the calls to one resource apart."
             )
@@ -86,16 +86,16 @@ class Shared:
             read_address(self.store)
             self.timeout()
             if not self.store_prefix or "/" in self.store_prefix or not self.store_prefix.isprintable():
-                raise UsageError(f"--store-prefix {self.store_prefix!r} is no name: leave slashes out.")
+                raise OptionError(f"--store-prefix {self.store_prefix!r} is no name: leave slashes out.")
 
     def timeout(self) -> float:
         """Seconds."""
         try:
             found = milliseconds(self.store_timeout)
         except ValueError as error:
-            raise UsageError(f"--store-timeout: {error}.") from None
+            raise OptionError(f"--store-timeout: {error}.") from None
         if not found:
-            raise UsageError("--store-timeout: nothing is answered in no time; write 1s or 500ms.")
+            raise OptionError("--store-timeout: nothing is answered in no time; write 1s or 500ms.")
         return found / 1000
 
     def link(self) -> Link:

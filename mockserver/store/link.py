@@ -28,7 +28,7 @@ from urllib.parse import unquote, urlsplit
 import hiredis
 from msgspec import Struct
 
-from mockserver.errors import MockServerError, UsageError
+from mockserver.errors import MockServerError, OptionError, UsageError
 
 _LOG = logging.getLogger("mockserver.store")
 _SCRIPTS = Path(__file__).with_name("scripts")
@@ -82,25 +82,27 @@ class Address(Struct, frozen=True):
 
 
 def read_address(url: str) -> Address:
-    """``redis://[user:password@]host[:port][/database]`` or ``unix:///path``. Raises UsageError."""
+    """``redis://[user:password@]host[:port][/database]`` or ``unix:///path``. Raises OptionError."""
     wanted = "write --store redis://[user:password@]host[:port][/database], or unix:///path/to/socket"
     try:
         parts = urlsplit(url)
-        port = parts.port or 6379
+        port = 6379 if parts.port is None else parts.port
     except ValueError as error:
-        raise UsageError(f"--store: {error}; {wanted}.") from None
+        raise OptionError(f"--store: {error}; {wanted}.") from None
     if parts.scheme == "rediss":
-        raise UsageError(
+        raise OptionError(
             f"--store: TLS is not spoken here; put a tunnel such as stunnel between, or {wanted}."
         )
     if parts.scheme not in ("redis", "valkey", "unix") or (parts.scheme == "unix" and not parts.path):
-        raise UsageError(f"--store {url.partition('@')[2] or url!r} is no address of a store; {wanted}.")
+        raise OptionError(f"--store {url.partition('@')[2] or url!r} is no address of a store; {wanted}.")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if parts.scheme == "unix":
         return Address(path=parts.path, user=user, password=password)
     database = parts.path.strip("/") or "0"
-    if not database.isdigit():
-        raise UsageError(f"--store: the database {database!r} is no number; {wanted}.")
+    if not port:
+        raise OptionError(f"--store: port 0 is none to connect to; {wanted}.")
+    if not (database.isascii() and database.isdigit()):
+        raise OptionError(f"--store: the database {database!r} is no number; {wanted}.")
     return Address(parts.hostname or "127.0.0.1", port, "", int(database), user, password)
 
 
