@@ -25,7 +25,8 @@ STATES = ["one", "two", "three", "four"]
 
 @pytest.fixture
 def prefix(request: pytest.FixtureRequest) -> str:
-    return request.node.name
+    name: str = request.node.name
+    return name
 
 
 def turn(line: Line, key: str) -> str:
