@@ -3,7 +3,9 @@
 The response is the one documented for the status, for its range, or ``default``;
 a violated schema may also be told by a documented 400 where there is no 422,
 and the other way about. Its body is a valid fake of its schema, told the cause.
-Where nothing fits, the refusal is a problem (RFC 9457).
+A fault of the server whose status is not documented has the shape of another
+5xx that is: clients read one error schema, and know no other. Where nothing
+fits, the refusal is a problem (RFC 9457).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from mockserver.errors import Violation
 from mockserver.plan import JSON, Operation, Response, SchemaRef
 from mockserver.serve import problem
 from mockserver.serve.answer import Answer
-from mockserver.serve.cause import Cause
+from mockserver.serve.cause import Cause, role
 from mockserver.serve.headers import Headers
 from mockserver.serve.negotiation import Choice, is_json, negotiate
 from mockserver.serve.response_body import Bodies
@@ -24,6 +26,7 @@ from mockserver.serve.telling import Telling
 from mockserver.serve.values import Sample, Unanswerable, Values
 
 _INSTEAD = {422: 400, 400: 422}
+_LOWEST_FAULT = 500
 
 
 class Refusals:
@@ -104,18 +107,42 @@ class Refusals:
             return Sample(_safe(cause.sentence, choice), is_text=True)
         telling = Telling(self._values.reader.shapes, lambda body: self._values.is_valid(body, ref), fake)
         told = telling.tell(sample.value, ref, cause)
+        if response.status.isdigit() and response.status != str(cause.status):
+            told = _restated(told, response.status, cause.status)
         if isinstance(told, str) and not self._values.is_valid(told := _safe(told, choice), ref):
             return sample
         return Sample(told)
 
 
 def _documented(operation: Operation, status: int) -> tuple[Response | None, int]:
-    """The documented response that tells of a refusal with ``status``, and the status it is sent with."""
+    """The response that tells of a refusal with ``status`` (its own or a like one's), and the status sent."""
     exact = {response.status for response in operation.responses}
     instead = _INSTEAD.get(status, status)
     if str(status) not in exact and str(instead) in exact:
         status = instead
-    return response_for(operation, status), status
+    found = response_for(operation, status)
+    if found is None and status >= _LOWEST_FAULT:
+        faults = [each for each in operation.responses if each.status.startswith("5") and each.content]
+        found = min(faults, key=lambda each: each.status, default=None)
+    return found, status
+
+
+def _restated(body: JSON, documented: str, status: int) -> JSON:
+    """``body`` with the status that is sent where it names the one that its schema is documented for."""
+    if isinstance(body, dict):
+        return {
+            name: _status(value, documented, status)
+            if role(name) in ("status", "code")
+            else _restated(value, documented, status)
+            for name, value in body.items()
+        }
+    return [_restated(each, documented, status) for each in body] if isinstance(body, list) else body
+
+
+def _status(value: JSON, documented: str, status: int) -> JSON:
+    if isinstance(value, bool) or str(value) != documented:
+        return value
+    return str(status) if isinstance(value, str) else status
 
 
 def _decision(status: int, words: str) -> str:

@@ -194,6 +194,11 @@ def test_a_list_that_must_be_short_tells_the_first() -> None:
         (("401", "default"), 401, 401, "401"),
         (("400", "4XX"), 413, 413, "4XX"),
         (("400", "default"), 415, 415, "default"),
+        (("503", "500"), 503, 503, "503"),
+        (("5XX", "500"), 503, 503, "5XX"),
+        (("504", "500", "422"), 503, 503, "500"),
+        (("502", "504"), 503, 503, "502"),
+        (("500", "default"), 503, 503, "default"),
     ],
 )
 def test_the_response_that_tells_it(
@@ -204,6 +209,26 @@ def test_the_response_that_tells_it(
     assert answer.status == sent
     assert answer.decision == f"violation; status={sent}; response={response}"
     assert json.loads(answer.body) == {"message": SENTENCE}
+
+
+def test_a_fault_that_is_not_documented_has_the_shape_of_one_that_is() -> None:
+    status = {"type": "number", "enum": [500]}
+    nested = obj("status title", status={"const": "500"}, title=STRING)
+    schema = obj("statusCode message error", statusCode=status, message=STRING, error=nested)
+    answer = Service({"200": STRING, "500": schema}).refuse(503, detail="the store is away")
+    assert answer.status == 503
+    assert json.loads(answer.body) == {
+        "statusCode": 503,
+        "message": SENTENCE,
+        "error": {"status": "503", "title": SENTENCE},
+    }
+
+
+@pytest.mark.parametrize("documented", [("200", "404"), ("200", "4XX")])
+def test_a_fault_has_not_the_shape_of_a_mistake(documented: tuple[str, ...]) -> None:
+    answer = Service(dict.fromkeys(documented, obj("message", message=STRING))).refuse(503)
+    assert answer.status == 503
+    assert answer.headers[0] == ("content-type", "application/problem+json")
 
 
 @pytest.mark.parametrize("documented", [{"200": STRING}, {"200": STRING, "422": None}, {"422": {"not": {}}}])
