@@ -14,14 +14,15 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import click
 
-_READY = b"r"
 _GRACE = 15.0
 """Seconds that workers have to end, after which they are killed."""
 _QUICK, _MOST_QUICK = 2.0, 5
-"""A worker that dies within so many seconds of its start, so often, is not started again."""
+"""A worker that dies before it can answer, or by its own fault within so many seconds of its start, so often
+in a row, is not started again. One that is killed is, however often."""
 
 
 class Supervisor:
@@ -33,10 +34,14 @@ class Supervisor:
         self._work = work
         self._children: dict[int, int] = {}
         self._started: dict[int, float] = {}
+        self._able: set[int] = set()
+        """Those that can answer, of those that run."""
+        self._announced = False
         self._quick = 0
         self._stopping = False
         self._leash, self._held = os.pipe()
         self._news, self._tell = os.pipe()
+        os.set_blocking(self._news, False)
 
     def run(self, announce: Callable[[], None]) -> int:
         """Until told to stop; ``announce`` is called when all can answer. The exit code."""
@@ -47,18 +52,16 @@ class Supervisor:
             signal.signal(number, self._heard)
         for index in range(self._count):
             self._start(index)
-        ready = 0
         end = 0.0
         while self._children:
             timeout = max(0.0, end - time.monotonic()) if self._stopping else None
             readable, _, _ = select.select([wake, self._news], [], [], timeout)
             if wake in readable:
                 os.read(wake, 4096)
-            if self._news in readable:
-                ready += len(os.read(self._news, 4096))
-                if ready >= self._count > 0:
-                    announce()
-                    ready = -1_000_000
+            self._hear()
+            if len(self._able) == self._count and not self._announced:
+                self._announced = True
+                announce()
             self._reap()
             if self._stopping:
                 end = end or time.monotonic() + _GRACE
@@ -91,13 +94,16 @@ class Supervisor:
             index = self._children.pop(process, None)
             if index is None or self._stopping:
                 continue
+            self._hear()
+            was_able = index in self._able
+            self._able.discard(index)
             code = os.waitstatus_to_exitcode(status)
             if code == 0:  # it was told to stop, by POST /__admin/shutdown
                 self._stop()
                 continue
             how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-            is_quick = time.monotonic() - self._started[index] < _QUICK
-            self._quick = self._quick + 1 if is_quick else 0
+            is_quick = code > 0 and time.monotonic() - self._started[index] < _QUICK
+            self._quick = self._quick + 1 if is_quick or not was_able else 0
             if self._quick >= _MOST_QUICK:
                 click.echo(f"Error: worker {index} {how} again and again; the server stops.", err=True)
                 self._stop()
@@ -105,8 +111,14 @@ class Supervisor:
             click.echo(f"worker {index} {how}; another takes its place", err=True)
             self._start(index)
 
-    def _ready(self) -> None:
-        os.write(self._tell, _READY)
+    def _tell_of(self, index: int) -> None:
+        """In a worker: say that it can answer."""
+        os.write(self._tell, bytes([index]))
+
+    def _hear(self) -> None:
+        """Note which workers say that they can answer."""
+        with suppress(BlockingIOError):
+            self._able.update(os.read(self._news, 4096))
 
     def _start(self, index: int) -> None:
         sys.stdout.flush()
@@ -121,7 +133,7 @@ class Supervisor:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             os.close(self._held)
-            self._work(index, self._ready, self._leash)
+            self._work(index, partial(self._tell_of, index), self._leash)
             code = 0
         except click.ClickException as error:
             error.show()

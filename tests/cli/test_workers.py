@@ -1,0 +1,84 @@
+"""The parent of workers, with work of the tests' own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from tests.live import PATIENCE
+
+PROGRAM = """
+import os, signal, sys, time
+from pathlib import Path
+from mockserver.cli.workers import Supervisor
+
+def once(name):
+    "Whether this is the first time that anybody asks."
+    try:
+        Path(name).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+def work(index, ready, leash):
+    {work}
+    signal.pause()
+
+def announce():
+    print("up", flush=True)
+    {then}
+
+sys.exit(Supervisor(2, work).run(announce))
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: list[str]
+    errors: list[str]
+
+
+def supervised(folder: object, work: str, then: str = "os.kill(os.getpid(), signal.SIGTERM)") -> Ran:
+    program = PROGRAM.format(work=work.replace("\n", "\n    "), then=then.replace("\n", "\n    "))
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=str(folder), capture_output=True, text=True, timeout=PATIENCE
+    )
+    return Ran(ran.returncode, ran.stdout.splitlines(), ran.stderr.splitlines())
+
+
+def test_it_tells_when_all_can_answer(tmp_path: object) -> None:
+    ran = supervised(tmp_path, "ready()")
+    assert (ran.code, ran.out, ran.errors) == (0, ["up"], [])
+
+
+def test_one_that_dies_before_it_can_answer_is_replaced_before_it_is_told(tmp_path: object) -> None:
+    ran = supervised(tmp_path, "if index == 1 and once('died'):\n    os._exit(3)\nready()")
+    assert (ran.code, ran.out) == (0, ["up"])
+    assert ran.errors == ["worker 1 ended with code 3; another takes its place"]
+
+
+@pytest.mark.parametrize(
+    "work", ["os._exit(3)", "ready()\nos._exit(3)", "os.kill(os.getpid(), signal.SIGKILL)"]
+)
+def test_workers_that_die_by_their_own_fault_again_and_again_are_given_up(
+    tmp_path: object, work: str
+) -> None:
+    ran = supervised(tmp_path, work, "pass")
+    assert ran.code == 1
+    assert len([line for line in ran.errors if "another takes its place" in line]) == 4
+    assert "again and again; the server stops." in ran.errors[-1]
+
+
+def test_workers_that_are_killed_are_replaced_however_often(tmp_path: object) -> None:
+    work = "ready()\nif index == 0:\n"
+    work += (
+        "    if any(once(f'kill-{n}') for n in range(12)):\n        os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    work += "    os.kill(os.getppid(), signal.SIGTERM)"
+    ran = supervised(tmp_path, work, "pass")
+    assert ran.code == 0
+    assert ran.errors == ["worker 0 was killed by SIGKILL; another takes its place"] * 12
