@@ -55,7 +55,10 @@ def answering(endpoint: Callable[..., flask.Response]) -> Callable[..., flask.Re
             return endpoint(**arguments)
         except ControlError as error:
             body = problem.details(error.status, error.detail, members=error.members)
-            return _response(encode_json(body), error.status, problem.CONTENT_TYPE)
+            answer = _response(encode_json(body), error.status, problem.CONTENT_TYPE)
+            if error.status == 503:
+                answer.headers["Retry-After"] = "1"
+            return answer
 
     return answer
 

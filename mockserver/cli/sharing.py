@@ -162,6 +162,7 @@ class Shared:
         link = self.link()
         await link.open(patient=True)  # it was there a moment ago: a worker that is begun anew goes without
         store = RedisStore(link, most)
+        store.plan = plan.hash
         worlds = SharedWorlds(store, frozen_at, ledger=ledger)
         engine = Engine(plan, store=store, worlds=worlds, options=options)
         sharing = Sharing(engine, store, worlds)

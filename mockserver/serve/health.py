@@ -22,8 +22,8 @@ class Health:
             return problem.unknown_path(request.method, request.raw_path, [("GET", f"{ADMIN}/health")])
         if request.method not in ("GET", "HEAD"):
             return problem.unknown_method(request.method, request.raw_path, ["GET", "HEAD"])
-        plan = self._engine.plan
-        body = {
+        plan, sharing = self._engine.plan, self._engine.sharing
+        body: dict[str, object] = {
             "status": "healthy",
             "live": True,
             "ready": bool(plan.documents),
@@ -31,4 +31,8 @@ class Health:
             "plan": plan.hash,
             "documents": [document.name for document in plan.documents],
         }
+        if sharing is not None:
+            body["store"] = {"address": sharing.address, "connected": sharing.connected}
+            if not sharing.connected:
+                body["status"], body["ready"] = "the store is away", False
         return Answer(200, [("content-type", "application/json")], msgspec.json.encode(body), "admin")

@@ -62,6 +62,16 @@ class Sharing:
         """Tells our tokens from those of other processes."""
         store.serves = self._serves
 
+    @property
+    def address(self) -> str:
+        """Where the store is, without its password."""
+        return self._store.link.address.shown
+
+    @property
+    def connected(self) -> bool:
+        """Whether the store is there, as far as is known."""
+        return self._store.link.connected
+
     def handle(
         self, request: Request, found: Found[Route] | None, world: World, cors: Cors | None, started: float
     ) -> Answer | Awaitable[Answer]:
@@ -128,7 +138,7 @@ class Sharing:
         cors: Cors | None, started: float,
     ) -> None:  # fmt: skip
         if isinstance(error, PlanChanged):
-            task = asyncio.get_running_loop().create_task(self._anew(request))
+            task = asyncio.get_running_loop().create_task(self._anew(request, route, world, cors, started))
             task.add_done_callback(lambda done: None if done.cancelled() else coming.resolve(done.result()))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -136,14 +146,17 @@ class Sharing:
         answer = self._away(error, request, route, world)
         coming.resolve(self._finished(answer, request, route.tally, world, cors, started))
 
-    async def _anew(self, request: Request) -> Answer:
+    async def _anew(
+        self, request: Request, route: Route, world: World, cors: Cors | None, started: float
+    ) -> Answer:
         """The same request, by the Plan that is served now."""
         try:
             await self.follow()
             coming = self._engine.handle(request)
             return coming if isinstance(coming, Answer) else await coming
         except Unavailable as error:
-            return problem.unavailable(str(error))
+            answer = self._away(error, request, route, world)
+            return self._finished(answer, request, route.tally, world, cors, started)
         except Exception:  # noqa: BLE001 - the client is owed an answer, the log the traceback
             _LOG.exception("%s %s", request.method, request.raw_path)
             return problem.internal("the mock server met a fault of its own; its log has the traceback")
@@ -185,7 +198,7 @@ class Sharing:
         try:
             answer = await self._store.atomically(work)
         except PlanChanged:
-            return await self._anew(request)
+            return await self._anew(request, route, world, cors, started)
         except Unavailable as error:
             answer = self._away(error, request, route, world)
         answer.operation = route.operation.id

@@ -9,6 +9,9 @@ A *script* is sent with the link's name, an epoch, a running number and a
 deadline, and notes the number where it writes. So the link knows after a
 break which scripts were run although no answer came: those are never sent
 again. A server that was frozen runs no script whose deadline is over.
+
+A server that says nothing for as long as a command may take is *away*, as one
+is that cannot be reached. What comes then fails at once, or waits in its order.
 """
 
 from __future__ import annotations
@@ -33,8 +36,14 @@ from mockserver.errors import MockServerError, OptionError, UsageError
 _LOG = logging.getLogger("mockserver.store")
 _SCRIPTS = Path(__file__).with_name("scripts")
 _CHUNK = 262_144
-_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
+_PAUSE, _LONGEST_PAUSE = 0.02, 0.2
 """Seconds between two attempts to connect: doubled each time."""
+_EARLY = 0.9
+"""The part of its time after which a command is given up, so that who asked is answered within all of it."""
+_IDLE = 1.0
+"""Seconds without a command after which Redis is asked whether it is there."""
+_KEEPALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+"""Seconds, seconds and a number: half a minute until a peer that is gone without a word is known to be."""
 _SILENCE = 5.0
 """Seconds without an answer after which a connection is given up."""
 _MOST_WAITING = 10_000
@@ -49,16 +58,20 @@ redis.call('EXPIRE', KEYS[1], ARGV[2])
 return ran
 """
 """From here on no script of an earlier connection is run; the number of the last one that was."""
-_NOT_NOW = ("LOADING", "BUSY", "MASTERDOWN", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "UNKILLABLE")
+_NOT_NOW = (
+    "LOADING", "BUSY", "MASTERDOWN", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "UNKILLABLE", "OOM", "MISCONF",
+    "NOREPLICAS",
+)  # fmt: skip
+"""Refusals that may pass. A script is refused as a whole: noting its number is the first thing it writes."""
 
 Word = bytes | str | int
-Counted = Literal["no", "yes", "unknown"]
+Counted = Literal["no", "unknown"]
 Done = Callable[[Any], None]
 """Called with a command's answer, or with an Unavailable."""
 
 
 class Unavailable(MockServerError):  # noqa: N818 - a state of things
-    """Redis did not answer in time, or not as it should. ``counted`` says whether what was asked was done."""
+    """Redis did not answer in time, or not as it should. ``counted`` says whether it may have done it."""
 
     def __init__(self, said: str, counted: Counted = "no") -> None:
         super().__init__(said)
@@ -117,7 +130,7 @@ class _Item:
         self.words = words
         self.done = done
         self.deadline = deadline
-        """Seconds of the machine's clock."""
+        """When it is given up, in seconds of the monotonic clock."""
         self.number = 0
 
 
@@ -153,15 +166,18 @@ class Link:
         self._epoch = 0
         self._number = 0
         self._ahead = 0.0
-        """Milliseconds by which Redis's clock is before this machine's."""
+        """Milliseconds by which Redis's clock is before the monotonic one here."""
         self._heard = 0.0
+        self._silent = False
+        """Whether Redis says nothing, though it was asked, for as long as a command may take."""
         self._closed = False
         self._connecting: asyncio.Task[None] | None = None
         self._sweeper: asyncio.Task[None] | None = None
 
     @property
     def connected(self) -> bool:
-        return self._socket is not None
+        """Whether Redis is there, as far as is known."""
+        return self._socket is not None and not self._silent
 
     @property
     def _place(self) -> str:
@@ -175,13 +191,16 @@ class Link:
 
         ``done`` is called with the answer, which may be Unavailable; at once where nothing can be sent.
         """
-        item = _Item(script, words, done, time.time() + self.timeout)
-        if self._socket is not None:
+        item = _Item(script, words, done, time.monotonic() + self.timeout * _EARLY)
+        if self._socket is not None and not self._silent:
             self._put(item)
-        elif self._wait and not self._closed and len(self._waiting) < _MOST_WAITING:
-            self._waiting.append(item)
+        elif not self._wait or self._closed or len(self._waiting) + len(self._sent) >= _MOST_WAITING:
+            why = "cannot be reached" if self._socket is None else "gives no answer"
+            _finish(item, Unavailable(f"the store at {self.address.shown} {why}"))
+        elif self._socket is not None:
+            self._put(item)
         else:
-            _finish(item, Unavailable(f"the store at {self.address.shown} cannot be reached"))
+            self._waiting.append(item)
 
     async def ask(self, *words: Word, script: str = "") -> Any:
         """The answer to a command. Raises Unavailable."""
@@ -200,12 +219,24 @@ class Link:
     def flush(self) -> None:
         """Hand what was sent so far to the kernel now, instead of with the loop's next turn."""
         self._flushing = False
-        if self._socket is None:
-            return
-        data = self._rest + b"".join(self._out)
+        if self._socket is None or self._rest or not self._out:
+            return  # what the kernel did not take goes first, when it can
+        data = b"".join(self._out)
         self._out.clear()
-        if not data:
+        if self._handed_over(data):
             return
+        if self._socket is not None:
+            self._loop.add_writer(self._socket.fileno(), self._writable)
+
+    def _writable(self) -> None:
+        assert self._socket is not None  # noqa: S101 - else nobody watches it
+        if self._handed_over(self._rest) and self._socket is not None:
+            self._loop.remove_writer(self._socket.fileno())
+            self.flush()
+
+    def _handed_over(self, data: bytes) -> bool:
+        """Whether the kernel took all of it; else ``_rest`` is what it did not take."""
+        assert self._socket is not None  # noqa: S101 - who calls has looked
         try:
             count = self._socket.send(data)
         except BlockingIOError:
@@ -213,13 +244,9 @@ class Link:
         except OSError as error:
             self._rest = data
             self._broken(error)
-            return
-        watched = bool(self._rest)
-        self._rest = data[count:]
-        if self._rest and not watched:
-            self._loop.add_writer(self._socket.fileno(), self.flush)
-        elif watched and not self._rest:
-            self._loop.remove_writer(self._socket.fileno())
+            return False
+        self._rest = data[count:] if count < len(data) else b""
+        return not self._rest
 
     def _put(self, item: _Item) -> None:
         words: tuple[Word, ...]
@@ -257,6 +284,7 @@ class Link:
             self._broken(ConnectionError("it was closed"))
             return
         self._heard = time.monotonic()
+        self._silent = False
         self._reader.feed(data)
         try:
             while (reply := self._reader.gets()) is not False:
@@ -277,16 +305,21 @@ class Link:
                 self._broken(ConnectionError(text))
                 self._again(item)
                 return
-            if text.startswith(_NOT_NOW) and self._wait and time.time() < item.deadline:
+            if text.startswith(_NOT_NOW) and self._wait and time.monotonic() + _PAUSE < item.deadline:
                 self._loop.call_later(_PAUSE, self._again, item)
                 return
-            _finish(item, Unavailable(f"the store at {self.address.shown} refuses: {text[:300]}"))
+            _finish(item, Unavailable(f"the store at {self.address.shown} refuses: {reply.said}"))
             return
         if reply == b"!epoch":  # it forgot this link, or a later connection took over: nothing was run
             self._broken(ConnectionError("the store has forgotten this server"))
             self._again(item)
             return
         if reply == b"!late":
+            if item.deadline - time.monotonic() > self.timeout / 2:
+                # Not so: the clock of Redis was set, and is to be read anew. Nothing was run.
+                self._broken(ConnectionError("its clock was set"))
+                self._again(item)
+                return
             _finish(item, Unavailable(f"the store at {self.address.shown} was too slow"))
             return
         _finish(item, reply)
@@ -294,7 +327,7 @@ class Link:
     def _again(self, item: _Item) -> None:
         if item.done is None and not item.script:
             return
-        if self._closed or time.time() >= item.deadline:
+        if self._closed or time.monotonic() >= item.deadline:
             _finish(item, Unavailable(f"the store at {self.address.shown} cannot be reached"))
         elif self._socket is not None:
             self._put(item)
@@ -320,7 +353,7 @@ class Link:
                         yield (await talk.hear())[2]
                 finally:
                     stream.close()
-            except (OSError, Unavailable, hiredis.HiredisError):
+            except _FAULTS:
                 await asyncio.sleep(_LONGEST_PAUSE)
 
     # The connection
@@ -328,15 +361,15 @@ class Link:
     async def open(self, *, patient: bool = False) -> None:
         """Connect. Raises UsageError where that cannot be, or goes on trying where it is ``patient``."""
         try:
-            async with asyncio.timeout(max(self.timeout, 5.0)):
+            async with asyncio.timeout(max(self.timeout, 1.0 if patient else 5.0)):
                 await self._connect()
-        except (OSError, TimeoutError, Unavailable, hiredis.HiredisError) as error:
+        except _FAULTS as error:
             if not patient:
                 raise UsageError(
-                    f"the store at {self.address.shown} does not answer: "
-                    f"{str(error) or type(error).__name__}; start Redis there, or correct --store."
+                    f"the store at {self.address.shown} does not answer: {_told(error)}; "
+                    "start Redis there, or correct --store."
                 ) from None
-            _LOG.warning("the store at %s is away: %s", self.address.shown, error)
+            _LOG.warning("the store at %s is away: %s", self.address.shown, _told(error))
             self._connecting = self._loop.create_task(self._reconnect())
         self._sweeper = self._loop.create_task(self._sweep())
 
@@ -360,9 +393,9 @@ class Link:
             await self._log_in(talk)
             for name, text in scripts().items():
                 self._digests[name] = (await talk.ask("SCRIPT", "LOAD", text)).decode()
-            asked = time.time()
+            asked = time.monotonic()
             seconds, micros = await talk.ask("TIME")
-            heard = time.time()
+            heard = time.monotonic()
             self._ahead = int(seconds) * 1000 + int(micros) / 1000 - (asked + heard) * 500
             self._epoch += 1
             ran = int(await talk.ask("EVAL", _REGISTER, 1, self._place, self._epoch, _FORGOTTEN))
@@ -372,6 +405,7 @@ class Link:
         self._reader = talk.reader
         self._socket = channel
         self._heard = time.monotonic()
+        self._silent = False
         self._rest = b""
         self._out.clear()
         self.connections += 1
@@ -391,11 +425,11 @@ class Link:
         self.on_connect()
         sent, self._sent = self._sent, deque()
         waiting, self._waiting = self._waiting, deque()
-        now = time.time()
+        now = time.monotonic()
         for item in (*sent, *waiting):
             if item.script and 0 < item.number <= ran:
-                said = "the store broke off: the call was counted, its answer is lost"
-                _finish(item, Unavailable(said, "yes"))
+                said = f"the store at {self.address.shown} broke off when it had run this: its answer is lost"
+                _finish(item, Unavailable(said, "unknown"))
             elif now >= item.deadline:
                 _finish(item, Unavailable(f"the store at {self.address.shown} could not be reached in time"))
             else:
@@ -412,6 +446,10 @@ class Link:
             family, kind, protocol, _, target = found[0]
             channel = socket.socket(family, kind, protocol)
             channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            channel.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in _KEEPALIVE:
+                if hasattr(socket, option):  # as on Linux
+                    channel.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
         channel.setblocking(False)
         try:
             await self._loop.sock_connect(channel, target)
@@ -445,7 +483,7 @@ class Link:
             try:
                 async with asyncio.timeout(max(self.timeout, 1.0)):
                     await self._connect()
-            except (OSError, TimeoutError, Unavailable, hiredis.HiredisError):
+            except _FAULTS:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
@@ -460,20 +498,33 @@ class Link:
 
     async def _sweep(self) -> None:
         """Fail what was not answered in time; give up a connection that says nothing for long."""
+        pause = min(0.05, self.timeout * (1 - _EARLY) / 2)
         renewed = time.monotonic()
         while True:
-            await asyncio.sleep(min(0.1, self.timeout / 4))
-            self.expire(time.time())
-            if self._socket is not None and time.monotonic() > renewed + _RENEWED:
-                renewed = time.monotonic()
+            await asyncio.sleep(pause)
+            now = time.monotonic()
+            self.expire(now)
+            if self._socket is None:
+                continue
+            if now > renewed + _RENEWED:
+                renewed = now
                 self.send(("EXPIRE", self._place, _FORGOTTEN))
-            silent = time.monotonic() - self._heard
-            if self._socket is not None and self._sent and silent > max(_SILENCE, 3 * self.timeout):
+            if not self._sent:
+                if now - self._heard > _IDLE:
+                    self.send((b"PING",))
+                continue
+            silent = now - max(self._heard, self._sent[0].deadline - self.timeout * _EARLY)
+            if silent > max(_SILENCE, 3 * self.timeout):
                 self._broken(TimeoutError(f"no answer for {silent:.0f} s"))
 
     def expire(self, now: float) -> None:
-        """Fail every command whose time is over by ``now``, in seconds of the machine's clock."""
+        """Fail every command whose time is over by ``now``, in seconds of the monotonic clock."""
         said = f"the store at {self.address.shown} gave no answer within {self.timeout:g} s"
+        if self._sent and self._sent[0].deadline <= now and self._socket is not None:
+            began = self._sent[0].deadline - self.timeout * _EARLY
+            if self._heard <= began and not self._silent:
+                self._silent = True
+                _LOG.warning("the store at %s is silent", self.address.shown)
         for item in [each for each in self._sent if each.deadline <= now]:
             _finish(item, Unavailable(said, "unknown"))  # its place in the order of answers is kept
         while self._waiting and self._waiting[0].deadline <= now:
@@ -500,12 +551,25 @@ class _Talk:
                 raise ConnectionError("it was closed")
             self.reader.feed(data)
         if isinstance(reply, _Refusal):
-            raise Unavailable(str(reply))
+            raise Unavailable(reply.said)
         return reply
 
 
 class _Refusal(Exception):  # noqa: N818 - an answer
     """An error that Redis answers."""
+
+    @property
+    def said(self) -> str:
+        """What is wrong, without the place in a script."""
+        return str(self).partition(" script: ")[0][:300]
+
+
+_FAULTS = (OSError, TimeoutError, Unavailable, hiredis.HiredisError)
+"""What connecting can come to."""
+
+
+def _told(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _finish(item: _Item, reply: Any) -> None:

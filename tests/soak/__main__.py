@@ -25,6 +25,10 @@ VERDICT = "verdict.json"
 @click.option("--crowded", default=Settings.crowded, help="Further resources that all clients poll at once.")
 @click.option("--restarts", default=Settings.restarts, help="How often Redis is killed and started again.")
 @click.option("--kills", default=Settings.kills, help="How often a worker is killed.")
+@click.option("--cuts", default=Settings.cuts, help="How often all connections to Redis are cut.")
+@click.option(
+    "--freezes", default=Settings.freezes, help="How often Redis is frozen until calls are refused."
+)
 @click.option("--down", default=Settings.down, type=click.Choice(["fail", "wait"]), help="As --store-down.")
 @click.option("--timeout", default=Settings.timeout, metavar="MS", help="As --store-timeout.")
 @click.option("--seed", default=Settings.seed, help="Of the order in which keys are polled.")

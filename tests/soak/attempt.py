@@ -6,12 +6,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-Outcome = Literal["answered", "refused", "counted", "unknown", "cut", "unsent"]
+Outcome = Literal["answered", "refused", "unknown", "cut", "unsent"]
 """What a client knows of its poll:
 
 answered   an answer of the resource came: counted, and here is with what
 refused    503, and it says that the call was not counted
-counted    503, and it says that the call was counted, but its answer lost
 unknown    503, and it says that nobody knows
 cut        the connection broke after the request was sent: nobody knows
 unsent     the connection broke before anything of the request was sent

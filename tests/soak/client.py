@@ -13,7 +13,7 @@ from tests.soak.attempt import Attempt, Outcome
 _END = b"\r\n\r\n"
 _LENGTH = b"content-length: "
 _COUNTED = b"; counted="
-_SAID: dict[bytes, Outcome] = {b"no": "refused", b"yes": "counted", b"unknown": "unknown"}
+_SAID: dict[bytes, Outcome] = {b"no": "refused", b"unknown": "unknown"}
 
 
 class Client:

@@ -42,6 +42,8 @@ class Crew:
         self._random.shuffle(self._left)
         self.answered = 0
         """Attempts that were answered, of all clients."""
+        self.refused = 0
+        """Attempts that were not."""
         self.on_answered: Callable[[int], None] = lambda answered: None
 
     async def work(self) -> None:
@@ -63,6 +65,7 @@ class Crew:
     async def _poll(self, client: Client, key: str) -> bool:
         attempt: Attempt = await client.poll(key)
         if attempt.outcome != "answered":
+            self.refused += 1
             return False
         self.answered += 1
         self.on_answered(self.answered)

@@ -6,12 +6,14 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.live import PATIENCE, Process
 from tests.redis import Redis
+
+_MOST_REFUSED = 8
 
 
 @dataclass
@@ -28,12 +30,19 @@ class Fault:
 
 
 class Faults:
-    """Restarts of Redis and kills of workers, spread over ``polls``; one at a time, in turns."""
+    """Faults of each kind, so many, spread over ``polls``; one at a time, in turns.
 
-    def __init__(self, redis: Redis, server: Process, *, restarts: int, kills: int, polls: int) -> None:
+    ``kill`` a worker, ``restart`` Redis, ``cut`` all connections to Redis, ``freeze`` it until
+    some clients were refused.
+    """
+
+    def __init__(self, redis: Redis, server: Process, counts: Mapping[str, int], polls: int) -> None:
         self._redis = redis
         self._server = server
-        kinds = [kind for pair in zip_all(["kill"] * kills, ["restart"] * restarts) for kind in pair]
+        self.refused: Callable[[], int] = lambda: 0
+        """How many attempts were not answered."""
+        turns = max(counts.values(), default=0)
+        kinds = [kind for turn in range(turns) for kind, count in counts.items() if turn < count]
         gap = polls / (len(kinds) + 1)
         self._left = [Fault(kind, int(gap * (number + 1))) for number, kind in enumerate(kinds)]
         self.done: list[Fault] = []
@@ -52,8 +61,10 @@ class Faults:
 
     async def _happen(self, fault: Fault) -> None:
         began = time.monotonic()
-        happen: Callable[[], str] = self._kill if fault.kind == "kill" else self._restart
-        fault.what = await asyncio.to_thread(happen)
+        happen: dict[str, Callable[[], str]] = {
+            "kill": self._kill, "restart": self._restart, "cut": self._cut, "freeze": self._freeze,
+        }  # fmt: skip
+        fault.what = await asyncio.to_thread(happen[fault.kind])
         fault.seconds = round(time.monotonic() - began, 3)
         self.done.append(fault)
         self._running = None
@@ -73,13 +84,21 @@ class Faults:
         self._redis.start()
         return "Redis killed by SIGKILL and started again on its append-only file"
 
+    def _cut(self) -> str:
+        self._redis.say("CLIENT", "KILL", "TYPE", "normal")
+        return "all connections to Redis cut"
+
+    def _freeze(self) -> str:
+        enough = self.refused() + _MOST_REFUSED
+        self._redis.freeze()
+        end = time.monotonic() + PATIENCE
+        while self.refused() < enough:
+            assert time.monotonic() < end, "no client is refused"
+            time.sleep(0.005)  # what is counted in another thread
+        self._redis.thaw()
+        return f"Redis frozen by SIGSTOP until {_MOST_REFUSED} calls were refused"
+
 
 def workers(parent: int) -> list[int]:
     """The processes that a process has started."""
     return [int(each) for each in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
-
-
-def zip_all(some: Sequence[str], others: Sequence[str]) -> list[list[str]]:
-    """Pairs, and single ones where one of the two is longer."""
-    longest = max(len(some), len(others))
-    return [[*some[number : number + 1], *others[number : number + 1]] for number in range(longest)]

@@ -5,8 +5,7 @@ was answered spent one, and its answer is that of the position before. So for
 attempts that follow each other, the position is known exactly, but for those
 of which the client does not know whether they were counted:
 
-- ``refused`` and ``unsent`` spent nothing, ``counted`` spent one: the server says
-  so, and is held to it.
+- ``refused`` and ``unsent`` spent nothing: the server says so, and is held to it.
 - ``unknown`` and ``cut`` spent one or none. They may be counted a while after the
   client gave up, as the command may be under way to Redis; but no later than
   ``late`` after, as by then its deadline is over.
@@ -131,8 +130,6 @@ class Judge:
                         found.unknown_spent += self._spent(places, allowed)
                         unknown = 0
                     places = allowed
-                case "counted":
-                    places = {_Place(place.position + 1, place.late) for place in places}
                 case "unknown" | "cut":
                     unknown += 1
                     until = attempt.end + self._late
@@ -192,13 +189,12 @@ class Judge:
                 found.violations.append(Violation("lost", key, said, attempt))
             else:
                 seen[position] = attempt
-        spent = sum(each.outcome == "counted" for each in attempts)
         unknown = sum(each.outcome in ("unknown", "cut") for each in attempts)
         missing = max(seen, default=-1) + 1 - len(seen)
-        if missing > spent + unknown:
-            said = f"{missing} answers are missing, and {spent + unknown} calls have none"
+        if missing > unknown:
+            said = f"{missing} answers are missing, and {unknown} calls have none"
             found.violations.append(Violation("doubled", key, said, seen[max(seen)]))
-        found.unknown_spent += max(0, min(unknown, missing - spent))
+        found.unknown_spent += max(0, min(unknown, missing))
         highest, began = -1, sorted(seen.items(), key=lambda each: each[1].start)
         ends = iter(sorted(seen.items(), key=lambda each: each[1].end))
         ended = next(ends, None)

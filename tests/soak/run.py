@@ -30,6 +30,8 @@ class Settings:
     polls: int = 1_000_000
     restarts: int = 2
     kills: int = 2
+    cuts: int = 2
+    freezes: int = 2
     crowded: int = 10
     down: str = "fail"
     timeout: int = 1000
@@ -70,7 +72,14 @@ async def _work(settings: Settings, folder: Path, redis: Redis, server: Process)
             clients, timelines.keys(settings.keys), settings.polls, timelines.crowded(settings.crowded),
             settings.seed,
         )  # fmt: skip
-        faults = Faults(redis, server, restarts=settings.restarts, kills=settings.kills, polls=settings.polls)
+        counts = {
+            "kill": settings.kills,
+            "restart": settings.restarts,
+            "cut": settings.cuts,
+            "freeze": settings.freezes,
+        }
+        faults = Faults(redis, server, counts, settings.polls)
+        faults.refused = lambda: crew.refused
         crew.on_answered = faults.after
         began = time.monotonic()
         await crew.work()

@@ -60,7 +60,6 @@ GOOD = [
     Story("ring-0").answered(*range(20)),
     Story("issue-0").answered(*range(20)),
     Story().answered(0, 1).silent("refused", "unsent", "refused").answered(2),
-    Story().answered(0, 1).silent("counted").answered(3),
     Story().answered(0, 1).silent("unknown").answered(2, 3),
     Story().answered(0, 1).silent("unknown").answered(3, 4),
     Story().answered(0).silent("unknown", "cut", "unknown").answered(3, 4),
@@ -91,7 +90,6 @@ BAD = [
     (Story().answered(0, 1).silent("unsent").answered(3), ["doubled"]),
     # More than can be
     (Story().answered(0).silent("unknown").answered(3), ["doubled"]),
-    (Story().answered(0).silent("counted").answered(3), ["doubled"]),
     # An unknown call that was not counted is not counted later, when its time is over
     (Story().answered(0).silent("unknown").waits(LATE).answered(1, 3), ["doubled"]),
     # and one that was counted is not counted again
@@ -100,8 +98,6 @@ BAD = [
     (Story().answered(0, 1, 1), ["lost"]),
     (Story().answered(0, 0, 1, 2), ["lost"]),
     (Story().answered(0, 1, 2).silent("unknown").answered(2), ["lost"]),
-    # The server says that it counted a call, and did not
-    (Story().answered(0, 1).silent("counted").answered(2), ["lost"]),
     # Many are gone
     (Story().answered(0, 1, 2, 3, 4, 0, 1, 2), ["backwards"]),
     (Story().answered(*range(30), 7), ["backwards"]),
@@ -175,7 +171,6 @@ def test_a_race_that_leaves_an_answer_out_is_found() -> None:
     assert [each.kind for each in judged(attempts).violations] == ["doubled"]
     assert [each.kind for each in judged([*attempts, unanswered("refused")]).violations] == ["doubled"]
     assert judged([*attempts, unanswered("cut")]).exact
-    assert judged([*attempts, unanswered("counted")]).exact
 
 
 def test_an_answer_of_an_earlier_position_after_a_race_is_found() -> None:

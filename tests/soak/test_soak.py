@@ -14,13 +14,14 @@ from tests.soak.__main__ import VERDICT, main
 from tests.soak.run import HISTORY
 
 pytestmark = pytest.mark.skipif(SERVER is None, reason="redis-server is not installed")
-SMALL = "--workers 2 --connections 16 --keys 150 --polls 6000 --crowded 4 --restarts 1 --kills 1"
+SMALL = (
+    "--workers 2 --connections 16 --keys 150 --polls 6000 --crowded 4 "
+    "--restarts 1 --kills 1 --cuts 1 --freezes 1 --timeout 300"
+)
 
 
 @pytest.mark.parametrize("down", ["fail", "wait"])
-def test_every_key_has_the_exact_sequence_though_redis_and_a_worker_are_killed(
-    tmp_path: Path, down: str
-) -> None:
+def test_every_key_has_the_exact_sequence_though_redis_and_workers_fail(tmp_path: Path, down: str) -> None:
     ran = CliRunner().invoke(main, [*SMALL.split(), "--down", down, "--out", str(tmp_path)])
     assert ran.exit_code == 0, ran.output
     said = json.loads((tmp_path / VERDICT).read_bytes())
@@ -28,6 +29,6 @@ def test_every_key_has_the_exact_sequence_though_redis_and_a_worker_are_killed(
     assert said["violations"]["count"] == 0
     assert said["keys"] == 154
     assert said["answered"] >= 6000
-    assert sorted(each["kind"] for each in said["faults"]) == ["kill", "restart"]
+    assert sorted(each["kind"] for each in said["faults"]) == ["cut", "freeze", "kill", "restart"]
     assert sum(said["without an answer"].values()) > 0, "nothing was hit by the faults"
     assert sum(1 for _ in history.read(tmp_path / HISTORY)) == said["attempts"]
