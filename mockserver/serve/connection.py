@@ -32,6 +32,10 @@ _MOST_WAITING = 32
 """Pipelined requests that wait before reading pauses."""
 _EACH = 512
 """Bytes that a request takes beside its fields and body."""
+_LINE = 64
+"""Octets of a head that are neither target nor fields: method, version and line breaks."""
+_FRAMING = 8
+"""Octets of a chunked body's framing for each of the body, beside those that a head may have."""
 
 Handler = Callable[[Request], "Answer | Awaitable[Answer]"]
 
@@ -64,6 +68,7 @@ class Connection(asyncio.Protocol):
         "_ends",
         "_field_bytes",
         "_fields",
+        "_framing",
         "_head_bytes",
         "_held",
         "_in_head",
@@ -121,6 +126,8 @@ class Connection(asyncio.Protocol):
         self._target = b""
         self._body: list[bytes] | bytes = b""
         self._length = 0
+        self._framing = 0
+        """Octets that came after the pieces in which the head ended."""
         self.deadline = 0.0
 
     # What asyncio calls
@@ -174,6 +181,8 @@ class Connection(asyncio.Protocol):
             self._octets += data
         else:
             self._octets = data
+            if self._under_way:
+                self._framing += len(data)
         self._place = 0
         try:
             self._feed(data)
@@ -182,7 +191,7 @@ class Connection(asyncio.Protocol):
             return
         if self._in_head:
             self._alone = None
-            if self._head_bytes > self._server.limits.head:
+            if self._head_bytes > self._server.limits.head + _LINE:
                 self._refuse(431, f"the header section is over {self._server.limits.head:,} bytes")
             elif not isinstance(self._octets, bytearray):
                 self._octets = wire.unfinished(self._octets, self._server.limits.head)
@@ -191,6 +200,8 @@ class Connection(asyncio.Protocol):
         self._octets = b""
         if self._under_way or self._waiting or self._held:
             self._hold()
+            if self._framing > _FRAMING * self._length + self._server.limits.head:
+                self._refuse(413, "the chunks have more about them than in them")
         if between and self._alone and not self._under_way and len(data) <= _LONGEST_SECTION:
             self._rest = data[data.index(_END_OF_LINE) :]
             self._last = _shared(self._rest, self._alone)
@@ -266,7 +277,7 @@ class Connection(asyncio.Protocol):
         field = _NAMES.get(name) or _seen(_NAMES, name, name.lower())
         text = _VALUES.get(value)
         if text is None:
-            text = _seen(_VALUES, value, value)
+            text = _seen(_VALUES, value, value.rstrip(b" \t"))
         if field in fields:
             if field in ("host", "content-length", "transfer-encoding"):
                 self._refuse(400, f"the header {field} is given twice")
@@ -283,12 +294,15 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._length = 0
+        self._framing = 0
         fields = self._fields
-        if b"  " in self._octets:
+        octets = self._octets
+        if b"  " in octets or b" HTTP/" not in octets:
             line = b"%b %b HTTP/" % (self._parser.get_method(), self._target)
-            self._place = self._octets.find(line, self._place) + 1
-            if not self._place:
-                self._refuse(400, "the parts of the request line are not one space apart")
+            self._place = octets.find(line, self._place)
+            if self._place < 0:
+                self._refuse(400, "the request line is not method, target and HTTP version, one space apart")
+            self._place = octets.find(b"\r\n\r\n", self._place)
         if self._refused or ("upgrade" in fields and self._parser.should_upgrade()):
             return
         if "transfer-encoding" in fields:
@@ -347,6 +361,8 @@ class Connection(asyncio.Protocol):
             return
         body = self._body if isinstance(self._body, bytes) else b"".join(self._body)
         request = Request(method, target[0], target[1], fields, body)
+        if self._place > 0:
+            self._place += len(body)
         self._length = 0
         self._body = b""
         self._fields = _NO_FIELDS

@@ -107,7 +107,7 @@ def is_host(value: str) -> bool:
 
 def split_target(target: str, method: str) -> tuple[str, str] | None:
     """Raw path and query of a request target in any form that is served (RFC 9112 section 3.2)."""
-    if target.startswith("/"):
+    if target.startswith("/") and method != "CONNECT":
         path, _, query = target.partition("?")
         return path, query.partition("#")[0]
     if target == "*" and method == "OPTIONS":
