@@ -177,8 +177,15 @@ class SharedWorlds(Worlds):
         return [DEFAULT, *self._named]
 
     def __iter__(self) -> Iterator[World]:
+        """All that there is to tell of them is read at once: there may be a thousand."""
+        store, names = self._store, self._store.read("namespaces")
+        needs: list[tuple[str, ...]] = [("records",), ("global",)]
+        for name in (DEFAULT, *names):
+            needs += [("meta", name), ("length", name)]
+            needs += [("count", name, resource) for resource in store.resources]
+        store.need(dict.fromkeys(needs))
         yield self.default
-        for name in self._store.read("namespaces"):
+        for name in names:
             if name != DEFAULT and (world := self.find(name)) is not None:
                 yield world
 

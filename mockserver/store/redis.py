@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
@@ -43,7 +43,7 @@ _unpack = msgspec.msgpack.decode
 class Absent(BaseException):
     """What the work asked for has not been read yet."""
 
-    def __init__(self, wanted: Read) -> None:
+    def __init__(self, *wanted: Read) -> None:
         self.wanted = wanted
 
 
@@ -186,7 +186,7 @@ class RedisStore:
             try:
                 result = work()
             except Absent as absent:
-                wanted: Sequence[Read] = _beside(absent.wanted)
+                wanted = list(dict.fromkeys(each for read in absent.wanted for each in _beside(read)))
             else:
                 break
             finally:
@@ -251,6 +251,13 @@ class RedisStore:
         self._read.add(place)
         return self._known[place]
 
+    def need(self, wanted: Iterable[Read]) -> None:
+        """Say what will be read, so that all of it is asked for at once."""
+        known = self._known or {}
+        absent = [each for each in wanted if _place(each) not in known]
+        if absent:
+            raise Absent(*absent)
+
     def has_read(self, *wanted: str) -> bool:
         return wanted in (self._known or {})
 
@@ -278,6 +285,11 @@ class RedisStore:
     def touch(self, namespace: str, resource: str = "") -> None:
         """Say that a namespace is used, and a resource of it."""
         self._touched[namespace, resource] = None
+
+    @property
+    def resources(self) -> list[str]:
+        """The names of those that are served, or were."""
+        return list(self._assigned)
 
     @property
     def active(self) -> bool:
@@ -532,7 +544,7 @@ def _beside(wanted: Read) -> list[Read]:
         found += [("birth", *wanted[1:]), ("handles", *wanted[1:])]
     elif wanted[0] == "items":
         found.append(("births", *wanted[1:]))
-    return list(dict.fromkeys(found))
+    return found
 
 
 class _Births:

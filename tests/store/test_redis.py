@@ -266,6 +266,24 @@ def test_the_namespace_that_was_not_used_for_longest_makes_room(desks: Desks, sc
     assert scripts.say("KEYS", f"{scripts.prefix}/[^w]/c*") == []
 
 
+def test_all_namespaces_are_told_of_by_few_questions(desk: SharedDesk) -> None:
+    """A step is begun again for what it asks for and was not read: never once for each namespace."""
+    names, begun = [f"n{number}" for number in range(40)], []
+    for name in names:
+        desk.call("a", TIMELINES, "issued", world=name)
+    desk.store.assignments("request")  # as an engine that serves it
+
+    def work() -> list[tuple[str, int, int, int]]:
+        begun.append(1)
+        return [
+            (each.name, len(each.journal), each.journal.lost, desk.store.count(each.name, "request"))
+            for each in desk.worlds
+        ]
+
+    assert desk.do(work) == [("default", 0, 0, 0), *((name, 0, 0, 1) for name in names)]
+    assert len(begun) == 3
+
+
 # As in memory
 
 WORLDS = st.sampled_from(["default", "w"])
