@@ -1,0 +1,86 @@
+"""``mockserver serve`` as users start it, and what it takes of the machine while it runs (Linux)."""
+
+from __future__ import annotations
+
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.live import Process
+
+MEBI = 1024 * 1024
+_PATIENCE = 15.0
+
+
+class Served(Process):
+    """A server process, with its memory, descriptors and processor time."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes of its resident set."""
+        return self._status("VmRSS") * 1024
+
+    @property
+    def peak(self) -> int:
+        """Bytes of the largest resident set that it had."""
+        return self._status("VmHWM") * 1024
+
+    @property
+    def descriptors(self) -> int:
+        return sum(1 for _ in Path(f"/proc/{self.id}/fd").iterdir())
+
+    @property
+    def worked(self) -> float:
+        """Seconds of processor time."""
+        fields = Path(f"/proc/{self.id}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def lives(self) -> bool:
+        return self._process.poll() is None
+
+    def comes_back_to(self, descriptors: int) -> bool:
+        """Whether it has no more descriptors than it had, some seconds after its clients are gone at most."""
+        return until(lambda: self.descriptors <= descriptors)
+
+    def _status(self, name: str) -> int:
+        for line in Path(f"/proc/{self.id}/status").read_text().splitlines():
+            if line.startswith(name + ":"):
+                return int(line.split()[1])
+        raise LookupError(name)
+
+
+@contextmanager
+def served(*arguments: str | Path, cache: Path | None = None) -> Iterator[Served]:
+    """A server of ``arguments``. Compiled documents are kept in ``cache``, else in a folder of its own."""
+    with tempfile.TemporaryDirectory() as own, Served(*arguments, cache=cache or Path(own)) as process:
+        yield process
+
+
+def until(holds: Callable[[], bool], patience: float = _PATIENCE) -> bool:
+    """Whether ``holds`` comes to hold within so many seconds."""
+    end = time.monotonic() + patience
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def raise_descriptors(wanted: int) -> None:
+    """Let this process, which is the clients, have so many descriptors. Raises OSError where it may not."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise OSError(f"{wanted} descriptors are needed, and {hard} may be had: raise the limit (ulimit -Hn)")
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value that ``share`` of them do not go over."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
