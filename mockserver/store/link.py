@@ -40,6 +40,8 @@ _PAUSE, _LONGEST_PAUSE = 0.02, 0.2
 """Seconds between two attempts to connect: doubled each time."""
 _EARLY = 0.9
 """The part of its time after which a command is given up, so that who asked is answered within all of it."""
+_TICK = 0.05
+"""Seconds, at most, until it is looked for commands whose time is over."""
 _IDLE = 1.0
 """Seconds without a command after which Redis is asked whether it is there."""
 _KEEPALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
@@ -498,33 +500,44 @@ class Link:
 
     async def _sweep(self) -> None:
         """Fail what was not answered in time; give up a connection that says nothing for long."""
-        pause = min(0.05, self.timeout * (1 - _EARLY) / 2)
         renewed = time.monotonic()
+        pause = 0.0
         while True:
             await asyncio.sleep(pause)
             now = time.monotonic()
             self.expire(now)
+            pause = self._next_due(now) - now
             if self._socket is None:
                 continue
             if now > renewed + _RENEWED:
                 renewed = now
                 self.send(("EXPIRE", self._place, _FORGOTTEN))
-            if not self._sent:
-                if now - self._heard > _IDLE:
-                    self.send((b"PING",))
-                continue
-            silent = now - max(self._heard, self._sent[0].deadline - self.timeout * _EARLY)
+            if not self._sent and now - self._heard > _IDLE:
+                self.send((b"PING",))
+            silent = self._unanswered(now)
             if silent > max(_SILENCE, 3 * self.timeout):
                 self._broken(TimeoutError(f"no answer for {silent:.0f} s"))
 
+    def _next_due(self, now: float) -> float:
+        """When the next command is to be given up; soon, if there is none."""
+        soon = now + _TICK
+        due = min((each.deadline for each in self._sent if each.deadline > now), default=soon)
+        if self._waiting:
+            due = min(due, self._waiting[0].deadline)
+        return min(max(due, now + 0.001), soon)
+
+    def _unanswered(self, now: float) -> float:
+        """For how many seconds nothing was heard, though something was asked."""
+        if not self._sent or self._socket is None:
+            return 0.0
+        return now - max(self._heard, self._sent[0].deadline - self.timeout * _EARLY)
+
     def expire(self, now: float) -> None:
         """Fail every command whose time is over by ``now``, in seconds of the monotonic clock."""
+        if not self._silent and self._unanswered(now) >= self.timeout * _EARLY:
+            self._silent = True
+            _LOG.warning("the store at %s is silent", self.address.shown)
         said = f"the store at {self.address.shown} gave no answer within {self.timeout:g} s"
-        if self._sent and self._sent[0].deadline <= now and self._socket is not None:
-            began = self._sent[0].deadline - self.timeout * _EARLY
-            if self._heard <= began and not self._silent:
-                self._silent = True
-                _LOG.warning("the store at %s is silent", self.address.shown)
         for item in [each for each in self._sent if each.deadline <= now]:
             _finish(item, Unavailable(said, "unknown"))  # its place in the order of answers is kept
         while self._waiting and self._waiting[0].deadline <= now:
