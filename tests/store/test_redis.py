@@ -14,9 +14,13 @@ from hypothesis import strategies as st
 from mockserver.plan import Step
 from mockserver.scenario import ResourceState, begin
 from mockserver.serve.answer import Answer
+from mockserver.serve.journal import Record
 from mockserver.serve.request import Request
+from mockserver.serve.shared_world import SharedWorlds
 from mockserver.store.births import Birth
-from mockserver.store.redis import PlanChanged
+from mockserver.store.link import Link, read_address
+from mockserver.store.redis import PlanChanged, RedisStore
+from tests.proxy import Proxy
 from tests.redis import Redis
 from tests.store.desk import Desk, Desks, PollDesk, SharedDesk, desks_of
 from tests.store.scripts import Scripts
@@ -176,6 +180,41 @@ def test_prefixes_are_kept_apart(desks: Desks) -> None:
     assert one.keys() == ["a"]
 
 
+def test_a_journal_is_read_when_what_others_wrote_before_is_in(redis: Redis, prefix: str) -> None:
+    """Who writes does not wait, and its octets may be on the way still when another process reads."""
+
+    async def work() -> list[Record]:
+        with Proxy(redis.port) as proxy:
+            links = [
+                Link(read_address(f"redis://127.0.0.1:{port}"), prefix=prefix, timeout=20)
+                for port in (proxy.port, redis.port)
+            ]
+            for link in links:
+                await link.open()
+            writer, reader = map(RedisStore, links)
+            hearing = writer.hear()
+            assert await anext(hearing) == ""
+            heard = asyncio.create_task(anext(hearing, None))
+            proxy.hold("there")
+            SharedWorlds(writer).default.journal.write(
+                Request("GET", "/", "", {}, b""), Answer(200, [], b""), 0, 0.0
+            )
+            links[0].flush()
+            reading = asyncio.create_task(reader.atomically(SharedWorlds(reader).default.journal.records))
+            assert await heard == "records"
+            goes_on = asyncio.create_task(anext(hearing, None))
+            await asyncio.to_thread(proxy.kept, b"PUBLISH")
+            proxy.let_go()
+            records = await reading
+            goes_on.cancel()
+            await asyncio.wait([goes_on])
+            for link in links:
+                await link.close()
+            return records
+
+    assert [each[0] for each in asyncio.run(work())] == [1]
+
+
 # What lives how long
 
 
@@ -233,6 +272,14 @@ def test_what_nobody_uses_is_forgotten_in_a_week(desk: SharedDesk, scripts: Scri
     assert for_ever <= {"g", "w/test"}, "w/test is of this test"
     weeks = {name: seconds for name, seconds in left.items() if name[0] in "msubhkcvj"}
     assert all(604_000 < seconds <= 604_800 for seconds in weeks.values()), weeks
+
+
+def test_a_journal_that_was_cleared_is_forgotten_as_well(desk: SharedDesk, scripts: Scripts) -> None:
+    for _ in range(2):
+        desk.journal().write(Request("GET", "/", "", {}, b""), Answer(200, [], b""), 0, 0.0)
+        assert desk.do(lambda: len(desk.journal())) == 1
+        assert scripts.say("TTL", f"{scripts.prefix}/j/default") > 604_000
+        desk.do(lambda: desk.journal().clear())
 
 
 def test_what_is_used_lives_on(desk: SharedDesk, scripts: Scripts) -> None:
