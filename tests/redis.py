@@ -25,7 +25,7 @@ class Redis:
     """
 
     def __init__(self, *options: str, durable: bool = False) -> None:
-        assert SERVER is not None, "redis-server is not installed: apt-get install redis-server"
+        assert SERVER is not None, "these tests need redis-server (or valkey-server), as .ci/run installs it"
         self._folder = Path(tempfile.mkdtemp(prefix="mockserver-redis-"))
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]

@@ -21,11 +21,10 @@ from mockserver import default
 from tests.cli.command import run
 from tests.live import MISSION, PATIENCE, Process, Reply, Wire, get
 from tests.proxy import Proxy
-from tests.redis import SERVER, Redis
+from tests.redis import Redis
 from tests.soak import timelines
 from tests.soak.faults import workers
 
-pytestmark = pytest.mark.skipif(SERVER is None, reason="redis-server is not installed")
 _names = itertools.count()
 
 PETS = """\

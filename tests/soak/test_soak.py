@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.redis import SERVER
 from tests.soak import history
 from tests.soak.__main__ import VERDICT, main
 from tests.soak.run import HISTORY
 
-pytestmark = pytest.mark.skipif(SERVER is None, reason="redis-server is not installed")
 SMALL = (
     "--workers 2 --connections 16 --keys 150 --polls 6000 --crowded 4 "
     "--restarts 1 --kills 1 --cuts 1 --freezes 1 --timeout 300"
