@@ -15,7 +15,7 @@ from typing import TypeVar
 from mockserver.admin.faults import ControlError
 from mockserver.serve.engine import Engine
 from mockserver.serve.world import World
-from mockserver.store.link import Unavailable
+from mockserver.store.unavailable import Unavailable
 
 Result = TypeVar("Result")
 _PATIENCE = 60.0

@@ -81,7 +81,7 @@ class Shared:
                 "and without a shared store they would count the calls to one resource apart."
             )
         if self.store is not None:
-            from mockserver.store.link import read_address
+            from mockserver.store.address import read_address
 
             read_address(self.store)
             self.timeout()
@@ -100,7 +100,8 @@ class Shared:
 
     def link(self) -> Link:
         """A link that is to be opened. Called on the loop, where there is a store."""
-        from mockserver.store.link import Link, read_address
+        from mockserver.store.address import read_address
+        from mockserver.store.link import Link
 
         return Link(
             read_address(self.store or ""),
@@ -112,8 +113,8 @@ class Shared:
     async def claim(self, plan: Plan, inputs: Inputs) -> None:
         """Make ours the Plan of this prefix. Raises UsageError where others serve another one there."""
         from mockserver.serve.sharing import publish
-        from mockserver.store.link import Unavailable
         from mockserver.store.redis import RedisStore
+        from mockserver.store.unavailable import Unavailable
 
         link = self.link()
         await link.open()
@@ -179,7 +180,7 @@ class Shared:
 
     async def _join(self, sharing: Sharing) -> None:
         """Serve what the others do, and hear what they say, unless the store is away by now."""
-        from mockserver.store.link import Unavailable
+        from mockserver.store.unavailable import Unavailable
 
         with contextlib.suppress(Unavailable, TimeoutError):  # else it is followed with the first call
             await sharing.follow()

@@ -30,8 +30,9 @@ from mockserver.serve.service import Route, Tally
 from mockserver.serve.shared_world import SharedWorlds
 from mockserver.serve.validation import NOTHING, Checked
 from mockserver.serve.world import World
-from mockserver.store.link import Unavailable
+from mockserver.store.link import within
 from mockserver.store.redis import PlanChanged, Polled, RedisStore
+from mockserver.store.unavailable import Unavailable
 
 if TYPE_CHECKING:
     from mockserver.scenario import ResourceState
@@ -195,15 +196,17 @@ class Sharing:
             detail = f"{concurrency.most} calls are under way already"
             return engine.admission.held(call, concurrency.state, 503, detail, "busy")
 
+        link = self._store.link
         try:
-            answer = await self._store.atomically(work)
+            with within(link.timeout):
+                answer = await self._store.atomically(work)
         except PlanChanged:
             return await self._anew(request, route, world, cors, started)
         except Unavailable as error:
             answer = self._away(error, request, route, world)
         answer.operation = route.operation.id
         finished = self._finished(answer, request, route.tally, world, cors, started)
-        self._store.link.flush()  # a record goes before the answer that it tells of
+        link.flush()  # a record goes before the answer that it tells of
         return finished
 
     async def atomically(self, work: Callable[[], Result], *needs: tuple[str, ...]) -> Result:

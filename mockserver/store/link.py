@@ -19,19 +19,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import secrets
 import socket
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Final, Literal
-from urllib.parse import unquote, urlsplit
+from typing import Any, Final
 
 import hiredis
-from msgspec import Struct
 
-from mockserver.errors import MockServerError, OptionError, UsageError
+from mockserver.errors import UsageError
+from mockserver.store.address import Address
+from mockserver.store.talk import Refusal, Talk, Word, dial
+from mockserver.store.unavailable import Unavailable
 
 _LOG = logging.getLogger("mockserver.store")
 _SCRIPTS = Path(__file__).with_name("scripts")
@@ -44,8 +47,6 @@ _TICK = 0.05
 """Seconds, at most, until it is looked for commands whose time is over."""
 _IDLE = 1.0
 """Seconds without a command after which Redis is asked whether it is there."""
-_KEEPALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
-"""Seconds, seconds and a number: half a minute until a peer that is gone without a word is known to be."""
 _SILENCE = 5.0
 """Seconds without an answer after which a connection is given up."""
 _MOST_WAITING = 10_000
@@ -66,59 +67,19 @@ _NOT_NOW = (
 )  # fmt: skip
 """Refusals that may pass. A script is refused as a whole: noting its number is the first thing it writes."""
 
-Word = bytes | str | int
-Counted = Literal["no", "unknown"]
 Done = Callable[[Any], None]
 """Called with a command's answer, or with an Unavailable."""
+_until: ContextVar[float] = ContextVar("until", default=math.inf)
 
 
-class Unavailable(MockServerError):  # noqa: N818 - a state of things
-    """Redis did not answer in time, or not as it should. ``counted`` says whether it may have done it."""
-
-    def __init__(self, said: str, counted: Counted = "no") -> None:
-        super().__init__(said)
-        self.counted = counted
-
-
-class Address(Struct, frozen=True):
-    """Where Redis is. ``path`` is a Unix socket's."""
-
-    host: str = "127.0.0.1"
-    port: int = 6379
-    path: str = ""
-    database: int = 0
-    user: str = ""
-    password: str = ""
-
-    @property
-    def shown(self) -> str:
-        """Without the password."""
-        return f"unix://{self.path}" if self.path else f"redis://{self.host}:{self.port}/{self.database}"
-
-
-def read_address(url: str) -> Address:
-    """``redis://[user:password@]host[:port][/database]`` or ``unix:///path``. Raises OptionError."""
-    wanted = "write --store redis://[user:password@]host[:port][/database], or unix:///path/to/socket"
+@contextlib.contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Let all that is asked for here, one after the other, be answered or given up within so many seconds."""
+    token = _until.set(time.monotonic() + seconds * _EARLY)
     try:
-        parts = urlsplit(url)
-        port = 6379 if parts.port is None else parts.port
-    except ValueError as error:
-        raise OptionError(f"--store: {error}; {wanted}.") from None
-    if parts.scheme == "rediss":
-        raise OptionError(
-            f"--store: TLS is not spoken here; put a tunnel such as stunnel between, or {wanted}."
-        )
-    if parts.scheme not in ("redis", "valkey", "unix") or (parts.scheme == "unix" and not parts.path):
-        raise OptionError(f"--store {url.partition('@')[2] or url!r} is no address of a store; {wanted}.")
-    user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    if parts.scheme == "unix":
-        return Address(path=parts.path, user=user, password=password)
-    database = parts.path.strip("/") or "0"
-    if not port:
-        raise OptionError(f"--store: port 0 is none to connect to; {wanted}.")
-    if not (database.isascii() and database.isdigit()):
-        raise OptionError(f"--store: the database {database!r} is no number; {wanted}.")
-    return Address(parts.hostname or "127.0.0.1", port, "", int(database), user, password)
+        yield
+    finally:
+        _until.reset(token)
 
 
 class _Item:
@@ -158,7 +119,7 @@ class Link:
         self._wait = wait
         self._loop = asyncio.get_running_loop()
         self._socket: socket.socket | None = None
-        self._reader = hiredis.Reader(replyError=_Refusal)
+        self._reader = hiredis.Reader(replyError=Refusal)
         self._sent: deque[_Item] = deque()
         self._waiting: deque[_Item] = deque()
         self._out: list[bytes] = []
@@ -188,12 +149,15 @@ class Link:
 
     # Sending
 
-    def send(self, words: Sequence[Word], done: Done | None = None, *, script: str = "") -> None:
+    def send(
+        self, words: Sequence[Word], done: Done | None = None, *, script: str = "", until: float = math.inf
+    ) -> None:
         """Send a command, or the script of that name with ``words`` as its arguments.
 
         ``done`` is called with the answer, which may be Unavailable; at once where nothing can be sent.
+        ``until`` is when it is given up, in seconds of the monotonic clock, if that is before its time.
         """
-        item = _Item(script, words, done, time.monotonic() + self.timeout * _EARLY)
+        item = _Item(script, words, done, min(time.monotonic() + self.timeout * _EARLY, until))
         if self._socket is not None and not self._silent:
             self._put(item)
         elif not self._wait or self._closed or len(self._waiting) + len(self._sent) >= _MOST_WAITING:
@@ -212,7 +176,10 @@ class Link:
             if not future.done():
                 future.set_result(reply)
 
-        self.send(words, done, script=script)
+        until = _until.get()
+        if until <= time.monotonic():
+            raise Unavailable(f"the store at {self.address.shown} was too slow")
+        self.send(words, done, script=script, until=until)
         reply = await future
         if isinstance(reply, Unavailable):
             raise reply
@@ -300,7 +267,7 @@ class Link:
             self.flush()
 
     def _answered(self, item: _Item, reply: Any) -> None:
-        if isinstance(reply, _Refusal):
+        if isinstance(reply, Refusal):
             text = str(reply)
             if text.startswith("NOSCRIPT") and item.script:
                 # A server that came back without its scripts: nothing was run.
@@ -343,10 +310,10 @@ class Link:
         """
         while not self._closed:
             try:
-                stream = await self._dial()
+                stream = await dial(self.address)
                 try:
-                    talk = _Talk(stream, self._loop)
-                    await self._log_in(talk)
+                    talk = Talk(stream)
+                    await talk.log_in(self.address, f"mockserver-{self.name}")
                     await talk.ask("SUBSCRIBE", *channels)
                     for _ in channels[1:]:
                         await talk.hear()
@@ -389,10 +356,10 @@ class Link:
 
     async def _connect(self) -> None:
         """A new connection that is ready: logged in, scripts loaded, registered."""
-        channel = await self._dial()
+        channel = await dial(self.address)
         try:
-            talk = _Talk(channel, self._loop)
-            await self._log_in(talk)
+            talk = Talk(channel)
+            await talk.log_in(self.address, f"mockserver-{self.name}")
             for name, text in scripts().items():
                 self._digests[name] = (await talk.ask("SCRIPT", "LOAD", text)).decode()
             asked = time.monotonic()
@@ -414,14 +381,6 @@ class Link:
         self._loop.add_reader(channel.fileno(), self._readable)
         self._resume(ran)
 
-    async def _log_in(self, talk: _Talk) -> None:
-        if self.address.password:
-            user = (self.address.user,) if self.address.user else ()
-            await talk.ask("AUTH", *user, self.address.password)
-        if self.address.database:
-            await talk.ask("SELECT", self.address.database)
-        await talk.ask("CLIENT", "SETNAME", f"mockserver-{self.name}")
-
     def _resume(self, ran: int) -> None:
         """Send what waits, in its order; what was run but not answered fails."""
         self.on_connect()
@@ -436,29 +395,6 @@ class Link:
                 _finish(item, Unavailable(f"the store at {self.address.shown} could not be reached in time"))
             else:
                 self._put(item)
-
-    async def _dial(self) -> socket.socket:
-        if self.address.path:
-            channel = socket.socket(socket.AF_UNIX)
-            target: Any = self.address.path
-        else:
-            found = await self._loop.getaddrinfo(
-                self.address.host, self.address.port, type=socket.SOCK_STREAM
-            )
-            family, kind, protocol, _, target = found[0]
-            channel = socket.socket(family, kind, protocol)
-            channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            channel.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for option, value in _KEEPALIVE:
-                if hasattr(socket, option):  # as on Linux
-                    channel.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-        channel.setblocking(False)
-        try:
-            await self._loop.sock_connect(channel, target)
-        except BaseException:
-            channel.close()
-            raise
-        return channel
 
     def _hang_up(self) -> None:
         if self._socket is not None:
@@ -542,39 +478,6 @@ class Link:
             _finish(item, Unavailable(said, "unknown"))  # its place in the order of answers is kept
         while self._waiting and self._waiting[0].deadline <= now:
             _finish(self._waiting.popleft(), Unavailable(said))
-
-
-class _Talk:
-    """Question and answer on a new connection."""
-
-    def __init__(self, channel: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
-        self._channel = channel
-        self._loop = loop
-        self.reader = hiredis.Reader(replyError=_Refusal)
-
-    async def ask(self, *words: Word) -> Any:
-        await self._loop.sock_sendall(self._channel, hiredis.pack_command(words))  # type: ignore[arg-type]
-        return await self.hear()
-
-    async def hear(self) -> Any:
-        """The next answer, or message."""
-        while (reply := self.reader.gets()) is False:
-            data = await self._loop.sock_recv(self._channel, _CHUNK)
-            if not data:
-                raise ConnectionError("it was closed")
-            self.reader.feed(data)
-        if isinstance(reply, _Refusal):
-            raise Unavailable(reply.said)
-        return reply
-
-
-class _Refusal(Exception):  # noqa: N818 - an answer
-    """An error that Redis answers."""
-
-    @property
-    def said(self) -> str:
-        """What is wrong, without the place in a script."""
-        return str(self).partition(" script: ")[0][:300]
 
 
 _FAULTS = (OSError, TimeoutError, Unavailable, hiredis.HiredisError)

@@ -21,8 +21,10 @@ from mockserver.plan import Resource, Step
 from mockserver.scenario import Decision, ResourceState, begin, decide
 from mockserver.store.births import Birth
 from mockserver.store.counters import MOST
-from mockserver.store.link import Done, Link, Unavailable, Word
+from mockserver.store.link import Done, Link
 from mockserver.store.protocol import Timelines
+from mockserver.store.talk import Word
+from mockserver.store.unavailable import Unavailable
 
 Result = TypeVar("Result")
 Read = tuple[str, ...]

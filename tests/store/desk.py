@@ -15,10 +15,12 @@ from mockserver.scenario import Decision, ResourceState
 from mockserver.serve.journal import Journal, Ledger
 from mockserver.serve.shared_world import SharedWorlds
 from mockserver.serve.world import Worlds
-from mockserver.store.link import Link, Unavailable, read_address
+from mockserver.store.address import read_address
+from mockserver.store.link import Link
 from mockserver.store.memory import MemoryStore
 from mockserver.store.protocol import Store
 from mockserver.store.redis import PlanChanged, Polled, RedisStore
+from mockserver.store.unavailable import Unavailable
 from tests.redis import Redis
 
 Value = TypeVar("Value")
