@@ -17,8 +17,9 @@ from mockserver.serve.answer import Answer
 from mockserver.serve.journal import Record
 from mockserver.serve.request import Request
 from mockserver.serve.shared_world import SharedWorlds
+from mockserver.store.address import read_address
 from mockserver.store.births import Birth
-from mockserver.store.link import Link, read_address
+from mockserver.store.link import Link
 from mockserver.store.redis import PlanChanged, RedisStore
 from tests.proxy import Proxy
 from tests.redis import Redis
