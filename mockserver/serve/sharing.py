@@ -31,8 +31,9 @@ from mockserver.serve.shared_world import SharedWorlds
 from mockserver.serve.validation import NOTHING, Checked
 from mockserver.serve.world import World
 from mockserver.store.link import within
-from mockserver.store.redis import PlanChanged, Polled, RedisStore
+from mockserver.store.redis import Polled, RedisStore
 from mockserver.store.unavailable import Unavailable
+from mockserver.store.work import PlanChanged
 
 if TYPE_CHECKING:
     from mockserver.scenario import ResourceState
@@ -255,7 +256,7 @@ class Sharing:
         if not await publish(self._store, plan, inputs, before=before):
             return False
         await self.follow()
-        await self._store.tell("plan")
+        await self._store.assembly.tell("plan")
         return True
 
     async def follow(self) -> None:
@@ -294,7 +295,7 @@ class Sharing:
 
     async def listen(self) -> None:
         """Follow what other processes say: clocks that were moved, Plans that were replaced."""
-        async for what in self._store.hear():
+        async for what in self._store.assembly.hear():
             kind, _, namespace = what.partition(" ")
             try:
                 if kind in ("plan", ""):

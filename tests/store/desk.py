@@ -19,8 +19,9 @@ from mockserver.store.address import read_address
 from mockserver.store.link import Link
 from mockserver.store.memory import MemoryStore
 from mockserver.store.protocol import Store
-from mockserver.store.redis import PlanChanged, Polled, RedisStore
+from mockserver.store.redis import Polled, RedisStore
 from mockserver.store.unavailable import Unavailable
+from mockserver.store.work import PlanChanged
 from tests.redis import Redis
 
 Value = TypeVar("Value")

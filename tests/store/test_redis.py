@@ -20,7 +20,8 @@ from mockserver.serve.shared_world import SharedWorlds
 from mockserver.store.address import read_address
 from mockserver.store.births import Birth
 from mockserver.store.link import Link
-from mockserver.store.redis import PlanChanged, RedisStore
+from mockserver.store.redis import RedisStore
+from mockserver.store.work import PlanChanged
 from tests.proxy import Proxy
 from tests.redis import Redis
 from tests.store.desk import Desk, Desks, PollDesk, SharedDesk, desks_of
@@ -193,7 +194,7 @@ def test_a_journal_is_read_when_what_others_wrote_before_is_in(redis: Redis, pre
             for link in links:
                 await link.open()
             writer, reader = map(RedisStore, links)
-            hearing = writer.hear()
+            hearing = writer.assembly.hear()
             assert await anext(hearing) == ""
             heard = asyncio.create_task(anext(hearing, None))
             proxy.hold("there")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mockserver.plan import Branch, Step
 from mockserver.scenario import begin, decide
 from mockserver.store.counters import Counters
-from mockserver.store.redis import packed_timeline
+from mockserver.store.writing import packed_timeline
 from tests.redis import Redis
 from tests.store.scripts import Scripts, Word
 from tests.test_scenario import START
