@@ -185,6 +185,10 @@ def test_prefixes_are_kept_apart(desks: Desks) -> None:
 def test_a_journal_is_read_when_what_others_wrote_before_is_in(redis: Redis, prefix: str) -> None:
     """Who writes does not wait, and its octets may be on the way still when another process reads."""
 
+    async def listen(store: RedisStore, ready: asyncio.Event) -> None:
+        async for _ in store.assembly.hear():
+            ready.set()
+
     async def work() -> list[Record]:
         with Proxy(redis.port) as proxy:
             links = [
@@ -194,22 +198,24 @@ def test_a_journal_is_read_when_what_others_wrote_before_is_in(redis: Redis, pre
             for link in links:
                 await link.open()
             writer, reader = map(RedisStore, links)
-            hearing = writer.assembly.hear()
-            assert await anext(hearing) == ""
-            heard = asyncio.create_task(anext(hearing, None))
+            ready = [asyncio.Event(), asyncio.Event()]
+            listening = [
+                asyncio.create_task(listen(*each)) for each in zip((writer, reader), ready, strict=True)
+            ]
+            for event in ready:
+                await event.wait()
             proxy.hold("there")
-            SharedWorlds(writer).default.journal.write(
-                Request("GET", "/", "", {}, b""), Answer(200, [], b""), 0, 0.0
-            )
+            request = Request("GET", "/", "", {}, b"")
+            SharedWorlds(writer).default.journal.write(request, Answer(200, [], b""), 0, 0.0)
             links[0].flush()
             reading = asyncio.create_task(reader.atomically(SharedWorlds(reader).default.journal.records))
-            assert await heard == "records"
-            goes_on = asyncio.create_task(anext(hearing, None))
-            await asyncio.to_thread(proxy.kept, b"PUBLISH")
+            await asyncio.to_thread(proxy.kept, b"PUBLISH")  # the writer says that it has heard
+            assert not reading.done()
             proxy.let_go()
             records = await reading
-            goes_on.cancel()
-            await asyncio.wait([goes_on])
+            for task in listening:
+                task.cancel()
+            await asyncio.wait(listening)
             for link in links:
                 await link.close()
             return records
