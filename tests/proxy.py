@@ -19,7 +19,7 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self._selector = selectors.DefaultSelector()
         self._lock = threading.Condition()
-        self._held: set[str] = set()
+        self._held: dict[str, bytes] = {}
         self._kept: list[tuple[socket.socket, bytes]] = []
         self._pairs: dict[socket.socket, tuple[socket.socket, str]] = {}
         self._wake, self._woken = socket.socketpair()
@@ -43,10 +43,10 @@ class Proxy:
             each.close()
         self._selector.close()
 
-    def hold(self, direction: str) -> None:
-        """From now on keep what comes in this direction."""
+    def hold(self, direction: str, since: bytes = b"") -> None:
+        """Keep what comes in this direction, beginning with what has these octets in it."""
         with self._lock:
-            self._held.add(direction)
+            self._held[direction] = since
 
     def kept(self, wanted: bytes) -> None:
         """Wait until something is kept that has these octets in it."""
@@ -99,7 +99,8 @@ class Proxy:
             target, direction = self._pairs[channel]
             try:
                 data = channel.recv(65536)
-                if data and direction in self._held:
+                if data and direction in self._held and self._held[direction] in data:
+                    self._held[direction] = b""
                     self._kept.append((target, data))
                     self._lock.notify_all()
                 elif data:

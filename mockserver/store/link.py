@@ -8,7 +8,8 @@ command on the machine of ``benchmarks/README.md``, this 5.
 A *script* is sent with the link's name, an epoch, a running number and a
 deadline, and notes the number where it writes. So the link knows after a
 break which scripts were run although no answer came: those are never sent
-again. A server that was frozen runs no script whose deadline is over.
+again. Where commands wait for Redis, it keeps the last answers of the link,
+and is asked for them then. A server that was frozen runs no script whose deadline is over.
 
 A server that says nothing for as long as a command may take is *away*, as one
 is that cannot be reached. What comes then fails at once, or waits in its order.
@@ -24,7 +25,7 @@ import secrets
 import socket
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final
@@ -56,11 +57,16 @@ _RENEWED = 3600.0
 """Seconds after which it is told again to remember one."""
 _REGISTER = """
 local ran = redis.call('HGET', KEYS[1], 'n') or '0'
+local kept = redis.call('HGETALL', KEYS[1])
 redis.call('HSET', KEYS[1], 'e', ARGV[1], 'n', ran)
+if ARGV[3] ~= '0' then redis.call('HSET', KEYS[1], 'k', ARGV[3]) end
 redis.call('EXPIRE', KEYS[1], ARGV[2])
-return ran
+return {ran, kept}
 """
-"""From here on no script of an earlier connection is run; the number of the last one that was."""
+"""From here on no script of an earlier connection is run; the number of the last one that was, and the
+answers that are kept."""
+_KEPT = 512
+"""Answers that Redis keeps for a link that waits for it."""
 _NOT_NOW = (
     "LOADING", "BUSY", "MASTERDOWN", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "UNKILLABLE", "OOM", "MISCONF",
     "NOREPLICAS",
@@ -367,7 +373,9 @@ class Link:
             heard = time.monotonic()
             self._ahead = int(seconds) * 1000 + int(micros) / 1000 - (asked + heard) * 500
             self._epoch += 1
-            ran = int(await talk.ask("EVAL", _REGISTER, 1, self._place, self._epoch, _FORGOTTEN))
+            keep = _KEPT if self._wait else 0
+            words = ("EVAL", _REGISTER, 1, self._place, self._epoch, _FORGOTTEN, keep)
+            ran, kept = await talk.ask(*words)
         except BaseException:
             channel.close()
             raise
@@ -379,16 +387,20 @@ class Link:
         self._out.clear()
         self.connections += 1
         self._loop.add_reader(channel.fileno(), self._readable)
-        self._resume(ran)
+        self._resume(int(ran), dict(zip(kept[::2], kept[1::2], strict=True)))
 
-    def _resume(self, ran: int) -> None:
-        """Send what waits, in its order; what was run but not answered fails."""
+    def _resume(self, ran: int, kept: Mapping[bytes, bytes]) -> None:
+        """Send what waits, in its order; what was run is answered if its answer was kept, or fails."""
         self.on_connect()
         sent, self._sent = self._sent, deque()
         waiting, self._waiting = self._waiting, deque()
         now = time.monotonic()
         for item in (*sent, *waiting):
             if item.script and 0 < item.number <= ran:
+                number, _, reply = kept.get(b"a%d" % (item.number % _KEPT), b"").partition(b" ")
+                if number == b"%d" % item.number:
+                    _finish(item, reply)
+                    continue
                 said = f"the store at {self.address.shown} broke off when it had run this: its answer is lost"
                 _finish(item, Unavailable(said, "unknown"))
             elif now >= item.deadline:

@@ -30,3 +30,13 @@ def test_every_key_has_the_exact_sequence_though_redis_and_workers_fail(tmp_path
     assert sorted(each["kind"] for each in said["faults"]) == ["cut", "freeze", "kill", "restart"]
     assert sum(said["without an answer"].values()) > 0, "nothing was hit by the faults"
     assert sum(1 for _ in history.read(tmp_path / HISTORY)) == said["attempts"]
+
+
+def test_every_call_is_answered_where_redis_is_waited_for(tmp_path: Path) -> None:
+    sizes = "--workers 2 --connections 16 --keys 150 --polls 6000 --crowded 4"
+    faults = "--restarts 2 --cuts 2 --kills 0 --freezes 0 --down wait --timeout 60000"
+    ran = CliRunner().invoke(main, [*sizes.split(), *faults.split(), "--out", str(tmp_path)])
+    assert ran.exit_code == 0, ran.output
+    said = json.loads((tmp_path / VERDICT).read_bytes())
+    assert (said["exact"], said["without an answer"]) == (True, {})
+    assert len(said["faults"]) == 4

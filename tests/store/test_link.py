@@ -115,3 +115,15 @@ def test_a_clock_that_was_set_is_read_anew(redis: Redis) -> None:
             assert link.connections == 2
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(("wait", "most"), [(False, 0), (True, 512)])
+def test_no_more_answers_are_kept_than_may_be_asked_for(redis: Redis, wait: bool, most: int) -> None:
+    async def run() -> int:
+        async with linked(redis, wait=wait) as link:
+            for _ in range(600):
+                assert await link.ask("", 0, "", 0, 0, script="commit") == b"done"
+            known = await link.ask("HKEYS", f"link/w/{link.name}")
+            return sum(field.startswith(b"a") for field in known)
+
+    assert asyncio.run(run()) == most

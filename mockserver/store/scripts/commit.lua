@@ -63,4 +63,4 @@ while at <= #ARGV do
   end
   at = at + count + 1
 end
-return 'done'
+return answer('done')

@@ -123,4 +123,4 @@ end
 local is_new = keep(namespace, resource, key, string.format('%d %d %.0f %.0f %.0f %.0f %s',
   index, calls, entered, created, changed, moves, scenario), tonumber(ARGV[13]))
 touch(namespace, resource, meta[3], is_new, wall, tonumber(ARGV[14]))
-return string.format('%.0f %d %d %.0f %.0f %s %s', now, answered, call, seen, created, clock, scenario)
+return answer(string.format('%.0f %d %d %.0f %.0f %s %s', now, answered, call, seen, created, clock, scenario))

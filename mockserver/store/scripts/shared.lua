@@ -4,7 +4,8 @@
 --   g              hash: plan, the hash of the Plan that is served; origin, that of the one processes are started
 --                  with; evicted resources, evicted namespaces
 --   t/PLAN         hash: resource \0 scenario -> timeline (MessagePack)
---   w/LINK         hash: e epoch, n number of the last script that was run
+--   w/LINK         hash: e epoch, n number of the last script that was run; k how many answers are kept, if they are,
+--                  and these: aI number and answer, of the number whose rest by k is I
 --   ns             sorted set: namespace -> when it was last used (ms)
 --   m/NS           hash: c clock; a/RESOURCE assigned scenario; r/RESOURCE when its times to live
 --                  are set anew; l/RESOURCE for whom it is reserved; n calls, s calls before the journal was cleared, d removed ones,
@@ -17,7 +18,7 @@
 local P = KEYS[1]
 local TTL = 7 * 86400
 local KINDS = {'s', 'u', 'b', 'h', 'k', 'c', 'v'}
-local moment
+local moment, keeps
 
 -- Whether this script may run; notes that it did. Else what to answer.
 local function enter()
@@ -25,8 +26,18 @@ local function enter()
   moment = time[1] * 1000000 + time[2]
   if moment / 1000 > tonumber(ARGV[4]) then return '!late' end
   local link = P .. '/w/' .. ARGV[1]
-  if redis.call('HGET', link, 'e') ~= ARGV[2] then return '!epoch' end
+  local known = redis.call('HMGET', link, 'e', 'k')
+  if known[1] ~= ARGV[2] then return '!epoch' end
+  keeps = known[2]
   redis.call('HSET', link, 'n', ARGV[3])
+end
+
+-- An answer, which is kept for a link that may have to ask what it was.
+local function answer(said)
+  if keeps then
+    redis.call('HSET', P .. '/w/' .. ARGV[1], 'a' .. ARGV[3] % keeps, ARGV[3] .. ' ' .. said)
+  end
+  return said
 end
 
 -- For whom a resource is reserved at this moment, by what meta says in l/RESOURCE: 'until holder'.
