@@ -30,6 +30,8 @@ _LINGER = 1.0
 """Seconds in which a client that was refused may go on sending."""
 _MOST_WAITING = 32
 """Pipelined requests that wait before reading pauses."""
+_PIECE = 8192
+"""Octets that a connection looks at before others have their turn."""
 _EACH = 512
 """Bytes that a request takes beside its fields and body."""
 _LINE = 64
@@ -74,6 +76,7 @@ class Connection(asyncio.Protocol):
         "_in_head",
         "_known",
         "_last",
+        "_later",
         "_length",
         "_octets",
         "_parser",
@@ -117,6 +120,8 @@ class Connection(asyncio.Protocol):
         self._known: dict[str, str] | None = None
         self._resume: asyncio.Event | None = None
         self._in_head = False
+        self._later = b""
+        """What was read and has not been looked at; while there is any, no more is read."""
         self._octets: bytes | bytearray = b""
         """What was read last; all of a head that is not whole."""
         self._place = 0
@@ -159,8 +164,7 @@ class Connection(asyncio.Protocol):
             self._resume = None
         if self._waiting:
             self._next()
-        if not self._closing and self._resume is None and not self._is_full():
-            self._transport.resume_reading()
+        self._go_on()
 
     def eof_received(self) -> bool:
         """A client that has said all it wants still gets what is under way (half-close)."""
@@ -175,6 +179,8 @@ class Connection(asyncio.Protocol):
             if request is not None:
                 self._serve(request, keep=not self._server.draining)
                 return
+        if len(data) > _PIECE:
+            data = self._piece(data)
         between = not self._under_way
         if self._in_head:
             self._head_bytes += len(data)  # a head that begins in these octets begins to count again
@@ -198,15 +204,47 @@ class Connection(asyncio.Protocol):
             self._hold()
             return
         self._octets = b""
-        if self._under_way or self._waiting or self._held:
+        if self._under_way or self._waiting or self._held or self._later:
             self._hold()
-            if self._framing > _FRAMING * self._length + self._server.limits.head:
+            if self._under_way and self._framing > _FRAMING * self._length + self._server.limits.head:
                 self._refuse(413, "the chunks have more about them than in them")
         if between and self._alone and not self._under_way and len(data) <= _LONGEST_SECTION:
             self._rest = data[data.index(_END_OF_LINE) :]
             self._last = _shared(self._rest, self._alone)
             self._repeated = b"", "", ""
         self._alone = None
+
+    def _piece(self, data: bytes) -> bytes:
+        """The beginning of what was read; the rest has its turn when other connections have had theirs.
+
+        A read may bring thousands of requests. A body of a known length is no work.
+        """
+        most = _PIECE
+        if self._under_way and not self._in_head and "transfer-encoding" not in self._fields:
+            most = max(most, int(self._fields.get("content-length", 0)) - self._length)
+        if len(data) <= most:
+            return data
+        self._later = data[most:]
+        self._transport.pause_reading()
+        asyncio.get_running_loop().call_soon(self._read_on)
+        return data[:most]
+
+    def _read_on(self) -> None:
+        """Look at more of what was read, unless what it asks for would have to wait."""
+        if self._later and not (self._closing or self._resume is not None or self._is_full()):
+            data, self._later = self._later, b""
+            self.data_received(data)
+            if not self._later:
+                self._go_on()
+
+    def _go_on(self) -> None:
+        """Read, where nothing stands against it: what was read already, then more."""
+        if self._closing or self._resume is not None or self._is_full():
+            return
+        if self._later:
+            asyncio.get_running_loop().call_soon(self._read_on)
+        else:
+            self._transport.resume_reading()
 
     def _like_the_last(self, data: bytes) -> Request | None:
         """A request that differs from the one before in its target alone, which is plain; None for others.
@@ -478,8 +516,8 @@ class Connection(asyncio.Protocol):
         self._hold()
         if self._closing:
             return
-        if full and not self._is_full() and self._resume is None:
-            self._transport.resume_reading()
+        if full:
+            self._go_on()
         if self._task is not None or self._waiting:
             return
         if self._refusal is not None:
@@ -493,7 +531,7 @@ class Connection(asyncio.Protocol):
 
     def _hold(self) -> None:
         """Have the server count what this connection holds, and refuse where all together hold too much."""
-        held = len(self._octets) + self._length + self._behind
+        held = len(self._octets) + self._length + self._behind + len(self._later)
         self._server.held += held - self._held
         more = held > self._held
         self._held = held
@@ -567,6 +605,8 @@ class Connection(asyncio.Protocol):
         head = wire.head(answer, length=len(answer.body), close=True, keep_alive=False)
         self._transport.write(head + answer.body)
         self._transport.write_eof()
+        self._later = b""
+        self._transport.resume_reading()
         self._closing = True
         self.deadline = self._server.time() + _LINGER
 
@@ -574,7 +614,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def idle(self) -> bool:
-        busy = self._task is not None or self._waiting or self._under_way
+        busy = self._task is not None or self._waiting or self._under_way or self._later
         return not busy or self._closing
 
     def expire(self) -> None:

@@ -406,6 +406,51 @@ def test_bodies_that_wait_behind_a_delay_are_not_gathered_without_end(
     assert live.run(lambda: live.server.held) == 0
 
 
+def test_a_read_of_many_requests_is_looked_at_in_pieces() -> None:
+    """Others have their turn between them."""
+    turn = 0
+    served: list[int] = []
+
+    def handle(request: Request) -> Answer:
+        if not served:
+            tick()
+        served.append(turn)
+        return Answer(200)
+
+    def tick() -> None:
+        nonlocal turn
+        turn += 1
+        if len(served) < many:
+            asyncio.get_running_loop().call_soon(tick)
+
+    many = 3000
+    with serving(handle) as live, Wire(live.port) as wire:
+        wire.send(A * many)
+        for _ in range(many):
+            assert wire.reply().status == 200
+    assert len(served) == many
+    assert max(served.count(each) for each in set(served)) <= 2 * 8192 / len(A) + 2
+
+
+@pytest.mark.parametrize("size", [8191, 8192, 8193, 200_000, 300_000])
+def test_large_bodies_arrive_whole_between_others(size: int) -> None:
+    found: list[bytes] = []
+
+    def handle(request: Request) -> Answer:
+        found.append(request.body)
+        return Answer(200)
+
+    body = bytes(n % 251 for n in range(size))
+    by_length = b"POST /a HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % size + body
+    chunked = b"POST /a HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+    chunked += b"%x\r\n" % size + body + b"\r\n0\r\n\r\n"
+    with serving(handle) as live, Wire(live.port) as wire:
+        wire.send(A + by_length + A + chunked + A + A)
+        for _ in range(6):
+            assert wire.reply().status == 200
+    assert found == [b"", body, b"", body, b"", b""]
+
+
 def test_a_connection_that_is_idle_keeps_no_large_head(live: Live) -> None:
     large = b"X: " + b"x" * 60_000 + b"\r\n"
     with Wire(live.port) as wire:
