@@ -53,6 +53,8 @@ class Sharing:
         self._engine = engine
         self._store = store
         self._worlds = worlds
+        self._origin = engine.plan.hash
+        """Of the Plan that this process was started with."""
         self._following = asyncio.Lock()
         self._tasks: set[asyncio.Task[Answer]] = set()
         self.listens = asyncio.Event()
@@ -121,9 +123,9 @@ class Sharing:
                 return
             SharedWorlds.clock(world).mirror(reply.clock)
             scenario = reply.scenario
-            step = lifecycle.timeline(scenario)[reply.step]
             place = scenario, reply.call, reply.created, reply.changed
             try:
+                step = lifecycle.timeline(scenario)[reply.step]
                 answer = engine.stood(route, step, place, key, path, body, request, world, reply.now)
             except Exception as error:  # noqa: BLE001 - the client is owed an answer
                 answer = problem.internal(str(error))
@@ -269,9 +271,9 @@ class Sharing:
                 wanted == self._engine.plan.hash
                 and not await store.link.ask("EXISTS", store.name("t", wanted))
             ):  # it has lost everything
-                await publish(store, self._engine.plan, self.inputs)
-                return
-            if wanted != self._engine.plan.hash:
+                await publish(store, self._engine.plan, self.inputs, origin=self._origin)
+                wanted = self._engine.plan.hash
+            elif wanted != self._engine.plan.hash:
                 self._adopt(wanted, await store.link.ask("HMGET", store.name("p", wanted), "plan", "inputs"))
             store.plan = wanted
 

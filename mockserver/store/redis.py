@@ -194,6 +194,8 @@ class RedisStore(Workbench):
     ) -> bool:
         """Let a Plan be the one that is served, and the scripts know its timelines. Raises Unavailable.
 
+        Calls go by ``plan`` as before: they are to be answered by what decided them.
+
         False where ``before`` is given, and another one than that is served by now.
         ``origin`` is the Plan that processes of this prefix are started with.
         """
@@ -205,10 +207,10 @@ class RedisStore(Workbench):
         await self.link.ask("HSET", place, "", "", *words)
         await self.link.ask("EXPIRE", place, 30 * 86_400)
         if before is None:
-            await self.link.ask("HSET", self.name("g"), "plan", plan)
+            started = ("origin", origin) if origin else ()
+            await self.link.ask("HSET", self.name("g"), "plan", plan, *started)
         elif await self.link.ask(before, plan, origin, script="adopt") == b"!plan":
             return False
-        self.plan = plan
         return True
 
     @property

@@ -207,26 +207,11 @@ def test_500_control_requests_at_once_are_all_done(crowd: Crowd, both: tuple[Pla
 def test_a_key_that_is_called_all_the_time_can_be_put_and_deleted(
     crowd: Crowd, both: tuple[Place, Place]
 ) -> None:
-    callers = [Place(each, both[0]._namespace) for _ in range(3) for each in crowd.lines()]
-    done = threading.Event()
-
-    def call(place: Place) -> None:
-        while not done.is_set():
-            place.turn("a")
-
-    with ThreadPoolExecutor(len(callers)) as pool:
-        calling = [pool.submit(call, each) for each in callers]
-        try:
-            for number in range(10):
-                place = both[number % 2]
-                place.said("PUT", "/resources/loop/a", {"scenario": "loop"})
-                place.said("DELETE", "/resources/loop/a")
-        finally:
-            done.set()
-        for each in calling:
-            each.result()
-    for place in callers:
-        place.line.socket.close()
+    with Callers(crowd, both[0]._namespace):
+        for number in range(10):
+            place = both[number % 2]
+            place.said("PUT", "/resources/loop/busy", {"scenario": "loop"})
+            place.said("DELETE", "/resources/loop/busy")
 
 
 def test_where_things_stand_is_told_by_either_and_put_by_either(both: tuple[Place, Place]) -> None:
@@ -351,8 +336,34 @@ def test_a_document_that_is_put_is_served_by_all_when_that_is_answered(own: Crow
             assert witness.get("/__admin/health")[1] == place.get("/__admin/health")[1]
 
 
+class Callers:
+    """Clients that call all the time until this is left; every one of their calls is answered with 200."""
+
+    def __init__(self, crowd: Crowd, namespace: str) -> None:
+        self._places = [Place(each, namespace) for _ in range(3) for each in crowd.lines()]
+        self._done = threading.Event()
+        self._pool = ThreadPoolExecutor(len(self._places))
+
+    def _call(self, place: Place) -> int:
+        count = 0
+        while not self._done.is_set():
+            place.turn("busy")
+            count += 1
+        return count
+
+    def __enter__(self) -> None:
+        self._calling = [self._pool.submit(self._call, each) for each in self._places]
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        with self._pool:
+            assert all(each.result() for each in self._calling)
+        for place in self._places:
+            place.line.socket.close()
+
+
 def test_a_scenario_file_that_is_put_is_served_by_all(own: Crowd) -> None:
-    with _places(own, "default") as (one, other):
+    with _places(own, "default") as (one, other), Callers(own, "busy"):
         assert one.turn("a") == "one"
         one.said("PUT", "/scenario-files/loop", LOOP.replace("{state: two}", "{state: second}"))
         assert other.turn("a") == "second", "a resource stays where it stands"

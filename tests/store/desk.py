@@ -147,7 +147,7 @@ class SharedDesk(Desk):
     def serve(self, resource: str, timelines: Timelines) -> None:
         self._served[resource] = timelines
         self.store.serves = self._serves
-        plan = f"plan-{next(_PLANS)}"
+        self.store.plan = plan = f"plan-{next(_PLANS)}"
         self.run(
             self.store.publish(plan, {name: _resource(name, each) for name, each in self._served.items()})
         )

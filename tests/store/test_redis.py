@@ -168,6 +168,18 @@ def test_work_for_a_plan_that_is_no_longer_served_changes_nothing(desk: SharedDe
     assert left.calls == 1
 
 
+def test_who_publishes_a_plan_goes_on_by_its_own_until_it_serves_that(desk: SharedDesk) -> None:
+    """Else a call would be decided by a timeline that it cannot be answered from."""
+    desk.serve("request", TIMELINES)
+    plan = desk.store.plan
+    assert desk.run(desk.store.publish("new", {}, before=plan))
+    with pytest.raises(PlanChanged):
+        desk.put("a", begin("issued", 9))
+    assert not desk.run(desk.store.publish("newer", {}, before=plan)), "another one is served by now"
+    desk.store.plan = "new"
+    desk.put("a", begin("issued", 9))
+
+
 def test_reading_outside_of_a_step_is_a_fault(desk: SharedDesk) -> None:
     with pytest.raises(RuntimeError, match="outside of atomic work"):
         desk.store.peek("default", "request", "a")
