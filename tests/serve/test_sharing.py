@@ -15,6 +15,7 @@ import pytest
 from mockserver.serve.clock import parse_time
 from tests.crowd import LOOP, LOOPS, Crowd, Line
 from tests.redis import Redis
+from tests.serve.test_notify import receiving
 
 _FRESH = itertools.count()
 STATES = ["one", "two", "three", "four"]
@@ -397,3 +398,29 @@ def test_files_that_are_put_to_both_at_once_are_all_served(own: Crowd) -> None:
         for place in (one, other):
             assert place.get("/limited/1")[1]["state"] == "changed"
         assert [one.turn("b"), other.turn("b")] == ["one", "second"]
+
+
+WATCHED = """
+resource: loop
+key: path.id
+operations: {turn: turn}
+states: {one: {body: {state: one}}, two: {body: {state: two}}, three: {body: {state: three}}}
+scenarios: {timed: [{state: one, until: {after: 10s}}, {state: two, until: {after: 10s}}, three]}
+notify: {on: [one, two, three], url: "URL/{{ resource.state }}"}
+"""
+
+
+def test_a_state_that_time_enters_is_noticed_once_though_both_watch(own: Crowd) -> None:
+    with _places(own, "default") as (one, other), receiving() as receiver:
+        one.said("PUT", "/scenario-files/loop", WATCHED.replace("URL", receiver.url))
+        one.said("POST", "/clock/freeze", {"at": "2030-01-01T00:00:00Z"})
+        assert [each.turn("a") for each in (one, other, one, other)] == ["one"] * 4
+        came = [receiver.next().path]
+        for _ in range(2):
+            other.said("POST", "/clock/advance", {"by": "10s"})
+            came.append(receiver.next().path)
+        assert came == ["/hook/one", "/hook/two", "/hook/three"]
+        assert receiver.received.empty()
+        assert [each.turn("a") for each in (one, other)] == ["three"] * 2
+        outcomes = [each for place in (one, other) for each in place.said("GET", "/notices")["notices"]]
+        assert sorted(each["state"] for each in outcomes) == ["one", "three", "two"]
