@@ -6,8 +6,10 @@ import re
 
 from msgspec import Struct
 
+_ELEMENT = re.compile(r'(?:[^,;"]|"(?:[^"\\]|\\.?+)*+(?:"|$))++', re.DOTALL)
+"""Up to the next comma or semicolon that is in no quotes."""
 _PREFERENCE = re.compile(
-    r'\s*([!#$%&\'*+\-.^_`|~\w]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]+)))?\s*(?:[;,]|$)'
+    r'\s*+([!#$%&\'*+\-.^_`|~\w]++)\s*+(?:=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s;,"]++))?+\s*+)?+', re.DOTALL
 )
 
 
@@ -35,9 +37,12 @@ NONE = Preference()
 def parse_prefer(value: str) -> Preference:
     """Parse a ``Prefer`` header. The first of repeated preferences counts; unknown ones are ignored."""
     found: dict[str, str] = {}
-    for match in _PREFERENCE.finditer(value):
+    for element in _ELEMENT.finditer(value):
+        match = _PREFERENCE.fullmatch(element[0])
+        if match is None:
+            continue
         name = match[1].lower()
-        text = match[3] if match[3] is not None else re.sub(r"\\(.)", r"\1", match[2] or "")
+        text = match[3] if match[3] is not None else re.sub(r"(?s)\\(.)", r"\1", match[2] or "")
         found.setdefault(name, text)
     code, wait = found.get("code"), found.get("wait")
     if code is not None and not re.fullmatch(r"[2-9][0-9]{2}", code):

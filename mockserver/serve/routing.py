@@ -107,8 +107,7 @@ class Router(Generic[Target]):
         literal = len(shape) - 2 * shape.count("{}")
         expression = None
         if shape != "{}":
-            parts = [re.escape(part) for part in shape.split("{}")]
-            expression = re.compile("(.+?)".join(parts), re.DOTALL)
+            expression = _expression(shape)
         node.patterns.append((_Pattern(shape, expression, (-literal, shape.count("{}"))), added))
         node.patterns.sort(key=lambda each: each[0].rank)
         return added
@@ -193,6 +192,17 @@ class Router(Generic[Target]):
             zip(likeness, self._templates, strict=True), key=lambda each: (-each[0], each[1][1], each[1][0])
         )
         return [operation for _, operation in rated[:most]]
+
+
+def _expression(shape: str) -> re.Pattern[str]:
+    """For a segment with text beside its parameters: each as short as it can be, the last has the rest.
+
+    Where a text is found first is where it is taken for found: to look for it
+    further on would leave less for what follows. So nothing is tried twice.
+    """
+    first, *between, last = map(re.escape, shape.split("{}"))
+    found = "".join(f"(?>(.+?){text})" for text in between)
+    return re.compile(f"{first}{found}(.+){last}", re.DOTALL)
 
 
 def _pairs(text: str) -> frozenset[str]:

@@ -29,6 +29,9 @@ from mockserver.serve.prefer import NONE, Preference, parse_prefer
         ("respond-async, return=minimal, handling=lenient", NONE),
         ("respond-async, state=issued", Preference(state="issued")),
         ("état=1", NONE),
+        ('"code=404", state=issued', Preference(state="issued")),
+        ('example="never closed, code=404', NONE),
+        ("nothing at all; code=404", Preference(code=404)),
     ],
 )
 def test_what_is_preferred(value: str, expected: Preference) -> None:
@@ -72,3 +75,22 @@ def test_no_value_is_too_odd(value: str) -> None:
 def test_any_text_is_read_back_quoted(text: str) -> None:
     quoted = text.replace("\\", "\\\\").replace('"', '\\"')
     assert parse_prefer(f'example="{quoted}"').example == text
+
+
+LONG = 200_000
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "a" + " " * LONG + "!",
+        " " * LONG + '"',
+        "a=" + " " * LONG + '"',
+        "a" * LONG + '"',
+        '"' + '\\"' * LONG + "\\",
+    ],
+    ids=["blanks", "blanks first", "blanks behind", "a name", "quotes"],
+)
+def test_the_end_of_a_long_header_is_come_to(value: str) -> None:
+    """Each octet is looked at a few times; a parser that goes back would be at this for hours."""
+    assert parse_prefer(f"{value}, code=404") in (NONE, Preference(code=404))
