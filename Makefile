@@ -1,5 +1,6 @@
 # Two commands do everything: `make serve` and `make test`.
 PORT ?= 8080
+SECONDS ?= 60
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,6 +37,16 @@ hardening: $(STAMP)
 # A million polls while Redis is restarted and workers are killed; needs redis-server. SOAK="--polls 10000" for less.
 soak: $(STAMP)
 	$(BIN)/python -m tests.soak $(SOAK)
+
+# SECONDS for each target; TARGETS=name to choose. Findings are kept under .fuzz/.
+fuzz: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --group fuzz || echo "atheris does not install here; Hypothesis does its work"
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(TARGETS)
+
+# Asks a vulnerability service about the runtime dependencies, so it needs the network.
+audit: $(STAMP)
+	$(BIN)/python -m pip install --quiet --group audit
+	$(BIN)/python scripts/audit.py
 
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build

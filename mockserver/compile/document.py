@@ -157,9 +157,16 @@ def _base_paths(value: dict[str, JSON]) -> tuple[str, ...]:
         ]
         urls = [url for server in servers for url in _server_urls(server)]
     # Relative to where the document is served, which is taken to be the root
-    prefixes = [urlsplit(urljoin("http://localhost/", url)).path.strip("/") for url in urls]
-    prefixes = [f"/{prefix}" if prefix else "" for prefix in prefixes]
+    prefixes = [f"/{path}" if (path := _path(url).strip("/")) else "" for url in urls]
     return tuple(dict.fromkeys([*prefixes[:_MOST_PREFIXES], ""]))
+
+
+def _path(url: str) -> str:
+    """The path of a server's URL; none where it is no URL."""
+    try:
+        return urlsplit(urljoin("http://localhost/", url)).path
+    except ValueError:
+        return ""
 
 
 def _server_urls(server: dict[str, JSON]) -> list[str]:

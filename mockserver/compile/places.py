@@ -10,6 +10,7 @@ from mockserver.compile.references import ROOT, Trees, absolute
 from mockserver.compile.source import escape, parts
 from mockserver.errors import Location
 from mockserver.plan import JSON, SchemaRef
+from mockserver.schema.pointers import is_index
 
 _MOST_STEPS = 64
 """References followed on the way to one place."""
@@ -71,6 +72,6 @@ def _existing(trees: Trees, uri: str, path: list[str]) -> tuple[str, list[str]]:
 def _member(node: JSON, name: str) -> JSON | None:
     if isinstance(node, dict):
         return node.get(name)
-    if isinstance(node, list) and name.isdigit() and int(name) < len(node):
+    if isinstance(node, list) and is_index(name) and int(name) < len(node):
         return node[int(name)]
     return None

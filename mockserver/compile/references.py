@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote, urldefrag, urljoin
 from mockserver.compile.source import Source, SourceFault, escape, parse, parts, read
 from mockserver.errors import Diagnostic, Location
 from mockserver.plan import JSON, SchemaRef
+from mockserver.schema.pointers import is_index
 
 ROOT = "https://files.mockserver.invalid/"
 """Base of the URIs of local files. ``.invalid`` never resolves (RFC 6761)."""
@@ -64,7 +65,7 @@ class Trees:
         for part in parts(unquote(pointer) if "%" in pointer else pointer):
             if isinstance(node, dict):
                 node = node[part]
-            elif isinstance(node, list) and part.isdigit() and int(part) < len(node):
+            elif isinstance(node, list) and is_index(part) and int(part) < len(node):
                 node = node[int(part)]
             else:
                 raise KeyError(ref)
@@ -199,7 +200,10 @@ def _identifiers(tree: JSON, uri: str) -> Iterator[str]:
             for keyword in ("$id", "$self"):
                 identifier = node.get(keyword)
                 if isinstance(identifier, str):
-                    base = urldefrag(urljoin(base, identifier)).url
+                    try:
+                        base = urldefrag(urljoin(base, identifier)).url
+                    except ValueError:
+                        continue  # it is no URI, and identifies nothing
                     yield base
             stack.extend((value, base) for value in node.values())
         elif isinstance(node, list):

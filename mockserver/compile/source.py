@@ -20,6 +20,7 @@ import yaml12
 
 from mockserver.errors import Diagnostic, Location
 from mockserver.plan import JSON
+from mockserver.schema.pointers import is_index
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_NODES = 3_000_000
@@ -103,7 +104,7 @@ def _child(node: yaml.Node, part: str) -> tuple[yaml.Node, yaml.Node] | None:
         for label, value in node.value:
             if label.value == part:
                 return label, value
-    elif isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
+    elif isinstance(node, yaml.SequenceNode) and is_index(part) and int(part) < len(node.value):
         item = node.value[int(part)]
         return item, item
     return None

@@ -18,3 +18,8 @@ def unescape(token: str) -> str:
 def pointer(tokens: Iterable[str | int]) -> str:
     """The pointer of a path of member names and array indices."""
     return "".join(f"/{escape(str(token))}" for token in tokens)
+
+
+def is_index(token: str) -> bool:
+    """Whether a reference token is the index of an item (section 4), of a list that there can be."""
+    return token.isascii() and token.isdigit() and len(token) < 10

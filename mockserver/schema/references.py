@@ -6,6 +6,7 @@ Nothing is ever fetched: what is not among the document's trees does not exist.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import unquote, urljoin
 
@@ -70,7 +71,8 @@ class Index(Struct):
 def rebase(base: str, node: JSON) -> str:
     """The base URI inside ``node``, which changes where it has an ``$id``."""
     if isinstance(node, dict) and isinstance(identity := node.get("$id"), str):
-        return urljoin(base, identity).partition("#")[0]
+        with suppress(ValueError):  # one that is no URI moves nothing
+            return urljoin(base, identity).partition("#")[0]
     return base
 
 
@@ -129,7 +131,10 @@ class References:
 
     def _resolve(self, at: SchemaRef, base: str, target: str) -> SchemaRef:
         # urljoin knows only hierarchical schemes; a bare fragment needs no joining at all
-        joined = base + target if target[:1] in ("#", "") else urljoin(base, target)
+        try:
+            joined = base + target if target[:1] in ("#", "") else urljoin(base, target)
+        except ValueError as error:
+            raise SchemaError(at, f"$ref {target!r} is no URI: {error}") from None
         uri, _, fragment = joined.partition("#")
         root = f"{uri}#" if uri in self._trees else None
         if root is None and not self._draft_4:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mockserver.plan import JSON
+from mockserver.schema.pointers import is_index
 
 _EMBEDDED = re.compile(r"\{(\$[^{}]+)\}")
 _NAME = r"[!#-'*+\-.^_`|~0-9A-Za-z]+"
@@ -77,7 +78,7 @@ def _value(expression: str, message: Message) -> Any:
         name = token.replace("~1", "/").replace("~0", "~")
         if isinstance(value, dict):
             value = value.get(name)
-        elif isinstance(value, list) and name.isdigit() and int(name) < len(value):
+        elif isinstance(value, list) and is_index(name) and int(name) < len(value):
             value = value[int(name)]
         else:
             return None

@@ -211,4 +211,6 @@ def _read_cursor(text: str) -> int:
     except ValueError:
         return 0
     name, _, number = told.partition(":")
-    return int(number) if name == "offset" and number.isdigit() and len(number) < 12 else 0
+    return (
+        int(number) if name == "offset" and number.isascii() and number.isdigit() and len(number) < 12 else 0
+    )

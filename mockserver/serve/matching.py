@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from mockserver.plan import Condition, Lookup, Rule
+from mockserver.schema.pointers import is_index
 from mockserver.serve.request import Request
 from mockserver.serve.world import DEFAULT
 
@@ -137,7 +138,7 @@ def _in_body(body: Any, steps: list[str]) -> str | None:
     for step in steps:
         if isinstance(body, dict) and step in body:
             body = body[step]
-        elif isinstance(body, list) and step.isdigit() and int(step) < len(body):
+        elif isinstance(body, list) and is_index(step) and int(step) < len(body):
             body = body[int(step)]
         else:
             return None

@@ -170,6 +170,7 @@ def test_a_path_item_by_reference_and_parameters_of_the_path(write: Write) -> No
         ("servers: [{url: 'https://h.example/v1'}, {url: 'https://other.example/v1'}]", ("/v1", "")),
         ("servers: [{url: api}]", ("/api", "")),
         ("servers: [{url: '../v3'}]", ("/v3", "")),
+        ("servers: [{url: 'http://[x/v4'}, {url: /v5}]", ("", "/v5")),
         (
             "servers: [{url: '//h/{base}', variables: {base: {default: v1, enum: [v1, v2]}}}]",
             ("/v1", "/v2", ""),

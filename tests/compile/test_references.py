@@ -12,6 +12,9 @@ from tests.live import Write
 HEAD = "openapi: 3.1.0\ninfo: {title: t, version: '1'}\n"
 
 
+TAGS = "tags: [{name: a}]\n"
+
+
 def trees(write: Write, text: str, root: Path | None = None) -> Trees:
     path = write("api/main.yaml", HEAD + text)
     return gather(path, path.name, Gate(root or path.parent))
@@ -61,11 +64,13 @@ def test_files_refer_to_files_and_back(write: Write) -> None:
         ("file:///etc/passwd", "D203"),
         ("#/components/schemas/A", "D205"),
         ("http://[::1", "D201"),
+        ("#/tags/²", "D201"),
+        ("#/tags/" + "9" * 5000, "D201"),
     ],
 )
 def test_faults_are_told_at_their_site(write: Write, target: str, code: str) -> None:
     write("outside.yaml", "A: {type: string}")
-    [fault] = trees(write, component(target)).diagnostics
+    [fault] = trees(write, component(target) + TAGS).diagnostics
     assert fault.code == code
     assert fault.where.line == 5
     assert fault.remedy
@@ -106,6 +111,13 @@ def test_a_text_names_no_file_that_is_there(write: Write, monkeypatch: pytest.Mo
     for target in ("beside.yaml#/A", "./beside.yaml#/A", "https://files.mockserver.invalid/beside.yaml#/A"):
         [fault] = gather_text(HEAD + component(target), "pushed.yaml").diagnostics
         assert fault.code == "D203"
+
+
+@pytest.mark.parametrize("keyword", ["$id", "$self"])
+def test_an_identifier_that_is_no_uri_identifies_nothing(write: Write, keyword: str) -> None:
+    text = f"components:\n  schemas:\n    A: {{{keyword}: 'http://[', $ref: 'none.yaml'}}\n"
+    [fault] = trees(write, text).diagnostics
+    assert (fault.code, fault.where.line) == ("D101", 5)
 
 
 def test_nodes_that_are_not_there(write: Write) -> None:

@@ -22,7 +22,6 @@ from threading import Timer
 
 MEBI = 1024 * 1024
 _AUDIT = Path(__file__).parent / "audit"
-_GIVING_UP = 120.0
 
 
 @dataclass
@@ -46,10 +45,11 @@ def run(
     folder: Path,
     serving: Callable[[int], None] | None = None,
     cache: Path | None = None,
+    patience: float = 120.0,
 ) -> Ran:
     """``mockserver`` to its end. One that comes to serve is handed to ``serving`` by its port, then ended.
 
-    ``cache`` is where compiled documents are kept.
+    ``cache`` is where compiled documents are kept; after ``patience`` seconds the process is killed.
     """
     with tempfile.TemporaryDirectory() as notes:
         err, audit = Path(notes, "err"), Path(notes, "audit")
@@ -67,7 +67,7 @@ def run(
                 env=environment,
             )
         assert process.stdout is not None
-        giving_up = Timer(_GIVING_UP, process.kill)
+        giving_up = Timer(patience, process.kill)
         giving_up.start()
         try:
             first = process.stdout.readline()

@@ -316,3 +316,20 @@ def test_schemas_are_compiled_once_and_only_where_asked() -> None:
 def test_huge_bounds() -> None:
     assert verdicts({"minLength": 10**30}, "3.1", ["a"]) == [False]
     assert verdicts({"maximum": 10**30}, "3.0", [10**31, 10**29]) == [False, True]
+
+
+@pytest.mark.parametrize("target", ["http://[", "other://[x]/a#/b"])
+def test_a_reference_that_is_no_uri_is_told(target: str) -> None:
+    schemas = Schemas({"doc:/a": {"s": {"$ref": target}}}, "3.1")
+    with pytest.raises(SchemaError, match=r"no URI|out of the document"):
+        schemas.validator("doc:/a#/s", "response")
+
+
+def test_an_identifier_that_is_no_uri_moves_nothing() -> None:
+    node = {
+        "$id": "http://[",
+        "properties": {"a": {"$ref": "#/s/$defs/b"}},
+        "$defs": {"b": {"type": "string"}},
+    }
+    validator = Schemas({"doc:/a": {"s": node}}, "3.1").validator("doc:/a#/s", "response")
+    assert not validator.is_valid({"a": 1})

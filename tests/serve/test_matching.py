@@ -45,6 +45,8 @@ BODY = {"id": 5, "nested": {"list": [{"name": "first"}]}, "flag": True, "none": 
         ("body", "/nested/list/0/name", "first"),
         ("body", "nested.list.1.name", None),
         ("body", "nested.list.first", None),
+        ("body", "nested.list.²", None),
+        ("body", "nested.list." + "9" * 5000, None),
         ("body", "text.more", None),
     ],
 )

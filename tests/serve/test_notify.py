@@ -345,6 +345,7 @@ REQUEST = {
         ("$request.header.X-Hook", "http://h/"),
         ("$request.body#/hooks/0/a~1b", "http://b/"),
         ("$request.body#/n", "5"),
+        ("$request.body#/hooks/²", None),
         ("$request.body#/hooks", None),
         ("$request.body#/hooks/9", None),
         ("$request.query.none", None),
