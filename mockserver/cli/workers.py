@@ -18,6 +18,7 @@ from functools import partial
 
 import click
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 _GRACE = 15.0
 """Seconds that workers have to end, after which they are killed."""
 _QUICK, _MOST_QUICK = 2.0, 5
@@ -48,7 +49,7 @@ class Supervisor:
         wake, woken = os.pipe()
         os.set_blocking(woken, False)
         signal.set_wakeup_fd(woken)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        for number in _SIGNALS:
             signal.signal(number, self._heard)
         for index in range(self._count):
             self._start(index)
@@ -123,15 +124,19 @@ class Supervisor:
     def _start(self, index: int) -> None:
         sys.stdout.flush()
         self._started[index] = time.monotonic()
+        # A worker that is told to stop before it has its own handlers would go on: it has the parent's.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         process = os.fork()
         if process:
             self._children[process] = index
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             return
         code = 1
         try:
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+            for number in _SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             os.close(self._held)
             self._work(index, partial(self._tell_of, index), self._leash)
             code = 0

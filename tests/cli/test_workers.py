@@ -31,6 +31,7 @@ def announce():
     print("up", flush=True)
     {then}
 
+{first}
 sys.exit(Supervisor(2, work).run(announce))
 """
 
@@ -42,8 +43,10 @@ class Ran:
     errors: list[str]
 
 
-def supervised(folder: object, work: str, then: str = "os.kill(os.getpid(), signal.SIGTERM)") -> Ran:
-    program = PROGRAM.format(work=work.replace("\n", "\n    "), then=then.replace("\n", "\n    "))
+def supervised(
+    folder: object, work: str, then: str = "os.kill(os.getpid(), signal.SIGTERM)", first: str = ""
+) -> Ran:
+    program = PROGRAM.format(work=work.replace("\n", "\n    "), then=then, first=first)
     ran = subprocess.run(
         [sys.executable, "-c", program], cwd=str(folder), capture_output=True, text=True, timeout=PATIENCE
     )
@@ -82,3 +85,11 @@ def test_workers_that_are_killed_are_replaced_however_often(tmp_path: object) ->
     ran = supervised(tmp_path, work, "pass")
     assert ran.code == 0
     assert ran.errors == ["worker 0 was killed by SIGKILL; another takes its place"] * 12
+
+
+def test_a_worker_that_is_told_to_stop_as_soon_as_it_is_there_stops(tmp_path: object) -> None:
+    told = "once('told') and os.kill(os.getpid(), signal.SIGTERM)"
+    ran = supervised(tmp_path, "ready()", first=f"os.register_at_fork(after_in_child=lambda: {told})")
+    assert (ran.code, ran.out) == (0, ["up"])
+    [error] = ran.errors  # of the one that came first
+    assert error[len("worker 0") :] == " was killed by SIGTERM; another takes its place"
