@@ -10,9 +10,10 @@ import pytest
 
 from tests.soak import history, timelines
 from tests.soak.attempt import Attempt, Outcome
-from tests.soak.judge import Judge, Judgement
+from tests.soak.judge import WAITED, Judge, Judgement
 
-LATE = 1000
+SKEW = 20_000_000
+LATE = 5 * SKEW
 KEY, RING, CROWD = "ladder-1", "ring-2", "ladder-crowd-0"
 
 
@@ -41,6 +42,9 @@ class Story:
             self._add(outcome)
         return self
 
+    def gave_up(self) -> Story:
+        return self._add("unknown", 503, f"the store {WAITED} 1 s")
+
     def waits(self, ticks: int) -> Story:
         self._now += ticks
         return self
@@ -67,6 +71,8 @@ GOOD = [
     Story().answered(0).silent("unknown").answered(1, 3, 4),
     Story().answered(0).silent("cut", "cut").answered(1, 3, 5, 6),
     Story().answered(0).silent("unknown").waits(LATE).answered(2, 3),
+    Story().answered(0).gave_up().waits(SKEW).answered(2, 3),
+    Story().answered(0).gave_up().waits(SKEW).answered(1, 2),
     Story("ring-0").answered(0, 1, 2).silent("unknown").answered(4, 5, 6),
 ]
 
@@ -92,6 +98,8 @@ BAD = [
     (Story().answered(0).silent("unknown").answered(3), ["doubled"]),
     # An unknown call that was not counted is not counted later, when its time is over
     (Story().answered(0).silent("unknown").waits(LATE).answered(1, 3), ["doubled"]),
+    # nor if the server waited until then
+    (Story().answered(0).gave_up().waits(SKEW).answered(1, 3), ["doubled"]),
     # and one that was counted is not counted again
     (Story().answered(0).silent("unknown").answered(2, 4), ["doubled"]),
     # A call that was acknowledged is gone
