@@ -1,7 +1,8 @@
 """A hook of MkDocs: the parts of pages that are written down elsewhere already.
 
 ``<!-- control reference -->`` becomes the operations of ``openapi/admin.yaml``,
-and ``<!-- codes -->`` the diagnostic codes.
+``<!-- codes -->`` the diagnostic codes, and ``<!-- security -->`` what
+``SECURITY.md`` says.
 """
 
 from __future__ import annotations
@@ -68,6 +69,11 @@ def codes() -> Iterator[str]:
     yield (ROOT / "mockserver" / "codes.md").read_text("utf-8")
 
 
+def security() -> Iterator[str]:
+    """The page that stands beside the README, with its links as they are from here."""
+    yield (ROOT / "SECURITY.md").read_text("utf-8").replace("](docs/", "](")
+
+
 def _escaped(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|").replace("{", "&#123;")
 
@@ -75,4 +81,5 @@ def _escaped(text: str) -> str:
 _PARTS = {
     "<!-- control reference -->": control,
     "<!-- codes -->": codes,
+    "<!-- security -->": security,
 }

@@ -216,8 +216,11 @@ def _file(port: int, chance: random.Random, told: dict[int, int], broken: list[s
 
 
 def _written(value: object) -> str:
-    """As JSON that is YAML too: faults of a file's syntax are told one at a time."""
-    return json.dumps(value, ensure_ascii=False).replace("\ud800", "\ufffd").replace("\x7f", r"\u007f")
+    """As JSON that is YAML too, on one line for all: faults of a file's syntax are told one at a time."""
+    text = json.dumps(value, ensure_ascii=False).replace("\ud800", "\ufffd")
+    for mark in ("\x7f", "\x85", "\u2028"):
+        text = text.replace(mark, f"\\u{ord(mark):04x}")
+    return text
 
 
 def _answer(chance: random.Random) -> dict[str, object]:
