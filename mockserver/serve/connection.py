@@ -129,7 +129,7 @@ class Connection(asyncio.Protocol):
         self._field_bytes = 0
         self._fields: dict[str, str] = {}
         self._target = b""
-        self._body: list[bytes] | bytes = b""
+        self._body: bytes | bytearray = b""
         self._length = 0
         self._framing = 0
         """Octets that came after the pieces in which the head ended."""
@@ -199,7 +199,7 @@ class Connection(asyncio.Protocol):
             self._alone = None
             if self._head_bytes > self._server.limits.head + _LINE:
                 self._refuse(431, f"the header section is over {self._server.limits.head:,} bytes")
-            elif not isinstance(self._octets, bytearray):
+            elif not self._head_bytes:  # it begins in these octets
                 self._octets = wire.unfinished(self._octets, self._server.limits.head)
             self._hold()
             return
@@ -346,6 +346,8 @@ class Connection(asyncio.Protocol):
         if "transfer-encoding" in fields:
             if "content-length" in fields:
                 self._refuse(400, "the request has both Content-Length and Transfer-Encoding")
+            elif self._parser.get_http_version() == "1.0":
+                self._refuse(400, "HTTP/1.0 has no transfer codings")
             elif fields["transfer-encoding"].strip().lower() != "chunked":
                 self._refuse(501, "the only transfer coding served is chunked")
             else:
@@ -374,10 +376,10 @@ class Connection(asyncio.Protocol):
             self._refuse(413, f"the body is over {self._server.limits.body:,} bytes")
         elif not self._body:
             self._body = body
-        elif isinstance(self._body, list):
-            self._body.append(body)
-        else:
-            self._body = [self._body, body]
+        else:  # an object for each piece would take many times what is in them
+            if not isinstance(self._body, bytearray):
+                self._body = bytearray(self._body)
+            self._body += body
 
     def on_message_complete(self) -> None:
         self._under_way = False
@@ -397,7 +399,7 @@ class Connection(asyncio.Protocol):
         if target is None:
             self._refuse(400, "the request target is neither a path nor an http URL")
             return
-        body = self._body if isinstance(self._body, bytes) else b"".join(self._body)
+        body = self._body if isinstance(self._body, bytes) else bytes(self._body)
         request = Request(method, target[0], target[1], fields, body)
         if self._place > 0:
             self._place += len(body)

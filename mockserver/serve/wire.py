@@ -121,7 +121,7 @@ def split_target(target: str, method: str) -> tuple[str, str] | None:
     return None
 
 
-def unfinished(octets: bytes, most: int) -> bytearray:
+def unfinished(octets: bytes | bytearray, most: int) -> bytearray:
     """The head that has no end in ``octets``: what follows the last head in them, ``most`` bytes of it."""
     start = octets.rfind(b"\r\n\r\n") + 1
     return bytearray(octets[max(start, len(octets) - most) :])

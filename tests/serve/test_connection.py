@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 import struct
+import sys
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -365,6 +366,18 @@ def test_a_body_that_looks_like_the_request_before_is_a_body(live: Live, behavio
     assert behaviour.served == ["GET /a", "POST /a"]
 
 
+def test_a_head_in_pieces_is_judged_by_itself(live: Live) -> None:
+    """Not by the one before it, whose end came with its beginning."""
+    for cut in range(1, len(A)):
+        with Wire(live.port) as wire:
+            wire.send(A[:9])
+            seen(live)
+            wire.send(A[9:] + A.replace(b" /a", b"  /a")[:cut])
+            assert wire.reply().status == 200
+            wire.send(A.replace(b" /a", b"  /a")[cut:])
+            assert wire.reply().status == 400
+
+
 def test_requests_after_one_that_came_in_pieces(live: Live, behaviour: Behaviour) -> None:
     with Wire(live.port) as wire:
         for sent in (A, A[:20], A[20:], A, POST, b"hello", A, A.replace(b"/a", b"/b")):
@@ -449,6 +462,24 @@ def test_large_bodies_arrive_whole_between_others(size: int) -> None:
         for _ in range(6):
             assert wire.reply().status == 200
     assert found == [b"", body, b"", body, b"", b""]
+
+
+def test_a_body_of_tiny_chunks_takes_little_more_than_it_holds(behaviour: Behaviour) -> None:
+    """An object for each of them would take twenty times as much."""
+    many = 400_000
+    with serving(behaviour.handle, limits=Limits(body=2 * many + 1)) as live, Wire(live.port) as wire:
+        wire.send(b"POST /a HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n")
+        wire.send(b"2\r\nxy\r\n" * many + b"1\r\n")
+
+        def kept() -> int:
+            [each] = live.server.connections
+            return sys.getsizeof(each._body) if each._length == 2 * many else 0
+
+        while not live.run(kept):
+            pass
+        assert 2 * many < live.run(kept) < 3 * many
+        wire.send(b"z\r\n0\r\n\r\n")
+        assert wire.reply().status == 200
 
 
 def test_a_connection_that_is_idle_keeps_no_large_head(live: Live) -> None:

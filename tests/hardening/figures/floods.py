@@ -29,6 +29,7 @@ _BODY = _POST + b"Content-Length: 8000000\r\n\r\n" + b"x" * 8_000_000
 KINDS = {
     "bodies that do not end": (_POST + b"Content-Length: 10000000\r\n\r\n", b"x" * 9_900_000, 1),
     "bodies in chunks that do not end": (_CHUNKED, b"3e8\r\n" + b"x" * 1000 + b"\r\n", 9_900),
+    "bodies in chunks of two bytes": (_CHUNKED, b"2\r\nxx\r\n" * 10_000, 490),
     "fields that do not end": (_POST, b"X: y\r\n", 0),
     "a field that does not end": (_POST + b"X: ", b"y" * 1000, 0),
     "a target that does not end": (b"GET /", b"a" * 1000, 0),
