@@ -194,7 +194,7 @@ def _file(port: int, chance: random.Random, told: dict[int, int], broken: list[s
         "states:",
         "  fine: {body: 1}",
     ]
-    lines = {f"s{i}": f"  s{i}: {_written(_answer(chance))}" for i in range(_FILE)}
+    lines = {f"s{i}": f"  s{i}: {written(answer(chance))}" for i in range(_FILE)}
     for _ in range(_ROUNDS):
         text = "\n".join([*head, *lines.values(), ""])
         reply = _ask(port, "PUT", "/__admin/scenario-files/shown", text.encode(), "application/yaml")
@@ -215,7 +215,7 @@ def _file(port: int, chance: random.Random, told: dict[int, int], broken: list[s
     return _FILE - len(lines), len(lines)
 
 
-def _written(value: object) -> str:
+def written(value: object) -> str:
     """As JSON that is YAML too, on one line for all: faults of a file's syntax are told one at a time."""
     text = json.dumps(value, ensure_ascii=False).replace("\ud800", "\ufffd")
     for mark in ("\x7f", "\x85", "\u2028"):
@@ -223,28 +223,28 @@ def _written(value: object) -> str:
     return text
 
 
-def _answer(chance: random.Random) -> dict[str, object]:
+def answer(chance: random.Random) -> dict[str, object]:
     """One in three may be wild in all its parts, the others are odd but can be sent."""
     wild = chance.random() < 1 / 3
-    answer: dict[str, object] = {"undocumented": not wild or chance.random() < 0.9}
+    made: dict[str, object] = {"undocumented": not wild or chance.random() < 0.9}
     if chance.random() < 0.7:
-        answer["status"] = (
+        made["status"] = (
             chance.choice(STATUSES) if wild and chance.random() < 0.3 else chance.randrange(200, 1000)
         )
     if chance.random() < 0.6:
         many = 2_000 if chance.random() < 0.002 else chance.randrange(4)
         mild = not wild or chance.random() < 0.5
-        answer["headers"] = {
+        made["headers"] = {
             (f"X-{i}" if mild or many > 3 else chance.choice(NAMES)): _value(
                 chance, 1 if wild else 0, TEXTS if wild else CALM
             )
             for i in range(many)
         }
     if chance.random() < 0.8:
-        answer["body"] = _value(chance, 4, TEXTS if wild else CALM)
+        made["body"] = _value(chance, 4, TEXTS if wild else CALM)
     if wild and chance.random() < 0.1:
-        answer["mediaType"] = chance.choice([*NAMES, "text/plain", "application/xml", "a/b\r\nInjected: yes"])
-    return answer
+        made["mediaType"] = chance.choice([*NAMES, "text/plain", "application/xml", "a/b\r\nInjected: yes"])
+    return made
 
 
 def _value(chance: random.Random, depth: int, texts: list[str] = TEXTS) -> object:

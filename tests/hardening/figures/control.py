@@ -227,8 +227,13 @@ def _strangers(verdict: Verdict, port: int) -> None:
     _hold(verdict, port, "without the token, or with another", attempts, known)
 
 
+def spellings() -> list[str]:
+    """Targets that climb."""
+    return [place.format(dots) for place, dots in product(PLACES, DOTS)]
+
+
 def _traversal(verdict: Verdict, port: int) -> None:
-    targets = [place.format(dots) for place, dots in product(PLACES, DOTS)] + FILES
+    targets = spellings() + FILES
     read, odd = [], []
     for target in targets:
         for method in ("GET", "PUT"):

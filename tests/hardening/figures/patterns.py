@@ -77,13 +77,13 @@ def run() -> Verdict:
 
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        (folder / "patterns.json").write_text(json.dumps(_document()))
+        (folder / "patterns.json").write_text(json.dumps(document()))
         ran = child.run("serve", "patterns.json", "--port", "0", "--no-cache", folder=folder, serving=measure)
     verdict.hold(ran.code == 0 and "Traceback" not in ran.err, f"the server ended with {ran.code}{ran.err}")
     return verdict
 
 
-def _document() -> dict[str, object]:
+def document() -> dict[str, object]:
     ok = {"200": {"description": "ok"}}
     paths: dict[str, object] = {
         f"/p{i}": {
