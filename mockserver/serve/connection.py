@@ -125,6 +125,7 @@ class Connection(asyncio.Protocol):
         self._octets: bytes | bytearray = b""
         """What was read last; all of a head that is not whole."""
         self._place = 0
+        """Where in it the next request begins, or somewhere before."""
         self._head_bytes = 0
         self._field_bytes = 0
         self._fields: dict[str, str] = {}
@@ -187,9 +188,10 @@ class Connection(asyncio.Protocol):
             self._octets += data
         else:
             self._octets = data
+            self._place = 0
             if self._under_way:
                 self._framing += len(data)
-        self._place = 0
+                self._place = self._left()
         try:
             self._feed(data)
         except httptools.HttpParserError as error:
@@ -200,7 +202,8 @@ class Connection(asyncio.Protocol):
             if self._head_bytes > self._server.limits.head + _LINE:
                 self._refuse(431, f"the header section is over {self._server.limits.head:,} bytes")
             elif not self._head_bytes:  # it begins in these octets
-                self._octets = wire.unfinished(self._octets, self._server.limits.head)
+                self._octets = wire.unfinished(self._octets[self._place :], self._server.limits.head)
+                self._place = 0
             self._hold()
             return
         self._octets = b""
@@ -220,14 +223,19 @@ class Connection(asyncio.Protocol):
         A read may bring thousands of requests. A body of a known length is no work.
         """
         most = _PIECE
-        if self._under_way and not self._in_head and "transfer-encoding" not in self._fields:
-            most = max(most, int(self._fields.get("content-length", 0)) - self._length)
+        if self._under_way and not self._in_head:
+            most = max(most, self._left())
         if len(data) <= most:
             return data
         self._later = data[most:]
         self._transport.pause_reading()
         asyncio.get_running_loop().call_soon(self._read_on)
         return data[:most]
+
+    def _left(self) -> int:
+        """Octets of a body of a known length that are to come."""
+        fields = self._fields
+        return 0 if "transfer-encoding" in fields else int(fields.get("content-length", 0)) - self._length
 
     def _read_on(self) -> None:
         """Look at more of what was read, unless what it asks for would have to wait."""
@@ -334,13 +342,14 @@ class Connection(asyncio.Protocol):
         self._length = 0
         self._framing = 0
         fields = self._fields
+        if self._refused:
+            return
         octets = self._octets
         if b"  " in octets or b" HTTP/" not in octets:
             line = b"%b %b HTTP/" % (self._parser.get_method(), self._target)
-            self._place = octets.find(line, self._place)
-            if self._place < 0:
+            if octets.find(line, self._place) < 0:
                 self._refuse(400, "the request line is not method, target and HTTP version, one space apart")
-            self._place = octets.find(b"\r\n\r\n", self._place)
+        self._place = octets.find(b"\r\n\r\n", self._place) + 4 + self._left()
         if self._refused or ("upgrade" in fields and self._parser.should_upgrade()):
             return
         if "transfer-encoding" in fields:
@@ -401,8 +410,6 @@ class Connection(asyncio.Protocol):
             return
         body = self._body if isinstance(self._body, bytes) else bytes(self._body)
         request = Request(method, target[0], target[1], fields, body)
-        if self._place > 0:
-            self._place += len(body)
         self._length = 0
         self._body = b""
         self._fields = _NO_FIELDS
@@ -596,6 +603,8 @@ class Connection(asyncio.Protocol):
             return
         self._refused = True
         self._body = b""
+        if self._closing:
+            return
         answer = problem.problem(status, detail, decision="wire")
         if self._task is None and not self._waiting:
             self._close_with(answer)

@@ -378,6 +378,22 @@ def test_a_head_in_pieces_is_judged_by_itself(live: Live) -> None:
             assert wire.reply().status == 400
 
 
+@pytest.mark.parametrize("between", [b"", A, POST + b"hello"])
+def test_a_head_behind_a_body_of_its_words_is_judged_by_itself(live: Live, between: bytes) -> None:
+    """However the octets are cut."""
+    words = b"GET /a HTTP/1.1\r"
+    post = POST.replace(b"5", b"16") + words
+    broken = A.replace(b" /a", b"  /a")
+    sent = post + between + broken
+    for cut in range(len(POST), len(sent)):
+        with Wire(live.port) as wire:
+            wire.send(sent[:cut])
+            seen(live)
+            wire.send(sent[cut:])
+            statuses = [wire.reply().status for _ in range(3 if between else 2)]
+            assert statuses == [200] * (len(statuses) - 1) + [400], cut
+
+
 def test_requests_after_one_that_came_in_pieces(live: Live, behaviour: Behaviour) -> None:
     with Wire(live.port) as wire:
         for sent in (A, A[:20], A[20:], A, POST, b"hello", A, A.replace(b"/a", b"/b")):
