@@ -16,7 +16,7 @@ from mockserver.admin.workshop import Workshop
 from mockserver.errors import CompileError, Diagnostic
 from mockserver.plan import JSON
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _NEW = "document"
 """The name of a document that is given none, where there is none yet."""
 

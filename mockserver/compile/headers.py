@@ -7,9 +7,9 @@ import re
 from mockserver.compile.nodes import Node, Report
 
 MAX_HEADERS = 1000
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 _FRAMING = frozenset(
-    ["content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "trailer", "te"]
+    ["content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "trailer", "te", "date"]
 )
 
 
@@ -27,7 +27,7 @@ def read_headers(node: Node | None, report: Report) -> dict[str, str]:
             f"{len(node.value):,} headers are more than can be sent",
             f"give at most {MAX_HEADERS:,}.",
         )
-    headers = {}
+    headers: dict[str, str] = {}
     for name, each in node.value.items():
         value = each.value
         if not _TOKEN.match(name):
@@ -44,6 +44,8 @@ def read_headers(node: Node | None, report: Report) -> dict[str, str]:
                 f"the header {name} belongs to the server",
                 "remove it; use `fault` to break the framing.",
             )
+        elif name.lower() in map(str.lower, headers):
+            report.error("S308", each.at_key, f"the header {name} is given twice", "give it once.")
         elif isinstance(value, dict | list) or value is None:
             report.error("S308", each, f"the header {name} is {each.kind()}", "give it a text.")
         else:

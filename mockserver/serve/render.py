@@ -81,8 +81,11 @@ class Renderer:
         self._kept = kept
         self._build = _builder(recipe.body)
         self._headers = [(name.lower(), _builder(value)) for name, value in recipe.headers.items()]
+        named = any(name == "content-type" for name, _ in self._headers)  # by the file itself
         self._content = (
-            (("content-type", recipe.media_type),) if recipe.has_body and recipe.media_type else ()
+            (("content-type", recipe.media_type),)
+            if recipe.has_body and recipe.media_type and not named
+            else ()
         )
         sources = _sources(recipe.body)
         own = all(_is_own(source) for source in sources) and _NUL not in encode(recipe.body)

@@ -14,7 +14,7 @@ DEFAULT = "default"
 PREFIX = "/__ns/"
 _FORGOTTEN = 10_000
 """Evicted namespaces that are remembered by name."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}\Z")
 
 
 class World:

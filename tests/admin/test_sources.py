@@ -143,7 +143,7 @@ def test_a_document_over_http_refers_to_nothing_else(mock: Mock, reference: str)
     assert "root:" not in answer.text
 
 
-@pytest.mark.parametrize("name", ["..%2Fx", "%2e%2e", ".hidden", "a%20b", "%ff"])
+@pytest.mark.parametrize("name", ["..%2Fx", "%2e%2e", ".hidden", "a%20b", "%ff", "a%0A"])
 def test_names_are_no_paths(mock: Mock, name: str) -> None:
     assert put(mock, f"/scenario-files/{name}", LIFE).status_code in (400, 404, 405)
 

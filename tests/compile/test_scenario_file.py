@@ -184,6 +184,9 @@ BAD = {
     "headers": {
         "a list": text(states="{open: {read: {headers: «S308»[X-A]}}, gone: {}}"),
         "a name that is none": text(states='{open: {read: {headers: {«S308»"X A": b}}}, gone: {}}'),
+        "a name with a line break": text(states='{open: {read: {headers: {«S308»"X-A\\n": b}}}, gone: {}}'),
+        "a name given twice": text(states="{open: {read: {headers: {X-A: b, «S308»x-a: c}}}, gone: {}}"),
+        "the server's own date": text(states="{open: {read: {headers: {«S308»Date: b}}}, gone: {}}"),
         "an empty name": text(states='{open: {read: {headers: {«S308»"": b}}}, gone: {}}'),
         "a line break in a name": text(states='{open: {read: {headers: {«S308»"X\\r\\nY": b}}}, gone: {}}'),
         "a line break in a value": text(states='{open: {read: {headers: {X-A: «S308»"b\\r\\nX-B: c"}}}, gone: {}}'),

@@ -145,6 +145,14 @@ def test_headers() -> None:
     assert made.body == b""
 
 
+def test_a_files_own_content_type_stands_alone() -> None:
+    own = AnswerRecipe(
+        200, headers={"Content-Type": "text/x"}, has_body=True, body="a", media_type="text/plain"
+    )
+    made = renderer(own, Ground(None, None, None, None)).render(subject())
+    assert made.headers == (("content-type", "text/x"),)
+
+
 @pytest.mark.parametrize("key", ["a\r\nb", "a\nb", "a\x00", "\x1b", "日"])
 def test_headers_that_cannot_be_sent(key: str) -> None:
     made = renderer(AnswerRecipe(204, headers={"X-Key": "{{ resource.key }}"}))
