@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from mockserver.serve.sharing import Sharing
     from mockserver.store.link import Link
 
+_REFUSALS = "mockserver.serve.documented"
 _OPTIONS = (
     option(
         "--store",
@@ -116,6 +118,7 @@ class Shared:
         from mockserver.store.redis import RedisStore
         from mockserver.store.unavailable import Unavailable
 
+        import_module(_REFUSALS)  # else the first 503 waits for it
         link = self.link()
         await link.open()
         try:
