@@ -6,12 +6,17 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mockserver.plan import Plan
 from mockserver.serve.engine import Engine
 from tests.crowd import Crowd
 from tests.live import Live, Write, engine_of, mission_plan, serving_engine
 from tests.redis import Redis
+
+# How long an example takes says nothing of what is tested, and depends on the machine.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture
