@@ -12,7 +12,7 @@ serve: $(STAMP)
 	@exec $(BIN)/mockserver serve --port $(PORT)
 
 test: format lint types layers
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 format: $(STAMP)
 	$(BIN)/ruff format --check .
