@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from benchmarks import budgets, documents, mission, packages, plot, report, sharing
+from benchmarks import budgets, documents, mission, packages, report, sharing
 from benchmarks.peers import SERVERS
 
 RESULTS = Path(__file__).parent / "results"
@@ -78,6 +78,8 @@ def main(only: str, seconds: int, connections: int, repeat: int, keys: tuple[int
             seconds=seconds, connections=connections, rounds=repeat, logs=RESULTS / "logs", say=_say
         )
         _tell("sharing.json", report.sharing_record(shared), report.sharing_markdown(shared))
+    from benchmarks import plot  # matplotlib, which the environment may do without
+
     plot.draw(RESULTS)
     if failed:
         sys.exit(1)

@@ -18,7 +18,8 @@ from benchmarks.process import LOAD_CORE, Memory, Process, pin
 from benchmarks.start import StartError, first_answer, free_port
 from benchmarks.wire import Connection
 
-LOADS: tuple[load.Kind, ...] = ("one key", "new keys")
+PATHS: dict[load.Kind, str] = {"one key": f"{COLLECTION}/{KEY}", "new keys": COLLECTION}
+LOADS = tuple(PATHS)
 _SETTLED = 0.5
 _POLLS_UNTIL_ISSUED = 3
 _WARM_KEYS = 1000
@@ -101,11 +102,10 @@ def _round(server: Server, outcome: Outcome, scratch: Path, logs: Path) -> Round
         memory = running.process.memory()
         if server.name == "ours":
             outcome.samples = _samples(running.port)
-        paths: dict[load.Kind, str] = {"one key": f"{COLLECTION}/{KEY}", "new keys": COLLECTION}
         loads = {
             kind: load.put(
                 running.process,
-                running.url(paths[kind]),
+                running.url(PATHS[kind]),
                 kind,
                 warm_up=server.warm_up,
                 seconds=plan.seconds,

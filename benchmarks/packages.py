@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.peers import MODULES, ROOT, Server
@@ -29,6 +30,8 @@ class MissingError(Exception):
 
 def provide(servers: Sequence[Server], *, redis: bool = False) -> None:
     """See to it that ``servers`` can be started and put under load, ours as installing it leaves it."""
+    if find_spec("matplotlib") is None:
+        raise MissingError("matplotlib is not installed: run `make bench`, or pip install --group bench")
     # Where the environment keeps Python from writing bytecode, every start would compile what was edited
     compileall.compile_dir(ROOT / "mockserver", quiet=1)
     wanted = [server.npm for server in servers if server.npm and not _installed(server.npm)]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks import load
 from benchmarks.load import Load
-from benchmarks.mission import LOADS
+from benchmarks.mission import LOADS, PATHS
 from benchmarks.peers import COLLECTION, KEY, SERVERS, Start
 from benchmarks.process import LOAD_CORE, Process, pin
 from benchmarks.start import first_answer, free_port
@@ -66,14 +66,13 @@ def _round(
         command += [option, f"redis://127.0.0.1:{store}"] if option == "--store" else [option]
     settings = ["--bind", "127.0.0.1", "--save", "", "--dir", str(scratch)]
     redis_command = ["redis-server", "--port", str(store), *settings]
-    paths: dict[load.Kind, str] = {"one key": f"{COLLECTION}/{KEY}", "new keys": COLLECTION}
     found: dict[load.Kind, Shared] = {}
     with Process(redis_command, environment, logs / "redis.log", core=None) as redis:
         time.sleep(_SETTLED)
         with Process(command, environment, logs / "shared.log", core=None) as process:
             first_answer(process, port, f"{COLLECTION}/{KEY}")
             for kind in LOADS:
-                url = f"http://127.0.0.1:{port}{paths[kind]}"
+                url = f"http://127.0.0.1:{port}{PATHS[kind]}"
                 load.put(process, url, kind, warm_up=0, seconds=1, connections=connections)
                 before = redis.processor_seconds()
                 done = load.put(process, url, kind, warm_up=0, seconds=seconds, connections=connections)

@@ -6,9 +6,8 @@ own outer edge, with every diagnostic it found attached::
 
     MockServerError
     ├── CompileError      the inputs cannot be served; carries the diagnostics
-    ├── UsageError        a command line or setting that cannot work
-    │   └── OptionError   … whatever is true of the machine
-    └── StoreError        the store of resource state does not answer
+    └── UsageError        a command line or setting that cannot work
+        └── OptionError   … whatever is true of the machine
 """
 
 from __future__ import annotations
@@ -82,8 +81,9 @@ class OptionError(UsageError):
     """A command line that is wrong in itself, whatever is true of the machine."""
 
 
-class StoreError(MockServerError):
-    """The store of resource state does not answer."""
+def reason(error: BaseException) -> str:
+    """What an error says, or what it is where it says nothing."""
+    return str(error) or type(error).__name__
 
 
 ViolationLocation = Literal["path", "query", "header", "cookie", "body", "security", "request"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mockserver.cli.options import Command, option
+from mockserver.cli.options import option, options
 from mockserver.errors import UsageError
 from mockserver.inputs import Inputs
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mockserver.serve.request import Request
     from mockserver.serve.server import Server
 
-_OPTIONS = (
+control_options = options(
     option("--admin/--no-admin", default=True, help="Serve the control plane under /__admin."),
     option(
         "--admin-port",
@@ -57,16 +57,10 @@ _OPTIONS = (
         help="Start without a document: one is to appear at its path, or to be PUT to /__admin/document.",
     ),
 )
+"""Every option of ``Settings``."""
 
 
 _LOOPBACK = frozenset(["127.0.0.1", "::1", "localhost"])
-
-
-def control_options(command: Command) -> Command:
-    """Every option of ``Settings``."""
-    for each in reversed(_OPTIONS):
-        command = each(command)
-    return command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

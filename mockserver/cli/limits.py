@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mockserver.cli.options import Command, option
+from mockserver.cli.options import option, options
 from mockserver.duration import milliseconds
 from mockserver.errors import UsageError
 
 if TYPE_CHECKING:
     from mockserver.serve.connection import Limits
 
-_OPTIONS = (
+limit_options = options(
     option(
         "--max-body",
         default=10 * 1024 * 1024,
@@ -69,16 +69,9 @@ _OPTIONS = (
         help="How long a connection stays open between two requests.",
     ),
 )
-_UNFINISHED = 256 * 1024 * 1024
+"""Every option of ``Bounds``."""
 _SHORTEST, _LONGEST = 100, 86_400_000
 """Milliseconds."""
-
-
-def limit_options(command: Command) -> Command:
-    """Every option of ``Bounds``."""
-    for each in reversed(_OPTIONS):
-        command = each(command)
-    return command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,14 +94,18 @@ class Bounds:
                 f"--max-target {self.max_target} is more than --max-head {self.max_head}, which a target is "
                 "part of: lower the one or raise the other."
             )
-        most = self.max_head + self.max_body
-        if self.max_unfinished is not None and self.max_unfinished < most:
+        if self.max_unfinished is not None and self.max_unfinished < self._one:
             raise UsageError(
                 f"--max-unfinished {self.max_unfinished} is less than one request may take: make it "
-                f"{most} or more, or lower --max-body {self.max_body} or --max-head {self.max_head}."
+                f"{self._one} or more, or lower --max-body {self.max_body} or --max-head {self.max_head}."
             )
         for name in ("head_timeout", "body_timeout", "idle_timeout"):
             self._seconds(name)
+
+    @property
+    def _one(self) -> int:
+        """What one request may take."""
+        return self.max_head + self.max_body
 
     def limits(self) -> Limits:
         """What a connection keeps."""
@@ -119,7 +116,7 @@ class Bounds:
             headers=self.max_headers,
             target=self.max_target,
             body=self.max_body,
-            unfinished=self.max_unfinished or max(_UNFINISHED, self.max_head + self.max_body),
+            unfinished=self.max_unfinished or max(Limits().unfinished, self._one),
             head_time=self._seconds("head_timeout"),
             body_time=self._seconds("body_timeout"),
             idle_time=self._seconds("idle_timeout"),

@@ -19,6 +19,17 @@ def option(name: str, *more: str, **settings: Any) -> Callable[[Command], Comman
     return click.option(name, *more, envvar=variable, show_envvar=True, show_default=True, **settings)
 
 
+def options(*declared: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """All of ``declared``, in their order, by one decorator."""
+
+    def decorate(command: Command) -> Command:
+        for each in reversed(declared):
+            command = each(command)
+        return command
+
+    return decorate
+
+
 DOCUMENTS = click.argument(
     "document", nargs=-1, envvar="MOCKSERVER_DOCUMENT", type=click.Path(path_type=Path)
 )

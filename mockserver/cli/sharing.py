@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mockserver.cli.options import Command, option
+from mockserver.cli.options import option, options
 from mockserver.duration import milliseconds
 from mockserver.errors import OptionError, UsageError
 from mockserver.inputs import Inputs
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mockserver.store.link import Link
 
 _REFUSALS = "mockserver.serve.documented"
-_OPTIONS = (
+sharing_options = options(
     option(
         "--store",
         metavar="URL",
@@ -56,13 +56,7 @@ _OPTIONS = (
         help="Processes that answer; more than one needs --store.",
     ),
 )
-
-
-def sharing_options(command: Command) -> Command:
-    """Every option of ``Shared``."""
-    for each in reversed(_OPTIONS):
-        command = each(command)
-    return command
+"""Every option of ``Shared``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,11 @@ import yaml
 from mockserver.compile.document import Loaded
 from mockserver.compile.places import locate
 from mockserver.compile.references import Trees
-from mockserver.compile.source import Source, escape
+from mockserver.compile.source import Source
 from mockserver.errors import Diagnostic, Location, Severity
 from mockserver.plan import Operation, SchemaRef
 from mockserver.schema import Direction, SchemaError, Schemas
+from mockserver.schema.pointers import escape
 from mockserver.serve.service import Service
 from mockserver.serve.values import Fault
 

@@ -32,9 +32,10 @@ from openapi_spec_validator.validation.validators import SpecValidator
 from mockserver.compile.pathways import pathway
 from mockserver.compile.places import locate
 from mockserver.compile.references import Trees
-from mockserver.compile.source import Source, escape
+from mockserver.compile.source import Source
 from mockserver.errors import Diagnostic
 from mockserver.plan import JSON, Dialect
+from mockserver.schema.pointers import escape
 
 _VALIDATORS: Mapping[Dialect, type[SpecValidator]] = {
     "2.0": OpenAPIV2SpecValidator,

@@ -16,7 +16,7 @@ import yaml
 from mockserver.compile.source import Source
 from mockserver.errors import Diagnostic, Location
 from mockserver.plan import JSON
-from mockserver.schema.pointers import is_index
+from mockserver.schema.pointers import index
 
 _INT = re.compile(r"[-+]?[0-9]+$")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
@@ -72,8 +72,8 @@ class Node:
         for part in path:
             if isinstance(node.value, dict) and part in node.value:
                 node = node.value[part]
-            elif isinstance(node.value, list) and is_index(part) and int(part) < len(node.value):
-                node = node.value[int(part)]
+            elif isinstance(node.value, list) and (place := index(part, node.value)) is not None:
+                node = node.value[place]
             else:
                 break
         return node

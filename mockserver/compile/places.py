@@ -7,10 +7,9 @@ from urllib.parse import unquote, urldefrag
 
 from mockserver.compile.operations import SYNTHETIC
 from mockserver.compile.references import ROOT, Trees, absolute
-from mockserver.compile.source import escape, parts
 from mockserver.errors import Location
 from mockserver.plan import JSON, SchemaRef
-from mockserver.schema.pointers import is_index
+from mockserver.schema.pointers import escape, index, tokens
 
 _MOST_STEPS = 64
 """References followed on the way to one place."""
@@ -33,7 +32,7 @@ def locate(trees: Trees, ref: SchemaRef, *, through: bool = False) -> Location:
 
 def _split(ref: SchemaRef) -> tuple[str, list[str]]:
     uri, pointer = urldefrag(ref)
-    path = parts(pointer)
+    path = tokens(pointer)
     if uri == SYNTHETIC and path:  # named after the place of the parameter or header that it was made from
         origin, *rest = path
         origin = unquote(origin)
@@ -72,6 +71,6 @@ def _existing(trees: Trees, uri: str, path: list[str]) -> tuple[str, list[str]]:
 def _member(node: JSON, name: str) -> JSON | None:
     if isinstance(node, dict):
         return node.get(name)
-    if isinstance(node, list) and is_index(name) and int(name) < len(node):
-        return node[int(name)]
+    if isinstance(node, list) and (place := index(name, node)) is not None:
+        return node[place]
     return None

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote, urldefrag, urljoin
 
-from mockserver.compile.source import Source, SourceFault, escape, parse, parts, read
+from mockserver.compile.source import Source, SourceFault, parse, read
 from mockserver.errors import Diagnostic, Location
 from mockserver.plan import JSON, SchemaRef
-from mockserver.schema.pointers import is_index
+from mockserver.schema.pointers import escape, index, tokens
 
 ROOT = "https://files.mockserver.invalid/"
 """Base of the URIs of local files. ``.invalid`` never resolves (RFC 6761)."""
@@ -62,11 +62,11 @@ class Trees:
     def _find(self, ref: SchemaRef) -> JSON:
         uri, _, pointer = ref.partition("#")
         node = self.sources[uri].value
-        for part in parts(unquote(pointer) if "%" in pointer else pointer):
+        for part in tokens(unquote(pointer) if "%" in pointer else pointer):
             if isinstance(node, dict):
                 node = node[part]
-            elif isinstance(node, list) and is_index(part) and int(part) < len(node):
-                node = node[int(part)]
+            elif isinstance(node, list) and (place := index(part, node)) is not None:
+                node = node[place]
             else:
                 raise KeyError(ref)
         return node

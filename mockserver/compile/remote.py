@@ -10,7 +10,7 @@ import urllib.request
 from http.client import HTTPException
 from urllib.error import HTTPError
 
-from mockserver.errors import MockServerError
+from mockserver.errors import MockServerError, reason
 
 MOST_BYTES = 16 * 1024 * 1024
 TIME = 10.0
@@ -33,7 +33,7 @@ def text_at(uri: str) -> str:
         with error:  # which holds the answer
             raise Unreachable(str(error)) from None
     except (OSError, ValueError, HTTPException) as error:
-        raise Unreachable(str(error) or type(error).__name__) from None
+        raise Unreachable(reason(error)) from None
 
 
 def _opener() -> urllib.request.OpenerDirector:

@@ -20,7 +20,7 @@ import yaml12
 
 from mockserver.errors import Diagnostic, Location
 from mockserver.plan import JSON
-from mockserver.schema.pointers import is_index
+from mockserver.schema.pointers import escape, index, tokens
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_NODES = 3_000_000
@@ -57,7 +57,7 @@ class Source:
         The deepest part of the pointer that exists is located, so that a
         missing member points at the object that misses it.
         """
-        return self.locate_parts(parts(pointer), pointer, key=key)
+        return self.locate_parts(tokens(pointer), pointer, key=key)
 
     def locate_parts(self, path: list[str], pointer: str = "", *, key: bool = False) -> Location:
         node = self._root
@@ -83,17 +83,6 @@ class Source:
             return None
 
 
-def parts(pointer: str) -> list[str]:
-    """The reference tokens of an RFC 6901 pointer, unescaped."""
-    split = pointer.split("/")[1:]
-    return [part.replace("~1", "/").replace("~0", "~") for part in split] if "~" in pointer else split
-
-
-def escape(part: str) -> str:
-    """One reference token, escaped for an RFC 6901 pointer."""
-    return part.replace("~", "~0").replace("/", "~1")
-
-
 def quoted(part: str) -> str:
     """One reference token as it stands in a URI fragment (RFC 6901 section 6)."""
     return quote(escape(part), safe="~!$&'()*+,;=:@")
@@ -104,8 +93,8 @@ def _child(node: yaml.Node, part: str) -> tuple[yaml.Node, yaml.Node] | None:
         for label, value in node.value:
             if label.value == part:
                 return label, value
-    elif isinstance(node, yaml.SequenceNode) and is_index(part) and int(part) < len(node.value):
-        item = node.value[int(part)]
+    elif isinstance(node, yaml.SequenceNode) and (place := index(part, node.value)) is not None:
+        item = node.value[place]
         return item, item
     return None
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
+
+_DIGITS = 10
+"""So many has no index of a list that there can be; reading more takes long."""
 
 
 def escape(token: str) -> str:
@@ -20,6 +23,14 @@ def pointer(tokens: Iterable[str | int]) -> str:
     return "".join(f"/{escape(str(token))}" for token in tokens)
 
 
-def is_index(token: str) -> bool:
-    """Whether a reference token is the index of an item (section 4), of a list that there can be."""
-    return token.isascii() and token.isdigit() and len(token) < 10
+def tokens(pointer: str) -> list[str]:
+    """The member names and indices that a pointer leads through."""
+    split = pointer.split("/")[1:]
+    return [unescape(token) for token in split] if "~" in pointer else split
+
+
+def index(token: str, items: Sized) -> int | None:
+    """Which of ``items`` a reference token names (section 4); None where there is no such item."""
+    if token.isascii() and token.isdigit() and len(token) < _DIGITS and int(token) < len(items):
+        return int(token)
+    return None

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from mockserver.plan import JSON, Dialect, SchemaRef
 from mockserver.schema.errors import SchemaError
 from mockserver.schema.keywords import is_draft_4
-from mockserver.schema.pointers import escape, unescape
+from mockserver.schema.pointers import escape, index, unescape
 
 _ANNOTATIONS = frozenset(("$ref", "$comment", "description", "summary", "title"))
 _NAMED = frozenset(("properties", "patternProperties", "dependentSchemas", "$defs", "definitions", "schemas"))
@@ -172,6 +172,6 @@ class References:
 def _member(node: JSON, name: str) -> str | None:
     if isinstance(node, dict):
         return name if name in node else None
-    if isinstance(node, list) and name.isascii() and name.isdigit():
-        return str(int(name)) if len(name) < 10 and int(name) < len(node) else None
+    if isinstance(node, list) and (place := index(name, node)) is not None:
+        return str(place)
     return None

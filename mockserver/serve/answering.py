@@ -13,6 +13,11 @@ from mockserver.serve.service import Route
 from mockserver.serve.world import World
 
 
+def decided(scenario: str, state: str, call: int | str) -> str:
+    """What decided a state's answer, as ``X-Mock-Decision`` tells it."""
+    return f"scenario={scenario}; state={state}; call={call}"
+
+
 def rendered(renderer: Renderer, subject: Subject, decision: str, seed: str, world: World) -> Answer:
     """What a state answers."""
     parts = renderer.render(subject)

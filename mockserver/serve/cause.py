@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from mockserver.errors import Violation
 from mockserver.plan import JSON
+from mockserver.schema.pointers import tokens
 from mockserver.serve import problem
 
 _MAX_LISTED = 20
@@ -189,6 +190,8 @@ def _message(violation: Violation) -> str:
 
 def _path(violation: Violation) -> list[JSON]:
     """Where the violation is, as names and indices: the parameter, then the steps of the pointer."""
-    steps = [step.replace("~1", "/").replace("~0", "~") for step in violation.pointer.split("/")[1:]]
     named = [violation.name] if violation.name else []
-    return [int(step) if step.isascii() and step.isdigit() else step for step in [*named, *steps]]
+    return [
+        int(step) if step.isascii() and step.isdigit() else step
+        for step in [*named, *tokens(violation.pointer)]
+    ]

@@ -19,6 +19,7 @@ from functools import partial
 import httptools
 from msgspec import Struct
 
+from mockserver.errors import reason
 from mockserver.serve import faults, problem, wire
 from mockserver.serve.answer import Answer
 from mockserver.serve.clock import Clock
@@ -195,7 +196,7 @@ class Connection(asyncio.Protocol):
         try:
             self._feed(data)
         except httptools.HttpParserError as error:
-            self._refuse(400, f"the request is no HTTP/1.1: {_said(error)}")
+            self._refuse(400, f"the request is no HTTP/1.1: {reason(error)}")
             return
         if self._in_head:
             self._alone = None
@@ -705,7 +706,3 @@ def _seen(texts: dict[bytes, str], octets: bytes, meant: bytes) -> str:
             texts.clear()
         texts[octets] = text
     return text
-
-
-def _said(error: Exception) -> str:
-    return str(error) or type(error).__name__

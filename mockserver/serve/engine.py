@@ -21,7 +21,7 @@ from mockserver.scenario import begin, settle
 from mockserver.serve import problem
 from mockserver.serve.admission import Admission, Fields, set_fields
 from mockserver.serve.answer import Answer
-from mockserver.serve.answering import documented, paced, rendered
+from mockserver.serve.answering import decided, documented, paced, rendered
 from mockserver.serve.beside import Beside
 from mockserver.serve.context import Makers, Subject
 from mockserver.serve.cors import Cors
@@ -390,9 +390,7 @@ class Engine:
             world.name, lifecycle.name, key, step.state, scenario, call, created, changed, now, request,
             path, body,
         )  # fmt: skip
-        answer = self._rendered(
-            renderer, subject, f"scenario={scenario}; state={step.state}; call={call}", world
-        )
+        answer = self._rendered(renderer, subject, decided(scenario, step.state, call), world)
         if step.delay is not None or step.dribble is not None:
             paced(answer, step.delay, step.dribble, subject, self.plan.seed, world)
         if step.fault:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mockserver.plan import JSON
-from mockserver.schema.pointers import is_index
+from mockserver.schema.pointers import index, tokens
 
 _EMBEDDED = re.compile(r"\{(\$[^{}]+)\}")
 _NAME = r"[!#-'*+\-.^_`|~0-9A-Za-z]+"
@@ -74,12 +74,11 @@ def _value(expression: str, message: Message) -> Any:
         return (members.get("headers") or {}).get(rest.lower())
     value = members.get("body")
     pointer = expression.partition("#")[2]
-    for token in pointer.split("/")[1:]:
-        name = token.replace("~1", "/").replace("~0", "~")
+    for name in tokens(pointer):
         if isinstance(value, dict):
             value = value.get(name)
-        elif isinstance(value, list) and is_index(name) and int(name) < len(value):
-            value = value[int(name)]
+        elif isinstance(value, list) and (place := index(name, value)) is not None:
+            value = value[place]
         else:
             return None
     return value

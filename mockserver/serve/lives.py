@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from mockserver.errors import MockServerError, Violation
 from mockserver.scenario import Decision, ResourceState, begin, settle
 from mockserver.serve.answer import Answer
-from mockserver.serve.answering import documented, paced, refused, rendered
+from mockserver.serve.answering import decided, documented, paced, refused, rendered
 from mockserver.serve.context import Context, Makers, Subject
 from mockserver.serve.creation import Creation
 from mockserver.serve.lifecycle import Lifecycle
@@ -199,7 +199,7 @@ class Lives:
         renderer = call.lifecycle.renderer(subject.state, call.alias)
         if renderer is None:
             return documented(call.route, call.path, call.request, call.now)
-        decision = f"scenario={subject.scenario}; state={subject.state}; call={subject.call}"
+        decision = decided(subject.scenario, subject.state, subject.call)
         return rendered(renderer, subject, decision, self._makers.seed, call.world)
 
     def _subject(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from mockserver.plan import Condition, Lookup, Rule
-from mockserver.schema.pointers import is_index
+from mockserver.schema.pointers import index
 from mockserver.serve.request import Request
 from mockserver.serve.world import DEFAULT
 
@@ -138,8 +138,8 @@ def _in_body(body: Any, steps: list[str]) -> str | None:
     for step in steps:
         if isinstance(body, dict) and step in body:
             body = body[step]
-        elif isinstance(body, list) and is_index(step) and int(step) < len(body):
-            body = body[int(step)]
+        elif isinstance(body, list) and (place := index(step, body)) is not None:
+            body = body[place]
         else:
             return None
     if body is None or isinstance(body, dict | list):

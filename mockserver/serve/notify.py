@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from mockserver.errors import MockServerError
+from mockserver.errors import MockServerError, reason
 from mockserver.plan import JSON, Notice
 from mockserver.scenario import ResourceState, settle
 from mockserver.serve.context import Context, Makers, Subject
@@ -163,7 +163,7 @@ class Notifier:
                 outcome.attempts.append(str(error))
                 break
             except (OSError, ValueError) as error:  # TimeoutError is an OSError
-                outcome.attempts.append(str(error) or type(error).__name__)
+                outcome.attempts.append(reason(error))
                 continue
             outcome.attempts.append(str(status))
             outcome.delivered = 200 <= status < 300

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from mockserver.errors import MockServerError
 from mockserver.serve import problem
 from mockserver.serve.answer import Answer
+from mockserver.serve.answering import decided
 from mockserver.serve.lifecycle import Lifecycle
 from mockserver.serve.parameters import Refused
 from mockserver.serve.request import Request
@@ -165,7 +166,7 @@ class Station:
 
     def __init__(self, lifecycle: Lifecycle, scenario: str, index: int, alias: str) -> None:
         self.step = step = lifecycle.timeline(scenario)[index]
-        self.decision = f"scenario={scenario}; state={step.state}; call="
+        self.decision = decided(scenario, step.state, "")
         renderer = lifecycle.renderer(step.state, alias)
         self.body = None
         self.status, self.headers, self.head = 0, list[tuple[str, str]](), b""

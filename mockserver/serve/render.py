@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from mockserver.errors import MockServerError
 from mockserver.plan import JSON, AnswerRecipe
+from mockserver.schema.pointers import tokens
 from mockserver.serve.clock import iso
 from mockserver.serve.context import Context, Makers, Subject
 from mockserver.serve.recent import Recent
@@ -187,7 +188,7 @@ class Renderer:
     def _without(self, value: JSON, broken: Sequence[Any]) -> JSON:
         """``value`` less the nulls of templates where the document has none: a key that is not told."""
         for each in broken:
-            path = [part.replace("~1", "/").replace("~0", "~") for part in each.pointer.split("/")[1:]]
+            path = tokens(each.pointer)
             stated, holder = self.recipe.body, value
             if each.value is not None or not path:
                 continue

@@ -31,7 +31,7 @@ from mockserver.serve.shared_world import SharedWorlds
 from mockserver.serve.validation import NOTHING, Checked
 from mockserver.serve.world import World
 from mockserver.store.link import within
-from mockserver.store.redis import Polled, RedisStore
+from mockserver.store.redis import LIFETIME, Polled, RedisStore
 from mockserver.store.unavailable import Unavailable
 from mockserver.store.work import PlanChanged
 
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 _LOG = logging.getLogger("mockserver.sharing")
 _MOST_PLANS = 10
-_LIFETIME = 30 * 86_400
-"""Seconds that the store keeps a Plan."""
 
 
 class Sharing:
@@ -322,7 +320,7 @@ async def publish(
     """
     place, ask = store.name("p", plan.hash), store.link.ask
     await ask("HSET", place, "plan", msgspec.msgpack.encode(plan), "inputs", inputs)
-    await ask("EXPIRE", place, _LIFETIME)
+    await ask("EXPIRE", place, LIFETIME)
     return await store.publish(plan.hash, {each.name: each for each in plan.resources}, before, origin)
 
 

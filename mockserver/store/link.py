@@ -32,7 +32,7 @@ from typing import Any, Final
 
 import hiredis
 
-from mockserver.errors import UsageError
+from mockserver.errors import UsageError, reason
 from mockserver.store.address import Address
 from mockserver.store.talk import Refusal, Talk, Word, dial
 from mockserver.store.unavailable import Unavailable
@@ -341,10 +341,10 @@ class Link:
         except _FAULTS as error:
             if not patient:
                 raise UsageError(
-                    f"the store at {self.address.shown} does not answer: {_told(error)}; "
+                    f"the store at {self.address.shown} does not answer: {reason(error)}; "
                     "start Redis there, or correct --store."
                 ) from None
-            _LOG.warning("the store at %s is away: %s", self.address.shown, _told(error))
+            _LOG.warning("the store at %s is away: %s", self.address.shown, reason(error))
             self._connecting = self._loop.create_task(self._reconnect())
         self._sweeper = self._loop.create_task(self._sweep())
 
@@ -494,10 +494,6 @@ class Link:
 
 _FAULTS = (OSError, TimeoutError, Unavailable, hiredis.HiredisError)
 """What connecting can come to."""
-
-
-def _told(error: Exception) -> str:
-    return str(error) or type(error).__name__
 
 
 def _finish(item: _Item, reply: Any) -> None:

@@ -25,6 +25,8 @@ from mockserver.store.writing import octets, packed_timeline, standing, text, wa
 
 _PAUSE = 0.001
 """Seconds until a call to a resource that is reserved is tried again."""
+LIFETIME = 30 * 86_400
+"""Seconds that Redis keeps a Plan which nobody serves."""
 _MARK = ord("!")
 """Begins what the script answers to a call that it did not count."""
 
@@ -143,14 +145,14 @@ class RedisStore(Workbench):
     def put(self, namespace: str, resource: str, key: str, state: ResourceState) -> None:
         self.peek(namespace, resource, key)
         raw = written(state)
-        self._seen["state", namespace, resource, key] = raw
+        self.see(raw, "state", namespace, resource, key)
         self.write("!put", namespace, resource, self.max_resources, octets(key), raw)
         self.touch(namespace, resource)
 
     def create(self, namespace: str, resource: str, key: str, state: ResourceState, birth: Birth) -> None:
         self.put(namespace, resource, key, state)
         raw = msgspec.msgpack.encode(tuple(birth))
-        self._seen["birth", namespace, resource, key] = raw
+        self.see(raw, "birth", namespace, resource, key)
         self.write("HSET", self.name("b", namespace, resource), octets(key), raw)
 
     def delete(self, namespace: str, resource: str, key: str) -> bool:
@@ -163,9 +165,9 @@ class RedisStore(Workbench):
         for each in handles.split() if handles else ():
             name = bytes.fromhex(each.decode())
             self.write("HDEL", self.name("k", namespace, resource), name)
-            self._seen["named", namespace, resource, text(name)] = None
+            self.see(None, "named", namespace, resource, text(name))
         for kind in ("state", "birth", "handles"):
-            self._seen[kind, namespace, resource, key] = None
+            self.see(None, kind, namespace, resource, key)
         return known is not None
 
     def retire(self, resource: str, steps: Timelines) -> None:
@@ -205,7 +207,7 @@ class RedisStore(Workbench):
             for scenario, timeline in resource.scenarios.items():
                 words += [f"{resource.name}\0{scenario}", packed_timeline(timeline.steps)]
         await self.link.ask("HSET", place, "", "", *words)
-        await self.link.ask("EXPIRE", place, 30 * 86_400)
+        await self.link.ask("EXPIRE", place, LIFETIME)
         if before is None:
             started = ("origin", origin) if origin else ()
             await self.link.ask("HSET", self.name("g"), "plan", plan, *started)

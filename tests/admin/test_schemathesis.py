@@ -6,31 +6,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, given, seed, settings
-from schemathesis.checks import load_all_checks, not_a_server_error
+from schemathesis.checks import load_all_checks
 from schemathesis.generation import GenerationMode
-from schemathesis.specs.openapi import checks
 
 from mockserver import default
 from mockserver.inputs import Inputs
 from mockserver.plan import Plan
+from tests.admin.attacking import MODES, OPERATIONS, attack
 from tests.admin.mocking import KEY, Mock, mocking
-from tests.live import PATIENCE, engine_of
+from tests.live import engine_of
 
 EXAMPLES = 10
 COMPILING = 2
 """Examples of what starts the compiler, which takes its time."""
-CHECKS: list[Any] = [
-    not_a_server_error,
-    checks.status_code_conformance,
-    checks.content_type_conformance,
-    checks.response_headers_conformance,
-    checks.response_schema_conformance,
-]
-SCHEMA: Any = schemathesis.openapi.from_path(default.ADMIN_DOCUMENT)
-OPERATIONS = [each.ok() for each in SCHEMA.get_all_operations()]
-MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 
 
 @pytest.fixture(scope="module")
@@ -44,28 +32,9 @@ def target(mission: Plan) -> Iterator[Mock]:
 @pytest.mark.parametrize("mode", MODES, ids=lambda each: each.value)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.label)
 def test_answers_as_documented(target: Mock, operation: Any, mode: GenerationMode) -> None:
-    compiles = operation.method != "get" and operation.path.startswith(("/document", "/scenario-files"))
     target.begin_anew()
     for key in (KEY, KEY, "22222222-2222-4222-8222-222222222222"):
         target.poll(key)
 
-    @seed(1)
-    @settings(
-        max_examples=COMPILING if compiles else EXAMPLES,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(case=operation.as_strategy(generation_mode=mode))
-    def attack(case: Any) -> None:
-        if operation.path == "/events":
-            case.query = {**(case.query if isinstance(case.query, dict) else {}), "most": 0}
-        answer = case.call(base_url=f"{target.live.url}/__admin", timeout=PATIENCE)
-        case.validate_response(answer, checks=CHECKS)
-
-    try:
-        attack()
-    except Exception as error:
-        if "Unsatisfiable" in type(error).__name__:
-            pytest.skip("nothing that breaks the document can be made for this operation")
-        raise
+    if not attack(target, operation, mode, 1, examples=EXAMPLES, compiling=COMPILING):
+        pytest.skip("nothing that breaks the document can be made for this operation")

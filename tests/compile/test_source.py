@@ -9,7 +9,8 @@ from urllib.parse import unquote
 import pytest
 
 from mockserver.compile import source
-from mockserver.compile.source import SourceFault, escape, parse, parts, quoted, read
+from mockserver.compile.source import SourceFault, parse, quoted, read
+from mockserver.schema.pointers import escape, tokens
 
 
 @pytest.mark.parametrize(
@@ -91,5 +92,5 @@ def test_positions(pointer: str, line: int, column: int) -> None:
 
 @pytest.mark.parametrize("name", ["plain", "a/b", "~", "~1", "x y", "é", "%41", ""])
 def test_tokens_come_back(name: str) -> None:
-    assert parts(f"/{escape(name)}") == [name]
-    assert parts(f"/{unquote(quoted(name))}") == [name]
+    assert tokens(f"/{escape(name)}") == [name]
+    assert tokens(f"/{unquote(quoted(name))}") == [name]

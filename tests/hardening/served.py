@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mockserver.serve.server import raise_descriptors
 from tests.live import Process
 
 MEBI = 1024 * 1024
@@ -71,13 +72,10 @@ def until(holds: Callable[[], bool], patience: float = _PATIENCE) -> bool:
     return True
 
 
-def raise_descriptors(wanted: int) -> None:
+def need_descriptors(wanted: int) -> None:
     """Let this process, which is the clients, have so many descriptors. Raises OSError where it may not."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        raise OSError(f"{wanted} descriptors are needed, and {hard} may be had: raise the limit (ulimit -Hn)")
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if (most := raise_descriptors()) < wanted and most != resource.RLIM_INFINITY:
+        raise OSError(f"{wanted} descriptors are needed, and {most} may be had: raise the limit (ulimit -Hn)")
 
 
 def percentile(values: list[float], share: float) -> float:

@@ -15,7 +15,7 @@ from itertools import repeat
 import uvloop
 
 from tests.hardening.crowd import busy, crowd, drip, fresh, gather, poll
-from tests.hardening.served import MEBI, Served, percentile, raise_descriptors, served
+from tests.hardening.served import MEBI, Served, need_descriptors, percentile, served
 from tests.hardening.verdict import Verdict
 
 IDLE, FRESH_P99, MEMORY = 10_000, 0.050, 250 * MEBI
@@ -26,7 +26,7 @@ _HEAD = b"POST /a HTTP/1.1\r\nHost: localhost\r\n"
 
 def run() -> Verdict:
     verdict = Verdict(f"{IDLE:,} idle connections, {SLOW:,} slow senders")
-    raise_descriptors(IDLE + 1_000)
+    need_descriptors(IDLE + 1_000)
     with served() as server:
         uvloop.run(_idle(server, verdict))
     with served() as server:

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import uvloop
 
-from tests.hardening.served import Served, raise_descriptors, served
+from tests.hardening.served import Served, need_descriptors, served
 from tests.hardening.verdict import Verdict
 from tests.live import PATIENCE
 from tests.things import DOCUMENT
@@ -35,7 +35,7 @@ _FILE += "scenarios: {good: [good]}\n"
 
 
 def run() -> Verdict:
-    raise_descriptors(2 * TIMES)
+    need_descriptors(2 * TIMES)
     with TemporaryDirectory() as made:
         document, scenarios = Path(made, "things.yaml"), Path(made, "life.yaml")
         document.write_text(DOCUMENT)
