@@ -59,6 +59,9 @@ def main(only: str, seconds: int, connections: int, repeat: int, keys: tuple[int
         outcome = mission.run(servers, plan, logs=RESULTS / "logs", say=_say)
         judged = budgets.judge(outcome)
         _tell("latest.json", report.record(outcome, judged), report.markdown(outcome, judged))
+        from benchmarks import plot  # matplotlib, which the environment may do without
+
+        plot.draw(RESULTS / "latest.json")
         failed = bool(outcome.failures)
     if part in ("all", "documents"):
         found = documents.run(
@@ -78,9 +81,6 @@ def main(only: str, seconds: int, connections: int, repeat: int, keys: tuple[int
             seconds=seconds, connections=connections, rounds=repeat, logs=RESULTS / "logs", say=_say
         )
         _tell("sharing.json", report.sharing_record(shared), report.sharing_markdown(shared))
-    from benchmarks import plot  # matplotlib, which the environment may do without
-
-    plot.draw(RESULTS)
     if failed:
         sys.exit(1)
 

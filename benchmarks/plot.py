@@ -15,12 +15,9 @@ PICTURE = Path(__file__).parent / "results.svg"
 _KINDS = ("one key", "new keys")
 
 
-def draw(results: Path) -> None:
-    """Draw what there is of the mission's document in ``results``; nothing where there is nothing."""
-    latest = results / "latest.json"
-    if not latest.exists():
-        return
-    found = json.loads(latest.read_text())
+def draw(record: Path) -> None:
+    """Draw what a run on the mission's document came to, by its record."""
+    found = json.loads(record.read_text())
     mpl.rcParams["svg.hashsalt"] = "benchmarks"
     figure = Figure(figsize=(11, 6.5), layout="constrained")
     (pace, processor), (starts, memory) = figure.subplots(2, 2)
