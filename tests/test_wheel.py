@@ -90,7 +90,7 @@ def test_a_consumer_that_is_broken_is_told_the_call_and_the_state(python: Path, 
 
 
 def test_what_the_commands_read_is_in_it(python: Path, tmp_path: Path) -> None:
-    for words in (["explain", "S304"], ["scenarios", "schema"], ["routes"], ["check"]):
+    for words in (["explain", "S304"], ["scenarios", "schema"], ["routes"], ["check"], ["example", "new"]):
         done = subprocess.run(
             [python, "-m", "mockserver", *words], cwd=tmp_path, capture_output=True, text=True, check=False,
             env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},

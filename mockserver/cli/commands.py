@@ -20,6 +20,7 @@ _COMMANDS = {
     "serve": "Serve a document and its scenarios.",
     "check": "Judge documents and scenario files.",
     "routes": "List operations and what answers them.",
+    "example": "Write the example's documents and scenario files into a folder.",
     "init": "Write a first scenario file for a document.",
     "scenarios": "Draw a scenario file's timelines; print the format's schema.",
     "explain": "Tell what a diagnostic code means.",
