@@ -4,15 +4,20 @@ SECONDS ?= 60
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
 STAMP := $(VENV)/.installed
 
-.PHONY: serve test format lint types layers bench hardening soak docs container-check clean
+.PHONY: serve test programs format lint types layers bench hardening soak fuzz audit docs container-check clean
 
-serve: $(STAMP)
+serve: $(RUNTIME)
 	@exec $(BIN)/mockserver serve --port $(PORT)
 
-test: format lint types layers
-	$(BIN)/python -m pytest -n auto --dist loadfile
+test: programs format lint types layers
+	$(BIN)/python -m pytest -n auto --dist loadfile -rs
+
+# What tests need from the system: installed where no password is asked for, else named.
+programs: $(STAMP)
+	@$(BIN)/python -m tests.programs
 
 format: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -32,10 +37,12 @@ bench: $(STAMP)
 
 # Measure what the server is held to under load, faults and hostile input: FIGURES=name to choose.
 hardening: $(STAMP)
+	@$(BIN)/python -m tests.programs redis-server
 	$(BIN)/python -m tests.hardening $(FIGURES)
 
-# A million polls while Redis is restarted and workers are killed; needs redis-server. SOAK="--polls 10000" for less.
+# A million polls while Redis is restarted and workers are killed; SOAK="--polls 10000" for less.
 soak: $(STAMP)
+	@$(BIN)/python -m tests.programs redis-server
 	$(BIN)/python -m tests.soak $(SOAK)
 
 # SECONDS for each target; TARGETS=name to choose. Findings are kept under .fuzz/.
@@ -58,8 +65,14 @@ container-check:
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
 
-$(STAMP): pyproject.toml
+# The server and what it runs with.
+$(RUNTIME): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable . --group dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+# What all else needs as well. Groups need pip 25.1; both are resolved together, so that they fit each other.
+$(STAMP): $(RUNTIME)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
 	@touch $@

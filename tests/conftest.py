@@ -1,22 +1,51 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from mockserver.plan import Plan
 from mockserver.serve.engine import Engine
+from tests import programs
 from tests.crowd import Crowd
 from tests.live import Live, Write, engine_of, mission_plan, serving_engine
 from tests.redis import Redis
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 # How long an example takes says nothing of what is tested, and depends on the machine.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, object, object]:
+    with _skipped_where_a_program_is_missing():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    with _skipped_where_a_program_is_missing():
+        return (yield)
+
+
+@contextmanager
+def _skipped_where_a_program_is_missing() -> Iterator[None]:
+    """In CI it is an error instead."""
+    try:
+        yield
+    except programs.MissingError as missing:
+        if programs.is_ci():
+            raise
+        pytest.skip(str(missing))
 
 
 @pytest.fixture
@@ -63,3 +92,15 @@ def crowd(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cr
     with Crowd(redis.url, "crowd", tmp_path_factory.mktemp("crowd")) as found:
         yield found
         assert found.stop(signal.SIGTERM) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser for the tests of one module: while it is open, its thread has a running event loop."""
+    from playwright.sync_api import sync_playwright
+
+    command = programs.path("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=command, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -11,9 +11,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from tests import programs
 from tests.live import PATIENCE
-
-SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
 
 
 class Redis:
@@ -25,7 +24,7 @@ class Redis:
     """
 
     def __init__(self, *options: str, durable: bool = False) -> None:
-        assert SERVER is not None, "these tests need redis-server (or valkey-server), as .ci/run installs it"
+        self._server = programs.path("redis-server")
         self._folder = Path(tempfile.mkdtemp(prefix="mockserver-redis-"))
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
@@ -48,10 +47,9 @@ class Redis:
 
     def start(self) -> None:
         """Start, and wait until it answers (after it has read its append-only file)."""
-        assert SERVER is not None
         where = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self._folder)]
         self._process = subprocess.Popen(
-            [SERVER, *where, *self._options], stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+            [self._server, *where, *self._options], stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
         )
         end = time.monotonic() + PATIENCE
         while True:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from mockserver.admin.pages import document
 from mockserver.plan import Plan
@@ -20,21 +19,7 @@ from mockserver.serve.engine import Options
 from tests.admin.mocking import KEY, POLL, Mock, mocking
 from tests.live import MISSION, PATIENCE, Process, engine_of, get
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_CHROMIUM = next((found for found in map(shutil.which, _NAMES) if found), None)
-pytestmark = pytest.mark.skipif(
-    _CHROMIUM is None, reason=f"there is no Chromium: none of {', '.join(_NAMES)}"
-)
-
 expect.set_options(timeout=PATIENCE * 1000)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from openapi_schema_validator import OAS30Validator
 from mockserver import default
 from mockserver.plan import Plan
 from mockserver.serve.engine import Engine
+from tests import programs
 from tests.live import compiled, engine_of, serving_engine
 
 DOCUMENT = default.DOCUMENT.with_name("certificate-lifecycle.yaml")
@@ -131,7 +132,7 @@ def verified(folder: Path, leaf: str, chain: str, at: int) -> str:
     files = {"leaf.pem": leaf, "issuing.pem": pems[0], "root.pem": pems[1]}
     for name, text in files.items():
         (folder / name).write_text(text + "\n")
-    command = ["openssl", "verify", "-x509_strict", "-attime", str(at)]
+    command = [programs.path("openssl"), "verify", "-x509_strict", "-attime", str(at)]
     command += ["-CAfile", "root.pem", "-untrusted", "issuing.pem", "leaf.pem"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import shutil
 import signal
 import socket
 import ssl
@@ -18,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests import programs
 from tests.live import MISSION, NOON, PATIENCE, Process, Wire, Write, get
 
 KEY = "5b1c0a52-6a0e-4f1c-8f4c-0d2a1b1e6a11"
@@ -42,9 +42,8 @@ def issued(running: Process) -> dict[str, Any]:
 
 
 def openssl(*arguments: str, given: str = "") -> str:
-    command = shutil.which("openssl")
-    assert command is not None, "these tests need openssl, as .ci/run installs it"
-    done = subprocess.run([command, *arguments], input=given, capture_output=True, text=True, check=True)
+    command = [programs.path("openssl"), *arguments]
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=True)
     return done.stdout
 
 

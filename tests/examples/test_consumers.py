@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mockserver.testing import MockServer, Namespace
+from tests import programs
 
 KEY = "11111111-1111-4111-8111-111111111111"
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -31,12 +31,13 @@ class Consumer:
     modules: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
 
-    @property
-    def missing(self) -> list[str]:
-        return [
-            *(each for each in self.modules if find_spec(each) is None),
-            *(each for each in self.tools if shutil.which(each) is None),
-        ]
+    def require(self) -> None:
+        """Raises MissingError where it cannot be run."""
+        for module in self.modules:
+            if find_spec(module) is None:
+                raise programs.MissingError(f"{module} is not installed; pip install --group examples")
+        for tool in self.tools:
+            programs.path(tool)
 
 
 CONSUMERS = [
@@ -59,8 +60,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MockServer]:
 @pytest.fixture(params=CONSUMERS, ids=lambda each: each.file)
 def consumer(request: pytest.FixtureRequest) -> Consumer:
     found: Consumer = request.param
-    if found.missing:
-        pytest.skip(f"{found.file} needs {', '.join(found.missing)}")
+    found.require()
     return found
 
 

@@ -25,6 +25,7 @@ from mockserver.providers.x509 import (
     not_before,
 )
 from mockserver.providers.x509.derivation import Derivation
+from tests import programs
 
 KEY = "5b1c0a52-6a0e-4f1c-8f4c-0d2a1b1e6a11"
 HOST = f"{KEY}.mock.test"
@@ -277,12 +278,8 @@ def test_leaf_is_a_value(authority: Authority) -> None:
 
 
 def openssl(*arguments: str, stdin: str = "") -> str:
-    try:
-        done = subprocess.run(
-            ["openssl", *arguments], input=stdin, capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        pytest.skip("openssl is not installed")
+    command = [programs.path("openssl"), *arguments]
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

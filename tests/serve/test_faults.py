@@ -15,6 +15,7 @@ from mockserver.errors import UsageError
 from mockserver.serve.asgi import AsgiApp
 from mockserver.serve.connection import Limits
 from mockserver.serve.engine import Engine
+from tests import programs
 from tests.live import PATIENCE, Live, Wire, get, serving_engine
 from tests.things import things, things_plan
 
@@ -157,8 +158,9 @@ def test_to_head(live: Live, fault: str) -> None:
 
 def test_what_curl_and_httpx_say(live: Live) -> None:
     expected = {"reset": 56, "empty": 52, "garbage": 1, "chunk": 56, "short": 18, "close": 0}
+    curl = programs.path("curl")
     for fault, code in expected.items():
-        command = ["curl", "-s", "-o", "/dev/null", "-H", f"Prefer: scenario=state:{fault}"]
+        command = [curl, "-s", "-o", "/dev/null", "-H", f"Prefer: scenario=state:{fault}"]
         done = subprocess.run([*command, f"{live.url}/things/1"], check=False)
         assert done.returncode == code, fault
     errors = {

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from mockserver import __version__
-from tests.redis import SERVER
+from tests import programs
 from tests.soak.judge import Judgement
 from tests.soak.run import HISTORY, Run
 
@@ -55,8 +55,8 @@ def _examples(found: Judgement) -> list[dict[str, object]]:
 
 
 def _machine() -> dict[str, object]:
-    assert SERVER is not None
-    said = subprocess.run([SERVER, "--version"], capture_output=True, text=True, check=True).stdout
+    redis = [programs.path("redis-server"), "--version"]
+    said = subprocess.run(redis, capture_output=True, text=True, check=True).stdout
     return {
         "cores": os.cpu_count(),
         "processor": _processor(),

@@ -13,9 +13,7 @@ from mockserver.store.address import read_address
 from mockserver.store.link import Link, within
 from mockserver.store.unavailable import Unavailable
 from tests.live import PATIENCE
-from tests.redis import SERVER, Redis
-
-pytestmark = pytest.mark.skipif(SERVER is None, reason="redis-server is not installed")
+from tests.redis import Redis
 
 
 @pytest.fixture(scope="module")
