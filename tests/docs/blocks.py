@@ -5,22 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples" / "README.md"]
-_BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]*)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_PART = re.compile(
+    r"^(?P<heading>#+ [^\n]*)$|^```(?P<language>\w+)(?: title=\"(?P<title>[^\"]*)\")?\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
 class Block:
-    """``line`` is that of its first line of code."""
+    """``line`` is that of its first line of code, ``prose`` what stands between it and the heading or the
+    block of its language before it."""
 
     page: Path
     line: int
     language: str
     title: str
     text: str
+    heading: str
+    prose: str
 
     def __str__(self) -> str:
         return f"{self.page.relative_to(ROOT).with_suffix('')}:{self.line}"
@@ -38,16 +45,26 @@ def blocks(language: str) -> list[Block]:
     """Those of a language, in the order of the pages."""
     found = []
     for page in PAGES:
-        text = page.read_text("utf-8")
-        for match in _BLOCK.finditer(text):
-            if match[1] == language:
-                line = text.count("\n", 0, match.start(3)) + 1
-                found.append(Block(page, line, match[1], match[2] or "", match[3]))
+        text, heading, end = page.read_text("utf-8"), "", 0
+        for match in _PART.finditer(text):
+            if match["heading"]:
+                heading, end = match["heading"], match.end()
+            elif match["language"] == language:
+                line = text.count("\n", 0, match.start("text")) + 1
+                prose = text[end : match.start()]
+                found.append(Block(page, line, language, match["title"] or "", match["text"], heading, prose))
+                end = match.end()
     return found
 
 
+def sections(language: str) -> list[list[Block]]:
+    """The blocks of a language under each heading that has any: what a reader does one after the other."""
+    return [list(found) for _, found in groupby(blocks(language), lambda block: (block.page, block.heading))]
+
+
 def languages() -> set[str]:
-    return {match[1] for page in PAGES for match in _BLOCK.finditer(page.read_text("utf-8"))}
+    found = (match["language"] for page in PAGES for match in _PART.finditer(page.read_text("utf-8")))
+    return {language for language in found if language}
 
 
 def recipes() -> list[str]:

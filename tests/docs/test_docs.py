@@ -9,13 +9,15 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from fnmatch import fnmatchcase
-from importlib.util import find_spec
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -25,8 +27,23 @@ from jsonschema import Draft202012Validator
 from mockserver import default
 from mockserver.compile.compiler import Inputs, compile_plan
 from mockserver.testing import MockServer
-from tests.docs.blocks import PAGES, ROOT, Block, blocks, commands, is_variable, languages, recipes, variables
+from tests import programs
+from tests.docs.blocks import (
+    PAGES,
+    ROOT,
+    Block,
+    blocks,
+    commands,
+    is_variable,
+    languages,
+    recipes,
+    sections,
+    variables,
+)
 from tests.live import MISSION, Process
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 _PATIENCE = 120
 """Seconds until a block that hangs is given up; nothing is measured by it."""
@@ -35,6 +52,7 @@ _ELSEWHERE = frozenset(["pip", "docker", "make"])
 SHOWN_URL = "http://127.0.0.1:8080"
 RECIPE_KEY = "5b1c0a52-6a0e-4f1c-8f4c-0d2a1b1e6a11"
 _BIN = Path(sys.executable).parent
+DOCS = ROOT / "docs"
 LIFECYCLE = default.DOCUMENT.with_name("certificate-lifecycle.yaml")
 LIFECYCLE_SCENARIOS = default.SCENARIOS.with_name("certificate-lifecycle.yaml")
 STUB = {
@@ -114,34 +132,63 @@ def test_python(block: Block, folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("block", blocks("console"), ids=str)
-def test_consoles(block: Block, folder: Path, server: MockServer, own_cache: Path) -> None:
+@pytest.mark.parametrize("section", sections("console"), ids=lambda section: str(section[0]))
+def test_consoles(section: list[Block], folder: Path, server: MockServer, own_cache: Path) -> None:
+    """From heading to heading, one after the other, as a reader does."""
     server.reset()
     server.namespace("t1").drop()
-    known = variables(block)
+    known = variables(section[0])
     url = server.url
     with ExitStack() as served:
-        for command in commands(block):
-            words = shlex.split(command.text.removesuffix(" &"))
-            if words[0] in _ELSEWHERE:
-                continue
-            if words[:2] == ["mockserver", "serve"]:
-                process = served.enter_context(Process(*words[2:], cache=own_cache))
-                url = f"http://127.0.0.1:{process.port}"
-                continue
-            done = shell((known + command.text).replace(SHOWN_URL, url))
-            if is_variable(command.text):
-                known += f"{command.text}\n"
-            if command.output is not None:
-                said = done.stdout.replace(url, SHOWN_URL).strip()
-                assert alike(said, command.output.strip()), f"{command.text}\n{said}\n{done.stderr}"
-            if command.output is None or words[0] == "mockserver":
-                assert done.returncode == 0, f"{command.text}\n{done.stderr}"
+        for block in section:
+            for command in commands(block):
+                require(command.text)
+                words = shlex.split(command.text.removesuffix(" &"))
+                if words[0] in _ELSEWHERE:
+                    continue
+                if words[:2] == ["mockserver", "serve"]:
+                    served.close()
+                    process = served.enter_context(Process(*words[2:], cache=own_cache))
+                    url = f"http://127.0.0.1:{process.port}"
+                    continue
+                done = shell((known + command.text).replace(SHOWN_URL, url))
+                if is_variable(command.text):
+                    known += f"{command.text}\n"
+                if command.output is not None:
+                    said = done.stdout.replace(url, SHOWN_URL).strip()
+                    assert alike(said, command.output.strip()), f"{command.text}\n{said}\n{done.stderr}"
+                if command.output is None or words[0] == "mockserver":
+                    assert done.returncode == 0, f"{command.text}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("section", sections("console"), ids=lambda section: str(section[0]))
+def test_a_server_is_stopped_before_another_takes_its_port(section: list[Block]) -> None:
+    ports: set[str] = set()
+    for block in section:
+        if "Ctrl-C" in block.prose:
+            ports.clear()
+        for text in filter(serves, (command.text for command in commands(block))):
+            found = re.search(r"(?:--port |\b-p |PORT=)(\d+)", text)
+            port = found[1] if found else SHOWN_URL.rpartition(":")[2]
+            assert port not in ports, f"{block}: another server of this section has port {port}"
+            ports.add(port)
+
+
+@pytest.mark.parametrize("block", blocks("console"), ids=str)
+def test_nothing_follows_a_server_that_keeps_the_terminal(block: Block) -> None:
+    """The block can be pasted as a whole."""
+    before_the_last = [command.text for command in commands(block)][:-1]
+    assert [text for text in before_the_last if serves(text) and not text.endswith("&")] == []
+
+
+def serves(command: str) -> bool:
+    return re.match(r"make serve\b|(docker run .*)?mockserver serve\b", command) is not None
 
 
 @pytest.mark.parametrize("recipe", recipes())
 def test_recipes(recipe: str, folder: Path) -> None:
     """Each as it stands, on a key that was polled twice, and answered with a success."""
+    require(recipe)
     with MockServer() as server, server.client() as client:
         for _ in range(2):
             assert client.get(f"{MISSION}/{RECIPE_KEY}").status_code == 200
@@ -151,6 +198,12 @@ def test_recipes(recipe: str, folder: Path) -> None:
         once = recipe.replace("$A/events", "$A/events?most=0")  # else it goes on for ever
         done = shell("\n".join([*known, f"{once} -sSf"]).replace(SHOWN_URL, server.url))
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def require(command: str) -> None:
+    """Raises MissingError where the system has not the programs of a command."""
+    for name in set(re.findall(r"[\w-]+", command)) & programs.PROGRAMS.keys():
+        programs.path(name)
 
 
 def shell(script: str) -> subprocess.CompletedProcess[str]:
@@ -165,21 +218,65 @@ def alike(said: str, wanted: str) -> bool:
     return fnmatchcase(said, literal)
 
 
-@pytest.mark.skipif(find_spec("mkdocs") is None, reason="mkdocs is not installed")
-def test_the_pages_are_built_and_their_links_lead_somewhere(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages as MkDocs builds them. It finds links that lead nowhere."""
+    found = tmp_path_factory.mktemp("site")
     done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path / "site"],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", found],
         cwd=ROOT, capture_output=True, text=True, timeout=_PATIENCE, check=False,
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr
-    control = (tmp_path / "site" / "control" / "index.html").read_text()
+    return found
+
+
+def test_the_pages_have_what_is_written_elsewhere(site: Path) -> None:
+    control = (site / "control" / "index.html").read_text()
     paths = yaml.safe_load(default.ADMIN_DOCUMENT.read_text())["paths"]
     assert [each for each in paths if f"/__admin{each}</code>" not in control] == []
-    scenarios = (tmp_path / "site" / "scenarios" / "index.html").read_text()
-    assert "<code>certify</code>" in scenarios
-    assert "S304" in (tmp_path / "site" / "codes" / "index.html").read_text()
+    assert "<code>certify</code>" in (site / "scenarios" / "index.html").read_text()
+    assert "S304" in (site / "codes" / "index.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def site_url(site: Path) -> Iterator[str]:
+    handler = partial(QuietHandler, directory=str(site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{http.server_port}"
+        http.shutdown()
+        thread.join()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    "page",
+    sorted({block.page for block in blocks("console") if block.page.parent == DOCS}),
+    ids=lambda page: page.stem,
+)
+def test_the_copy_button_copies_commands_alone(page: Path, site_url: str, chromium: Browser) -> None:
+    from playwright.sync_api import expect
+
+    name = "" if page.stem == "index" else f"{page.stem}/"
+    shown = [block for block in blocks("console") if block.page == page]
+    with chromium.new_context(permissions=["clipboard-read", "clipboard-write"]) as context:
+        tab = context.new_page()
+        tab.goto(f"{site_url}/{name}")
+        copied = []
+        expect(tab.locator(".language-console [data-md-type=copy]")).to_have_count(len(shown))
+        for button in tab.locator(".language-console [data-md-type=copy]").all():
+            button.click()
+            copied.append(
+                [each.rstrip() for each in tab.evaluate("navigator.clipboard.readText()").split("\n")]
+            )
+    assert copied == [[command.text for command in commands(block)] for block in shown]
 
 
 @pytest.mark.parametrize("page", [PAGES[0], PAGES[-1]], ids=lambda page: str(page.parent.name))
