@@ -13,6 +13,8 @@ from mockserver.compile.delivery import read_delay, read_dribble, read_fault
 from mockserver.compile.fields import covers, fixed_values, properties
 from mockserver.compile.headers import read_headers
 from mockserver.compile.nodes import Node, Report
+from mockserver.media.codec import SEQUENCES, family_of
+from mockserver.media.sequence import is_event
 from mockserver.plan import (
     JSON,
     AnswerRecipe,
@@ -25,7 +27,7 @@ from mockserver.plan import (
     SchemaRef,
 )
 from mockserver.schema import Schemas
-from mockserver.serve.negotiation import negotiate
+from mockserver.serve.negotiation import Choice, negotiate
 from mockserver.serve.responses import default_response, documented_statuses, response_for
 from mockserver.serve.templates import TemplateError, compile_template, is_template, is_volatile
 
@@ -96,7 +98,10 @@ class _Reader:
             return None
         status, response = self._status()
         headers = read_headers(self.members.get("headers"), self.report)
-        media = self._media(response)
+        stated = self._text("mediaType")
+        in_effect = stated or _content_type(headers)
+        choice = self._choice(response, stated, in_effect)
+        media = choice.media if choice is not None else None
         body_node = self.members.get("body")
         body = self._body(body_node, response, media)
         if self.bound.place and isinstance(body, dict) and status < 300:
@@ -104,6 +109,8 @@ class _Reader:
             body = _placed(body, self.bound.place, text)
         schema = media.schema if media is not None and not self.undocumented else None
         partial = schema is not None and not covers(self.bound.schemas, schema, body)
+        if media is not None and family_of(media.name) in SEQUENCES:
+            partial = body_node is None and not self.undocumented
         has_body = body_node is not None or (media is not None and not self.undocumented)
         delay, dribble = self.bound.delay, None
         if (node := self.members.get("delay")) is not None:
@@ -115,16 +122,15 @@ class _Reader:
         self._compile(body_node)
         if len(self.report.found) > before:
             return None
-        media_type = self._text("mediaType") or (
-            media.name if media else "application/json" if has_body else ""
-        )
+        if not in_effect or "*" in in_effect:
+            in_effect = choice.content_type if choice else "application/json" if has_body else ""
         return AnswerRecipe(
             status=status,
             headers=headers,
             has_body=has_body,
             body=body,
             partial=partial,
-            media_type=_concrete(media_type),
+            media_type=in_effect,
             undocumented=self.undocumented,
             kept=not _volatile([body, headers]),
             delay=delay,
@@ -184,21 +190,21 @@ class _Reader:
             )
         return value, found
 
-    def _media(self, response: Response | None) -> MediaType | None:
+    def _choice(self, response: Response | None, stated: str, in_effect: str) -> Choice | None:
+        """The documented media type of the answer; ``stated`` is that of the file, if it says any."""
         if response is None or not response.content:
             return None
-        wanted = self._text("mediaType")
-        choice = negotiate(response.content, wanted or None)
-        if choice is None:
+        choice = negotiate(response.content, in_effect or None)
+        if choice is None and stated and not self.undocumented:
             known = ", ".join(each.name for each in response.content)
             self.report.error(
                 "S309",
                 self.members["mediaType"],
-                f"the answer is not documented as {wanted}",
-                f"it is documented as {known}.",
+                f"the answer is not documented as {stated}",
+                f"it is documented as {known}; say `undocumented: true` if that is on purpose.",
             )
             return None
-        return choice.media
+        return choice or negotiate(response.content, None)
 
     def _body(self, node: Node | None, response: Response | None, media: MediaType | None) -> JSON:
         if self.undocumented:
@@ -211,7 +217,13 @@ class _Reader:
                 "remove the body, or say `undocumented: true`.",
             )
             return None
-        return self._laid(node, media.schema if media is not None else None, strict=True)
+        schema = media.schema if media is not None else None
+        kind = family_of(media.name) if media is not None else ""
+        if media is not None and kind in SEQUENCES:
+            if node is None or (kind == "events" and is_event(node.plain())):
+                return node.plain() if node is not None else {}
+            schema = schema or media.item_schema
+        return self._laid(node, schema, strict=True)
 
     def _laid(self, node: Node | None, schema: SchemaRef | None, *, strict: bool) -> JSON:
         """A body with the defaults under it, in the schema's order."""
@@ -294,7 +306,7 @@ def _volatile(value: JSON) -> bool:
     return any(map(_volatile, children))
 
 
-def _concrete(media_type: str) -> str:
-    return (
-        "application/json" if media_type in ("*/*", "application/*") else media_type.replace("/*", "/plain")
-    )
+def _content_type(headers: Mapping[str, str]) -> str:
+    """What the file's own header says that the body is."""
+    found = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+    return "" if is_template(found) else found

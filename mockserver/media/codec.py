@@ -13,6 +13,7 @@ from mockserver.media.reading import Exact, Judged, Raw, Reader, plain
 from mockserver.media.shapes import STRUCTURED
 from mockserver.media.types import ContentType, parse_content_type
 from mockserver.plan import JSON, MediaType, SchemaRef
+from mockserver.schema import SchemaViolation
 
 _JSON_LINES = frozenset(
     (
@@ -24,6 +25,8 @@ _JSON_LINES = frozenset(
     )
 )
 _OPAQUE = ContentType("application", "octet-stream")
+SEQUENCES = frozenset(("lines", "sequence", "events"))
+"""The families whose bodies are lists of items."""
 
 
 class Format(Protocol):
@@ -89,18 +92,34 @@ class Codec:
 
     def judge(self, raw: Raw) -> Judged:
         """Read a raw by the schema: of the whole, and of each item where the body is a sequence."""
-        media, kind = self._media, self._family
-        schema, item_schema = media.schema, media.item_schema
-        if kind in ("lines", "sequence", "events"):
-            if schema and not item_schema and "array" not in self._reader.shapes.types(schema):
-                schema, item_schema = None, schema  # before 3.2 the only way to describe an item
-            if item_schema:
-                raw, judged = self._judge_items(raw, item_schema)
-                if judged.violations:
-                    return judged
-        if kind in ("text", "binary") and self._is_foreign(schema, raw):
-            return Judged(plain(raw))
-        return self._reader.judge([raw], schema)
+        return self._judge(raw, self._family)
+
+    def violations(self, value: JSON, content_type: str = "") -> tuple[SchemaViolation, ...]:
+        """How a value that is to be sent breaks its schemas.
+
+        A text is the body as it stands, unless that is JSON: what a client reads in it is judged.
+        """
+        sent = self._sent(content_type)
+        kind = family(sent)
+        if kind in SEQUENCES and not isinstance(value, str):
+            items = value if isinstance(value, list) else [value]
+            found = self._judge([Exact(each) for each in items], kind).violations
+            if isinstance(value, list):
+                return found
+            return tuple(replace(each, pointer=each.pointer.removeprefix("/0")) for each in found)
+        raw: Raw = Exact(value)
+        if isinstance(value, str) and kind not in ("json", "binary"):
+            schema = self._media.schema
+            if kind == "events" and schema and self._reader.is_valid(value, schema):
+                return ()  # the schema is that of the whole text
+            parameters = {name: each for name, each in sent.parameters.items() if name != "charset"}
+            utf8 = ContentType(sent.type, sent.subtype, parameters)
+            read = self._format(sent).decode(value.encode("utf-8", "replace"), utf8)
+            if isinstance(read, Malformed):
+                ref = schema or self._media.item_schema or ""
+                return (SchemaViolation("", "", read.message, value, None, ref),)
+            raw = read
+        return self._judge(raw, kind).violations
 
     def encode(self, value: JSON, content_type: str = "") -> Encoded:
         """A value in this media type, or in the concrete one that was negotiated of it.
@@ -108,8 +127,7 @@ class Codec:
         Raises ValueError or TypeError for a value that the format cannot hold.
         """
         sent = content_type or self._media.name
-        parsed = parse_content_type(sent)
-        kind = self._documented if isinstance(parsed, Malformed) else parsed
+        kind = self._sent(content_type)
         data = self._format(kind).encode(value)
         if family(kind) == "multipart":
             from mockserver.media.multipart import boundary_of
@@ -117,9 +135,33 @@ class Codec:
             sent = f"{kind.name}; boundary={boundary_of(data)}"
         return Encoded(data, sent)
 
-    def _judge_items(self, raw: Raw, schema: SchemaRef) -> tuple[Raw, Judged]:
+    def schemas(self, kind: str) -> tuple[SchemaRef | None, SchemaRef | None]:
+        """The schema of the whole, and that of each item where the syntax is a sequence."""
+        schema, item_schema = self._media.schema, self._media.item_schema
+        if kind not in SEQUENCES or item_schema or not schema:
+            return schema, item_schema
+        # Before 3.2 the only way to describe an item
+        return (schema, None) if "array" in self._reader.shapes.types(schema) else (None, schema)
+
+    def _judge(self, raw: Raw, kind: str) -> Judged:
+        schema, item_schema = self.schemas(kind)
+        if kind == "events" and schema and not item_schema:
+            shapes = self._reader.shapes.of(schema)
+            item_schema = next((shape.items[0] for shape in shapes if shape.items), None)
+        if kind in SEQUENCES and item_schema:
+            raw, judged = self._judge_items(raw, item_schema, kind)
+            if judged.violations:
+                return judged
+        if kind in ("text", "binary") and self._is_foreign(schema, raw):
+            return Judged(plain(raw))
+        return self._reader.judge([raw], schema)
+
+    def _judge_items(self, raw: Raw, schema: SchemaRef, kind: str) -> tuple[Raw, Judged]:
         items: list[Raw] = raw if isinstance(raw, list) else [Exact(each) for each in plain(raw)]
-        judged = [self._reader.judge([item], schema) for item in items]
+        if kind == "events":
+            judged = [self._judge_event(item, schema) for item in items]
+        else:
+            judged = [self._reader.judge([item], schema) for item in items]
         values = [each.value for each in judged]
         violations = tuple(
             replace(violation, pointer=f"/{i}{violation.pointer}")
@@ -127,6 +169,25 @@ class Codec:
             for violation in each.violations
         )
         return Exact(values), Judged(values, violations)
+
+    def _judge_event(self, item: Raw, schema: SchemaRef) -> Judged:
+        """An event by the schema of all of it, else by that of its data alone."""
+        from mockserver.media.sequence import readings
+
+        whole, data = readings(item)
+        event = self._reader.judge(whole, schema)
+        if not event.violations or not data:
+            return event
+        told = self._reader.judge(data, schema)
+        if told.violations and "data" in self._reader.shapes.properties(schema):
+            return event
+        moved = (replace(each, pointer=f"/data{each.pointer}") for each in told.violations)
+        return Judged(told.value, tuple(moved))
+
+    def _sent(self, content_type: str) -> ContentType:
+        """The concrete type of what is sent."""
+        parsed = parse_content_type(content_type) if content_type else self._documented
+        return self._documented if isinstance(parsed, Malformed) else parsed
 
     def _is_foreign(self, schema: SchemaRef | None, raw: Raw) -> bool:
         """Whether the schema is about structures in a syntax unknown here (YAML, CSV, …)."""
@@ -156,7 +217,7 @@ class Codec:
             from mockserver.media.xml import XmlFormat
 
             return XmlFormat(self._reader, media.schema)
-        if kind in ("lines", "sequence", "events"):
+        if kind in SEQUENCES:
             from mockserver.media import sequence
 
             formats = {"lines": sequence.JsonLinesFormat, "sequence": sequence.JsonSequenceFormat}
@@ -166,6 +227,12 @@ class Codec:
 
             return TextFormat() if kind == "text" else BinaryFormat()
         return JsonFormat()
+
+
+def family_of(content_type: str) -> str:
+    """As ``family``; what is no media type is as opaque as bytes."""
+    parsed = parse_content_type(content_type)
+    return "binary" if isinstance(parsed, Malformed) else family(parsed)
 
 
 def family(content_type: ContentType) -> str:

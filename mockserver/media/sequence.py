@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from mockserver.media.json import decode_json, encode_json
 from mockserver.media.malformed import Malformed
 from mockserver.media.reading import Exact, Raw
@@ -9,6 +11,8 @@ from mockserver.media.types import ContentType
 from mockserver.plan import JSON
 
 _EVENT_FIELDS = ("id", "event", "retry", "data")
+_END_OF_LINE = re.compile(r"\r\n|\n|\r")
+"""What ends a line of an event stream, and nothing else does."""
 
 
 class JsonLinesFormat:
@@ -67,8 +71,27 @@ class EventStreamFormat:
         return events
 
     def encode(self, value: JSON) -> bytes:
-        """An item of ``data`` and other fields of events is an event; anything else is the data of one."""
+        """An item of the fields of events is an event; anything else is the data of one."""
         return "".join(_event(item) for item in _items(value)).encode()
+
+
+def readings(item: Raw) -> tuple[list[Raw], list[Raw]]:
+    """What an item of an event stream may be taken for: as a whole, and by its data alone."""
+    if not isinstance(item, Exact):  # as it came in
+        return [item], [item["data"]] if isinstance(item, dict) and "data" in item else []
+    stream = EventStreamFormat()
+    read = stream.decode(stream.encode([item.value]), ContentType("text", "event-stream"))
+    sent = read if isinstance(read, list) else []
+    data: list[Raw] = []
+    if is_event(item.value) and "data" in item.value:
+        texts = [each["data"] for each in sent if isinstance(each, dict) and "data" in each]
+        data = [Exact(item.value["data"]), *texts]
+    return [item, *sent], data
+
+
+def is_event(item: JSON) -> bool:
+    """Whether an item is an event with its fields, and not the data of one. An ``id`` alone is data."""
+    return isinstance(item, dict) and item.keys() <= {*_EVENT_FIELDS} and not item.keys() <= {"id"}
 
 
 def _items(value: JSON) -> list[JSON]:
@@ -76,14 +99,10 @@ def _items(value: JSON) -> list[JSON]:
 
 
 def _event(item: JSON) -> str:
-    fields = (
-        item
-        if isinstance(item, dict) and "data" in item and item.keys() <= {*_EVENT_FIELDS}
-        else {"data": item}
-    )
+    fields = item if is_event(item) else {"data": item}
     lines = ""
     for name in _EVENT_FIELDS:
         if (value := fields.get(name)) is not None:
             text = value if isinstance(value, str) else encode_json(value).decode()
-            lines += "".join(f"{name}: {line}\n" for line in text.splitlines() or [""])
+            lines += "".join(f"{name}: {line}\n" for line in _END_OF_LINE.split(text))
     return lines + "\n"

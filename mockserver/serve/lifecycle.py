@@ -7,11 +7,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from mockserver.media.codec import Encoded
 from mockserver.plan import JSON, AnswerRecipe, Delay, MediaType, Operation, Resource, Role, Step
 from mockserver.providers.identifiers import identity
+from mockserver.schema import SchemaViolation
 from mockserver.serve.context import Makers
 from mockserver.serve.matching import Holds, Read, Selection, condition, reader
-from mockserver.serve.negotiation import Choice, is_json
+from mockserver.serve.negotiation import Choice, is_json, negotiate
 from mockserver.serve.render import Ground, Kept, Renderer
 from mockserver.serve.request import Request
 from mockserver.serve.responses import response_for
@@ -135,28 +137,32 @@ def ground_of(
             return service.documented.headers.fields(known, key=key, now_ms=now)
 
     media = None
-    if response is not None and recipe.has_body:
-        named = [each for each in response.content if each.name == recipe.media_type]
-        media = next(iter(named or response.content), None)
     if recipe.schema:
         media = MediaType(recipe.media_type, recipe.schema)
-    if media is None:
-        return Ground(None, None, None, headers)
-    choice = Choice(media, recipe.media_type)
+    elif response is not None and response.content and recipe.has_body:
+        negotiated = negotiate(response.content, recipe.media_type)
+        media = negotiated.media if negotiated is not None else response.content[0]
+    choice = Choice(media or MediaType(recipe.media_type), recipe.media_type)
 
     def fake(key: str, hints: Mapping[str, JSON], now: int) -> JSON:
-        return service.documented.bodies.base_body(media, key=key, hints=hints, now_ms=now)
+        return service.documented.bodies.base_body(choice, key=key, hints=hints, now_ms=now)
 
-    def encode(value: JSON) -> bytes:
-        return service.documented.bodies.encode(choice, value).data
+    def encode(value: JSON) -> Encoded:
+        return service.documented.bodies.stated(choice, value)
 
     violations: Any = None
-    if media.schema is not None:
+    is_other = recipe.has_body and not is_json(recipe.media_type)
+    if media is not None and is_other:
+
+        def violations(value: JSON) -> tuple[SchemaViolation, ...]:
+            return service.documented.bodies.violations(choice, value)
+
+    elif media is not None and media.schema is not None:
         violations = service.schemas.validator(media.schema, "response").violations
     return Ground(
-        fake if recipe.partial else None,
+        fake if media is not None and recipe.partial else None,
         violations,
-        None if is_json(choice.content_type) else encode,
+        encode if is_other else None,
         headers,
         certifies,
     )

@@ -17,7 +17,7 @@ from mockserver.serve import matching
 from mockserver.serve.answer import Answer
 from mockserver.serve.context import Subject
 from mockserver.serve.lifecycle import Lifecycle
-from mockserver.serve.negotiation import negotiate
+from mockserver.serve.negotiation import Choice, negotiate
 from mockserver.serve.render import Renderer, RenderError
 from mockserver.serve.request import Request
 from mockserver.serve.responses import default_response
@@ -73,14 +73,12 @@ class Listing:
                 detail="the list is not documented in that media type",
                 now_ms=now,
             )
-        value = self._enveloped(choice.media, shown, total, page, request, now)
-        if choice.media.schema is not None:
-            broken = service.schemas.validator(choice.media.schema, "response").violations(value)
-            if broken:
-                raise RenderError(
-                    f"the list of {self._lifecycle.name} breaks the document at {broken[0].pointer or '/'}: "
-                    f"{broken[0].message}"
-                )
+        value = self._enveloped(choice, shown, total, page, request, now)
+        if broken := service.documented.bodies.violations(choice, value):
+            raise RenderError(
+                f"the list of {self._lifecycle.name} breaks the document at {broken[0].pointer or '/'}: "
+                f"{broken[0].message}"
+            )
         encoded = service.documented.bodies.encode(choice, value)
         fields = service.documented.headers.fields(self._response, key=request.raw_path, now_ms=now)
         decision = f"list; {len(shown)} of {total}"
@@ -146,13 +144,13 @@ class Listing:
         return next((query[name] for name in names if name in self._queries and name in query), None)
 
     def _enveloped(
-        self, media: MediaType, items: list[JSON], total: int, page: Page, request: Request, now: int
+        self, choice: Choice, items: list[JSON], total: int, page: Page, request: Request, now: int
     ) -> JSON:
         """The items in the documented body, with its totals and cursors where it has fields for them."""
         if not self._path:
             return items
         service = self._lifecycle.service
-        value = service.documented.bodies.base_body(media, key=request.raw_path, hints={}, now_ms=now)
+        value = service.documented.bodies.base_body(choice, key=request.raw_path, hints={}, now_ms=now)
         holder: Any = value
         for part in self._path[:-1]:
             holder = holder.setdefault(part, {})
@@ -167,7 +165,7 @@ class Listing:
                 if name in told and name not in self._path:
                     fields[name] = told[name]
                 elif name in NEXTS and name not in self._path:
-                    fields[name] = _cursor(end) if more else self._last(media, name)
+                    fields[name] = _cursor(end) if more else self._last(choice.media, name)
         return value
 
     def _last(self, media: MediaType, name: str) -> JSON:

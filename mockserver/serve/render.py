@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from mockserver.errors import MockServerError
+from mockserver.media.codec import Encoded
 from mockserver.plan import JSON, AnswerRecipe
 from mockserver.schema.pointers import tokens
 from mockserver.serve.clock import iso
@@ -63,7 +64,7 @@ class Ground(Struct, frozen=True):
     fake: Callable[[str, Mapping[str, JSON], int], JSON] | None
     """(key, hints, now) → a valid body of the response; None where the body is whole already."""
     violations: Callable[[Any], tuple[Any, ...]] | None
-    encode: Callable[[JSON], bytes] | None
+    encode: Callable[[JSON], Encoded] | None
     """None for JSON."""
     headers: Callable[[str, int], list[tuple[str, str]]] | None
     """(key, now) → the documented response headers that the recipe does not give itself."""
@@ -146,10 +147,14 @@ class Renderer:
 
     def _render(self, subject: Subject) -> Rendered:
         context = Context(subject, self._makers)
-        body = b""
-        if self.recipe.has_body:
-            body = self._judged(context, subject) if self._whole else self._joined(context)
+        body, media_type = b"", self.recipe.media_type
+        if self.recipe.has_body and self._whole:
+            body, media_type = self._judged(context, subject)
+        elif self.recipe.has_body:
+            body = self._joined(context)
         headers = self._fixed if self._fixed is not None else self._made(context, subject)
+        if media_type != self.recipe.media_type and self._content:  # with the boundary of its parts
+            headers = (("content-type", media_type), *headers[1:])
         return Rendered(self.recipe.status, headers, body)
 
     def _joined(self, context: Context) -> bytes:
@@ -167,23 +172,30 @@ class Renderer:
         fake = self._ground.fake(context.identity, subject.path, subject.created)
         return merge(fake, value) if value != {} else fake  # a state that says nothing of a text, say
 
-    def _judged(self, context: Context, subject: Subject) -> bytes:
+    def _judged(self, context: Context, subject: Subject) -> tuple[bytes, str]:
+        """A body built whole, and its media type."""
         value = self._value(context, subject)
         # Encoded first, which refuses what is nested so deeply that judging it would exhaust the stack
         try:
-            data = (self._ground.encode or encode)(value)
+            encoded = self._encoded(value)
         except (RecursionError, ValueError, TypeError) as error:
             raise RenderError(f"{self.recipe.where}: {self._name} cannot be sent: {error}") from error
         if broken := self.violations(value):
             value = self._without(value, broken)
-            data, broken = (self._ground.encode or encode)(value), self.violations(value)
+            encoded, broken = self._encoded(value), self.violations(value)
         if broken:
             first = broken[0]
             place = first.pointer or "/"
             raise RenderError(
                 f"{self.recipe.where}: {self._name} breaks the document at {place}: {first.message}"
             )
-        return data
+        return encoded
+
+    def _encoded(self, value: JSON) -> tuple[bytes, str]:
+        if self._ground.encode is None:
+            return encode(value), self.recipe.media_type
+        made = self._ground.encode(value)
+        return made.data, made.content_type
 
     def _without(self, value: JSON, broken: Sequence[Any]) -> JSON:
         """``value`` less the nulls of templates where the document has none: a key that is not told."""

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from mockserver.media.codec import Codec, Encoded, family
-from mockserver.media.malformed import Malformed
+from mockserver.media.codec import Codec, Encoded, family_of
 from mockserver.media.specimens import specimen
-from mockserver.media.types import parse_content_type
 from mockserver.plan import JSON, MediaType, Response
+from mockserver.schema import SchemaViolation
 from mockserver.schema.pointers import escape
 from mockserver.serve.negotiation import Choice
 from mockserver.serve.values import Fault, Sample, Slot, Unanswerable, Values
-
-_SEQUENCES = frozenset(("lines", "sequence", "events"))
 
 
 @dataclass(slots=True)
@@ -36,7 +33,7 @@ class Bodies:
 
     def example(self, choice: Choice, name: str | None = None) -> Sample | None:
         """The first valid example of a media type. Raises Unanswerable where the one named is not valid."""
-        examples, place = self._of(choice.media).examples, (_family(choice), name)
+        examples, place = self._of(choice.media).examples, (family_of(choice.content_type), name)
         if place not in examples:
             examples[place] = self._values.example(self._slot(choice, name), is_named=name is not None)
         sample = examples[place]
@@ -48,7 +45,7 @@ class Bodies:
         self, response: Response, choice: Choice, *, key: str, hints: Mapping[str, JSON], now_ms: int
     ) -> Sample:
         """A fake body. Raises Unanswerable where the schema has no value."""
-        slot, kind = self._slot(choice), _family(choice)
+        slot, kind = self._slot(choice), family_of(choice.content_type)
         if kind in ("binary", "xml") and self._values.is_any_text(slot):
             file = specimen(choice.content_type.partition(";")[0].strip().lower())
             if file is not None:
@@ -57,10 +54,22 @@ class Bodies:
             return Sample(response.description, is_text=True)
         return Sample(self._values.generated(slot, key=key, hints=hints, now_ms=now_ms))
 
-    def base_body(self, media: MediaType, *, key: str, hints: Mapping[str, JSON], now_ms: int) -> JSON:
+    def base_body(self, choice: Choice, *, key: str, hints: Mapping[str, JSON], now_ms: int) -> JSON:
         """The fake that a scenario's partial body is laid over. Raises Unanswerable as ``generated`` does."""
-        slot = self._slot(Choice(media, media.name))
-        return self._values.generated(slot, key=key, hints=hints, now_ms=now_ms)
+        value = self._values.generated(self._slot(choice), key=key, hints=hints, now_ms=now_ms)
+        if isinstance(value, str) and _stands_as_it_is(choice):
+            return self.encode(choice, value).data.decode()
+        return value
+
+    def stated(self, choice: Choice, value: JSON) -> Encoded:
+        """A scenario's body in its media type: a text is the body as it stands, unless that is JSON."""
+        if isinstance(value, str) and _stands_as_it_is(choice):
+            return Encoded(value.encode(), choice.content_type)
+        return self.encode(choice, value)
+
+    def violations(self, choice: Choice, value: JSON) -> tuple[SchemaViolation, ...]:
+        """How a scenario's body breaks the document."""
+        return self._of(choice.media).codec.violations(value, choice.content_type)
 
     def encode(self, choice: Choice, value: JSON) -> Encoded:
         """A value in its media type. Raises Unanswerable where that cannot hold it."""
@@ -89,19 +98,15 @@ class Bodies:
 
     def _slot(self, choice: Choice, name: str | None = None) -> Slot:
         """The slot of a body; with a ``name``, for that example only."""
-        media, kind = choice.media, _family(choice)
-        schema, item_schema = media.schema, media.item_schema
-        is_of_item = kind in _SEQUENCES and schema and not item_schema
-        if is_of_item and "array" not in self._values.reader.shapes.types(schema):
-            schema, item_schema = None, schema  # before 3.2 the only way to describe an item
-        examples = tuple(each for each in media.examples if name in (None, each.name))
-        codec = None if kind == "json" else self._of(media).codec
-        return Slot(schema, examples, item_schema, codec)
+        kind, codec = family_of(choice.content_type), self._of(choice.media).codec
+        schema, item_schema = codec.schemas(kind)
+        examples = tuple(each for each in choice.media.examples if name in (None, each.name))
+        return Slot(schema, examples, item_schema, None if kind == "json" else codec)
 
 
-def _family(choice: Choice) -> str:
-    content_type = parse_content_type(choice.content_type)
-    return "binary" if isinstance(content_type, Malformed) else family(content_type)
+def _stands_as_it_is(choice: Choice) -> bool:
+    """Whether text is a body of that type, and not a value in it; plain text and bytes are both."""
+    return family_of(choice.content_type) not in ("json", "text", "binary")
 
 
 def _unanswerable(choice: Choice, reason: str) -> Unanswerable:

@@ -10,6 +10,7 @@ from mockserver.plan import Document, Example, Header, MediaType, Operation, Res
 from mockserver.schema import Schemas
 from mockserver.serve.answer import Answer
 from mockserver.serve.documented import Documented
+from mockserver.serve.negotiation import Choice
 from mockserver.serve.values import Fault
 
 URI = "file:///api.yaml"
@@ -348,7 +349,7 @@ def test_faults_tell_what_cannot_be_answered(content: MediaType, kind: str, wher
 def test_the_base_of_a_scenario_is_a_fake() -> None:
     bodies = documented().bodies
     content = media(a=REX)
-    body = bodies.base_body(content, key="k", hints={"id": 9}, now_ms=NOW)
+    body = bodies.base_body(Choice(content, content.name), key="k", hints={"id": 9}, now_ms=NOW)
     assert is_valid("Pet", body)
     assert body["id"] == 9
     assert body != REX
