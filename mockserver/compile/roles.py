@@ -22,6 +22,8 @@ from mockserver.compile.fields import member, properties
 from mockserver.compile.limits import read_concurrency, read_flaky, read_limits
 from mockserver.compile.nodes import Node, Report
 from mockserver.compile.selection import lookup, suggest
+from mockserver.media.codec import Codec, family_of
+from mockserver.media.reading import Reader
 from mockserver.plan import JSON, Delay, Lookup, Operation, Role, SchemaRef
 from mockserver.schema import Schemas
 from mockserver.serve.responses import default_response
@@ -176,6 +178,8 @@ class OperationsReader:
         item = None
         if schema and (path or node.value == "body"):
             item = member(bound.schemas, schema, (*path, "*"))
+        if item is None and node.value == "body":
+            item = _item_of_sequence(bound)
         if item is None:
             self.report.error(
                 "S208",
@@ -231,6 +235,14 @@ def key_schemas(key: Lookup, bound: Mapping[str, Bound]) -> tuple[SchemaRef, ...
             if ref:
                 found[ref] = None
     return tuple(found)
+
+
+def _item_of_sequence(bound: Bound) -> SchemaRef | None:
+    """The schema of an item where the answer is one item after the other, as JSON Lines are."""
+    response, _ = default_response(bound.operation)
+    reader = Reader(bound.schemas, "response")
+    items = (Codec(each, reader).schemas(family_of(each.name))[1] for each in response.content)
+    return next(filter(None, items), None)
 
 
 def _path_of(node: Node) -> tuple[str, ...]:

@@ -51,13 +51,14 @@ def _add_values(shape: Shape, node: Mapping[str, JSON], dialect: Dialect, *, is_
     examples = node.get("examples")
     samples = [node["example"]] if "example" in node else []
     samples += examples if isinstance(examples, list) else []
-    samples += [node["default"]] if "default" in node else []
     # An empty or a null example tells a reader nothing that a made value does not tell better
     shape.samples += [
         each
         for each in samples
         if each not in (None, "", [], {}) and (is_whole or not isinstance(each, (dict, list)))
     ]
+    if "default" in node and (is_whole or not isinstance(node["default"], (dict, list))):
+        shape.defaults.append(node["default"])
 
 
 def _allow_only(shape: Shape, options: list[JSON]) -> None:

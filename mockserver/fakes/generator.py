@@ -76,7 +76,8 @@ class Generator:
     def make_shape(self, shape: Shape, name: str, run: Run) -> JSON:
         """As ``make``, for who has the shape already."""
         run.spend(shape)
-        if shape.samples and not run.is_fresh and (samples := self.samples(shape)):
+        has_samples = shape.samples or shape.defaults
+        if has_samples and not run.is_fresh and (samples := self.samples(shape)):
             return samples[int(run.rng.random() * len(samples))]
         if shape.is_plain and not run.is_careful:
             (kind,) = shape.types
@@ -102,12 +103,15 @@ class Generator:
         return judges
 
     def samples(self, shape: Shape) -> list[JSON]:
-        """The examples and defaults of a shape that are valid."""
-        if not shape.samples:
+        """The examples of a shape that are valid; where there is none, the first default that is."""
+        if not (shape.samples or shape.defaults):
             return shape.samples
         valid = self._samples.get(shape)
         if valid is None:
-            valid = self._samples[shape] = [each for each in shape.samples if self.is_valid(shape, each)]
+            valid = [each for each in shape.samples if self.is_valid(shape, each)]
+            if not valid:
+                valid = [each for each in shape.defaults if self.is_valid(shape, each)][:1]
+            self._samples[shape] = valid
         return valid
 
     def _make(self, shape: Shape, name: str, run: Run) -> JSON:

@@ -70,7 +70,9 @@ class Shape(Struct, eq=False):
     options: list[JSON] | None = None
     """Values of ``enum`` and ``const`` that all schemas allow."""
     samples: list[JSON] = field(default_factory=list)
-    """Examples and defaults, valid or not."""
+    """Examples, valid or not."""
+    defaults: list[JSON] = field(default_factory=list)
+    """Valid or not; the one nearest to the value goes first."""
     choices: list[Choice] = field(default_factory=list)
     made: list[tuple[Choice, int]] = field(default_factory=list)
     """The choices of ``oneOf`` that were made, and how."""

@@ -84,7 +84,8 @@ class Shapes:
         shape.fault = shape.contradiction()
         shape.is_leaf = not (shape.object_parts or shape.array_parts or shape.choices)
         if shape.is_leaf:
-            is_told = shape.options is not None or shape.samples or shape.patterns or shape.formats
+            is_told = shape.options is not None or shape.samples or shape.defaults
+            is_told = is_told or shape.patterns or shape.formats
             shape.is_mute = not is_told and shape.types == TYPES
             is_single = len(shape.types) == 1 and shape.types <= SCALARS
             shape.is_plain = is_single and shape.options is None and not shape.fault

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mockserver.migrate.stubs import Found, Stub, body_of
-from mockserver.plan import Operation
+from mockserver.plan import JSON, Operation
 from mockserver.serve.responses import response_for
 
 Members = dict[str, Any]
@@ -36,6 +36,8 @@ def read_response(stub: Stub, operation: Operation, found: Found) -> Members:
         answer["body"] = body
     if response_for(operation, status) is None:
         answer["undocumented"] = True
+        if media_type := _media_type(answer.get("body"), headers):
+            answer["mediaType"] = media_type
     answer |= _delivery(response)
     for name in sorted(response.keys() - _RESPONSE):
         found.append(stub.lost(f"response.{name}", "see the documentation for what scenario files can say."))
@@ -45,6 +47,15 @@ def read_response(stub: Stub, operation: Operation, found: Found) -> Members:
         if stub.members.get(name):
             found.append(stub.lost(name, "write a notice, if it was a webhook."))
     return answer
+
+
+def _media_type(body: JSON, headers: Any) -> str:
+    """What a body is sent as, which no document says; empty for JSON."""
+    stated = headers if isinstance(headers, dict) else {}
+    said = next((value for name, value in stated.items() if name.lower() == "content-type"), None)
+    if isinstance(said, str):
+        return said
+    return "text/plain" if isinstance(body, str) else ""
 
 
 def _delivery(response: Members) -> Members:

@@ -232,11 +232,13 @@ class Made:
         url = self._url(context, subject)
         if url is None:
             return None
-        body = msgspec.json.encode(self.body(context, subject)) if notice.has_body else b""
-        fields = [("user-agent", "mockserver")]
+        given = {name.lower(): str(_made(value, context)) for name, value in notice.headers.items()}
         if notice.has_body:
-            fields.append(("content-type", notice.media_type))
-        fields += [(name.lower(), str(_made(value, context))) for name, value in notice.headers.items()]
+            given = {"content-type": notice.media_type, **given}
+        fields = [("user-agent", "mockserver"), *given.items()]
+        body = b""
+        if notice.has_body:
+            body = _encoded(self.body(context, subject), given["content-type"])
         if notice.sign is not None:
             sign = notice.sign
             digest = hmac.new(sign.secret.encode(), body, sign.algorithm).hexdigest()
@@ -291,6 +293,13 @@ class Made:
         if is_json(headers.get("content-type", "")):
             body = msgspec.json.decode(answer.body)
         return {"statusCode": answer.status, "headers": headers, "body": body}
+
+
+def _encoded(value: JSON, media_type: str) -> bytes:
+    """A text is the body as it stands, unless that is JSON."""
+    if isinstance(value, str) and not is_json(media_type):
+        return value.encode()
+    return msgspec.json.encode(value)
 
 
 def _made(value: Any, context: Mapping[str, Any]) -> Any:

@@ -14,7 +14,6 @@ _LOWEST, _HIGHEST = 200, 999
 
 _EXACT = re.compile(r"[2-9][0-9][0-9]")
 _RANGE = re.compile(r"[2-5]XX")
-_LOWEST_ERROR = 400
 _UNDOCUMENTED = Response(status="default")
 
 
@@ -29,14 +28,12 @@ def default_response(operation: Operation) -> tuple[Response, int]:
     """The response and status that the operation gives when nothing else is asked for.
 
     The lowest documented 2xx, ``2XX`` as 200, ``default`` as 200, or the lowest
-    3xx. An operation that documents only errors, or nothing at all, answers an
-    empty 200: a valid request is no error, whatever the document forgets.
+    3xx. Of errors alone it is the first that the document has. An operation that
+    documents nothing that can be sent answers an empty 200.
     """
     ranked = sorted(operation.responses, key=_rank)
     status = _status(ranked[0]) if ranked else None
-    if status is None or status >= _LOWEST_ERROR:
-        return _UNDOCUMENTED, _LOWEST
-    return ranked[0], status
+    return (_UNDOCUMENTED, _LOWEST) if status is None else (ranked[0], status)
 
 
 def documented_statuses(operation: Operation) -> list[str]:
@@ -62,12 +59,15 @@ def _status(response: Response) -> int | None:
     return _LOWEST if response.status == "default" else None
 
 
-def _rank(response: Response) -> tuple[int, int, bool, int]:
-    """Success, default, redirection, errors, what cannot be sent; within a class exact ones first."""
+def _rank(response: Response) -> tuple[int, bool, int]:
+    """Success, default, redirection by number, errors as they stand, what cannot be sent.
+
+    Within a class of numbers exact ones go first.
+    """
     status = _status(response)
     if status is None:
-        return 4, 0, False, 0
+        return 4, False, 0
     if response.status == "default":
-        return 1, 0, False, 0
-    hundreds = status // 100
-    return {2: 0, 3: 2}.get(hundreds, 3), hundreds, response.status.endswith("XX"), status
+        return 1, False, 0
+    place = {2: 0, 3: 2}.get(status // 100)
+    return (3, False, 0) if place is None else (place, response.status.endswith("XX"), status)

@@ -210,6 +210,42 @@ def test_examples_come_first_if_they_are_valid() -> None:
     }
 
 
+DEFAULTS: dict[str, tuple[Any, Any]] = {
+    # schema of a property → its value
+    "text": ({"type": "string", "default": "fast"}, "fast"),
+    "empty text": ({"type": "string", "default": ""}, ""),
+    "zero": ({"type": "integer", "default": 0}, 0),
+    "false": ({"type": "boolean", "default": False}, False),
+    "null": ({"type": ["string", "null"], "default": None}, None),
+    "empty list": ({"type": "array", "items": {"type": "string"}, "default": []}, []),
+    "of an enum": ({"enum": ["x", "y", "z"], "default": "z"}, "z"),
+    "object": (
+        {"type": "object", "properties": {"a": {"type": "string"}}, "default": {"a": "b"}},
+        {"a": "b"},
+    ),
+    "of what is referred to": ({"$ref": "#/default"}, "far"),
+    "beside a reference": ({"$ref": "#/default", "default": "near"}, "near"),
+    "beside an example": ({"type": "string", "examples": ["told"], "default": "fast"}, "told"),
+    "beside an example that is none": ({"type": "integer", "examples": ["many"], "default": 5}, 5),
+}
+
+
+@pytest.mark.parametrize(("schema", "expected"), DEFAULTS.values(), ids=DEFAULTS)
+def test_a_default_is_the_value_where_there_is_no_example(schema: Any, expected: Any) -> None:
+    whole = {"type": "object", "required": ["p"], "properties": {"p": schema}}
+    made = fakes(whole, default={"type": "string", "default": "far"})
+    assert [made.value(f"{URI}#/x", key=key)["p"] for key in "abc"] == [expected] * 3
+
+
+def test_a_default_that_is_invalid_is_passed_over() -> None:
+    schema = {
+        "type": "object",
+        "required": ["p"],
+        "properties": {"p": {"type": "integer", "default": "many"}},
+    }
+    assert isinstance(make(schema)["p"], int)
+
+
 def test_values_suit_their_names() -> None:
     names = (
         "email",

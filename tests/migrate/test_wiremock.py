@@ -330,3 +330,16 @@ def test_nothing_comes_of_nothing(write: Write) -> None:
     found: list[Diagnostic] = []
     document: Document = compile_plan(Inputs((write("orders.yaml", DOCUMENT),))).plan.documents[0]
     assert scenario_files([], document, found) == {}
+
+
+@pytest.mark.parametrize(
+    ("headers", "media_type"), [({"Content-Type": "text/html"}, "text/html"), ({}, "text/plain")]
+)
+def test_a_text_that_no_document_says_is_sent_as_it_stands(
+    carried: Carried, headers: dict[str, str], media_type: str
+) -> None:
+    answer = {"status": 503, "body": "<h1>Away</h1>", "headers": headers}
+    carried.over({"request": {"method": "GET", **literal("/v1/status")}, "response": answer})
+    sent = carried.call("GET", "/status")
+    assert (sent.status, sent.body) == (503, b"<h1>Away</h1>")
+    assert dict(sent.headers)["content-type"] == media_type

@@ -353,3 +353,9 @@ def test_the_base_of_a_scenario_is_a_fake() -> None:
     assert is_valid("Pet", body)
     assert body["id"] == 9
     assert body != REX
+
+
+def test_an_operation_that_documents_errors_alone_answers_the_first() -> None:
+    gone = Response("410", (media("Pet", a=REX),), description="gone")
+    answer = ask(Operation("op", "GET", "/", responses=(gone, Response("404"))))
+    assert (answer.status, json.loads(answer.body)) == (410, REX)

@@ -430,3 +430,19 @@ def test_an_answer_that_is_another_each_time_cannot_be_read_later(tmp_path: Path
     file = FILE.replace("make: {}", f'make: {{body: {{name: "{read}"}}}}')
     with pytest.raises(CompileError, match="an answer that is another one each time"):
         things_plan(tmp_path, file + "  {on: new, callback: make.located}", document=document)
+
+
+def test_a_text_of_another_media_type_than_json_is_sent_as_it_stands(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    notify = f"""
+  - on: new
+    url: "{receiver.url}"
+    headers: {{Content-Type: text/plain}}
+    body: "made {{{{ resource.key }}}}"
+"""
+    with noticing(tmp_path, notify) as (_, _, call):
+        call("POST", "/things", {})
+        came = receiver.next()
+    assert came.headers["content-type"] == "text/plain"
+    assert came.body == b"made 1"

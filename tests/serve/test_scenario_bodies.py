@@ -212,3 +212,38 @@ def test_a_multipart_body_of_a_scenario_names_its_boundary(tmp_path: Path) -> No
     boundary = content_type.partition("boundary=")[2]
     assert boundary
     assert data.startswith(f"--{boundary}".encode())
+
+
+LIST = """
+openapi: 3.2.0
+info: {title: Lines, version: '1'}
+paths:
+  /lines:
+    get:
+      operationId: all
+      responses: {'200': {description: all, content: {application/x-ndjson: {itemSchema: &line
+        {type: object, required: [id], properties: {id: {type: string}}, additionalProperties: false}}}}}
+  /lines/{id}:
+    get:
+      operationId: read
+      parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+      responses: {'200': {description: one, content: {application/json: {schema: *line}}}}
+"""
+LINES = """
+resource: line
+key: path.id
+operations: {read: read, all: {operation: all, lists: body}}
+states: {only: {body: {id: "{{ resource.key }}"}}}
+scenarios: {only: [only]}
+"""
+
+
+def test_a_list_of_json_lines_is_a_line_for_each_resource(tmp_path: Path) -> None:
+    first, second = tmp_path / "lines.yaml", tmp_path / "mine.yaml"
+    first.write_text(LIST, "utf-8")
+    second.write_text(LINES, "utf-8")
+    served = engine_of(compiled(first, scenarios=[second]))
+    for key in ("a", "b"):
+        ask(served, "GET", f"/lines/{key}")
+    reply = ask(served, "GET", "/lines")
+    assert (reply.status, reply.body) == (200, b'{"id":"a"}\n{"id":"b"}\n')
