@@ -116,7 +116,10 @@ class Documented:
         try:
             sample = None if wish.is_dynamic else self.bodies.example(choice, wish.example)
             if sample is None:
-                sample = self.bodies.generated(response, choice, key=key, hints=hints, now_ms=now_ms)
+                sample = self.bodies.generated(
+                    response, choice, key=key, hints=hints, now_ms=now_ms, status=status
+                )
+            sample = self.bodies.with_status(choice, sample, status)
             body = self.bodies.written(choice, sample)
         except Unanswerable as error:
             return problem.internal(f"the document leaves nothing valid to answer with: {error}")

@@ -27,7 +27,7 @@ from mockserver.serve.context import Makers, Subject
 from mockserver.serve.cors import Cors
 from mockserver.serve.guard import guard_of
 from mockserver.serve.lifecycle import Lifecycle
-from mockserver.serve.lives import Call, Lives, Objection
+from mockserver.serve.lives import Call, Lives
 from mockserver.serve.notify import Notifier
 from mockserver.serve.outgoing import Gate
 from mockserver.serve.poll import Polls
@@ -36,7 +36,7 @@ from mockserver.serve.render import Renderer, kept_answers
 from mockserver.serve.request import Request
 from mockserver.serve.routing import Found
 from mockserver.serve.service import Route, Service, Tally
-from mockserver.serve.validation import NOTHING, Checked
+from mockserver.serve.validation import NOTHING, Checked, Objection
 from mockserver.serve.world import World, Worlds, enter
 from mockserver.store.protocol import Store
 
@@ -113,7 +113,7 @@ class Engine:
 
     def _stages(self) -> None:
         """Build the stages that belong to one Plan."""
-        self._lives = Lives(self.store, self.makers, self.notifier)
+        self._lives = Lives(self.store, self.makers, self.notifier, self.options.validation)
         self._beside = Beside(self.store, self._lives, self.plan.seed)
         self.admission = Admission(self.store, self._beside)
         self._polls = Polls(self)

@@ -145,7 +145,8 @@ def ground_of(
     choice = Choice(media or MediaType(recipe.media_type), recipe.media_type)
 
     def fake(key: str, hints: Mapping[str, JSON], now: int) -> JSON:
-        return service.documented.bodies.base_body(choice, key=key, hints=hints, now_ms=now)
+        status = 0 if recipe.schema else recipe.status
+        return service.documented.bodies.base_body(choice, key=key, hints=hints, now_ms=now, status=status)
 
     def encode(value: JSON) -> Encoded:
         return service.documented.bodies.stated(choice, value)

@@ -11,6 +11,8 @@ import base64
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from mockserver.errors import Violation
+from mockserver.media.shapes import Shapes
 from mockserver.plan import JSON, MediaType, Operation, Role
 from mockserver.scenario import ResourceState, settle
 from mockserver.serve import matching
@@ -54,7 +56,9 @@ class Listing:
         self._key = lifecycle.resource.key
         self._path = [part for part in (role.lists or "").split("/") if part]
         self._response, self._status = default_response(operation)
-        self._queries = {each.name for each in operation.parameters if each.location == "query"}
+        queries = [each for each in operation.parameters if each.location == "query"]
+        self._queries = {each.name for each in queries}
+        self._cursors = {each.name: each for each in queries if each.name in CURSORS}
 
     def answer(
         self, request: Request, path: dict[str, str], read: Mapping[str, JSON], world: World, now: int,
@@ -86,6 +90,37 @@ class Listing:
             self._status, [("content-type", encoded.content_type), *fields], encoded.data, decision,
             resource=self._lifecycle.name,
         )  # fmt: skip
+
+    def violation(self, request: Request) -> Violation | None:
+        """How the page that is asked for cannot be: its cursor is none of this list."""
+        if not self._cursors or not request.query_string:
+            return None
+        for name, text in matching.query(request).items():
+            if (
+                name in self._cursors
+                and text
+                and _read_cursor(text) is None
+                and not self._is_known(name, text)
+            ):
+                told = "is no cursor of this list; send the one that the page before gave, or none"
+                return Violation("query", name, "", "cursor", told, text)
+        return None
+
+    def _is_known(self, name: str, text: str) -> bool:
+        """Whether the document itself has the value, or means no text by the parameter."""
+        parameter = self._cursors[name]
+        shown = [each.value for each in parameter.examples]
+        if parameter.schema is not None:
+            schemas = self._lifecycle.service.schemas
+            node = schemas.lookup(parameter.schema)[0]
+            if isinstance(node, dict):
+                types = Shapes(schemas).types(parameter.schema)
+                if node.get("format", "byte") != "byte" or "string" not in types:
+                    return True  # ``after`` a date or a number
+                examples = node.get("examples")
+                shown += [node.get("example"), node.get("default")]
+                shown += examples if isinstance(examples, list) else []
+        return text in shown
 
     @property
     def _operation(self) -> Operation:
@@ -134,7 +169,7 @@ class Listing:
         limit = min(_number(self._asked(query, LIMITS), USUAL), MOST)
         cursor = self._asked(query, CURSORS)
         if isinstance(cursor, str) and cursor:
-            return Page(_read_cursor(cursor), limit)
+            return Page(_read_cursor(cursor) or 0, limit)
         number = self._asked(query, PAGES)
         if number is not None:
             return Page(max(0, _number(number, 1) - 1) * limit, limit)
@@ -150,7 +185,9 @@ class Listing:
         if not self._path:
             return items
         service = self._lifecycle.service
-        value = service.documented.bodies.base_body(choice, key=request.raw_path, hints={}, now_ms=now)
+        value = service.documented.bodies.base_body(
+            choice, key=request.raw_path, hints={}, now_ms=now, status=self._status
+        )
         holder: Any = value
         for part in self._path[:-1]:
             holder = holder.setdefault(part, {})
@@ -202,13 +239,12 @@ def _cursor(offset: int) -> str:
     return base64.urlsafe_b64encode(f"offset:{offset}".encode()).decode().rstrip("=")
 
 
-def _read_cursor(text: str) -> int:
-    """The offset of a cursor of ours; 0 for any other."""
+def _read_cursor(text: str) -> int | None:
+    """The offset of a cursor of ours; None for any other."""
     try:
         told = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
     except ValueError:
-        return 0
+        return None
     name, _, number = told.partition(":")
-    return (
-        int(number) if name == "offset" and number.isascii() and number.isdigit() and len(number) < 12 else 0
-    )
+    is_ours = name == "offset" and number.isascii() and number.isdigit() and len(number) < 12
+    return int(number) if is_ours else None

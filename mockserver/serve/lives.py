@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from mockserver.errors import MockServerError, Violation
 from mockserver.scenario import Decision, ResourceState, begin, settle
 from mockserver.serve.answer import Answer
 from mockserver.serve.answering import decided, documented, paced, refused, rendered
@@ -20,18 +19,10 @@ from mockserver.serve.notify import Notifier
 from mockserver.serve.request import Request
 from mockserver.serve.service import Route
 from mockserver.serve.templates import compile_template
-from mockserver.serve.validation import Checked
+from mockserver.serve.validation import Checked, Objection
 from mockserver.serve.world import World
 from mockserver.store.births import Birth
 from mockserver.store.protocol import Store
-
-
-class Objection(MockServerError):  # noqa: N818 - the client's fault, told as a violation
-    """A creating request that asks for a certificate which cannot be made."""
-
-    def __init__(self, violation: Violation) -> None:
-        self.violation = violation
-        super().__init__(violation.message)
 
 
 class Call(NamedTuple):
@@ -57,8 +48,10 @@ class Call(NamedTuple):
 class Lives:
     """Answers for the resources of an engine."""
 
-    def __init__(self, store: Store, makers: Makers, notifier: Notifier) -> None:
+    def __init__(self, store: Store, makers: Makers, notifier: Notifier, validation: str) -> None:
+        """``validation``: off, warn or strict."""
         self._store = store
+        self._validation = validation
         self._notifier = notifier
         self._makers = makers
         self._creations: dict[str, Creation] = {}
@@ -71,7 +64,9 @@ class Lives:
         """
         role = call.lifecycle.role(call.alias)
         if role.lists is not None:
-            return self._listing(call).answer(
+            listing = self._listing(call)
+            self._check_page(listing, call)
+            return listing.answer(
                 call.request, call.path, call.checked.query, call.world, call.now, self._store
             )
         if role.creates:
@@ -238,6 +233,16 @@ class Lives:
             state = decision.state
             born = [(0, state.created)] if is_new else []
             self._notifier.entered(call.lifecycle, call.world, key, state, (*born, *decision.entered))
+
+    def _check_page(self, listing: Listing, call: Call) -> None:
+        """Refuse a page that there cannot be, or tell of it, as requests that break the document are."""
+        violation = listing.violation(call.request) if self._validation != "off" else None
+        if violation is None:
+            return
+        if self._validation == "strict":
+            raise Objection(violation)
+        call.checked.violations = (*call.checked.violations, violation)
+        call.checked.status = call.checked.status or 422
 
     def _creation(self, lifecycle: Lifecycle) -> Creation:
         known = self._creations.get(lifecycle.name)

@@ -102,7 +102,9 @@ class Refusals:
             except Unanswerable:
                 return None
 
-        sample = self._bodies.generated(response, choice, key=key, hints={}, now_ms=now_ms)
+        sample = self._bodies.generated(
+            response, choice, key=key, hints={}, now_ms=now_ms, status=cause.status
+        )
         if ref is None:
             return Sample(_safe(cause.sentence, choice), is_text=True)
         telling = Telling(self._values.reader.shapes, lambda body: self._values.is_valid(body, ref), fake)

@@ -11,7 +11,8 @@ from mockserver.plan import JSON, MediaType, Response
 from mockserver.schema import SchemaViolation
 from mockserver.schema.pointers import escape
 from mockserver.serve.negotiation import Choice
-from mockserver.serve.values import Fault, Sample, Slot, Unanswerable, Values
+from mockserver.serve.status_fields import StatusFields
+from mockserver.serve.values import OF_SCHEMA, Fault, Sample, Slot, Unanswerable, Values
 
 
 @dataclass(slots=True)
@@ -29,6 +30,7 @@ class Bodies:
 
     def __init__(self, values: Values) -> None:
         self._values = values
+        self._status_fields = StatusFields(values.reader, values.is_valid)
         self._known: dict[int, _Known] = {}
 
     def example(self, choice: Choice, name: str | None = None) -> Sample | None:
@@ -42,9 +44,16 @@ class Bodies:
         return sample
 
     def generated(
-        self, response: Response, choice: Choice, *, key: str, hints: Mapping[str, JSON], now_ms: int
+        self,
+        response: Response,
+        choice: Choice,
+        *,
+        key: str,
+        hints: Mapping[str, JSON],
+        now_ms: int,
+        status: int,
     ) -> Sample:
-        """A fake body. Raises Unanswerable where the schema has no value."""
+        """A fake body of an answer with ``status``. Raises Unanswerable where the schema has no value."""
         slot, kind = self._slot(choice), family_of(choice.content_type)
         if kind in ("binary", "xml") and self._values.is_any_text(slot):
             file = specimen(choice.content_type.partition(";")[0].strip().lower())
@@ -52,11 +61,24 @@ class Bodies:
                 return Sample(file.decode("latin-1"), is_text=kind == "xml")
         if slot.schema is None and slot.item_schema is None and kind in ("text", "binary"):
             return Sample(response.description, is_text=True)
-        return Sample(self._values.generated(slot, key=key, hints=hints, now_ms=now_ms))
+        value = self._values.generated(slot, key=key, hints=hints, now_ms=now_ms)
+        return Sample(self._with_status(choice, value, status))
 
-    def base_body(self, choice: Choice, *, key: str, hints: Mapping[str, JSON], now_ms: int) -> JSON:
-        """The fake that a scenario's partial body is laid over. Raises Unanswerable as ``generated`` does."""
+    def with_status(self, choice: Choice, sample: Sample, status: int) -> Sample:
+        """An example of a schema, which may be that of many answers, as one of an answer with ``status``."""
+        if sample.is_text or sample.origin != OF_SCHEMA:
+            return sample
+        return Sample(self._with_status(choice, sample.value, status), sample.origin)
+
+    def base_body(
+        self, choice: Choice, *, key: str, hints: Mapping[str, JSON], now_ms: int, status: int
+    ) -> JSON:
+        """The fake that a scenario's partial body is laid over. Raises Unanswerable as ``generated`` does.
+
+        ``status`` is that of the answer; 0 for what is no answer by itself.
+        """
         value = self._values.generated(self._slot(choice), key=key, hints=hints, now_ms=now_ms)
+        value = self._with_status(choice, value, status)
         if isinstance(value, str) and _stands_as_it_is(choice):
             return self.encode(choice, value).data.decode()
         return value
@@ -89,6 +111,13 @@ class Bodies:
         for media in response.content:
             slot = self._slot(Choice(media, media.name))
             yield from self._values.faults(slot, f"{where}/content/{escape(media.name)}")
+
+    def _with_status(self, choice: Choice, value: JSON, status: int) -> JSON:
+        ref = choice.media.schema
+        if ref is None or not status:
+            return value
+        is_problem = "/problem+" in choice.content_type
+        return self._status_fields.filled(value, ref, status, is_problem=is_problem)
 
     def _of(self, media: MediaType) -> _Known:
         known = self._known.get(id(media))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from mockserver.errors import Violation
+from mockserver.errors import MockServerError, Violation
 from mockserver.media.fields import parse_cookies, parse_fields
 from mockserver.media.percent import broken, decode
 from mockserver.media.reading import Reader
@@ -32,6 +32,14 @@ MAX_BODY = 10 * 1024 * 1024
 
 Values = Mapping[str, JSON]
 NOTHING: Values = MappingProxyType({})
+
+
+class Objection(MockServerError):  # noqa: N818 - the client's fault, told as a violation
+    """What the document allows and the resource does not: a certificate or a page that cannot be made."""
+
+    def __init__(self, violation: Violation) -> None:
+        self.violation = violation
+        super().__init__(violation.message)
 
 
 class Checked(Struct):

@@ -23,6 +23,9 @@ from mockserver.plan import JSON, Example, SchemaRef
 from mockserver.schema import SchemaError, Schemas, SchemaViolation
 
 GENERATED = "generated"
+_SCHEMA = "schema"
+OF_SCHEMA = f"example={_SCHEMA}"
+"""The origin of an example that a schema gives itself."""
 _ITEMS = 3
 """Items that a sequential body is given."""
 _SAYS_NOTHING = frozenset(
@@ -152,9 +155,9 @@ class Values:
         if not isinstance(node, dict):
             return
         if "example" in node:
-            yield Example("schema", node["example"])
+            yield Example(_SCHEMA, node["example"])
         elif isinstance(examples := node.get("examples"), list):
-            yield from (Example("schema", each) for each in examples)
+            yield from (Example(_SCHEMA, each) for each in examples)
 
     def _broken(self, value: JSON, slot: Slot, *, is_lenient: bool = False) -> Iterator[str]:
         """How a value breaks its schema; if ``is_lenient``, as that is meant. Raises SchemaError."""

@@ -349,7 +349,7 @@ def test_faults_tell_what_cannot_be_answered(content: MediaType, kind: str, wher
 def test_the_base_of_a_scenario_is_a_fake() -> None:
     bodies = documented().bodies
     content = media(a=REX)
-    body = bodies.base_body(Choice(content, content.name), key="k", hints={"id": 9}, now_ms=NOW)
+    body = bodies.base_body(Choice(content, content.name), key="k", hints={"id": 9}, now_ms=NOW, status=200)
     assert is_valid("Pet", body)
     assert body["id"] == 9
     assert body != REX

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from mockserver.scenario import decide
-from mockserver.serve.engine import Engine
-from tests.live import ask
-from tests.things import things, things_plan
+from mockserver.serve.engine import Engine, Options
+from tests.live import ask, engine_of
+from tests.things import DOCUMENT, things, things_plan
 
 FILE = """
 resource: thing
@@ -151,8 +151,47 @@ def test_pages_by_cursor(engine: Engine) -> None:
             break
     assert seen == ["n0", "n2", "n3", "n4"], "what is lost is not listed"
     assert pages == 2
-    for odd in ("nonsense", base64.urlsafe_b64encode("offset:²".encode()).decode()):
-        assert call(engine, "GET", f"/things?limit=3&cursor={odd}")[1]["things"][0]["name"] == "n0"
+
+
+NONSENSE = ["nonsense", base64.urlsafe_b64encode("offset:²".encode()).decode(), "b2Zmc2V0Og"]
+
+
+@pytest.mark.parametrize("cursor", NONSENSE)
+def test_a_cursor_that_no_page_gave_is_a_violation(engine: Engine, cursor: str) -> None:
+    call(engine, "POST", "/things", {"name": "n0"})
+    status, told = call(engine, "GET", f"/things?cursor={cursor}")
+    assert status == 422
+    assert told["violations"][0] | {"message": ""} == {
+        "in": "query", "name": "cursor", "pointer": "", "keyword": "cursor", "message": "", "value": cursor
+    }  # fmt: skip
+    assert call(engine, "GET", "/things?cursor=")[1]["things"][0]["name"] == "n0"
+
+
+def test_a_cursor_that_no_page_gave_is_told_where_nothing_is_refused(tmp_path: Path) -> None:
+    lenient = things(tmp_path, FILE, options=Options(validation="warn"))
+    call(lenient, "POST", "/things", {"name": "n0"})
+    reply = ask(lenient, "GET", "/things?cursor=nonsense")
+    assert (reply.status, json.loads(reply.body)["things"][0]["name"]) == (200, "n0")
+    assert dict(reply.headers)["x-mock-violations"].startswith("query parameter cursor: is no cursor")
+    off = things(tmp_path, FILE, options=Options(validation="off"))
+    reply = ask(off, "GET", "/things?cursor=nonsense")
+    assert (reply.status, "x-mock-violations" in dict(reply.headers)) == (200, False)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ("{type: string, example: abc}", "abc"),
+        ("{type: string, format: date}", "2026-01-01"),
+        ("{type: integer}", "5"),
+    ],
+)
+def test_what_the_document_means_by_a_cursor_is_no_violation(tmp_path: Path, schema: str, value: str) -> None:
+    before = "{name: cursor, in: query, schema: {type: string}}"
+    assert before in DOCUMENT
+    document = DOCUMENT.replace(before, before.replace("{type: string}", schema))
+    served = engine_of(things_plan(tmp_path, FILE, document=document))
+    assert call(served, "GET", f"/things?cursor={value}")[0] == 200
 
 
 def test_namespaces_and_runs(tmp_path: Path) -> None:
