@@ -8,8 +8,10 @@ at the end of its time.
 from __future__ import annotations
 
 import resource
+import signal
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import msgspec
@@ -20,6 +22,10 @@ from mockserver.inputs import Compiled, Inputs
 
 MOST_SECONDS = 60
 _MOST_MEMORY = 4 * 1024**3
+_OUT_OF_MEMORY = 12
+"""What the process ends with where Python tells that there is no more memory."""
+_TOO_MUCH = (_OUT_OF_MEMORY, -signal.SIGXCPU, -signal.SIGKILL, -signal.SIGABRT)
+"""The endings of a process that reached a limit; libraries abort where they get no memory."""
 _PLAN, _DIAGNOSTICS = b"P", b"D"
 
 
@@ -68,8 +74,10 @@ def compile_apart(inputs: Inputs) -> Compiled:
         )
     except subprocess.TimeoutExpired:
         raise _gave_up(f"compiling takes longer than {MOST_SECONDS} s") from None
+    if done.returncode in _TOO_MUCH:
+        raise _gave_up("compiling takes too much time or memory")
     if done.returncode or not done.stdout:
-        raise _gave_up(f"compiling ended with code {done.returncode}: it takes too much time or memory")
+        raise CompileError([_failed(f"it ended with code {done.returncode}")])
     if done.stdout[:1] == _DIAGNOSTICS:
         raise CompileError(msgspec.msgpack.decode(done.stdout[1:], type=list[Diagnostic]))
     return unpack(done.stdout[1:])
@@ -78,6 +86,11 @@ def compile_apart(inputs: Inputs) -> Compiled:
 def _gave_up(message: str) -> CompileError:
     remedy = "look for templates that loop, and for a document that grows when it is expanded."
     return CompileError([Diagnostic("D901", message, Location(), remedy)])
+
+
+def _failed(how: str) -> Diagnostic:
+    remedy = "this is a fault of the mock server: report it with the traceback, which its log has."
+    return Diagnostic("D902", f"the compiler failed: {how}", Location(), remedy)
 
 
 def main() -> None:
@@ -91,6 +104,11 @@ def main() -> None:
         outcome = _PLAN + pack(compile_plan(job.inputs()))
     except CompileError as error:
         outcome = _DIAGNOSTICS + msgspec.msgpack.encode(list(error.diagnostics))
+    except MemoryError:
+        sys.exit(_OUT_OF_MEMORY)
+    except Exception as error:  # noqa: BLE001 - who sent the file is owed a diagnostic, the log the traceback
+        traceback.print_exc()
+        outcome = _DIAGNOSTICS + msgspec.msgpack.encode([_failed(f"{type(error).__name__}: {error}")])
     sys.stdout.buffer.write(outcome)
 
 

@@ -87,7 +87,7 @@ class _Reader:
         self.undocumented = self._flag("undocumented")
 
     def read(self) -> AnswerRecipe | None:
-        before = len(self.report.found)
+        before = self.report.errors
         if not isinstance(self.node.value, dict):
             self.report.error(
                 "S204",
@@ -118,9 +118,10 @@ class _Reader:
         if (node := self.members.get("dribble")) is not None:
             dribble = read_dribble(node, self.report)
         fault = read_fault(self.members["fault"], self.report) if "fault" in self.members else ""
-        self._compile(self.members.get("headers"))
-        self._compile(body_node)
-        if len(self.report.found) > before:
+        for part in (self.members.get("headers"), body_node):
+            if part is not None:
+                compile_templates(part, self.report)
+        if self.report.errors > before:
             return None
         if not in_effect or "*" in in_effect:
             in_effect = choice.content_type if choice else "application/json" if has_body else ""
@@ -140,7 +141,7 @@ class _Reader:
         )
 
     def item(self, *, strict: bool) -> AnswerRecipe | None:
-        before = len(self.report.found)
+        before = self.report.errors
         node = self.members.get("body")
         for key, each in self.members.items():
             if strict and key != "body":
@@ -149,8 +150,9 @@ class _Reader:
                 )
         schema = self.bound.item
         body = self._laid(node, schema, strict=strict)
-        self._compile(node)
-        if len(self.report.found) > before:
+        if node is not None:
+            compile_templates(node, self.report)
+        if self.report.errors > before:
             return None
         return AnswerRecipe(
             status=200,
@@ -256,20 +258,6 @@ class _Reader:
             )
         }
 
-    def _compile(self, node: Node | None) -> None:
-        """Report every template below ``node`` that does not compile."""
-        if node is None:
-            return
-        if isinstance(node.value, dict | list):
-            for each in node.value.values() if isinstance(node.value, dict) else node.value:
-                self._compile(each)
-        elif is_template(node.value):
-            try:
-                compile_template(str(node.value))
-            except TemplateError as error:
-                remedy = "mend the template; the page on scenario files lists what a template can read."
-                self.report.error("S312", node, str(error), remedy)
-
     def _text(self, key: str) -> str:
         node = self.members.get(key)
         if node is None:
@@ -284,6 +272,22 @@ class _Reader:
         if node is not None and not isinstance(node.value, bool):
             self.report.error("S204", node, f"`{key}` is {node.kind()}", "write true or false.")
         return node is not None and node.value is True
+
+
+def compile_templates(node: Node, report: Report) -> bool:
+    """Report every template below ``node`` that does not compile; whether all do."""
+    if isinstance(node.value, dict | list):
+        children = node.value.values() if isinstance(node.value, dict) else node.value
+        compiled = [compile_templates(each, report) for each in children]
+        return all(compiled)
+    if is_template(node.value):
+        try:
+            compile_template(node.value)
+        except TemplateError as error:
+            remedy = "mend the template; the page on scenario files lists what a template can read."
+            report.error("S312", node, str(error), remedy)
+            return False
+    return True
 
 
 def _placed(body: dict[str, JSON], path: Sequence[str], text: str) -> dict[str, JSON]:

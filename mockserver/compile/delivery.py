@@ -41,9 +41,9 @@ def read_duration(node: Node, what: str, report: Report, *, least: int = 0) -> i
 
 def read_delay(node: Node, report: Report) -> Delay | None:
     """A delay in any of its forms; None and a diagnostic when it is none."""
-    before = len(report.found)
+    before = report.errors
     delay = _ranged(node.value, report) if isinstance(node.value, dict) else _fixed(node, report)
-    if len(report.found) > before:
+    if report.errors > before:
         return None
     if delay is None or max(delay.low, delay.high) > LONGEST:
         report.error("S302", node, "the delay cannot be", _FORMS)

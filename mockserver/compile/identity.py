@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mockserver.compile.answers import Bound
+from mockserver.compile.answers import Bound, compile_templates
 from mockserver.compile.delivery import unknown_keys
 from mockserver.compile.nodes import Node, Report
 from mockserver.compile.roles import has_parameter
 from mockserver.compile.selection import lookup
 from mockserver.plan import Certify, Lookup
-from mockserver.serve.templates import TemplateError, compile_template
 
 _CERTIFY = frozenset(["csr", "commonName"])
 
@@ -54,10 +53,7 @@ def read_handles(members: Iterable[tuple[str, Node]], report: Report) -> dict[st
                 "write a template, such as \"{{ uuid('certificate') }}\".",
             )
             continue
-        try:
-            compile_template(node.value)
-        except TemplateError as error:
-            report.error("S312", node, str(error), "mend the template.")
+        compile_templates(node, report)
         handles[name] = node.value
     return handles
 

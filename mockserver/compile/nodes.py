@@ -30,9 +30,12 @@ class Report:
     """The diagnostics of one run, in the order they were found."""
 
     found: list[Diagnostic] = field(default_factory=list)
+    errors: int = 0
+    """How often ``error`` was called: an error that several answers share is in ``found`` once."""
 
     def error(self, code: str, node: Node, message: str, remedy: str) -> None:
         """Report what is wrong; once, where several answers share it."""
+        self.errors += 1
         diagnostic = Diagnostic(code, message, node.where, remedy)
         if diagnostic not in self.found:
             self.found.append(diagnostic)

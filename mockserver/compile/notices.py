@@ -11,14 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from mockserver.compile.answers import Bound
+from mockserver.compile.answers import Bound, compile_templates
 from mockserver.compile.delivery import listed, read_duration, unknown_keys
 from mockserver.compile.fields import covers, properties
 from mockserver.compile.headers import is_unsendable, read_headers
 from mockserver.compile.nodes import Node, Report
 from mockserver.plan import JSON, Callback, MediaType, Notice, Signature, State
 from mockserver.serve.expressions import is_expression, reads_answer
-from mockserver.serve.templates import TemplateError, compile_template, is_template
 
 _KEYS = frozenset(
     ["on", "callback", "url", "method", "headers", "body", "sign", "delay", "retries", "backoff"]
@@ -51,7 +50,7 @@ class _Reader:
         self.members: Mapping[str, Node] = unknown_keys(node, _KEYS, "a notice", report)
 
     def read(self) -> Notice | None:
-        before = len(self.report.found)
+        before = self.report.errors
         if "on" not in self.members or ("url" in self.members) == ("callback" in self.members):
             self.report.error(
                 "S701",
@@ -88,8 +87,9 @@ class _Reader:
             where=str(self.node.where),
         )
         for key in ("url", "headers", "body"):
-            self._compile(self.members.get(key))
-        return notice if len(self.report.found) == before else None
+            if key in self.members:
+                compile_templates(self.members[key], self.report)
+        return notice if self.report.errors == before else None
 
     def _states(self, node: Node) -> tuple[str, ...]:
         nodes = node.value if isinstance(node.value, list) else [node]
@@ -217,17 +217,3 @@ class _Reader:
             self.report.error("S701", node, f"`{key}` is {node.kind()}", "give a text.")
             return ""
         return node.value
-
-    def _compile(self, node: Node | None) -> None:
-        if node is None:
-            return
-        children = node.value.values() if isinstance(node.value, dict) else node.value
-        if isinstance(children, str):
-            if is_template(children):
-                try:
-                    compile_template(children)
-                except TemplateError as error:
-                    self.report.error("S312", node, str(error), "mend the template.")
-        elif isinstance(node.value, dict | list):
-            for each in node.value.values() if isinstance(node.value, dict) else node.value:
-                self._compile(each)

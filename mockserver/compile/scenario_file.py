@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from msgspec.structs import replace
 
-from mockserver.compile.answers import Bound
+from mockserver.compile.answers import Bound, compile_templates
 from mockserver.compile.branches import Facts
 from mockserver.compile.delivery import read_delay
 from mockserver.compile.document import Loaded
@@ -106,7 +106,9 @@ class _Reader:
         name = self._name()
         bound = self._operations()
         place = read_key(self.members.get("key"), bound, self.report)
-        defaults = dict(self._mapping("defaults"))
+        defaults = {
+            name: node for name, node in self._mapping("defaults") if compile_templates(node, self.report)
+        }
         unbound = [alias for alias, _ in self._mapping("operations") if alias not in bound]
         states, nodes = read_states(self._mapping("states"), bound, defaults, unbound, self.report)
         facts: Facts = []

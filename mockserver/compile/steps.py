@@ -65,7 +65,7 @@ def read_scenario(
 
     Conditions of its branches are added to ``facts``.
     """
-    before = len(report.found)
+    before = report.errors
     if isinstance(node.value, str):
         node = Node([node], node.where, node.key)
     if not isinstance(node.value, list) or not node.value:
@@ -79,10 +79,10 @@ def read_scenario(
     reader = _Reader(name, states, aliases, report, bound or {}, facts if facts is not None else [])
     drafts = [reader.step(each) for each in node.value]
     steps = [each for each in drafts if each is not None]
-    if len(steps) < len(drafts) or len(report.found) > before:
+    if len(steps) < len(drafts) or report.errors > before:
         return None
     found = reader.link(steps)
-    return Scenario(name, found) if len(report.found) == before else None
+    return Scenario(name, found) if report.errors == before else None
 
 
 class _Reader:

@@ -333,3 +333,36 @@ def test_operations_of_two_documents(tmp_path: Path) -> None:
     with pytest.raises(CompileError) as caught:
         compile_plan(Inputs((first, second), (file,)))
     assert [each.code for each in caught.value.diagnostics] == ["S106"]
+
+
+BROKEN = "{{ resource.key"
+"""A template that does not compile."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"defaults": f'{{name: "{BROKEN}"}}'}, 'name: "{{'),
+        ({"states": STATES.replace("{state: new}", f'{{state: "{BROKEN}"}}')}, "look: {body: {state"),
+        (
+            {
+                "states": f"first: {{status: 404, body: {{message: &bad '{BROKEN}'}}, undocumented: true}}\n"
+                "new: {make: {}, act: {}, look: {status: 404, body: {message: *bad}}, drop: {}}\n"
+                "gone: {status: 404, body: {message: gone}, undocumented: true}\n"
+                "slow: {make: {}, look: {body: {state: slow}}, act: {}}"
+            },
+            "first: {status: 404",
+        ),
+    ],
+    ids=["in defaults", "in a state that is listed", "in a body that two answers share"],
+)
+def test_malformed_template_is_reported_once_with_its_place(
+    tmp_path: Path, changes: dict[str, str], line: str
+) -> None:
+    text = written(**changes)
+    with pytest.raises(CompileError) as caught:
+        things_plan(tmp_path, text)
+    [found] = caught.value.diagnostics
+    assert found.code == "S312"
+    assert line in text.splitlines()[found.where.line - 1]
+    assert found.where.column > 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -9,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from mockserver import default
+from mockserver.admin import compiling
+from mockserver.admin.compiling import compile_apart
 from mockserver.cache import Cache, unpack
+from mockserver.errors import CompileError
 from mockserver.inputs import Compiled, Inputs
 from mockserver.plan import Plan
 from mockserver.testing import compilation
@@ -90,3 +94,34 @@ with ThreadPoolExecutor(8) as pool:
 def test_servers_may_start_at_once_in_a_process_that_has_started_none() -> None:
     done = subprocess.run([sys.executable, "-c", CROWD], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split()) == (0, ["1"] * 8), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [
+        ("raise MemoryError", "D901"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGXCPU)", "D901"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "D901"),
+        ("pass", "D901"),
+        ("raise KeyError('state')", "D902"),
+        ("import os; os._exit(3)", "D902"),
+    ],
+)
+def test_compiler_that_ends_without_a_plan_is_reported_by_its_reason(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ending: str, code: str
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if 'mockserver.admin.compiling' in sys.orig_argv:\n"
+        "    import mockserver.compile.compiler as compiler\n"
+        "    def compile_plan(inputs):\n"
+        f"        {ending}\n"
+        "    compiler.compile_plan = compile_plan\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path.cwd()}")
+    monkeypatch.setattr(compiling, "MOST_SECONDS", 0.01 if ending == "pass" else 60)
+    with pytest.raises(CompileError) as caught:
+        compile_apart(INPUTS)
+    [found] = caught.value.diagnostics
+    assert found.code == code
+    assert ("KeyError" in found.message) == ("KeyError" in ending)
