@@ -42,6 +42,13 @@ class Admission:
         mishap = guard.mishap(call.request, call.path, call.body, call.world, self._store)
         return (self._mishap(call, mishap) if mishap else None), fields
 
+    def busy(self, guard: Guard, call: Call) -> Answer:
+        """The answer to a call that is one too many at once."""
+        concurrency = guard.concurrency
+        assert concurrency is not None  # noqa: S101 - else nothing is too many
+        detail = f"{concurrency.most} calls are under way already"
+        return self.held(call, concurrency.state, 503, detail, "busy")
+
     @staticmethod
     def _stated(call: Call, state: str, status: int) -> Collection[str]:
         """The header fields that the file itself gives an answer, which stand before ours."""
@@ -52,9 +59,7 @@ class Admission:
     def held(self, call: Call, state: str, status: int, detail: str, why: str) -> Answer:
         """The answer of the state named, else of one with that status, else the document's."""
         state = state or call.lifecycle.state_with_status(status, call.alias) or ""
-        answer = self._beside.state(
-            call.route, state, call.path, call.request, call.world, f"{why}; state={state}"
-        )
+        answer = self._beside.state(call, state, f"{why}; state={state}")
         if answer is not None:
             return answer
         return refused(call.route, call.request, call.now, status, detail, f"{why}; status={status}")

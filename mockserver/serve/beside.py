@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from mockserver.errors import Violation
 from mockserver.serve import problem
 from mockserver.serve.answer import Answer
 from mockserver.serve.answering import documented, rendered
@@ -14,7 +11,7 @@ from mockserver.serve.lives import Call, Lives
 from mockserver.serve.prefer import Preference
 from mockserver.serve.request import Request
 from mockserver.serve.service import Route
-from mockserver.serve.validation import NOTHING, Checked
+from mockserver.serve.validation import Checked
 from mockserver.serve.world import World
 from mockserver.store.protocol import Store
 
@@ -28,7 +25,13 @@ class Beside:
         self._seed = seed
 
     def preferred(
-        self, prefer: Preference, route: Route, path: dict[str, str], request: Request, world: World
+        self,
+        prefer: Preference,
+        route: Route,
+        checked: Checked,
+        path: dict[str, str],
+        request: Request,
+        world: World,
     ) -> Answer | None:
         """The answer that ``Prefer`` asks for without touching any state; None where it asks for none."""
         if prefer.problem:
@@ -50,7 +53,8 @@ class Beside:
         if lifecycle.role(route.alias).lists is not None:
             detail = f"Prefer: state={state} cannot be of {route.operation.id}, which lists many"
             return problem.problem(400, detail, decision="prefer")
-        pinned = self.state(route, state, path, request, world, f"prefer; state={state}")
+        call = Call(route, lifecycle, request, path, checked, world, world.clock.now())
+        pinned = self.state(call, state, f"prefer; state={state}")
         if pinned is None:
             known = ", ".join(lifecycle.resource.states)
             return problem.problem(400, f"Prefer: state={state} is none of {known}", decision="prefer")
@@ -64,8 +68,8 @@ class Beside:
         answer = None
         if lifecycle is not None and lifecycle.resource.invalid and checked.status == 422:
             state = lifecycle.resource.invalid
-            told = f"invalid; state={state}"
-            answer = self.state(route, state, path, request, world, told, checked.violations)
+            call = Call(route, lifecycle, request, path, checked, world, world.clock.now())
+            answer = self.state(call, state, f"invalid; state={state}")
         if answer is None:
             answer = route.service.documented.refusals.answer(
                 route.operation,
@@ -80,29 +84,18 @@ class Beside:
         answer.violations = checked.violations
         return answer
 
-    def state(
-        self,
-        route: Route,
-        state: str,
-        path: dict[str, str],
-        request: Request,
-        world: World,
-        decision: str,
-        violations: Sequence[Violation] = (),
-    ) -> Answer | None:
-        """A state's answer to an operation; None where it has none."""
-        lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
-        renderer = lifecycle.renderer(state, route.alias)
-        if renderer is None:
+    def state(self, call: Call, state: str, decision: str) -> Answer | None:
+        """A state's answer to a call; None where it has none."""
+        lifecycle, world, now = call.lifecycle, call.world, call.now
+        renderer = lifecycle.renderer(state, call.alias)
+        if renderer is None or renderer.recipe.schema:  # which is one of a list, and no answer
             return None
-        now = world.clock.now()
-        call = Call(route, lifecycle, request, path, Checked(path, NOTHING, NOTHING, NOTHING), world, now)
         key = self._lives.key(call) or ""
         known = self._store.peek(world.name, lifecycle.name, key)
         created, changed = (now, now) if known is None else (known.created, known.changed)
-        birth = None if lifecycle.is_plain else self._lives.birth(world, lifecycle, key)
+        birth = None if lifecycle.is_plain else self._lives.birth(call, key)
         subject = Subject(
-            world.name, lifecycle.name, key, state, "", 0, created, changed, now, request, path, None,
-            violations, birth,
+            world.name, lifecycle.name, key, state, "", 0, created, changed, now, call.request, call.path,
+            call.body, call.checked.violations, birth,
         )  # fmt: skip
         return rendered(renderer, subject, decision, self._seed, world)

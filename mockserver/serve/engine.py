@@ -36,7 +36,7 @@ from mockserver.serve.render import Renderer, kept_answers
 from mockserver.serve.request import Request
 from mockserver.serve.routing import Found
 from mockserver.serve.service import Route, Service, Tally
-from mockserver.serve.validation import NOTHING, Checked, Objection
+from mockserver.serve.validation import Checked, Objection
 from mockserver.serve.world import World, Worlds, enter
 from mockserver.store.protocol import Store
 
@@ -51,7 +51,7 @@ class Options(Struct, frozen=True):
     """How requests are judged."""
 
     validation: str = "strict"
-    """off: nothing is judged; warn: violations are named in a header; strict: they are answered."""
+    """off: violations are passed over; warn: they are named in a header; strict: they are answered."""
     security: bool = True
     max_body: int = 10 * 1024 * 1024
     """Bytes of a request body, on the wire and decompressed."""
@@ -185,14 +185,7 @@ class Engine:
         concurrency = route.guard.concurrency
         async with route.guard.turn(concurrency, world) as admitted:
             started, now = perf_counter(), world.clock.now()
-            if admitted:
-                answer = self.answer(request, route, path, world, now)
-            else:
-                lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
-                checked = Checked(path, NOTHING, NOTHING, NOTHING)
-                call = Call(route, lifecycle, request, path, checked, world, now)
-                detail = f"{concurrency.most} calls are under way already"
-                answer = self.admission.held(call, concurrency.state, 503, detail, "busy")
+            answer = self.answer(request, route, path, world, now, admitted=admitted)
             answer.operation = route.operation.id
             if cors is not None:
                 cors.allow(request, answer)
@@ -202,8 +195,27 @@ class Engine:
             await world.clock.sleep(answer.delay)
             return replace(answer, delay=0)
 
-    def answer(self, request: Request, route: Route, path: dict[str, str], world: World, now: int) -> Answer:
-        """The answer of an operation: asked for, refused, documented, or that of a resource."""
+    def read(self, request: Request, route: Route, path: dict[str, str]) -> Checked:
+        """What a request says, and the verdict on it where requests are judged. ``path`` is as sent."""
+        checked = route.checker.check(request, path)
+        if not self.judges and checked.status:
+            checked.violations, checked.status, checked.challenges = (), 0, ()
+        return checked
+
+    def answer(
+        self,
+        request: Request,
+        route: Route,
+        path: dict[str, str],
+        world: World,
+        now: int,
+        *,
+        admitted: bool = True,
+    ) -> Answer:
+        """The answer of an operation: asked for, refused, documented, or that of a resource.
+
+        A call that is not ``admitted`` is one too many at once.
+        """
         headers = request.headers
         prefer = NONE if "prefer" not in headers else parse_prefer(headers["prefer"])
         raw = path
@@ -211,50 +223,70 @@ class Engine:
             if "%00" in request.raw_path:
                 return problem.undecodable(request.method, request.raw_path)
             path = _decoded(path)
+        fields: Fields = ()
         try:
+            checked = self.read(request, route, raw)
+            lifecycle: Lifecycle | None = route.lifecycle  # type: ignore[assignment]
+            held = None
+            if route.guard is not None and lifecycle is not None:
+                call = Call(route, lifecycle, request, path, checked, world, now)
+                if not admitted:
+                    return self.admission.busy(route.guard, call)
             if prefer is not NONE:
-                direct = self._beside.preferred(prefer, route, path, request, world)
+                direct = self._beside.preferred(prefer, route, checked, path, request, world)
                 if direct is not None:
                     return _waited(direct, prefer)
-            checked = (
-                route.checker.check(request, raw) if self.judges else Checked(path, NOTHING, NOTHING, NOTHING)
-            )
-            lifecycle: Lifecycle | None = route.lifecycle  # type: ignore[assignment]
-            fields: Fields = ()
             if route.guard is not None and lifecycle is not None and checked.status != 401:
-                call = Call(route, lifecycle, request, path, checked, world, now)
                 held, fields = self.admission.ask(route.guard, call)
-                if held is not None:
-                    return _waited(held, prefer)
-            if checked.status and self.strict:
+            if held is not None:
+                answer = held
+            elif checked.status and self.strict:
                 answer = self._beside.refused(route, checked, path, request, world)
-                return _waited(self._slow(answer, route, request, world), prefer)
-            if lifecycle is None:
-                answer = self._slow(documented(route, path, request, now), route, request, world)
-            elif lifecycle.is_plain:
-                if request.repeats and prefer is NONE and route.guard is None and not checked.status:
-                    self._learn(request, route, raw, checked, world)
-                answer = self._lived(route, path, checked, prefer, request, world, now)
+                answer = self._slow(answer, route, request, world)
             else:
-                call = Call(route, lifecycle, request, path, checked, world, now)
-                if prefer.scenario is not None:
-                    self._known(lifecycle, prefer.scenario)
-                answer = self._lives.answer(call, prefer.scenario)
+                answer = self._admitted(request, route, path, raw, checked, prefer, world, now)
         except PreferenceError as error:
-            return problem.problem(400, str(error), decision="prefer")
-        except Objection as error:
-            checked.violations, checked.status = (error.violation,), 422
-            return self._beside.refused(route, checked, path, request, world)
+            answer = problem.problem(400, str(error), decision="prefer")
         except MockServerError as error:
-            return problem.internal(str(error))
+            answer = problem.internal(str(error))
         if fields:
             set_fields(answer, fields)
+        return answer if prefer is NONE else _waited(answer, prefer)
+
+    def _admitted(
+        self,
+        request: Request,
+        route: Route,
+        path: dict[str, str],
+        raw: dict[str, str],
+        checked: Checked,
+        prefer: Preference,
+        world: World,
+        now: int,
+    ) -> Answer:
+        """The answer to a call that nothing keeps from its operation. ``raw``: the path as it was sent."""
+        lifecycle: Lifecycle | None = route.lifecycle  # type: ignore[assignment]
+        if lifecycle is None:
+            answer = self._slow(documented(route, path, request, now), route, request, world)
+        elif lifecycle.is_plain:
+            if request.repeats and prefer is NONE and route.guard is None and not checked.status:
+                self._learn(request, route, raw, checked, world)
+            answer = self._lived(route, path, checked, prefer, request, world, now)
+        else:
+            call = Call(route, lifecycle, request, path, checked, world, now)
+            if prefer.scenario is not None:
+                self._known(lifecycle, prefer.scenario)
+            try:
+                answer = self._lives.answer(call, prefer.scenario)
+            except Objection as error:
+                checked.violations, checked.status = (error.violation,), 422
+                return self._beside.refused(route, checked, path, request, world)
         if checked.status:
             answer.violations = checked.violations
             answer.headers.append(
                 ("x-mock-violations", problem.shortened(problem.sentence(checked.violations), 1000))
             )
-        return answer if prefer is NONE else _waited(answer, prefer)
+        return answer
 
     def _learn(
         self, request: Request, route: Route, path: dict[str, str], checked: Checked, world: World

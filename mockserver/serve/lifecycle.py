@@ -113,10 +113,10 @@ class Lifecycle:
             return self._renderers.setdefault((state, alias), renderer)
 
     def state_with_status(self, status: int, alias: str) -> str | None:
-        """The first state that answers an operation with ``status``."""
+        """The first state that answers an operation with ``status``; one of a list is no answer."""
         for name, state in self.resource.states.items():
             recipe = state.answers.get(alias)
-            if recipe is not None and recipe.status == status:
+            if recipe is not None and recipe.status == status and not recipe.schema:
                 return name
         return None
 

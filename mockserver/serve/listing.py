@@ -8,10 +8,11 @@ item's field selects by it.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mockserver.errors import Violation
+from mockserver.errors import MockServerError, Violation
 from mockserver.media.shapes import Shapes
 from mockserver.plan import JSON, MediaType, Operation, Role
 from mockserver.scenario import ResourceState, settle
@@ -23,6 +24,7 @@ from mockserver.serve.negotiation import Choice, negotiate
 from mockserver.serve.render import Renderer, RenderError
 from mockserver.serve.request import Request
 from mockserver.serve.responses import default_response
+from mockserver.serve.validation import Checked
 from mockserver.serve.world import World
 from mockserver.store.protocol import Store
 
@@ -37,7 +39,16 @@ NEXTS = ("nextCursor", "next_cursor", "nextPageToken", "next_page_token", "nextT
 MORES = ("hasMore", "has_more", "hasNextPage", "hasNext")
 USUAL, MOST = 100, 1000
 
+_LOG = logging.getLogger("mockserver.listing")
 _Item = tuple[Renderer, Subject]
+
+
+class _Shown(NamedTuple):
+    """One of a list, rendered."""
+
+    renderer: Renderer
+    subject: Subject
+    value: JSON
 
 
 class Page(NamedTuple):
@@ -61,13 +72,13 @@ class Listing:
         self._cursors = {each.name: each for each in queries if each.name in CURSORS}
 
     def answer(
-        self, request: Request, path: dict[str, str], read: Mapping[str, JSON], world: World, now: int,
-        store: Store,
-    ) -> Answer:  # fmt: skip
-        """The page that a request asks for; ``read`` is its query as the document reads it."""
-        query: dict[str, JSON] = {**matching.query(request), **read}
+        self, request: Request, path: dict[str, str], checked: Checked, world: World, now: int, store: Store
+    ) -> Answer:
+        """The page that a request asks for. What cannot be rendered is left out, and the log says why."""
+        query: dict[str, JSON] = {**matching.query(request), **checked.query}
         page = self._page(query)
-        shown, total = self._shown([*self._items(path, world, now, store, request)], query, page)
+        items = [*self._items(path, world, now, store, request, checked.body)]
+        shown, total = self._shown(items, query, page)
         service = self._lifecycle.service
         choice = negotiate(self._response.content, request.headers.get("accept"))
         if choice is None:
@@ -78,11 +89,15 @@ class Listing:
                 now_ms=now,
             )
         value = self._enveloped(choice, shown, total, page, request, now)
-        if broken := service.documented.bodies.violations(choice, value):
-            raise RenderError(
-                f"the list of {self._lifecycle.name} breaks the document at {broken[0].pointer or '/'}: "
-                f"{broken[0].message}"
-            )
+        violations = service.documented.bodies.violations
+        if violations(choice, value):
+            shown = [each for each in shown if self._keeps_to_the_document(each)]
+            value = self._enveloped(choice, shown, total, page, request, now)
+            if broken := violations(choice, value):
+                raise RenderError(
+                    f"the list of {self._lifecycle.name} breaks the document at {broken[0].pointer or '/'}: "
+                    f"{broken[0].message}"
+                )
         encoded = service.documented.bodies.encode(choice, value)
         fields = service.documented.headers.fields(self._response, key=request.raw_path, now_ms=now)
         decision = f"list; {len(shown)} of {total}"
@@ -127,7 +142,7 @@ class Listing:
         return self._lifecycle.operation(self._alias)
 
     def _items(
-        self, path: dict[str, str], world: World, now: int, store: Store, request: Request
+        self, path: dict[str, str], world: World, now: int, store: Store, request: Request, body: JSON
     ) -> Iterator[_Item]:
         """What makes each item, in the order of creation. A state that has no answer to list is not shown."""
         name = self._lifecycle.name
@@ -148,11 +163,11 @@ class Listing:
                 at = {**path, self._key.name: key} if self._key.part == "path" else path
                 subject = Subject(
                     world.name, name, key, shown, state.scenario, state.calls, state.created, state.changed,
-                    now, request, at, None, birth=store.births.get(world.name, name, key),
+                    now, request, at, body, birth=store.births.get(world.name, name, key),
                 )  # fmt: skip
                 yield renderer, subject
 
-    def _shown(self, items: list[_Item], query: Mapping[str, JSON], page: Page) -> tuple[list[JSON], int]:
+    def _shown(self, items: list[_Item], query: Mapping[str, JSON], page: Page) -> tuple[list[_Shown], int]:
         """The items of a page, and how many there are on all pages. Only what is looked at is made."""
         paging = {*LIMITS, *OFFSETS, *PAGES, *CURSORS}
         wanted = {
@@ -160,10 +175,26 @@ class Listing:
         }
         part = slice(page.offset, page.offset + page.limit)
         if not wanted:
-            return [renderer.value(subject) for renderer, subject in items[part]], len(items)
-        values = (renderer.value(subject) for renderer, subject in items)
-        chosen = [value for value in values if _selects(wanted, value)]
+            return [*self._rendered(items[part])], len(items)
+        chosen = [each for each in self._rendered(items) if _selects(wanted, each.value)]
         return chosen[part], len(chosen)
+
+    def _rendered(self, items: Sequence[_Item]) -> Iterator[_Shown]:
+        for renderer, subject in items:
+            try:
+                yield _Shown(renderer, subject, renderer.value(subject))
+            except MockServerError as error:
+                self._leave_out(subject, str(error))
+
+    def _keeps_to_the_document(self, shown: _Shown) -> bool:
+        broken = shown.renderer.violations(shown.value)
+        if broken:
+            where = shown.renderer.recipe.where
+            self._leave_out(shown.subject, f"{where}: at {broken[0].pointer or '/'}: {broken[0].message}")
+        return not broken
+
+    def _leave_out(self, subject: Subject, why: str) -> None:
+        _LOG.warning("%s %s is not in the list: %s", subject.resource, subject.key, why)
 
     def _page(self, query: Mapping[str, JSON]) -> Page:
         limit = min(_number(self._asked(query, LIMITS), USUAL), MOST)
@@ -179,9 +210,10 @@ class Listing:
         return next((query[name] for name in names if name in self._queries and name in query), None)
 
     def _enveloped(
-        self, choice: Choice, items: list[JSON], total: int, page: Page, request: Request, now: int
+        self, choice: Choice, shown: list[_Shown], total: int, page: Page, request: Request, now: int
     ) -> JSON:
         """The items in the documented body, with its totals and cursors where it has fields for them."""
+        items = [each.value for each in shown]
         if not self._path:
             return items
         service = self._lifecycle.service
@@ -192,7 +224,7 @@ class Listing:
         for part in self._path[:-1]:
             holder = holder.setdefault(part, {})
         holder[self._path[-1]] = items
-        end = page.offset + len(items)
+        end = page.offset + page.limit
         more = end < total
         told: dict[str, JSON] = dict.fromkeys(TOTALS, total) | dict.fromkeys(MORES, more)
         told |= dict.fromkeys(LIMITS, page.limit) | dict.fromkeys(OFFSETS, page.offset)

@@ -67,7 +67,7 @@ class Lives:
             listing = self._listing(call)
             self._check_page(listing, call)
             return listing.answer(
-                call.request, call.path, call.checked.query, call.world, call.now, self._store
+                call.request, call.path, call.checked, call.world, call.now, self._store
             )
         if role.creates:
             return self._created(call, scenario)
@@ -95,8 +95,15 @@ class Lives:
             return stated
         return self._store.births.named(call.world.name, lifecycle.name, role.handle, stated)
 
-    def birth(self, world: World, lifecycle: Lifecycle, key: str) -> Birth | None:
-        return self._store.births.get(world.name, lifecycle.name, key)
+    def birth(self, call: Call, key: str) -> Birth | None:
+        """What created the resource of a call: its own request where it is one that creates.
+
+        What that one wants certified is left aside: nobody has looked whether it can be.
+        """
+        if call.lifecycle.role(call.alias).creates:
+            birth = self._creation(call.lifecycle).birth(0, call.request, call.path, call.body)
+            return birth._replace(csr="", common_name="")
+        return self._store.births.get(call.world.name, call.lifecycle.name, key)
 
     # One of several operations each
 
@@ -211,7 +218,7 @@ class Lives:
         return Subject(
             call.world.name, lifecycle.name, key, state, left.scenario, number, left.created, changed,
             call.now, call.request, call.path, call.body,
-            birth=birth or self.birth(call.world, lifecycle, key), moves=left.moves,
+            birth=birth or self._store.births.get(call.world.name, lifecycle.name, key), moves=left.moves,
         )  # fmt: skip
 
     def _name(self, call: Call, key: str, state: ResourceState) -> None:

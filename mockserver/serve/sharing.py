@@ -23,12 +23,10 @@ from mockserver.serve.answering import refused
 from mockserver.serve.coming import Coming
 from mockserver.serve.cors import Cors
 from mockserver.serve.lifecycle import Lifecycle
-from mockserver.serve.lives import Call
 from mockserver.serve.request import Request
 from mockserver.serve.routing import Found
 from mockserver.serve.service import Route, Tally
 from mockserver.serve.shared_world import SharedWorlds
-from mockserver.serve.validation import NOTHING, Checked
 from mockserver.serve.world import World
 from mockserver.store.link import within
 from mockserver.store.redis import LIFETIME, Polled, RedisStore
@@ -104,12 +102,10 @@ class Sharing:
     ) -> Answer | Awaitable[Answer]:  # fmt: skip
         engine = self._engine
         lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
-        body = None
-        if engine.judges:
-            checked = route.checker.check(request, path)
-            if checked.status:
-                return self._stepped(request, route, path, world, cors, started)
-            body = checked.body
+        checked = engine.read(request, route, path)
+        if checked.status:
+            return self._stepped(request, route, path, world, cors, started)
+        body = checked.body
         key = engine.key(lifecycle, path, body, request)
         if key is None:
             return self._stepped(request, route, path, world, cors, started)
@@ -186,16 +182,7 @@ class Sharing:
         engine = self._engine
 
         def work() -> Answer:
-            now = world.clock.now()
-            if admitted:
-                return engine.answer(request, route, dict(path), world, now)
-            assert route.guard is not None  # noqa: S101 - else everybody is admitted
-            assert route.guard.concurrency is not None  # noqa: S101
-            concurrency = route.guard.concurrency
-            lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
-            call = Call(route, lifecycle, request, path, Checked(path, NOTHING, NOTHING, NOTHING), world, now)
-            detail = f"{concurrency.most} calls are under way already"
-            return engine.admission.held(call, concurrency.state, 503, detail, "busy")
+            return engine.answer(request, route, dict(path), world, world.clock.now(), admitted=admitted)
 
         link = self._store.link
         try:

@@ -19,6 +19,7 @@ from tests.cli.command import run
 from tests.crowd import LOOP, LOOPS, Crowd, Line, owner, written
 from tests.live import PATIENCE, Reply
 from tests.redis import Redis
+from tests.things import DOCUMENT as THINGS
 
 STATES = ["one", "two", "three", "four"]
 
@@ -188,6 +189,24 @@ def test_a_document_may_come_later(redis: Redis, prefix: str, tmp_path: Path) ->
         assert other.ask("PUT", "/__admin/scenario-files/loop", LOOP).status == 200
         assert [turn(each, "a") for each in (one, other, one)] == STATES[:3]
         close(one, other)
+
+
+def test_body_is_read_where_requests_are_not_judged(redis: Redis, prefix: str, tmp_path: Path) -> None:
+    document, file = tmp_path / "things.yaml", tmp_path / "thing.yaml"
+    document.write_text(THINGS, "utf-8")
+    file.write_text(
+        "resource: thing\nkey: path.id\noperations: {act: act}\n"
+        "states: {idle: {body: {state: idle}}, jumping: {body: {state: jumping}}}\n"
+        "scenarios: {idle: [idle], jumps: [jumping]}\n"
+        "select: [{body.verb: jump, scenario: jumps}, {scenario: idle}]\n",
+        "utf-8",
+    )
+    arguments = (str(document), "--scenarios", str(file), "--validation", "off")
+    with Crowd(redis.url, prefix, tmp_path, *arguments, workers=1, inputs=False) as server:
+        [line] = server.lines()
+        answers = [line.ask("POST", f"/things/{verb}", {"verb": verb}) for verb in ("jump", "sit")]
+        assert [each.json()["state"] for each in answers] == ["jumping", "idle"]
+        close(line)
 
 
 # What becomes of processes
