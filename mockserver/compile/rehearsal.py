@@ -16,6 +16,7 @@ from mockserver.compile.origins import Origins
 from mockserver.compile.samples import Samples
 from mockserver.compile.scenario_file import Draft
 from mockserver.errors import MockServerError
+from mockserver.schema.validator import SchemaViolation
 from mockserver.serve.context import Makers, Subject
 from mockserver.serve.lifecycle import Lifecycle
 from mockserver.serve.notify import Made
@@ -27,6 +28,11 @@ from mockserver.store.births import Birth
 _TIME = 1_767_225_600_000
 """2026-01-01T00:00:00Z: the rehearsal's own time, so that its outcome never depends on the day."""
 
+_UNCREATED = (
+    "the control plane may place it: give what the templates read of `resource.created_by` a default, "
+    "as in {{ resource.created_by.body.name | default('none', true) }}."
+)
+
 
 def rehearse(drafts: Sequence[Draft], services: Sequence[Service], seed: str, report: Report) -> None:
     """Report every answer that cannot be made, or would break the document."""
@@ -37,8 +43,10 @@ def rehearse(drafts: Sequence[Draft], services: Sequence[Service], seed: str, re
         origins = Origins(draft, service, makers)
         for (state, alias), node in draft.nodes.items():
             _Rehearsal(draft, lifecycle, draft.bound[alias], origins, report).answer(state, alias, node)
-        for notice, node in zip(draft.resource.notices, draft.notices, strict=False):
-            _notice(Made(notice, lifecycle, makers), notice.states, node, lifecycle, origins, report)
+        nodes = {str(node.where): node for node in draft.notices}
+        for notice in draft.resource.notices:
+            made, node = Made(notice, lifecycle, makers), nodes[notice.where]
+            _notice(made, notice.states, node, lifecycle, origins, report)
 
 
 def _notice(
@@ -68,34 +76,45 @@ class _Rehearsal:
 
     def answer(self, state: str, alias: str, node: Node) -> None:
         """Judge one answer; the first key that goes wrong is told, the others would say the same."""
-        renderer = self.lifecycle.renderer(state, alias)
-        if renderer is None:
-            return
-        recipe = renderer.recipe
-        samples = self.origins.samples or [(key, None) for key in self.samples.keys(self.lifecycle.key_name)]
-        for key, birth in samples:
-            subject = self._subject(state, key, birth)
+        for key, birth in self._samples():
+            uncreated = birth is None and bool(self.origins.samples)
+            about = " for a resource that no request created" if uncreated else ""
             try:
-                value = renderer.value(subject)
-                broken = renderer.violations(value) if recipe.has_body else ()
-                if not broken:
-                    renderer.render(subject)
+                broken = self._violations(state, alias, key, birth)
             except Unanswerable as error:
                 self.report.error(
                     "S502", node, f"no body can be generated for it: {error}", "give every field of the body."
                 )
                 return
             except MockServerError as error:
-                self.report.error(
-                    "S501", node, f"it cannot be answered: {error}", "mend the template or the body."
-                )
+                remedy = _UNCREATED if uncreated else "mend the template or the body."
+                self.report.error("S501", node, f"it cannot be answered{about}: {error}", remedy)
                 return
             for each in broken:
-                self._broken(each.pointer, each.message, node)
+                self._broken(each.pointer, each.message + about, node, _UNCREATED if uncreated else "")
             if broken:
                 return
 
-    def _broken(self, pointer: str, message: str, node: Node) -> None:
+    def _samples(self) -> Sequence[tuple[str, Birth | None]]:
+        """The keys to try, with their births. A resource that the control plane placed has none."""
+        created = self.origins.samples
+        if not created:
+            return [(key, None) for key in self.samples.keys(self.lifecycle.key_name)]
+        return created if self.bound.role.creates else [*created, (created[0][0], None)]
+
+    def _violations(self, state: str, alias: str, key: str, birth: Birth | None) -> Sequence[SchemaViolation]:
+        """How an answer breaks the document. Raises MockServerError where there is none."""
+        renderer = self.lifecycle.renderer(state, alias)
+        if renderer is None:
+            return ()
+        subject = self._subject(state, key, birth)
+        value = renderer.value(subject)
+        broken = renderer.violations(value) if renderer.recipe.has_body else ()
+        if not broken:
+            renderer.render(subject)
+        return broken
+
+    def _broken(self, pointer: str, message: str, node: Node, remedy: str) -> None:
         path = [unquote(part).replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
         body = node.value.get("body") if isinstance(node.value, dict) else None
         place = node
@@ -112,7 +131,7 @@ class _Rehearsal:
             "S503",
             place,
             f"the answer to {self.bound.alias} breaks the document {where}({message})",
-            f"give what {self.bound.operation.id} documents for this status.",
+            remedy or f"give what {self.bound.operation.id} documents for this status.",
         )
 
     def _subject(self, state: str, key: str, birth: Birth | None) -> Subject:

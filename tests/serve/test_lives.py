@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from mockserver.scenario import decide
+from mockserver.errors import CompileError
+from mockserver.scenario import begin, decide
 from mockserver.serve.engine import Engine, Options
 from tests.live import ask, engine_of
 from tests.things import DOCUMENT, things, things_plan
@@ -314,3 +315,49 @@ def test_deciding_with_facts_and_dice_is_a_function(tmp_path: Path) -> None:
     assert decide(steps, state, 5, "act", [False, False]).step == 1
     assert decide(steps, state, 5, "act").answered
     assert not decide(steps, state, 5, "make").entered
+
+
+# Resources that no request created
+
+
+def test_answer_that_only_a_created_resource_has_is_reported(tmp_path: Path) -> None:
+    text = FILE.replace('state: "{{ resource.state }}"', 'state: "{{ resource.created_by.method }}"', 1)
+    with pytest.raises(CompileError) as caught:
+        things_plan(tmp_path, text)
+    [found] = {each.where.line: each for each in caught.value.diagnostics}.values()
+    assert (found.code, text.strip().split("\n")[found.where.line - 1].strip()) == (
+        "S503",
+        'state: "{{ resource.created_by.method }}"',
+    )
+    assert "that no request created" in found.message
+    assert "default" in found.remedy
+
+
+def place(engine: Engine, key: str) -> None:
+    """Put a resource there as the control plane does."""
+    engine.store.put("default", "thing", key, begin("usual", 0))
+
+
+def test_resource_that_no_request_created_is_shown_with_its_defaults(engine: Engine) -> None:
+    place(engine, "7")
+    assert call(engine, "GET", "/things/7") == (200, {"id": 7, "state": "new", "name": "nobody"})
+    assert [each["id"] for each in call(engine, "GET", "/things")[1]["things"]] == [7]
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{{ 'x' ~ 1 // (2 - resource.key | int) }}", "{{ 5 if resource.key == '2' else 'fine' }}"],
+    ids=["a template that goes wrong", "a value that breaks the document"],
+)
+def test_item_that_cannot_be_rendered_is_left_out_of_its_list(
+    tmp_path: Path, template: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = things(tmp_path, FILE.replace('state: "{{ resource.state }}"', f'state: "{template}"', 1))
+    for _ in range(3):
+        call(engine, "POST", "/things", {})
+    first = call(engine, "GET", "/things")[1]
+    assert [each["id"] for each in first["things"]] == [1]
+    second = call(engine, "GET", f"/things?cursor={first['nextCursor']}")[1]
+    assert ([each["id"] for each in second["things"]], second["nextCursor"]) == ([3], None)
+    [record] = caplog.records
+    assert record.getMessage().startswith("thing 2 is not in the list: ")
