@@ -8,7 +8,7 @@ for a role the cause has candidates, the fullest first.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mockserver.errors import Violation
@@ -127,7 +127,7 @@ class Cause:
         match role:
             case "list" | "prose":
                 if role == "list" and self.violations and not self.is_item:
-                    yield [issue(each) for each in self.violations[:_MAX_LISTED]]
+                    yield issues(self.violations)
                 yield self.sentence
                 yield [problem.sentence([each]) for each in self.violations[:_MAX_LISTED]] or [self.sentence]
                 # Shorter ones, for fields that are short
@@ -151,7 +151,12 @@ class Cause:
                 yield from _told(role, self.violations[0])
 
 
-def issue(violation: Violation) -> dict[str, JSON]:
+def issues(violations: Sequence[Violation]) -> list[dict[str, JSON]]:
+    """Violations as the list that validators of the JavaScript world answer with."""
+    return [_issue(each) for each in violations[:_MAX_LISTED]]
+
+
+def _issue(violation: Violation) -> dict[str, JSON]:
     """A violation as an item of a list: what was checked, code, message and path."""
     text = {"format": violation.expected, "pattern": "regex"}.get(violation.keyword)
     return {

@@ -17,6 +17,7 @@ from mockserver.errors import Violation
 from mockserver.plan import JSON
 from mockserver.providers import identifiers
 from mockserver.serve import matching
+from mockserver.serve.cause import issues
 from mockserver.serve.clock import iso
 from mockserver.serve.request import Request
 from mockserver.store.births import Birth
@@ -91,6 +92,7 @@ class Context(dict[str, Any]):
     """The names of ``NAMES``, each made when first read."""
 
     __slots__ = ("_makers", "subject")
+    known = NAMES
 
     def __init__(self, subject: Subject, makers: Makers) -> None:
         self.subject = subject
@@ -295,18 +297,3 @@ class FakeView:
 
         dice = random.Random(f"{self._identity}/{provider}")
         return lambda *arguments: self._makers.fakes.value(provider, dice, *arguments)
-
-
-def issues(violations: Sequence[Violation]) -> list[dict[str, JSON]]:
-    """Violations as the list of issues that validators of JavaScript's world answer with."""
-    return [
-        {
-            "validation": str(each.expected) if each.keyword == "format" else each.keyword,
-            "code": "invalid_string" if each.keyword in ("format", "pattern") else f"invalid_{each.keyword}",
-            "message": f"Invalid {each.expected}" if each.keyword == "format" else each.message,
-            "path": [each.name, *filter(None, each.pointer.split("/"))]
-            if each.name
-            else each.pointer.split("/")[1:],
-        }
-        for each in violations
-    ]

@@ -22,7 +22,11 @@ from typing import Any
 from jinja2 import ChainableUndefined, StrictUndefined, nodes, pass_context
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
 from jinja2.visitor import NodeTransformer
+
+from mockserver.serve.context import NAMES
+from mockserver.serve.templates import unknown_name
 
 MAX_OUTPUT = 1024 * 1024
 """Characters of a text, items of a list."""
@@ -34,6 +38,7 @@ _COUNTED, _JOINED = "counted rounds", "joined texts"
 """Filters of our own; no template can write such a name."""
 _UNKNOWN = 1000
 """Items that something without a length is taken to have."""
+_NAMES = dict.fromkeys(NAMES)
 _FIELD = re.compile(r"%(?:\(\w*\))?([^a-zA-Z%]*)|\{((?:[^{}]|\{[^{}]*\})*)\}")
 _WIDE = re.compile(r"\d{5}|[*{]")
 """In a format's field: a width of five digits, or one that is given elsewhere."""
@@ -49,6 +54,19 @@ class Absent(ChainableUndefined):
     is_absent = True
 
 
+class Unknown(StrictUndefined):
+    """A name that is not there: an error wherever it is used, that says what there is."""
+
+    __slots__ = ()
+
+    @property
+    def _undefined_message(self) -> str:
+        if self._undefined_hint:
+            return str(self._undefined_hint)
+        holder = _NAMES if self._undefined_obj is missing else self._undefined_obj
+        return unknown_name(self._undefined_name, holder)
+
+
 class Sandbox(ImmutableSandboxedEnvironment):
     """The environment that every template is compiled in."""
 
@@ -56,7 +74,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     concat = staticmethod(lambda pieces: _joined(pieces))
 
     def __init__(self) -> None:
-        super().__init__(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
+        super().__init__(undefined=Unknown, autoescape=False, keep_trailing_newline=True)
         self.globals = {"range": _range}
         for name in _FILTERS_LEFT_OUT:
             del self.filters[name]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from functools import lru_cache
 from itertools import islice
 from math import isfinite
@@ -139,13 +139,54 @@ def _lookup(name: str, path: list[str], arguments: tuple[Any, ...] | None, text:
         except MockServerError:
             raise
         except Exception as error:  # noqa: BLE001 - as for Jinja2's
-            raise TemplateError(f"{{{{ {text} }}}} has no value: {_cause(error)}") from None
+            cause = _unknown_step(context, (name, *path)) or str(error)
+            raise TemplateError(f"{{{{ {text} }}}} has no value: {cause}") from None
 
     return value
 
 
-def _cause(error: Exception) -> str:
-    return f"no {error}" if isinstance(error, KeyError) else str(error)
+def _unknown_step(context: Context, path: Sequence[str]) -> str:
+    """What to say of the first name on a path that is not there; nothing where all are."""
+    holder: Any = context
+    for part in path:
+        try:
+            holder = holder[part] if isinstance(holder, Mapping) else getattr(holder, part)
+        except (KeyError, AttributeError):
+            return unknown_name(part, holder)
+    return ""
+
+
+def unknown_name(name: object, holder: object) -> str:
+    """What to say of a name that ``holder`` does not have: what was meant, perhaps, and what there is."""
+    known = _names_in(holder)
+    if not known:
+        return f"no {name!r} in {_KINDS.get(type(holder), 'what has no names')}"
+    from difflib import get_close_matches
+
+    close = get_close_matches(str(name), known, n=1)
+    hint = f"did you mean {close[0]!r}? There" if close else "there"
+    listed = ", ".join(known[:_MAX_LISTED]) + (", …" if len(known) > _MAX_LISTED else "")
+    return f"no {name!r}; {hint} is {listed}"
+
+
+def _names_in(holder: object) -> list[str]:
+    if isinstance(holder, Mapping):
+        return [str(each) for each in getattr(holder, "known", holder)]
+    if type(holder).__module__ == "builtins":  # whose methods nobody looks for
+        return []
+    return [each for each in dir(holder) if not each.startswith("_")]
+
+
+_MAX_LISTED = 20
+_KINDS = {
+    type(None): "null",
+    str: "a text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "an empty mapping",
+}
 
 
 def _jinja(source: str) -> Template:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from mockserver.errors import MockServerError, Violation
-from mockserver.serve.context import NAMES, Context, Makers, Subject, issues
+from mockserver.serve.cause import Cause
+from mockserver.serve.context import NAMES, Context, Makers, Subject
 from mockserver.serve.templates import compile_template
 
 CREATED = 1_767_225_600_000
@@ -107,27 +108,24 @@ def test_there_is_nothing_else() -> None:
         ),
         (
             Violation("body", "", "/pets/0/name", "type", "7 is no string", 7, "string"),
-            {
-                "validation": "type",
-                "code": "invalid_type",
-                "message": "7 is no string",
-                "path": ["pets", "0", "name"],
-            },
+            {"code": "invalid_type", "message": "7 is no string", "path": ["pets", 0, "name"]},
         ),
         (
-            Violation("query", "filter", "/a", "pattern", "no match", "x", "y"),
+            Violation("query", "filter", "/a~1b~0", "pattern", "no match", "x", "y"),
             {
-                "validation": "pattern",
+                "validation": "regex",
                 "code": "invalid_string",
                 "message": "no match",
-                "path": ["filter", "a"],
+                "path": ["filter", "a/b~"],
             },
         ),
         (
             Violation("body", "", "", "required", "it is required"),
-            {"validation": "required", "code": "invalid_required", "message": "it is required", "path": []},
+            {"code": "invalid_type", "message": "it is required", "path": []},
         ),
     ],
 )
-def test_issues(violation: Violation, expected: dict[str, Any]) -> None:
-    assert issues([violation]) == [expected]
+def test_violations_are_the_issues_of_a_refusal(violation: Violation, expected: dict[str, Any]) -> None:
+    subject = context().subject._replace(violations=(violation,))
+    assert value("violations", Context(subject, Makers("0"))) == [expected]
+    assert next(Cause(422, (violation,)).says("list", in_prose=False)) == [expected]

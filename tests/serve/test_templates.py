@@ -425,3 +425,44 @@ def test_every_name_has_a_value_for_jinja_too() -> None:
 def test_what_it_cannot(source: str) -> None:
     with pytest.raises(MockServerError):
         compile_template(source)(Context(SUBJECT, Makers("0")))
+
+
+RESOURCE = "call, changed_at, created_at, created_by, key, name, namespace, scenario, state"
+
+
+@pytest.mark.parametrize(
+    "form", ["{{ %s }}", "{{ %s ~ '' }}", "{% if %s %}{% endif %}"], ids=["plain", "jinja", "statement"]
+)
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("resource.elapsed", f"no 'elapsed'; there is {RESOURCE}"),
+        ("resource.creatd_at", f"no 'creatd_at'; did you mean 'created_at'? There is {RESOURCE}"),
+        (
+            "resorce.key",
+            f"no 'resorce'; did you mean 'resource'? There is {', '.join(NAMES)}",
+        ),
+        (
+            "x509.pem",
+            "no 'pem'; there is certificate, chain, issuing_ca_certificate, private_key, serial_number",
+        ),
+        (
+            "request.header",
+            "no 'header'; did you mean 'headers'? There is body, cookies, headers, method, path, query, url",
+        ),
+        ("request.body.verb", "no 'verb' in null"),
+        ("request.query.page", "no 'page' in an empty mapping"),
+        ("resource.key.id", "no 'id' in a text"),
+    ],
+)
+def test_unknown_name_is_told_with_those_that_there_are(form: str, source: str, expected: str) -> None:
+    subject = SUBJECT._replace(request=Request("GET", "/"), body=None)
+    with pytest.raises(TemplateError) as caught:
+        compile_template(form.replace("%s", source))(Context(subject, Makers("0")))
+    assert str(caught.value).endswith(f": {expected}")
+
+
+def test_of_many_names_the_first_are_told() -> None:
+    subject = SUBJECT._replace(body={f"n{number:02}": 1 for number in range(30)})
+    with pytest.raises(TemplateError, match=r"no 'other'; there is n00, n01, .*, n19, …$"):
+        compile_template("{{ request.body.other }}")(Context(subject, Makers("0")))
