@@ -22,6 +22,9 @@ JSON = Any
 SchemaRef = str
 """``URI#/json/pointer``; the URI is a key of ``Document.trees``."""
 
+ROOT = "https://files.mockserver.invalid/"
+"""Base of the URIs of local files. ``.invalid`` never resolves (RFC 6761). No message shows it."""
+
 Dialect = Literal["2.0", "3.0", "3.1", "3.2"]
 ParameterLocation = Literal["path", "query", "header", "cookie", "querystring"]
 

@@ -35,7 +35,7 @@ from mockserver.compile.references import Trees
 from mockserver.compile.source import Source
 from mockserver.errors import Diagnostic
 from mockserver.plan import JSON, Dialect
-from mockserver.schema.pointers import escape
+from mockserver.schema.pointers import escape, shown
 
 _VALIDATORS: Mapping[Dialect, type[SpecValidator]] = {
     "2.0": OpenAPIV2SpecValidator,
@@ -177,5 +177,5 @@ def _nearest(error: Any) -> ValidationError:
 
 
 def _short(text: object) -> str:
-    line = str(text).strip().split("\n", 1)[0]
+    line = shown(str(text)).strip().split("\n", 1)[0]
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

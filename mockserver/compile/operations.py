@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from mockserver.compile.references import ROOT
 from mockserver.compile.source import quoted
 from mockserver.plan import (
     JSON,
+    ROOT,
     Callback,
     Encoding,
     Example,

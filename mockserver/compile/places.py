@@ -6,9 +6,9 @@ import contextlib
 from urllib.parse import unquote, urldefrag
 
 from mockserver.compile.operations import SYNTHETIC
-from mockserver.compile.references import ROOT, Trees, absolute
+from mockserver.compile.references import Trees, absolute
 from mockserver.errors import Location
-from mockserver.plan import JSON, SchemaRef
+from mockserver.plan import JSON, ROOT, SchemaRef
 from mockserver.schema.pointers import escape, index, tokens
 
 _MOST_STEPS = 64

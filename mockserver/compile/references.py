@@ -15,11 +15,8 @@ from urllib.parse import quote, unquote, urldefrag, urljoin
 
 from mockserver.compile.source import Source, SourceFault, parse, read
 from mockserver.errors import Diagnostic, Location
-from mockserver.plan import JSON, SchemaRef
+from mockserver.plan import JSON, ROOT, SchemaRef
 from mockserver.schema.pointers import escape, index, tokens
-
-ROOT = "https://files.mockserver.invalid/"
-"""Base of the URIs of local files. ``.invalid`` never resolves (RFC 6761)."""
 
 _NAMED = frozenset(
     [

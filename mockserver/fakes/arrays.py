@@ -52,6 +52,8 @@ def _bounds(shape: Shape) -> tuple[int, int | None]:
     if fewest > MOST_ITEMS:
         raise DeadEnd(shape.at, f"minItems {fewest} asks for more than the {MOST_ITEMS} items made here")
     if most is not None and fewest > most:
+        if shape.fewest_items > most:
+            raise DeadEnd(shape.at, f"minItems {shape.fewest_items} is more than maxItems {most}")
         raise DeadEnd(shape.at, f"more items are required than maxItems {most}")
     return fewest, most
 

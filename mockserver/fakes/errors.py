@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mockserver.errors import MockServerError
 from mockserver.plan import SchemaRef
+from mockserver.schema.pointers import shown
 
 
 class Unsatisfiable(MockServerError):  # noqa: N818 - a verdict on a schema, not a failure of the program
@@ -15,7 +16,7 @@ class Unsatisfiable(MockServerError):  # noqa: N818 - a verdict on a schema, not
     def __init__(self, ref: SchemaRef, reason: str) -> None:
         self.ref = ref
         self.reason = reason
-        super().__init__(f"{ref}: {reason}")
+        super().__init__(shown(f"{ref}: {reason}"))
 
 
 class DeadEnd(Exception):  # noqa: N818 - control flow inside the generator: try something else

@@ -59,8 +59,24 @@ def _span(shape: Shape, usual_low: Fraction, usual_high: Fraction, *, whole: boo
         high = shape.high if shape.high is not None else max(Fraction(0), low) + reach
         span = _multiples(shape, step, low, high)
     if span is None:
-        raise DeadEnd(shape.at, f"there is no multiple of {step} within its bounds")
+        raise DeadEnd(shape.at, _contradiction(shape, step))
     return (step, *span)
+
+
+def _contradiction(shape: Shape, step: Fraction) -> str:
+    """Why there is no number of the shape."""
+    low, high = shape.low, shape.high
+    if low is None or high is None or low < high:
+        return f"there is no multiple of {_text(step)} within its bounds"
+    minimum = f"{'exclusiveMinimum' if shape.low_open else 'minimum'} {_text(low)}"
+    maximum = f"{'exclusiveMaximum' if shape.high_open else 'maximum'} {_text(high)}"
+    if low > high:
+        return f"{minimum} is more than {maximum}"
+    return f"{minimum} and {maximum} leave no number between them"
+
+
+def _text(number: Fraction) -> str:
+    return str(number if number.denominator == 1 else float(number))
 
 
 def _resolution(magnitude: Fraction) -> Fraction:

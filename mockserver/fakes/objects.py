@@ -40,6 +40,10 @@ class _Maker:
             reason = f"minProperties {shape.fewest_members} asks for more than the {MOST_MEMBERS} made here"
             raise DeadEnd(shape.at, reason)
         if most is not None and max(shape.fewest_members, len(shape.required)) > most:
+            if shape.fewest_members > most:
+                raise DeadEnd(
+                    shape.at, f"minProperties {shape.fewest_members} is more than maxProperties {most}"
+                )
             raise DeadEnd(shape.at, f"more members are required than maxProperties {most}")
         left_out = self._add_named()
         self._add_dependent()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mockserver.errors import MockServerError
 from mockserver.plan import SchemaRef
+from mockserver.schema.pointers import shown
 
 
 class SchemaError(MockServerError):
@@ -14,5 +15,5 @@ class SchemaError(MockServerError):
 
     def __init__(self, ref: SchemaRef, message: str) -> None:
         self.ref = ref
-        self.message = message
-        super().__init__(f"{ref}: {message}")
+        self.message = shown(message)
+        super().__init__(shown(f"{ref}: {message}"))

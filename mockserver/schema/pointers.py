@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sized
 
+from mockserver.plan import ROOT
+
 _DIGITS = 10
 """So many has no index of a list that there can be; reading more takes long."""
 
@@ -27,6 +29,11 @@ def tokens(pointer: str) -> list[str]:
     """The member names and indices that a pointer leads through."""
     split = pointer.split("/")[1:]
     return [unescape(token) for token in split] if "~" in pointer else split
+
+
+def shown(text: str) -> str:
+    """A text that may quote references, as people know them: without the base of local files."""
+    return text.replace(ROOT, "")
 
 
 def index(token: str, items: Sized) -> int | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST_VIOLATIONS = 1000
 LONGEST_MESSAGE = 300
+_LONGEST_VALUE = 100
+"""Characters of a value that stands in a message beside what it should be."""
 
 
 class SchemaViolation(Struct, frozen=True):
@@ -136,7 +139,7 @@ class Validator:
         return error.kind.name == "type" and error.instance_path == whole.instance_path
 
     def _violation(self, error: ValidationError) -> SchemaViolation:
-        message = error.message
+        message = _not_in_enum(error) if error.kind.name == "enum" else error.message
         if len(message) > LONGEST_MESSAGE:
             message = f"{message[: LONGEST_MESSAGE // 2]} … {message[-LONGEST_MESSAGE // 2 :]}"
         keyword, schema = self._keyword(error)
@@ -184,6 +187,21 @@ class Validator:
             if source is not None:
                 return source + pointer(path[i + 1 :])
         return None
+
+
+def _not_in_enum(error: ValidationError) -> str:
+    """That a value is none of an enum's, with all of those that a message has room for."""
+    value, *options = (
+        json.dumps(each, ensure_ascii=False) for each in (error.instance, *error.kind.as_dict()["options"])
+    )
+    if len(value) > _LONGEST_VALUE:
+        value = value[:_LONGEST_VALUE] + "…"
+    room = LONGEST_MESSAGE - len(f"{value} is not one of  or {len(options)} others")
+    ends = accumulate(len(each) + len(", ") for each in options)
+    named = [each for each, end in zip(options, ends, strict=True) if end <= room]
+    hidden = len(options) - len(named)
+    last = f"{hidden} other{'s' if hidden > 1 else ''}" if hidden else named.pop()
+    return f"{value} is not one of {' or '.join([*filter(None, [', '.join(named)]), last])}"
 
 
 def _malformed(error: ValidationError) -> str:

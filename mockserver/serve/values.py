@@ -21,6 +21,7 @@ from mockserver.media.malformed import Malformed
 from mockserver.media.reading import Reader
 from mockserver.plan import JSON, Example, SchemaRef
 from mockserver.schema import SchemaError, Schemas, SchemaViolation
+from mockserver.schema.pointers import shown
 
 GENERATED = "generated"
 _SCHEMA = "schema"
@@ -144,7 +145,7 @@ class Values:
         except SchemaError as error:
             yield Fault("schema", error.ref, error.message)
         except Unanswerable as error:
-            yield Fault("unsatisfiable", error.ref, str(error))
+            yield Fault("unsatisfiable", error.ref, str(error).removeprefix(f"{shown(error.ref)}: "))
 
     def _own(self, slot: Slot) -> Iterator[Example]:
         """The schema's ``example`` (2.0, 3.0) or ``examples`` (JSON Schema)."""

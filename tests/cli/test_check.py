@@ -157,6 +157,56 @@ def test_finds(name: str, tmp_path: Path) -> None:
     assert checked(tmp_path, text, "--strict").return_value == bool(wanted)
 
 
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ("{type: integer, minimum: 5, maximum: 3}", "minimum 5 is more than maximum 3"),
+        ("{type: number, minimum: 2.5, maximum: 1.5}", "minimum 2.5 is more than maximum 1.5"),
+        (
+            "{type: integer, minimum: 3, exclusiveMinimum: true, maximum: 3}",
+            "exclusiveMinimum 3 and maximum 3 leave no number between them",
+        ),
+        (
+            "{type: number, multipleOf: 10, minimum: 11, maximum: 19}",
+            "there is no multiple of 10 within its bounds",
+        ),
+        ("{type: string, minLength: 5, maxLength: 2}", "minLength 5 is more than maxLength 2"),
+        ("{type: array, items: {}, minItems: 5, maxItems: 2}", "minItems 5 is more than maxItems 2"),
+        (
+            "{type: object, minProperties: 5, maxProperties: 2}",
+            "minProperties 5 is more than maxProperties 2",
+        ),
+    ],
+)
+def test_bounds_that_contradict_each_other_are_named(schema: str, message: str, tmp_path: Path) -> None:
+    ran = checked(tmp_path, ANSWER + component(schema), "--format", "json")
+    [found] = json.loads(ran.stdout)
+    assert (found["code"], found["message"]) == ("D502", message)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "{type: object, required: [a], properties: {a: {type: integer, minimum: 5, maximum: 3}}}",
+        '{type: string, pattern: "[a-z"}',
+        '{$ref: "http://[::1"}',
+        '{$ref: "#/components/schemas/B/properties/nowhere"}',
+        '{$ref: "#/components/schemas/A"}',
+        '{$ref: "beside.yaml#/A"}',
+        "{type: 7}",
+        '{allOf: [{$ref: "#/components/schemas/A"}]}',
+        '{type: array, items: {$ref: "#/nowhere"}}',
+    ],
+)
+def test_no_finding_shows_the_address_that_files_have_inside(schema: str, tmp_path: Path) -> None:
+    (tmp_path / "beside.yaml").write_text('A: {type: string, minLength: 3, maxLength: 1, $id: "#"}\n')
+    for head in ("openapi: 3.0.3", "openapi: 3.1.0", "openapi: 3.2.0"):
+        text = ANSWER.replace("openapi: 3.0.3", head) + component(schema) + "    B: {type: object}\n"
+        ran = checked(tmp_path, text)
+        assert ran.stdout
+        assert "mockserver.invalid" not in ran.stdout
+
+
 def test_faults_in_other_files_are_told_there(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("\n\ntype: string\nminLength: 5\nmaxLength: 2\n")
     text = ANSWER.replace('"#/components/schemas/A"', '"a.yaml"')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -333,3 +334,29 @@ def test_an_identifier_that_is_no_uri_moves_nothing() -> None:
     }
     validator = Schemas({"doc:/a": {"s": node}}, "3.1").validator("doc:/a#/s", "response")
     assert not validator.is_valid({"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("options", "value", "message"),
+    [
+        (["a"], 1, '1 is not one of "a"'),
+        (["a", "b"], 1, '1 is not one of "a" or "b"'),
+        (["a", "b", "c", "d"], "é", '"é" is not one of "a", "b", "c" or "d"'),
+        (["a", 1, None, True, {"b": []}], [], '[] is not one of "a", 1, null, true or {"b": []}'),
+    ],
+)
+def test_a_value_outside_an_enum_is_told_all_that_it_may_be(
+    options: list[Any], value: Any, message: str
+) -> None:
+    [violation] = schemas({"enum": options}, "3.1").validator(f"{URI}#/x", "request").violations(value)
+    assert violation.message == message
+
+
+def test_an_enum_too_long_for_a_message_is_told_as_far_as_there_is_room() -> None:
+    options = [f"colour-{number}" for number in range(1000)]
+    validator = schemas({"enum": options}, "3.1").validator(f"{URI}#/x", "request")
+    [violation] = validator.violations("x" * 5000)
+    assert re.fullmatch(
+        r'"x{99}… is not one of "colour-0", "colour-1", .*"colour-\d+" or 9\d\d others', violation.message
+    )
+    assert 250 < len(violation.message) <= 300
