@@ -30,10 +30,10 @@ def scenarios() -> None:
 def graph(file: Path, form: str, scenario: str | None) -> None:
     """Draw the states of FILE and the ways from one to another."""
     from mockserver.compile.graph import DRAWINGS, timelines
-    from mockserver.compile.source import SourceFault, read
+    from mockserver.compile.source import SCENARIO_FILE, SourceFault, read
 
     try:
-        source = read(file, os.path.relpath(file), "scenario file")
+        source = read(file, os.path.relpath(file), SCENARIO_FILE)
     except SourceFault as fault:
         raise CompileError([fault.diagnostic]) from None
     found = timelines(source)

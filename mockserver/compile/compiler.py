@@ -14,7 +14,7 @@ from mockserver.compile.overlap import overlaps
 from mockserver.compile.references import Gate
 from mockserver.compile.rehearsal import rehearse
 from mockserver.compile.scenario_file import Draft, read_scenario_file
-from mockserver.compile.source import Source, SourceFault, parse, read
+from mockserver.compile.source import SCENARIO_FILE, Source, SourceFault, parse, read
 from mockserver.errors import CompileError, Diagnostic, Location
 from mockserver.inputs import Compiled, Inputs, digest, scenario_files
 from mockserver.plan import Plan
@@ -134,9 +134,9 @@ def _scenario_sources(inputs: Inputs, report: Report) -> Iterable[Source]:
             try:
                 name = os.path.relpath(file)
                 if file in inputs.texts:
-                    yield parse(inputs.texts[file], name, "scenario file")
+                    yield parse(inputs.texts[file], name, SCENARIO_FILE)
                 else:
-                    yield read(file, name, "scenario file")
+                    yield read(file, name, SCENARIO_FILE)
             except SourceFault as fault:
                 report.found.append(fault.diagnostic)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from mockserver.compile.source import Source
+from mockserver.compile.source import SCENARIO_FILE, Source, syntax_fault
 from mockserver.errors import Diagnostic, Location
 from mockserver.plan import JSON
 from mockserver.schema.pointers import index
@@ -99,8 +99,8 @@ def compose(source: Source, report: Report) -> Node | None:
     try:
         root = yaml.compose(source.text, loader)
     except yaml.YAMLError as error:
-        where = Location(source.name)
-        report.error("S101", Node(None, where), f"is not valid YAML: {error}", "mend the syntax.")
+        fault = syntax_fault(source.text, str(error), Location(source.name), SCENARIO_FILE)
+        report.found.append(fault.diagnostic)
         return None
     return _node(root, source.name, report) if root is not None else None
 

@@ -35,6 +35,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _PLACE = re.compile(r"line (\d+)(?:,)? column (\d+)")
 
 
+SCENARIO_FILE = "scenario file"
+"""What is read, as messages say it; a document is the other."""
+
+
 class SourceFault(Exception):  # noqa: N818 - a fault of the input, carried to the compiler's edge
     """The file cannot be read as a value; ``diagnostic`` says why."""
 
@@ -158,19 +162,25 @@ def _yaml(text: str, where: Location, what: str) -> JSON:
         line = text.count("\n", 0, control.start()) + 1
         place = Location(where.source, line, control.start() - text.rfind("\n", 0, control.start()))
         message = f"is not valid YAML: it holds the control character U+{ord(control[0]):04X}"
-        raise _fault("D106", message, place, "remove it, or write it as an escape in double quotes.")
+        raise _fault(
+            _syntax_code(what), message, place, "remove it, or write it as an escape in double quotes."
+        )
     _refuse_expansion(text, where)
     try:
         value = yaml12.parse_yaml(text)
     except ValueError as error:
-        raise _syntax(text, str(error), where) from None
+        raise syntax_fault(text, str(error), where, what) from None
     except RecursionError:
         raise _fault("D107", f"is nested deeper than {MAX_DEPTH} levels", where, "flatten it.") from None
     return _Shape(where, what).json(value)
 
 
-def _syntax(text: str, message: str, where: Location) -> SourceFault:
-    """PyYAML's message and mark where it agrees that the text is broken: both are clearer."""
+def syntax_fault(text: str, message: str, where: Location, what: str) -> SourceFault:
+    """Why a text is no YAML. ``message`` is the parser's.
+
+    PyYAML's message and mark stand in its place where it agrees that the text is broken: both are clearer.
+    """
+    code = _syntax_code(what)
     try:
         for _ in yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             pass
@@ -179,7 +189,9 @@ def _syntax(text: str, message: str, where: Location) -> SourceFault:
         said = " ".join(part for part in (error.context, error.problem) if part)
         if mark is not None:
             where = Location(where.source, mark.line + 1, mark.column + 1)
-        return _fault("D106", f"is not valid YAML: {said}", where, "mend the syntax here.")
+        return _tab(text, where, code) or _fault(
+            code, f"is not valid YAML: {said}", where, "mend the syntax here."
+        )
     except (yaml.YAMLError, RecursionError):
         pass
     if place := _PLACE.search(message):
@@ -187,7 +199,27 @@ def _syntax(text: str, message: str, where: Location) -> SourceFault:
     if "recursion limit" in message:
         return _fault("D107", "is nested too deeply to be read", where, "flatten it.")
     said = message.removeprefix("YAML parse error: ")
-    return _fault("D106", f"is not valid YAML 1.2: {said}", where, "mend the syntax here.")
+    return _tab(text, where, code) or _fault(
+        code, f"is not valid YAML 1.2: {said}", where, "mend the syntax here."
+    )
+
+
+def _tab(text: str, where: Location, code: str) -> SourceFault | None:
+    """That a tab is to blame, where one stands in the indentation of the line or where the parser stopped."""
+    lines = text.split("\n")
+    line = lines[where.line - 1] if 0 < where.line <= len(lines) else ""
+    indentation = len(line) - len(line.lstrip(" \t"))
+    places = [line.find("\t", 0, indentation), where.column - 1, where.column - 2]
+    column = next((each for each in places if line[each : each + 1] == "\t" and each >= 0), None)
+    if column is None:
+        return None
+    message = "is not valid YAML: a tab stands where YAML takes spaces alone"
+    place = Location(where.source, where.line, column + 1)
+    return _fault(code, message, place, "write spaces in place of the tab.")
+
+
+def _syntax_code(what: str) -> str:
+    return "S101" if what == SCENARIO_FILE else "D106"
 
 
 def _refuse_expansion(text: str, where: Location) -> None:

@@ -109,7 +109,10 @@ def told(write: Write, scenarios: str) -> list[tuple[str, int, int]]:
 HUGE = ", ".join(f"X-{number}: a" for number in range(2000))
 BAD = {
     "the file": {
-        "not YAML": "resource: «D106»]\n",
+        "not YAML": "resource: «S101»]\n",
+        "a control character": 'resource: "«S101»\x01"\n',
+        "a tab as indentation": text() + "select:\n«S101»\t- scenario: normal\n",
+        "a tab that the other parser takes": "«S101»\t" + text(),
         "a list": "«S204»[]",
         "a text": "«S204»order",
         "a key twice": text() + "«S102»key: path.id\n",

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 
 from mockserver.compile import source
-from mockserver.compile.source import SourceFault, parse, quoted, read
+from mockserver.compile.source import SCENARIO_FILE, SourceFault, parse, quoted, read
 from mockserver.schema.pointers import escape, tokens
 
 
@@ -56,6 +56,32 @@ def test_faults(text: str, code: str, line: int) -> None:
     assert (found.code, found.where.source) == (code, "doc.yaml")
     assert found.remedy
     assert found.where.line == line
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("a:\n\tb: 1\n", 2, 1),
+        ("a: 1\n\tb: 2\n", 2, 1),
+        ("a: 1\n \tb: 2\n", 2, 2),
+        ("a:\n  - b:\n\t  c: 1\n", 3, 1),
+        ("a: |\n  x\n\ty\n", 3, 1),
+        ("a:\tb\n", 1, 3),
+    ],
+)
+@pytest.mark.parametrize(("what", "code"), [("document", "D106"), (SCENARIO_FILE, "S101")])
+def test_a_tab_is_called_a_tab(text: str, line: int, column: int, what: str, code: str) -> None:
+    with pytest.raises(SourceFault) as failure:
+        parse(text, "a.yaml", what)
+    found = failure.value.diagnostic
+    assert found.message == "is not valid YAML: a tab stands where YAML takes spaces alone"
+    assert (found.code, found.where.line, found.where.column) == (code, line, column)
+
+
+def test_a_fault_that_is_no_tab_is_not_called_one() -> None:
+    with pytest.raises(SourceFault) as failure:
+        parse("a:\n  b: {c: 1,\td: [2}\n", "a.yaml")
+    assert "tab" not in failure.value.diagnostic.message
 
 
 def test_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from mockserver.compile.document import Loaded, load
 from mockserver.compile.nodes import Report
 from mockserver.compile.rehearsal import rehearse
 from mockserver.compile.scenario_file import read_scenario_file
-from mockserver.compile.source import SourceFault, parse
+from mockserver.compile.source import SCENARIO_FILE, SourceFault, parse
 from mockserver.plan import Plan
 from mockserver.serve.service import Service
 from tests.fuzz.targets import mutation
@@ -54,7 +54,7 @@ def check(data: bytes) -> None:
     loaded, service = _served(int(len(data) > 1 and data[1] % len(_values()) == 2))
     report = Report()
     try:
-        source = parse(mutation.text(data[:_LONGEST], _values()), "fuzzed.yaml", "scenario file")
+        source = parse(mutation.text(data[:_LONGEST], _values()), "fuzzed.yaml", SCENARIO_FILE)
     except SourceFault as fault:
         assert fault.diagnostic.message
         return
