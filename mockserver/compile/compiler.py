@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import mockserver
+from mockserver.compile.defaults import rehearse_from_defaults
 from mockserver.compile.document import Loaded, load, load_text
 from mockserver.compile.inspection import inspect_document
 from mockserver.compile.nodes import Report
 from mockserver.compile.overlap import overlaps
 from mockserver.compile.references import Gate
-from mockserver.compile.rehearsal import rehearse
 from mockserver.compile.scenario_file import Draft, read_scenario_file
 from mockserver.compile.source import SCENARIO_FILE, Source, SourceFault, parse, read
 from mockserver.errors import CompileError, Diagnostic, Location
@@ -84,7 +84,7 @@ def _read(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) ->
                 drafts.append(draft)
         drafts = _wanted(drafts, collected)
         _unique(drafts, report)
-        rehearse(drafts, services, inputs.seed, report)
+        rehearse_from_defaults(drafts, services, inputs.seed, report)
     return _Parts(loaded, services, sources, drafts)
 
 

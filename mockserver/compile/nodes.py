@@ -115,6 +115,9 @@ def _node(node: yaml.Node, name: str, report: Report) -> Node:
             child.key = _where(label, name)
             if key in members:
                 report.error("S102", child.at_key, f"the key {key!r} is given twice", "remove one of them.")
+                if isinstance(child.value, dict) and isinstance(earlier := members[key].value, dict):
+                    # What either of them describes is known, so that nothing else is said to be missing
+                    child.value = {**earlier, **child.value}
             members[key] = child
         return Node(members, where)
     if isinstance(node, yaml.SequenceNode):

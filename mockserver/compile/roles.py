@@ -64,7 +64,7 @@ class OperationsReader:
                 bound[alias] = found
         for alias, node in members:
             if alias in bound and bound[alias].item:
-                bound[alias] = replace(bound[alias], source=self._source(alias, node, bound))
+                bound[alias] = replace(bound[alias], source=self._source(alias, node, bound, dict(members)))
         return bound
 
     def _bound(self, alias: str, node: Node) -> Bound | None:
@@ -191,18 +191,18 @@ class OperationsReader:
         pointer = "".join(f"/{part}" for part in path)
         return replace(bound, role=structs.replace(role, lists=pointer), item=item)
 
-    def _source(self, alias: str, node: Node, bound: Mapping[str, Bound]) -> str:
+    def _source(self, alias: str, node: Node, bound: Mapping[str, Bound], aliases: Collection[str]) -> str:
         named = node.value.get("items") if isinstance(node.value, dict) else None
         if named is None:
             others = (each for each in bound.values() if each.role.lists is None and not each.role.creates)
             return next((each.alias for each in others), "")
-        if isinstance(named.value, str) and named.value in bound and named.value != alias:
+        if isinstance(named.value, str) and named.value in aliases and named.value != alias:
             return named.value
         self.report.error(
             "S202",
             named,
             f"{named.kind()} is none of this file's operations",
-            f"they are {listed(each for each in bound if each != alias)}.",
+            f"they are {listed(each for each in aliases if each != alias)}.",
         )
         return ""
 

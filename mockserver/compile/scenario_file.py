@@ -17,7 +17,7 @@ from mockserver.compile.limits import read_flaky, read_limits, read_state_name
 from mockserver.compile.nodes import Node, Report, compose
 from mockserver.compile.notices import read_notices
 from mockserver.compile.roles import OperationsReader, key_schemas
-from mockserver.compile.selection import read_rules, suggest
+from mockserver.compile.selection import nearest, read_rules, suggest
 from mockserver.compile.source import Source
 from mockserver.compile.states import NAME, read_states
 from mockserver.compile.steps import read_scenario
@@ -95,11 +95,13 @@ class _Reader:
                 "start with `resource: NAME`.",
             )
             return None
-        for key, each in self.members.items():
+        for key, each in list(self.members.items()):
             if key not in _KEYS and not key.startswith("x-"):
                 self.report.error(
                     "S201", each.at_key, f"a scenario file has no key {key!r}", suggest(key, _KEYS)
                 )
+                if meant := nearest(key, _KEYS, 0.75):
+                    self.members.setdefault(meant, each)
         for key in _REQUIRED:
             if key not in self.members:
                 self.report.error("S205", self.root, f"the key {key!r} is missing", _EXAMPLES[key])
@@ -109,7 +111,7 @@ class _Reader:
         defaults = {
             name: node for name, node in self._mapping("defaults") if compile_templates(node, self.report)
         }
-        unbound = [alias for alias, _ in self._mapping("operations") if alias not in bound]
+        unbound = {alias: node for alias, node in self._mapping("operations") if alias not in bound}
         states, nodes = read_states(self._mapping("states"), bound, defaults, unbound, self.report)
         facts: Facts = []
         scenarios = self._scenarios(states, bound, facts)
@@ -118,7 +120,8 @@ class _Reader:
         limit, flaky = self.members.get("limit"), self.members.get("flaky")
         limits = read_limits(limit, states, self.report) if limit is not None else ()
         flakiness = read_flaky(flaky, states, self.report) if flaky is not None else None
-        if not bound or place is None or not states or not scenarios:
+        creates_nowhere = any("creates" in dict(node.items()) for node in unbound.values())
+        if not bound or place is None or not states or not scenarios or creates_nowhere:
             return None
         roles = {alias: each.role for alias, each in bound.items() if each.role != Role()}
         handles = read_handles(self._mapping("handles"), self.report)
@@ -204,7 +207,7 @@ class _Reader:
     def _ends(self, roles: Mapping[str, Role], unknown: str) -> None:
         """What ends, or has another name, must not come into being when somebody asks for it."""
         wanting = [alias for alias, role in roles.items() if role.deletes or role.handle]
-        if wanting and not unknown:
+        if wanting and not unknown and "unknown" not in self.members:
             self.report.error(
                 "S209",
                 self.members["operations"],
@@ -244,7 +247,7 @@ class _Reader:
         self, states: Mapping[str, State], bound: Mapping[str, Bound], facts: Facts
     ) -> dict[str, Scenario]:
         scenarios = {}
-        known = dict(self._mapping("states"))
+        known, aliases = dict(self._mapping("states")), dict(self._mapping("operations"))
         for name, node in self._mapping("scenarios"):
             if not NAME.match(name):
                 self.report.error(
@@ -254,7 +257,7 @@ class _Reader:
                     "use letters, digits, dots and hyphens.",
                 )
                 continue
-            found = read_scenario(name, node, known, bound, self.report, bound=bound, facts=facts)
+            found = read_scenario(name, node, known, aliases, self.report, bound=bound, facts=facts)
             if found is not None:
                 scenarios[name] = found
         for state in states:

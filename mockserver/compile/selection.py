@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -139,11 +139,21 @@ def _glob(pattern: str) -> bool:
     return any(mark in pattern for mark in "*?[")
 
 
+def nearest(name: str, known: Collection[str], cutoff: float = 0.5) -> str:
+    """The one of ``known`` that ``name`` most likely stands for; empty where it is near none."""
+    return next(iter(get_close_matches(name, known, n=1, cutoff=cutoff)), "")
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """The beginning of a remedy for a name that is nearly one of ``known``; empty where it is not."""
+    meant = nearest(name, known)
+    return f"did you mean {meant!r}? " if meant else ""
+
+
 def suggest(name: str, known: Sequence[str]) -> str:
     """A remedy for a name that is none of ``known``."""
-    close = get_close_matches(name, known, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean {close[0]!r}?"
+    if meant := did_you_mean(name, known):
+        return meant.rstrip()
     shown = list(dict.fromkeys(known))[:12]
     if not shown:
         return "there is none to name; write one first."

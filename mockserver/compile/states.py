@@ -12,7 +12,7 @@ from mockserver.compile.answers import ANSWER_KEYS, Bound, read_answer, read_ite
 from mockserver.compile.delivery import unknown_keys
 from mockserver.compile.fields import properties
 from mockserver.compile.nodes import Node, Report
-from mockserver.compile.selection import suggest
+from mockserver.compile.selection import did_you_mean, nearest, suggest
 from mockserver.plan import AnswerRecipe, State
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*$")
@@ -89,7 +89,12 @@ def _read_state(
             "write it as {status: 404, body: {…}}; {} gives the documented success.",
         )
         return State(name, {}), {}
-    per_operation = bool(members) and all(key in bound or key in unbound for key in members)
+    aliases = {*bound, *unbound}
+    per_operation = not aliases.isdisjoint(members) and (
+        aliases.issuperset(members) or ANSWER_KEYS.isdisjoint(members)
+    )
+    if per_operation:
+        members = _by_alias(name, members, aliases, report)
     for key, each in members.items():
         if bound and not per_operation and key not in ANSWER_KEYS:
             known = ", ".join(sorted(ANSWER_KEYS))
@@ -97,6 +102,7 @@ def _read_state(
                 "S201",
                 each.at_key,
                 f"state {name!r} has no key {key!r}",
+                f"{did_you_mean(key, [*ANSWER_KEYS, *aliases])}"
                 f"its keys are {known}; or one answer per operation: {', '.join(bound)}.",
             )
         elif per_operation:
@@ -116,6 +122,24 @@ def _read_state(
         if recipe is not None:
             answers[alias], nodes[alias] = recipe, answer
     return State(name, answers), nodes
+
+
+def _by_alias(
+    state: str, members: Mapping[str, Node], aliases: Collection[str], report: Report
+) -> dict[str, Node]:
+    """The answers of a state by operation. What stands under a name that is nearly an alias is that one's."""
+    answers = {alias: node for alias, node in members.items() if alias in aliases}
+    for key, node in members.items():
+        if key not in aliases:
+            report.error(
+                "S202",
+                node.at_key,
+                f"{key!r}, to which state {state!r} has an answer, is none of this file's operations",
+                suggest(key, sorted(aliases)),
+            )
+            if meant := nearest(key, aliases):
+                answers.setdefault(meant, node)
+    return answers
 
 
 def _succeeds(answer: Node) -> bool:

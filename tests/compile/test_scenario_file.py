@@ -116,6 +116,14 @@ BAD = {
         "a list": "«S204»[]",
         "a text": "«S204»order",
         "a key twice": text() + "«S102»key: path.id\n",
+        "a key misspelt, and named as it should be": text(states="-")
+        + "«S201»stats: " + BASE["states"] + "\n",
+        "states twice": text() + "«S102»states: {lost: {}}\n",
+        "states twice, and a state that neither has": text(scenarios="{normal: [«S203»opne: 2, lost]}")
+        + "«S102»states: {lost: {}}\n",
+        "scenarios twice": "scenarios: {other: [gone]}\n"
+        + text(select="[{id: a, scenario: normal}, {scenario: other}]", scenarios="-")
+        + "«S102»scenarios: {normal: [open]}\n",
         "unknown keys": text() + "«S201»selct: []\n«S201»more: 1\nx-mine: 1\n",
         "nothing of what is needed": "«S205»«S205»«S205»«S205»«S205»x-mine: 1\n",
         "a name that is none": text(resource="«S204»a b"),
@@ -134,6 +142,14 @@ BAD = {
         "an unknown id": text(operations="{read: «S206»raedOrder, cancel: cancelOrder}"),
         "an unknown path": text(operations="{read: «S206»'GET /order/{id}', cancel: cancelOrder}"),
         "an unknown method": text(operations="{read: «S206»'PUT /orders/{id}', cancel: cancelOrder}"),
+        "an unknown one that a timeline names": text(
+            operations="{read: readOrder, cancel: «S206»cancleOrder}",
+            scenarios="{normal: [{state: open, until: {operation: cancel}}, {state: gone, on: {cancel: open}}]}",
+        ),
+        "an unknown one that creates": text(
+            operations="{read: readOrder, cancel: {operation: «S206»makeOrder, creates: true}}",
+            states="{open: {read: {body: {note: '{{ resource.created_by.body.note }}'}}}, gone: {}}",
+        ),
         "one that lacks the key": text(
             key="«S207»path.id", operations="{read: readOrder, cancel: cancelOrder, basket: readBasket}"
         ),
@@ -143,6 +159,15 @@ BAD = {
         "a text": text(states="{open: «S204»open, gone: {}}"),
         "a name that is none": text(states="{open: {}, gone: {}, «S204»a b: {}}"),
         "an unknown key": text(states="{open: {«S201»stauts: 200}, gone: {}}"),
+        "an unknown operation among others": text(
+            states="{open: {«S202»raed: {body: {status: open}}, cancel: {}}, gone: {}}"
+        ),
+        "an unknown operation whose answer is wrong too": text(
+            states="{open: {«S202»raed: {body: {status: «S503»opne}}, cancel: {}}, gone: {}}"
+        ),
+        "an answer to all beside one to an operation": text(
+            states="{open: {«S201»read: {}, headers: {X-A: b}}, gone: {}}"
+        ),
         "an answer that is none": text(states="{open: {read: «S204»5}, gone: {}}"),
         "a status of 0": text(states="{open: {read: {status: «S306»0}}, gone: {}}"),
         "a status of 99": text(states="{open: {read: {status: «S306»99}}, gone: {}}"),
@@ -181,6 +206,15 @@ BAD = {
         "a bomb": text(states="""{open: {read: «S501»{body: {note: "{{ 'x' * 10**9 }}"}}}, gone: {}}"""),
         "a list for an object": text(states="{open: {read: {body: «S503»[1]}}, gone: {}}"),
         "in defaults": text(defaults="{at: «S503»yesterday}", states="{open: {read: {}}, gone: {}}"),
+        "in a template of the defaults": text(
+            defaults='{at: «S501»"{{ resource.craeted_at }}", note: a}',
+            states="{open: {}, gone: {}, lost: {read: {body: {total: «S503»0}}, cancel: {}}}",
+        ),
+        "deep in the defaults": text(defaults='{lines: [{sku: a}, {sku: «S501»"{{ nobody.knows }}"}]}'),
+        "in the defaults and in a body": text(
+            defaults='{at: «S501»"{{ resource.craeted_at }}"}',
+            states="""{open: {read: «S501»{body: {note: "{{ resource.crated_at }}"}}}, gone: {}}""",
+        ),
         "a field that no body has": text(defaults='{«S311»att: "{{ now }}"}'),
         "defaults that are a list": text(defaults="«S204»[at]"),
     },
@@ -296,6 +330,16 @@ def test_every_mistake_of_a_file_is_told_in_one_run(write: Write) -> None:
     found = told(write, scenarios)
     assert sorted(found) == sorted(expected)
     assert len(found) == 12
+
+
+def test_a_default_that_cannot_be_rendered_is_named(write: Write) -> None:
+    write("orders.yaml", DOCUMENT)
+    path = write("mine.yaml", text(defaults='{note: "{{ resource.created_by.x | upper }} {{ nobody }}"}'))
+    with pytest.raises(CompileError) as failure:
+        compiled(path.with_name("orders.yaml"), scenarios=[path])
+    [found] = failure.value.diagnostics
+    assert found.message.startswith("the default of 'note' cannot be rendered: ")
+    assert "{{ resource.created_by.x | upper }} {{ nobody }}" in found.message
 
 
 def test_the_place_of_a_mistake_in_block_style(write: Write) -> None:
