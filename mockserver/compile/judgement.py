@@ -27,6 +27,10 @@ from openapi_spec_validator import (
 from openapi_spec_validator.schemas import schema_v2, schema_v30, schema_v31, schema_v32
 from openapi_spec_validator.schemas.backend.jsonschema import create_validator
 from openapi_spec_validator.validation import keywords
+from openapi_spec_validator.validation.exceptions import (
+    DuplicateOperationIDError,
+    UnresolvableParameterError,
+)
 from openapi_spec_validator.validation.validators import SpecValidator
 
 from mockserver.compile.pathways import pathway
@@ -70,7 +74,42 @@ def _telling_apart(base: type[Any]) -> type[Any]:
             super().__init__(registry)
             self.operation_ids_registry = _Names()
 
+        def __call__(self, url: str, name: str, operation: Any, shared: Any) -> Iterator[ValidationError]:
+            for error in super().__call__(url, name, operation, shared):
+                error.at = getattr(error, "at", None) or _place(error, operation, shared)
+                yield error
+
     return TellingApart
+
+
+def _place(error: ValidationError, operation: Any, shared: Any) -> tuple[Any, ...]:
+    """Where an operation has what an error is about; ``shared`` are the parameters of its path."""
+    parts: tuple[Any, ...] = operation.parts
+    if isinstance(error, DuplicateOperationIDError):
+        return (*parts, "operationId")
+    if isinstance(error, UnresolvableParameterError):
+        own = operation / "parameters" if "parameters" in operation else ()
+        for each in (*own, *(shared or ())):
+            if (each["name"], each["in"]) == (_parameter(error), "path"):
+                return tuple(each.parts)
+    return parts
+
+
+def _parameter(error: ValidationError) -> str:
+    """The name of the path parameter that was not resolved: it stands in the message alone."""
+    return str(error.message).split("'")[1]
+
+
+def _placing(base: type[Any]) -> type[Any]:
+    """Parameters or tags, which keep with each error the list that it is about."""
+
+    class Placing(base):  # type: ignore[misc]
+        def __call__(self, listed: Any) -> Iterator[ValidationError]:
+            for error in super().__call__(listed):
+                error.at = getattr(error, "at", None) or listed.parts
+                yield error
+
+    return Placing
 
 
 def _entered(base: type[Any]) -> type[Any]:
@@ -101,6 +140,8 @@ def judge(trees: Trees, dialect: Dialect, *, quick: bool) -> list[Diagnostic]:
         keyword_validators: ClassVar = {
             **base.keyword_validators,
             "operation": _telling_apart(base.keyword_validators["operation"]),
+            "parameters": _placing(base.keyword_validators["parameters"]),
+            "tags": _placing(base.keyword_validators["tags"]),
             "schema": _Unentered if quick else _entered(base.keyword_validators["schema"]),
         }
 
@@ -113,9 +154,11 @@ def judge(trees: Trees, dialect: Dialect, *, quick: bool) -> list[Diagnostic]:
         try:
             for error in validator.root_validator(validator.schema_path):
                 of_schema = getattr(error, "of_schema", None)
-                found.append(
-                    _diagnostic(error, root) if of_schema is None else _of_schema(error, of_schema, trees)
+                diagnostic = (
+                    _of_part(error, trees) if of_schema is None else _of_schema(error, of_schema, trees)
                 )
+                if diagnostic not in found:  # what a path declares is looked at in each of its operations
+                    found.append(diagnostic)
         except Exception as error:  # noqa: BLE001 - the validator's own limits (recursion, lookups) must not hide the rest
             where = root.locate("")
             remedy = (
@@ -153,6 +196,26 @@ def _diagnostic(error: ValidationError, root: Source) -> Diagnostic:
     message = f"breaks OpenAPI at {place}: {_short(error.message)}"
     return Diagnostic(
         "D301", message, root.locate(pointer), "mend it as the OpenAPI Specification describes."
+    )
+
+
+def _of_part(error: ValidationError, trees: Trees) -> Diagnostic:
+    """What contradicts another part of the document, which is found by its path alone."""
+    parts: tuple[Any, ...] = getattr(error, "at", ())
+    pointer = "".join(f"/{escape(str(part))}" for part in parts)
+    message = _short(error.message)
+    if isinstance(error, UnresolvableParameterError):
+        name, path = _parameter(error), str(parts[1]) if len(parts) > 1 else ""
+        message = (
+            f"no parameter describes {{{name}}} of the path {path}"
+            if f"{{{name}}}" in path
+            else f"the path {path} has no {{{name}}}, which this parameter describes"
+        )
+    return Diagnostic(
+        "D301",
+        f"breaks OpenAPI at {pointer or '/'}: {message}",
+        locate(trees, f"{trees.root_uri}#{pointer}"),
+        "mend it as the OpenAPI Specification describes.",
     )
 
 

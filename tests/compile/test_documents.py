@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -242,6 +243,64 @@ def test_an_operation_id_given_twice_is_told(write: Write, head: str) -> None:
         document(write, text)
     [fault] = failure.value.diagnostics
     assert (fault.code, "'same' for 'get' in '/c' is not unique" in fault.message) == ("D301", True)
+    line = dedent(text).lstrip().split("\n")[fault.where.line - 1]
+    assert line.startswith("  /c: {get: {operationId: same")
+    assert line[fault.where.column - 1 :].startswith("same")
+
+
+LONE = """
+    openapi: 3.1.0
+    info: {title: t, version: "1"}
+    tags: [{name: a}, {name: a}]
+    paths:
+      /a/{x}:
+        parameters: [{$ref: "#/components/parameters/Z"}]
+        get: {operationId: one, responses: {"200": {description: one}}}
+        put:
+          operationId: two
+          parameters: [{name: x, in: path, required: true, schema: {}}, {name: w, in: path, required: true, schema: {}}]
+          responses: {"200": {description: one}}
+      /b:
+        get:
+          operationId: three
+          parameters: [{name: q, in: query, schema: {}}, {name: q, in: query, schema: {}}]
+          responses: {"200": {description: one}}
+      /c: {$ref: "#/components/pathItems/C"}
+    components:
+      pathItems:
+        C:
+          get: {operationId: one, responses: {"200": {description: one}}}
+      parameters:
+        Z: {name: z, in: path, required: true, schema: {}}
+"""  # noqa: E501
+
+
+def test_what_contradicts_another_part_of_the_document_is_told_in_its_place(write: Write) -> None:
+    with pytest.raises(CompileError) as failure:
+        document(write, LONE)
+    lines = dedent(LONE).lstrip("\n").split("\n")
+    found = [
+        (each.code, each.message.partition(": ")[2], lines[each.where.line - 1][each.where.column - 1 :])
+        for each in failure.value.diagnostics
+    ]
+    unlike = [(code, message) for code, message, _ in found]
+    assert unlike == [
+        ("D301", "Duplicate tag name 'a'"),
+        ("D301", "no parameter describes {x} of the path /a/{x}"),
+        ("D301", "the path /a/{x} has no {z}, which this parameter describes"),
+        ("D301", "the path /a/{x} has no {w}, which this parameter describes"),
+        ("D301", "Duplicate parameter 'q'"),
+        ("D301", "Operation ID 'one' for 'get' in '/c' is not unique"),
+    ]
+    starts = [
+        "[{name: a}",
+        "get: {operationId: one",
+        '{$ref: "#/components/parameters/Z',
+        "{name: w",
+        "[{name: q",
+        "one, resp",
+    ]
+    assert [text.startswith(start) for (_, _, text), start in zip(found, starts, strict=True)] == [True] * 6
 
 
 def test_paths_that_are_the_same_are_told(write: Write) -> None:
