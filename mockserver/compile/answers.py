@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from mockserver.compile.delivery import read_delay, read_dribble, read_fault
 from mockserver.compile.fields import covers, fixed_values, properties
@@ -98,6 +99,7 @@ class _Reader:
             return None
         status, response = self._status()
         headers = read_headers(self.members.get("headers"), self.report)
+        self._tell_misspelt(self.members.get("headers"))
         stated = self._text("mediaType")
         in_effect = stated or _content_type(headers)
         choice = self._choice(response, stated, in_effect)
@@ -191,6 +193,25 @@ class _Reader:
                 f"it documents {documented}; say `undocumented: true` if that is on purpose.",
             )
         return value, found
+
+    def _tell_misspelt(self, headers: Node | None) -> None:
+        """Warn of headers that are nearly documented ones, unless the answer has those as well."""
+        documented = {
+            each.name.lower(): each.name
+            for response in self.bound.operation.responses
+            for each in response.headers
+        }
+        members = dict(headers.items()) if headers is not None else {}
+        given = {name.lower() for name in members}
+        for name, node in members.items():
+            close = get_close_matches(name.lower(), documented.keys() - given, n=1, cutoff=0.8)
+            if close and name.lower() not in documented:
+                self.report.warning(
+                    "S315",
+                    node.at_key,
+                    f"{self.bound.operation.id} documents no header {name}",
+                    f"did you mean {documented[close[0]]!r}?",
+                )
 
     def _choice(self, response: Response | None, stated: str, in_effect: str) -> Choice | None:
         """The documented media type of the answer; ``stated`` is that of the file, if it says any."""

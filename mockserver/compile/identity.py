@@ -8,7 +8,7 @@ from mockserver.compile.answers import Bound, compile_templates
 from mockserver.compile.delivery import unknown_keys
 from mockserver.compile.nodes import Node, Report
 from mockserver.compile.roles import has_parameter
-from mockserver.compile.selection import lookup
+from mockserver.compile.selection import check_part, did_you_mean, lookup, part_names
 from mockserver.plan import Certify, Lookup
 
 _CERTIFY = frozenset(["csr", "commonName"])
@@ -27,17 +27,23 @@ def read_key(node: Node | None, bound: Mapping[str, Bound], report: Report) -> L
             "name a part of the request: path.NAME, query.NAME, header.NAME, cookie.NAME or body.NAME.",
         )
         return None
-    for alias, each in bound.items():
-        role = each.role
-        if role.creates or role.lists is not None or role.key is not None:
-            continue
-        if not has_parameter(found, each.operation):
-            report.error(
-                "S207",
-                node,
-                f"{each.operation.path} (operation {alias!r}) has no parameter {{{found.name}}}",
-                "name a parameter of every operation's path, or give the operation a `key` of its own.",
-            )
+    named = [
+        each
+        for each in bound.values()
+        if not each.role.creates and each.role.lists is None and each.role.key is None
+    ]
+    lacking = [each for each in named if not has_parameter(found, each.operation)]
+    if lacking:
+        shown = ", ".join(f"{each.operation.path} (operation {each.alias!r})" for each in lacking)
+        meant = did_you_mean(found.name, part_names("path", lacking))
+        report.error(
+            "S207",
+            node,
+            f"there is no parameter {{{found.name}}} in {shown}",
+            f"{meant}Name a parameter of every operation's path, or give the operation a `key` of its own.",
+        )
+    else:
+        check_part(found, node, named, report)
     return Lookup(found.part, found.name, fold=_is_uuid(found, bound))
 
 
@@ -58,14 +64,17 @@ def read_handles(members: Iterable[tuple[str, Node]], report: Report) -> dict[st
     return handles
 
 
-def read_certify(node: Node | None, report: Report) -> Certify | None:
+def read_certify(node: Node | None, bound: Mapping[str, Bound], report: Report) -> Certify | None:
     """Where the creating request says what is to be certified."""
     if node is None:
         return None
     members = unknown_keys(node, _CERTIFY, "`certify`", report)
     found = {key: lookup(each.value) for key, each in members.items()}
+    creating = [each for each in bound.values() if each.role.creates]
     for key, each in members.items():
-        if found[key] is None:
+        if (place := found[key]) is not None:
+            check_part(place, each, creating, report)
+        else:
             report.error(
                 "S207",
                 each,

@@ -33,6 +33,11 @@ class Report:
     errors: int = 0
     """How often ``error`` was called: an error that several answers share is in ``found`` once."""
 
+    @property
+    def errors(self) -> int:
+        """How many errors there are: what a part of a file has none of its own can be served."""
+        return sum(each.severity == "error" for each in self.found)
+
     def error(self, code: str, node: Node, message: str, remedy: str) -> None:
         """Report what is wrong; once, where several answers share it."""
         self.errors += 1
@@ -41,7 +46,9 @@ class Report:
             self.found.append(diagnostic)
 
     def warning(self, code: str, node: Node, message: str, remedy: str) -> None:
-        self.found.append(Diagnostic(code, message, node.where, remedy, "warning"))
+        diagnostic = Diagnostic(code, message, node.where, remedy, "warning")
+        if diagnostic not in self.found:
+            self.found.append(diagnostic)
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from mockserver.compile.document import Loaded
 from mockserver.compile.fields import member, properties
 from mockserver.compile.limits import read_concurrency, read_flaky, read_limits
 from mockserver.compile.nodes import Node, Report
-from mockserver.compile.selection import lookup, suggest
+from mockserver.compile.selection import check_part, lookup, suggest
 from mockserver.media.codec import Codec, family_of
 from mockserver.media.reading import Reader
 from mockserver.plan import JSON, Delay, Lookup, Operation, Role, SchemaRef
@@ -119,6 +119,21 @@ class OperationsReader:
         delay = read_delay(members["delay"], self.report) if "delay" in members else bound.delay
         if "key" in members:
             role = self._key(members["key"], bound, role)
+        if "creates" in members and "key" in members:
+            self.report.error(
+                "S208",
+                members["key"].at_key,
+                f"operation {bound.alias!r} creates under a fresh key, and its `key` would never be read",
+                "remove `key`; or remove `creates`, and the first call that names a key brings its resource "
+                "into being.",
+            )
+        if "items" in members and "lists" not in members:
+            self.report.error(
+                "S208",
+                members["items"].at_key,
+                f"operation {bound.alias!r} has `items` and lists nothing",
+                "say where the list stands in its answer, such as `lists: body.NAME`; or remove `items`.",
+            )
         if "creates" in members:
             return self._creates(members["creates"], replace(bound, delay=delay), role)
         if "lists" in members:
@@ -151,6 +166,7 @@ class OperationsReader:
                 "name a parameter of the operation: path.NAME, query.NAME, header.NAME, body.NAME.",
             )
             return role
+        check_part(found, place, [bound], self.report)
         return structs.replace(role, key=found, handle=handle)
 
     def _creates(self, node: Node, bound: Bound, role: Role) -> Bound:

@@ -114,8 +114,9 @@ class _Reader:
         unbound = {alias: node for alias, node in self._mapping("operations") if alias not in bound}
         states, nodes = read_states(self._mapping("states"), bound, defaults, unbound, self.report)
         facts: Facts = []
-        scenarios = self._scenarios(states, bound, facts)
-        rules = self._rules(scenarios, bound)
+        asked = {} if unbound else bound  # what an operation that is not found has is not known
+        scenarios = self._scenarios(states, asked, facts)
+        rules = self._rules(scenarios, asked)
         stated = {each: self._answerer(each, states) for each in ("invalid", "unknown", "unanswered")}
         limit, flaky = self.members.get("limit"), self.members.get("flaky")
         limits = read_limits(limit, states, self.report) if limit is not None else ()
@@ -145,7 +146,7 @@ class _Reader:
             key_schemas=key_schemas(place, bound),
             handles=handles,
             facts=tuple(facts),
-            certify=read_certify(self.members.get("certify"), self.report),
+            certify=read_certify(self.members.get("certify"), bound, self.report),
             limits=limits,
             flaky=flakiness,
             notices=read_notices(self.members["notify"], states, bound, self.report)

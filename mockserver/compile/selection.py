@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from itertools import islice
 
 from mockserver.compile.answers import Bound
+from mockserver.compile.fields import member, properties
 from mockserver.compile.nodes import Node, Report
-from mockserver.plan import Condition, Lookup, Rule
+from mockserver.plan import Condition, Lookup, Rule, SchemaRef
+from mockserver.schema import Schemas
 
+_DEEPEST = 4
+"""Levels of a body whose fields are proposed in place of a name that it has not."""
+_MOST_PROPOSED = 500
 PARTS = ("path", "query", "header", "cookie", "body", "method")
 
 
@@ -44,7 +51,88 @@ def read_condition(key: str, node: Node, bound: Mapping[str, Bound], report: Rep
             )
             return None
         patterns.append(str(each.value).lower() if isinstance(each.value, bool) else str(each.value))
+    check_part(place, node.at_key, bound.values(), report)
     return Condition(place.part, place.name, tuple(patterns))  # type: ignore[arg-type]
+
+
+def check_part(place: Lookup, node: Node, bound: Collection[Bound], report: Report) -> None:
+    """Report a part of the request that none of some operations has, as far as their document tells.
+
+    A path has the parameters of its template and no others; a query and a body
+    may have more than the document says, hence the warning.
+    """
+    if not bound or place.part not in ("path", "query", "body") or _has_part(place, bound):
+        return
+    tell = report.error if place.part == "path" else report.warning
+    tell(
+        "S405",
+        node,
+        f"{place.part}.{place.name} is in no request to {', '.join(each.alias for each in bound)}",
+        suggest(place.name, part_names(place.part, bound)),
+    )
+
+
+def part_names(part: str, bound: Iterable[Bound]) -> list[str]:
+    """The names that operations have in a part of their requests."""
+    found: dict[str, None] = {}
+    for each in bound:
+        if part == "path":
+            found |= dict.fromkeys(re.findall(r"\{([^{}]+)\}", each.operation.path))
+        elif part == "query":
+            found |= dict.fromkeys(
+                parameter.name for parameter in each.operation.parameters if parameter.location == "query"
+            )
+        else:
+            for ref in filter(None, _bodies(each)):
+                found |= dict.fromkeys(islice(_field_names(each.schemas, ref), _MOST_PROPOSED))
+    return list(found)
+
+
+def _has_part(place: Lookup, bound: Collection[Bound]) -> bool:
+    name = place.name
+    if place.part == "body":
+        steps = [step for step in re.split(r"[./]", name) if step]
+        return any(
+            ref is None or _has_field(each.schemas, ref, steps) for each in bound for ref in _bodies(each)
+        )
+    names = part_names(place.part, bound)
+    if place.part == "path":
+        return name in names
+    keys = [scheme for each in bound for scheme in each.document.security_schemes.values()]
+    return (
+        name in names
+        or name.partition("[")[0] in names
+        or any((each.location, each.parameter) == ("query", name) for each in keys)
+        or any(each.location == "querystring" for one in bound for each in one.operation.parameters)
+    )
+
+
+def _bodies(bound: Bound) -> list[SchemaRef | None]:
+    """The schema of each body that an operation takes; None for one that has none."""
+    return [media.schema for media in bound.operation.body.content] if bound.operation.body else []
+
+
+def _field_names(schemas: Schemas, ref: SchemaRef, depth: int = _DEEPEST) -> Iterator[str]:
+    """The fields of a body, the nearer ones first: ``owner``, ``owner.email``, ``lines.0.sku``."""
+    names = properties(schemas, ref).names
+    yield from names
+    steps: list[tuple[str, str]] = [(name, name) for name in names]
+    if member(schemas, ref, ("*",)):
+        steps.append(("0", "*"))
+    for shown, step in steps if depth > 1 else ():
+        below = member(schemas, ref, (step,))
+        yield from (f"{shown}.{each}" for each in _field_names(schemas, below, depth - 1)) if below else ()
+
+
+def _has_field(schemas: Schemas, ref: SchemaRef, steps: Sequence[str]) -> bool:
+    """Whether a body may have a field, as far as its schema tells."""
+    if steps and steps[0].isdigit() and (item := member(schemas, ref, ("*",))):
+        return _has_field(schemas, item, steps[1:])
+    known = properties(schemas, ref)
+    if known.open or not steps:
+        return True
+    below = member(schemas, ref, steps[:1])
+    return steps[0] in known.names and (below is None or _has_field(schemas, below, steps[1:]))
 
 
 def _bare(key: str, bound: Mapping[str, Bound]) -> Lookup | None:

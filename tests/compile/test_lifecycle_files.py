@@ -127,6 +127,10 @@ BAD = {
     "two parts at once": Bad(
         "operations", operation("make", "{operation: make, creates: true, deletes: true}"), "S208"
     ),
+    "a key for what has a fresh one": Bad(
+        "operations", operation("make", "{operation: make, creates: body.id, key: body.name}"), "S208"
+    ),
+    "items of no list": Bad("operations", operation("look", "{operation: look, items: act}"), "S208"),
     "a key of its own that is none": Bad(
         "operations", operation("look", "{operation: look, key: id}"), "S207"
     ),

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from mockserver.compile.compiler import compile_plan
 from mockserver.errors import CompileError
+from mockserver.inputs import Inputs
 from mockserver.plan import Condition, Plan, Rule, Step
 from tests.live import Write, compiled
 
@@ -134,7 +136,7 @@ BAD = {
         "another part": text(key="«S207»form.id"),
         "no name": text(key="«S207»path."),
         "a list": text(key="«S207»[path.id]"),
-        "another parameter": text(key="«S207»«S207»path.order"),
+        "another parameter": text(key="«S207»path.order"),
     },
     "operations": {
         "none": text(operations="«S204»{}", states="{}", scenarios="{}"),
@@ -282,6 +284,12 @@ BAD = {
         "a state instead": text(select="[{id: a, scenario: «S402»open}]"),
         "no part of the request": text(select="[{«S401»order: a, scenario: normal}]"),
         "another part": text(select="[{«S401»form.id: a, scenario: normal}]"),
+        "a path parameter that no operation has": text(select="[{«S405»path.idd: a, scenario: normal}]"),
+        "a path parameter, while an operation is unknown": text(
+            operations="{read: readOrder, basket: «S206»raedBasket}",
+            states="{open: {read: {}}, gone: {}}",
+            select="[{path.basket: a, scenario: normal}]",
+        ),
         "null as pattern": text(select="[{id: «S401»null, scenario: normal}]"),
         "a mapping as pattern": text(select="[{id: «S401»{is: a}, scenario: normal}]"),
         "a rule after one that takes all": text(select="[scenario: normal, «S403»{id: a, scenario: other}]"),
@@ -330,6 +338,113 @@ def test_every_mistake_of_a_file_is_told_in_one_run(write: Write) -> None:
     found = told(write, scenarios)
     assert sorted(found) == sorted(expected)
     assert len(found) == 12
+
+
+ASKING = """
+    openapi: 3.2.0
+    info: {title: t, version: "1"}
+    security: [{key: []}]
+    paths:
+      /a/{id}:
+        parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+        get:
+          operationId: read
+          parameters:
+            - {name: detail, in: query, schema: {type: string}}
+            - {name: filter, in: query, style: deepObject, schema: {type: object}}
+          responses: {"200": {description: ok, headers: {X-Rate: {schema: {type: string}}}}}
+        post:
+          operationId: act
+          requestBody:
+            content:
+              application/json:
+                schema:
+                  properties:
+                    name: {type: string}
+                    owner: {properties: {email: {type: string}, address: {type: object}}}
+                    lines: {type: array, items: {properties: {sku: {type: string}}}}
+          responses:
+            "201": {description: ok, headers: {Location: {schema: {type: string}}, X-Page: {schema: {}}}}
+            "202": {description: ok}
+    components:
+      securitySchemes: {key: {type: apiKey, in: query, name: api_key}}
+"""
+
+
+def warned(write: Write, scenarios: str) -> list[tuple[str, str, str]]:
+    """Code, what stands at the place of it, and remedy of each warning."""
+    path = write("mine.yaml", scenarios)
+    found = compile_plan(Inputs((write("asking.yaml", ASKING),), (path,)))
+    lines = path.read_text().split("\n")
+    assert len(found.plan.resources[0].scenarios) == 2 + 2  # a warning leaves nothing out
+    assert {*found.plan.resources[0].states["on"].answers} == {"read", "act"}
+    return [
+        (each.code, re.split(r"[:,}\]]", lines[each.where.line - 1][each.where.column - 1 :])[0], each.remedy)
+        for each in found.warnings
+    ]
+
+
+def asking(select: str = "{}", when: str = "{body.name: b}", headers: str = "{}") -> str:
+    return text(
+        operations="{read: read, act: act}",
+        states=f"{{on: {{headers: {headers}}}, off: {{}}}}",
+        scenarios=f"{{usual: [{{state: on, on: {{act: [{{when: {when}, to: off}}]}}}}, off], other: [on]}}",
+        select=f"[{{{select.strip('{}')}, scenario: other}}, {{scenario: usual}}]" if select != "{}" else "-",
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "remedy"),
+    [
+        ("query.detial", "did you mean 'detail'?"),
+        ("query.zzz", "known are detail, filter."),
+        ("body.nmae", "did you mean 'name'?"),
+        ("body.owner.emial", "did you mean 'owner.email'?"),
+        ("body.lines.0.skku", "did you mean 'lines.0.sku'?"),
+    ],
+)
+def test_a_condition_on_what_no_operation_documents_is_warned_of(
+    write: Write, part: str, remedy: str
+) -> None:
+    assert warned(write, asking(select=f"{{{part}: a}}")) == [("S405", part, remedy)]
+    assert warned(write, asking(when=f"{{{part}: a}}")) == [("S405", part, remedy)]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("path.id", "id", "query.detail", "detail", "'query.filter[a]'", "query.api_key", "header.X-Any"),
+        *("cookie.any", "method", "body.name", "body.owner.email", "body.owner.address.street"),
+        *("body.lines.0.sku", "body/lines/0/sku".replace("/", ".", 1)),
+    ],
+)
+def test_a_condition_on_what_an_operation_has_is_not_warned_of(write: Write, part: str) -> None:
+    assert warned(write, asking(select=f"{{{part}: a}}")) == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ("{Locaton: a}", [("S315", "Locaton", "did you mean 'Location'?")]),
+        ("{x-rat: a}", [("S315", "x-rat", "did you mean 'X-Rate'?")]),
+        ("{location: a, X-Other: b}", []),
+        ("{X-Page: a, X-Pages: b}", []),
+    ],
+)
+def test_a_header_that_is_nearly_a_documented_one_is_warned_of(
+    write: Write, headers: str, expected: list[tuple[str, str, str]]
+) -> None:
+    assert warned(write, asking(headers=headers)) == expected
+
+
+def test_a_key_that_no_operation_has_is_told_once_with_what_was_meant(write: Write) -> None:
+    write("orders.yaml", DOCUMENT)
+    path = write("mine.yaml", text(key="path.ids"))
+    with pytest.raises(CompileError) as failure:
+        compiled(path.with_name("orders.yaml"), scenarios=[path])
+    [found] = failure.value.diagnostics
+    assert "(operation 'read'), " in found.message
+    assert found.remedy.startswith("did you mean 'id'? ")
 
 
 def test_a_default_that_cannot_be_rendered_is_named(write: Write) -> None:
