@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +96,11 @@ class Live:
         async def working() -> Value:
             return work()
 
-        return asyncio.run_coroutine_threadsafe(working(), self._loop).result(PATIENCE)
+        return self.wait(working())
+
+    def wait(self, coming: Coroutine[Any, Any, Value]) -> Value:
+        """What a coroutine of the server's own loop comes to."""
+        return asyncio.run_coroutine_threadsafe(coming, self._loop).result(PATIENCE)
 
 
 @contextmanager

@@ -17,6 +17,9 @@ class Clock:
         self._frozen = frozen_at
         self._offset = 0
         self._sleepers: set[asyncio.Event] = set()
+        self._releases = 0
+        self.closed = False
+        """Whether its namespace was dropped: nothing sleeps on it any more."""
 
     @property
     def frozen(self) -> bool:
@@ -55,13 +58,28 @@ class Clock:
         self._frozen, self._offset = None, 0
         self._wake()
 
+    def release(self) -> None:
+        """Let everything that sleeps on this clock return now: the time that it waits for may never come."""
+        self._releases += 1
+        for moved in self._sleepers:
+            moved.set()
+
+    def close(self) -> None:
+        """The namespace was dropped: nobody can move this clock any more."""
+        self.closed = True
+        self.release()
+
     async def sleep(self, milliseconds: int) -> None:
-        """Return when this clock has moved on so far. A frozen clock waits until it is moved."""
-        due = self.now() + milliseconds
+        """Return when this clock has moved on so far, or is released. A frozen one waits to be moved."""
+        await self.sleep_until(self.now() + milliseconds)
+
+    async def sleep_until(self, due: int) -> None:
+        """The same until the time ``due``."""
+        releases = self._releases
         moved = asyncio.Event()
         self._sleepers.add(moved)
         try:
-            while (left := due - self.now()) > 0:
+            while not self.closed and releases == self._releases and (left := due - self.now()) > 0:
                 moved.clear()
                 try:
                     await asyncio.wait_for(moved.wait(), None if self.frozen else left / 1000)

@@ -101,7 +101,7 @@ class Engine:
                 if route.operation.id in aliases:
                     route.lifecycle, route.alias = lifecycle, aliases[route.operation.id]
                     route.guard = guard_of(resource, route.alias, lifecycle.key, plan.seed)
-        self.notifier = Notifier(store, makers, Gate(self.options.callbacks))
+        self.notifier = Notifier(store, makers, Gate(self.options.callbacks), self.lifecycles)
         self._stages()
         self._has_admin_paths = any(
             base + operation.path for document in plan.documents for base in document.base_paths
@@ -323,17 +323,24 @@ class Engine:
         self.plan, self.services, self.lifecycles = other.plan, other.services, other.lifecycles
         self._has_admin_paths, self.makers = other._has_admin_paths, other.makers
         self.makers.stream = self.sharing.stream if self.sharing is not None else ""
-        before = self.notifier
-        self.notifier = Notifier(self.store, self.makers, Gate(self.options.callbacks))
-        self.notifier.take_over(before)
+        self.notifier.serve(self.lifecycles, self.makers, self.worlds.seen())
         self._stages()
         self.worlds.dropped = self.reset
 
     def reset(self, namespace: str) -> None:
         """Forget every resource of a namespace; its tokens begin anew."""
         self.store.reset(namespace)
+        self.let_go(namespace)
+        if self.sharing is not None:
+            self.sharing.tell_reset(namespace)
+
+    def let_go(self, namespace: str) -> None:
+        """End what this process has under way for the resources of a namespace, which are gone."""
         self.makers.restart(namespace)
         self.notifier.reset(namespace)
+        for world in self.worlds.seen():
+            if world.name == namespace:
+                world.clock.release()
 
     def _is_mocked(self, request: Request) -> bool:
         """Whether a path under ``/__admin`` is the document's own, which goes before ours."""

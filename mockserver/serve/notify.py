@@ -10,8 +10,9 @@ import asyncio
 import hmac
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -28,13 +29,16 @@ from mockserver.serve.render import RenderError, merge
 from mockserver.serve.templates import Template, compile_template, is_template
 from mockserver.serve.world import World
 from mockserver.store.protocol import Store
+from mockserver.store.unavailable import PlanChanged
 
 MOST_KEPT = 1000
 """Outcomes that a namespace keeps."""
 MOST_UNDER_WAY = 1000
 MOST_WATCHED = 10_000
 _AT_ONCE = 16
-_RETRY = 1000
+_RETRY = 1.0
+"""Seconds until a store that does not answer is asked again."""
+Value = TypeVar("Value")
 _LOG = logging.getLogger("mockserver.notices")
 
 
@@ -59,27 +63,33 @@ class Outcome(Struct):
 class Notifier:
     """Sends the notices of an engine. ``outcomes`` tells what became of them, newest last."""
 
-    def __init__(self, store: Store, makers: Makers, gate: Gate) -> None:
+    def __init__(self, store: Store, makers: Makers, gate: Gate, lifecycles: Mapping[str, Lifecycle]) -> None:
+        """``lifecycles`` are those of the Plan that is served."""
         self._store = store
         self._makers = makers
         self._gate = gate
+        self._lifecycles = lifecycles
         self._outcomes: dict[str, deque[Outcome]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._watched: dict[tuple[str, str, str], asyncio.Task[None]] = {}
+        self._watches: dict[tuple[World, str, str], _Watch] = {}
+        """By namespace, not by its name: a namespace that was dropped is not the next one of its name."""
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     def outcomes(self, namespace: str) -> list[Outcome]:
         return list(self._outcomes.get(namespace, ()))
 
     def reset(self, namespace: str) -> None:
-        """Forget what became of notices; those under way go on."""
+        """Forget what became of notices, and send none of those that still wait for their time."""
         self._outcomes.pop(namespace, None)
 
-    def take_over(self, other: Notifier) -> None:
-        """Go on for the one that served the Plan before: its outcomes stay, its watches end."""
-        self._outcomes = other._outcomes
-        for task in list(other._watched.values()):
-            task.cancel()
+    def serve(self, lifecycles: Mapping[str, Lifecycle], makers: Makers, worlds: Sequence[World]) -> None:
+        """Go on by another Plan: outcomes and watches stay, and what it gives a time is watched."""
+        self._lifecycles, self._makers = lifecycles, makers
+        for watch in self._watches.values():
+            watch.look_again()
+        names = [name for name, each in lifecycles.items() if each.resource.notices]
+        if names:
+            self._start(self._arm(names, worlds))
 
     def entered(
         self,
@@ -96,8 +106,8 @@ class Notifier:
             for notice in lifecycle.resource.notices:
                 if name in notice.states:
                     self._send(notice, lifecycle, world, key, name, state, moment)
-        if steps[state.step].after:
-            self._store.after(lambda: self._watch(lifecycle, world, key))
+        if (due := _due(lifecycle, state)) is not None:
+            self._store.after(lambda: self._watch(lifecycle.name, world, key, due))
 
     async def settled(self) -> None:
         """Return when nothing is under way. Watches go on."""
@@ -138,9 +148,9 @@ class Notifier:
             outcome.done = True
             _LOG.warning("%s %s: %s", request.method, request.url, outcome.attempts[-1])
             return
-        self._start(self._deliver(notice, request, outcome, world))
+        self._start(self._deliver(notice, request, outcome, kept, world))
 
-    def _start(self, work: Any) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             task = asyncio.get_running_loop().create_task(work)
         except RuntimeError:  # the engine is asked without a loop: nothing can be sent
@@ -149,12 +159,16 @@ class Notifier:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _deliver(self, notice: Notice, request: Outgoing, outcome: Outcome, world: World) -> None:
+    async def _deliver(
+        self, notice: Notice, request: Outgoing, outcome: Outcome, kept: deque[Outcome], world: World
+    ) -> None:
         """Try until it is taken, refused for good, or there were enough attempts."""
         wait = notice.delay
         for attempt in range(notice.retries + 1):
             if wait:
                 await world.clock.sleep(wait)
+                if self._outcomes.get(world.name) is not kept:
+                    return  # the namespace was reset or dropped: what it was to tell of is gone
             wait = notice.backoff * 2**attempt
             try:
                 async with self._turns:
@@ -176,45 +190,111 @@ class Notifier:
             level, "%s %s for %s %s: %s", request.method, request.url, outcome.resource, outcome.key, told
         )
 
-    def _watch(self, lifecycle: Lifecycle, world: World, key: str) -> None:
-        """Have somebody look when the time of the resource's step is over."""
-        place = world.name, lifecycle.name, key
-        if place in self._watched or len(self._watched) >= MOST_WATCHED:
+    def _watch(self, name: str, world: World, key: str, due: int) -> None:
+        """Have a resource looked at when the time of its step is over."""
+        place = world, name, key
+        if (known := self._watches.get(place)) is not None:
+            if known.due != due:
+                known.look_again()
+            return
+        if world.clock.closed or len(self._watches) >= MOST_WATCHED:
             return
         try:
-            task = asyncio.get_running_loop().create_task(self._watching(lifecycle, world, key))
+            loop = asyncio.get_running_loop()
         except RuntimeError:
             return
-        self._watched[place] = task
-        task.add_done_callback(lambda _: self._watched.pop(place, None))
+        watch = self._watches[place] = _Watch()
+        watch.task = loop.create_task(self._watching(watch, place))
 
-    async def _watching(self, lifecycle: Lifecycle, world: World, key: str) -> None:
+    async def _arm(self, names: Sequence[str], worlds: Sequence[World]) -> None:
+        """Watch the resources that stand in a step with a time, whoever put them there."""
+        for world in worlds:
+            for name in names:
+                for key, due in await self._asked(partial(self._timed, world, name), world):
+                    self._watch(name, world, key, due)
+
+    def _timed(self, world: World, name: str) -> list[tuple[str, int]]:
+        """Resources with the time when their step is over, where it has any."""
+        lifecycle = self._lifecycles.get(name)
+        items = self._store.items(world.name, name) if lifecycle is not None else ()
+        return [
+            (key, due) for key, state in items if lifecycle and (due := _due(lifecycle, state)) is not None
+        ]
+
+    async def _watching(self, watch: _Watch, place: tuple[World, str, str]) -> None:
+        world, name, key = place
+
         def look() -> int | None:
-            """Milliseconds to wait before the next look; None when there is nothing to wait for."""
-            known = self._store.peek(world.name, lifecycle.name, key)
-            steps = lifecycle.steps(known.scenario) if known is not None else None
-            if known is None or steps is None or known.step >= len(steps) or not steps[known.step].after:
+            """When to look next: in the past for at once; None when there is nothing to wait for."""
+            lifecycle = self._lifecycles.get(name)
+            known = self._store.peek(world.name, name, key)
+            due = _due(lifecycle, known) if lifecycle is not None and known is not None else None
+            if lifecycle is None or known is None or due is None:
                 return None
-            due = known.entered + steps[known.step].after
-            if (left := due - world.clock.now()) > 0:
-                return left
+            watch.due = due
+            if due > world.clock.now():
+                return due
             trail: list[tuple[int, int]] = []
             dice = lifecycle.dice(world.name, key)
+            steps = lifecycle.timeline(known.scenario)
             state = settle(steps, known, world.clock.now(), dice, trail)
-            self._store.put(world.name, lifecycle.name, key, state)
+            self._store.put(world.name, name, key, state)
             self.entered(lifecycle, world, key, state, trail)
             return 0
 
-        while (left := await self._looked(look, world)) is not None:
-            if left:
-                await world.clock.sleep(left)
-
-    async def _looked(self, look: Callable[[], int | None], world: World) -> int | None:
-        """What a look comes to; one at a store that is away is tried again."""
         try:
-            return await self._store.atomically(look, ("meta", world.name))
-        except MockServerError:
-            return _RETRY
+            while not world.clock.closed:
+                watch.again = False
+                due = await self._asked(look, world)
+                if due is not None:
+                    await watch.sleep(due, world)
+                elif not watch.again:
+                    return
+        finally:
+            del self._watches[place]
+
+    async def _asked(self, work: Callable[[], Value], world: World) -> Value:
+        """What work at the store comes to. One that is away, or about to change its Plan, is asked again."""
+        while True:
+            try:
+                return await self._store.atomically(work, ("meta", world.name))
+            except (MockServerError, PlanChanged):
+                await asyncio.sleep(_RETRY)
+
+
+class _Watch:
+    """Looks at a resource when the time of its step is over, and when something else has become of it."""
+
+    def __init__(self) -> None:
+        self.due = 0
+        """When it looks next."""
+        self.again = False
+        self.task: asyncio.Task[None] | None = None
+        self._sleeping: asyncio.Task[None] | None = None
+
+    def look_again(self) -> None:
+        self.again = True
+        if self._sleeping is not None:
+            self._sleeping.cancel()
+
+    async def sleep(self, due: int, world: World) -> None:
+        """Wait until it is time, or it is to look again."""
+        if self.again:
+            return
+        self._sleeping = asyncio.get_running_loop().create_task(world.clock.sleep_until(due))
+        try:
+            await asyncio.wait((self._sleeping,))
+        finally:
+            self._sleeping.cancel()
+            self._sleeping = None
+
+
+def _due(lifecycle: Lifecycle, state: ResourceState) -> int | None:
+    """When the time of the step is over where a resource stands; None where it has none."""
+    steps = lifecycle.steps(state.scenario)
+    if steps is None or state.step >= len(steps) or not steps[state.step].after:
+        return None
+    return state.entered + steps[state.step].after
 
 
 class Made:

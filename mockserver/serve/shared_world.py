@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -157,6 +158,8 @@ class SharedWorlds(Worlds):
         ledger: Ledger | None = None,
     ) -> None:
         self._store = store
+        self._clocks = WeakValueDictionary[str, SharedClock]()
+        """Of namespaces that were forgotten here as well, for as long as something sleeps on them."""
         super().__init__(frozen_at, most, ledger=ledger)
         store.on_meta = self.mirror
 
@@ -171,10 +174,6 @@ class SharedWorlds(Worlds):
         clock = world.clock
         assert isinstance(clock, SharedClock)  # noqa: S101 - made here
         return clock
-
-    def seen(self) -> list[str]:
-        """The names of those that are known to this process."""
-        return [DEFAULT, *self._named]
 
     def __iter__(self) -> Iterator[World]:
         """All that there is to tell of them is read at once: there may be a thousand."""
@@ -208,6 +207,7 @@ class SharedWorlds(Worlds):
         self.dropped(name)
         if (world := self._named.pop(name, None)) is not None:
             self.ledger.forget(world.journal)
+            world.clock.close()
 
     @property
     def evicted(self) -> int:
@@ -218,7 +218,9 @@ class SharedWorlds(Worlds):
         """Nothing: the store counts."""
 
     def _make(self, name: str) -> World:
-        clock = SharedClock(name, self._store, self.frozen_at)
+        clock = self._clocks.get(name)
+        if clock is None or clock.closed:
+            clock = self._clocks[name] = SharedClock(name, self._store, self.frozen_at)
         return World(name, clock, SharedJournal(name, self.ledger, self._store))
 
 

@@ -30,8 +30,7 @@ from mockserver.serve.shared_world import SharedWorlds
 from mockserver.serve.world import World
 from mockserver.store.link import within
 from mockserver.store.redis import LIFETIME, Polled, RedisStore
-from mockserver.store.unavailable import Unavailable
-from mockserver.store.work import PlanChanged
+from mockserver.store.unavailable import PlanChanged, Unavailable
 
 if TYPE_CHECKING:
     from mockserver.scenario import ResourceState
@@ -280,8 +279,12 @@ class Sharing:
     inputs: bytes = b""
     """What our Plan was made from, for whoever changes a part of it."""
 
+    def tell_reset(self, namespace: str) -> None:
+        """Let other processes know that the resources of a namespace are gone. Within a step."""
+        self._store.say(f"reset {self._store.link.name} {namespace}")
+
     async def listen(self) -> None:
-        """Follow what other processes say: clocks that were moved, Plans that were replaced."""
+        """Follow what other processes say: clocks moved, namespaces reset or dropped, Plans replaced."""
         async for what in self._store.assembly.hear():
             kind, _, namespace = what.partition(" ")
             try:
@@ -289,8 +292,14 @@ class Sharing:
                     await self.follow()
                 if kind == "clock":
                     await self._store.atomically(_nothing, ("meta", namespace))
+                elif kind == "reset":
+                    who, _, namespace = namespace.partition(" ")
+                    if who != self._store.link.name:
+                        self._engine.let_go(namespace)
                 elif kind == "":
-                    await self._store.atomically(_nothing, *(("meta", each) for each in self._worlds.seen()))
+                    await self._store.atomically(
+                        _nothing, *(("meta", each.name) for each in self._worlds.seen())
+                    )
                 self.listens.set()
             except (Unavailable, PlanChanged) as error:
                 _LOG.warning("what another process told could not be followed: %s", error)

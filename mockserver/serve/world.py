@@ -69,10 +69,16 @@ class Worlds:
         """The world of that name, if there is one."""
         return self.default if name == DEFAULT else self._named.get(name)
 
+    def seen(self) -> list[World]:
+        """Those that this process knows."""
+        return [self.default, *self._named.values()]
+
     def drop(self, name: str) -> None:
         """Let a namespace go with all that was in it. Raises KeyError where there is none."""
-        self.ledger.close(self._named.pop(name).journal)
+        world = self._named.pop(name)
+        self.ledger.close(world.journal)
         self.dropped(name)
+        world.clock.close()
 
     def _evict(self, name: str) -> None:
         """Drop a namespace for want of room: should it come back, its calls are known to be lost."""

@@ -19,8 +19,8 @@ from mockserver.store.link import Done, Link
 from mockserver.store.protocol import Timelines
 from mockserver.store.tables import SharedBirths, SharedCounters
 from mockserver.store.talk import Word
-from mockserver.store.unavailable import Unavailable
-from mockserver.store.work import PlanChanged, Workbench
+from mockserver.store.unavailable import PlanChanged, Unavailable
+from mockserver.store.work import Workbench
 from mockserver.store.writing import octets, packed_timeline, standing, text, wall, written
 
 _PAUSE = 0.001

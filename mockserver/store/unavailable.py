@@ -1,4 +1,4 @@
-"""The store that does not answer."""
+"""Why a store has not done what it was asked for."""
 
 from __future__ import annotations
 
@@ -15,3 +15,7 @@ class Unavailable(MockServerError):  # noqa: N818 - a state of things
     def __init__(self, said: str, counted: Counted = "no") -> None:
         super().__init__(said)
         self.counted = counted
+
+
+class PlanChanged(Exception):  # noqa: N818
+    """Another worker serves another Plan by now; nothing was changed."""

@@ -18,7 +18,7 @@ from mockserver.store.assembly import Assembly
 from mockserver.store.link import Link
 from mockserver.store.reading import CHECKED, DRAWN, Read, Reader, beside, check, place_of
 from mockserver.store.talk import Word
-from mockserver.store.unavailable import Unavailable
+from mockserver.store.unavailable import PlanChanged, Unavailable
 from mockserver.store.writing import wall
 
 Result = TypeVar("Result")
@@ -35,10 +35,6 @@ class Absent(BaseException):
         self.wanted = wanted
 
 
-class PlanChanged(Exception):  # noqa: N818
-    """Another worker serves another Plan by now; nothing was changed."""
-
-
 class _Conflict(Exception):  # noqa: N818
     """What was read is no longer so; ``places`` are namespaces and resources, one after the other."""
 
@@ -53,7 +49,7 @@ class _Draft(NamedTuple):
     checks: list[list[Any]]
     writes: list[list[Any]]
     after: list[Callable[[], None]]
-    moved: list[str]
+    messages: list[str]
 
 
 class Workbench:
@@ -79,8 +75,8 @@ class Workbench:
         self._checks: list[list[Any]] = []
         self._after: list[Callable[[], None]] = []
         self._touched: dict[tuple[str, str], None] = {}
-        self._moved: list[str] = []
-        """Namespaces whose clocks the work moves."""
+        self._messages: list[str] = []
+        """What other processes are to be told of the work."""
         self._turn = asyncio.Lock()
         self._turns = itertools.count()
 
@@ -130,9 +126,9 @@ class Workbench:
             await self._commit(draft, known, who)
         for follow in draft.after:
             follow()
-        for namespace in dict.fromkeys(draft.moved):
-            with contextlib.suppress(Unavailable):  # it is moved, whoever has heard
-                await self.assembly.tell(f"clock {namespace}")
+        for message in dict.fromkeys(draft.messages):
+            with contextlib.suppress(Unavailable):  # it is done, whoever has heard
+                await self.assembly.tell(message)
         return result
 
     async def _commit(self, draft: _Draft, known: Mapping[Read, Any], who: str) -> None:
@@ -154,7 +150,7 @@ class Workbench:
         self._known = known
         self._seen, self._read, self._drawn = {}, set(), {}
         self._writes, self._after, self._touched = [], [], {}
-        self._checks, self._moved = [], []
+        self._checks, self._messages = [], []
         for read, value in known.items():
             if read[0] == "meta":
                 self.mirror(read[1], value)
@@ -163,7 +159,7 @@ class Workbench:
         self._known = None
         # Last, so that all is there whose time to live they set.
         touches = [["!touch", *place, self.max_namespaces] for place in self._touched]
-        return _Draft(self._read, self._checks, [*self._writes, *touches], self._after, self._moved)
+        return _Draft(self._read, self._checks, [*self._writes, *touches], self._after, self._messages)
 
     def read(self, *wanted: str) -> Any:
         """What was read before; raises Absent where it was not."""
@@ -202,8 +198,12 @@ class Workbench:
         if not any(each[0] == place for each in self._checks):
             self._checks.append([place, "c", int(before is not None), before or ""])
         self.write("HSET", place, "c", clock)
-        self._moved.append(namespace)
+        self.say(f"clock {namespace}")
         self.touch(namespace)
+
+    def say(self, message: str) -> None:
+        """Tell all processes once the step is certain; the step is over when they have done as it says."""
+        self._messages.append(message)
 
     def name(self, kind: str, *parts: str) -> str:
         return "/".join((self.link.prefix, kind, *parts))

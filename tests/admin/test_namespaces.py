@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from mockserver import default
 from mockserver.plan import Plan
 from mockserver.serve.engine import Engine
 from mockserver.serve.world import Worlds
 from mockserver.store.memory import MemoryStore
 from tests.admin.mocking import KEY, POLL, Mock, mocking
-from tests.live import PATIENCE, engine_of
+from tests.live import MISSION, PATIENCE, Wire, compiled, engine_of
 
 PLACE = f"/resources/certificate-request/{KEY}"
 
@@ -115,3 +118,27 @@ def test_a_name_of_another_engine_is_unknown(mission: Plan) -> None:
     with mocking(engine_of(mission)) as mock:
         assert mock.fault("GET", "/namespaces/%ff")[0] == 400
         assert mock.fault("GET", "/namespaces/a%2Fb") == (404, None)
+
+
+DELAYED = f"""
+resource: request
+key: path.requestId
+operations: {{poll: "GET {MISSION}/{{requestId}}"}}
+states: {{late: {{body: {{status: pending}}, delay: 1h}}}}
+scenarios: {{late: [late]}}
+"""
+
+
+@pytest.mark.parametrize("ending", ["DELETE /namespaces/t", "POST /reset"])
+def test_an_answer_that_is_delayed_by_a_clock_that_is_gone_is_sent(
+    write: Callable[[str, str], Path], ending: str
+) -> None:
+    plan = compiled(default.DOCUMENT, scenarios=(write("scenarios.yaml", DELAYED),))
+    with mocking(engine_of(plan)) as mock, Wire(mock.live.port) as wire:
+        mock.said("POST", "/clock/advance", {"by": "1d"}, x_mock_namespace="t")
+        lines = [f"GET {POLL} HTTP/1.1", "Host: localhost", "Authorization: Bearer a", "X-Mock-Namespace: t"]
+        wire.send("\r\n".join([*lines, "", ""]).encode())
+        while not mock.said("GET", "/requests", x_mock_namespace="t")["requests"]:
+            pass
+        mock.said(*ending.split(), x_mock_namespace="t")
+        assert wire.reply().status == 200

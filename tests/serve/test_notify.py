@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from mockserver.admin.namespaces import renew
 from mockserver.errors import CompileError
 from mockserver.serve.engine import Engine, Options
 from mockserver.serve.expressions import evaluate, is_expression, reads_answer
@@ -125,10 +126,10 @@ def receiver() -> Iterator[Receiver]:
 
 @contextmanager
 def noticing(
-    folder: Path, notify: str, options: Options | None = None
+    folder: Path, notify: str, options: Options | None = None, *, file: str = FILE
 ) -> Iterator[tuple[Engine, Live, Callable[..., int]]]:
     document = DOCUMENT.replace("      operationId: make\n", "      operationId: make" + CALLBACKS)
-    plan = things_plan(folder, FILE + notify, document=document)
+    plan = things_plan(folder, file + notify, document=document)
     engine = engine_of(plan, options=options)
     with serving_engine(engine) as live, Wire(live.port) as wire:
 
@@ -221,6 +222,76 @@ def test_time_enters_states_whether_or_not_anybody_asks(tmp_path: Path, receiver
         advance(live, 3_600_000)
         jumped = [receiver.next().json()["at"] for _ in range(2)]
     assert sorted(jumped) == ["2026-01-01T00:00:30.000Z", "2026-01-01T00:00:40.000Z"]
+
+
+def late(receiver: Receiver) -> str:
+    return f'  {{on: late, url: "{receiver.url}", body: {{of: "{{{{ resource.key }}}}"}}}}'
+
+
+def test_a_namespace_of_a_name_that_was_dropped_sends_its_own_timed_notices(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    with noticing(tmp_path, late(receiver)) as (engine, live, call):
+        for _ in range(2):
+            call("POST", "/__ns/t/things", {})
+            live.run(lambda: engine.worlds.drop("t"))
+        call("POST", "/__ns/t/things", {})
+        world = live.run(lambda: engine.worlds.known("t"))
+        assert world is not None
+        live.run(lambda: world.clock.advance(10_000))
+        assert receiver.next().json() == {"of": "1"}
+        assert live.run(lambda: [each.state for each in engine.notifier.outcomes("t")]) == ["late"]
+        assert receiver.received.empty()
+
+
+@pytest.mark.parametrize("ending", ["drop", "reset"])
+def test_a_notice_that_waits_for_its_time_is_not_sent_once_its_namespace_is_gone(
+    tmp_path: Path, receiver: Receiver, ending: str
+) -> None:
+    notify = f'  {{on: new, url: "{receiver.url}", delay: 1h}}'
+    with noticing(tmp_path, notify) as (engine, live, call):
+        call("POST", "/__ns/t/things", {})
+        world = live.run(lambda: engine.worlds.known("t"))
+        assert world is not None
+        [outcome] = live.run(lambda: engine.notifier.outcomes("t"))
+        live.run(lambda: engine.worlds.drop("t") if ending == "drop" else renew(engine, world))
+        live.wait(engine.notifier.settled())
+        assert (outcome.attempts, receiver.received.empty()) == ([], True)
+
+
+def test_a_step_with_a_shorter_time_is_noticed_at_its_own_time(tmp_path: Path, receiver: Receiver) -> None:
+    """Though the resource was waiting for a later time when it was moved on."""
+    file = FILE.replace("{after: 10s}, on: {act: done}", "{after: 1h}, on: {act: late}")
+    notify = f'  {{on: done, url: "{receiver.url}", body: {{at: "{{{{ resource.changed_at }}}}"}}}}'
+    with noticing(tmp_path, notify, file=file) as (_, live, call):
+        call("POST", "/things", {})
+        call("POST", "/things/1", {})
+        advance(live, 10_000)
+        assert receiver.next().json() == {"at": "2026-01-01T00:00:10.000Z"}
+
+
+def test_timed_notices_that_were_pending_are_sent_by_the_plan_that_was_put_in_place(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    with noticing(tmp_path, late(receiver)) as (engine, live, call):
+        call("POST", "/things", {})
+        again = things_plan(tmp_path, FILE + late(receiver).replace("of:", "now:"), document=DOCUMENT)
+        live.run(lambda: engine.adopt(Engine(again, store=engine.store, worlds=engine.worlds)))
+        advance(live, 10_000)
+        assert receiver.next().json() == {"now": "1"}
+
+
+def test_a_resource_is_watched_from_when_its_file_tells_of_a_notice(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    with noticing(tmp_path, '  {on: done, url: "http://127.0.0.1:9/"}') as (engine, live, call):
+        without = things_plan(tmp_path, FILE.partition("notify:")[0], document=DOCUMENT)
+        live.run(lambda: engine.adopt(Engine(without, store=engine.store, worlds=engine.worlds)))
+        call("POST", "/things", {})
+        told = things_plan(tmp_path, FILE + late(receiver), document=DOCUMENT)
+        live.run(lambda: engine.adopt(Engine(told, store=engine.store, worlds=engine.worlds)))
+        advance(live, 10_000)
+        assert receiver.next().json() == {"of": "1"}
 
 
 def test_signed(tmp_path: Path, receiver: Receiver) -> None:

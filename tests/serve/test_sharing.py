@@ -318,6 +318,20 @@ def test_a_delay_ends_when_the_other_worker_moves_the_clock(both: tuple[Place, P
     assert one.line.reply().status == 200
 
 
+@pytest.mark.parametrize("ending", ["DELETE /namespaces/{}", "POST /reset"])
+def test_a_delay_ends_when_the_other_worker_ends_the_namespace(
+    both: tuple[Place, Place], ending: str
+) -> None:
+    one, other = both
+    name = one._namespace
+    one.said("POST", "/clock/freeze", {"at": "2090-01-01T00:00:00Z"})
+    one.line.put("GET", "/loops/a", X_Mock_Namespace=name, Prefer="wait=30")
+    while other.said("POST", "/requests/count", {"urlPattern": "/loops/.*"})["count"] == 0:
+        pass
+    other.said(*ending.format(name).split())
+    assert one.line.reply().status == 200
+
+
 # What is served
 
 

@@ -20,8 +20,7 @@ from mockserver.store.link import Link
 from mockserver.store.memory import MemoryStore
 from mockserver.store.protocol import Store
 from mockserver.store.redis import Polled, RedisStore
-from mockserver.store.unavailable import Unavailable
-from mockserver.store.work import PlanChanged
+from mockserver.store.unavailable import PlanChanged, Unavailable
 from tests.redis import Redis
 
 Value = TypeVar("Value")

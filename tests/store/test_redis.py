@@ -21,7 +21,7 @@ from mockserver.store.address import read_address
 from mockserver.store.births import Birth
 from mockserver.store.link import Link
 from mockserver.store.redis import RedisStore
-from mockserver.store.work import PlanChanged
+from mockserver.store.unavailable import PlanChanged
 from tests.proxy import Proxy
 from tests.redis import Redis
 from tests.store.desk import Desk, Desks, PollDesk, SharedDesk, desks_of
