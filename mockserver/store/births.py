@@ -38,6 +38,7 @@ class Births:
     def __init__(self, most: int = MOST_BYTES) -> None:
         self.most = most
         self.size = 0
+        self._sizes: dict[_Shelf, int] = {}
         self._births: dict[_Shelf, dict[str, Birth]] = {}
         self._keys: dict[_Shelf, dict[tuple[str, str], str]] = {}
         self._handles: dict[_Shelf, dict[str, tuple[tuple[str, str], ...]]] = {}
@@ -46,9 +47,15 @@ class Births:
     def is_full(self) -> bool:
         return self.size > self.most
 
+    def fullest(self) -> _Shelf:
+        """The namespace and resource whose births take most."""
+        return max(self._sizes, key=lambda shelf: self._sizes[shelf])
+
     def put(self, namespace: str, resource: str, key: str, birth: Birth) -> None:
-        self._births.setdefault((namespace, resource), {})[key] = birth
-        self.size += birth.size
+        shelf = namespace, resource
+        self.drop(namespace, resource, (key,))
+        self._births.setdefault(shelf, {})[key] = birth
+        self._grow(shelf, birth.size)
 
     def get(self, namespace: str, resource: str, key: str) -> Birth | None:
         return self._births.get((namespace, resource), {}).get(key)
@@ -73,7 +80,7 @@ class Births:
         births, handles = self._births.get(shelf), self._handles.get(shelf)
         for key in keys:
             if births and (birth := births.pop(key, None)) is not None:
-                self.size -= birth.size
+                self._grow(shelf, -birth.size)
             if handles:
                 for name in handles.pop(key, ()):
                     self._keys[shelf].pop(name, None)
@@ -81,6 +88,13 @@ class Births:
     def reset(self, namespace: str, resource: str | None = None) -> None:
         for shelf in {*self._births, *self._handles}:
             if shelf[0] == namespace and resource in (None, shelf[1]):
-                self.size -= sum(birth.size for birth in self._births.pop(shelf, {}).values())
+                self._births.pop(shelf, None)
+                self._grow(shelf, -self._sizes.get(shelf, 0))
                 self._handles.pop(shelf, None)
                 self._keys.pop(shelf, None)
+
+    def _grow(self, shelf: _Shelf, by: int) -> None:
+        self.size += by
+        self._sizes[shelf] = size = self._sizes.get(shelf, 0) + by
+        if not size:
+            del self._sizes[shelf]

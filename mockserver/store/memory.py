@@ -108,11 +108,18 @@ class MemoryStore:
         shelf[key] = state
 
     def create(self, namespace: str, resource: str, key: str, state: ResourceState, birth: Birth) -> None:
-        """Bring a resource into being by a request. Old ones make room when requests are kept in plenty."""
+        """Bring a resource into being by a request.
+
+        Where the requests of all namespaces take too much, old resources make
+        room where they take most of it.
+        """
         self.put(namespace, resource, key, state)
         self.births.put(namespace, resource, key, birth)
-        while self.births.is_full and self.count(namespace, resource) > 1:
-            self._evict(namespace, resource)
+        while self.births.is_full:
+            fullest = self.births.fullest()
+            if fullest == (namespace, resource) and self.count(*fullest) == 1:
+                break  # it is this one alone
+            self._evict(*fullest)
 
     def delete(self, namespace: str, resource: str, key: str) -> bool:
         self.births.drop(namespace, resource, (key,))
