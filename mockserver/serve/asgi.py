@@ -13,6 +13,7 @@ from mockserver.serve.engine import Engine
 from mockserver.serve.faults import stated
 from mockserver.serve.request import Request
 from mockserver.serve.wire import field_value, has_content
+from mockserver.serve.world import DEFAULT
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -56,8 +57,8 @@ class AsgiApp:
         coming = self.engine.handle(request)
         answer = coming if isinstance(coming, Answer) else await coming
         if answer.delay:
-            world = self.engine.worlds.find(request.headers.get("x-mock-namespace", "default"))
-            await (world or self.engine.worlds.default).clock.sleep(answer.delay)
+            world = self.engine.worlds.shown(request.headers.get("x-mock-namespace", DEFAULT))
+            await world.clock.sleep(answer.delay)
         await _send(answer, request.method, send)
 
 

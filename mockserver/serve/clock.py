@@ -13,7 +13,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Clock:
     """Milliseconds since the epoch. ``frozen_at`` makes it stand still from the start."""
 
+    moved = False
+    """Whether any clock ever showed another time than the machine's: until then, nobody need look."""
+
     def __init__(self, frozen_at: int | None = None) -> None:
+        if frozen_at is not None:
+            Clock.moved = True
         self._frozen = frozen_at
         self._offset = 0
         self._sleepers: set[asyncio.Event] = set()
@@ -89,6 +94,7 @@ class Clock:
             self._sleepers.discard(moved)
 
     def _wake(self) -> None:
+        Clock.moved = True
         for moved in self._sleepers:
             moved.set()
 

@@ -513,7 +513,7 @@ class Connection(asyncio.Protocol):
     def _break(self, answer: Answer, request: Request) -> None:
         """A fault of the network. A stalled connection waits until the client leaves, or for long enough."""
         self._closing = True
-        if faults.commit(answer, request, self._transport):
+        if faults.commit(answer, request, self._transport, self._server.clock_of(request)):
             self.deadline = self._server.time() + self._server.limits.stall_time
 
     def _next(self) -> None:
@@ -554,8 +554,9 @@ class Connection(asyncio.Protocol):
         return len(self._waiting) >= _MOST_WAITING or self._behind > max(limits.body, limits.head)
 
     def _write(self, request: Request, answer: Answer, keep: bool) -> None:
+        clock = self._server.clock_of(request) if Clock.moved else None
         if keep and not self._announces and request.method != "HEAD" and wire.has_content(answer.status):
-            self._transport.write(wire.usual(answer))
+            self._transport.write(wire.usual(answer, clock))
             self.deadline = self._server.time() + self._server.limits.idle_time
             return
         body = answer.body
@@ -565,6 +566,7 @@ class Connection(asyncio.Protocol):
             length=length,
             close=not keep,
             keep_alive=keep and self._announces,
+            clock=clock,
         )
         self._transport.write(head if length is None or request.method == "HEAD" else head + body)
         self._done(keep)
@@ -575,7 +577,8 @@ class Connection(asyncio.Protocol):
         coding = [("transfer-encoding", "chunked")] if framed else []
         keep = keep and framed
         chunked = Answer(answer.status, [*answer.headers, *coding], b"", answer.decision)
-        self._transport.write(wire.head(chunked, length=None, close=not keep, keep_alive=False))
+        clock = self._server.clock_of(request)
+        self._transport.write(wire.head(chunked, length=None, close=not keep, keep_alive=False, clock=clock))
         if answer.stream is not None and request.method != "HEAD":
             async for chunk in answer.stream:
                 if self._closing:
@@ -614,7 +617,8 @@ class Connection(asyncio.Protocol):
 
     def _close_with(self, answer: Answer) -> None:
         """A last answer. What the client still sends is read for a while, or a reset would overtake it."""
-        head = wire.head(answer, length=len(answer.body), close=True, keep_alive=False)
+        clock = self._server.clock_of(None)
+        head = wire.head(answer, length=len(answer.body), close=True, keep_alive=False, clock=clock)
         self._transport.write(head + answer.body)
         self._transport.write_eof()
         self._later = b""
@@ -662,7 +666,8 @@ class ConnectionOwner:
     def time(self) -> float:
         raise NotImplementedError
 
-    def clock_of(self, request: Request) -> Clock:
+    def clock_of(self, request: Request | None) -> Clock:
+        """The clock of a request's namespace, or the default one's where there is none: none is made."""
         raise NotImplementedError
 
 

@@ -25,6 +25,7 @@ from random import Random
 from mockserver.plan import Plan
 from mockserver.serve import wire
 from mockserver.serve.answer import Answer
+from mockserver.serve.clock import Clock
 from mockserver.serve.request import Request
 
 _RUDE = struct.pack("ii", 1, 0)
@@ -32,7 +33,7 @@ _GARBAGE = 96
 _NO_CHUNK = b"no chunk begins like this\r\n"
 
 
-def commit(answer: Answer, request: Request, transport: asyncio.Transport) -> bool:
+def commit(answer: Answer, request: Request, transport: asyncio.Transport, clock: Clock) -> bool:
     """Answer by ``answer.fault`` in place of what is right. Whether the connection stays open."""
     body = b"" if request.method == "HEAD" else answer.body
     match answer.fault:
@@ -41,16 +42,17 @@ def commit(answer: Answer, request: Request, transport: asyncio.Transport) -> bo
         case "garbage":
             transport.write(garbage(request))
         case "chunk":
-            transport.write(_head(answer, ("transfer-encoding", "chunked")) + _NO_CHUNK)
+            transport.write(_head(answer, clock, ("transfer-encoding", "chunked")) + _NO_CHUNK)
         case "short":
             promised = str(max(2, len(answer.body)))
-            transport.write(_head(answer, ("content-length", promised)) + body[: len(body) // 2])
+            transport.write(_head(answer, clock, ("content-length", promised)) + body[: len(body) // 2])
         case "stall":
-            transport.write(_head(answer, ("content-length", str(max(1, len(answer.body))))))
+            transport.write(_head(answer, clock, ("content-length", str(max(1, len(answer.body))))))
             return True
         case "close":
             length = len(answer.body) if wire.has_content(answer.status) else None
-            transport.write(wire.head(answer, length=length, close=False, keep_alive=False) + body)
+            head = wire.head(answer, length=length, close=False, keep_alive=False, clock=clock)
+            transport.write(head + body)
     transport.close()
     return False
 
@@ -68,9 +70,9 @@ def _reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-def _head(answer: Answer, *fields: tuple[str, str]) -> bytes:
+def _head(answer: Answer, clock: Clock, *fields: tuple[str, str]) -> bytes:
     headed = Answer(answer.status, [*answer.headers, *fields], b"", answer.decision)
-    return wire.head(headed, length=None, close=False, keep_alive=False)
+    return wire.head(headed, length=None, close=False, keep_alive=False, clock=clock)
 
 
 def stated(plan: Plan) -> Iterator[str]:

@@ -21,7 +21,7 @@ from mockserver.serve.answer import Answer
 from mockserver.serve.clock import Clock
 from mockserver.serve.connection import Connection, ConnectionOwner, Handler, Limits
 from mockserver.serve.request import Request
-from mockserver.serve.world import Worlds
+from mockserver.serve.world import DEFAULT, Worlds
 
 _LOG = logging.getLogger("mockserver.server")
 _BACKLOG = 16_384
@@ -117,9 +117,9 @@ class Server(ConnectionOwner):
                 "away at once; raise the limit with ulimit -n", len(self.connections), self.descriptors,
             )  # fmt: skip
 
-    def clock_of(self, request: Request) -> Clock:
-        world = self.worlds.find(request.headers.get("x-mock-namespace", "default"))
-        return (world or self.worlds.default).clock
+    def clock_of(self, request: Request | None) -> Clock:
+        name = DEFAULT if request is None else request.headers.get("x-mock-namespace", DEFAULT)
+        return self.worlds.shown(name).clock
 
 
 def raise_descriptors() -> int:

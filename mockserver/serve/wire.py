@@ -9,6 +9,8 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from mockserver.serve.answer import Answer
+from mockserver.serve.clock import Clock
+from mockserver.serve.field_texts import http_date
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _HEADS: dict[tuple[int, tuple[tuple[str, str], ...]], bytes] = {}
@@ -22,8 +24,13 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-def head(answer: Answer, *, length: int | None, close: bool, keep_alive: bool) -> bytes:
-    """Status line and header section. ``length`` None: no content at all, or chunks."""
+def head(
+    answer: Answer, *, length: int | None, close: bool, keep_alive: bool, clock: Clock | None = None
+) -> bytes:
+    """Status line and header section. ``length`` None: no content at all, or chunks.
+
+    ``clock`` is what Date follows, where that is not the machine's.
+    """
     rest = b"\r\n"
     if length is not None:
         rest = b"content-length: %d\r\n\r\n" % length
@@ -31,15 +38,15 @@ def head(answer: Answer, *, length: int | None, close: bool, keep_alive: bool) -
         rest = b"connection: close\r\n" + rest
     elif keep_alive:
         rest = b"connection: keep-alive\r\n" + rest
-    return b"%bdate: %b\r\n%b%b" % (_known_first(answer), _date(), _decision(answer.decision), rest)
+    return b"%bdate: %b\r\n%b%b" % (_known_first(answer), _date(clock), _decision(answer.decision), rest)
 
 
-def usual(answer: Answer) -> bytes:
+def usual(answer: Answer, clock: Clock | None = None) -> bytes:
     """The whole answer, where its connection stays open and it has content: what nearly all are."""
     body = answer.body
     return b"%bdate: %b\r\n%bcontent-length: %d\r\n\r\n%b" % (
         answer.head or _known_first(answer),
-        _date(),
+        _date(clock),
         _decision(answer.decision),
         len(body),
         body,
@@ -77,21 +84,22 @@ def field_value(text: str) -> bytes:
 
 
 _dated: tuple[int, bytes] = (0, b"")
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def _date() -> bytes:
-    """RFC 9110 section 5.6.7, made once a second."""
+def _date(clock: Clock | None) -> bytes:
+    """Of the machine's time, made once a second; of a clock's, where there is one."""
     global _dated
+    if clock is not None:
+        return _date_of(clock.now() // 1000)
     now = int(time.time())
     if _dated[0] != now:
-        at = time.gmtime(now)
-        _dated = (
-            now,
-            time.strftime(f"{_DAYS[at.tm_wday]}, %d {_MONTHS[at.tm_mon - 1]} %Y %H:%M:%S GMT", at).encode(),
-        )
+        _dated = (now, _date_of(now))
     return _dated[1]
+
+
+@lru_cache(maxsize=256)
+def _date_of(second: int) -> bytes:
+    return http_date(second * 1000).encode()
 
 
 def has_content(status: int) -> bool:

@@ -69,6 +69,10 @@ class Worlds:
         """The world of that name, if there is one."""
         return self.default if name == DEFAULT else self._named.get(name)
 
+    def shown(self, name: str) -> World:
+        """The world of that name as this process knows it, or the default one."""
+        return self._named.get(name, self.default)
+
     def seen(self) -> list[World]:
         """Those that this process knows."""
         return [self.default, *self._named.values()]

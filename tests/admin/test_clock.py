@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from mockserver import default
-from tests.admin.mocking import KEY, Mock, mocking
-from tests.live import MISSION, PATIENCE, compiled, engine_of
+from tests.admin.mocking import KEY, POLL, Mock, mocking, named
+from tests.live import MISSION, PATIENCE, Wire, compiled, engine_of
 
 SLOW = f"/resources/certificate-request/{KEY}"
 
@@ -33,6 +33,41 @@ def test_freezes_sets_and_resumes(mock: Mock) -> None:
     assert mock.said("GET", "/clock")["now"] == "2029-01-01T00:00:00.000Z"
     assert mock.said("POST", "/clock/freeze")["now"] == "2029-01-01T00:00:00.000Z"
     assert mock.said("POST", "/clock/reset")["frozen"] is False
+
+
+def test_the_date_of_answers_follows_the_clock_of_their_namespace(mock: Mock) -> None:
+    def date(**headers: str) -> str:
+        answer = mock.client.get(POLL, headers={"Authorization": "Bearer any", **named(headers)})
+        return answer.headers["date"]
+
+    assert date() == "Thu, 01 Jan 2026 00:00:00 GMT"
+    mock.said("POST", "/clock/advance", {"by": "36h"}, x_mock_namespace="t")
+    assert date(x_mock_namespace="t") == "Fri, 02 Jan 2026 12:00:00 GMT"
+    assert date() == "Thu, 01 Jan 2026 00:00:00 GMT"
+    mock.said("POST", "/clock/advance", {"by": "90061s"})
+    assert date() == mock.control("GET", "/health").headers["date"] == "Fri, 02 Jan 2026 01:01:01 GMT"
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_whatever_else_a_connection_sends_has_the_date_of_the_clock(mock: Mock, method: str) -> None:
+    """Answers without a body, of a stream, and the refusal of what is no request."""
+    date = "date: Thu, 01 Jan 2026 00:00:00 GMT"
+    for target, line in ((POLL, "HTTP/1.1"), ("/__admin/events", "HTTP/1.1"), (POLL, "HTTP/9.9")):
+        with Wire(mock.live.port) as wire:
+            wire.send(f"{method} {target} {line}\r\nHost: localhost\r\n\r\n".encode())
+            assert date in wire.reply(to_head=True).head.decode().split("\r\n")
+
+
+def test_a_running_clock_that_was_set_back_dates_answers(mock: Mock) -> None:
+    mock.said("POST", "/clock/resume", x_mock_namespace="t")
+    mock.said("POST", "/clock/set", {"at": "2001-01-01T00:00:00Z"}, x_mock_namespace="t")
+    answer = mock.control("GET", "/clock", x_mock_namespace="t")
+    assert answer.headers["date"].startswith("Mon, 01 Jan 2001 00:")
+
+
+def test_an_answer_names_no_new_namespace_to_have_a_date(mock: Mock) -> None:
+    mock.control("GET", "/health", x_mock_namespace="never")
+    assert [each["name"] for each in mock.said("GET", "/namespaces")["namespaces"]] == ["default"]
 
 
 FAULTS: list[tuple[str, Any, tuple[int, str]]] = [
