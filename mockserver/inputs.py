@@ -25,6 +25,8 @@ class Inputs(Struct, frozen=True):
     ref_root: Path | None = None
     texts: Mapping[Path, str] = field(default_factory=dict)
     """What is read in place of the file of that path: it came over HTTP, and may refer to no other file."""
+    added: tuple[Path, ...] = ()
+    """Paths among those that stand for no file: there is nothing but their text."""
 
 
 class Compiled(Struct, frozen=True):

@@ -38,6 +38,7 @@ class Job(msgspec.Struct):
     allow_remote: bool
     ref_root: str | None
     texts: dict[str, str]
+    added: list[str] = []
 
     @classmethod
     def of(cls, inputs: Inputs) -> Job:
@@ -48,6 +49,7 @@ class Job(msgspec.Struct):
             inputs.allow_remote,
             str(inputs.ref_root) if inputs.ref_root else None,
             {str(path): text for path, text in inputs.texts.items()},
+            [str(path) for path in inputs.added],
         )
 
     def packed(self) -> bytes:
@@ -61,6 +63,7 @@ class Job(msgspec.Struct):
             self.allow_remote,
             Path(self.ref_root) if self.ref_root else None,
             {Path(path): text for path, text in self.texts.items()},
+            tuple(Path(each) for each in self.added),
         )
 
 

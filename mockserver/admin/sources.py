@@ -14,7 +14,8 @@ from mockserver.admin.faults import ControlError
 from mockserver.admin.resources import Notify
 from mockserver.admin.workshop import Workshop
 from mockserver.errors import CompileError, Diagnostic
-from mockserver.plan import JSON
+from mockserver.plan import JSON, Resource
+from mockserver.serve.engine import ADMIN
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _NEW = "document"
@@ -43,17 +44,35 @@ class Sources:
         name = _named(name or next(iter(workshop.documents()), _NEW))
         return self._change(lambda source: workshop.put_document(self._control, name, source))
 
+    def delete_document(self, name: str | None = None) -> flask.Response:
+        """Take back a document that was PUT."""
+        workshop = self._open()
+        documents = workshop.documents()
+        name = name or next(iter(documents), _NEW)
+        if name not in documents:
+            known = ", ".join(documents) or "none yet"
+            raise ControlError(404, f"there is no document {name[:200]!r}; there is {known}")
+        if not workshop.came(documents[name]):
+            raise ControlError(
+                409, f"the document {name} is served from its file: nothing was PUT in its place"
+            )
+        return self._compiled(lambda: workshop.delete_document(self._control, name))
+
     def scenario_files(self) -> flask.Response:
         resources = self._control.run(lambda: self._control.engine.plan.resources)
-        shown = [
-            {
-                "name": each.source.rpartition("/")[2].rpartition(".")[0],
-                "resource": each.name,
-                "source": each.source,
-            }
-            for each in resources
-        ]
-        return said({"scenarioFiles": shown})
+        return said({"scenarioFiles": [self._shown(each) for each in resources]})
+
+    def _shown(self, resource: Resource) -> dict[str, JSON]:
+        """Where a resource's file is from: the disk, or a PUT, which may stand in place of a file."""
+        name = resource.source.rpartition("/")[2].rpartition(".")[0]
+        found: dict[str, JSON] = {"name": name, "resource": resource.name, "source": resource.source}
+        workshop = self._workshop
+        path = workshop.scenario_files().get(name) if workshop is not None else None
+        if workshop is not None and path is not None and workshop.came(path):
+            found["source"] = f"PUT {ADMIN}/scenario-files/{name}"
+            if workshop.replaced(path):
+                found["replaces"] = resource.source
+        return found
 
     def scenario_file(self, name: str) -> flask.Response:
         """The text of a scenario file."""
@@ -71,6 +90,7 @@ class Sources:
         return self._change(lambda source: workshop.put_scenario_file(self._control, name, source))
 
     def delete_scenario_file(self, name: str) -> flask.Response:
+        """Take back a scenario file that was PUT; serve without one that is from the disk."""
         workshop, name = self._open(), segment(name)
         if name not in workshop.scenario_files():
             raise _no_file(name, workshop)

@@ -47,13 +47,22 @@ class Workshop:
         """The text of one of the inputs. Raises OSError where its file is gone."""
         return self._inputs.texts.get(path) or path.read_text("utf-8-sig")
 
+    def came(self, path: Path) -> bool:
+        """Whether what is served of an input came over HTTP."""
+        return path in self._inputs.texts
+
+    def replaced(self, path: Path) -> bool:
+        """Whether it did so in place of a file, which can be had back."""
+        return self.came(path) and path not in self._inputs.added
+
     def put_document(self, control: Control, name: str, text: str) -> list[Diagnostic]:
         """Replace or add a document. Raises CompileError; returns the warnings."""
 
         def change(inputs: Inputs) -> Inputs:
             path = self.documents().get(name, Path(f"{name}.yaml"))
-            documents = inputs.documents if path in inputs.documents else (*inputs.documents, path)
-            return replace(inputs, documents=documents, texts={**inputs.texts, path: text})
+            if path not in inputs.documents:
+                inputs = replace(inputs, documents=(*inputs.documents, path), added=(*inputs.added, path))
+            return replace(inputs, texts={**inputs.texts, path: text})
 
         return self._change(control, change)
 
@@ -61,21 +70,41 @@ class Workshop:
         """Replace or add a scenario file. Raises CompileError; returns the warnings."""
 
         def change(inputs: Inputs) -> Inputs:
-            files = self.scenario_files()
-            # A folder of their own: a document may have the same name.
-            path = files.setdefault(name, Path("scenarios", f"{name}.yaml"))
-            return replace(inputs, scenarios=tuple(files.values()), texts={**inputs.texts, path: text})
+            path = self.scenario_files().get(name)
+            if path is None:
+                # A folder of their own: a document may have the same name.
+                path = Path("scenarios", f"{name}.yaml")
+                inputs = replace(inputs, scenarios=(*inputs.scenarios, path), added=(*inputs.added, path))
+            return replace(inputs, texts={**inputs.texts, path: text})
+
+        return self._change(control, change)
+
+    def delete_document(self, control: Control, name: str) -> list[Diagnostic]:
+        """Take back a document that was PUT: its file is served again, if there is one.
+
+        Raises CompileError; KeyError where there is none of that name.
+        """
+
+        def change(inputs: Inputs) -> Inputs:
+            path = self.documents()[name]
+            kept = tuple(each for each in inputs.documents if each != path or path not in inputs.added)
+            return replace(_without(inputs, {path}), documents=kept)
 
         return self._change(control, change)
 
     def delete_scenario_file(self, control: Control, name: str) -> list[Diagnostic]:
-        """Serve without a scenario file. Raises CompileError; KeyError where there is none of that name."""
+        """Take back a scenario file that was PUT: what was there before is served again, if anything was.
+
+        A file that nothing was PUT in place of is no longer served. Raises
+        CompileError; KeyError where there is none of that name.
+        """
 
         def change(inputs: Inputs) -> Inputs:
             files = self.scenario_files()
             path = files.pop(name)
-            texts = {each: text for each, text in inputs.texts.items() if each != path}
-            return replace(inputs, scenarios=tuple(files.values()), texts=texts)
+            if self.replaced(path):
+                return _without(inputs, {path})
+            return replace(_without(inputs, {path}), scenarios=tuple(files.values()))
 
         return self._change(control, change)
 
@@ -83,8 +112,7 @@ class Workshop:
         """Read everything anew after files changed; what HTTP put in their place is over."""
 
         def change(inputs: Inputs) -> Inputs:
-            texts = {path: text for path, text in inputs.texts.items() if str(path.resolve()) not in changed}
-            return replace(inputs, texts=texts)
+            return _without(inputs, {path for path in inputs.texts if str(path.resolve()) in changed})
 
         return self._change(control, change)
 
@@ -120,3 +148,9 @@ class Workshop:
     def take(self, inputs: Inputs) -> None:
         """Go on from what another process changed."""
         self._inputs = inputs
+
+
+def _without(inputs: Inputs, paths: set[Path]) -> Inputs:
+    """Without what came over HTTP for these paths."""
+    texts = {path: text for path, text in inputs.texts.items() if path not in paths}
+    return replace(inputs, texts=texts, added=tuple(each for each in inputs.added if each not in paths))

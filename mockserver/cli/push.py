@@ -86,7 +86,8 @@ def _steps(
     if replace:
         for each in server.ask("GET", "/scenario-files")["scenarioFiles"]:
             if documents or each["name"] not in files:
-                yield f"/scenario-files/{quote(each['name'], safe='')}", None, "DELETE"
+                for _ in range(2 if "replaces" in each else 1):  # what was PUT, then the file it replaced
+                    yield f"/scenario-files/{quote(each['name'], safe='')}", None, "DELETE"
     # One document takes the place of the one that is served, whatever that is called.
     alone = len(documents) == 1 and len(server.ask("GET", "/health")["documents"]) == 1
     for path in documents:

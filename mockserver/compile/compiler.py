@@ -76,7 +76,8 @@ def _read(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) ->
     if loaded:
         pairs = [(each, service.schemas) for each, service in zip(loaded, services, strict=True)]
         folders = [path for path in inputs.scenarios if path.is_dir()]
-        collected = {os.path.relpath(file) for path in folders for file in scenario_files(path)}
+        found = [file for path in folders for file in scenario_files(path)]
+        collected = {os.path.relpath(file) for file in found if file not in inputs.texts}
         for source in sources:
             progress(f"reading {source.name}")
             draft = read_scenario_file(source, pairs, report, collected=source.name in collected)

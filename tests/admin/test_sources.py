@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from mockserver import default
+from mockserver.compile.compiler import compile_plan
 from mockserver.inputs import Inputs
 from mockserver.plan import Plan
 from tests.admin.mocking import KEY, Mock, mocking
@@ -81,6 +83,75 @@ def test_a_scenario_that_is_gone_is_begun_anew(mock: Mock) -> None:
     assert put(mock, "/scenario-files/certificate-request", text).status_code == 200
     assert mock.fault("GET", f"/resources/certificate-request/{KEY}") == (404, None)
     assert mock.state() == "pending"
+
+
+def test_a_scenario_file_that_was_put_is_taken_back_by_delete(mock: Mock) -> None:
+    [before] = mock.said("GET", "/scenario-files")["scenarioFiles"]
+    text = scenario_text(mock).replace("issued: [pending: 2, issued]", "issued: [failed]")
+    assert put(mock, "/scenario-files/certificate-request", text).status_code == 200
+    mock.said("POST", "/reset")
+    assert mock.state() == "failed", "what is served is of all namespaces"
+    [file] = mock.said("GET", "/scenario-files")["scenarioFiles"]
+    assert file == {
+        **before, "source": "PUT /__admin/scenario-files/certificate-request", "replaces": before["source"]
+    }  # fmt: skip
+    assert mock.said("DELETE", "/scenario-files/certificate-request")["resources"] == ["certificate-request"]
+    assert mock.said("GET", "/scenario-files")["scenarioFiles"] == [before]
+    assert scenario_text(mock) == default.SCENARIOS.read_text("utf-8")
+    assert mock.state("22222222-2222-4222-8222-222222222222") == "pending"
+    assert mock.said("DELETE", "/scenario-files/certificate-request")["resources"] == []
+    assert mock.fault("DELETE", "/scenario-files/certificate-request") == (404, None)
+
+
+def test_a_document_that_was_put_is_taken_back_by_delete(mock: Mock) -> None:
+    document = mock.said("GET", "/document")
+    assert mock.fault("DELETE", "/document") == (409, None)
+    changed = {**document, "info": {**document["info"], "title": "Another"}}
+    assert mock.control("PUT", "/document", changed).status_code == 200
+    assert put(mock, "/document?name=pets", PETS).json()["documents"] == ["certificate-request", "pets"]
+    mock.said("DELETE", "/document")
+    assert mock.said("GET", "/document") == document
+    assert put(mock, "/scenario-files/pet", LIFE).status_code == 200
+    assert mock.fault("DELETE", "/document?name=pets") == (422, "")
+    assert mock.client.get("/pets/1").json() == {"name": "Kit"}
+    mock.said("DELETE", "/scenario-files/pet")
+    assert mock.said("DELETE", "/document?name=pets")["documents"] == ["certificate-request"]
+    assert mock.client.get("/pets/1").status_code == 404
+    assert mock.fault("DELETE", "/document?name=pets") == (404, None)
+    assert mock.fault("DELETE", "/document") == (409, None)
+
+
+def test_what_is_taken_back_is_no_file_that_happens_to_have_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "pet.yaml").write_text("a secret")
+    (tmp_path / "pets.yaml").write_text("a secret")
+    monkeypatch.chdir(tmp_path)
+    with mocking(engine_of(Plan(hash="", documents=())), inputs=Inputs(())) as mock:
+        assert put(mock, "/document?name=pets", PETS).status_code == 200
+        assert put(mock, "/scenario-files/pet", LIFE).status_code == 200
+        [file] = mock.said("GET", "/scenario-files")["scenarioFiles"]
+        assert file == {"name": "pet", "resource": "pet", "source": "PUT /__admin/scenario-files/pet"}
+        assert mock.said("DELETE", "/scenario-files/pet")["resources"] == []
+        assert mock.said("DELETE", "/document?name=pets")["documents"] == []
+        assert mock.fault("GET", "/document") == (404, None)
+
+
+def test_a_folder_is_still_a_folder_after_one_of_its_files_was_put(tmp_path: Path) -> None:
+    document, folder = tmp_path / "pets.yaml", tmp_path / "lives"
+    folder.mkdir()
+    document.write_text(PETS)
+    (folder / "pet.yaml").write_text(LIFE)
+    (folder / "other.yaml").write_text(other := f"document: elsewhere\n{LIFE}")  # is left out
+    inputs = Inputs((document,), (folder,))
+    with mocking(engine_of(compile_plan(inputs).plan), inputs=inputs) as mock:
+        old = LIFE.replace("young: 1, old", "old")
+        assert put(mock, "/scenario-files/pet", old).json()["resources"] == ["pet"]
+        assert mock.client.get("/pets/1").json() == {"name": "Cat"}
+        assert put(mock, "/scenario-files/other", other).status_code == 422
+        assert mock.said("DELETE", "/scenario-files/pet")["resources"] == ["pet"]
+        assert mock.client.get("/pets/2").json() == {"name": "Kit"}
 
 
 FAULTY = [

@@ -76,6 +76,14 @@ def test_what_is_pushed_again_takes_the_place_of_what_was(serving: MockServer, w
     assert poll(serving.url) == 500
 
 
+def test_what_was_put_in_place_of_a_file_is_replaced_with_the_file(serving: MockServer, write: Write) -> None:
+    again = write("certificate-request.yaml", default.SCENARIOS.read_text() + "\n# again\n")
+    assert push(serving.url, "--scenarios", again).code == 0
+    done = push(serving.url, "--scenarios", write("mine.yaml", MINE), "--replace")
+    assert (done.code, done.err) == (0, "")
+    assert " with scenarios for mine (" in done.out
+
+
 def test_a_document_of_another_name_takes_the_place_of_the_only_one(
     serving: MockServer, write: Write
 ) -> None:
