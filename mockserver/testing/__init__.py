@@ -12,23 +12,39 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mockserver.admin.faults import ControlError
+    from mockserver.errors import CompileError, MockServerError, UsageError
     from mockserver.testing.calls import Call, Calls
     from mockserver.testing.namespace import Namespace
     from mockserver.testing.resource import Resource
     from mockserver.testing.server import MockServer
 
-__all__ = ["Call", "Calls", "MockServer", "Namespace", "Resource"]
+__all__ = [
+    "Call",
+    "Calls",
+    "CompileError",
+    "ControlError",
+    "MockServer",
+    "MockServerError",
+    "Namespace",
+    "Resource",
+    "UsageError",
+]
 
 _MODULES = {
-    "Call": "calls",
-    "Calls": "calls",
-    "MockServer": "server",
-    "Namespace": "namespace",
-    "Resource": "resource",
+    "Call": "testing.calls",
+    "Calls": "testing.calls",
+    "CompileError": "errors",
+    "ControlError": "admin.faults",
+    "MockServer": "testing.server",
+    "MockServerError": "errors",
+    "Namespace": "testing.namespace",
+    "Resource": "testing.resource",
+    "UsageError": "errors",
 }
 
 
 def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return getattr(import_module(f"mockserver.{_MODULES[name]}"), name)

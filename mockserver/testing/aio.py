@@ -33,6 +33,7 @@ def _apart(
 ) -> Callable[Concatenate[_Apart[Subject], P], Coroutine[Any, Any, Result]]:
     @wraps(method)
     async def call(self: _Apart[Subject], /, *given: P.args, **named: P.kwargs) -> Result:
+        __tracebackhide__ = True
         return await asyncio.to_thread(method, self._subject, *given, **named)
 
     return call

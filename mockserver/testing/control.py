@@ -12,7 +12,7 @@ Members = dict[str, Any]
 class Control(Protocol):
     """The control plane's verbs, each about one namespace.
 
-    All of them raise ``mockserver.admin.faults.ControlError`` for what cannot
+    All of them raise ``ControlError`` for what cannot
     be done, and then nothing was changed.
     """
 

@@ -39,7 +39,8 @@ class Fields(TypedDict, total=False):
 
 
 def called(fields: Fields) -> Members:
-    """A ``RequestPattern`` of the control plane."""
+    """A ``RequestPattern`` of the control plane. Raises TypeError for what is no field of a call."""
+    __tracebackhide__ = True
     pattern: Members = dict(fields.get("pattern", {}))
     for name, value in fields.items():
         match name:

@@ -12,6 +12,7 @@ from mockserver.testing.clock import Clock
 from mockserver.testing.control import Control, Members
 from mockserver.testing.expectation import Fields, called, mismatch
 from mockserver.testing.resource import Resource
+from mockserver.testing.tracebacks import raises_at_caller
 
 if TYPE_CHECKING:
     import httpx
@@ -35,6 +36,7 @@ class Namespace:
         self.clock = Clock(reach, name)
 
     @property
+    @raises_at_caller
     def url(self) -> str:
         """Where this namespace answers: a client needs nothing else to be in it. No slash at the end."""
         base = self._reach().url
@@ -52,12 +54,14 @@ class Namespace:
         """For a client that goes by the server's own URL: they put its requests into this namespace."""
         return {"X-Mock-Namespace": self.name}
 
+    @raises_at_caller
     def client(self, **settings: Any) -> httpx.Client:
         """An ``httpx.Client`` of this namespace; ``settings`` are its own."""
         import httpx
 
         return httpx.Client(**{"base_url": self.url, **settings})
 
+    @raises_at_caller
     def scenario(self, name: str, *, key: str | None = None, resource: str | None = None) -> None:
         """Let the resource of a key begin a scenario; without a key, every one that is first seen later."""
         control, kind = self._reach(), self._kind(resource)
@@ -66,6 +70,7 @@ class Namespace:
         else:
             control.assign(self.name, kind, key, name, None)
 
+    @raises_at_caller
     def state(
         self, name: str, *, key: str, scenario: str | None = None, resource: str | None = None
     ) -> Resource:
@@ -76,15 +81,18 @@ class Namespace:
         """
         return Resource.of(self._reach().assign(self.name, self._kind(resource), key, scenario, name))
 
+    @raises_at_caller
     def resource(self, key: str, *, resource: str | None = None) -> Resource:
         """Where the resource of a key stands, and what comes next."""
         return Resource.of(self._reach().standing(self.name, self._kind(resource), key))
 
     @property
+    @raises_at_caller
     def calls(self) -> Calls:
         """The calls of this namespace as they are now, oldest first."""
         return Calls([Call.of(each) for each in self._reach().calls(self.name)])
 
+    @raises_at_caller
     def verify(
         self,
         *,
@@ -113,10 +121,12 @@ class Namespace:
             raise AssertionError(mismatch(verification, verdict, self.calls))
         return int(verdict["count"])
 
+    @raises_at_caller
     def reset(self) -> None:
         """Make it as it was at first: no resources, no calls, no assignments, the first time."""
         self._reach().reset(self.name)
 
+    @raises_at_caller
     def drop(self) -> None:
         """Let it go with all that is in it, if it was used at all. It is made anew when it is used again."""
         try:

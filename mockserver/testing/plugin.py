@@ -85,13 +85,16 @@ def mock_api(request: pytest.FixtureRequest, mock_server: MockServer) -> Iterato
     Give its ``url`` to what is tested, or the server's with its ``headers``.
     """
     namespace = mock_server.namespace(_name(request.node.nodeid))
-    namespace.reset()
-    request.node.stash[_NAMESPACE] = namespace
-    with _in_a_sentence():
-        for mark in reversed(list(request.node.iter_markers("mock_scenario"))):
-            namespace.scenario(*mark.args, **mark.kwargs)
-    yield namespace
-    namespace.drop()
+    try:
+        with _in_a_sentence():
+            namespace.reset()
+            for mark in reversed(list(request.node.iter_markers("mock_scenario"))):
+                namespace.scenario(*mark.args, **mark.kwargs)
+        request.node.stash[_NAMESPACE] = namespace
+        yield namespace
+    finally:
+        with _in_a_sentence():
+            namespace.drop()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from mockserver.errors import UsageError
 from mockserver.testing.control import Control
 from mockserver.testing.namespace import DEFAULT, Namespace
+from mockserver.testing.tracebacks import raises_at_caller
 
 if TYPE_CHECKING:
     from mockserver.testing.asgi import AsgiBridge
@@ -61,6 +62,7 @@ class MockServer(Namespace):
         self._host: Host | None = None
 
     @classmethod
+    @raises_at_caller
     def connect(cls, url: str, *, token: str | None = None, timeout: float = 30.0) -> Self:
         """The same object over a server that runs elsewhere, by its control plane.
 
@@ -75,6 +77,7 @@ class MockServer(Namespace):
         server._control = remote
         return server
 
+    @raises_at_caller
     def start(self) -> Self:
         """Compile and serve; nothing where it runs already.
 
@@ -98,12 +101,14 @@ class MockServer(Namespace):
         return Namespace(name, self._running)
 
     @property
+    @raises_at_caller
     def asgi(self) -> AsgiBridge:
         """The server as an ASGI application, for ``httpx.ASGITransport`` and others: no socket between."""
         from mockserver.testing.asgi import AsgiBridge
 
         return AsgiBridge(self._in_process())
 
+    @raises_at_caller
     def adapter(self) -> MockAdapter:
         """A transport adapter for ``requests.Session.mount``: no socket between."""
         from mockserver.testing.requests_adapter import MockAdapter
@@ -111,6 +116,7 @@ class MockServer(Namespace):
         return MockAdapter(self._in_process())
 
     def __enter__(self) -> Self:
+        __tracebackhide__ = True
         return self.start()
 
     def __exit__(

@@ -9,10 +9,8 @@ import httpx
 import pytest
 
 from mockserver import default
-from mockserver.admin.faults import ControlError
-from mockserver.errors import CompileError, UsageError
 from mockserver.serve.answer import Answer
-from mockserver.testing import Call, MockServer, Namespace
+from mockserver.testing import Call, CompileError, ControlError, MockServer, Namespace, UsageError
 from tests.live import MISSION, Live, Write, serving
 from tests.testing.conftest import KEY, poll
 

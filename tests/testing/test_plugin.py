@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from importlib.metadata import entry_points
 from textwrap import dedent
 
+import httpx
 import pytest
 
 from mockserver import default
@@ -128,6 +129,59 @@ def test_a_marker_that_names_no_scenario_says_which_there_are(consumer: pytest.P
     found = run(consumer)
     found.assert_outcomes(errors=1)
     found.stdout.fnmatch_lines(["mock server: there is no scenario 'faild'; there is issued, *"])
+
+
+@pytest.mark.parametrize("marker", ['"faild"', '"failed", kee="1"'])
+def test_a_marker_that_is_wrong_leaves_no_namespace_on_a_shared_server(
+    consumer: pytest.Pytester, shared: str, marker: str
+) -> None:
+    write(
+        consumer,
+        f"""
+        @pytest.mark.mock_scenario({marker})
+        def test_it(mock_api):
+            pass
+        """,
+    )
+    run(consumer, f"--mock-url={shared}").assert_outcomes(errors=1)
+    found = httpx.get(f"{shared}/__admin/namespaces").json()["namespaces"]
+    assert [each["name"] for each in found] == ["default"]
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ('mock_api.state("typo", key=KEY)', "*ControlError: there is no state 'typo'*"),
+        ('mock_api.scenario("typo")', "*ControlError: there is no scenario 'typo'*"),
+        ('mock_api.scenario("failed", resource="typo")', "*ControlError: *'typo'*"),
+        ('mock_api.clock.advance("30 parsecs")', "*ControlError: *30 parsecs*"),
+        ("mock_api.verify(stat=1)", "*TypeError: 'stat' is nothing that can be said of a call; there is *"),
+        (
+            "mock_api.verify(pattern={'methd': 'GET'})",
+            "*ControlError: 'methd' is no field of a request pattern*",
+        ),
+        ("mock_server.stop(); mock_api.calls", "*UsageError: the mock server does not run*"),
+        ("MockServer('nowhere.yaml').start()", "*CompileError: *nowhere.yaml*"),
+        ("MockServer.connect('nowhere')", "*UsageError: 'nowhere' is no http or https URL*"),
+        ('asyncio.run(mock_api.aio.state("typo", key=KEY))', "*ControlError: there is no state 'typo'*"),
+    ],
+)
+def test_a_mistake_is_shown_at_the_line_that_makes_it(
+    consumer: pytest.Pytester, line: str, error: str
+) -> None:
+    write(
+        consumer,
+        f"""
+        import asyncio
+        from mockserver.testing import MockServer
+
+        def test_it(mock_api, mock_server):
+            {line}
+        """,
+    )
+    found = run(consumer)
+    found.stdout.fnmatch_lines([f"*{line.partition('[')[0]}*", f"E {error}"])
+    found.stdout.no_fnmatch_line("*mockserver/*.py:*")
 
 
 def test_a_failing_test_tells_its_calls(consumer: pytest.Pytester) -> None:
