@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -14,6 +15,7 @@ from mockserver.serve.journal import MOST_BODY, Call, Cut, Journal, Ledger, Reco
 from mockserver.serve.request import Request
 from mockserver.serve.world import DEFAULT, World, Worlds
 from mockserver.store.redis import RedisStore
+from mockserver.store.unavailable import Unavailable
 
 _UNTOUCHED = "-"
 _pack = msgspec.msgpack.Encoder(enc_hook=repr).encode
@@ -80,6 +82,9 @@ class SharedJournal(Journal):
         self._bytes = ledger.most
 
     def write(self, request: Request, answer: Answer, when: int, seconds: float) -> None:
+        publish = None
+        if self._ledger.watch is not None:
+            publish = partial(self._publish, request, answer, when, seconds)
         if self._most:
             body, out = request.body[:MOST_BODY], answer.body[:MOST_BODY]
             record = (
@@ -97,9 +102,17 @@ class SharedJournal(Journal):
                 _machine.now(),
                 store.max_namespaces,
             )
-            store.link.send(words, script="record")
+            store.link.send(words, publish, script="record")
+        elif publish is not None:
+            publish(0)
+
+    def _publish(
+        self, request: Request, answer: Answer, when: int, seconds: float, number: int | Unavailable
+    ) -> None:
+        """Tell who listens of a call, by the number that the store gave it; 0 where it keeps none."""
         if self._ledger.watch is not None:
-            self._ledger.watch(self.namespace, (0, when, seconds, request, answer))
+            known = 0 if isinstance(number, Unavailable) else number
+            self._ledger.watch(self.namespace, (known, when, seconds, request, answer))
 
     def __len__(self) -> int:
         self._store.read("records")

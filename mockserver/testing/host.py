@@ -48,7 +48,8 @@ class Host:
         self.engine = Engine(plan, store=MemoryStore(), worlds=Worlds(frozen_at), options=options)
         self._plane = ControlPlane(self.engine, hosts=(address.host.lower(),), inputs=inputs)
         self.engine.control = self._plane.answer
-        self._loop = _new_loop()
+        self._runner = asyncio.Runner(loop_factory=_new_loop)
+        self._loop = self._runner.get_loop()
         self._running: Future[tuple[Server, Control]] = Future()
         self._thread = threading.Thread(target=self._run, name="mockserver", daemon=True)
         self._thread.start()
@@ -75,13 +76,8 @@ class Host:
         return answer
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_until_complete(self._serve())
-        finally:
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            asyncio.set_event_loop(None)
-            self._loop.close()
+        with self._runner:  # what is still waited for at the end is cancelled
+            self._runner.run(self._serve())
 
     async def _serve(self) -> None:
         server = Server(self.engine.handle, self.engine.worlds, drain_time=_DRAIN)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Generator
+from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as Late
+from contextlib import suppress
 from email.message import Message
-from io import BytesIO
+from io import BufferedReader, BytesIO, RawIOBase
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -13,12 +18,14 @@ from requests.adapters import BaseAdapter
 from requests.cookies import extract_cookies_to_jar
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
-from urllib3 import HTTPHeaderDict, HTTPResponse
+from urllib3 import HTTPHeaderDict, HTTPResponse, Timeout
 
 from mockserver.serve.problem import phrase
 from mockserver.serve.request import Request
 
 if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
     from mockserver.serve.answer import Answer
     from mockserver.testing.host import Host
 
@@ -58,29 +65,43 @@ class MockAdapter(BaseAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> requests.Response:
-        patience = timeout[1] if isinstance(timeout, tuple) else timeout
-        coming = self._host.submit(self._host.answer(_received(request)))
+        patience = _patience(timeout)
+        parts = _Stream(patience)
+        coming = self._host.submit(self._begun(request, parts))
         try:
             answer = coming.result(patience)
         except Late:
             coming.cancel()
+            parts.close()
             raise requests.ReadTimeout(f"no answer in {patience} s", request=request) from None
+        except CancelledError:
+            raise requests.ConnectionError("the mock server was stopped", request=request) from None
         if answer.fault:
             raise requests.ConnectionError(f"the answer has the fault {answer.fault}", request=request)
-        return self._response(request, answer)
+        return self._response(request, answer, parts)
 
     def close(self) -> None:
         """Nothing is held: the server outlives its clients."""
 
-    def _response(self, request: requests.PreparedRequest, answer: Answer) -> requests.Response:
+    async def _begun(self, request: requests.PreparedRequest, body: _Stream) -> Answer:
+        """The answer; ``body`` is given its parts where it is a stream."""
+        answer = await self._host.answer(_received(request))
+        if answer.stream is not None and not answer.fault and request.method != "HEAD":
+            await body.begin(answer.stream)
+        return answer
+
+    def _response(
+        self, request: requests.PreparedRequest, answer: Answer, stream: _Stream
+    ) -> requests.Response:
         fields = HTTPHeaderDict()
         for name, value in answer.headers:
             fields.add(name, value)
         if answer.decision:
             fields.add("x-mock-decision", answer.decision)
+        streams = answer.stream is not None and request.method != "HEAD"
         body = b"" if request.method == "HEAD" else answer.body
-        raw = HTTPResponse(
-            BytesIO(body),
+        raw = (_StreamedResponse if streams else HTTPResponse)(
+            BufferedReader(stream) if streams else BytesIO(body),
             fields,
             answer.status,
             reason=phrase(answer.status),
@@ -97,6 +118,82 @@ class MockAdapter(BaseAdapter):
         response.connection = self  # type: ignore[assignment]
         extract_cookies_to_jar(response.cookies, request, raw)
         return response
+
+
+class _Stream(RawIOBase):
+    """The parts of a body, as a socket would have them: they come whether they are read or not."""
+
+    def __init__(self, patience: float | None) -> None:
+        """``patience`` is how many seconds a part may take; None: any."""
+        self._patience = patience
+        self._parts: SimpleQueue[bytes | ConnectionError] = SimpleQueue()
+        self._rest = b""
+        self._task: asyncio.Task[None] | None = None
+
+    async def begin(self, parts: AsyncIterator[bytes]) -> None:
+        """Take the parts, from now on. On the server's loop."""
+        self._task = asyncio.create_task(self._take(parts))
+        await asyncio.sleep(0)  # a task that has not begun would end without a word to ``parts``
+
+    async def _take(self, parts: AsyncIterator[bytes]) -> None:
+        end: bytes | ConnectionError = ConnectionError("the mock server was stopped")
+        try:
+            async for part in parts:
+                if part:
+                    self._parts.put(part)
+            end = b""
+        finally:
+            self._parts.put(end)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Raises TimeoutError where nothing comes in time, and ConnectionError where the server stops."""
+        if not self._rest:
+            try:
+                part = self._parts.get(timeout=self._patience)
+            except Empty:
+                raise TimeoutError(f"nothing came in {self._patience} s") from None
+            if not part or isinstance(part, ConnectionError):
+                self._parts.put(part)  # the end stays the end
+            if isinstance(part, ConnectionError):
+                raise part
+            self._rest = part
+        with memoryview(buffer).cast("B") as room:
+            count = min(len(room), len(self._rest))
+            room[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def close(self) -> None:
+        """Take no more parts."""
+        if not self.closed and self._task is not None:
+            with suppress(RuntimeError):  # the loop is closed, and the task with it
+                self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+        super().close()
+
+
+class _StreamedResponse(HTTPResponse):
+    """One that gives each part of its body when it is there, and waits for no more."""
+
+    def stream(
+        self, amt: int | None = 2**16, decode_content: bool | None = None
+    ) -> Generator[bytes, None, None]:
+        while part := self.read1(amt, decode_content):
+            yield part
+
+
+def _patience(timeout: Any) -> float | None:
+    """Seconds that an answer may take, of what ``requests`` takes for a timeout; None for any time."""
+    if isinstance(timeout, tuple):
+        _, timeout = timeout
+    if isinstance(timeout, Timeout):
+        begun = timeout.clone()
+        begun.start_connect()  # a connection to this process takes no time
+        timeout = begun.read_timeout
+    seconds: float | None = timeout
+    return seconds
 
 
 def _received(request: requests.PreparedRequest) -> Request:

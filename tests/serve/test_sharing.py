@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -248,6 +250,23 @@ def test_the_journal_is_of_both(both: tuple[Place, Place]) -> None:
     assert other.said("POST", "/verify", {"exactly": 9}) is not None
     other.said("DELETE", "/requests")
     assert one.said("POST", "/requests/count", {})["count"] == 0
+
+
+def test_an_event_of_a_call_has_the_number_that_the_journal_gives_it(
+    crowd: Crowd, both: tuple[Place, Place]
+) -> None:
+    one, other = both
+    follower, stranger = crowd.lines()
+    with follower, stranger:
+        follower.put("GET", "/__admin/events?kinds=call&most=3", Connection="close")
+        assert follower.reply().status == 200
+        for _ in range(2):
+            other.turn("a")
+            one.turn("a")
+        one.get("/limited/a")
+        heard = [json.loads(each) for each in re.findall(rb"^data: (.*)$", follower.rest(), re.MULTILINE)]
+    newest_first = [each["id"] for each in one.said("GET", "/requests")["requests"]]
+    assert [each["id"] for each in heard] == [newest_first[at] for at in (3, 1, 0)]
 
 
 def test_long_bodies_are_in_the_journal(both: tuple[Place, Place]) -> None:

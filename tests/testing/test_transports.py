@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from typing import Any
 
 import httpx
 import pytest
 import requests
+from urllib3 import Timeout
 
 from mockserver.errors import UsageError
 from mockserver.testing import MockServer, Namespace
@@ -21,7 +25,7 @@ POLL = f"http://api.example{MISSION}/{KEY}"
 @pytest.fixture
 def session(local: MockServer) -> Iterator[requests.Session]:
     with requests.Session() as session:
-        session.mount("http://api.example", local.adapter())
+        session.mount("http://", local.adapter())
         session.headers.update(ALLOWED)
         yield session
 
@@ -125,6 +129,47 @@ class TestRequests:
         assert b"pending" in b"".join(parts)
         assert len(parts) > 1
 
+    def test_events_come_as_they_happen(self, fresh: MockServer, session: requests.Session) -> None:
+        with session.get(f"{fresh.url}/__admin/events?kinds=call", stream=True, timeout=20) as found:
+            assert found.headers["content-type"] == "text/event-stream"
+            lines = found.iter_lines()
+            for number in (1, 2):
+                session.get(POLL)
+                data = next(line for line in lines if line.startswith(b"data: "))
+                assert json.loads(data.removeprefix(b"data: "))["decision"].endswith(f"call={number}")
+            assert followers(fresh) == 1
+        assert followers(fresh) == 0
+
+    def test_events_that_end_are_a_body(self, fresh: MockServer, session: requests.Session) -> None:
+        with ThreadPoolExecutor() as pool:
+            coming = pool.submit(session.get, f"{fresh.url}/__admin/events?kinds=call&most=1")
+            while followers(fresh) == 0 and not coming.done():
+                pass
+            session.get(POLL)
+            assert "event: call\n" in coming.result(20).text
+        assert followers(fresh) == 0
+
+    def test_a_stream_that_is_left_has_no_follower(
+        self, fresh: MockServer, session: requests.Session
+    ) -> None:
+        assert session.head(f"{fresh.url}/__admin/events").status_code == 200
+        with pytest.raises(requests.ConnectionError, match="timed out"):
+            session.get(f"{fresh.url}/__admin/events", timeout=0.01)
+        assert followers(fresh) == 0
+
+    @pytest.mark.parametrize(
+        "timeout", [None, 20, (None, 20), Timeout(20), Timeout(connect=1, read=None), Timeout(total=20)]
+    )
+    def test_timeouts_of_every_kind(self, fresh: MockServer, session: requests.Session, timeout: Any) -> None:
+        assert session.get(POLL, timeout=timeout).status_code == 200
+
+
+def followers(server: MockServer) -> int:
+    """How many follow the server's events."""
+    found = httpx.get(f"{server.url}/__admin/metrics").text
+    [count] = re.findall(r"^mockserver_event_followers (\S+)$", found, re.MULTILINE)
+    return int(float(count))
+
 
 DOCUMENT = """
     openapi: 3.0.3
@@ -143,9 +188,13 @@ SCENARIOS = """
     resource: wire
     key: path.id
     operations: {read: "GET /wire/{id}"}
-    states: {fine: {body: hello}, late: {body: hello, delay: 1h}}
+    states:
+      fine: {body: hello}
+      late: {body: hello, delay: 1h}
+      slow: {body: hello, dribble: {chunks: 5, over: 1h}}
     scenarios:
       fine: [fine]
+      slow: [slow]
       late: [late]
       broken: [{state: fine, fault: reset}]
     """
@@ -171,10 +220,36 @@ def test_cookies_are_kept(wire: MockServer) -> None:
     assert wire.calls[1].headers["cookie"] == "a=1"
 
 
-def test_a_delay_beyond_the_timeout_is_one(wire: MockServer) -> None:
+@pytest.mark.parametrize(
+    "timeout", [0.001, (1, 0.001), Timeout(0.001), Timeout(total=0.001), Timeout(total=20, read=0.001)]
+)
+def test_a_delay_beyond_the_timeout_is_one(wire: MockServer, timeout: Any) -> None:
     wire.scenario("late")
     with pytest.raises(requests.ReadTimeout):
-        client(wire).get("http://wire/wire/1", timeout=(1, 0.001))
+        client(wire).get("http://wire/wire/1", timeout=timeout)
+
+
+def test_a_body_that_dribbles_comes_by_the_clock(wire: MockServer) -> None:
+    wire.scenario("slow")
+    with client(wire).get("http://wire/wire/1", stream=True, timeout=20) as found:
+        parts = found.iter_content(None)
+        assert next(parts) == b"h"
+        for part in (b"e", b"l", b"l", b"o"):
+            wire.clock.advance("15m")
+            assert next(parts) == part
+        assert list(parts) == []
+
+
+@pytest.mark.parametrize("scenario", ["late", "slow"])
+def test_a_server_that_stops_keeps_nobody_waiting(wire: MockServer, scenario: str) -> None:
+    wire.scenario(scenario)
+    with ThreadPoolExecutor() as pool:
+        coming = pool.submit(client(wire).get, "http://wire/wire/1")
+        while not wire.calls:
+            pass
+        wire.stop()
+        with pytest.raises(requests.RequestException):
+            coming.result(20)
 
 
 def test_a_delay_is_over_when_the_clock_says_so(wire: MockServer) -> None:
