@@ -21,7 +21,7 @@ from mockserver.serve.service import Tally
 class _Snapshot:
     """The engine's counts at one moment."""
 
-    calls: list[tuple[str, int, int, float]]
+    calls: list[tuple[str, str, int, int, float]]
     resources: list[tuple[str, str, int]]
     journals: list[tuple[str, int, int]]
     gauges: list[tuple[str, str, int]]
@@ -54,15 +54,12 @@ class _Engine(Collector):
 
     def collect(self) -> Iterator[Metric]:
         snapshot = self._control.run(self._read)
-        calls = CounterMetricFamily(
-            "mockserver_calls", "Calls by operation and status.", labels=["operation", "status"]
-        )
-        seconds = CounterMetricFamily(
-            "mockserver_call_seconds", "Seconds spent on calls.", labels=["operation", "status"]
-        )
-        for operation, status, count, spent in snapshot.calls:
-            calls.add_metric([operation, str(status)], count)
-            seconds.add_metric([operation, str(status)], spent)
+        labels = ["document", "operation", "status"]
+        calls = CounterMetricFamily("mockserver_calls", "Calls by operation and status.", labels=labels)
+        seconds = CounterMetricFamily("mockserver_call_seconds", "Seconds spent on calls.", labels=labels)
+        for document, operation, status, count, spent in snapshot.calls:
+            calls.add_metric([document, operation, str(status)], count)
+            seconds.add_metric([document, operation, str(status)], spent)
         resources = GaugeMetricFamily(
             "mockserver_resources", "Resources that have been seen.", labels=["namespace", "resource"]
         )
@@ -87,10 +84,10 @@ class _Engine(Collector):
     def _read(self) -> _Snapshot:
         engine = self._control.engine
         worlds, store = engine.worlds, engine.store
-        calls = [*_rows("", engine.unrouted)]
+        calls = [*_rows("", "", engine.unrouted)]
         for service in engine.services:
             for route in service.routes:
-                calls += _rows(route.operation.id, route.tally)
+                calls += _rows(service.document.name, route.operation.id, route.tally)
         return _Snapshot(
             calls,
             [
@@ -112,6 +109,6 @@ class _Engine(Collector):
         )
 
 
-def _rows(operation: str, tally: Tally) -> Iterator[tuple[str, int, int, float]]:
+def _rows(document: str, operation: str, tally: Tally) -> Iterator[tuple[str, str, int, int, float]]:
     for status, (count, seconds) in tally.items():
-        yield operation, status, int(count), seconds
+        yield document, operation, status, int(count), seconds

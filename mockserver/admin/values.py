@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from mockserver.admin import expressions
@@ -242,14 +243,36 @@ def _alike(wanted: JSON, actual: JSON, *, unordered: bool, extra: bool, budget: 
             return False
         if not unordered:
             return all(map(alike, wanted, actual))
-        left = list(actual)
-        for each in wanted:
-            found = next((index for index, other in enumerate(left) if alike(each, other)), None)
-            if found is None:
-                return False
-            del left[found]
-        return True
+        fits = cache(lambda one, other: alike(wanted[one], actual[other]))
+        return _paired(len(wanted), len(actual), fits)
     return _scalar(wanted) == _scalar(actual) if not isinstance(wanted, dict | list) else False
+
+
+def _paired(count: int, others: int, fits: Callable[[int, int], bool]) -> bool:
+    """Whether each of ``count`` can have another that fits it for its own: a matching by augmenting paths."""
+    owners: dict[int, int] = {}
+    free = list(range(others))
+    for start in range(count):
+        asked_by: dict[int, int] = {}
+        asking = [start]
+        for one in asking:  # it grows: an owner that is asked to give way looks for another choice
+            choice = next((each for each in free if fits(one, each)), None)
+            if choice is not None:
+                break
+            for taken, owner in owners.items():
+                if taken not in asked_by and fits(one, taken):
+                    asked_by[taken] = one
+                    asking.append(owner)
+        else:
+            return False
+        free.remove(choice)
+        before = {owner: taken for taken, owner in owners.items()} if one != start else {}
+        while one != start:  # each takes its new choice, and leaves the old one to the one that asked for it
+            owners[choice] = one
+            choice = before[one]
+            one = asked_by[choice]
+        owners[choice] = one
+    return True
 
 
 def _scalar(value: Any) -> tuple[bool, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from mockserver.cli.options import option
 from mockserver.errors import UsageError
 
 _PATH = "/__admin/health"
@@ -23,8 +25,13 @@ _PATH = "/__admin/health"
     help="The server; default: this machine, at the port that MOCKSERVER_ADMIN_PORT or MOCKSERVER_PORT says.",
 )
 @click.option("--timeout", default=5.0, show_default=True, metavar="SECONDS", help="How long to wait for it.")
-def health(url: str | None, timeout: float) -> None:
-    """Ask a running server whether it is well. Exits with 0 if it is, with 1 and the reason if not."""
+@option(
+    "--wait-for-document",
+    is_flag=True,
+    help="Say that a server is well, too, which was started with this and waits for its document.",
+)
+def health(url: str | None, timeout: float, *, wait_for_document: bool) -> None:
+    """Ask a running server whether it is ready. Exits with 0 if it is, with 1 and the reason if not."""
     port = os.environ.get("MOCKSERVER_ADMIN_PORT") or os.environ.get("MOCKSERVER_PORT") or "8080"
     url = (url or f"http://127.0.0.1:{port}").rstrip("/")
     parts = urlsplit(url)
@@ -40,4 +47,13 @@ def health(url: str | None, timeout: float) -> None:
         raise UsageError(f"{url} does not answer: {error}.") from None
     if response.status != 200:
         raise UsageError(f"{url}{_PATH} answers with status {response.status}.")
+    try:
+        found = json.loads(said)
+        status, ready, documents = found["status"], found["ready"], found["documents"]
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(f"{url} answers, but not as a mockserver does.") from None
+    if not ready and status != "healthy":
+        raise UsageError(f"{url} is not ready: {status}.")
+    if not ready and not (wait_for_document and not documents):
+        raise UsageError(f"{url} is not ready: no document is served yet.")
     click.echo(said)

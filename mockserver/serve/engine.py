@@ -314,10 +314,14 @@ class Engine:
 
         A resource whose scenario is no longer served begins anew.
         """
-        tallies = {route.operation.id: route.tally for each in self.services for route in each.routes}
+        tallies = {
+            (each.document.name, route.operation.id): route.tally
+            for each in self.services
+            for route in each.routes
+        }
         for service in other.services:
             for route in service.routes:
-                route.tally = tallies.get(route.operation.id, route.tally)
+                route.tally = tallies.get((service.document.name, route.operation.id), route.tally)
         for name, lifecycle in other.lifecycles.items():
             self.store.retire(name, lifecycle.steps)
         self.plan, self.services, self.lifecycles = other.plan, other.services, other.lifecycles

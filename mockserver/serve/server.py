@@ -9,6 +9,7 @@ path and the socket, which routing and wire faults need.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import resource
 import signal
@@ -159,7 +160,7 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        if error.errno == 98:  # EADDRINUSE
+        if error.errno == errno.EADDRINUSE:
             raise UsageError(
                 f"port {port} on {host} is taken; choose another with --port, or --port 0 for a free one."
             ) from None

@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mockserver.admin.faults import ControlError
 from mockserver.admin.limits import Budget
 from mockserver.admin.values import ValuePattern
+
+
+def loosely(wanted: Any) -> Any:
+    return {"equalToJson": wanted, "ignoreArrayOrder": True, "ignoreExtraElements": True}
+
 
 MATCHES: list[tuple[Any, str | None]] = [
     ("plain", "plain"),
@@ -30,6 +38,10 @@ MATCHES: list[tuple[Any, str | None]] = [
     ({"equalToJson": [1, [2, 3]], "ignoreArrayOrder": True}, "[[3,2],1]"),
     ({"equalToJson": {"a": {"b": 1}}, "ignoreExtraElements": True}, '{"a":{"b":1,"c":2},"d":3}'),
     ({"equalToJson": [2], "ignoreExtraElements": True, "ignoreArrayOrder": True}, "[1,2]"),
+    (loosely([{"a": 1}, {"a": 1, "b": 2}]), '[{"a":1,"b":2},{"a":1}]'),
+    (loosely([{"a": 1}, {"b": 1}, {"c": 1}]), '[{"a":1,"b":1},{"b":1,"c":1},{"a":1}]'),
+    (loosely([{}, {}, {"a": 1}]), '[{"a":1},{"b":1},{"c":1},{"d":1}]'),
+    (loosely([[{"a": 1}, {}], []]), '[[{"b":1},{"a":1}],[{"a":1},{"c":1}]]'),
     ({"matchesJsonPath": "$.a"}, '{"a":false}'),
     ({"matchesJsonPath": "$.a[?@.b == 'x']"}, '{"a":[{"b":"x"}]}'),
     ({"matchesJsonPath": "$[?match(@.a, 'x+')]"}, '[{"a":"xx"}]'),
@@ -54,6 +66,8 @@ MISSES: list[tuple[Any, str | None]] = [
     ({"equalToJson": {"a": 1}}, '{"a":1,"b":2}'),
     ({"equalToJson": [1, 2]}, "[2,1]"),
     ({"equalToJson": [1, 1, 2], "ignoreArrayOrder": True}, "[1,2,2]"),
+    (loosely([{"a": 1}, {"a": 1}]), '[{"a":1,"b":2},{"a":2},{}]'),
+    (loosely([{"a": 1}, {"b": 1}, {"a": 1, "b": 1}]), '[{"a":1,"b":1},{"a":1},{"a":1}]'),
     ({"equalToJson": {}}, "no json"),
     ({"matchesJsonPath": "$.a"}, '{"a":null}'),
     ({"matchesJsonPath": "$.a"}, "no json"),
@@ -102,6 +116,21 @@ def test_faults_say_where(pattern: Any, pointer: str) -> None:
         ValuePattern(pattern, "")
     assert raised.value.status == 422
     assert raised.value.members["pointer"] == pointer
+
+
+@given(
+    wanted=st.lists(st.frozensets(st.sampled_from("abcd")), max_size=5),
+    actual=st.lists(st.frozensets(st.sampled_from("abcd")), max_size=6),
+)
+def test_elements_match_where_any_order_of_them_does(
+    wanted: list[frozenset[str]], actual: list[frozenset[str]]
+) -> None:
+    found = matches(
+        loosely([dict.fromkeys(each, 1) for each in wanted]),
+        json.dumps([dict.fromkeys(each, 1) for each in actual]),
+    )
+    chosen = itertools.permutations(actual, len(wanted))
+    assert found == any(all(map(frozenset.issubset, wanted, each)) for each in chosen)
 
 
 def test_refuses_nesting_without_end() -> None:

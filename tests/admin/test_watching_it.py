@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mockserver.plan import Plan
 from tests.admin.mocking import KEY, Mock, mocking
-from tests.live import MISSION, PATIENCE, engine_of
+from tests.live import MISSION, PATIENCE, Write, ask, compiled, engine_of
 
 
 @contextmanager
@@ -85,11 +85,11 @@ def test_metrics_count_calls(mock: Mock) -> None:
     answer = mock.control("GET", "/metrics")
     found = {family.name: family for family in text_string_to_metric_families(answer.text)}
     calls = {
-        (sample.labels["operation"], sample.labels["status"]): sample.value
+        tuple(sample.labels[name] for name in ("document", "operation", "status")): sample.value
         for sample in found["mockserver_calls"].samples
     }
     operation = f"GET {MISSION}/{{requestId}}"
-    assert calls == {(operation, "200"): 2.0, ("", "404"): 1.0}
+    assert calls == {("certificate-request", operation, "200"): 2.0, ("", "", "404"): 1.0}
     [resources] = found["mockserver_resources"].samples
     assert (resources.labels, resources.value) == (
         {"namespace": "default", "resource": "certificate-request"},
@@ -97,6 +97,34 @@ def test_metrics_count_calls(mock: Mock) -> None:
     )
     [plan] = found["mockserver_plan_info"].samples
     assert plan.labels["hash"] == mock.client.get("/__admin/health").json()["plan"]
+
+
+def test_two_documents_that_share_an_operation_id_have_series_of_their_own_after_a_reload_too(
+    write: Write,
+) -> None:
+    documents = [
+        write(
+            f"{name}.yaml",
+            f"""
+            openapi: 3.0.3
+            info: {{title: t, version: "1"}}
+            paths: {{/{name}: {{get: {{operationId: list, responses: {{'200': {{description: ok}}}}}}}}}}
+            """,
+        )
+        for name in ("cats", "dogs")
+    ]
+    engine = engine_of(compiled(*documents))
+    for _ in range(2):
+        ask(engine, "GET", "/cats")
+        ask(engine, "GET", "/dogs")
+        ask(engine, "GET", "/dogs")
+        engine.adopt(engine_of(compiled(*documents)))
+    with mocking(engine) as mock:
+        lines = mock.control("GET", "/metrics").text.splitlines()
+    assert [each for each in lines if each.startswith("mockserver_calls_total")] == [
+        'mockserver_calls_total{document="cats",operation="list",status="200"} 2.0',
+        'mockserver_calls_total{document="dogs",operation="list",status="200"} 4.0',
+    ]
 
 
 def test_health(mock: Mock) -> None:

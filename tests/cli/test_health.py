@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from mockserver.cli.health import health
+from mockserver.plan import Plan
 from mockserver.serve.answer import Answer
+from mockserver.serve.health import Health
 from mockserver.serve.request import Request
 from tests.live import engine_of, mission_plan, serving, serving_engine
 
@@ -27,6 +29,40 @@ def test_the_environment_says_where() -> None:
             assert CliRunner().invoke(health, env={name: str(live.port)}).exit_code == 0
         url = f"http://127.0.0.1:{live.port}"
         assert CliRunner().invoke(health, env={"MOCKSERVER_URL": url, "MOCKSERVER_PORT": "1"}).exit_code == 0
+
+
+def no_document(_: Request) -> Answer:
+    return Health(engine_of(Plan(hash="", documents=(), seed="0"))).answer(Request("GET", "/__admin/health"))
+
+
+def no_store(_: Request) -> Answer:
+    body = b'{"status": "the store is away", "live": true, "ready": false, "documents": []}'
+    return Answer(200, [], body, "")
+
+
+@pytest.mark.parametrize(
+    ("handle", "why", "code_while_waiting"),
+    [(no_document, "no document is served yet", 0), (no_store, "the store is away", 1)],
+)
+def test_a_server_that_is_not_ready_is_not_well(
+    handle: Callable[[Request], Answer], why: str, code_while_waiting: int
+) -> None:
+    with serving(handle) as live:
+        ran = CliRunner().invoke(health, ["--url", live.url])
+        assert (ran.exit_code, str(ran.exception)) == (1, f"{live.url} is not ready: {why}.")
+        for arguments, variables in (
+            (["--wait-for-document"], {}),
+            ([], {"MOCKSERVER_WAIT_FOR_DOCUMENT": "true"}),
+        ):
+            ran = CliRunner().invoke(health, ["--url", live.url, *arguments], env=variables)
+            assert ran.exit_code == code_while_waiting
+
+
+@pytest.mark.parametrize("body", [b"", b"fine", b"[]", b'"ready"', b'{"status": "healthy"}'])
+def test_another_server_is_no_well_one(body: bytes) -> None:
+    with serving(lambda _: Answer(200, [], body, "")) as live:
+        ran = CliRunner().invoke(health, ["--url", live.url])
+    assert "answers, but not as a mockserver does" in str(ran.exception)
 
 
 def unwell(_: Request) -> Answer:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import logging
 import resource
 import socket
@@ -41,6 +42,19 @@ def test_listening_on_version_6() -> None:
 def test_a_host_that_is_not_ours(host: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         listen(host, 0)
+
+
+def test_a_port_that_is_taken_on_a_system_that_numbers_errors_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Taken(socket.socket):
+        def bind(self, address: object) -> None:
+            raise OSError(48, "Address already in use")
+
+    monkeypatch.setattr(errno, "EADDRINUSE", 48)
+    monkeypatch.setattr(socket, "socket", Taken)
+    with pytest.raises(UsageError, match=r"port 1 on 127\.0\.0\.1 is taken; choose another"):
+        listen("127.0.0.1", 1)
 
 
 def test_a_port_that_is_taken() -> None:
