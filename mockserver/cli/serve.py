@@ -74,9 +74,10 @@ if TYPE_CHECKING:
 @REF_ROOT
 @option(
     "--log-level",
-    default="warning",
+    default=None,
     type=click.Choice(["debug", "info", "warning", "error"]),
-    help="info also logs each request.",
+    help="info also logs each request, debug those to the control plane as well; without it, info on a "
+    "terminal, else warning.",
 )
 @option("--log-format", default="text", type=click.Choice(["text", "json"]))
 @option("--cache/--no-cache", default=True, help="Keep compiled documents in the user's cache folder.")
@@ -98,7 +99,7 @@ def serve(
     allow_callbacks: tuple[str, ...],
     allow_remote_refs: bool,
     ref_root: Path | None,
-    log_level: str,
+    log_level: str | None,
     log_format: str,
     cache: bool,
     **more: Any,
@@ -114,7 +115,8 @@ def serve(
     from mockserver.serve.clock import parse_time
     from mockserver.serve.log import access_logger, configure
 
-    configure(log_level, log_format)
+    is_terminal = sys.stdout.isatty()
+    configure(log_level or ("info" if is_terminal else "warning"), log_format, terminal=is_terminal)
     try:
         frozen_at = parse_time(clock) if clock else None
     except ValueError as error:
@@ -147,7 +149,8 @@ def serve(
     options = Options(
         validation, security == "on", bounds.max_body, base_path, settings.cors, paced, allow_callbacks
     )
-    announce = partial(_announce, host, listeners[0], admin_listener)
+    guided = is_terminal and settings.admin
+    announce = partial(_announce, host, listeners[0], admin_listener, guided=guided)
 
     async def run(index: int, ready: Callable[[], None], leash: int | None = None) -> None:
         ledger = Ledger(settings.journal, settings.journal_bytes)
@@ -220,11 +223,15 @@ def _delay(text: str | None) -> Delay | None:
         raise UsageError(f"--delay: {error}; write 200ms, 100ms..2s or 200ms~0.5.") from None
 
 
-def _announce(host: str, listener: socket, admin_listener: socket | None) -> None:
+def _announce(host: str, listener: socket, admin_listener: socket | None, *, guided: bool) -> None:
+    """Say where the server answers; ``guided``: and where a person can look at it."""
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"mockserver {__version__} answers on http://{shown}:{_port(listener)}")
+    control = f"http://{shown}:{_port(admin_listener or listener)}/__admin"
     if admin_listener is not None:
-        click.echo(f"its control plane is on http://{shown}:{admin_listener.getsockname()[1]}/__admin/")
+        click.echo(f"its control plane is on {control}/")
+    if guided:
+        click.echo(f"  page: {control}/\n  docs: {control}/docs")
     sys.stdout.flush()
 
 

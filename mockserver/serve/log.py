@@ -1,4 +1,8 @@
-"""Logging: text or one JSON object a line, on standard error. Requests are logged at level info."""
+"""Logging: text or one JSON object a line, on standard error.
+
+Requests are logged at level info, those that the control plane answers at
+level debug: its page sends many.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from mockserver.serve.answer import Answer
 from mockserver.serve.request import Request
 
 _ACCESS = logging.getLogger("mockserver.access")
+_LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class JsonFormatter(logging.Formatter):
@@ -39,23 +44,37 @@ class TextFormatter(logging.Formatter):
         return _plain(super().formatMessage(record))
 
 
-def configure(level: str, form: str) -> None:
-    """Send this package's records at ``level`` and above to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    text = TextFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    handler.setFormatter(JsonFormatter() if form == "json" else text)
+def configure(level: str, form: str, *, terminal: bool = False) -> None:
+    """Send this package's records at ``level`` and above to standard error.
+
+    ``terminal`` says that a person reads along: requests have short lines then.
+    """
+    formatter = JsonFormatter() if form == "json" else TextFormatter(_LINE)
     logger = logging.getLogger("mockserver")
-    logger.handlers = [handler]
+    logger.handlers = [_handler(formatter)]
     logger.propagate = False
     logger.setLevel(level.upper())
+    is_short = terminal and form == "text"
+    _ACCESS.handlers = [_handler(TextFormatter("%(asctime)s %(message)s", "%H:%M:%S"))] if is_short else []
+    _ACCESS.propagate = not is_short
+
+
+def _handler(formatter: logging.Formatter) -> logging.Handler:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    return handler
 
 
 def access_logger() -> Callable[[Request, Answer, float], None] | None:
     """What writes a line for each call; None where the level asks for none."""
     if not _ACCESS.isEnabledFor(logging.INFO):
         return None
+    logs_control = _ACCESS.isEnabledFor(logging.DEBUG)
 
     def log(request: Request, answer: Answer, seconds: float) -> None:
+        is_control = answer.decision == "admin"
+        if is_control and not logs_control:
+            return
         target = request.raw_path + (f"?{request.query_string}" if request.query_string else "")
         call = {
             "method": request.method,
@@ -66,7 +85,7 @@ def access_logger() -> Callable[[Request, Answer, float], None] | None:
             "decision": answer.decision,
         }
         line = "{method} {url} {status} {bytes} {milliseconds}ms {decision}".format_map(call)
-        _ACCESS.info("%s", _plain(line), extra={"call": call})
+        _ACCESS.log(logging.DEBUG if is_control else logging.INFO, "%s", _plain(line), extra={"call": call})
 
     return log
 

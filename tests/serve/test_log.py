@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -16,11 +17,12 @@ ANSWER = Answer(404, [], b"12345", "unknown path")
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
-    logger = logging.getLogger("mockserver")
-    before = (logger.handlers, logger.propagate, logger.level)
+    loggers = [logging.getLogger(name) for name in ("mockserver", "mockserver.access")]
+    before = [(each.handlers, each.propagate, each.level) for each in loggers]
     yield
-    logger.handlers, logger.propagate = before[0], before[1]
-    logger.setLevel(before[2])
+    for logger, (handlers, propagates, level) in zip(loggers, before, strict=True):
+        logger.handlers, logger.propagate = handlers, propagates
+        logger.setLevel(level)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,29 @@ def test_a_call_is_one_line_of_text(capsys: pytest.CaptureFixture[str]) -> None:
     [line] = capsys.readouterr().err.splitlines()
     assert line.endswith(r"GET /a\x1b[31m\x0ab?c=d 404 5 1.23ms unknown path")
     assert " INFO mockserver.access: " in line
+
+
+def test_a_call_is_a_short_line_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("info", "text", terminal=True)
+    log = access_logger()
+    assert log is not None
+    log(REQUEST, ANSWER, 0.00123)
+    logging.getLogger("mockserver.server").warning("something else")
+    line, other = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d GET /a\\x1b\[31m\\x0ab\?c=d 404 5 1\.23ms unknown path", line)
+    assert other.endswith(" WARNING mockserver.server: something else")
+
+
+@pytest.mark.parametrize(("level", "lines"), [("debug", 1), ("info", 0)])
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_the_control_plane_answers_is_logged_at_level_debug(
+    capsys: pytest.CaptureFixture[str], level: str, lines: int, terminal: bool
+) -> None:
+    configure(level, "text", terminal=terminal)
+    log = access_logger()
+    assert log is not None
+    log(REQUEST, Answer(200, [], b"", "admin"), 0.00123)
+    assert len(capsys.readouterr().err.splitlines()) == lines
 
 
 def test_a_call_is_one_object_of_json(capsys: pytest.CaptureFixture[str]) -> None:
