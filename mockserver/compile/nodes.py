@@ -33,11 +33,6 @@ class Report:
     errors: int = 0
     """How often ``error`` was called: an error that several answers share is in ``found`` once."""
 
-    @property
-    def errors(self) -> int:
-        """How many errors there are: what a part of a file has none of its own can be served."""
-        return sum(each.severity == "error" for each in self.found)
-
     def error(self, code: str, node: Node, message: str, remedy: str) -> None:
         """Report what is wrong; once, where several answers share it."""
         self.errors += 1

@@ -66,9 +66,7 @@ class Lives:
         if role.lists is not None:
             listing = self._listing(call)
             self._check_page(listing, call)
-            return listing.answer(
-                call.request, call.path, call.checked, call.world, call.now, self._store
-            )
+            return listing.answer(call.request, call.path, call.checked, call.world, call.now, self._store)
         if role.creates:
             return self._created(call, scenario)
         key = self.key(call)
