@@ -1,9 +1,9 @@
 """Faker's values, from small pools.
 
 Faker takes a tenth of a second to import and its providers are slow and share
-one generator. So it is imported when first needed, each provider fills a pool
-once from a seed of its own, and whoever wants a value picks from the pool with
-dice of his own: quick, and the same whatever was asked before.
+one generator. So it is imported when first needed, each value of a provider's
+pool is made from a seed of its own when it is first picked, and the caller picks
+with its own random numbers: quick, and the same whatever was asked before.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from __future__ import annotations
 import base64
 import difflib
 import hashlib
+import inspect
 import random
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mockserver.errors import MockServerError
 from mockserver.plan import JSON
@@ -23,8 +25,22 @@ if TYPE_CHECKING:
     from faker import Faker
 
 POOL_SIZE = 64
-_REFUSED = frozenset(("binary", "enum", "image", "json_bytes", "pyobject", "tar", "zip"))
-"""Providers that make files or objects, not values."""
+_REFUSED = frozenset(
+    ("binary", "enum", "fixed_width", "image", "json", "json_bytes", "pyobject", "tar", "time_series", "zip")
+)
+"""Providers that make files or objects, not values, or that call others as their arguments say."""
+MAX_ITEMS = 1000
+"""Items (sentences, rows, levels) that one answer may ask for; of two such arguments, their product."""
+MAX_TEXT = 10_000
+"""Characters that the arguments of one call may have."""
+_ITEMS = {
+    **dict.fromkeys(("deep", "depth", "indent", "levels", "nb", "nb_elements", "nb_sentences"), 1.0),
+    **dict.fromkeys(("nb_texts", "nb_words", "number", "size"), 1.0),
+    **dict.fromkeys(("digits", "left_digits", "length", "max_chars", "max_nb_chars", "min_chars"), 0.1),
+    **dict.fromkeys(("count", "num_rows"), 20.0),
+    "right_digits": 0.1,
+}
+"""Parameters of Faker's providers that say how much is made, and the items that one of it counts for."""
 
 
 class UnknownProviderError(MockServerError):
@@ -34,37 +50,53 @@ class UnknownProviderError(MockServerError):
 class FakeValues:
     """Faker's providers by name, for one locale and seed."""
 
+    max_items = MAX_ITEMS
+
     def __init__(self, seed: int | str = 0, locale: str = "en_US") -> None:
         self._seed = seed
         self._locale = locale
         self._faker: Faker | None = None
         self._names: frozenset[str] = frozenset()
-        self._pools: dict[str, list[JSON]] = {}
+        self._pools: dict[str, dict[int, JSON]] = {}
 
-    def value(self, provider: str, rng: random.Random, *args: JSON) -> JSON:
+    def value(self, provider: str, rng: random.Random, *args: JSON, **kwargs: JSON) -> JSON:
         """A JSON value of a provider such as ``first_name``; ``rng`` decides which.
 
-        Raises UnknownProviderError.
+        Raises UnknownProviderError, also for arguments that ask for more than ``MAX_ITEMS`` items.
         """
-        if args:
-            return self._call(provider, str(rng.getrandbits(64)), args)
-        pool = self._pools.get(provider)
-        if pool is None:
-            pool = self._pools[provider] = [self._call(provider, str(i), ()) for i in range(POOL_SIZE)]
-        return pool[int(rng.random() * POOL_SIZE)]
+        if args or kwargs:
+            return self._call(provider, str(rng.getrandbits(64)), args, kwargs)
+        pool = self._pools.setdefault(provider, {})
+        number = int(rng.random() * POOL_SIZE)
+        if number not in pool:
+            pool[number] = self._call(provider, str(number), (), {})
+        return pool[number]
 
-    def _call(self, provider: str, seed: str, args: tuple[JSON, ...]) -> JSON:
-        faker = self._load()
-        if provider not in self._names:
-            near = difflib.get_close_matches(provider, self._names, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise UnknownProviderError(f"Faker has no provider {provider!r}{hint}")
-        text = f"{self._seed}/{provider}/{seed}"
-        faker.seed_instance(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()))
+    def items(self, provider: str, *args: JSON, **kwargs: JSON) -> float:
+        """How many items a call asks for, 1 where its arguments do not say. Raises as ``value`` does."""
+        call = self._provider(provider)
         try:
-            return _json(getattr(faker, provider)(*args))
+            return _items(inspect.signature(call).bind(*args, **kwargs).arguments)
+        except (TypeError, ValueError) as error:
+            raise _unsuitable(provider, args, kwargs, error) from None
+
+    def _provider(self, name: str) -> Callable[..., object]:
+        faker = self._load()
+        if name not in self._names:
+            near = difflib.get_close_matches(name, self._names, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise UnknownProviderError(f"Faker has no provider {name!r}{hint}")
+        found: Callable[..., object] = getattr(faker, name)
+        return found
+
+    def _call(self, provider: str, seed: str, args: tuple[JSON, ...], kwargs: Mapping[str, JSON]) -> JSON:
+        call = self._provider(provider)
+        text = f"{self._seed}/{provider}/{seed}"
+        self._load().seed_instance(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()))
+        try:
+            return _json(call(*args, **kwargs))
         except (TypeError, ValueError, AttributeError) as error:
-            raise UnknownProviderError(f"Faker's {provider!r} does not take {list(args)}: {error}") from None
+            raise _unsuitable(provider, args, kwargs, error) from None
 
     def _load(self) -> Faker:
         if self._faker is None:
@@ -78,6 +110,32 @@ class FakeValues:
                 if not name.startswith("_") and callable(getattr(provider, name)) and name not in _REFUSED
             )
         return self._faker
+
+
+def _items(arguments: Mapping[str, Any]) -> float:
+    """Raises ValueError for arguments that ask for more than one answer may have."""
+    items = 1.0
+    for name, value in arguments.items():
+        if len(str(value)) > MAX_TEXT:
+            raise ValueError(f"{name} has over {MAX_TEXT:,} characters")
+        if name in _ITEMS and isinstance(value, int | float):
+            items *= max(1.0, value * _ITEMS[name])
+            if items > MAX_ITEMS:
+                raise ValueError(f"{name} is over {MAX_ITEMS / _ITEMS[name]:,.0f}")
+    return items
+
+
+def _unsuitable(
+    provider: str, args: Sequence[JSON], kwargs: Mapping[str, JSON], error: Exception
+) -> UnknownProviderError:
+    given = ", ".join([*map(repr, args), *(f"{name}={value!r}" for name, value in kwargs.items())])
+    return UnknownProviderError(
+        f"Faker's {provider!r} does not take ({_shortened(given)}): {_shortened(str(error))}"
+    )
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) < 200 else f"{text[:200]}…"
 
 
 def _json(value: object) -> JSON:

@@ -12,6 +12,8 @@ from string import ascii_lowercase, ascii_uppercase, digits
 
 ALPHABET = digits + ascii_uppercase + ascii_lowercase
 """What a token is made of: ``0-9A-Za-z``."""
+MAX_TOKEN = 10_000
+"""Characters of one token."""
 
 _FROM_BYTE = (ALPHABET * 5)[:256].encode()
 # 256 is no multiple of 62, so the first eight characters come up 5 times in 256 instead of 4.
@@ -53,5 +55,7 @@ class Tokens:
         self._random = Random(join("token", seed, *stream))
 
     def token(self, length: int) -> str:
-        """``length`` characters of ``ALPHABET``."""
+        """``length`` characters of ``ALPHABET``. Raises ValueError for more than ``MAX_TOKEN``."""
+        if not 0 <= length <= MAX_TOKEN:
+            raise ValueError(f"a token has 0 to {MAX_TOKEN:,} characters, not {length:,}")
         return self._random.randbytes(length).translate(_FROM_BYTE).decode("ascii")

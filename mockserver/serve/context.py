@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from mockserver.errors import Violation
+from mockserver.errors import MockServerError, Violation
 from mockserver.plan import JSON
 from mockserver.providers import identifiers
 from mockserver.serve import matching
@@ -195,7 +195,7 @@ class Parts(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if (found := self._members.get(name)) is not None:
             return _parts(found)
-        from mockserver.serve.sandbox import Absent
+        from mockserver.serve.template_values import Absent
 
         return Absent(name=name)
 
@@ -289,6 +289,7 @@ class FakeView:
     def __init__(self, makers: Makers, identity: str) -> None:
         self._makers = makers
         self._identity = identity
+        self._items_left = float(makers.fakes.max_items)
 
     def __getattr__(self, provider: str) -> Callable[..., JSON]:
         if provider.startswith("_"):
@@ -296,4 +297,15 @@ class FakeView:
         import random
 
         dice = random.Random(f"{self._identity}/{provider}")
-        return lambda *arguments: self._makers.fakes.value(provider, dice, *arguments)
+
+        def call(*args: JSON, **kwargs: JSON) -> JSON:
+            fakes = self._makers.fakes
+            if args or kwargs:
+                self._items_left -= fakes.items(provider, *args, **kwargs)
+                if self._items_left < 0:
+                    raise MockServerError(
+                        f"the fakes of one answer are over {fakes.max_items:,} items in all"
+                    )
+            return fakes.value(provider, dice, *args, **kwargs)
+
+        return call

@@ -1,4 +1,4 @@
-"""Values written as templates: Jinja2 in its sandbox, native types.
+"""Values written as templates in Jinja2's syntax, with native types.
 
 Most templates are one plain expression, such as ``{{ resource.created_at }}``
 or ``req-{{ token(14) }}``. Those are read here into a few closures and cost
@@ -17,12 +17,9 @@ from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Se
 from functools import lru_cache
 from itertools import islice
 from math import isfinite
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any, TypeGuard
 
 from mockserver.errors import MockServerError
-
-if TYPE_CHECKING:
-    from mockserver.serve.sandbox import Sandbox
 
 Context = Mapping[str, Any]
 Template = Callable[[Context], Any]
@@ -58,8 +55,10 @@ def names(source: str) -> frozenset[str]:
     """The names of the context that a template reads. Raises TemplateError as compiling does."""
     from jinja2 import TemplateSyntaxError, meta
 
+    from mockserver.serve.template_compiler import parse
+
     try:
-        return frozenset(meta.find_undeclared_variables(_environment().parse(source)))
+        return frozenset(meta.find_undeclared_variables(parse(source)))
     except TemplateSyntaxError as error:
         raise TemplateError(f"the template does not compile: {error.message}") from None
 
@@ -88,9 +87,14 @@ def _plain(source: str) -> Template | None:
         return None
     if len(pieces) == 1 and not isinstance(pieces[0], str):
         return pieces[0]
-    return lambda context: "".join(
-        piece if isinstance(piece, str) else _text(piece(context)) for piece in pieces
-    )
+
+    def joined(context: Context) -> str:
+        texts = [piece if isinstance(piece, str) else _text(piece(context)) for piece in pieces]
+        if sum(map(len, texts)) > MAX_OUTPUT:
+            raise TemplateError(f"the template's text is over the limit of {MAX_OUTPUT:,} characters")
+        return "".join(texts)
+
+    return joined
 
 
 def _text(value: Any) -> str:
@@ -191,42 +195,26 @@ _KINDS = {
 
 def _jinja(source: str) -> Template:
     from jinja2 import TemplateError as JinjaError
-    from jinja2 import nodes
 
-    environment = _environment()
+    from mockserver.serve.template_compiler import compile_tree, parse
+
     try:
-        tree = environment.parse(source)
-        read = names(source)
-        parts = tree.body[0].nodes if len(tree.body) == 1 and isinstance(tree.body[0], nodes.Output) else []
-        alone = len(parts) == 1 and not isinstance(parts[0], nodes.TemplateData)
-        run = environment.expression(parts[0]) if alone else environment.text(source)
+        run = compile_tree(parse(source))
     except (JinjaError, SyntaxError, RecursionError, OverflowError, ValueError) as error:
         raise TemplateError(f"the template does not compile: {error}") from None
 
     def render(context: Context) -> Any:
         try:
-            value = run({name: context[name] for name in read if _has(context, name)})
-            if isinstance(value, environment.undefined):
+            value = run(context)
+            if getattr(value, "_undefined_message", None) and not getattr(type(value), "is_absent", False):
                 str(value)  # a strict undefined says what is missing
-            value = _json(value)
+            return _json(value)
         except MockServerError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a template does is the template's fault
             raise TemplateError(f"the template {source!r} goes wrong: {error}") from None
-        if isinstance(value, str) and len(value) > MAX_OUTPUT:
-            raise TemplateError(f"the template's value is over the limit of {MAX_OUTPUT:,} characters")
-        return value
 
     return render
-
-
-def _has(context: Context, name: str) -> bool:
-    """Whether there is such a name: a context makes its values when they are first read."""
-    try:
-        context[name]
-    except KeyError:
-        return False
-    return True
 
 
 _SERIES = (list, tuple, set, frozenset, range, Iterator, ItemsView, KeysView, ValuesView)
@@ -249,10 +237,3 @@ def _json(value: Any) -> Any:
     if getattr(type(value), "is_absent", False):
         return None
     raise TypeError(f"it is no value of JSON but {type(value).__name__}")
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Sandbox:
-    from mockserver.serve.sandbox import Sandbox
-
-    return Sandbox()
