@@ -9,7 +9,7 @@ from typing import Literal
 
 from benchmarks import documents
 from benchmarks.load import Kind, Load
-from benchmarks.mission import LOADS, Outcome, Round
+from benchmarks.mission import CONNECTIONS, LOADS, Outcome, Round
 
 MEGABYTE = 1024 * 1024
 FULL_JOURNAL = 100_000
@@ -91,6 +91,9 @@ def _budgets(outcome: Outcome) -> Iterator[Budget]:
     for kind in LOADS:
         measured = ratio("steady", of_load(kind, lambda each: each.p99))
         yield Budget(f"p99, {kind}, next to steady", "≤", 1.0, "×", measured)
+    for peer, bound in (("steady", 1.0), ("nginx", 2.0)):
+        measured = ratio(peer, of_load(CONNECTIONS, lambda each: each.p99))
+        yield Budget(f"p99, {CONNECTIONS}, next to {peer}", "≤", bound, "×", measured)
     yield Budget("first start ever, next to prism", "≤", 1.0, "×", ratio("prism", first_start))
     yield Budget("start again, next to steady", "≤", 1.0, "×", ratio("steady", later_start))
     yield Budget("idle memory, next to steady", "≤", 1.0, "×", ratio("steady", idle_memory))

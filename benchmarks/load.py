@@ -11,11 +11,12 @@ from typing import Literal
 
 from benchmarks.process import LOAD_CORE, Process, pin
 
-Kind = Literal["one key", "new keys", "targets"]
+Kind = Literal["one key", "new keys", "a connection each", "targets"]
 
 _SCRIPTS: dict[Kind, Path] = {
     "one key": Path(__file__).parent / "one_key.lua",
     "new keys": Path(__file__).parent / "new_keys.lua",
+    "a connection each": Path(__file__).parent / "connections.lua",
     "targets": Path(__file__).parent / "targets.lua",
 }
 
@@ -46,7 +47,7 @@ def put(
 ) -> Load:
     """Load the server for ``seconds`` after as much as ``warm_up``; of 0 there is none.
 
-    ``url`` is that of one resource for "one key", of the collection for "new
+    ``url`` is that of one resource for "one key" and "a connection each", of the collection for "new
     keys", of the server for "targets", whose requests stand in the file ``targets``.
     """
     if warm_up:

@@ -18,8 +18,18 @@ from benchmarks.process import LOAD_CORE, Memory, Process, pin
 from benchmarks.start import StartError, first_answer, free_port
 from benchmarks.wire import Connection
 
-PATHS: dict[load.Kind, str] = {"one key": f"{COLLECTION}/{KEY}", "new keys": COLLECTION}
-LOADS = tuple(PATHS)
+ONE_KEY: load.Kind = "one key"
+NEW_KEYS: load.Kind = "new keys"
+CONNECTIONS: load.Kind = "a connection each"
+PATHS = {
+    ONE_KEY: f"{COLLECTION}/{KEY}",
+    NEW_KEYS: COLLECTION,
+    CONNECTIONS: f"{COLLECTION}/{KEY}",
+}
+LOADS = (ONE_KEY, NEW_KEYS)
+"""On connections that stay open."""
+CONNECTING = ("ours", "steady", "nginx")
+"""The servers that are also asked on a connection for each request."""
 _SETTLED = 0.5
 _POLLS_UNTIL_ISSUED = 3
 _WARM_KEYS = 1000
@@ -111,7 +121,7 @@ def _round(server: Server, outcome: Outcome, scratch: Path, logs: Path) -> Round
                 seconds=plan.seconds,
                 connections=plan.connections,
             )
-            for kind in LOADS
+            for kind in (*LOADS, *([CONNECTIONS] if server.name in CONNECTING else []))
         }
     return Round(running.start, memory, loads)
 

@@ -15,7 +15,7 @@ from benchmarks import documents, sharing
 from benchmarks.budgets import MEGABYTE, Budget, first_start, idle_memory, later_start, of_load
 from benchmarks.documents import OPERATIONS, STARTED
 from benchmarks.load import Kind, Load
-from benchmarks.mission import LOADS, Outcome, Round
+from benchmarks.mission import CONNECTIONS, LOADS, Outcome, Round
 from benchmarks.peers import SERVERS
 
 NOT_MEASURED = "–"
@@ -34,9 +34,13 @@ def markdown(outcome: Outcome, budgets: Sequence[Budget]) -> str:
     )
     idle_head = ("", "first start, ms", "start again, ms", "idle PSS, MB", "idle RSS, MB")
     parts = ["## The mission's document", conditions, _table(idle_head, _idle_rows(outcome))]
-    for kind in LOADS:
+    for kind in (*LOADS, CONNECTIONS):
         head = (kind, "requests/s", "p50, ms", "p99, ms", "processor µs/request", "failed")
-        rows = [(name, *_load_cells(rounds, kind)) for name, rounds in outcome.rounds.items()]
+        rows = [
+            (name, *_load_cells(rounds, kind))
+            for name, rounds in outcome.rounds.items()
+            if kind in rounds[0].loads
+        ]
         parts.append(_table(head, rows))
     if outcome.added_memory:
         rows = [

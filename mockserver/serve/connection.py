@@ -112,7 +112,7 @@ class Connection(asyncio.Protocol):
         self._under_way = False
         """Whether a request has begun and is not whole."""
         self._alone: _Parsed | tuple[()] | None = None
-        self._last: _Parsed = ("", {})
+        self._last: _Parsed = ("", {}, True)
         """What the request before said, where the next may be like it, …"""
         self._repeated = b"", "", ""
         """Its octets, path and query, if it was like the one before itself, …"""
@@ -141,13 +141,16 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser = _NO_PARSER  # until octets come that are not known
         self._server.connections.add(self)
         self.deadline = self._server.time() + self._server.limits.head_time
 
     def connection_lost(self, error: Exception | None) -> None:
         self._server.connections.discard(self)
         self._closing = True
+        # A parser refers back to this: left to the garbage collector, connections of one request each
+        # would hold up all others for a tenth of a second at a time
+        self._parser = _NO_PARSER
         self._server.held -= self._held
         self._held = 0
         if self._resume is not None:
@@ -176,11 +179,15 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        if self._parser is _NO_PARSER and self._rest is _NOTHING:
+            self._recall(data)
         if data.endswith(self._rest) and not self._under_way and self._task is None:
             request = self._like_the_last(data)
             if request is not None:
-                self._serve(request, keep=not self._server.draining)
+                self._serve(request, keep=self._last[2] and not self._server.draining)
                 return
+        if self._parser is _NO_PARSER:
+            self._parser = httptools.HttpRequestParser(self)
         if len(data) > _PIECE:
             data = self._piece(data)
         between = not self._under_way
@@ -212,9 +219,10 @@ class Connection(asyncio.Protocol):
             self._hold()
             if self._under_way and self._framing > _FRAMING * self._length + self._server.limits.head:
                 self._refuse(413, "the chunks have more about them than in them")
-        if between and self._alone and not self._under_way and len(data) <= _LONGEST_SECTION:
+        is_whole = between and not self._under_way and not self._refused
+        if is_whole and self._alone and len(data) <= _LONGEST_SECTION:
             self._rest = data[data.index(_END_OF_LINE) :]
-            self._last = _shared(self._rest, self._alone)
+            self._last = self._shared(self._rest, self._alone)
             self._repeated = b"", "", ""
         self._alone = None
 
@@ -255,6 +263,14 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.resume_reading()
 
+    def _recall(self, data: bytes) -> None:
+        """Take a header section that came on another connection for that of the request before."""
+        start = data.find(_END_OF_LINE)
+        rest = data[start:]
+        known = self._server.sections.get((data[: data.find(b" ")], rest)) if start > 0 else None
+        if known is not None:
+            self._last, self._rest = known, rest
+
     def _like_the_last(self, data: bytes) -> Request | None:
         """A request that differs from the one before in its target alone, which is plain; None for others.
 
@@ -262,7 +278,7 @@ class Connection(asyncio.Protocol):
         and judged once, as a whole request without a body in octets of its
         own: what is before it can only be a method and a target.
         """
-        method, fields = self._last
+        method, fields, _ = self._last
         if data == self._repeated[0]:
             return Request(method, self._repeated[1], self._repeated[2], fields, b"", repeats=True)
         start = len(method) + 1
@@ -270,12 +286,20 @@ class Connection(asyncio.Protocol):
         if (
             line[:start] != method + " "
             or len(line) > self._server.limits.target
+            or len(data) > self._server.limits.head
             or _PLAIN.match(line, start) is None
         ):
             return None
         path, _, query = line[start:].partition("?")
         self._repeated = data, path, query
         return Request(method, path, query, fields, b"", repeats=True)
+
+    def _shared(self, rest: bytes, parsed: _Parsed) -> _Parsed:
+        """One object for the same header section, whichever connection it came on."""
+        sections = self._server.sections
+        if len(sections) >= _MOST_SECTIONS:
+            sections.clear()
+        return sections.setdefault((parsed[0].encode(), rest), parsed)
 
     def _feed(self, data: bytes) -> None:
         """Parse. No other protocol is spoken here, so ``Upgrade`` is ignored (RFC 9110 section 7.8).
@@ -414,12 +438,11 @@ class Connection(asyncio.Protocol):
         self._length = 0
         self._body = b""
         self._fields = _NO_FIELDS
-        keep = self._parser.should_keep_alive() and not self._server.draining
+        persistent = self._parser.should_keep_alive()
+        keep = persistent and not self._server.draining
         self._announces = version == "1.0"
-        is_alone = (
-            self._alone is None and keep and not self._announces and not body and "expect" not in fields
-        )
-        self._alone = (method, fields) if is_alone else ()
+        is_alone = self._alone is None and not self._announces and not body and "expect" not in fields
+        self._alone = (method, fields, persistent) if is_alone else ()
         if self._task is not None or self._waiting or self._resume is not None:
             size = len(body) + self._field_bytes + _EACH
             self._waiting.append((request, keep, size))
@@ -573,7 +596,7 @@ class Connection(asyncio.Protocol):
 
     async def _stream(self, request: Request, answer: Answer, keep: bool) -> bool:
         """Send a body of chunks as they come (RFC 9112 section 7.1); to HTTP/1.0, until the end."""
-        framed = self._parser.get_http_version() != "1.0"
+        framed = not self._announces
         coding = [("transfer-encoding", "chunked")] if framed else []
         keep = keep and framed
         chunked = Answer(answer.status, [*answer.headers, *coding], b"", answer.decision)
@@ -660,6 +683,8 @@ class ConnectionOwner:
     draining: bool
     held: int
     """Octets of requests that are not served yet, of all connections."""
+    sections: dict[tuple[bytes, bytes], _Parsed]
+    """What was parsed, by method and all octets after the target."""
     handle: Handler
     log_access: Callable[[Request, Answer, float], None] | None
 
@@ -671,8 +696,9 @@ class ConnectionOwner:
         raise NotImplementedError
 
 
-_Parsed = tuple[str, dict[str, str]]
-"""Method and header fields."""
+_Parsed = tuple[str, dict[str, str], bool]
+"""Method, header fields, and whether they let the connection stay open."""
+_NO_PARSER = httptools.HttpRequestParser(object())
 _NOTHING = b"no request ends like this"
 _END_OF_LINE = b" HTTP/1.1\r\n"
 _PLAIN = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/?]*\Z")
@@ -686,17 +712,7 @@ _MOST_SEEN, _LONGEST_SEEN = 4096, 64
 
 _NO_FIELDS: dict[str, str] = {}
 """Instead of those of a request that is served: what it sent is not kept for it while it is idle."""
-_SECTIONS: dict[tuple[str, bytes], _Parsed] = {}
 _MOST_SECTIONS, _LONGEST_SECTION = 256, 4096
-
-
-def _shared(rest: bytes, parsed: _Parsed) -> _Parsed:
-    """One object for the same header section, whichever connection it came on."""
-    if len(rest) > _LONGEST_SECTION:
-        return parsed
-    if len(_SECTIONS) >= _MOST_SECTIONS:
-        _SECTIONS.clear()
-    return _SECTIONS.setdefault((parsed[0], rest), parsed)
 
 
 def _seen(texts: dict[bytes, str], octets: bytes, meant: bytes) -> str:

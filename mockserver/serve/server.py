@@ -52,6 +52,7 @@ class Server(ConnectionOwner):
         self.log_access = log_access
         self.drain_time = drain_time
         self.connections: set[Connection] = set()
+        self.sections = {}
         self.held = 0
         self.descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._has_told = False

@@ -38,7 +38,12 @@ def head(
         rest = b"connection: close\r\n" + rest
     elif keep_alive:
         rest = b"connection: keep-alive\r\n" + rest
-    return b"%bdate: %b\r\n%b%b" % (_known_first(answer), _date(clock), _decision(answer.decision), rest)
+    return b"%bdate: %b\r\n%b%b" % (
+        answer.head or _known_first(answer),
+        _date(clock),
+        _decision(answer.decision),
+        rest,
+    )
 
 
 def usual(answer: Answer, clock: Clock | None = None) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
 import struct
@@ -45,6 +46,8 @@ class Behaviour:
                 raise RuntimeError("on purpose")
             case "/empty":
                 answer = Answer(204)
+            case "/reset":
+                answer.fault = "reset"
         return answer
 
     @staticmethod
@@ -353,6 +356,51 @@ def test_the_same_octets_again_are_the_same_request(live: Live, behaviour: Behav
     assert paths == [b"/a", b"/a", b"/b", b"/a", b"/b", b"/a", b"/a", b"/a", b"/a"]
 
 
+def test_a_header_section_that_came_on_another_connection_is_not_read_again() -> None:
+    heads: list[tuple[str, str, dict[str, str], bool]] = []
+
+    def handle(request: Request) -> Answer:
+        heads.append((request.method, request.raw_path, request.headers, request.repeats))
+        return Answer(200, [], b"")
+
+    with serving(handle) as other:
+        for target in ("/a", "/b"):
+            assert get(other.port, target).headers["connection"] == "close"
+        get(other.port, "/c", method="POST")
+        for path in (b"/d", b"/e"):
+            with Wire(other.port) as wire:
+                for _ in range(2):
+                    wire.send(A.replace(b"/a", path))
+                    assert "connection" not in wire.reply().headers
+    assert [(method, path, again) for method, path, _, again in heads] == [
+        ("GET", "/a", False), ("GET", "/b", True), ("POST", "/c", False),
+        ("GET", "/d", False), ("GET", "/d", True), ("GET", "/e", True), ("GET", "/e", True),
+    ]  # fmt: skip
+    assert heads[0][2] is heads[1][2] is not heads[2][2]
+    assert heads[0][2] == heads[2][2] == {"host": "localhost", "connection": "close"}
+    assert heads[3][2] is heads[6][2] == {"host": "localhost"}
+
+
+def test_a_request_is_refused_once_it_is_refused_on_every_connection(live: Live) -> None:
+    for _ in range(3):
+        with Wire(live.port) as wire:
+            wire.send(A + b"GET /b HTTP/1.1\r\n\r\n")
+            assert [wire.reply().status, wire.reply().status] == [200, 400]
+            assert wire.rest() == b""
+
+
+def test_a_known_header_section_with_a_longer_target_the_head_is_as_bounded(behaviour: Behaviour) -> None:
+    with serving(behaviour.handle, limits=Limits(head=100)) as live:
+        for _ in range(2):
+            with Wire(live.port) as wire:
+                for _ in range(2):
+                    wire.send(A)
+                    assert wire.reply().status == 200
+                wire.send(A.replace(b"/a", b"/" + b"a" * 100))
+                assert wire.reply().status == 431
+                assert wire.rest() == b""
+
+
 def test_a_body_that_looks_like_the_request_before_is_a_body(live: Live, behaviour: Behaviour) -> None:
     """A whole request and the head of another in one piece; then a body that ends as that piece did."""
     rest = b" HTTP/1.1\r\n" + HOST + b"\r\n" + POST.replace(b"5", b"98")
@@ -510,6 +558,40 @@ def test_a_connection_that_is_idle_keeps_no_large_head(live: Live) -> None:
             return len(repr(getattr(idle, name)))
 
         assert sum(kept(each) for each in Connection.__slots__ if each not in ("_server", "_parser")) < 10_000
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        A[:-2] + b"Connection: close\r\n\r\n",
+        A.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        A,
+        A[:-2],
+        POST,
+        POST + b"hello",
+        b"no request\r\n\r\n",
+        A[:-2] + b"Upgrade: h2c\r\nConnection: upgrade\r\n\r\n",
+        *(A.replace(b"/a", path) for path in (b"/slow", b"/stream", b"/large", b"/reset")),
+        A.replace(b"/a", b"/slow") + A,
+    ],
+)
+def test_a_connection_is_over_nothing_is_left_to_the_garbage_collector(live: Live, sent: bytes) -> None:
+    """Collecting holds up every client, and the longer, the more connections there were."""
+    gc.collect()
+    gc.disable()
+    try:
+        with Wire(live.port) as wire:
+            wire.send(sent)
+            seen(live)
+            wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        while live.run(lambda: live.server.connections):
+            pass
+        for _ in range(10):  # of the event loop, in which what asyncio has of it is gone
+            live.run(lambda: None)
+        left = [each for each in gc.get_objects() if isinstance(each, Connection)]
+        assert not any(each._server is live.server for each in left)
+    finally:
+        gc.enable()
 
 
 def test_unfinished_requests_are_bounded_in_all(behaviour: Behaviour) -> None:
