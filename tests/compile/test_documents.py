@@ -13,11 +13,10 @@ from mockserver.compile.compiler import compile_plan
 from mockserver.errors import CompileError
 from mockserver.inputs import Inputs
 from mockserver.plan import Document
+from tests.documents import DOCUMENTS
 from tests.live import Write, ask, compiled, engine_of
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 """Public documents beside the checkout, where there are any."""
-QUICK = 600_000
 """Bytes of the documents that are compiled in every run."""
 
 
@@ -408,11 +407,9 @@ def test_methods_of_a_path_are_those_of_all_documents(write: Write) -> None:
     assert (refused.status, dict(refused.headers)["allow"]) == (405, "GET, HEAD, OPTIONS, POST, PUT")
 
 
-@pytest.mark.parametrize("path", sorted(CORPUS.glob("*.*")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_public_documents(path: Path) -> None:
     """Every operation has an answer to ``Prefer: dynamic=true``, and none is a fault of ours."""
-    if path.stat().st_size > QUICK:
-        pytest.skip("large documents are for the benchmarks")
     plan = compiled(path)
     engine = engine_of(plan)
     [found] = plan.documents

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import uuid
@@ -9,7 +10,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import count
-from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -43,6 +43,8 @@ ERRORS: dict[str, tuple[int, Any, str]] = {
 """Scenario and state of the same name → status, message and error of Infisical's own."""
 BY_STATUS = {status: state for state, (status, _, _) in reversed(ERRORS.items())}
 """Status → the first state that answers with it."""
+GIVEN = "d1dd540c0a275c1cf27964e83926ab47fccc4c25dbc7a6d4de0c31bfd9dd2461"
+"""SHA-256 of the mission's document as it was given."""
 FIELDS = ["status", "certificate", "certificateId", "privateKey", "serialNumber", "errorMessage"]
 FIELDS += ["createdAt", "updatedAt"]
 
@@ -104,10 +106,7 @@ def is_error(reply: Reply, state: str, validators: dict[int, Any]) -> None:
 
 
 def test_the_document_is_served_as_given() -> None:
-    given = Path(__file__).parents[3] / "shared" / "specs" / "certificate-request.yaml"
-    if not given.exists():
-        pytest.skip("the original is not part of this repository")
-    assert default.DOCUMENT.read_bytes() == given.read_bytes()
+    assert hashlib.sha256(default.DOCUMENT.read_bytes()).hexdigest() == GIVEN
 
 
 def test_pending_pending_issued(port: int, validators: dict[int, Any]) -> None:

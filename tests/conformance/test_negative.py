@@ -11,9 +11,9 @@ from schemathesis.generation import GenerationMode
 
 from mockserver.serve.engine import Options
 from tests.conformance.negative import Attack, Tally, is_excused, load
+from tests.documents import FOLDER
 from tests.live import compiled, engine_of, serving_engine
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 SAMPLE = ("oas-2.0-petstore.yaml", "oas-3.0-discriminators.yaml", "oas-3.1-petstore.yaml")
 OPERATIONS, REQUESTS = 4, 4
 
@@ -83,10 +83,9 @@ def test_requests_are_judged_by_the_document(text: str, mode: GenerationMode, tm
 
 
 @pytest.mark.parametrize("mode", GenerationMode)
-@pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not part of this repository")
 @pytest.mark.parametrize("name", SAMPLE)
 def test_public_documents_are_held_to(name: str, mode: GenerationMode) -> None:
-    tally = attacked(CORPUS / name, load(CORPUS / name), mode)
+    tally = attacked(FOLDER / name, load(FOLDER / name), mode)
     assert tally.is_clean, tally.notes
     assert tally.verdicts["right"] >= REQUESTS
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,37 +12,32 @@ from hypothesis import HealthCheck, given, settings
 from mockserver.fakes import Fakes, Unsatisfiable
 from mockserver.plan import Dialect
 from mockserver.schema import Schemas
+from tests.documents import DOCUMENTS
 from tests.fakes.schema_strategies import TREE, schemas
 
 URI = "file:///api.yaml"
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 
 
-def check(schema: Any, dialect: Dialect) -> None:
-    these = Schemas({URI: {"x": schema, "defs": {"tree": TREE}}}, dialect)
-    for direction in ("request", "response"):
-        try:
-            value = Fakes(these).value(f"{URI}#/x", key="k", direction=direction)
-        except Unsatisfiable:
-            continue
-        assert these.validator(f"{URI}#/x", direction).is_valid(value)
-        json.dumps(value)
+@pytest.mark.parametrize("dialect", ["3.0", "3.1"])
+def test_a_value_is_valid_and_most_schemas_have_one(dialect: Dialect) -> None:
+    found: list[bool] = []
 
+    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(schemas(draft_4=dialect == "3.0"))
+    def check(schema: Any) -> None:
+        these = Schemas({URI: {"x": schema, "defs": {"tree": TREE}}}, dialect)
+        for direction in ("request", "response"):
+            try:
+                value = Fakes(these).value(f"{URI}#/x", key="k", direction=direction)
+            except Unsatisfiable:
+                found.append(False)
+                continue
+            found.append(True)
+            assert these.validator(f"{URI}#/x", direction).is_valid(value)
+            json.dumps(value)
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(schemas(draft_4=True))
-def test_draft_4(schema: Any) -> None:
-    check(schema, "3.0")
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(schemas(draft_4=False))
-def test_draft_2020_12(schema: Any) -> None:
-    check(schema, "3.1")
-
-
-def documents() -> list[Path]:
-    return sorted(CORPUS.glob("*.json")) + sorted(CORPUS.glob("*.yaml"))
+    check()
+    assert sum(found) > 0.6 * len(found)
 
 
 def response_schemas(document: Any) -> list[str]:
@@ -64,12 +58,10 @@ def response_schemas(document: Any) -> list[str]:
     return found
 
 
-@pytest.mark.skipif(not documents(), reason="the corpus is not there")
-def test_the_corpus() -> None:
+def test_every_response_of_public_documents_has_a_value() -> None:
     satisfied, failed = 0, []
-    for path in documents():
-        text = path.read_text(encoding="utf-8")
-        document: Any = json.loads(text) if path.suffix == ".json" else yaml12.parse_yaml(text)
+    for path in DOCUMENTS:
+        document: Any = yaml12.parse_yaml(path.read_text(encoding="utf-8"))
         these = Schemas({URI: document}, document.get("swagger") or document["openapi"][:3])
         fakes = Fakes(these)
         for pointer in response_schemas(document):
@@ -81,5 +73,5 @@ def test_the_corpus() -> None:
             else:
                 assert these.validator(ref, "response").is_valid(value)
                 satisfied += 1
-    print(f"{satisfied} of {satisfied + len(failed)} response schemas satisfied")  # noqa: T201
-    assert len(failed) <= 0.002 * (satisfied + len(failed)), "\n".join(failed)
+    assert not failed, "\n".join(failed)
+    assert satisfied >= 54

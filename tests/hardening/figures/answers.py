@@ -21,6 +21,8 @@ from tests.live import Reply, Wire
 ANSWERS = 10_000
 _FILE = 250
 _ROUNDS = 12
+WILD = 1 / 3
+"""The share of answers that may be wild in all their parts: the first thing that chance decides."""
 DOCUMENT = """\
 openapi: 3.0.3
 info: {title: Answers, version: "1"}
@@ -225,7 +227,7 @@ def written(value: object) -> str:
 
 def answer(chance: random.Random) -> dict[str, object]:
     """One in three may be wild in all its parts, the others are odd but can be sent."""
-    wild = chance.random() < 1 / 3
+    wild = chance.random() < WILD
     made: dict[str, object] = {"undocumented": not wild or chance.random() < 0.9}
     if chance.random() < 0.7:
         made["status"] = (
