@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.plan import Step
+from mockserver.plan import Branch, Step
 from mockserver.scenario import Decision, ResourceState, begin, decide, settle
 
 START = 1_000_000
@@ -253,3 +253,26 @@ def test_deciding_is_a_function(timeline: Timeline, wait: int, operation: str) -
     first = decide(timeline.steps, state, START + wait, operation)
     assert state == begin("it", START)
     assert decide(timeline.steps, state, START + wait, operation) == first
+
+
+def test_calls_of_another_operation_where_one_is_counted_do_not_count() -> None:
+    steps = (Step("pending", calls=2, counted="poll", next=1), Step("issued"))
+    state, seen = begin("s", START), []
+    for operation in ("poll", "list", "list", "poll", "list"):
+        decision = decide(steps, state, START, operation)
+        state = decision.state
+        seen.append((decision.step, decision.call))
+    assert seen == [(0, 1), (0, 1), (0, 1), (0, 2), (1, 1)]
+
+
+def test_a_drawn_loop_that_nobody_asked_for_long_ends_now() -> None:
+    """Time that cannot be gone through in so many moves is let go, and the next call goes on from here."""
+    branches = Branch(0, weight=1), Branch(1, weight=1)
+    steps = (
+        Step("red", after=1, branches=branches),
+        Step("green", after=1, next=0),
+    )
+    now = START + 10_000_000
+    left = settle(steps, begin("s", START), now, "dice")
+    assert left.entered == now
+    assert settle(steps, left, now, "dice") == left

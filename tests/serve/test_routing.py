@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from itertools import permutations
 from urllib.parse import quote
 
 import pytest
@@ -72,6 +73,13 @@ PETS = router(
 )
 def test_where_a_path_leads(path: str, template: str, parameters: dict[str, str]) -> None:
     assert PETS.find("GET", path) == Found(template, parameters)
+
+
+@pytest.mark.parametrize("templates", [*permutations(("/{a}", "/{a}.json", "/{a}.{b}", "/x{a}.json"))])
+def test_templates_in_any_order_the_most_literal_one_that_fits_is_taken(templates: tuple[str, ...]) -> None:
+    made = Router([("GET", template, template) for template in templates], ("",))
+    found = [made.find("GET", path) for path in ("/xy.json", "/y.json", "/y.yaml", "/y")]
+    assert [each and each.target for each in found] == ["/x{a}.json", "/{a}.json", "/{a}.{b}", "/{a}"]
 
 
 @pytest.mark.parametrize(

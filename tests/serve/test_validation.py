@@ -119,6 +119,9 @@ def test_status(headers: dict[str, str], body: bytes, status: int) -> None:
     checked = made.check(request(body=body, **headers), {})
     assert checked.status == status
     assert bool(checked.challenges) == (status == 401)
+    assert [each.location for each in checked.violations[:1]] == {0: [], 401: ["security"]}.get(
+        status, ["body"]
+    )
     assert bool(checked.violations) == (status != 0)
     without = compile_checker(operation, Schemas(TREES, "3.1"), SCHEMES, security=False)
     assert without.check(request(body=body, **headers), {}).status != 401
