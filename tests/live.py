@@ -28,8 +28,9 @@ from mockserver.serve.clock import parse_time
 from mockserver.serve.connection import Handler, Limits
 from mockserver.serve.engine import Engine, Options
 from mockserver.serve.health import Health
+from mockserver.serve.listener import bind
 from mockserver.serve.request import Request
-from mockserver.serve.server import Server, listen
+from mockserver.serve.server import Server
 from mockserver.serve.world import Worlds
 from mockserver.store.memory import MemoryStore
 
@@ -106,7 +107,7 @@ class Live:
 @contextmanager
 def serving(handle: Handler, *, worlds: Worlds | None = None, limits: Limits | None = None) -> Iterator[Live]:
     """``handle`` behind a real socket."""
-    listener = listen("127.0.0.1", 0)
+    listener = bind("127.0.0.1", 0)
     found: list[Live] = []
     ready = threading.Event()
 
@@ -255,7 +256,10 @@ class Process:
 
     @property
     def id(self) -> int:
-        return self._process.pid
+        """Of the process that serves, which is a child of the one that was started."""
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return int(children[0]) if children else pid
 
     def limit(self, kind: int) -> tuple[int, int]:
         """Soft and hard limit of a resource."""

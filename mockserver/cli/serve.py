@@ -80,6 +80,11 @@ if TYPE_CHECKING:
     "terminal, else warning.",
 )
 @option("--log-format", default="text", type=click.Choice(["text", "json"]))
+@option(
+    "--supervisor/--no-supervisor",
+    default=True,
+    help="Serve from a process of its own that is ended and started anew when it stands still.",
+)
 @option("--cache/--no-cache", default=True, help="Keep compiled documents in the user's cache folder.")
 @limit_options
 @sharing_options
@@ -101,6 +106,7 @@ def serve(
     ref_root: Path | None,
     log_level: str | None,
     log_format: str,
+    supervisor: bool,
     cache: bool,
     **more: Any,
 ) -> None:
@@ -112,7 +118,9 @@ def serve(
     mockserver serve --wait-for-document --host 0.0.0.0 --admin-token TOKEN
     """
     gc.disable()  # nothing that starting makes is garbage, and collecting took a tenth of it
+    from mockserver.cli.workers import Supervisor, Watchdog, Worker
     from mockserver.serve.clock import parse_time
+    from mockserver.serve.listener import bind, listen, raise_descriptors
     from mockserver.serve.log import access_logger, configure
 
     is_terminal = sys.stdout.isatty()
@@ -130,38 +138,52 @@ def serve(
     if not settings.wait_for_document:
         document, scenarios = inputs(document, scenarios)
     given = Inputs(document, scenarios, seed, allow_remote_refs, ref_root)
+    paced = _delay(delay)
+
+    crowd = shared.workers > 1
+    listeners = [bind(host, port, shared=crowd)]
+    listeners += [bind(host, _port(listeners[0]), shared=True) for _ in range(shared.workers - 1)]
+    admin_listener = None if settings.admin_port is None else bind(host, settings.admin_port)
+    guided = is_terminal and settings.admin
+    announce = partial(_announce, host, listeners[0], admin_listener, guided=guided)
+    worker = Worker(0, lambda: None, None)
+    if supervisor and not crowd:  # before this process is large: the supervisor stays as small as it is
+        worker = Supervisor(1, keeps_state=shared.store is not None).run(announce)
     compilation = None if settings.waits_for(given) else Compilation(given, cached=cache)
 
     from mockserver.serve.engine import Options
     from mockserver.serve.health import Health
     from mockserver.serve.journal import Ledger
-    from mockserver.serve.server import Server, listen, raise_descriptors
+    from mockserver.serve.server import Server
 
     compiled = compilation.result() if compilation else Compiled(Plan(hash="", documents=(), seed=seed))
     for warning in compiled.warnings:
         click.echo(str(warning), err=True)
     raise_descriptors()
-    crowd = shared.workers > 1
-    listeners = [listen(host, port, shared=crowd)]
-    listeners += [listen(host, _port(listeners[0]), shared=True) for _ in range(shared.workers - 1)]
-    admin_listener = None if settings.admin_port is None else listen(host, settings.admin_port)
-    paced = _delay(delay)
     options = Options(
         validation, security == "on", bounds.max_body, base_path, settings.cors, paced, allow_callbacks
     )
-    guided = is_terminal and settings.admin
-    announce = partial(_announce, host, listeners[0], admin_listener, guided=guided)
 
-    async def run(index: int, ready: Callable[[], None], leash: int | None = None) -> None:
+    async def run(worker: Worker) -> None:
         ledger = Ledger(settings.journal, settings.journal_bytes)
+        watchdog = Watchdog(worker.beat)
+
+        def ready() -> None:
+            watchdog.beat()
+            if worker.leash is None:
+                announce()
+
         async with _engine(compiled.plan, given, ledger, frozen_at, max_resources, options, shared) as engine:
             engine.control = Health(engine).answer
             server = Server(engine.handle, engine.worlds, limits=bounds.limits(), log_access=access_logger())
-            if leash is not None:
-                asyncio.get_running_loop().add_reader(leash, server.stop)
-            looks = index == 0
+            server.on_beat = watchdog.beat
+            if worker.leash is not None:
+                asyncio.get_running_loop().add_reader(worker.leash, server.stop)
+            looks = worker.index == 0
             async with settings.controlling(engine, given, host, server, admin_listener, looks=looks):
-                await server.run(listeners[index], ready)
+                listen(listeners[worker.index])
+                await server.run(listeners[worker.index], ready)
+        watchdog.stop()
 
     runner = _runner()
     gc.freeze()
@@ -170,20 +192,12 @@ def serve(
     try:
         if shared.store is not None:
             runner(shared.claim(compiled.plan, given))
-        if not crowd:
-            runner(run(0, announce))
-            return
-        from mockserver.cli.workers import Supervisor
-
-        def work(index: int, ready: Callable[[], None], leash: int) -> None:
-            runner(run(index, ready, leash))
-
-        code = Supervisor(shared.workers, work).run(announce)
+        if crowd:
+            worker = Supervisor(shared.workers).run(announce)
+        runner(run(worker))
     finally:
         for each in (*listeners, *([admin_listener] if admin_listener else ())):
             each.close()
-    if code:
-        sys.exit(code)
 
 
 @asynccontextmanager

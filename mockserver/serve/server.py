@@ -9,7 +9,6 @@ path and the socket, which routing and wire faults need.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import resource
 import signal
@@ -17,16 +16,14 @@ import socket
 import threading
 from collections.abc import Callable
 
-from mockserver.errors import UsageError
 from mockserver.serve.answer import Answer
 from mockserver.serve.clock import Clock
 from mockserver.serve.connection import Connection, ConnectionOwner, Handler, Limits
+from mockserver.serve.listener import BACKLOG
 from mockserver.serve.request import Request
 from mockserver.serve.world import DEFAULT, Worlds
 
 _LOG = logging.getLogger("mockserver.server")
-_BACKLOG = 16_384
-_MOST_DESCRIPTORS = 1_048_576
 _KEPT = 32
 """Descriptors that are no client's: standard streams, the listener, the store, files."""
 _SWEEP = 1.0
@@ -59,13 +56,15 @@ class Server(ConnectionOwner):
         self.draining = False
         self.on_stop: Callable[[], None] = lambda: None
         """Called when no new connections are taken: for what must end so that the others can."""
+        self.on_beat: Callable[[], None] = lambda: None
+        """Called each second, to show that the event loop turns."""
         self._stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self.time = self._loop.time  # type: ignore[method-assign]
 
     async def run(self, listener: socket.socket, ready: Callable[[], None], *, signals: bool = True) -> None:
         """Serve until ``stop``; ``ready`` is called when connections are taken."""
-        server = await self._loop.create_server(lambda: Connection(self), sock=listener, backlog=_BACKLOG)
+        server = await self._loop.create_server(lambda: Connection(self), sock=listener, backlog=BACKLOG)
         sweeper = self._loop.create_task(self._sweep())
         # No other thread than the main one is told of signals.
         if signals and threading.current_thread() is threading.main_thread():
@@ -105,6 +104,7 @@ class Server(ConnectionOwner):
         """Close connections whose time is over: one look at all of them, instead of a timer for each."""
         while True:
             await asyncio.sleep(_SWEEP)
+            self.on_beat()
             self.expire()
 
     def expire(self) -> None:
@@ -122,48 +122,3 @@ class Server(ConnectionOwner):
     def clock_of(self, request: Request | None) -> Clock:
         name = DEFAULT if request is None else request.headers.get("x-mock-namespace", DEFAULT)
         return self.worlds.shown(name).clock
-
-
-def raise_descriptors() -> int:
-    """Let this process have as many connections and files open as it may ever have; how many that is."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return soft
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    except (OSError, ValueError):  # some systems allow less than they say
-        return soft
-    return wanted
-
-
-def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
-    """A listening socket; ``shared`` where several of one port are to share its clients.
-
-    Raises UsageError in one sentence where it cannot be had.
-    """
-    try:
-        # Bytes are taken as they are; text is encoded by rules whose tables take a while to load
-        name = host.encode() if host.isascii() else host
-        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except socket.gaierror:
-        raise UsageError(
-            f"the host {host!r} is not known; give an address of this machine, such as 127.0.0.1."
-        ) from None
-    family, kind, protocol, _, address = found[0]
-    listener = socket.socket(family, kind, protocol)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if shared:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    listener.setblocking(False)
-    try:
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise UsageError(
-                f"port {port} on {host} is taken; choose another with --port, or --port 0 for a free one."
-            ) from None
-        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}.") from None
-    return listener

@@ -16,8 +16,9 @@ from mockserver.inputs import Inputs
 from mockserver.plan import Plan
 from mockserver.serve.answer import Answer
 from mockserver.serve.engine import Engine, Options
+from mockserver.serve.listener import bind
 from mockserver.serve.request import Request
-from mockserver.serve.server import Server, listen
+from mockserver.serve.server import Server
 from mockserver.serve.world import Worlds
 from mockserver.store.memory import MemoryStore
 
@@ -42,7 +43,7 @@ class Host:
         self, plan: Plan, inputs: Inputs, options: Options, frozen_at: int | None, address: Address
     ) -> None:
         """Raises UsageError where the address cannot be had."""
-        self._listener = listen(address.host, address.port)
+        self._listener = bind(address.host, address.port)
         shown = f"[{address.host}]" if ":" in address.host else address.host
         self.url = f"http://{shown}:{self._listener.getsockname()[1]}"
         self.engine = Engine(plan, store=MemoryStore(), worlds=Worlds(frozen_at), options=options)

@@ -13,6 +13,7 @@ from tests.live import PATIENCE
 PROGRAM = """
 import os, signal, sys, time
 from pathlib import Path
+from mockserver.cli import workers
 from mockserver.cli.workers import Supervisor
 
 def once(name):
@@ -32,7 +33,7 @@ def announce():
     {then}
 
 {first}
-sys.exit(Supervisor(2, work).run(announce))
+work(*Supervisor({count}).run(announce))
 """
 
 
@@ -44,9 +45,13 @@ class Ran:
 
 
 def supervised(
-    folder: object, work: str, then: str = "os.kill(os.getpid(), signal.SIGTERM)", first: str = ""
+    folder: object,
+    work: str,
+    then: str = "os.kill(os.getpid(), signal.SIGTERM)",
+    first: str = "",
+    count: int = 2,
 ) -> Ran:
-    program = PROGRAM.format(work=work.replace("\n", "\n    "), then=then, first=first)
+    program = PROGRAM.format(work=work.replace("\n", "\n    "), then=then, first=first, count=count)
     ran = subprocess.run(
         [sys.executable, "-c", program], cwd=str(folder), capture_output=True, text=True, timeout=PATIENCE
     )
@@ -93,3 +98,39 @@ def test_a_worker_that_is_told_to_stop_as_soon_as_it_is_there_stops(tmp_path: ob
     assert (ran.code, ran.out) == (0, ["up"])
     [error] = ran.errors  # of the one that came first
     assert error[len("worker 0") :] == " was killed by SIGTERM; another takes its place"
+
+
+QUICK = "workers._BEAT = 0.02"
+STANDS_STILL = "ready()\nif once('stuck'):\n    sum(iter(int, 1))\n"
+
+
+def test_a_worker_that_stands_still_in_one_call_is_ended_and_replaced(tmp_path: object) -> None:
+    work = STANDS_STILL + "while True:\n    ready(); time.sleep(0.001); os.kill(os.getppid(), signal.SIGTERM)"
+    ran = supervised(tmp_path, work, "pass", QUICK, count=1)
+    assert ran.code == 0
+    assert ran.errors[0].startswith("worker 0 has stood still for")
+    assert ran.errors[1] == "worker 0 was killed by SIGKILL; another takes its place"
+
+
+def test_a_worker_that_stands_still_is_ended_by_sigterm_too(tmp_path: object) -> None:
+    work = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + STANDS_STILL
+    ran = supervised(tmp_path, work, first=QUICK, count=1)
+    assert ran.code == 0
+    assert [line.split(" for ")[0] for line in ran.errors] == ["worker 0 has stood still"]
+
+
+def test_the_only_worker_that_ends_before_it_can_answer_has_said_why_and_gives_its_code(
+    tmp_path: object,
+) -> None:
+    ran = supervised(tmp_path, "print('no such file', file=sys.stderr)\nsys.exit(2)", count=1)
+    assert (ran.code, ran.out, ran.errors) == (2, [], ["no such file"])
+
+
+def test_the_stack_of_a_loop_that_stands_still_is_written(tmp_path: object) -> None:
+    work = "watchdog = workers.Watchdog(ready)\nwatchdog.beat()\nif once('stuck'):\n    sum(iter(int, 1))"
+    first = "workers._BEAT, workers.STUCK, workers._LOST = 0.05, 1, 10"
+    then = "Path('stuck').exists() or time.sleep(0)"
+    program = work + "\nos.kill(os.getppid(), signal.SIGTERM)"
+    ran = supervised(tmp_path, program, then, first, count=1)
+    assert any("most recent call first" in line for line in ran.errors)
+    assert any("in work" in line for line in ran.errors)

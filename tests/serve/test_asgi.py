@@ -14,7 +14,7 @@ import uvicorn
 from mockserver.plan import Plan
 from mockserver.serve.asgi import AsgiApp
 from mockserver.serve.engine import Engine, Options
-from mockserver.serve.server import listen
+from mockserver.serve.listener import bind
 from tests.live import MISSION, PATIENCE, engine_of
 
 KEY = f"{MISSION}/5b1c0a52-6a0e-4f1c-8f4c-0d2a1b1e6a11"
@@ -146,7 +146,7 @@ def test_concurrent_polls_in_httpx(app: AsgiApp) -> None:
 
 @pytest.fixture
 def under_uvicorn(app: AsgiApp) -> Iterator[str]:
-    listener = listen("127.0.0.1", 0)
+    listener = bind("127.0.0.1", 0)
     ready = threading.Event()
 
     class Server(uvicorn.Server):

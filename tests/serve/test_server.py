@@ -11,13 +11,13 @@ import pytest
 
 from mockserver.errors import UsageError
 from mockserver.serve.answer import Answer
+from mockserver.serve.listener import bind
 from mockserver.serve.request import Request
-from mockserver.serve.server import listen
 from tests.live import Process, Wire, get, serving
 
 
 def test_listening_on_a_free_port() -> None:
-    with closing(listen("127.0.0.1", 0)) as first, closing(listen("127.0.0.1", 0)) as second:
+    with closing(bind("127.0.0.1", 0)) as first, closing(bind("127.0.0.1", 0)) as second:
         assert first.getsockname()[1] != second.getsockname()[1]
 
 
@@ -25,7 +25,7 @@ def test_listening_on_version_6() -> None:
     if not socket.has_ipv6:
         pytest.skip("no IPv6 here")
     try:
-        listener = listen("::1", 0)
+        listener = bind("::1", 0)
     except UsageError:
         pytest.skip("no IPv6 here")
     with closing(listener):
@@ -41,7 +41,7 @@ def test_listening_on_version_6() -> None:
 )
 def test_a_host_that_is_not_ours(host: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
-        listen(host, 0)
+        bind(host, 0)
 
 
 def test_a_port_that_is_taken_on_a_system_that_numbers_errors_otherwise(
@@ -54,14 +54,14 @@ def test_a_port_that_is_taken_on_a_system_that_numbers_errors_otherwise(
     monkeypatch.setattr(errno, "EADDRINUSE", 48)
     monkeypatch.setattr(socket, "socket", Taken)
     with pytest.raises(UsageError, match=r"port 1 on 127\.0\.0\.1 is taken; choose another"):
-        listen("127.0.0.1", 1)
+        bind("127.0.0.1", 1)
 
 
 def test_a_port_that_is_taken() -> None:
-    with closing(listen("127.0.0.1", 0)) as taken:
+    with closing(bind("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"port {port} on 127.0.0.1 is taken; choose another"):
-            listen("127.0.0.1", port)
+            bind("127.0.0.1", port)
 
 
 def handle(request: Request) -> Answer:
