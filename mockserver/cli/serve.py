@@ -141,9 +141,10 @@ def serve(
     paced = _delay(delay)
 
     crowd = shared.workers > 1
-    listeners = [bind(host, port, shared=crowd)]
-    listeners += [bind(host, _port(listeners[0]), shared=True) for _ in range(shared.workers - 1)]
-    admin_listener = None if settings.admin_port is None else bind(host, settings.admin_port)
+    closing = click.get_current_context().with_resource
+    listeners = [closing(bind(host, port, shared=crowd))]
+    listeners += [closing(bind(host, _port(listeners[0]), shared=True)) for _ in range(shared.workers - 1)]
+    admin_listener = None if settings.admin_port is None else closing(bind(host, settings.admin_port))
     guided = is_terminal and settings.admin
     announce = partial(_announce, host, listeners[0], admin_listener, guided=guided)
     worker = Worker(0, lambda: None, None)
@@ -179,25 +180,21 @@ def serve(
             server.on_beat = watchdog.beat
             if worker.leash is not None:
                 asyncio.get_running_loop().add_reader(worker.leash, server.stop)
-            looks = worker.index == 0
+            looks = worker.number == 0
             async with settings.controlling(engine, given, host, server, admin_listener, looks=looks):
-                listen(listeners[worker.index])
-                await server.run(listeners[worker.index], ready)
+                listen(listeners[worker.number])
+                await server.run(listeners[worker.number], ready)
         watchdog.stop()
 
     runner = _runner()
     gc.freeze()
     gc.enable()
     gc.set_threshold(50_000, 20, 100)
-    try:
-        if shared.store is not None:
-            runner(shared.claim(compiled.plan, given))
-        if crowd:
-            worker = Supervisor(shared.workers).run(announce)
-        runner(run(worker))
-    finally:
-        for each in (*listeners, *([admin_listener] if admin_listener else ())):
-            each.close()
+    if shared.store is not None:
+        runner(shared.claim(compiled.plan, given))
+    if crowd:
+        worker = Supervisor(shared.workers).run(announce)
+    runner(run(worker))
 
 
 @asynccontextmanager

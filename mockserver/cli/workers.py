@@ -61,7 +61,7 @@ class Watchdog:
 class Worker(NamedTuple):
     """What a process that serves has of its supervisor."""
 
-    index: int
+    number: int
     beat: Callable[[], None]
     """Says that it can answer, and from then on each second that its event loop turns."""
     leash: int | None
