@@ -264,6 +264,7 @@ def test_the_sandbox_refuses_what_leads_out_of_it(source: str) -> None:
         "{{ '{:1000000000d}'.format(1) }}",
         "{{ 'x' | center(10**9) }}",
         "{{ 'a\nb' | indent(10**9) }}",
+        "{{ ('a\n' * 2000) | indent(1000) | length }}",
         "{{ ('x' * 100000) | replace('x', 'y' * 100000) }}",
         "{{ ('x' * 100000).replace('x', 'y' * 100000) }}",
         "{{ ('y' * 100000).join('x' * 100000) }}",
@@ -280,6 +281,12 @@ def test_the_sandbox_refuses_what_leads_out_of_it(source: str) -> None:
 def test_templates_beyond_measure_are_refused(source: str) -> None:
     with pytest.raises(TemplateError):
         render(source)
+
+
+def test_an_expression_after_one_beyond_measure_is_measured_by_itself() -> None:
+    with pytest.raises(TemplateError):
+        render("{% for a in range(999) %}{% for b in range(999) %}x{% endfor %}{% endfor %}")
+    assert render("{{ range(3) | list }}") == [0, 1, 2]
 
 
 def test_each_rendering_is_measured_by_itself() -> None:

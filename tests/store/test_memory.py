@@ -64,3 +64,28 @@ def test_what_is_forgotten_takes_no_room() -> None:
     assert store.births.size == 2 * 602
     store.reset("a")
     assert store.births.size == 0
+def test_of_a_full_store_the_least_recently_used_goes() -> None:
+    store = MemoryStore(max_resources=2)
+    for key in ("a", "b", "a", "c"):
+        store.call("default", "request", key, 0, "poll", TIMELINES.get, lambda: "issued")
+    assert {key for key, _ in store.items("default", "request")} == {"a", "c"}
+
+
+def test_a_key_after_a_reload_in_the_same_millisecond_begins_on_the_timeline_that_is_served() -> None:
+    store = MemoryStore()
+    timelines = (Step("pending", calls=1, next=1), Step("issued")), (Step("issued"),)
+    left = [
+        store.call("default", "request", key, 0, "poll", {"s": steps}.get, lambda: "s").state.step
+        for key, steps in zip("ab", timelines, strict=True)
+    ]
+    assert left == [1, 0]
+
+
+def test_a_key_first_seen_by_an_operation_that_does_not_count_begins_by_itself() -> None:
+    store = MemoryStore()
+    steps = (Step("pending", calls=1, counted="poll", next=1), Step("issued"))
+    left = [
+        store.call("default", "request", operation, 0, operation, {"s": steps}.get, lambda: "s").state.step
+        for operation in ("poll", "list")
+    ]
+    assert left == [1, 0]
