@@ -57,10 +57,9 @@ def _texts(made: Filter, *, units: int = 1, pads: bool = False) -> Filter:
             rendering.hold(each)
             if isinstance(each, int) and abs(each) > MAX_WIDTH:
                 raise SecurityError(f"a width of over {MAX_WIDTH:,} characters")
-            if pads and isinstance(each, int):
-                rendering.spend(abs(each) * (source.count("\n") + 1))
-            if pads and isinstance(each, str):
-                rendering.spend(len(each) * (source.count("\n") + 1))
+            if pads:
+                padding = abs(each) if isinstance(each, int) else len(each) if isinstance(each, str) else 0
+                rendering.spend(bounded(padding * (source.count("\n") + 1)))
         return str(made(source, *args, **kwargs))
 
     return filtering

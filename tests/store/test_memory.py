@@ -64,6 +64,8 @@ def test_what_is_forgotten_takes_no_room() -> None:
     assert store.births.size == 2 * 602
     store.reset("a")
     assert store.births.size == 0
+
+
 def test_of_a_full_store_the_least_recently_used_goes() -> None:
     store = MemoryStore(max_resources=2)
     for key in ("a", "b", "a", "c"):
