@@ -243,7 +243,9 @@ def attribute(value: Any, name: str) -> Any:
         raise SecurityError(f"{name!r} of {kind(value)} is not for templates")
     for owner, names in METHODS.items():
         if isinstance(value, owner):
-            return Method(value, name) if name in names else _missing(value, name)
+            if name in names:
+                return Method(value, name)
+            return item(value, name) if owner is Mapping else _missing(value, name)
     if isinstance(value, bool | int | float | range | Method | None) or callable(value):
         return _missing(value, name)
     return getattr(value, name) if hasattr(value, name) else _missing(value, name)
@@ -258,7 +260,9 @@ def item(value: Any, key: Any) -> Any:
             return value[key]
         except (KeyError, IndexError, TypeError):
             pass
-    return attribute(value, key) if isinstance(key, str) else _missing(value, key)
+    if isinstance(key, str) and not isinstance(value, Mapping):
+        return attribute(value, key)
+    return _missing(value, key)
 
 
 def slice_of(rendering: Rendering, value: Any, bounds: slice) -> Any:

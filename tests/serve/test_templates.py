@@ -473,3 +473,12 @@ def test_of_many_names_the_first_are_told() -> None:
     subject = SUBJECT._replace(body={f"n{number:02}": 1 for number in range(30)})
     with pytest.raises(TemplateError, match=r"no 'other'; there is n00, n01, .*, n19, …$"):
         compile_template("{{ request.body.other }}")(Context(subject, Makers("0")))
+
+
+@pytest.mark.parametrize(
+    "source", ["{{ by.a.b.c | default('x', true) }}", "{{ by['a'].b['c'] | default('x') }}"]
+)
+def test_what_the_creating_request_had_not_is_absent_on_every_level(source: str) -> None:
+    from mockserver.serve.context import Parts
+
+    assert render(source, by=Parts({"other": 1})) == "x"
