@@ -41,7 +41,8 @@ class Machine:
         self.patch = patch
         patch.setenv("PATH", str(self.folder))
         patch.setattr(os, "geteuid", lambda: 1000)
-        patch.delenv("DEBIAN_FRONTEND", raising=False)
+        for name in ("DEBIAN_FRONTEND", "PYTEST_ADDOPTS"):
+            patch.delenv(name, raising=False)
         self.is_ci(False)
         self.has("env", "ln")
 
