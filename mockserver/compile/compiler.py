@@ -69,7 +69,7 @@ def inspect_inputs(inputs: Inputs, *, progress: Progress = _silent) -> tuple[Dia
 
 def _read(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) -> _Parts:
     loaded = _load(inputs, report, quick=quick, progress=progress)
-    services = [Service(each.document, inputs.seed) for each in loaded]
+    services = [Service(each.document, inputs.seed, forgiving=False) for each in loaded]
     report.found += overlaps(loaded, services)
     sources = list(_scenario_sources(inputs, report))
     drafts: list[Draft] = []

@@ -10,6 +10,7 @@ from mockserver.fakes.echo import echo
 from mockserver.fakes.errors import DeadEnd, Unsatisfiable
 from mockserver.fakes.generator import Generator
 from mockserver.fakes.objects import members
+from mockserver.fakes.relaxed import Relaxed
 from mockserver.fakes.run import Run, Style
 from mockserver.fakes.texts import Texts
 from mockserver.plan import JSON, SchemaRef
@@ -70,6 +71,12 @@ class Fakes:
         if hints:
             value = echo(value, hints, way.names(), way.is_valid)
         return value
+
+    def nearest(self, ref: SchemaRef, *, key: str, now_ms: int = NOW_MS) -> JSON:
+        """The nearest value to a schema of a response that no valid value is found for."""
+        return Relaxed(
+            self._schemas, lambda part: self.value(part, key=f"{key}\n{part}", now_ms=now_ms)
+        ).value(ref)
 
     def validators(self, ref: SchemaRef, direction: Direction = "response") -> Sequence[Validator]:
         """The readings of a schema that its values are valid in: all, unless they exclude each other.

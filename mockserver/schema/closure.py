@@ -86,9 +86,17 @@ class Closure:
     """Bundles for one direction and reading of one document. Definitions are kept between bundles."""
 
     def __init__(
-        self, references: References, dialect: Dialect, direction: Direction, reading: Reading = "meant"
+        self,
+        references: References,
+        dialect: Dialect,
+        direction: Direction,
+        reading: Reading = "meant",
+        *,
+        forgiving: bool = False,
     ) -> None:
         self._references = references
+        self._forgiving = forgiving
+        self._passed_over: set[SchemaRef] = set()
         self._reading: Reading = reading
         self._discriminators = Discriminators(references)
         self._dialect = dialect
@@ -120,6 +128,18 @@ class Closure:
             return self._bundle(ref)
         except RecursionError:
             raise SchemaError(ref, "the schema is nested too deeply") from None
+
+    def pass_over(self, ref: SchemaRef) -> None:
+        """Leave the keyword or schema at ``ref`` out of bundles; where it is out, what it is in."""
+        while ref in self._passed_over and not ref.endswith("#"):
+            ref = ref.rpartition("/")[0]
+        self._passed_over.add(ref)
+        self._definitions.clear()
+        self._measured.clear()
+
+    def anything(self, ref: SchemaRef) -> Bundle:
+        """The bundle of a schema that cannot be used at all: it takes every value."""
+        return Bundle({"$ref": f"#/{self._container}/s0", self._container: {"s0": {}}}, {"s0": ref})
 
     def _bundle(self, ref: SchemaRef) -> Bundle:
         root = self._define(ref, NONE)
@@ -194,6 +214,8 @@ class Closure:
     def _schema(self, at: SchemaRef, node: JSON, inherited: Names, into: Definition) -> JSON:
         if isinstance(node, bool):
             return node if not self._draft_4 else {} if node else IMPOSSIBLE
+        if self._passed_over and at in self._passed_over:
+            return {}
         if not isinstance(node, dict):
             raise SchemaError(at, "this is not a schema")
         out: dict[str, JSON] = {}
@@ -208,6 +230,8 @@ class Closure:
             into.needs.append(inner)
             return {"anyOf": [{"type": "null"}, {"$ref": self._link(inner)}]}
         for keyword, value in node.items():
+            if self._passed_over and f"{at}/{keyword}" in self._passed_over:
+                continue
             kind = self._keywords.get(keyword)
             if kind == "value" or (isinstance(value, bool) and keyword.startswith("additional")):
                 out[keyword] = value
@@ -250,7 +274,13 @@ class Closure:
     def _reference(
         self, at: SchemaRef, keyword: str, target: str, hidden: Names, into: Definition
     ) -> Iterator[tuple[str, str]]:
-        ref = self._references.resolve(at, target)
+        try:
+            ref = self._references.resolve(at, target)
+            self._references.follow(ref)
+        except SchemaError:
+            if self._forgiving:
+                return
+            raise
         anchor = target.partition("#")[2]
         if keyword == "$dynamicRef":
             place = self._references.place(ref)

@@ -7,15 +7,21 @@ from collections.abc import Iterator, Mapping
 from mockserver.plan import JSON, Dialect, SchemaRef
 from mockserver.schema.closure import FLAGS, Closure, Direction, Reading
 from mockserver.schema.discriminators import Discriminators
+from mockserver.schema.errors import SchemaError
 from mockserver.schema.keywords import is_draft_4
 from mockserver.schema.references import References
 from mockserver.schema.validator import Validator
+
+_MAX_PASSED_OVER = 64
+"""Parts of one schema that are passed over one by one, before all of it is."""
 
 
 class Schemas:
     """Schemas by reference; ``trees`` is ``Document.trees`` and may load its values lazily."""
 
-    def __init__(self, trees: Mapping[str, JSON], dialect: Dialect) -> None:
+    def __init__(self, trees: Mapping[str, JSON], dialect: Dialect, *, forgiving: bool = False) -> None:
+        """``forgiving``: of a schema that cannot be used, the smallest part is passed over."""
+        self._forgiving = forgiving
         self.dialect: Dialect = dialect
         self._references = References(trees, dialect)
         self.discriminators = Discriminators(self._references)
@@ -59,14 +65,20 @@ class Schemas:
         """The validator of the schema at ``ref``. Raises SchemaError if it cannot be one."""
         validator = self._validators.get((ref, direction, reading))
         if validator is None:
-            validator = self._validators[ref, direction, reading] = Validator(
-                ref,
-                self._closure(direction, reading).bundle(ref),
-                self._references,
-                draft_4=is_draft_4(self.dialect),
-                flag=FLAGS[direction],
-            )
+            validator = self._validators[ref, direction, reading] = self._compile(ref, direction, reading)
         return validator
+
+    def _compile(self, ref: SchemaRef, direction: Direction, reading: Reading) -> Validator:
+        closure = self._closure(direction, reading)
+        draft_4, flag = is_draft_4(self.dialect), FLAGS[direction]
+        for _ in range(_MAX_PASSED_OVER):
+            try:
+                return Validator(ref, closure.bundle(ref), self._references, draft_4=draft_4, flag=flag)
+            except SchemaError as error:
+                if not self._forgiving:
+                    raise
+                closure.pass_over(error.ref)
+        return Validator(ref, closure.anything(ref), self._references, draft_4=draft_4, flag=flag)
 
     def validators(self, ref: SchemaRef, direction: Direction) -> Iterator[Validator]:
         """A validator for each way to read the schema at ``ref``, as it is meant first.
@@ -81,6 +93,6 @@ class Schemas:
     def _closure(self, direction: Direction, reading: Reading) -> Closure:
         closure = self._closures.get((direction, reading))
         if closure is None:
-            closure = Closure(self._references, self.dialect, direction, reading)
+            closure = Closure(self._references, self.dialect, direction, reading, forgiving=self._forgiving)
             self._closures[direction, reading] = closure
         return closure

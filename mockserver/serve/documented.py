@@ -6,6 +6,7 @@ so that replicas and restarts agree and an answer can be kept.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ from mockserver.serve.responses import (
     is_sendable,
     response_for,
 )
-from mockserver.serve.values import Fault, Unanswerable, Values
+from mockserver.serve.values import Fault, Sample, Unanswerable, Values
 
 _DAY = 86_400_000
 _KEPT_ANSWERS = 4096
@@ -113,6 +114,7 @@ class Documented:
         choice = negotiate(content, wish.accept)
         if choice is None:
             return self._not_acceptable(operation, wish.accept or "", content, key, now_ms)
+        sample = None
         try:
             sample = None if wish.is_dynamic else self.bodies.example(choice, wish.example)
             if sample is None:
@@ -121,9 +123,12 @@ class Documented:
                 )
             sample = self.bodies.with_status(choice, sample, status)
             body = self.bodies.written(choice, sample)
-        except Unanswerable as error:
-            return problem.internal(f"the document leaves nothing valid to answer with: {error}")
+        except Unanswerable as error:  # the media type cannot hold the value: a text can
+            sample = Sample(json.dumps(sample.value) if sample else "", "text", True, f"D502 {error}")
+            body = self.bodies.written(choice, sample)
         fields.insert(0, ("content-type", body.content_type))
+        if sample.warning:
+            fields.append(("x-mock-warning", problem.shortened(sample.warning, 1000)))
         return Answer(status, fields, body.data, f"{decision}; {sample.origin}")
 
     def _not_acceptable(

@@ -34,13 +34,15 @@ class Bodies:
         self._known: dict[int, _Known] = {}
 
     def example(self, choice: Choice, name: str | None = None) -> Sample | None:
-        """The first valid example of a media type. Raises Unanswerable where the one named is not valid."""
+        """The first valid example of a media type; the one named as it is, with a warning if it is not."""
         examples, place = self._of(choice.media).examples, (family_of(choice.content_type), name)
         if place not in examples:
             examples[place] = self._values.example(self._slot(choice, name), is_named=name is not None)
         sample = examples[place]
         if name is not None and (sample is None or sample.origin != f"example={name}"):
-            raise _unanswerable(choice, f"the example {name} breaks its schema")
+            example = next(each for each in choice.media.examples if each.name == name)
+            warning = f"D501 the example {name} breaks its schema"
+            return Sample(example.value, f"example={name}", example.serialized, warning)
         return sample
 
     def generated(
@@ -53,7 +55,7 @@ class Bodies:
         now_ms: int,
         status: int,
     ) -> Sample:
-        """A fake body of an answer with ``status``. Raises Unanswerable where the schema has no value."""
+        """A fake body of an answer with ``status``; what comes nearest where the schema has no value."""
         slot, kind = self._slot(choice), family_of(choice.content_type)
         if kind in ("binary", "xml") and self._values.is_any_text(slot):
             file = specimen(choice.content_type.partition(";")[0].strip().lower())
@@ -61,8 +63,10 @@ class Bodies:
                 return Sample(file.decode("latin-1"), is_text=kind == "xml")
         if slot.schema is None and slot.item_schema is None and kind in ("text", "binary"):
             return Sample(response.description, is_text=True)
-        value = self._values.generated(slot, key=key, hints=hints, now_ms=now_ms)
-        return Sample(self._with_status(choice, value, status))
+        sample = self._values.nearest(slot, key=key, hints=hints, now_ms=now_ms)
+        if sample.is_text or sample.warning:
+            return sample
+        return Sample(self._with_status(choice, sample.value, status))
 
     def with_status(self, choice: Choice, sample: Sample, status: int) -> Sample:
         """An example of a schema, which may be that of many answers, as one of an answer with ``status``."""
@@ -73,11 +77,11 @@ class Bodies:
     def base_body(
         self, choice: Choice, *, key: str, hints: Mapping[str, JSON], now_ms: int, status: int
     ) -> JSON:
-        """The fake that a scenario's partial body is laid over. Raises Unanswerable as ``generated`` does.
+        """The fake that a scenario's partial body is laid over, or what comes nearest.
 
         ``status`` is that of the answer; 0 for what is no answer by itself.
         """
-        value = self._values.generated(self._slot(choice), key=key, hints=hints, now_ms=now_ms)
+        value = self._values.nearest(self._slot(choice), key=key, hints=hints, now_ms=now_ms).value
         value = self._with_status(choice, value, status)
         if isinstance(value, str) and _stands_as_it_is(choice):
             return self.encode(choice, value).data.decode()

@@ -46,9 +46,11 @@ class Service:
         security: bool = True,
         max_body: int = 10 * 1024 * 1024,
         base_path: str | None = None,
+        forgiving: bool = True,
     ) -> None:
+        """``forgiving``: as of Schemas."""
         self.document = document
-        self.schemas = Schemas(document.trees, document.dialect)
+        self.schemas = Schemas(document.trees, document.dialect, forgiving=forgiving)
         self._seed = seed
         self.routes = [
             Route(

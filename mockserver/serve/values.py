@@ -7,6 +7,7 @@ over here, and told by ``faults``.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Literal
@@ -23,6 +24,7 @@ from mockserver.plan import JSON, Example, SchemaRef
 from mockserver.schema import SchemaError, Schemas, SchemaViolation
 from mockserver.schema.pointers import shown
 
+_LOG = logging.getLogger("mockserver.values")
 GENERATED = "generated"
 _SCHEMA = "schema"
 OF_SCHEMA = f"example={_SCHEMA}"
@@ -63,6 +65,8 @@ class Sample(Struct, frozen=True):
     origin: str = GENERATED
     is_text: bool = False
     """Whether ``value`` is the text to send, and not something yet to be encoded."""
+    warning: str = ""
+    """Why it is not valid, where the document leaves nothing that is."""
 
 
 class Fault(Struct, frozen=True):
@@ -94,6 +98,30 @@ class Values:
                 is_text = example.serialized or (isinstance(value, str) and slot.codec is not None)
                 return Sample(example.value if is_text else value, f"example={example.name}", is_text)
         return None
+
+    def nearest(self, slot: Slot, *, key: str, hints: Mapping[str, JSON], now_ms: int) -> Sample:
+        """A fake; where the document leaves nothing valid, what comes nearest, with a warning.
+
+        That is a value without the part that cannot be met, else the example as it is.
+        """
+        try:
+            return Sample(self.generated(slot, key=key, hints=hints, now_ms=now_ms))
+        except Unanswerable as error:
+            warning = f"D502 {error}"
+        except Exception as error:  # noqa: BLE001 - a schema that is none may lead the generator anywhere
+            _LOG.exception("the generator failed at %s", slot.schema or slot.item_schema)
+            warning = f"D503 the schema cannot be used: {error}"
+        ref = slot.schema or slot.item_schema or ""
+        try:
+            value = self._fakes.nearest(ref, key=key, now_ms=now_ms)
+            if slot.schema is None:
+                value = [value]
+            return Sample(value, "generated; nearest", warning=warning)
+        except Exception:  # noqa: BLE001 - as above
+            _LOG.exception("no value is near to %s", ref)
+        for example in (*slot.examples, *self._own(slot)):
+            return Sample(example.value, f"example={example.name}", example.serialized, warning)
+        return Sample({}, "least", warning=warning)
 
     def generated(self, slot: Slot, *, key: str, hints: Mapping[str, JSON], now_ms: int) -> JSON:
         """A fake, ``{}`` where the document says nothing. Raises Unanswerable where there can be none."""
