@@ -18,15 +18,12 @@ from mockserver.schema import Direction, SchemaError, Schemas
 from mockserver.schema.pointers import escape
 from mockserver.serve.service import Service
 from mockserver.serve.values import Fault
+from mockserver.serve.variants import has_mark, path_of
 
 _FAULTS: dict[str, tuple[str, Severity, str]] = {
     "example": ("D501", "warning", "mend the example; a generated value is sent in its place."),
     "unsatisfiable": ("D502", "error", "mend the schema, or give it a valid example."),
     "schema": ("D503", "error", "mend the schema."),
-}
-_PARTS = {
-    "#": "clients keep what follows the # to themselves",
-    "?": "the path of a request ends before the ?",
 }
 
 
@@ -36,7 +33,7 @@ def inspect_document(
     """Keys given twice, schemas that cannot be used, and answers that cannot be given as documented."""
     for source in loaded.trees.sources.values():
         yield from repeated_keys(source)
-    yield from _unreachable(loaded)
+    yield from _behind_marks(loaded)
     seen: set[tuple[str, str, Location]] = set()
     for fault, holder in _faults(loaded, service, progress):
         code, severity, remedy = _FAULTS[fault.kind]
@@ -46,15 +43,17 @@ def inspect_document(
             yield Diagnostic(code, fault.message, location, remedy, severity)
 
 
-def _unreachable(loaded: Loaded) -> Iterator[Diagnostic]:
-    """Paths with a query or fragment: the one is no part of a path, the other is never sent (RFC 3986)."""
+def _behind_marks(loaded: Loaded) -> Iterator[Diagnostic]:
+    """Paths that go on behind ``?`` or ``#``, which OpenAPI does not have."""
     for each in loaded.document.operations:
-        if found := next((mark for mark in each.path if mark in "?#"), None):
+        if has_mark(each.path):
+            path = path_of(each.path)
             yield Diagnostic(
                 "D305",
-                f"no request is for {each.method} {each.path}: {_PARTS[found]}",
+                f"the path of {each.method} {each.path} ends before the mark; the operation is chosen "
+                f"among those of {path} by the query parameters and header fields that are named behind it",
                 loaded.trees.locate(each.pointer),
-                "give it a path of its own; what differs in the query or body alone is one operation.",
+                "give it a path of its own, or describe it as one operation with parameters.",
                 "warning",
             )
 

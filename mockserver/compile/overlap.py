@@ -8,6 +8,7 @@ from mockserver.compile.document import Loaded
 from mockserver.errors import Diagnostic
 from mockserver.plan import Operation
 from mockserver.serve.service import Service
+from mockserver.serve.variants import path_of
 
 
 def overlaps(loaded: Sequence[Loaded], services: Sequence[Service]) -> Iterator[Diagnostic]:
@@ -43,5 +44,5 @@ def overlaps(loaded: Sequence[Loaded], services: Sequence[Service]) -> Iterator[
 
 def _led_to(service: Service, base: str, operation: Operation) -> Operation | None:
     """What a request for ``operation`` finds, with its parameters standing for their values."""
-    found = service.router.find(operation.method, base + operation.path)
+    found = service.router.find(operation.method, base + path_of(operation.path))
     return None if found is None or found.target is None else found.target.operation

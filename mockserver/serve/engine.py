@@ -365,6 +365,8 @@ class Engine:
             ):
                 found = service.router.find("GET", request.raw_path)
             if found is not None and found.target is not None:
+                if service.has_variants and found.target.variants is not None:
+                    found.target = found.target.variants.choose(request)
                 return found
             if missed is not None and found is not None:  # the methods of all documents that know the path
                 found = Found(None, {}, tuple(dict.fromkeys(missed.allowed + found.allowed)))

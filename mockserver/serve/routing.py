@@ -22,7 +22,7 @@ from msgspec import Struct, field
 
 Target = TypeVar("Target")
 
-_PARAMETER = re.compile(r"\{([^{}]*)\}")
+PARAMETER = re.compile(r"\{([^{}]*)\}")
 _UNRESERVED = "~!$&'()*+,;=:@"
 _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _COMPARED = 512
@@ -87,7 +87,7 @@ class Router(Generic[Target]):
         self._templates.append((method, template))
         node, names = self._root, []
         for segment in template.split("/")[1:]:
-            found = _PARAMETER.findall(segment)
+            found = PARAMETER.findall(segment)
             if not found:
                 node = node.static.setdefault(_decoded(segment) or segment, _Node())
                 continue
@@ -99,7 +99,7 @@ class Router(Generic[Target]):
 
     @staticmethod
     def _templated(node: _Node[Target], segment: str) -> _Node[Target]:
-        shape = _PARAMETER.sub("{}", segment)
+        shape = PARAMETER.sub("{}", segment)
         for pattern, child in node.patterns:
             if pattern.text == shape:
                 return child
@@ -185,7 +185,7 @@ class Router(Generic[Target]):
         coefficient), which takes a millisecond for a thousand operations.
         """
         if not self._pairs:
-            self._pairs = [_pairs(_PARAMETER.sub("{}", template)) for _, template in self._templates]
+            self._pairs = [_pairs(PARAMETER.sub("{}", template)) for _, template in self._templates]
         asked = _pairs(path[:_COMPARED])
         likeness = [2 * len(asked & each) / (len(asked) + len(each) or 1) for each in self._pairs]
         rated = sorted(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from mockserver.plan import Document, Operation
 from mockserver.schema import Schemas
 from mockserver.serve.guard import Guard
-from mockserver.serve.routing import Router
+from mockserver.serve.routing import PARAMETER, Router
 from mockserver.serve.validation import Checker, compile_checker
+from mockserver.serve.variants import Variants, has_mark, path_of
 
 if TYPE_CHECKING:
     from mockserver.fakes import Fakes
@@ -22,7 +23,7 @@ Tally = dict[int, list[float]]
 class Route:
     """An operation and what answers it. ``lifecycle`` is set where a scenario file names the operation."""
 
-    __slots__ = ("alias", "checker", "guard", "lifecycle", "operation", "service", "tally")
+    __slots__ = ("alias", "checker", "guard", "lifecycle", "operation", "service", "tally", "variants")
 
     def __init__(self, operation: Operation, service: Service, checker: Checker) -> None:
         self.operation = operation
@@ -30,6 +31,8 @@ class Route:
         self.checker = checker
         self.lifecycle: object | None = None
         self.alias = ""
+        self.variants: Variants[Route] | None = None
+        """The operations of this path and method, where they differ behind ``?`` or ``#``."""
         self.guard: Guard | None = None
         """What stands before the operation, where anything does."""
         self.tally: Tally = {}
@@ -67,8 +70,19 @@ class Service:
             for operation in document.operations
         ]
         prefixes = document.base_paths if base_path is None else (base_path.rstrip("/"),)
-        targets = ((route.operation.method, route.operation.path, route) for route in self.routes)
-        self.router: Router[Route] = Router(targets, prefixes)
+        targets: dict[tuple[str, str], Route] = {}
+        for route in self.routes:
+            shape = PARAMETER.sub("{}", path_of(route.operation.path))
+            first = targets.setdefault((route.operation.method, shape), route)
+            if has_mark(route.operation.path) or has_mark(first.operation.path):
+                if first.variants is None:
+                    first.variants = Variants()
+                    first.variants.add(first.operation, self.schemas, first)
+                if first is not route:
+                    first.variants.add(route.operation, self.schemas, route)
+        self.has_variants = any(route.variants is not None for route in targets.values())
+        found = ((route.operation.method, path_of(route.operation.path), route) for route in targets.values())
+        self.router: Router[Route] = Router(found, prefixes)
 
     @cached_property
     def fakes(self) -> Fakes:
