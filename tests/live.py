@@ -82,9 +82,10 @@ def ask(
 class Live:
     """A server of ours in a thread of its own."""
 
-    def __init__(self, server: Server, loop: asyncio.AbstractEventLoop, port: int) -> None:
+    def __init__(self, server: Server, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> None:
         self.server = server
-        self.port = port
+        self.listener = listener
+        self.port: int = listener.getsockname()[1]
         self._loop = loop
 
     @property
@@ -113,8 +114,7 @@ def serving(handle: Handler, *, worlds: Worlds | None = None, limits: Limits | N
 
     async def run() -> None:
         server = Server(handle, worlds or Worlds(), limits=limits, drain_time=0)
-        port = listener.getsockname()[1]
-        found.append(Live(server, asyncio.get_running_loop(), port))
+        found.append(Live(server, asyncio.get_running_loop(), listener))
         await server.run(listener, ready.set)
 
     thread = threading.Thread(target=lambda: uvloop.run(run()), daemon=True)
@@ -132,6 +132,7 @@ def serving(handle: Handler, *, worlds: Worlds | None = None, limits: Limits | N
 @contextmanager
 def serving_engine(engine: Engine, *, limits: Limits | None = None) -> Iterator[Live]:
     with serving(engine.handle, worlds=engine.worlds, limits=limits) as live:
+        live.run(lambda: engine.gate.exclude(live.listener))
         yield live
 
 

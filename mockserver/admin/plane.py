@@ -15,6 +15,7 @@ from mockserver.serve import problem
 from mockserver.serve.answer import Answer
 from mockserver.serve.engine import ADMIN, Engine
 from mockserver.serve.health import Health
+from mockserver.serve.outgoing import MARK
 from mockserver.serve.request import Request
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class ControlPlane:
     def answer(self, request: Request) -> Answer | Awaitable[Answer]:
         """The answer to a request whose path begins with ``/__admin``. Called on the engine's loop."""
         path = request.raw_path
+        if MARK in request.headers:
+            return problem.problem(403, "webhooks do not reach the control plane", decision="admin")
         if path == f"{ADMIN}/health":
             return self._health.answer(request)
         if path == ADMIN:

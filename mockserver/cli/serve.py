@@ -176,6 +176,8 @@ def serve(
 
         async with _engine(compiled.plan, given, ledger, frozen_at, max_resources, options, shared) as engine:
             engine.control = Health(engine).answer
+            for each in (*listeners, *([admin_listener] if admin_listener else ())):
+                engine.gate.exclude(each)
             server = Server(engine.handle, engine.worlds, limits=bounds.limits(), log_access=access_logger())
             server.on_beat = watchdog.beat
             if worker.leash is not None:

@@ -101,7 +101,9 @@ class Engine:
                 if route.operation.id in aliases:
                     route.lifecycle, route.alias = lifecycle, aliases[route.operation.id]
                     route.guard = guard_of(resource, route.alias, lifecycle.key, plan.seed)
-        self.notifier = Notifier(store, makers, Gate(self.options.callbacks), self.lifecycles)
+        self.gate = Gate(self.options.callbacks)
+        """What leaves goes through it; it is to know the sockets on which this engine is served."""
+        self.notifier = Notifier(store, makers, self.gate, self.lifecycles)
         self._stages()
         self._has_admin_paths = any(
             base + operation.path for document in plan.documents for base in document.base_paths

@@ -3,24 +3,33 @@
 Loopback only, unless a host is allowed by name. Of other names not even the
 address is asked for. An address is resolved once, looked at, and connected to,
 so that no name can mean another machine a moment later; redirects are not
-followed.
+followed. Never does anything go to a socket on which this server listens: a
+client's address would be a client's way to the control plane. For ways that no
+address shows, such as a proxy, every request carries ``MARK``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
 import ssl
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from mockserver.errors import MockServerError
+from mockserver.serve.wire import CONTROL
 
 TIME = 10.0
 """Seconds that one attempt may take."""
+MARK = "x-mock-webhook"
+"""Header of every request that a mock server sends. No control plane answers one that has it."""
 _PORTS = {"http": 80, "https": 443}
 _HEAD = 64 * 1024
+
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Refused(MockServerError):  # noqa: N818 - the gate's word
@@ -28,7 +37,7 @@ class Refused(MockServerError):  # noqa: N818 - the gate's word
 
 
 class Outgoing(NamedTuple):
-    """A request as it leaves. ``headers`` are complete but for Host, Content-Length and Connection."""
+    """A request as it leaves. ``headers`` are complete but for Host, Content-Length, Connection and MARK."""
 
     method: str
     url: str
@@ -41,20 +50,29 @@ class Gate:
 
     def __init__(self, allowed: Collection[str] = ()) -> None:
         self._allowed = {each.lower().strip("[]") for each in allowed}
+        self._own: list[tuple[_Address, int]] = []
+
+    def exclude(self, listener: socket.socket) -> None:
+        """Refuse what would go to a socket on which this server listens."""
+        host, port = listener.getsockname()[:2]
+        self._own.append((_address(host), port))
 
     async def send(self, request: Outgoing) -> int:
         """The status of the answer. Raises Refused, OSError, TimeoutError, or ValueError for no HTTP."""
         parts = urlsplit(request.url)
         port = self._port(request.url)
         host = (parts.hostname or "").lower()
+        octets = _written(request)
         async with asyncio.timeout(TIME):
-            address = await self._address(host, port)
+            address = await self._resolved(host, port)
+            if self._is_own(address, port):
+                raise Refused(f"{host}:{port} is this mock server itself")
             secure = ssl.create_default_context() if parts.scheme == "https" else None
             reader, writer = await asyncio.open_connection(
                 address, port, ssl=secure, server_hostname=host if secure else None, limit=_HEAD
             )
             try:
-                writer.write(_written(request))
+                writer.write(octets)
                 await writer.drain()
                 line = await reader.readuntil(b"\r\n")
             except asyncio.IncompleteReadError:
@@ -78,7 +96,15 @@ class Gate:
             raise Refused("the URL holds a blank or a control character")
         return port or _PORTS[parts.scheme]
 
-    async def _address(self, host: str, port: int) -> str:
+    def _is_own(self, address: str, port: int) -> bool:
+        found = _address(address)
+        return any(
+            port == own
+            and (found == host or found.is_unspecified or (host.is_unspecified and _is_here(address)))
+            for host, own in self._own
+        )
+
+    async def _resolved(self, host: str, port: int) -> str:
         """The address to connect to, which may be connected to."""
         allowed = host in self._allowed or "*" in self._allowed
         if not allowed and not _is_address(host) and not _is_local_name(host):
@@ -112,25 +138,40 @@ def _is_local_name(host: str) -> bool:
 
 
 def _is_loopback(address: str) -> bool:
-    found = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(found, "ipv4_mapped", None)
-    return (mapped or found).is_loopback
+    return _address(address).is_loopback
+
+
+def _address(text: str) -> _Address:
+    """An address as it is meant: ``::ffff:127.0.0.1`` is 127.0.0.1."""
+    found = ipaddress.ip_address(text.partition("%")[0])
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+def _is_here(address: str) -> bool:
+    """Whether an address is one of this machine's: nobody can bind a socket to another's."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
 
 
 def _written(request: Outgoing) -> bytes:
     parts = urlsplit(request.url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    fields = [
-        ("host", parts.netloc),
-        *request.headers,
-        ("content-length", str(len(request.body))),
-        ("connection", "close"),
-    ]
-    lines = [f"{request.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields), "", ""]
-    text = "\r\n".join(lines)
-    if text.count("\n") != len(lines) - 1:
-        raise Refused("the URL or a header holds a line break")
-    return text.encode("latin-1", "replace") + request.body
+    ours = {
+        "host": parts.netloc,
+        "content-length": str(len(request.body)),
+        "connection": "close",
+        MARK: "1",
+    }
+    fields = [*((name, value) for name, value in request.headers if name not in ours), *ours.items()]
+    lines = [f"{request.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields)]
+    for line in lines:
+        if CONTROL.search(line) is not None:
+            raise Refused(f"{line[:200]!r} holds a control character")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + request.body
 
 
 def _status(line: bytes) -> int:

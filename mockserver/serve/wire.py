@@ -18,7 +18,7 @@ _MOST_HEADS = 4096
 _HOST = re.compile(
     r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*(?::\d{0,5})?|\[[0-9A-Fa-f:.]+\](?::\d{0,5})?"
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """What no field value may hold (RFC 9110 section 5.5)."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -84,7 +84,7 @@ def first_part(status: int, headers: tuple[tuple[str, str], ...]) -> bytes:
 
 def field_value(text: str) -> bytes:
     """``text`` as a header can carry it: no control character, and Latin-1."""
-    plain = text if text.isprintable() else _CONTROL.sub(" ", text)
+    plain = text if text.isprintable() else CONTROL.sub(" ", text)
     return plain.encode("latin-1", "backslashreplace")
 
 

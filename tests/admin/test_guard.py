@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from mockserver.admin.guard import MOST_BODY, Guard, is_loopback
 from mockserver.plan import Plan
+from mockserver.serve.outgoing import Gate, Outgoing
 from mockserver.serve.request import Request
 from tests.admin.mocking import Mock, mocking
 from tests.live import engine_of
@@ -146,4 +149,12 @@ def test_nothing_is_changed_by_what_is_refused(mock: Mock) -> None:
     answer = mock.client.options("/__admin/reset", headers=preflight)
     assert answer.status_code == 403
     assert "access-control-allow-origin" not in answer.headers
+    assert mock.said("GET", "/requests")["meta"]["total"] == 1
+
+
+@pytest.mark.parametrize("path", ["/reset", "/shutdown", "/health", "/requests"])
+def test_a_webhook_of_any_mock_server_is_refused(mock: Mock, path: str) -> None:
+    mock.poll()
+    elsewhere = Gate()
+    assert asyncio.run(elsewhere.send(Outgoing("POST", f"{mock.live.url}/__admin{path}"))) == 403
     assert mock.said("GET", "/requests")["meta"]["total"] == 1

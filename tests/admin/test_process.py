@@ -7,11 +7,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from mockserver import default
+from tests import things
 from tests.admin.mocking import KEY
 from tests.live import MISSION, PATIENCE, Process
 
@@ -74,6 +76,31 @@ def test_split_off_to_a_port_of_its_own(tmp_path: Path) -> None:
             assert admin.get(f"{MISSION}/{KEY}".replace("/__admin", "")).status_code == 404
             assert admin.post("shutdown").status_code == 202
         assert process.stop() == (0, "")
+
+
+def test_no_webhook_reaches_any_port_of_the_server(tmp_path: Path) -> None:
+    notify = '\nnotify: {on: new, url: "{{ resource.created_by.body.name }}"}\n'
+    scenarios = (
+        "resource: thing\nkey: path.id\noperations: {make: {operation: make, creates: body.id}, look: look}\n"
+    )
+    states = "states: {new: {make: {}, look: {}}}\nscenarios: {usual: [new]}"
+    document, file = tmp_path / "things.yaml", tmp_path / "life.yaml"
+    document.write_text(things.DOCUMENT, "utf-8")
+    file.write_text(scenarios + states + notify, "utf-8")
+    with (
+        Process(document, "--scenarios", file, "--admin-port", "0", cache=tmp_path) as process,
+        client(process) as found,
+    ):
+        assert process._process.stdout is not None
+        control = process._process.stdout.readline().strip().rpartition(" ")[2]
+        for port in (process.port, int(control.split(":")[2].partition("/")[0])):
+            body = {"name": f"http://localhost:{port}/__admin/shutdown"}
+            assert found.post("/things", json=body).status_code == 201
+        with httpx.Client(base_url=control, timeout=PATIENCE) as admin:
+            told: list[Any] = []
+            while len(told) < 2 or not all(each["done"] for each in told):
+                told = admin.get("notices").json()["notices"]
+        assert [each["attempts"][0].endswith("is this mock server itself") for each in told] == [True, True]
 
 
 def test_pages_of_allowed_origins_may_call(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Queue
@@ -19,6 +20,8 @@ from mockserver.admin.namespaces import renew
 from mockserver.errors import CompileError
 from mockserver.serve.engine import Engine, Options
 from mockserver.serve.expressions import evaluate, is_expression, reads_answer
+from mockserver.serve.outgoing import Gate, Outgoing, Refused
+from mockserver.serve.server import listen
 from tests.live import PATIENCE, Live, Wire, engine_of, serving_engine
 from tests.things import DOCUMENT, things_plan
 
@@ -362,6 +365,59 @@ def test_what_must_not_leave(tmp_path: Path, url: str, told: str) -> None:
     assert len(outcome.attempts) == 1, "trying again changes nothing"
     assert told in outcome.attempts[0]
     assert not outcome.delivered
+
+
+OWN_NAMES = ["127.0.0.1", "LocalHost", "[::ffff:127.0.0.1]", "[::FFFF:7f00:1]"]
+
+
+@pytest.mark.parametrize("host", OWN_NAMES)
+@pytest.mark.parametrize("path", ["/__admin/shutdown", "/__ns/t/__admin/reset", "/things"])
+def test_a_webhook_to_this_server_is_refused(tmp_path: Path, host: str, path: str) -> None:
+    notify = '  {on: new, url: "{{ resource.created_by.body.name }}", retries: 5}'
+    with noticing(tmp_path, notify, Options(callbacks=("*",))) as (engine, live, call):
+        assert call("POST", "/things", {"name": f"http://{host}:{live.port}{path}"}) == 201
+        [outcome] = outcomes(engine, live)
+    assert len(outcome.attempts) == 1, "trying again changes nothing"
+    assert "this mock server itself" in outcome.attempts[0]
+
+
+@pytest.mark.parametrize("bound", ["0.0.0.0", "::"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "0.0.0.0", "[::ffff:127.0.0.1]"])
+def test_a_listener_on_every_address_is_refused_by_each_of_them(bound: str, host: str) -> None:
+    with closing(listen(bound, 0)) as listener:
+        gate = Gate(["*"])
+        gate.exclude(listener)
+        with pytest.raises(Refused, match="this mock server itself"):
+            asyncio.run(gate.send(Outgoing("POST", f"http://{host}:{listener.getsockname()[1]}/")))
+
+
+def test_another_port_of_the_same_address_is_another_server(receiver: Receiver) -> None:
+    with closing(listen("127.0.0.1", 0)) as listener:
+        gate = Gate()
+        gate.exclude(listener)
+        assert asyncio.run(gate.send(Outgoing("POST", receiver.url))) == 204
+
+
+def test_what_is_sent_has_the_mark_once_whatever_the_file_says(tmp_path: Path, receiver: Receiver) -> None:
+    notify = f'  {{on: new, url: "{receiver.url}", headers: {{X-Mock-Webhook: "", Host: other.example}}}}'
+    with noticing(tmp_path, notify) as (_, _, call):
+        call("POST", "/things", {})
+        headers = receiver.next().headers
+    assert headers["x-mock-webhook"] == "1"
+    assert headers["host"] == receiver.url.split("/")[2]
+
+
+@pytest.mark.parametrize("mark", ["\r", "\n", "\0", "\v", "\x1b", "\x7f"])
+@pytest.mark.parametrize("field", ["headers: {X-Name: VALUE}", "sign: {secret: a}, url: VALUE"])
+def test_a_control_character_of_a_client_is_not_sent(tmp_path: Path, mark: str, field: str) -> None:
+    value = '"{{ resource.created_by.body.name }}"'
+    url = "" if "url" in field else 'url: "http://127.0.0.1:9/", '
+    notify = f"  {{on: new, {url}{field.replace('VALUE', value)}}}"
+    with noticing(tmp_path, notify) as (engine, live, call):
+        call("POST", "/things", {"name": f"http://127.0.0.1:9/a{mark}b"})
+        [outcome] = outcomes(engine, live)
+    assert len(outcome.attempts) == 1
+    assert "control character" in outcome.attempts[0]
 
 
 def test_allowed_by_name(tmp_path: Path, receiver: Receiver) -> None:
