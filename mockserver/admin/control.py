@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from mockserver.admin.faults import ControlError
 from mockserver.serve.engine import Engine
-from mockserver.serve.world import World
+from mockserver.serve.world import NamespacesFull, World
 from mockserver.store.unavailable import Unavailable
 
 Result = TypeVar("Result")
@@ -49,7 +49,10 @@ class Control:
 
     def world(self, name: str) -> World:
         """The namespace of that name, made if need be. On the loop only."""
-        world = self.engine.worlds.find(name)
+        try:
+            world = self.engine.worlds.control(name)
+        except NamespacesFull as error:
+            raise ControlError(503, str(error)) from None
         if world is None:
             raise ControlError(400, f"X-Mock-Namespace: {name[:200]} is no name for a namespace")
         return world

@@ -22,7 +22,7 @@ class Cors:
         """The answer to a browser's question before the request proper; None where this is none."""
         headers = request.headers
         wanted = headers.get("access-control-request-method")
-        if request.method != "OPTIONS" or wanted is None or not self._allows(headers["origin"]):
+        if request.method != "OPTIONS" or wanted is None or not self.allows(headers["origin"]):
             return None
         fields = [
             *self._shared(headers["origin"]),
@@ -36,7 +36,7 @@ class Cors:
     def allow(self, request: Request, answer: Answer) -> None:
         """Let the page that made the request read the answer, all of its headers included."""
         origin = request.headers["origin"]
-        if self._allows(origin):
+        if self.allows(origin):
             names = dict.fromkeys(["x-mock-decision", *(name for name, _ in answer.headers)])
             answer.headers = [
                 *answer.headers,
@@ -44,7 +44,8 @@ class Cors:
                 ("access-control-expose-headers", ", ".join(names)),
             ]
 
-    def _allows(self, origin: str) -> bool:
+    def allows(self, origin: str) -> bool:
+        """Whether pages of this origin may call; an empty one is that of a page which does not tell."""
         return self._any or origin.lower() in self._origins
 
     def _shared(self, origin: str) -> list[tuple[str, str]]:

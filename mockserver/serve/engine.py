@@ -37,7 +37,7 @@ from mockserver.serve.request import Request
 from mockserver.serve.routing import Found
 from mockserver.serve.service import Route, Service, Tally
 from mockserver.serve.validation import Checked, Objection
-from mockserver.serve.world import World, Worlds, enter
+from mockserver.serve.world import DEFAULT, NamespacesFull, World, Worlds, enter, is_name
 from mockserver.store.protocol import Store
 
 if TYPE_CHECKING:
@@ -133,12 +133,6 @@ class Engine:
             if request.raw_path.startswith(ADMIN) and not self._is_mocked(request):
                 return self.control(request)
             headers = request.headers
-        name = headers.get("x-mock-namespace")
-        world = self.worlds.default if name is None else self.worlds.find(name)
-        if world is None:
-            return problem.problem(
-                400, f"X-Mock-Namespace: {name} is no name for a namespace", decision="namespace"
-            )
         cors = self._cors
         if cors is not None:
             if "origin" not in headers:
@@ -146,8 +140,14 @@ class Engine:
             elif (asked := cors.preflight(request)) is not None:
                 return asked
         started = perf_counter()
-        now = world.clock.now()
         found = self.find(request)
+        name = headers.get("x-mock-namespace")
+        world = self.worlds.default if name is None else self._namespace(name, request, found)
+        if not isinstance(world, World):
+            if cors is not None:
+                cors.allow(request, world)
+            return world
+        now = world.clock.now()
         if self.sharing is not None:
             return self.sharing.handle(request, found, world, cors, started)
         if found is None or found.target is None:
@@ -163,6 +163,39 @@ class Engine:
         seconds = perf_counter() - started
         self.write_down(request, answer, tally, world, now, seconds)
         return answer
+
+    def _namespace(self, name: str, request: Request, found: Found[Route] | None) -> World | Answer:
+        """The namespace of a request that leads where ``found`` says, or an answer where it has none.
+
+        None is made by what no operation answers, nor by a page of another site: whoever makes
+        many has others go.
+        """
+        worlds = self.worlds
+        if name != DEFAULT and worlds.shown(name) is worlds.default and is_name(name):
+            if (found is None or found.target is None) and self.sharing is None:
+                answer = self.missed(request, found)
+                self.unrouted.setdefault(answer.status, [0, 0.0])[0] += 1
+                return answer
+            if request.headers.get("sec-fetch-site") == "cross-site" and not self._may_call(request):
+                return problem.problem(
+                    403,
+                    f"the namespace {name} is not there, and a page of another site does not make one; "
+                    "allow its origin by --cors, or make the namespace by a control request",
+                    decision="namespace",
+                )
+        try:
+            world = worlds.find(name)
+        except NamespacesFull as error:
+            return problem.unavailable(str(error))
+        if world is None:
+            return problem.problem(
+                400, f"X-Mock-Namespace: {name} is no name for a namespace", decision="namespace"
+            )
+        return world
+
+    def _may_call(self, request: Request) -> bool:
+        """Whether the page that made a request is one that may call the mocked operations."""
+        return self._cors is not None and self._cors.allows(request.headers.get("origin", ""))
 
     @staticmethod
     def write_down(

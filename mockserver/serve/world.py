@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from mockserver.errors import MockServerError
 from mockserver.media.percent import decode
 from mockserver.serve.clock import Clock
 from mockserver.serve.journal import Journal, Ledger
@@ -20,16 +21,25 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}\Z")
 class World:
     """One namespace: its clock and journal. State lives in the store, under the world's name."""
 
-    __slots__ = ("clock", "journal", "name")
+    __slots__ = ("clock", "controlled", "journal", "name")
 
     def __init__(self, name: str, clock: Clock, journal: Journal) -> None:
         self.name = name
         self.clock = clock
         self.journal = journal
+        self.controlled = False
+        """Whether a control request was about it: what somebody prepared is not lost to other clients."""
+
+
+class NamespacesFull(MockServerError):  # noqa: N818 - as Refused
+    """No namespace can be made: there are as many as may be, and none of them is to go."""
 
 
 class Worlds:
-    """The namespaces, made on first use and bounded: the one not used for longest goes first."""
+    """The namespaces, made on first use and bounded: the one not used for longest goes first.
+
+    One that was controlled stays until it is dropped.
+    """
 
     def __init__(
         self, frozen_at: int | None = None, most: int = 1000, *, ledger: Ledger | None = None
@@ -51,15 +61,15 @@ class Worlds:
         yield from self._named.values()
 
     def find(self, name: str) -> World | None:
-        """The world of a namespace header; None where that is no name."""
+        """The world of a namespace header; None where that is no name. Raises NamespacesFull."""
         if name == DEFAULT:
             return self.default
         world = self._named.pop(name, None)
         if world is None:
-            if not _NAME.match(name):
+            if not is_name(name):
                 return None
             if len(self._named) >= self.most:
-                self._evict(next(iter(self._named)))
+                self._make_room()
             world = self._make(name)
             world.journal.number = self._forgotten.pop(name, 0)
         self._named[name] = world
@@ -84,6 +94,23 @@ class Worlds:
         self.dropped(name)
         world.clock.close()
 
+    def control(self, name: str) -> World | None:
+        """The same for a control request, which lets it stay."""
+        world = self.find(name)
+        if world is not None:
+            world.controlled = True
+        return world
+
+    def _make_room(self) -> None:
+        for name, world in self._named.items():
+            if not world.controlled:
+                self._evict(name)
+                return
+        raise NamespacesFull(
+            f"there are {self.most + 1:,} namespaces, and control requests were about each of them: "
+            "delete those that are done with, by DELETE /__admin/namespaces/NAME"
+        )
+
     def _evict(self, name: str) -> None:
         """Drop a namespace for want of room: should it come back, its calls are known to be lost."""
         self._forgotten[name] = self._named[name].journal.came
@@ -94,6 +121,11 @@ class Worlds:
 
     def _make(self, name: str) -> World:
         return World(name, Clock(self.frozen_at), self.ledger.open(name))
+
+
+def is_name(text: str) -> bool:
+    """Whether a namespace can have this name."""
+    return _NAME.match(text) is not None
 
 
 def enter(request: Request) -> None:

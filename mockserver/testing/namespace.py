@@ -33,13 +33,14 @@ class Namespace:
         """``reach`` gives the control of a server that runs."""
         self.name = name
         self._reach = reach
+        self._is_open = name == DEFAULT
         self.clock = Clock(reach, name)
 
     @property
     @raises_at_caller
     def url(self) -> str:
         """Where this namespace answers: a client needs nothing else to be in it. No slash at the end."""
-        base = self._reach().url
+        base = self._opened().url
         return base if self.name == DEFAULT else f"{base}/__ns/{self.name}"
 
     @property
@@ -50,8 +51,10 @@ class Namespace:
         return AsyncNamespace(self)
 
     @property
+    @raises_at_caller
     def headers(self) -> dict[str, str]:
         """For a client that goes by the server's own URL: they put its requests into this namespace."""
+        self._opened()
         return {"X-Mock-Namespace": self.name}
 
     @raises_at_caller
@@ -129,11 +132,23 @@ class Namespace:
     @raises_at_caller
     def drop(self) -> None:
         """Let it go with all that is in it, if it was used at all. It is made anew when it is used again."""
+        self._is_open = self.name == DEFAULT
         try:
             self._reach().drop(self.name)
         except ControlError as error:
             if error.status != 404:
                 raise
+
+    def _opened(self) -> Control:
+        """The control of the server, which has the namespace from now on.
+
+        Calls that no operation answers make none, and a test wants to be told of them.
+        """
+        control = self._reach()
+        if not self._is_open:
+            control.clock(self.name, "get", {})
+            self._is_open = True
+        return control
 
     def _kind(self, resource: str | None) -> str:
         """The name of the resource that is meant where none is given: there must be one only."""

@@ -14,7 +14,7 @@ from mockserver.serve.engine import Engine
 from mockserver.serve.world import Worlds
 from mockserver.store.memory import MemoryStore
 from tests.admin.mocking import KEY, POLL, Mock, mocking
-from tests.live import MISSION, PATIENCE, Wire, compiled, engine_of
+from tests.live import MISSION, PATIENCE, Wire, ask, compiled, engine_of
 
 PLACE = f"/resources/certificate-request/{KEY}"
 
@@ -94,6 +94,30 @@ def test_the_longest_unused_goes_first_with_all_it_had(mission: Plan) -> None:
         assert [each["name"] for each in found["namespaces"]] == ["default", "a", "c"]
         assert found["meta"] == {"total": 3, "most": 3, "evicted": 1}
         assert mock.said("GET", "/resources", x_mock_namespace="b")["meta"]["total"] == 0
+
+
+def test_a_thousand_others_do_not_end_a_namespace_that_a_test_prepared(mission: Plan) -> None:
+    with mocking(engine_of(mission)) as mock:
+        mock.said("POST", "/clock/freeze", {"at": "2030-01-01T00:00:00Z"}, x_mock_namespace="mine")
+        engine = mock.engine
+
+        def crowd() -> None:
+            for number in range(1_100):
+                ask(engine, "GET", f"/__ns/n{number}/nothing")
+                ask(engine, "GET", f"/__ns/n{number}{POLL}", {"authorization": "Bearer any"})
+
+        mock.live.run(crowd)
+        found = {each["name"]: each["clock"]["now"] for each in mock.said("GET", "/namespaces")["namespaces"]}
+        assert found["mine"] == "2030-01-01T00:00:00.000Z"
+        assert len(found) == 1_001
+
+
+def test_a_control_request_about_one_namespace_too_many_is_answered_503(mission: Plan) -> None:
+    with mocking(Engine(mission, store=MemoryStore(), worlds=Worlds(most=1))) as mock:
+        mock.said("POST", "/clock/advance", {"by": "1h"}, x_mock_namespace="a")
+        assert mock.fault("POST", "/clock/advance", {"by": "1h"}, x_mock_namespace="b") == (503, None)
+        mock.said("DELETE", "/namespaces/a")
+        mock.said("POST", "/clock/advance", {"by": "1h"}, x_mock_namespace="b")
 
 
 def test_calls_that_went_with_a_namespace_are_lost_and_not_forgotten(mission: Plan) -> None:

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from mockserver.serve.engine import Engine
+from mockserver.plan import Plan
+from mockserver.serve.engine import Engine, Options
 from mockserver.serve.request import Request
-from mockserver.serve.world import enter
-from tests.live import MISSION, ask
+from mockserver.serve.world import Worlds, enter
+from mockserver.store.memory import MemoryStore
+from tests.live import MISSION, ask, engine_of
 
 KEY = "11111111-1111-4111-8111-111111111111"
 
@@ -45,6 +47,80 @@ def test_a_namespace_by_path_is_the_one_by_header(engine: Engine) -> None:
 
 def test_a_name_that_is_none_is_refused(engine: Engine) -> None:
     assert ask(engine, "GET", f"/__ns/a%20b{MISSION}/{KEY}").status == 400
+
+
+NOTHING = [
+    ("GET", "/nothing", 404),
+    ("DELETE", f"{MISSION}/{KEY}", 405),
+    ("OPTIONS", f"{MISSION}/{KEY}", 204),
+    ("GET", "/nothing/%00", 400),
+    ("GET", "", 404),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), NOTHING)
+def test_a_request_that_finds_no_operation_makes_no_namespace(
+    engine: Engine, method: str, path: str, status: int
+) -> None:
+    assert ask(engine, method, f"/__ns/t1{path}").status == status
+    assert ask(engine, method, path or "/", {"x-mock-namespace": "t1"}).status == status
+    assert engine.worlds.known("t1") is None
+    assert engine.unrouted[status][0] == 2
+
+
+def test_a_request_that_finds_no_operation_is_in_the_journal_of_a_namespace_that_is_there(
+    engine: Engine,
+) -> None:
+    world = engine.worlds.find("t1")
+    assert world is not None
+    assert ask(engine, "GET", "/__ns/t1/nothing").status == 404
+    assert len(world.journal) == 1
+
+
+PAGE = {"authorization": "Bearer any", "sec-fetch-site": "cross-site", "origin": "http://app.example"}
+
+
+def test_a_page_of_another_site_makes_no_namespace_but_calls_in_one(engine: Engine) -> None:
+    answer = ask(engine, "GET", f"/__ns/t1{MISSION}/{KEY}", PAGE)
+    assert (answer.status, engine.worlds.known("t1")) == (403, None)
+    engine.worlds.find("t1")
+    assert ask(engine, "GET", f"/__ns/t1{MISSION}/{KEY}", PAGE).status == 200
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [({}, 200), ({"origin": "http://other.example"}, 403), ({"sec-fetch-site": "same-origin"}, 200)],
+)
+def test_a_page_of_an_allowed_origin_makes_a_namespace(
+    mission: Plan, changed: dict[str, str], status: int
+) -> None:
+    engine = engine_of(mission, options=Options(cors=("http://app.example",)))
+    answer = ask(engine, "GET", f"/__ns/t1{MISSION}/{KEY}", {**PAGE, **changed})
+    assert answer.status == status
+    assert (engine.worlds.known("t1") is not None) == (status == 200)
+
+
+def test_the_namespace_that_goes_is_none_that_was_controlled() -> None:
+    worlds = Worlds(most=3)
+    for name in ("a", "b", "c"):
+        worlds.find(name)
+    worlds.control("a")
+    worlds.control("c")
+    worlds.find("d")
+    assert [each.name for each in worlds] == ["default", "a", "c", "d"]
+    worlds.find("e")
+    assert [each.name for each in worlds] == ["default", "a", "c", "e"]
+
+
+def test_a_namespace_that_finds_no_room_is_answered_503(mission: Plan) -> None:
+    engine = Engine(mission, store=MemoryStore(), worlds=Worlds(most=2))
+    for name in ("a", "b"):
+        engine.worlds.control(name)
+    answer = ask(engine, "GET", f"/__ns/c{MISSION}/{KEY}", {"authorization": "Bearer any"})
+    assert (answer.status, dict(answer.headers)["retry-after"]) == (503, "1")
+    assert b"DELETE /__admin/namespaces/NAME" in answer.body
+    engine.worlds.drop("a")
+    assert ask(engine, "GET", f"/__ns/c{MISSION}/{KEY}", {"authorization": "Bearer any"}).status == 200
 
 
 def test_control_paths_go_by_namespace_too(engine: Engine) -> None:
