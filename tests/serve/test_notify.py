@@ -20,8 +20,8 @@ from mockserver.admin.namespaces import renew
 from mockserver.errors import CompileError
 from mockserver.serve.engine import Engine, Options
 from mockserver.serve.expressions import evaluate, is_expression, reads_answer
+from mockserver.serve.listener import bind
 from mockserver.serve.outgoing import Gate, Outgoing, Refused
-from mockserver.serve.server import listen
 from tests.live import PATIENCE, Live, Wire, engine_of, serving_engine
 from tests.things import DOCUMENT, things_plan
 
@@ -384,7 +384,7 @@ def test_a_webhook_to_this_server_is_refused(tmp_path: Path, host: str, path: st
 @pytest.mark.parametrize("bound", ["0.0.0.0", "::"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "0.0.0.0", "[::ffff:127.0.0.1]"])
 def test_a_listener_on_every_address_is_refused_by_each_of_them(bound: str, host: str) -> None:
-    with closing(listen(bound, 0)) as listener:
+    with closing(bind(bound, 0)) as listener:
         gate = Gate(["*"])
         gate.exclude(listener)
         with pytest.raises(Refused, match="this mock server itself"):
@@ -392,7 +392,7 @@ def test_a_listener_on_every_address_is_refused_by_each_of_them(bound: str, host
 
 
 def test_another_port_of_the_same_address_is_another_server(receiver: Receiver) -> None:
-    with closing(listen("127.0.0.1", 0)) as listener:
+    with closing(bind("127.0.0.1", 0)) as listener:
         gate = Gate()
         gate.exclude(listener)
         assert asyncio.run(gate.send(Outgoing("POST", receiver.url))) == 204
