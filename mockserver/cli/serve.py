@@ -44,9 +44,10 @@ if TYPE_CHECKING:
 )
 @option(
     "--security",
-    default="on",
-    type=click.Choice(["on", "off"]),
-    help="Whether credentials are asked for where the document does.",
+    default="presence",
+    type=click.Choice(["presence", "strict", "off", "on"]),
+    help="Where the document asks for credentials: presence takes any (on is another word for it), strict "
+    "also judges the form of Basic and Bearer credentials, off asks for none.",
 )
 @option(
     "--base-path",
@@ -162,7 +163,13 @@ def serve(
         click.echo(str(warning), err=True)
     raise_descriptors()
     options = Options(
-        validation, security == "on", bounds.max_body, base_path, settings.cors, paced, allow_callbacks
+        validation,
+        security.replace("on", "presence"),
+        bounds.max_body,
+        base_path,
+        settings.cors,
+        paced,
+        allow_callbacks,
     )
 
     async def run(worker: Worker) -> None:

@@ -31,3 +31,5 @@ class Answer(Struct):
     violations: Sequence[Violation] = ()
     head: bytes = b""
     """Status line and header fields as they are sent, where that is known; for nobody to change them then."""
+    warnings: Sequence[str] = ()
+    """What had to be forgiven, of the request or of the document; sent as ``X-Mock-Warning``."""

@@ -37,7 +37,8 @@ class Cors:
         """Let the page that made the request read the answer, all of its headers included."""
         origin = request.headers["origin"]
         if self.allows(origin):
-            names = dict.fromkeys(["x-mock-decision", *(name for name, _ in answer.headers)])
+            ours = ["x-mock-decision", "x-mock-warning"] if answer.warnings else ["x-mock-decision"]
+            names = dict.fromkeys([*ours, *(name for name, _ in answer.headers)])
             answer.headers = [
                 *answer.headers,
                 *self._shared(origin),

@@ -86,7 +86,7 @@ class Documented:
             texts = (accept, key, example, *(text for field in kept.headers for text in field))
             size = len(kept.body) + sum(len(text or "") for text in texts)
             self._recent.keep(asked, kept, size + _OVERHEAD)
-        return Answer(kept.status, kept.headers.copy(), kept.body, kept.decision)
+        return Answer(kept.status, kept.headers.copy(), kept.body, kept.decision, warnings=kept.warnings)
 
     def faults(self, operation: Operation) -> Iterator[Fault]:
         """Everything in an operation's responses that cannot be answered as the document has it."""

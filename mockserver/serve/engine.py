@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 ADMIN = "/__admin"
 _RESERVED = "/__"
+_LONGEST_WARNING = 1000
 
 
 class Options(Struct, frozen=True):
@@ -52,7 +53,8 @@ class Options(Struct, frozen=True):
 
     validation: str = "strict"
     """off: violations are passed over; warn: they are named in a header; strict: they are answered."""
-    security: bool = True
+    security: str = "presence"
+    """off: none are asked for; presence: any will do; strict: they have the form of their scheme."""
     max_body: int = 10 * 1024 * 1024
     """Bytes of a request body, on the wire and decompressed."""
     base_path: str | None = None
@@ -201,6 +203,9 @@ class Engine:
     def write_down(
         request: Request, answer: Answer, tally: Tally, world: World, now: int, seconds: float
     ) -> None:
+        if answer.warnings:
+            text = problem.shortened("; ".join(answer.warnings), _LONGEST_WARNING)
+            answer.headers.append(("x-mock-warning", text))
         world.journal.write(request, answer, now, seconds)
         try:
             counts = tally[answer.status]
@@ -259,8 +264,10 @@ class Engine:
                 return problem.undecodable(request.method, request.raw_path)
             path = _decoded(path)
         fields: Fields = ()
+        warnings: tuple[str, ...] = ()
         try:
             checked = self.read(request, route, raw)
+            warnings = checked.warnings
             lifecycle: Lifecycle | None = route.lifecycle  # type: ignore[assignment]
             held = None
             if route.guard is not None and lifecycle is not None:
@@ -270,7 +277,7 @@ class Engine:
             if prefer is not NONE:
                 direct = self._beside.preferred(prefer, route, checked, path, request, world)
                 if direct is not None:
-                    return _waited(direct, prefer)
+                    return _forgiven(_waited(direct, prefer), warnings)
             if route.guard is not None and lifecycle is not None and checked.status != 401:
                 held, fields = self.admission.ask(route.guard, call)
             if held is not None:
@@ -286,6 +293,8 @@ class Engine:
             answer = problem.internal(str(error))
         if fields:
             set_fields(answer, fields)
+        if warnings:
+            _forgiven(answer, warnings)
         return answer if prefer is NONE else _waited(answer, prefer)
 
     def _admitted(
@@ -304,7 +313,12 @@ class Engine:
         if lifecycle is None:
             answer = self._slow(documented(route, path, request, now), route, request, world)
         elif lifecycle.is_plain:
-            if request.repeats and prefer is NONE and route.guard is None and not checked.status:
+            if (
+                request.repeats
+                and prefer is NONE
+                and route.guard is None
+                and not (checked.status or checked.warnings)
+            ):
                 self._learn(request, route, raw, checked, world)
             answer = self._lived(route, path, checked, prefer, request, world, now)
         else:
@@ -524,6 +538,12 @@ def _waited(answer: Answer, prefer: Preference) -> Answer:
     if prefer.wait:
         answer.delay = prefer.wait
         answer.headers.append(("preference-applied", f"wait={prefer.wait / 1000:g}"))
+    return answer
+
+
+def _forgiven(answer: Answer, warnings: tuple[str, ...]) -> Answer:
+    """The answer, which also tells what was forgiven of the request."""
+    answer.warnings = (*warnings, *answer.warnings)
     return answer
 
 

@@ -1,8 +1,10 @@
-"""Credentials: whether those that the document asks for are there and well-formed.
+"""Credentials: whether those that the document asks for are there.
 
-Nobody can say whether a credential of a mocked service is *right*. What the
-document says is where it goes and what it looks like, and that is checked:
-RFC 9110, section 11 (schemes, challenges), RFC 7617 (Basic), RFC 6750 (Bearer).
+Nobody can say whether a credential of a mocked service is *right*. The document
+says where it goes, and that is checked: the header or parameter, and the name of
+the scheme (RFC 9110, section 11). Clients under test send "My API Key" for a
+token, so its form is judged only where that is asked for: RFC 7617 (Basic),
+RFC 6750 (Bearer).
 """
 
 from __future__ import annotations
@@ -40,11 +42,20 @@ class Guard:
     __slots__ = ("_alternatives", "_schemes", "locations")
 
     def __init__(
-        self, requirements: tuple[SecurityRequirement, ...], schemes: Mapping[str, SecurityScheme]
+        self,
+        requirements: tuple[SecurityRequirement, ...],
+        schemes: Mapping[str, SecurityScheme],
+        *,
+        strict: bool = False,
     ) -> None:
-        """A scheme that the document does not define cannot be checked and is taken as satisfied."""
+        """A scheme that the document does not define cannot be checked and is taken as satisfied.
+
+        ``strict`` also judges the form of Basic and Bearer credentials.
+        """
         names = dict.fromkeys(name for each in requirements for name in each if name in schemes)
-        self._schemes = {name: (schemes[name], _check(schemes[name])) for name in names}
+        self._schemes = {
+            name: (schemes[name], _check(schemes[name], _FORMS if strict else {})) for name in names
+        }
         self.locations = {schemes[name].location for name in names}
         self._alternatives = [[name for name in each if name in schemes] for each in requirements]
 
@@ -66,13 +77,13 @@ class Guard:
         )
 
 
-def _check(scheme: SecurityScheme) -> Check:
+def _check(scheme: SecurityScheme, forms: Mapping[str, Callable[[str], str | None]]) -> Check:
     if scheme.type == "apiKey":
         return _api_key(scheme)
     if scheme.type == "mutualTLS":
         return lambda headers, query, cookies: None
     word = _word(scheme)
-    form = {"basic": _basic, "bearer": _bearer}.get(word, _anything)
+    form = forms.get(word, _anything)
 
     def check(headers: Mapping[str, str], query: Fields, cookies: Fields) -> str | None:  # noqa: ARG001
         given = headers.get("authorization")
@@ -117,6 +128,9 @@ def _bearer(credentials: str) -> str | None:
 
 def _anything(credentials: str) -> str | None:
     return None if credentials else "The Authorization header has a scheme but no credentials"
+
+
+_FORMS = {"basic": _basic, "bearer": _bearer}
 
 
 def _challenge(scheme: SecurityScheme) -> str:

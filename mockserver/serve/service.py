@@ -46,7 +46,7 @@ class Service:
         document: Document,
         seed: str,
         *,
-        security: bool = True,
+        security: str = "presence",
         max_body: int = 10 * 1024 * 1024,
         base_path: str | None = None,
         forgiving: bool = True,

@@ -102,7 +102,7 @@ class Sharing:
         engine = self._engine
         lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
         checked = engine.read(request, route, path)
-        if checked.status:
+        if checked.status or checked.warnings:
             return self._stepped(request, route, path, world, cors, started)
         body = checked.body
         key = engine.key(lifecycle, path, body, request)

@@ -60,24 +60,27 @@ class Checked(Struct):
     violations: tuple[Violation, ...] = ()
     status: int = 0
     challenges: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What was read although it is not written as the document says."""
 
 
 class Checker:
     """Checks the requests of one operation. ``check`` raises SchemaError if a schema cannot be used."""
 
-    __slots__ = ("_compiled", "_max_body", "_operation", "_reader", "_schemes")
+    __slots__ = ("_compiled", "_max_body", "_operation", "_reader", "_schemes", "_security")
 
     def __init__(
         self,
         operation: Operation,
         schemas: Schemas,
-        schemes: Mapping[str, SecurityScheme] | None,
+        schemes: Mapping[str, SecurityScheme],
+        security: str,
         max_body: int,
     ) -> None:
-        """``schemes`` is None where credentials are not checked."""
         self._operation = operation
         self._reader = Reader(schemas, "request")
         self._schemes = schemes
+        self._security = security
         self._max_body = max_body
         self._compiled: _Parts | None = None
 
@@ -85,7 +88,9 @@ class Checker:
         """``path_parameters`` are the segments as sent, still percent-encoded."""
         parts = self._compiled
         if parts is None:
-            parts = self._compiled = _Parts(self._operation, self._reader, self._schemes, self._max_body)
+            parts = self._compiled = _Parts(
+                self._operation, self._reader, self._schemes, self._security, self._max_body
+            )
         violations: list[Violation] = []
         path: dict[str, JSON] = {}
         readers = parts.path
@@ -125,11 +130,11 @@ def compile_checker(
     schemas: Schemas,
     security_schemes: Mapping[str, SecurityScheme],
     *,
-    security: bool = True,
+    security: str = "presence",
     max_body: int = MAX_BODY,
 ) -> Checker:
-    """``security=False`` asks for no credentials; ``max_body`` is in bytes, after decompression."""
-    return Checker(operation, schemas, security_schemes if security else None, max_body)
+    """``security`` is presence, strict or off; ``max_body`` is in bytes, after decompression."""
+    return Checker(operation, schemas, security_schemes, security, max_body)
 
 
 class _Parts:
@@ -139,7 +144,8 @@ class _Parts:
         self,
         operation: Operation,
         reader: Reader,
-        schemes: Mapping[str, SecurityScheme] | None,
+        schemes: Mapping[str, SecurityScheme],
+        security: str,
         max_body: int,
     ) -> None:
         located: dict[str, list[ParameterReader]] = {}
@@ -163,10 +169,10 @@ class _Parts:
 
             self._body = BodyReader(operation.body, reader, max_body)
         self._guard: Guard | None = None
-        if schemes is not None and operation.security:
+        if security != "off" and operation.security:
             from mockserver.serve.security import Guard
 
-            self._guard = Guard(operation.security, schemes)
+            self._guard = Guard(operation.security, schemes, strict=security == "strict")
         keys = self._guard.locations if self._guard else ()
         self._needs_query = bool(self._query) or "query" in keys
         self._needs_cookies = bool(self._cookie) or "cookie" in keys

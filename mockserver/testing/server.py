@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mockserver.testing.requests_adapter import MockAdapter
 
 VALIDATIONS = ("strict", "warn", "off")
+SECURITIES = {True: "presence", False: "off", "presence": "presence", "strict": "strict", "off": "off"}
 Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
 
 
@@ -37,7 +38,7 @@ class MockServer(Namespace):
         seed: str = "0",
         clock: str | None = None,
         validation: str = "strict",
-        security: bool = True,
+        security: bool | str = "presence",
         base_path: str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -46,7 +47,8 @@ class MockServer(Namespace):
         """Without a document, the certificate-request example that comes with the package.
 
         ``clock`` is an ISO 8601 date-time at which it stands still from the
-        start; ``validation`` is strict, warn or off. See ``mockserver serve``.
+        start; ``validation`` is strict, warn or off; ``security`` is presence,
+        strict or off (True and False are presence and off). See ``mockserver serve``.
         """
         super().__init__(DEFAULT, self._running)
         self._documents = None if document is None else _paths(document)
@@ -155,6 +157,9 @@ class MockServer(Namespace):
         if self._validation not in VALIDATIONS:
             known = ", ".join(VALIDATIONS)
             raise UsageError(f"validation={self._validation!r} is none of {known}.")
+        security = SECURITIES.get(self._security)
+        if security is None:
+            raise UsageError(f"security={self._security!r} is none of {', '.join(map(str, SECURITIES))}.")
         try:
             frozen_at = parse_time(self._frozen_at) if self._frozen_at else None
         except (ValueError, OverflowError) as error:
@@ -164,7 +169,7 @@ class MockServer(Namespace):
             documents, scenarios = (default.DOCUMENT,), scenarios or (default.SCENARIOS,)
         inputs = Inputs(documents, scenarios, self._seed)
         plan = compiled(inputs, cached=self._cached).plan
-        options = Options(self._validation, self._security, base_path=self._base_path)
+        options = Options(self._validation, security, base_path=self._base_path)
         return Host(plan, inputs, options, frozen_at, Address(*self._address))
 
 

@@ -8,7 +8,7 @@ A file is a sequence of sections, each opened by a line ``=== …``:
 ``=== file NAME``
     A file beside it, for references to lead to.
 ``=== options``
-    ``security: off``, ``validation: warn``, ``max_body: 100`` or ``base_path: /v2``.
+    ``security: off`` (or ``strict``), ``validation: warn``, ``max_body: 100`` or ``base_path: /v2``.
 ``=== TITLE``
     A case: request line (method and target, exactly as sent), header fields, an
     empty line and a body; then a line ``---`` and the answer in the same form.

@@ -64,7 +64,7 @@ paths:
 
 def attacked(path: Path, document: dict[str, Any], mode: GenerationMode, count: int = REQUESTS) -> Tally:
     tally = Tally()
-    engine = engine_of(compiled(path), options=Options(security=False))
+    engine = engine_of(compiled(path), options=Options(security="off"))
     with serving_engine(engine) as live:
         attack = Attack(document, live.url)
         for operation in attack.operations[:OPERATIONS]:

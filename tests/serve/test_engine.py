@@ -111,7 +111,7 @@ def test_credentials_go_before_a_scenario(shop: Engine) -> None:
 
 
 def test_credentials_may_be_left_unasked(plan: Plan) -> None:
-    engine = engine_of(plan, options=Options(security=False))
+    engine = engine_of(plan, options=Options(security="off"))
     assert ask(engine, "GET", "/orders/1").status == 200
 
 

@@ -26,8 +26,8 @@ SCHEMES = {
 }
 
 
-def guard(*requirements: SecurityRequirement) -> Guard:
-    return Guard(requirements, SCHEMES)
+def guard(*requirements: SecurityRequirement, strict: bool = False) -> Guard:
+    return Guard(requirements, SCHEMES, strict=strict)
 
 
 def check(
@@ -58,32 +58,46 @@ def basic(text: str) -> str:
     ],
 )
 def test_well_formed(scheme: str, authorization: str | None) -> None:
+    assert check(guard({scheme: ()}, strict=True), authorization) is None
     assert check(guard({scheme: ()}), authorization) is None
 
 
-@pytest.mark.parametrize(
-    ("scheme", "authorization"),
-    [
-        ("basic", None),
-        ("basic", ""),
-        ("basic", "Basic"),
-        ("basic", "Basic !!!"),
-        ("basic", "Basic " + base64.b64encode(b"nocolon").decode()),
-        ("basic", basic("user:password").rstrip("=") + "*"),
-        ("basic", "Bearer x"),
-        ("bearer", "Bearer"),
-        ("bearer", "Bearer "),
-        ("bearer", "Bearer a b"),
-        ("bearer", "Bearer ü"),
-        ("bearer", basic("a:b")),
-        ("oauth", "x"),
-        ("oidc", None),
-        ("digest", "Digest"),
-        ("digest", "Basic x"),
-    ],
-)
-def test_missing_or_malformed(scheme: str, authorization: str | None) -> None:
-    denied = check(guard({scheme: ()}), authorization)
+MISSING: list[tuple[str, str | None]] = [
+    ("basic", None),
+    ("basic", ""),
+    ("basic", "Basic"),
+    ("basic", "Bearer x"),
+    ("bearer", "Bearer"),
+    ("bearer", "Bearer "),
+    ("bearer", basic("a:b")),
+    ("oauth", "x"),
+    ("oidc", None),
+    ("digest", "Digest"),
+    ("digest", "Basic x"),
+]
+MALFORMED: list[tuple[str, str | None]] = [
+    ("basic", "Basic !!!"),
+    ("basic", "Basic " + base64.b64encode(b"nocolon").decode()),
+    ("basic", basic("user:password").rstrip("=") + "*"),
+    ("bearer", "Bearer a b"),
+    ("bearer", "Bearer My API Key"),
+    ("bearer", "Bearer ü"),
+]
+
+
+@pytest.mark.parametrize(("scheme", "authorization"), MALFORMED)
+def test_a_credential_of_any_form_is_presence_enough(scheme: str, authorization: str | None) -> None:
+    assert check(guard({scheme: ()}), authorization) is None
+
+
+@pytest.mark.parametrize(("scheme", "authorization"), MISSING)
+def test_a_missing_credential_is_denied_whatever_the_mode(scheme: str, authorization: str | None) -> None:
+    assert check(guard({scheme: ()}), authorization) is not None
+
+
+@pytest.mark.parametrize(("scheme", "authorization"), MISSING + MALFORMED)
+def test_strict_denies_what_is_missing_or_malformed(scheme: str, authorization: str | None) -> None:
+    denied = check(guard({scheme: ()}, strict=True), authorization)
     assert denied is not None
     (violation,) = denied.violations
     assert (violation.location, violation.name, violation.keyword) == ("security", scheme, "security")

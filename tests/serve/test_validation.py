@@ -27,7 +27,7 @@ PATH = Parameter("id", "path", True, "u#/uuid", style="simple", explode=False)
 BODY = RequestBody(True, (MediaType("application/json", "u#/pet"),))
 
 
-def checker(*parameters: Parameter, security: bool = True, **more: Any) -> Checker:
+def checker(*parameters: Parameter, security: str = "presence", **more: Any) -> Checker:
     operation = Operation("op", "POST", "/pets/{id}", parameters=parameters, **more)
     return compile_checker(operation, Schemas(TREES, "3.1"), SCHEMES, security=security, max_body=1000)
 
@@ -66,7 +66,7 @@ def test_everything_wrong_is_told_at_once() -> None:
         Parameter("X-Id", "header", True, "u#/uuid", style="simple", explode=False),
         Parameter("session", "cookie", True, "u#/uuid"),
         body=BODY,
-        security=True,
+        security="presence",
     )
     checked = made.check(
         request("limit=x", b"{}", content_type="application/json", x_id="y", cookie="session=z"),
@@ -123,7 +123,7 @@ def test_status(headers: dict[str, str], body: bytes, status: int) -> None:
         status, ["body"]
     )
     assert bool(checked.violations) == (status != 0)
-    without = compile_checker(operation, Schemas(TREES, "3.1"), SCHEMES, security=False)
+    without = compile_checker(operation, Schemas(TREES, "3.1"), SCHEMES, security="off")
     assert without.check(request(body=body, **headers), {}).status != 401
 
 
