@@ -31,7 +31,7 @@ from mockserver.serve.lives import Call, Lives
 from mockserver.serve.notify import Notifier
 from mockserver.serve.outgoing import Gate
 from mockserver.serve.poll import Polls
-from mockserver.serve.prefer import NONE, Preference, parse_prefer
+from mockserver.serve.prefer import NONE, PREFIX, Preference, preferences
 from mockserver.serve.render import Renderer, kept_answers
 from mockserver.serve.request import Request
 from mockserver.serve.routing import Found
@@ -257,7 +257,9 @@ class Engine:
         A call that is not ``admitted`` is one too many at once.
         """
         headers = request.headers
-        prefer = NONE if "prefer" not in headers else parse_prefer(headers["prefer"])
+        prefer = NONE
+        if "prefer" in headers or PREFIX in request.query_string:
+            prefer = preferences(headers, request.query_string, route.operation)
         raw = path
         if "%" in request.raw_path:
             if "%00" in request.raw_path:

@@ -3,7 +3,7 @@
 RFC 9110, section 12.5.1: the most specific range that matches a media type
 gives it its quality; the highest quality wins and 0 excludes. Where qualities
 tie, what the client was more specific about goes first, then what it named
-first, then JSON, then what the document names first.
+first, then what the document names first.
 
 Two things go beyond the RFC. A documented media *range* (``*/*``, ``text/*``)
 is made a concrete type. And where no range matches to the letter, one that
@@ -67,8 +67,8 @@ class _Match(Struct, frozen=True, order=True):
     """Minus the place in ``Accept``: what is named first is the greater."""
 
 
-_Rank = tuple[_Match, bool, bool, int]
-"""The match, whether the type is documented as it is, whether it is JSON, minus its place."""
+_Rank = tuple[_Match, bool, int]
+"""The match, whether the type is documented as it is, minus its place."""
 
 
 _ANYTHING = _Range(ContentType("*", "*"))
@@ -95,7 +95,7 @@ def _offer(media: MediaType, order: int, wanted: Sequence[_Range]) -> tuple[_Ran
     offered = _parsed(media.name)
     for name, concrete in _concretes(media.name, offered, wanted):
         if match := _match(concrete, wanted):
-            return (match, _is_concrete(offered), concrete.suffix == "json", order), Choice(media, name)
+            return (match, _is_concrete(offered), order), Choice(media, name)
     return None
 
 

@@ -1,10 +1,18 @@
-"""The ``Prefer`` request header (RFC 7240), in the words that users of Prism know and two of our own."""
+"""The ``Prefer`` request header (RFC 7240), in the words that users of Prism know and two of our own.
+
+Prism also takes ``__code``, ``__example`` and ``__dynamic`` in the query.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from msgspec import Struct
+
+from mockserver.media.fields import parse_fields
+from mockserver.media.percent import decode_form
+from mockserver.plan import Operation
 
 _ELEMENT = re.compile(r'(?:[^,;"]|"(?:[^"\\]|\\.?+)*+(?:"|$))++', re.DOTALL)
 """Up to the next comma or semicolon that is in no quotes."""
@@ -32,10 +40,33 @@ class Preference(Struct, frozen=True):
 
 
 NONE = Preference()
+PREFIX = "__"
+"""Of preferences in a query."""
+_IN_QUERY = ("code", "example", "dynamic")
 
 
-def parse_prefer(value: str) -> Preference:
-    """Parse a ``Prefer`` header. The first of repeated preferences counts; unknown ones are ignored."""
+def preferences(headers: Mapping[str, str], query: str, operation: Operation) -> Preference:
+    """What a request prefers, by its header and else by its query.
+
+    A name that is a query parameter of the operation is no preference.
+    """
+    stated: dict[str, str] = {}
+    if PREFIX in query:
+        fields = parse_fields(query)
+        documented = {each.name for each in operation.parameters if each.location == "query"}
+        for name in _IN_QUERY:
+            values = fields.get(key := PREFIX + name)
+            if values and key not in documented:
+                stated[name] = decode_form(values[0]) or ""
+    header = headers.get("prefer")
+    return NONE if header is None and not stated else parse_prefer(header or "", stated)
+
+
+def parse_prefer(value: str, stated: Mapping[str, str] | None = None) -> Preference:
+    """Parse a ``Prefer`` header; ``stated`` are preferences that count where it has none of their name.
+
+    The first of repeated preferences counts; unknown ones are ignored.
+    """
     found: dict[str, str] = {}
     for element in _ELEMENT.finditer(value):
         match = _PREFERENCE.fullmatch(element[0])
@@ -44,6 +75,7 @@ def parse_prefer(value: str) -> Preference:
         name = match[1].lower()
         text = match[3] if match[3] is not None else re.sub(r"(?s)\\(.)", r"\1", match[2] or "")
         found.setdefault(name, text)
+    found = {**(stated or {}), **found}
     code, wait = found.get("code"), found.get("wait")
     if code is not None and not re.fullmatch(r"[2-9][0-9]{2}", code):
         return Preference(problem=f"Prefer: code={code} is no status from 200 to 999")

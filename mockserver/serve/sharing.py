@@ -23,6 +23,7 @@ from mockserver.serve.answering import refused
 from mockserver.serve.coming import Coming
 from mockserver.serve.cors import Cors
 from mockserver.serve.lifecycle import Lifecycle
+from mockserver.serve.prefer import PREFIX
 from mockserver.serve.request import Request
 from mockserver.serve.routing import Found
 from mockserver.serve.service import Route, Tally
@@ -88,6 +89,7 @@ class Sharing:
                 return self._finished(answer, request, route.tally, world, cors, started)
             if (
                 lifecycle is not None and lifecycle.is_plain and "prefer" not in request.headers
+                and PREFIX not in request.query_string
                 and request.method == route.operation.method and "%" not in request.raw_path
             ):  # fmt: skip
                 return self._polled(request, route, found.parameters, world, cors, started)

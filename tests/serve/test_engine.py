@@ -259,3 +259,63 @@ def test_a_new_plan_is_taken_over_with_the_state_kept(plan: Plan, write: Write) 
     engine.adopt(engine_of(compiled(write("shop.yaml", DOCUMENT), scenarios=[write("order.yaml", without)])))
     assert ask(engine, "HEAD", "/orders/1", AUTHORISED).status == 404
     assert read(engine).decision == "scenario=third; state=gone; call=1"
+
+
+@pytest.mark.parametrize(
+    ("query", "prefer", "status", "body"),
+    [
+        ("__code=503", "", 503, None),
+        ("__example=two", "", 200, {"a": 2}),
+        ("__code=503&__example=two", "code=200", 200, {"a": 2}),
+        ("__code=abc", "", 400, None),
+        ("__state=none", "", 200, {"a": 1}),
+    ],
+)
+def test_preferences_in_the_query_are_those_of_the_header(
+    shop: Engine, query: str, prefer: str, status: int, body: Any
+) -> None:
+    answer = ask(shop, "GET", f"/free?{query}", {"prefer": prefer} if prefer else {})
+    assert answer.status == status, answer.body
+    assert body is None or content(answer) == body
+
+
+def test_dynamic_in_the_query_passes_examples_over(shop: Engine) -> None:
+    assert ask(shop, "GET", "/free?__dynamic=true").decision.endswith("generated")
+    assert ask(shop, "GET", "/free?__dynamic=false").decision.endswith("example=one")
+
+
+def test_a_documented_parameter_of_that_name_is_no_preference(write: Write) -> None:
+    file = write(
+        "coded.yaml",
+        """
+        openapi: 3.1.0
+        info: {title: Coded, version: "1"}
+        paths:
+          /a:
+            get:
+              parameters: [{name: __code, in: query, schema: {type: integer}}]
+              responses: {"200": {description: ok}, "404": {description: none}}
+        """,
+    )
+    assert ask(engine_of(compiled(file)), "GET", "/a?__code=404").status == 200
+
+
+@pytest.mark.parametrize(("documented", "code"), [("4XX", 418), ("default", 503), ("default", 201)])
+def test_a_preferred_code_that_a_range_documents_is_the_status(
+    write: Write, documented: str, code: int
+) -> None:
+    file = write(
+        "ranged.yaml",
+        f"""
+        openapi: 3.1.0
+        info: {{title: Ranged, version: "1"}}
+        paths:
+          /a:
+            get:
+              responses:
+                "200": {{description: ok}}
+                {documented}: {{description: bad, content: {{text/plain: {{example: sorry}}}}}}
+        """,
+    )
+    answer = ask(engine_of(compiled(file)), "GET", "/a", {"prefer": f"code={code}"})
+    assert (answer.status, answer.body) == (code, b"sorry")

@@ -17,11 +17,13 @@ def chosen(offered: str, accept: str | None) -> str | None:
 @pytest.mark.parametrize(
     ("offered", "accept", "expected"),
     [
-        # nothing asked for: JSON, else the first
-        (f"{XML} | {JSON}", None, JSON),
-        (f"{XML} | {JSON}", "", JSON),
-        (f"{XML} | {JSON}", "*/*", JSON),
-        (f"{XML} | {PROBLEM}", "*/*", PROBLEM),
+        # nothing asked for: the first
+        (f"{XML} | {JSON}", None, XML),
+        (f"{XML} | {JSON}", "", XML),
+        (f"{XML} | {JSON}", "*/*", XML),
+        (f"{JSON} | {XML}", "*/*", JSON),
+        (f"{XML} | {PROBLEM}", "*/*", XML),
+        (f"{XML} | {JSON}", f"{JSON};q=0.5, */*;q=0.5", JSON),
         (f"{XML} | {TEXT}", None, XML),
         # named
         (f"{JSON} | {XML}", XML, XML),
@@ -79,13 +81,13 @@ def chosen(offered: str, accept: str | None) -> str | None:
         (f"*/* | {XML}", None, XML),
         (f"*/* | {JSON}", JSON, JSON),
         # malformed is as good as none
-        (f"{XML} | {JSON}", "xml", JSON),
-        (f"{XML} | {JSON}", "*/json", JSON),
-        (f"{XML} | {JSON}", f"{XML};q=2", JSON),
-        (f"{XML} | {JSON}", f"{XML};q=", JSON),
-        (f"{XML} | {JSON}", f"{XML} {JSON}", JSON),
-        (f"{XML} | {JSON}", f'{XML};a="', JSON),
-        (f"{XML} | {JSON}", "text/html, image/gif, *; q=.2, */*; q=.2", JSON),
+        (f"{JSON} | {XML}", "xml", JSON),
+        (f"{JSON} | {XML}", "*/xml", JSON),
+        (f"{JSON} | {XML}", f"{XML};q=2", JSON),
+        (f"{JSON} | {XML}", f"{XML};q=", JSON),
+        (f"{JSON} | {XML}", f"{XML} {JSON}", JSON),
+        (f"{JSON} | {XML}", f'{XML};a="', JSON),
+        (f"{XML} | {JSON}", "text/html, image/gif, *; q=.2, */*; q=.2", XML),
         (f"{XML} | {JSON}", f",, {XML} ,, ", XML),
         # a documented name that is no media type
         ("json", None, "json"),
