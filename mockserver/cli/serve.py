@@ -50,6 +50,13 @@ if TYPE_CHECKING:
     "also judges the form of Basic and Bearer credentials, off asks for none.",
 )
 @option(
+    "--styles",
+    default="any",
+    type=click.Choice(["any", "strict"]),
+    help="How arrays and objects in queries and forms may be written: in any style that can be told apart, "
+    "or in the documented one alone.",
+)
+@option(
     "--base-path",
     metavar="PATH",
     help="Answer under this prefix only, instead of those of the document's servers.",
@@ -99,6 +106,7 @@ def serve(
     clock: str | None,
     validation: str,
     security: str,
+    styles: str,
     base_path: str | None,
     max_resources: int,
     delay: str | None,
@@ -170,6 +178,7 @@ def serve(
         settings.cors,
         paced,
         allow_callbacks,
+        styles,
     )
 
     async def run(worker: Worker) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from mockserver.media.expansion import expand_fields
-from mockserver.media.fields import Fields, gather, parse_fields
+from mockserver.media.fields import Fields, bare_name, gather, gather_otherwise, nested_parts, parse_fields
 from mockserver.media.json import decode_json, encode_json
 from mockserver.media.malformed import Malformed
 from mockserver.media.percent import decode_form
-from mockserver.media.reading import Exact, Raw, Reader
+from mockserver.media.reading import Exact, Judged, Raw, Reader, Restyled
+from mockserver.media.shapes import STRUCTURED
 from mockserver.media.styles import Decode, Raws
 from mockserver.media.types import ContentType
 from mockserver.plan import JSON, Encoding, SchemaRef
 
 DEFAULT_ENCODING = Encoding()
+Value = TypeVar("Value")
 
 
 class FormFormat:
@@ -26,7 +29,9 @@ class FormFormat:
 
     def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:
         """Fields that no property describes are properties too, for the schema to judge."""
-        return self._object.read(parse_fields(data.decode("latin-1")), decode_form)
+        warnings: list[str] = []
+        found = self._object.read(parse_fields(data.decode("latin-1")), decode_form, warnings)
+        return Restyled(found, tuple(warnings)) if warnings and isinstance(found, dict) else found
 
     def encode(self, value: JSON) -> bytes:
         """Empty arrays and objects have no field."""
@@ -53,16 +58,23 @@ class FormObject:
         self._required = reader.shapes.required(schema)
         self._encoding = encoding
 
-    def read(self, fields: Fields, decode: Decode) -> dict[str, Raw] | Malformed:
-        """Fields that belong to no property become properties of their own names."""
+    def read(self, fields: Fields, decode: Decode, warnings: list[str]) -> dict[str, Raw] | Malformed:
+        """Fields that belong to no property become properties of their own names.
+
+        What is written in other styles than the documented ones is added to ``warnings``.
+        """
         found: dict[str, Raw] = {}
         used: set[str] = set()
+        nested = nested_parts(fields) if self._reader.lenient else {}
         for name, schema in self._properties.items():
             raws = self._gather(fields, name, schema, decode, used)
-            if isinstance(raws, Malformed):
+            documented = raws if isinstance(raws, list) else None
+            other = self.otherwise(name, schema, documented, fields, nested, decode, used)
+            if other is not None:
+                found[name] = Exact(other.value)
+                warnings += other.warnings
+            elif isinstance(raws, Malformed):
                 return raws
-            if raws is None and name in self._required and self._is_list(name, schema):
-                found[name] = Exact([])  # an exploded empty list is no field at all (RFC 6570 section 3.2.1)
             elif raws is not None:
                 # A single reading stays raw: the schema of the whole may know more ways to read it
                 found[name] = raws[0] if len(raws) == 1 else Exact(self._reader.judge(raws, schema).value)
@@ -74,11 +86,51 @@ class FormObject:
             if len(texts) < len(values):
                 return Malformed(f"The field {name!r} is not percent-encoded UTF-8")
             found[name] = texts[0] if len(texts) == 1 else texts
+        self.complete(found)
         return found
 
-    def _is_list(self, name: str, schema: SchemaRef) -> bool:
-        types = self._reader.shapes.types(schema)
-        return self._encoding.get(name, DEFAULT_ENCODING).explode and types - {"null"} == {"array"}
+    def complete(self, found: dict[str, Raw]) -> None:
+        """Add the empty lists, which are no fields at all (RFC 6570 section 3.2.1), where those are valid."""
+        for name in self._required - found.keys():
+            schema = self._properties.get(name)
+            if (
+                schema is not None
+                and self._reader.shapes.types(schema) - {"null"} == {"array"}
+                and self._reader.is_valid([], schema)
+            ):
+                found[name] = Exact([])
+
+    def otherwise(
+        self,
+        name: str,
+        schema: SchemaRef,
+        raws: Raws | None,
+        fields: Mapping[str, Sequence[Value]],
+        nested: Mapping[str, Mapping[str, Sequence[Value]]],
+        decode: Callable[[Value], Raw | None],
+        used: set[str],
+    ) -> Judged | None:
+        """A property that is not written as documented; None where it is, or is not there.
+
+        ``raws`` are its readings as documented, ``nested`` the ``nested_parts`` of the fields.
+        """
+        types = self._reader.shapes.types(schema) & STRUCTURED
+        if not self._reader.lenient or not types:
+            return None
+        bare, claimed = bare_name(name), self._properties.keys() - {name}
+        own = {each: fields[each] for each in (name, bare) if each in fields}
+        encoding = self._encoding.get(name, DEFAULT_ENCODING)
+        spoken = {**own, **nested.get(bare, {})}
+        others = list(
+            gather_otherwise(spoken, name, encoding.style, encoding.explode, types, claimed, decode)
+        )
+        if not others or (raws and not self._reader.judge(raws, schema).violations):
+            return None
+        judged = self._reader.judge(others, schema)
+        if judged.violations:
+            return None
+        used.update(spoken.keys() - claimed)
+        return judged
 
     def _gather(
         self, fields: Fields, name: str, schema: SchemaRef, decode: Decode, used: set[str]

@@ -8,14 +8,15 @@ other part is text that the schema gives a type.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
-from mockserver.media.fields import Fields
+from mockserver.media.fields import Fields, nested_parts
 from mockserver.media.form import DEFAULT_ENCODING, FormObject
 from mockserver.media.json import decode_json, encode_json
 from mockserver.media.malformed import Malformed
-from mockserver.media.reading import Exact, Raw, Reader
+from mockserver.media.reading import Exact, Raw, Reader, Restyled
+from mockserver.media.styles import Raws
 from mockserver.media.text import BinaryFormat, encode_text
 from mockserver.media.types import ContentType, match_content, parse_content_type, parse_parameters
 from mockserver.plan import JSON, Encoding, MediaType, SchemaRef
@@ -71,13 +72,39 @@ class MultipartFormat:
             if isinstance(raw, Malformed):
                 return raw
             found.setdefault(part.name, []).append(raw)
-        whole = self._form.read(styled, str) if styled else {}
+        warnings: list[str] = []
+        whole = self._form.read(styled, str, warnings) if styled else {}
         if isinstance(whole, Malformed):
             return whole
-        return whole | {name: self._property(name, raws) for name, raws in found.items()}
+        whole |= self._restyled(found, whole, warnings)
+        whole |= {name: self._property(name, raws) for name, raws in found.items() if name not in whole}
+        self._form.complete(whole)
+        return Restyled(whole, tuple(warnings)) if warnings else whole
+
+    def _restyled(
+        self, found: dict[str, list[Raw]], styled: Container[str], warnings: list[str]
+    ) -> dict[str, Raw]:
+        """The properties that are written in another style; their parts are taken out of ``found``."""
+        properties: dict[str, Raw] = {}
+        nested, used = nested_parts(found), set[str]()
+        for name, schema in self._properties.items():
+            if name in styled:
+                continue
+            raws = found.get(name)
+            documented: Raws | None = None
+            if raws is not None:
+                documented = [raws, *(each for each in raws if isinstance(each, Exact))]
+            other = self._form.otherwise(name, schema, documented, found, nested, _itself, used)
+            if other is not None:
+                properties[name] = Exact(other.value)
+                warnings += other.warnings
+        for name in used:
+            found.pop(name, None)
+        return properties
 
     def _raw(self, part: Part) -> Raw | Malformed:
-        expected = self._encoding.get(part.name, DEFAULT_ENCODING).content_type
+        encoding = self._encoding.get(part.name) or self._encoding.get(part.name.partition("[")[0])
+        expected = (encoding or DEFAULT_ENCODING).content_type
         sent = part.content_type
         if expected and sent is not None and sent != _TEXT:
             ranges = [MediaType(each.strip()) for each in expected.split(",")]
@@ -171,6 +198,10 @@ def _part(chunk: bytes) -> Part | Malformed:
         return content_type
     is_file = "filename" in parameters or "filename*" in parameters
     return Part(parameters["name"], content_type, is_file, data)
+
+
+def _itself(raw: Raw) -> Raw:
+    return raw
 
 
 def _quoted(name: str) -> str:

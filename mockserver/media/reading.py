@@ -19,6 +19,7 @@ from mockserver.media.malformed import Malformed
 from mockserver.media.shapes import ANY, STRUCTURED, Shape, Shapes, Types
 from mockserver.plan import JSON, SchemaRef
 from mockserver.schema import Direction, Schemas, SchemaViolation
+from mockserver.schema.pointers import tokens
 
 
 class Exact(Struct, frozen=True):
@@ -27,7 +28,14 @@ class Exact(Struct, frozen=True):
     value: JSON
 
 
-Raw: TypeAlias = "str | list[Raw] | dict[str, Raw] | Exact"
+class Restyled(Struct, frozen=True):
+    """A raw that was written in another style than the documented one, as the warnings say."""
+
+    raw: Raw
+    warnings: tuple[str, ...]
+
+
+Raw: TypeAlias = "str | list[Raw] | dict[str, Raw] | Exact | Restyled"
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,4000})(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 """JSON's number (RFC 8259, section 6), no longer than Python converts."""
@@ -38,27 +46,61 @@ class Judged(Struct, frozen=True):
 
     value: JSON
     violations: tuple[SchemaViolation, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What was forgiven for it to have no violations."""
 
 
 class Reader:
-    """Reads raws by the schemas of one document, for one direction."""
+    """Reads raws by the schemas of one document, for one direction.
 
-    def __init__(self, schemas: Schemas, direction: Direction) -> None:
+    ``lenient``: arrays and objects may be written in other styles than the documented ones.
+    """
+
+    def __init__(self, schemas: Schemas, direction: Direction, *, lenient: bool = False) -> None:
         self.schemas = schemas
+        self.lenient = lenient
         self.shapes = Shapes(schemas)
         self._direction = direction
 
     def judge(self, raws: Iterable[Raw], ref: SchemaRef | None) -> Judged:
-        """The first valid reading of the first raw that has one; else the first reading of all."""
+        """The first valid reading of the first raw that has one; else the first reading of all.
+
+        What is valid but for what a client may be forgiven is taken where nothing is valid.
+        """
         if ref is None:
             return Judged(plain(next(iter(raws))))
-        first: list[JSON] = []
+        readings: list[tuple[JSON, tuple[str, ...]]] = []
         for raw in raws:
             value = self.read(raw, ref)
+            warnings = raw.warnings if isinstance(raw, Restyled) else ()
             if self.is_valid(value, ref):
-                return Judged(value)
-            first.append(value)
-        return Judged(first[0], self.schemas.validator(ref, self._direction).violations(first[0]))
+                return Judged(value, (), warnings)
+            readings.append((value, warnings))
+        for value, warnings in readings:
+            if forgiven := self._forgive(value, ref):
+                return Judged(value, (), (*warnings, *forgiven))
+        value = readings[0][0]
+        return Judged(value, self.schemas.validator(ref, self._direction).violations(value))
+
+    def _forgive(self, value: JSON, ref: SchemaRef) -> tuple[str, ...]:
+        """What is forgiven of a request's value that is not valid; what is passed over is taken out of it."""
+        meant = self.schemas.validator(ref, self._direction)
+        if self._direction != "request" or not meant.may_forgive:
+            return ()
+        try:
+            if not self.schemas.validator(ref, self._direction, "forgiving").is_valid(value):
+                return ()
+        except ValueError:
+            return ()
+        forgiven: list[str] = []
+        for violation in meant.violations(value):
+            named = f" at {violation.pointer}" if violation.pointer else ""
+            if violation.keyword == "readOnly":
+                remove(value, violation.pointer)
+                forgiven.append(f"the readOnly property{named} is passed over")
+            elif violation.keyword == "format":
+                forgiven.append(f"{violation.value!r}{named} is read as a {violation.expected} of RFC 3339")
+        return tuple(forgiven) or ("readOnly properties are passed over, date-times read as of RFC 3339",)
 
     def is_valid(self, value: JSON, ref: SchemaRef) -> bool:
         """Whether a schema takes a value."""
@@ -75,6 +117,8 @@ class Reader:
         """``known`` keeps a part from being read again for every reading of the whole."""
         if isinstance(raw, Exact):
             return raw.value
+        if isinstance(raw, Restyled):
+            raw = raw.raw
         if not refs:
             return plain(raw)
         key = (raw if isinstance(raw, str) else id(raw), refs)
@@ -95,8 +139,8 @@ class Reader:
                 elif isinstance(raw, list) and "array" in shape.types:
                     yield self._array(raw, shape, known)
                 elif isinstance(raw, dict):
-                    if "array" in shape.types and (listed := _listed(raw)) is not None:
-                        yield self._array(listed, shape, known)
+                    if "array" in shape.types:
+                        yield from (self._array(listed, shape, known) for listed in _listed(raw))
                     if "object" in shape.types:
                         yield {
                             name: self._read(each, shape.property(name), known) for name, each in raw.items()
@@ -141,6 +185,8 @@ def plain(raw: Raw) -> JSON:
     """A raw without a schema: its texts stay texts."""
     if isinstance(raw, Exact):
         return raw.value
+    if isinstance(raw, Restyled):
+        return plain(raw.raw)
     if isinstance(raw, list):
         return [plain(each) for each in raw]
     if isinstance(raw, dict):
@@ -148,10 +194,25 @@ def plain(raw: Raw) -> JSON:
     return raw
 
 
-def _listed(raw: dict[str, Raw]) -> list[Raw] | None:
+def _listed(raw: dict[str, Raw]) -> Iterator[list[Raw]]:
     """``{"": …}`` and ``{"0": …, "1": …}`` as the lists that ``a[]=`` and ``a[0]=`` mean."""
     if raw.keys() == {""}:
         only = raw[""]
-        return only if isinstance(only, list) else [only]
+        yield only if isinstance(only, list) else [only]
+        if isinstance(only, dict):  # a[][b]=1&a[][b]=2: two objects with one b, not one with two
+            lists = [each for each in only.values() if isinstance(each, list)]
+            if len(lists) == len(only) and len({len(each) for each in lists}) == 1:
+                yield [dict(zip(only, members, strict=True)) for members in zip(*lists, strict=True)]
+        return
     places = [str(i) for i in range(len(raw))]
-    return [raw[place] for place in places] if raw and raw.keys() == set(places) else None
+    if raw and raw.keys() == set(places):
+        yield [raw[place] for place in places]
+
+
+def remove(value: JSON, pointer: str) -> None:
+    """Take the member of an object at a JSON pointer out of ``value``."""
+    *steps, last = tokens(pointer)
+    for step in steps:
+        value = value[int(step)] if isinstance(value, list) else value[step]
+    if isinstance(value, dict):
+        value.pop(last, None)

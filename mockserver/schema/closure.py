@@ -41,8 +41,10 @@ from mockserver.schema.spread import MOST, spreads_too_far
 Direction = Literal["request", "response"]
 FLAGS: dict[Direction, str] = {"request": "readOnly", "response": "writeOnly"}
 """The keyword that hides a property from a direction."""
-Reading = Literal["meant", "plain", "loose"]
-"""As OpenAPI means it; without discriminators; without formats too."""
+Reading = Literal["meant", "plain", "loose", "forgiving"]
+"""As OpenAPI means it; without discriminators; without formats too; with what a client may be forgiven:
+hidden properties are passed over, and formats read as people write them.
+"""
 REFUSE_NULL = frozenset(("allOf", "anyOf", "oneOf", "not"))
 """Beside these, admitting null to ``type`` is not enough to admit it."""
 PINNED = "discriminator of branches"
@@ -75,7 +77,9 @@ class Bundle(Struct, frozen=True):
     schema: JSON
     sources: dict[str, SchemaRef]
     readings: tuple[Reading, ...] = ()
-    """The other readings that may come to other verdicts."""
+    """The other readings that may come to other verdicts, ``forgiving`` apart."""
+    may_forgive: bool = False
+    """Whether the forgiving reading may take more."""
 
 
 class _DynamicError(Exception):
@@ -156,7 +160,8 @@ class Closure:
         sources = {each.name: each.source for each in reached.values()}
         used = set().union(*(each.keywords for each in reached.values()))
         schema = {"$ref": self._link(root), self._container: self._layout(reached)}
-        return Bundle(schema, sources, _other_readings(used))
+        may_forgive = not used.isdisjoint(("format", *FLAGS.values()))
+        return Bundle(schema, sources, _other_readings(used), may_forgive)
 
     def _measure(self, reached: dict[str, Definition]) -> None:
         """Refuse a schema that comes to more than can be judged."""
@@ -240,7 +245,7 @@ class Closure:
                 out[keyword] = self._transform[kind](f"{at}/{keyword}", value, passed, into)
         into.keywords.update(node)
         self._settle(node, out, hidden)
-        if "discriminator" in node and self._reading == "meant":
+        if "discriminator" in node and self._reading in ("meant", "forgiving"):
             self._pin(at, node, out, into)
         return out
 
@@ -299,8 +304,9 @@ class Closure:
         """What the keywords of OpenAPI itself do to those of JSON Schema."""
         if hidden:
             if isinstance(out.get("properties"), dict):
+                instead: JSON = {} if self._reading == "forgiving" else IMPOSSIBLE
                 out["properties"] = {
-                    name: IMPOSSIBLE if name in hidden else each for name, each in out["properties"].items()
+                    name: instead if name in hidden else each for name, each in out["properties"].items()
                 }
             if isinstance(required := out.get("required"), list):
                 out["required"] = [name for name in required if name not in hidden]

@@ -8,6 +8,7 @@ listed nowhere here asserts nothing.
 from __future__ import annotations
 
 import binascii
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 
@@ -39,6 +40,9 @@ LENT = (
     "uuid",
 )
 
+_DATE_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9:.]{8,30})([Zz]|[+-][0-9]{2}:[0-9]{2})?")
+"""RFC 3339, which lets a blank stand for the T (section 5.6); the offset may be left out."""
+
 
 @cache
 def checks() -> dict[str, Callable[[str], bool]]:
@@ -50,6 +54,20 @@ def checks() -> dict[str, Callable[[str], bool]]:
         for name in LENT
     }
     return {**lent, "byte": is_base64, "base64url": is_base64url}
+
+
+@cache
+def forgiving_checks() -> dict[str, Callable[[str], bool]]:
+    """As ``checks``, and date-times as people write them."""
+    from jsonschema_rs import Draft202012Validator
+
+    is_date_time = Draft202012Validator({"format": "date-time"}, validate_formats=True, offline=True).is_valid
+
+    def forgives(text: str) -> bool:
+        match = _DATE_TIME.fullmatch(text)
+        return match is not None and is_date_time(f"{match[1]}T{match[2]}{match[3] or 'Z'}")
+
+    return {**checks(), "date-time": forgives}
 
 
 def is_base64(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from mockserver.plan import JSON, Dialect, SchemaRef
 from mockserver.schema.closure import FLAGS, Closure, Direction, Reading
@@ -70,15 +71,20 @@ class Schemas:
 
     def _compile(self, ref: SchemaRef, direction: Direction, reading: Reading) -> Validator:
         closure = self._closure(direction, reading)
-        draft_4, flag = is_draft_4(self.dialect), FLAGS[direction]
+        compiled = partial(
+            Validator,
+            draft_4=is_draft_4(self.dialect),
+            flag=FLAGS[direction],
+            forgiving=reading == "forgiving",
+        )
         for _ in range(_MAX_PASSED_OVER):
             try:
-                return Validator(ref, closure.bundle(ref), self._references, draft_4=draft_4, flag=flag)
+                return compiled(ref, closure.bundle(ref), self._references)
             except SchemaError as error:
                 if not self._forgiving:
                     raise
                 closure.pass_over(error.ref)
-        return Validator(ref, closure.anything(ref), self._references, draft_4=draft_4, flag=flag)
+        return compiled(ref, closure.anything(ref), self._references)
 
     def validators(self, ref: SchemaRef, direction: Direction) -> Iterator[Validator]:
         """A validator for each way to read the schema at ``ref``, as it is meant first.

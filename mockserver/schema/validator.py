@@ -12,7 +12,7 @@ from msgspec import Struct
 from mockserver.plan import JSON, SchemaRef
 from mockserver.schema.closure import Bundle
 from mockserver.schema.errors import SchemaError
-from mockserver.schema.formats import checks
+from mockserver.schema.formats import checks, forgiving_checks
 from mockserver.schema.keywords import DRAFT_4, DRAFT_2020_12
 from mockserver.schema.patterns import BACKTRACK_LIMIT
 from mockserver.schema.pointers import pointer
@@ -52,25 +52,36 @@ class Validator:
     nesting, as json and msgspec do: 10,000 levels exhaust the stack.
     """
 
-    __slots__ = ("_errors", "_flag", "_references", "_sources", "is_valid", "readings")
+    __slots__ = ("_errors", "_flag", "_references", "_sources", "is_valid", "may_forgive", "readings")
 
     is_valid: Callable[[JSON], bool]
 
     def __init__(
-        self, ref: SchemaRef, bundle: Bundle, references: References, *, draft_4: bool, flag: str
+        self,
+        ref: SchemaRef,
+        bundle: Bundle,
+        references: References,
+        *,
+        draft_4: bool,
+        flag: str,
+        forgiving: bool = False,
     ) -> None:
-        """``flag``: the keyword that hides properties, ``readOnly`` or ``writeOnly``."""
+        """``flag``: the keyword that hides properties, ``readOnly`` or ``writeOnly``.
+
+        ``forgiving``: whether the bundle is of that reading.
+        """
         # 10 ms that a process which never validates need not spend
         from jsonschema_rs import Draft4Validator, Draft202012Validator, FancyRegexOptions, ValidationError
 
         self._references = references
         self._sources = bundle.sources
         self.readings = bundle.readings
+        self.may_forgive = bundle.may_forgive
         self._flag = flag
         try:
             compiled = (Draft4Validator if draft_4 else Draft202012Validator)(
                 bundle.schema,
-                formats=checks(),
+                formats=forgiving_checks() if forgiving else checks(),
                 validate_formats=True,
                 pattern_options=FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT),
                 offline=True,

@@ -64,6 +64,8 @@ class Options(Struct, frozen=True):
     """Of every answer of an operation that has none of its own."""
     callbacks: tuple[str, ...] = ()
     """Hosts beside loopback that notices may be sent to."""
+    styles: str = "any"
+    """strict: arrays and objects are written in the documented style; any: in any that can be told apart."""
 
 
 class Engine:
@@ -87,6 +89,7 @@ class Engine:
                 document,
                 plan.seed,
                 security=self.options.security,
+                styles=self.options.styles,
                 max_body=self.options.max_body,
                 base_path=self.options.base_path,
             )

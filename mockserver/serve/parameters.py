@@ -1,7 +1,7 @@
 """Parameters of an operation, each compiled once into what reads it off a request.
 
 ``ParameterReader.read`` takes what its location holds (one path segment's text,
-the fields of the query, …) and returns the value, ``ABSENT`` or ``Refused``.
+the fields of the query, …) and returns the value, ``ABSENT``, ``Refused`` or ``Forgiven``.
 Scalars in the usual places, which is most parameters of most documents, are
 read by a closure of a few lines; when that finds anything unusual it hands
 over to the general way, which knows every style and tells every violation.
@@ -17,11 +17,11 @@ from msgspec import Struct
 from mockserver.errors import Violation
 from mockserver.media.codec import Codec
 from mockserver.media.expansion import expand_fields, expand_header, expand_path, text_of
-from mockserver.media.fields import Fields, decode_cookie, gather
+from mockserver.media.fields import Fields, decode_cookie, gather, gather_otherwise
 from mockserver.media.json import encode_json
 from mockserver.media.malformed import Malformed
 from mockserver.media.percent import decode, decode_form, encode
-from mockserver.media.reading import Judged, Reader, scalars
+from mockserver.media.reading import Judged, Reader, Restyled, scalars
 from mockserver.media.shapes import STRUCTURED
 from mockserver.media.styles import Raws, split, split_path
 from mockserver.plan import JSON, MediaType, Parameter
@@ -43,6 +43,13 @@ class Refused(Struct, frozen=True):
     value: JSON = None
 
 
+class Forgiven(Struct, frozen=True):
+    """What was read although it is not written as the document says."""
+
+    value: JSON
+    warnings: tuple[str, ...]
+
+
 class ParameterReader:
     """Reads one parameter.
 
@@ -56,6 +63,7 @@ class ParameterReader:
         "_claimed",
         "_codec",
         "_extract",
+        "_may_be_restyled",
         "_parameter",
         "_properties",
         "_reader",
@@ -66,7 +74,7 @@ class ParameterReader:
         "read",
     )
 
-    read: Callable[[Any], JSON | Refused]
+    read: Callable[[Any], JSON | Refused | Forgiven]
 
     def __init__(self, parameter: Parameter, reader: Reader, claimed: Collection[str] = ()) -> None:
         """Raises SchemaError where the parameter's schema cannot be used."""
@@ -79,6 +87,12 @@ class ParameterReader:
         self._codec = Codec(parameter.content, reader) if parameter.content else None
         self._types = reader.shapes.types(self._schema)
         self._properties = _spreading(reader, parameter)
+        self._may_be_restyled = (
+            reader.lenient
+            and parameter.location in ("query", "cookie")
+            and self._codec is None
+            and bool(self._types & STRUCTURED)
+        )
         self._absent = self._when_absent()
         extractors: dict[str, Callable[[Any], Raws | Malformed | None]] = {
             "path": self._from_path,
@@ -90,7 +104,7 @@ class ParameterReader:
         self._extract = extractors[parameter.location]
         self.read = self._quick() or self._read
 
-    def _quick(self) -> Callable[[Any], JSON | Refused] | None:
+    def _quick(self) -> Callable[[Any], JSON | Refused | Forgiven] | None:
         """A closure for a scalar that is there, once, without escapes, and valid."""
         location, style, schema = self._parameter.location, self._parameter.style, self._schema
         if self._codec or schema is None or self._types & STRUCTURED:
@@ -100,12 +114,12 @@ class ParameterReader:
         if location == "path" and style == "simple":
             if types == {"string"}:
 
-                def read_string(text: str) -> JSON | Refused:
+                def read_string(text: str) -> JSON | Refused | Forgiven:
                     return text if "%" not in text and text.isascii() and is_valid(text) else slow(text)
 
                 return read_string
 
-            def read_scalar(text: str) -> JSON | Refused:
+            def read_scalar(text: str) -> JSON | Refused | Forgiven:
                 for value in scalars(text, types):
                     if is_valid(value) and "%" not in text:
                         return value
@@ -114,7 +128,7 @@ class ParameterReader:
             return read_scalar
         if location == "query" and style == "form":
 
-            def read_field(fields: Fields) -> JSON | Refused:
+            def read_field(fields: Fields) -> JSON | Refused | Forgiven:
                 values = fields.get(key)
                 if values is not None and len(values) == 1:
                     text = values[0]
@@ -127,16 +141,40 @@ class ParameterReader:
             return read_field
         return None
 
-    def _read(self, source: Any) -> JSON | Refused:
+    def _read(self, source: Any) -> JSON | Refused | Forgiven:
         raws = self._extract(source)
+        others = self._otherwise(source) if self._may_be_restyled else []
+        if others and not isinstance(raws, list):
+            judged = self._reader.judge(others, self._schema)
+            if not judged.violations:
+                return self._taken(judged)
         if raws is None:
             return self._absent
         if isinstance(raws, Malformed):
             return self._refused(raws.keyword, raws.message, source if isinstance(source, str) else None)
         if self._parameter.allow_empty_value and raws[0] in ("", [""]):
             return raws[0]
+        if others and self._types <= STRUCTURED:
+            # A text as it stands is no style that the document has
+            raws = [*(each for each in raws if not isinstance(each, str)), *others, *raws]
+        else:
+            raws = [*raws, *others]
         judged = self._reader.judge(raws, self._schema)
-        return judged.value if not judged.violations else Refused(self._tell(judged), judged.value)
+        return self._taken(judged) if not judged.violations else Refused(self._tell(judged), judged.value)
+
+    def _taken(self, judged: Judged) -> JSON | Forgiven:
+        if not judged.warnings:
+            return judged.value
+        told = tuple(f"{self._location} parameter {self.name!r}: {each}" for each in judged.warnings)
+        return Forgiven(judged.value, told)
+
+    def _otherwise(self, fields: Fields) -> list[Restyled]:
+        """Readings in other styles than the documented one."""
+        style, explode = self._parameter.style, self._parameter.explode
+        decode_value = decode_form if self._parameter.location == "query" else decode_cookie
+        return [
+            *gather_otherwise(fields, self.name, style, explode, self._types, self._claimed, decode_value)
+        ]
 
     def _when_absent(self) -> JSON | Refused:
         if self._parameter.required:

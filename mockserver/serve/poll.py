@@ -19,7 +19,7 @@ from mockserver.serve import problem
 from mockserver.serve.answer import Answer
 from mockserver.serve.answering import decided
 from mockserver.serve.lifecycle import Lifecycle
-from mockserver.serve.parameters import Refused
+from mockserver.serve.parameters import Forgiven, Refused
 from mockserver.serve.request import Request
 from mockserver.serve.service import Route
 from mockserver.serve.validation import Checked
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _MOST_SECTIONS = 1024
 """Header sections that are remembered; where there are more, all are forgotten."""
 _MOST_PATHS = 256
+_UNUSUAL = (Refused, Forgiven)
 
 
 class Polls:
@@ -111,7 +112,7 @@ class Poll:
         """The answer to a request whose path ends with ``last``; None where the usual way has to find it."""
         if not last or "%" in last or last in self._literal:
             return None
-        if self._read is not None and type(self._read(last)) is Refused:
+        if self._read is not None and type(self._read(last)) in _UNUSUAL:
             return None
         engine, world = self._engine, self._world
         started = perf_counter()

@@ -32,6 +32,7 @@ class Body:
     value: JSON = None
     violations: tuple[Violation, ...] = ()
     status: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 NO_BODY = Body()
@@ -105,7 +106,8 @@ class BodyReader:
             return _wrong(raw.keyword, raw.message)
         judged = codec.judge(raw)
         violations = tuple(in_request(each, "body") for each in judged.violations)
-        return Body(judged.value, violations, 422 if violations else 0)
+        warnings = tuple(f"body: {each}" for each in judged.warnings)
+        return Body(judged.value, violations, 422 if violations else 0, warnings)
 
 
 def _wrong(keyword: str, message: str, status: int = 422) -> Body:

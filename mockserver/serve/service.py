@@ -47,6 +47,7 @@ class Service:
         seed: str,
         *,
         security: str = "presence",
+        styles: str = "any",
         max_body: int = 10 * 1024 * 1024,
         base_path: str | None = None,
         forgiving: bool = True,
@@ -64,6 +65,7 @@ class Service:
                     self.schemas,
                     document.security_schemes,
                     security=security,
+                    styles=styles,
                     max_body=max_body,
                 ),
             )

@@ -20,7 +20,7 @@ from mockserver.media.percent import broken, decode
 from mockserver.media.reading import Reader
 from mockserver.plan import JSON, Operation, SecurityScheme
 from mockserver.schema import Schemas
-from mockserver.serve.parameters import ABSENT, IGNORED_HEADERS, ParameterReader, Refused
+from mockserver.serve.parameters import ABSENT, IGNORED_HEADERS, Forgiven, ParameterReader, Refused
 from mockserver.serve.request import Request
 
 if TYPE_CHECKING:
@@ -75,10 +75,11 @@ class Checker:
         schemas: Schemas,
         schemes: Mapping[str, SecurityScheme],
         security: str,
+        styles: str,
         max_body: int,
     ) -> None:
         self._operation = operation
-        self._reader = Reader(schemas, "request")
+        self._reader = Reader(schemas, "request", lenient=styles == "any")
         self._schemes = schemes
         self._security = security
         self._max_body = max_body
@@ -92,6 +93,7 @@ class Checker:
                 self._operation, self._reader, self._schemes, self._security, self._max_body
             )
         violations: list[Violation] = []
+        warnings: tuple[str, ...] = ()
         path: dict[str, JSON] = {}
         readers = parts.path
         for name, text in path_parameters.items():
@@ -100,8 +102,11 @@ class Checker:
             if isinstance(value, Refused):
                 violations += value.violations
                 value = value.value
+            elif isinstance(value, Forgiven):
+                warnings += value.warnings
+                value = value.value
             path[name] = value
-        checked = Checked(path, NOTHING, NOTHING, NOTHING)
+        checked = Checked(path, NOTHING, NOTHING, NOTHING, warnings=warnings)
         if parts.has_more:
             parts.check(request, checked, violations)
         elif violations:
@@ -111,7 +116,7 @@ class Checker:
             checked.status = 422 if checked.violations else 0
         return checked
 
-    def path_reader(self, name: str) -> Callable[[str], JSON | Refused]:
+    def path_reader(self, name: str) -> Callable[[str], JSON | Refused | Forgiven]:
         """What reads the text of a path parameter, once something was checked."""
         reader = self._compiled.path.get(name) if self._compiled is not None else None
         return reader if reader is not None else partial(_undeclared, name)
@@ -131,10 +136,14 @@ def compile_checker(
     security_schemes: Mapping[str, SecurityScheme],
     *,
     security: str = "presence",
+    styles: str = "any",
     max_body: int = MAX_BODY,
 ) -> Checker:
-    """``security`` is presence, strict or off; ``max_body`` is in bytes, after decompression."""
-    return Checker(operation, schemas, security_schemes, security, max_body)
+    """``security`` is presence, strict or off, ``styles`` any or strict.
+
+    ``max_body`` is in bytes, after decompression.
+    """
+    return Checker(operation, schemas, security_schemes, security, styles, max_body)
 
 
 class _Parts:
@@ -185,18 +194,20 @@ class _Parts:
         fields = parse_fields(request.query_string) if self._needs_query else {}
         cookies = parse_cookies(request.headers.get("cookie", "")) if self._needs_cookies else {}
         if self._query:
-            checked.query = _values(self._query, fields, violations)
+            checked.query = _values(self._query, fields, checked, violations)
         if self._querystring:
-            checked.query = {**checked.query, **_values(self._querystring, request.query_string, violations)}
+            whole = _values(self._querystring, request.query_string, checked, violations)
+            checked.query = {**checked.query, **whole}
         if self._header:
-            checked.header = _values(self._header, request.headers, violations)
+            checked.header = _values(self._header, request.headers, checked, violations)
         if self._cookie:
-            checked.cookie = _values(self._cookie, cookies, violations)
+            checked.cookie = _values(self._cookie, cookies, checked, violations)
         status = 0
         if self._body:
             body = self._body.read(request.headers, request.body)
             checked.body, status = body.value, body.status
             violations += body.violations
+            checked.warnings += body.warnings
         if self._guard and (denied := self._guard.check(request.headers, fields, cookies)):
             checked.challenges, status = denied.challenges, 401
             violations[:0] = denied.violations
@@ -204,7 +215,10 @@ class _Parts:
             checked.violations, checked.status = tuple(violations), status or 422
 
 
-def _values(readers: Iterable[ParameterReader], source: object, violations: list[Violation]) -> Values:
+def _values(
+    readers: Iterable[ParameterReader], source: object, checked: Checked, violations: list[Violation]
+) -> Values:
+    """What is read of a source; what is wrong or forgiven is added to the others."""
     values: dict[str, JSON] = {}
     for reader in readers:
         value = reader.read(source)
@@ -213,6 +227,9 @@ def _values(readers: Iterable[ParameterReader], source: object, violations: list
             value = value.value
             if value is None:
                 continue
+        elif isinstance(value, Forgiven):
+            checked.warnings += value.warnings
+            value = value.value
         if value is not ABSENT:
             values[reader.name] = value
     return values

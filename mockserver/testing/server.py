@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mockserver.testing.requests_adapter import MockAdapter
 
 VALIDATIONS = ("strict", "warn", "off")
+STYLES = ("any", "strict")
 SECURITIES = {True: "presence", False: "off", "presence": "presence", "strict": "strict", "off": "off"}
 Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
 
@@ -39,6 +40,7 @@ class MockServer(Namespace):
         clock: str | None = None,
         validation: str = "strict",
         security: bool | str = "presence",
+        styles: str = "any",
         base_path: str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -48,7 +50,8 @@ class MockServer(Namespace):
 
         ``clock`` is an ISO 8601 date-time at which it stands still from the
         start; ``validation`` is strict, warn or off; ``security`` is presence,
-        strict or off (True and False are presence and off). See ``mockserver serve``.
+        strict or off (True and False are presence and off); ``styles`` any or
+        strict. See ``mockserver serve``.
         """
         super().__init__(DEFAULT, self._running)
         self._documents = None if document is None else _paths(document)
@@ -57,6 +60,7 @@ class MockServer(Namespace):
         self._frozen_at = clock
         self._validation = validation
         self._security = security
+        self._styles = styles
         self._base_path = base_path
         self._address = host, port
         self._cached = cache
@@ -169,7 +173,9 @@ class MockServer(Namespace):
             documents, scenarios = (default.DOCUMENT,), scenarios or (default.SCENARIOS,)
         inputs = Inputs(documents, scenarios, self._seed)
         plan = compiled(inputs, cached=self._cached).plan
-        options = Options(self._validation, security, base_path=self._base_path)
+        if self._styles not in STYLES:
+            raise UsageError(f"styles={self._styles!r} is none of {', '.join(STYLES)}.")
+        options = Options(self._validation, security, base_path=self._base_path, styles=self._styles)
         return Host(plan, inputs, options, frozen_at, Address(*self._address))
 
 

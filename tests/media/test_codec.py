@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
@@ -30,9 +31,35 @@ PET: dict[str, Any] = {
     "additionalProperties": False,
 }
 FORM = "application/x-www-form-urlencoded"
+RESTYLED_PET: dict[str, Any] = {
+    **PET,
+    "properties": {
+        **PET["properties"],
+        "ids": {"type": "array", "items": {"type": "integer"}},
+        "owners": {"type": "array", "items": PET["properties"]["owner"]},
+    },
+}
+RESTYLED: list[tuple[tuple[tuple[str, str], ...], Any]] = [
+    ((("tags[]", "a"), ("tags[]", "b")), {"tags": ["a", "b"]}),
+    ((("tags[1]", "b"), ("tags[0]", "a"), ("id", "1")), {"tags": ["a", "b"], "id": 1}),
+    ((("ids", "1,2"),), {"ids": [1, 2]}),
+    ((("owner[age]", "3"),), {"owner": {"age": 3}}),
+    ((("owner.age", "3"),), {"owner": {"age": 3}}),
+    ((("owners[0][age]", "3"), ("owners[1][age]", "4")), {"owners": [{"age": 3}, {"age": 4}]}),
+    ((("owners[][age]", "3"), ("owners[][age]", "4")), {"owners": [{"age": 3}, {"age": 4}]}),
+]
+"""Fields in other styles than the documented ones, and what they say."""
 
 
 def codec(name: str, schema: Any = None, item: Any = None, **encoding: Encoding) -> Codec:
+    return codec_of(name, schema, item, encoding, lenient=False)
+
+
+def lenient_codec(name: str, schema: Any, **encoding: Encoding) -> Codec:
+    return codec_of(name, schema, None, encoding, lenient=True)
+
+
+def codec_of(name: str, schema: Any, item: Any, encoding: dict[str, Encoding], *, lenient: bool) -> Codec:
     trees = {"u": {"schema": schema, "item": item}}
     media = MediaType(
         name,
@@ -40,7 +67,7 @@ def codec(name: str, schema: Any = None, item: Any = None, **encoding: Encoding)
         encoding=encoding,
         item_schema=None if item is None else "u#/item",
     )
-    return Codec(media, Reader(Schemas(trees, "3.1"), "request"))
+    return Codec(media, Reader(Schemas(trees, "3.1"), "request", lenient=lenient))
 
 
 def judged(made: Codec, data: bytes, sent: str | None = None) -> Judged | Malformed:
@@ -146,6 +173,32 @@ class TestForm:
     def test_what_may_be_no_list_is_missed(self) -> None:
         made = codec(FORM, {"required": ["tags"], "properties": {"tags": {"type": ["array", "string"]}}})
         assert keywords(made, b"other=1") == ["required"]
+
+    def test_an_empty_list_that_is_not_valid_is_missed(self) -> None:
+        tags = {"type": "array", "minItems": 1}
+        made = codec(FORM, {"required": ["tags"], "properties": {"tags": tags}})
+        assert keywords(made, b"other=1") == ["required"]
+
+    @pytest.mark.parametrize(("fields", "expected"), RESTYLED)
+    def test_another_style_is_read_and_named(
+        self, fields: tuple[tuple[str, str], ...], expected: Any
+    ) -> None:
+        data = urlencode(fields).encode()
+        result = judged(lenient_codec(FORM, RESTYLED_PET), data)
+        assert isinstance(result, Judged)
+        assert (result.value, result.violations) == (expected, ())
+        assert all("documented: style form" in each for each in result.warnings)
+        assert result.warnings
+
+    @pytest.mark.parametrize("data", [b"tags[]=a", b"owner[age]=3"])
+    def test_other_styles_are_refused_where_styles_are_strict(self, data: bytes) -> None:
+        assert keywords(codec(FORM, RESTYLED_PET), data) == ["additionalProperties"]
+
+    @pytest.mark.parametrize(
+        ("data", "keyword"), [(b"owner[age]=x", "additionalProperties"), (b"ids=1,x", "type")]
+    )
+    def test_what_no_style_makes_valid_is_refused(self, data: bytes, keyword: str) -> None:
+        assert keyword in keywords(lenient_codec(FORM, RESTYLED_PET), data)
 
     @pytest.mark.parametrize(
         ("encoding", "name", "data", "expected"),
@@ -262,6 +315,33 @@ class TestMultipart:
         )
         data = parts(('name="tags"', "a,b"), ('name="owner[age]"', "3"))
         assert value(made, data, self.SENT) == {"tags": ["a", "b"], "owner": {"age": 3}}
+
+    @pytest.mark.parametrize(("fields", "expected"), RESTYLED)
+    def test_another_style_is_read_and_named(
+        self, fields: tuple[tuple[str, str], ...], expected: Any
+    ) -> None:
+        data = parts(*((f'name="{name}"', text) for name, text in fields))
+        result = judged(lenient_codec("multipart/form-data", RESTYLED_PET), data, self.SENT)
+        assert isinstance(result, Judged)
+        assert (result.value, result.violations) == (expected, ())
+        assert result.warnings
+
+    def test_files_may_have_brackets(self) -> None:
+        files = {"type": "array", "items": {"type": "string", "format": "binary"}}
+        schema = {"type": "object", "properties": {"files": files}, "required": ["files"]}
+        made = lenient_codec("multipart/form-data", schema, files=Encoding("image/png"))
+        head = 'name="files[]"; filename="p"\r\nContent-Type: image/png'
+        assert value(made, parts((head, "\x00\xff"), (head, "b")), self.SENT) == {"files": ["\x00\xff", "b"]}
+        assert value(made, parts((head, "1,2")), self.SENT) == {"files": ["1,2"]}
+        wrong = parts((head.replace("png", "gif"), "b"))
+        assert keywords(made, wrong, self.SENT) == ["mediaType"]
+
+    def test_an_empty_list_has_no_part(self) -> None:
+        schema = {
+            "required": ["tags", "ids"],
+            "properties": {"tags": {"type": "array"}, "ids": {"type": "array"}},
+        }
+        assert value(codec("multipart/form-data", schema), parts(), self.SENT) == {"tags": [], "ids": []}
 
     def test_round_trip(self) -> None:
         made = codec("multipart/form-data", PHOTOGRAPHED, photo=Encoding("image/png"))

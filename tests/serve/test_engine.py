@@ -319,3 +319,73 @@ def test_a_preferred_code_that_a_range_documents_is_the_status(
     )
     answer = ask(engine_of(compiled(file)), "GET", "/a", {"prefer": f"code={code}"})
     assert (answer.status, answer.body) == (code, b"sorry")
+
+
+FORGIVING = """
+    openapi: 3.1.0
+    info: {title: Forgiving, version: "1"}
+    paths:
+      /a/{when}:
+        post:
+          parameters:
+            - {name: when, in: path, required: true, schema: {type: string, format: date-time}}
+            - {name: ids, in: query, schema: {type: array, items: {type: integer}}}
+          requestBody:
+            content:
+              application/json:
+                schema:
+                  type: object
+                  additionalProperties: false
+                  properties:
+                    id: {type: string, readOnly: true}
+                    at: {type: string, format: date-time}
+                    inner: {oneOf: [{$ref: "#/components/schemas/Inner"}, {type: "null"}]}
+          responses: {"204": {description: ok}}
+    components:
+      schemas:
+        Inner:
+          type: object
+          required: [made, name]
+          properties: {made: {type: string, readOnly: true}, name: {type: string}}
+"""
+IN_ORDER = "/a/2026-01-02T03:04:05Z"
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "told"),
+    [
+        (IN_ORDER, {"at": "2026-01-02T03:04:05Z"}, ()),
+        (IN_ORDER, {"id": None}, ("/id", "readOnly")),
+        (IN_ORDER, {"inner": {"made": 1, "name": "x"}}, ("readOnly",)),
+        (IN_ORDER, {"at": "2026-01-02 03:04:05"}, ("/at", "RFC 3339")),
+        (f"{IN_ORDER}?ids[]=1&ids[]=2", {}, ("query parameter 'ids'", "brackets")),
+        ("/a/2026-01-02%2003:04:05Z", {}, ("path parameter 'when'", "RFC 3339")),
+        (f"{IN_ORDER}?ids=1,2", {"id": "x"}, ("'ids'", "commas", "/id")),
+    ],
+)
+def test_what_is_forgiven_of_a_request_is_told_in_a_header_and_the_journal(
+    write: Write, target: str, body: Any, told: tuple[str, ...]
+) -> None:
+    engine = engine_of(compiled(write("forgiving.yaml", FORGIVING)))
+    headers = {"content-type": "application/json"}
+    answer = ask(engine, "POST", target, headers, json.dumps(body).encode())
+    assert answer.status == 204, answer.body
+    warning = dict(answer.headers).get("x-mock-warning")
+    assert (warning is not None) == bool(told)
+    assert all(each in (warning or "") for each in told)
+    call = engine.worlds.default.journal.find(1)
+    assert call is not None
+    assert dict(call.answer.headers).get("x-mock-warning") == warning
+
+
+@pytest.mark.parametrize("body", [{"id": None, "at": 1}, {"more": 1}, {"inner": {"made": 1}}])
+def test_what_is_not_forgiven_is_refused(write: Write, body: Any) -> None:
+    engine = engine_of(compiled(write("forgiving.yaml", FORGIVING)))
+    headers = {"content-type": "application/json"}
+    assert ask(engine, "POST", IN_ORDER, headers, json.dumps(body).encode()).status == 422
+
+
+def test_strict_styles_take_the_documented_one_alone(write: Write) -> None:
+    engine = engine_of(compiled(write("forgiving.yaml", FORGIVING)), options=Options(styles="strict"))
+    assert ask(engine, "POST", f"{IN_ORDER}?ids=1,2").status == 422
+    assert ask(engine, "POST", f"{IN_ORDER}?ids=1&ids=2").status == 204

@@ -12,7 +12,7 @@ from mockserver.media.fields import parse_cookies, parse_fields
 from mockserver.media.reading import Reader
 from mockserver.plan import Dialect, MediaType, Parameter, ParameterLocation
 from mockserver.schema import Schemas
-from mockserver.serve.parameters import ABSENT, ParameterReader, Refused, write_parameter
+from mockserver.serve.parameters import ABSENT, Forgiven, ParameterReader, Refused, write_parameter
 
 INTEGERS = {"type": "array", "items": {"type": "integer"}}
 STRINGS = {"type": "array", "items": {"type": "string"}}
@@ -430,3 +430,127 @@ def test_no_text_makes_a_reader_raise(
     described = Parameter("a", style[0], style=style[1], explode=style[2], schema="u#/s")
     read(schema, described, text)
     read(schema, described, f"a={text}&a[{text}]=1")
+
+
+# Other styles than the documented one
+
+OBJECTS = {"type": "array", "items": POINT}
+DEEP = {"type": "object", "properties": {"p": POINT, "q": INTEGERS}, "additionalProperties": False}
+
+
+def read_leniently(schema: Any, described: Parameter, text: str) -> Any:
+    reader = Reader(Schemas({"u": {"s": schema}}, "3.1"), "request", lenient=True)
+    return ParameterReader(described, reader, claimed=("b", "a[claimed]")).read(source_of(described, text))
+
+
+@pytest.mark.parametrize(
+    ("schema", "described", "text", "value"),
+    [
+        (STRINGS, parameter("query"), "a[]=x&a[]=y", ["x", "y"]),
+        (STRINGS, parameter("query"), "a%5B%5D=x", ["x"]),
+        (INTEGERS, parameter("query"), "a[1]=2&a[0]=1", [1, 2]),
+        (INTEGERS, parameter("query"), "a=1,2", [1, 2]),
+        (INTEGERS, parameter("query"), "a=1%2C2", [1, 2]),
+        (INTEGERS, parameter("query"), "a=1|2", [1, 2]),
+        (INTEGERS, parameter("query"), "a=1%202", [1, 2]),
+        (INTEGERS, parameter("query"), "a=[1,2]", [1, 2]),
+        (INTEGERS, parameter("query", explode=False), "a=1&a=2", [1, 2]),
+        (INTEGERS, parameter("query", explode=False), "a[]=1&a[]=2", [1, 2]),
+        (INTEGERS, parameter("query", "pipeDelimited", False), "a=1,2", [1, 2]),
+        (INTEGERS, parameter("query", "pipeDelimited", False), "a=1&a=2", [1, 2]),
+        (STRINGS, parameter("query", name="a[]"), "a=x&a=y", ["x", "y"]),
+        (STRINGS, parameter("query", name="a[]"), "a[0]=x&a[1]=y", ["x", "y"]),
+        (POINT, parameter("query", required=True), "a[x]=1", {"x": 1}),
+        (POINT, parameter("query"), "a.x=1&a.y=b", {"x": 1, "y": "b"}),
+        (POINT, parameter("query"), "a=x,1,y,b", {"x": 1, "y": "b"}),
+        (POINT, parameter("query", explode=False), "a[x]=1", {"x": 1}),
+        (POINT, parameter("query", "deepObject", required=True), "a=x,1", {"x": 1}),
+        (DEEP, parameter("query"), "a[p][x]=1&a[q][]=2&a[q][]=3", {"p": {"x": 1}, "q": [2, 3]}),
+        (DEEP, parameter("query", "deepObject"), "a.p.x=1", {"p": {"x": 1}}),
+        (OBJECTS, parameter("query"), "a[0][x]=1&a[1][x]=2", [{"x": 1}, {"x": 2}]),
+        (OBJECTS, parameter("query"), "a[][x]=1&a[][x]=2", [{"x": 1}, {"x": 2}]),
+        (INTEGERS, parameter("cookie", explode=False), "a=1; a=2", [1, 2]),
+    ],
+)
+def test_another_style_is_read_and_named(schema: Any, described: Parameter, text: str, value: Any) -> None:
+    result = read_leniently(schema, described, text)
+    assert isinstance(result, Forgiven), result
+    assert result.value == value
+    (warning,) = result.warnings
+    assert f"{described.location} parameter {described.name!r}" in warning
+    assert f"documented: style {described.style}" in warning
+    assert not isinstance(read(schema, described, text), Forgiven)
+
+
+def test_a_style_that_another_parameter_owns_is_not_taken() -> None:
+    assert read_leniently(STRINGS, parameter("query", name="b[]"), "b=x") is ABSENT
+
+
+@pytest.mark.parametrize(
+    ("schema", "described", "text", "value"),
+    [
+        (STRINGS, parameter("query"), "a=1,2", ["1,2"]),
+        (STRINGS, parameter("query"), "a=x&a[]=y", ["x"]),
+        (INTEGERS, parameter("query"), "a[claimed]=1", ABSENT),
+        (INTEGERS, parameter("query"), "a[]=x", ABSENT),
+        (INTEGERS, parameter("query"), "ab[]=1", ABSENT),
+        (STRING, parameter("query"), "a[]=1", ABSENT),
+    ],
+)
+def test_the_documented_style_goes_first_and_other_fields_are_left_alone(
+    schema: Any, described: Parameter, text: str, value: Any
+) -> None:
+    assert read_leniently(schema, described, text) == value
+
+
+@pytest.mark.parametrize(
+    ("schema", "described", "text", "keyword"),
+    [
+        (INTEGERS, parameter("query"), "a=1,x", "type"),
+        (INTEGERS, parameter("query"), "a=", "type"),
+        (INTEGERS, parameter("query", required=True), "a[]=x", "required"),
+        (INTEGERS, parameter("query", explode=False), "a=1&a=x", "style"),
+        (POINT, parameter("query", "deepObject"), "a=1", "style"),
+        (INTEGER, parameter("query"), "a=1&a=2", "type"),
+        (INTEGER, parameter("query"), "a=1,2", "type"),
+    ],
+)
+def test_what_no_style_makes_valid_is_refused(
+    schema: Any, described: Parameter, text: str, keyword: str
+) -> None:
+    assert keyword in keywords(read_leniently(schema, described, text))
+
+
+@given(parameters_with_values())
+def test_what_is_written_as_documented_is_read_as_such(case: tuple[Any, Parameter, Any]) -> None:
+    schema, described, value = case
+    assert read_leniently(schema, described, write_parameter(described, value)) == value
+
+
+# Formats as people write them
+
+MOMENT = {**STRING, "format": "date-time"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-01-02 03:04:05Z", "2026-01-02 03:04:05.678+01:00", "2026-01-02T03:04:05", "2026-01-02 03:04:05"],
+)
+def test_a_date_time_as_people_write_it_is_read_and_named(text: str) -> None:
+    result = read(MOMENT, parameter("query"), f"a={text}".replace("+", "%2B"))
+    assert isinstance(result, Forgiven)
+    assert result.value == text
+    assert "RFC 3339" in result.warnings[0]
+
+
+@pytest.mark.parametrize("text", ["2026-01-02t03:04:05z", "2026-01-02T03:04:05+01:00"])
+def test_a_date_time_of_the_standard_needs_no_forgiving(text: str) -> None:
+    assert read(MOMENT, parameter("path"), text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-01-02", "2026-02-30 03:04:05", "2026-01-02_03:04:05Z", "2026-01-02T25:00:00", "now", "03:04:05"],
+)
+def test_what_is_no_date_time_is_refused(text: str) -> None:
+    assert keywords(read(MOMENT, parameter("path"), text)) == ["format"]
