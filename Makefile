@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 STAMP := $(VENV)/.installed
 
-.PHONY: serve test programs format lint types layers bench hardening soak fuzz audit docs container-check clean
+.PHONY: serve test programs format lint types layers bench sdks hardening soak fuzz audit docs container-check clean
 
 serve: $(RUNTIME)
 	@exec $(BIN)/mockserver serve --port $(PORT)
@@ -34,6 +34,10 @@ layers: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/pip install --quiet --group bench
 	$(BIN)/python -m benchmarks
+
+# Let the tests that published SDKs bring ask ours and Steady: SDKS=finch-api to choose.
+sdks: $(STAMP)
+	$(BIN)/python -m benchmarks.sdks $(SDKS)
 
 # Measure what the server is held to under load, faults and hostile input: FIGURES=name to choose.
 hardening: $(STAMP)

@@ -34,12 +34,15 @@ def provide(servers: Sequence[Server], *, redis: bool = False) -> None:
         raise MissingError("matplotlib is not installed: run `make bench`, or pip install --group bench")
     # Where the environment keeps Python from writing bytecode, every start would compile what was edited
     compileall.compile_dir(ROOT / "mockserver", quiet=1)
+    provide_servers(servers, "wrk", *(["redis-server"] if redis else []))
+
+
+def provide_servers(servers: Sequence[Server], *more: str) -> None:
+    """See to it that ``servers`` can be started, and that ``more`` programs are there."""
     wanted = [server.npm for server in servers if server.npm and not _installed(server.npm)]
-    programs = {"wrk", *(program for server in servers for program in server.programs)}
+    programs = {*more, *(program for server in servers for program in server.programs)}
     if wanted:
         programs.add("npm")
-    if redis:
-        programs.add("redis-server")
     _provide_programs([program for program in sorted(programs) if _path(program) is None])
     if wanted:
         prefix = MODULES.parent

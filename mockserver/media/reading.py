@@ -68,7 +68,8 @@ class Reader:
         What is valid but for what a client may be forgiven is taken where nothing is valid.
         """
         if ref is None:
-            return Judged(plain(next(iter(raws))))
+            only = next(iter(raws))
+            return Judged(plain(only), (), only.warnings if isinstance(only, Restyled) else ())
         readings: list[tuple[JSON, tuple[str, ...]]] = []
         for raw in raws:
             value = self.read(raw, ref)
@@ -98,8 +99,8 @@ class Reader:
             if violation.keyword == "readOnly":
                 remove(value, violation.pointer)
                 forgiven.append(f"the readOnly property{named} is passed over")
-            elif violation.keyword == "format":
-                forgiven.append(f"{violation.value!r}{named} is read as a {violation.expected} of RFC 3339")
+            elif violation.expected == "date-time":
+                forgiven.append(f"{violation.value!r}{named} is read as a date-time of RFC 3339")
         return tuple(forgiven) or ("readOnly properties are passed over, date-times read as of RFC 3339",)
 
     def is_valid(self, value: JSON, ref: SchemaRef) -> bool:
@@ -213,6 +214,9 @@ def remove(value: JSON, pointer: str) -> None:
     """Take the member of an object at a JSON pointer out of ``value``."""
     *steps, last = tokens(pointer)
     for step in steps:
-        value = value[int(step)] if isinstance(value, list) else value[step]
+        try:
+            value = value[int(step)] if isinstance(value, list) else value[step]
+        except (KeyError, IndexError):  # it is gone with a member around it
+            return
     if isinstance(value, dict):
         value.pop(last, None)

@@ -9,7 +9,8 @@ over to the general way, which knows every style and tells every violation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import chain
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -143,23 +144,23 @@ class ParameterReader:
 
     def _read(self, source: Any) -> JSON | Refused | Forgiven:
         raws = self._extract(source)
-        others = self._otherwise(source) if self._may_be_restyled else []
-        if others and not isinstance(raws, list):
-            judged = self._reader.judge(others, self._schema)
-            if not judged.violations:
+        if not isinstance(raws, list):
+            others = [*self._otherwise(source)]
+            judged = self._reader.judge(others, self._schema) if others else None
+            if judged is not None and not judged.violations:
                 return self._taken(judged)
-        if raws is None:
-            return self._absent
-        if isinstance(raws, Malformed):
+            if raws is None:
+                return self._absent
             return self._refused(raws.keyword, raws.message, source if isinstance(source, str) else None)
         if self._parameter.allow_empty_value and raws[0] in ("", [""]):
             return raws[0]
-        if others and self._types <= STRUCTURED:
+        if self._may_be_restyled and self._types <= STRUCTURED:
             # A text as it stands is no style that the document has
-            raws = [*(each for each in raws if not isinstance(each, str)), *others, *raws]
+            texts = [each for each in raws if isinstance(each, str)]
+            structured = (each for each in raws if not isinstance(each, str))
+            judged = self._reader.judge(chain(structured, self._otherwise(source), texts), self._schema)
         else:
-            raws = [*raws, *others]
-        judged = self._reader.judge(raws, self._schema)
+            judged = self._reader.judge(chain(raws, self._otherwise(source)), self._schema)
         return self._taken(judged) if not judged.violations else Refused(self._tell(judged), judged.value)
 
     def _taken(self, judged: Judged) -> JSON | Forgiven:
@@ -168,13 +169,14 @@ class ParameterReader:
         told = tuple(f"{self._location} parameter {self.name!r}: {each}" for each in judged.warnings)
         return Forgiven(judged.value, told)
 
-    def _otherwise(self, fields: Fields) -> list[Restyled]:
+    def _otherwise(self, fields: Fields) -> Iterator[Restyled]:
         """Readings in other styles than the documented one."""
-        style, explode = self._parameter.style, self._parameter.explode
-        decode_value = decode_form if self._parameter.location == "query" else decode_cookie
-        return [
-            *gather_otherwise(fields, self.name, style, explode, self._types, self._claimed, decode_value)
-        ]
+        if self._may_be_restyled:
+            style, explode = self._parameter.style, self._parameter.explode
+            decode_value = decode_form if self._parameter.location == "query" else decode_cookie
+            yield from gather_otherwise(
+                fields, self.name, style, explode, self._types, self._claimed, decode_value
+            )
 
     def _when_absent(self) -> JSON | Refused:
         if self._parameter.required:
