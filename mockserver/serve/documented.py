@@ -127,9 +127,8 @@ class Documented:
             sample = Sample(json.dumps(sample.value) if sample else "", "text", True, f"D502 {error}")
             body = self.bodies.written(choice, sample)
         fields.insert(0, ("content-type", body.content_type))
-        if sample.warning:
-            fields.append(("x-mock-warning", problem.shortened(sample.warning, 1000)))
-        return Answer(status, fields, body.data, f"{decision}; {sample.origin}")
+        warnings = (sample.warning,) if sample.warning else ()
+        return Answer(status, fields, body.data, f"{decision}; {sample.origin}", warnings=warnings)
 
     def _not_acceptable(
         self, operation: Operation, accept: str, content: Sequence[MediaType], key: str, now_ms: int
