@@ -189,6 +189,7 @@ def key_of(inputs: Inputs) -> Key | None:
         "build": [FORMAT, __version__, _build()],
         "seed": inputs.seed,
         "remote": inputs.allow_remote,
+        "strict": inputs.strict_document,
         "root": os.path.relpath(inputs.ref_root) if inputs.ref_root else None,
         "documents": [os.path.relpath(path) for path in inputs.documents],
         "scenarios": [os.path.relpath(path) for path in scenarios],

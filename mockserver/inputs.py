@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -27,6 +27,8 @@ class Inputs(Struct, frozen=True):
     """What is read in place of the file of that path: it came over HTTP, and may refer to no other file."""
     added: tuple[Path, ...] = ()
     """Paths among those that stand for no file: there is nothing but their text."""
+    strict_document: bool = False
+    """Whether what ``mockserver check`` calls an error stops a document from being served."""
 
 
 class Compiled(Struct, frozen=True):
@@ -35,6 +37,19 @@ class Compiled(Struct, frozen=True):
     plan: Plan
     warnings: tuple[Diagnostic, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def forgiven(self) -> tuple[Diagnostic, ...]:
+        """The faults of the documents, which are served all the same."""
+        return tuple(fault for each in self.plan.documents for fault in each.faults)
+
+
+def forgiveness(faults: Collection[object]) -> str:
+    """One line that says how many faults were forgiven; empty where there were none."""
+    if not faults:
+        return ""
+    number = f"{len(faults)} forgiven fault{'s' if len(faults) > 1 else ''}"
+    return f"served with {number}; `mockserver check` lists them"
 
 
 def scenario_files(path: Path) -> list[Path]:

@@ -16,6 +16,8 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
+from mockserver.errors import Diagnostic
+
 JSON = Any
 """A JSON value: dict, list, str, int, float, bool or None."""
 
@@ -163,11 +165,13 @@ class Document(Struct, frozen=True):
     uri: str
     """Key of the root document in ``trees``."""
     trees: dict[str, JSON]
-    """URI → the parsed document at that URI, exactly as written."""
+    """URI → the parsed document at that URI, as written but for what had to be mended."""
     base_paths: tuple[str, ...]
     """Path prefixes to answer under, ``""`` for the root included; none ends in ``/``."""
     operations: tuple[Operation, ...]
     security_schemes: dict[str, SecurityScheme]
+    faults: tuple[Diagnostic, ...] = ()
+    """What had to be forgiven for it to be served."""
 
 
 class Delay(Struct, frozen=True):

@@ -39,6 +39,7 @@ class Job(msgspec.Struct):
     ref_root: str | None
     texts: dict[str, str]
     added: list[str] = []
+    strict_document: bool = False
 
     @classmethod
     def of(cls, inputs: Inputs) -> Job:
@@ -50,6 +51,7 @@ class Job(msgspec.Struct):
             str(inputs.ref_root) if inputs.ref_root else None,
             {str(path): text for path, text in inputs.texts.items()},
             [str(path) for path in inputs.added],
+            inputs.strict_document,
         )
 
     def packed(self) -> bytes:
@@ -64,6 +66,7 @@ class Job(msgspec.Struct):
             Path(self.ref_root) if self.ref_root else None,
             {Path(path): text for path, text in self.texts.items()},
             tuple(Path(each) for each in self.added),
+            self.strict_document,
         )
 
 

@@ -18,6 +18,8 @@ from mockserver.plan import JSON, Resource
 from mockserver.serve.engine import ADMIN
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
+_FAULTS = "x-mockserver-diagnostics"
+"""Where a document says what had to be forgiven in it."""
 _NEW = "document"
 """The name of a document that is given none, where there is none yet."""
 
@@ -31,11 +33,12 @@ class Sources:
         self._notify = notify
 
     def document(self, name: str | None = None) -> flask.Response:
-        """The document as it is served, as JSON."""
+        """The document as it is served, as JSON, with what had to be forgiven for that."""
         documents = self._control.run(lambda: self._control.engine.plan.documents)
         for each in documents:
             if name in (None, each.name):
-                return said(each.trees[each.uri])
+                faults = [diagnostic_json(fault) for fault in each.faults]
+                return said({**each.trees[each.uri], **({_FAULTS: faults} if faults else {})})
         known = ", ".join(each.name for each in documents) or "none yet"
         raise ControlError(404, f"there is no document {name[:200] if name else ''!r}; there is {known}")
 
@@ -125,6 +128,7 @@ class Sources:
                 "documents": [each.name for each in plan.documents],
                 "resources": [each.name for each in plan.resources],
                 "warnings": [diagnostic_json(each) for each in warnings],
+                "faults": [diagnostic_json(fault) for each in plan.documents for fault in each.faults],
             }
         )
 

@@ -13,6 +13,7 @@ from mockserver.admin.control import Control
 from mockserver.admin.sources import diagnostic_json
 from mockserver.admin.workshop import Workshop
 from mockserver.errors import CompileError, Diagnostic
+from mockserver.inputs import forgiveness
 from mockserver.plan import JSON
 
 _LOG = logging.getLogger("mockserver.watch")
@@ -56,6 +57,9 @@ async def _reload(
         _LOG.exception("reloading failed; what was served before is still served")
     else:
         _say(warnings, say)
+        faults = [fault for each in control.engine.plan.documents for fault in each.faults]
+        if forgiven := forgiveness(faults):
+            say(forgiven)
         say(f"reloaded: plan {control.engine.plan.hash}")
         notify("reload", {"ok": True, "plan": control.engine.plan.hash})
 

@@ -43,6 +43,11 @@ SCENARIOS = option(
 REMOTE_REFS = option(
     "--allow-remote-refs/--no-allow-remote-refs", default=False, help="Fetch $refs to other hosts."
 )
+STRICT_DOCUMENT = option(
+    "--strict-document/--no-strict-document",
+    default=False,
+    help="Serve no document in which `mockserver check` finds an error.",
+)
 REF_ROOT = option(
     "--ref-root",
     type=click.Path(path_type=Path, file_okay=False, exists=True),

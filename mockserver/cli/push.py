@@ -13,7 +13,7 @@ from mockserver.admin.faults import ControlError
 from mockserver.cli.options import SCENARIOS, option
 from mockserver.cli.report import as_text, counted
 from mockserver.errors import Diagnostic, Location, UsageError
-from mockserver.inputs import scenario_files
+from mockserver.inputs import forgiveness, scenario_files
 from mockserver.testing.control import Members
 from mockserver.testing.remote import Remote
 
@@ -72,6 +72,8 @@ def push(
     warnings = [_diagnostic(each) for each in served["warnings"]]
     if warnings:
         click.echo(as_text(warnings), err=True)
+    if forgiven := forgiveness(served.get("faults", ())):
+        click.echo(forgiven, err=True)
     told = f"{server.url} serves {', '.join(served['documents'])}"
     if served["resources"]:
         told += f" with scenarios for {', '.join(served['resources'])}"

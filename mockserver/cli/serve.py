@@ -18,10 +18,18 @@ from mockserver import __version__
 from mockserver.cli.compilation import Compilation
 from mockserver.cli.control import Settings, control_options
 from mockserver.cli.limits import Bounds, limit_options
-from mockserver.cli.options import DOCUMENTS, REF_ROOT, REMOTE_REFS, SCENARIOS, inputs, option
+from mockserver.cli.options import (
+    DOCUMENTS,
+    REF_ROOT,
+    REMOTE_REFS,
+    SCENARIOS,
+    STRICT_DOCUMENT,
+    inputs,
+    option,
+)
 from mockserver.cli.sharing import Shared, sharing_options
 from mockserver.errors import UsageError
-from mockserver.inputs import Compiled, Inputs
+from mockserver.inputs import Compiled, Inputs, forgiveness
 from mockserver.plan import Delay, Plan
 
 if TYPE_CHECKING:
@@ -78,6 +86,7 @@ if TYPE_CHECKING:
     metavar="HOST",
     help="Let notices leave for this host as well as for loopback; * for any. May be repeated.",
 )
+@STRICT_DOCUMENT
 @REMOTE_REFS
 @REF_ROOT
 @option(
@@ -111,6 +120,7 @@ def serve(
     max_resources: int,
     delay: str | None,
     allow_callbacks: tuple[str, ...],
+    strict_document: bool,
     allow_remote_refs: bool,
     ref_root: Path | None,
     log_level: str | None,
@@ -146,7 +156,7 @@ def serve(
     settings.check(host)
     if not settings.wait_for_document:
         document, scenarios = inputs(document, scenarios)
-    given = Inputs(document, scenarios, seed, allow_remote_refs, ref_root)
+    given = Inputs(document, scenarios, seed, allow_remote_refs, ref_root, strict_document=strict_document)
     paced = _delay(delay)
 
     crowd = shared.workers > 1
@@ -169,6 +179,8 @@ def serve(
     compiled = compilation.result() if compilation else Compiled(Plan(hash="", documents=(), seed=seed))
     for warning in compiled.warnings:
         click.echo(str(warning), err=True)
+    if forgiven := forgiveness(compiled.forgiven):
+        click.echo(forgiven, err=True)
     raise_descriptors()
     options = Options(
         validation,

@@ -43,9 +43,15 @@ def _silent(_: str) -> None:
 
 
 def compile_plan(inputs: Inputs, *, quick: bool = True, progress: Progress = _silent) -> Compiled:
-    """Compile ``inputs``. Raises CompileError with every diagnostic when there is an error among them."""
+    """Compile ``inputs``.
+
+    Raises CompileError with every diagnostic when there is an error among them.
+    A fault of a document is none, unless the inputs are to be strict: it is in the Plan.
+    """
     report = Report()
-    parts = _read(inputs, report, quick=quick, progress=progress)
+    parts = _read(inputs, report, quick=quick and not inputs.strict_document, progress=progress)
+    if inputs.strict_document:
+        _inspect(parts, report, progress)
     if any(each.severity == "error" for each in report.found):
         raise CompileError(report.found)
     texts = [source for each in parts.loaded for source in each.trees.sources.values()] + parts.sources
@@ -62,9 +68,15 @@ def inspect_inputs(inputs: Inputs, *, progress: Progress = _silent) -> tuple[Dia
     """Everything that can be said about ``inputs``: what serving them would, and what only ``check`` does."""
     report = Report()
     parts = _read(inputs, report, quick=False, progress=progress)
+    _inspect(parts, report, progress)
+    return tuple(report.found)
+
+
+def _inspect(parts: _Parts, report: Report, progress: Progress) -> None:
+    """Add what was forgiven in the documents, and what only a closer look finds."""
+    report.found[:0] = (fault for each in parts.loaded for fault in each.document.faults)
     for loaded, service in zip(parts.loaded, parts.services, strict=True):
         report.found += inspect_document(loaded, service, progress)
-    return tuple(report.found)
 
 
 def _read(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) -> _Parts:
@@ -107,9 +119,11 @@ def _load(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) ->
             found, diagnostics = load_text(inputs.texts[path], path.name, quick=quick)
         else:
             found, diagnostics = load(path, gate, quick=quick)
-        report.found += diagnostics
-        if found is not None:
+        if found is None:
+            report.found += diagnostics
+        else:
             loaded.append(found)
+            report.found += (each for each in diagnostics if each.severity != "error")
     names = [each.document.name for each in loaded]
     for each in loaded:
         if names.count(each.document.name) > 1:

@@ -5,18 +5,27 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urljoin, urlsplit
 
 from mockserver.compile.operations import SYNTHETIC, OperationReader, security_schemes
 from mockserver.compile.references import Gate, Trees, gather, gather_text
 from mockserver.compile.source import SourceFault
-from mockserver.errors import Diagnostic, Location
+from mockserver.errors import Diagnostic, Location, reason
 from mockserver.plan import JSON, Dialect, Document, Operation
+
+if TYPE_CHECKING:
+    from mockserver.compile.specification import OpenAPI3, Swagger2
 
 _VERSION = re.compile(r"^(?:(2\.0)|(3\.[012])\.\d+(?:-[\w.]+)?)$")
 _MOST_PREFIXES = 32
+_HOLDERS = ("paths", "webhooks", "components", "definitions")
+"""Where a document has what can be served; one of them is there, if empty."""
+_NONE = False
+_OLDEST_3 = 3
+_LONGEST_VERSION = 40
 
 
 class Loaded:
@@ -33,7 +42,7 @@ def load(
     """Load the document at ``path``. Without an error among the diagnostics there is a ``Loaded``."""
     gate = gate or Gate(path.parent)
     try:
-        trees = gather(path, os.path.relpath(path), gate)
+        trees = gather(path, os.path.relpath(path), gate, quick=quick)
     except SourceFault as fault:
         return None, [fault.diagnostic]
     except ValueError:
@@ -47,7 +56,7 @@ def load(
 def load_text(text: str, name: str, *, quick: bool = True) -> tuple[Loaded | None, list[Diagnostic]]:
     """The same for a document that arrives as text; it can refer to no other file."""
     try:
-        trees = gather_text(text, name)
+        trees = gather_text(text, name, quick=quick)
     except SourceFault as fault:
         return None, [fault.diagnostic]
     return _load(trees, Path(name).stem, quick=quick)
@@ -55,27 +64,27 @@ def load_text(text: str, name: str, *, quick: bool = True) -> tuple[Loaded | Non
 
 def _load(trees: Trees, name: str, *, quick: bool) -> tuple[Loaded | None, list[Diagnostic]]:
     root = trees.sources[trees.root_uri]
-    dialect = _dialect(root.value)
-    if dialect is None:
-        return None, [_no_version(root.value, root.name)]
+    if (refused := _no_document(root.value, root.name)) is not None:
+        return None, [refused]
+    dialect, forgiven = _dialect(root.value, trees)
     # Only here: Connexion and the validator take half a second to import, which bad input need not wait for.
     from mockserver.compile.judgement import judge
+    from mockserver.compile.mending import mend
     from mockserver.compile.specification import OpenAPI3, Swagger2
 
-    diagnostics = [*trees.diagnostics, *judge(trees, dialect, quick=quick)]
-    if any(each.severity == "error" for each in diagnostics):
-        return None, diagnostics
+    forgiven += mend(trees, dialect)
+    found = [*forgiven, *judge(trees, dialect, forgiven, quick=quick)]
     specification = (Swagger2 if dialect == "2.0" else OpenAPI3)(trees)
     reader = OperationReader(swagger=dialect == "2.0")
-    operations = tuple(reader.operation(model) for model in specification.operations())
-    diagnostics += _ambiguous(operations, trees)
+    operations = tuple(_operations(specification, reader, trees, found))
+    found += _ambiguous(operations, trees)
     values = {uri: source.value for uri, source in trees.sources.items()}
     if reader.synthetic:
         values[SYNTHETIC] = reader.synthetic
-    info = root.value.get("info") or {}
+    info = root.value["info"]
     document = Document(
         name=name,
-        title=str(info.get("title", name)),
+        title=str(info.get("title") or name),
         version=str(info.get("version", "")),
         dialect=dialect,
         uri=trees.root_uri,
@@ -83,43 +92,60 @@ def _load(trees: Trees, name: str, *, quick: bool) -> tuple[Loaded | None, list[
         base_paths=_base_paths(root.value),
         operations=operations,
         security_schemes=security_schemes(specification.security_schemes),
+        faults=tuple(each for each in found if each.severity == "error"),
     )
-    return Loaded(document, trees), diagnostics
+    return Loaded(document, trees), found
 
 
-def _dialect(value: JSON) -> Dialect | None:
-    stated = value.get("openapi", value.get("swagger")) if isinstance(value, dict) else None
-    found = _VERSION.match(stated) if isinstance(stated, str) else None
-    return cast("Dialect", found[1] or found[2]) if found else None
+def _operations(
+    specification: OpenAPI3 | Swagger2, reader: OperationReader, trees: Trees, found: list[Diagnostic]
+) -> Iterator[Operation]:
+    """The operations that can be read; what is left out is among ``found``."""
+    for path, method in specification.places():
+        try:
+            yield reader.operation(specification.operation(path, method))
+        except Exception as error:  # noqa: BLE001 - a fault of one operation must not keep the others from being served
+            where = trees.place(trees.root_uri, ["paths", path, method])
+            message = f"{method.upper()} {path} cannot be read: {reason(error)}"
+            remedy = "it is not served; mend it as the OpenAPI Specification describes."
+            found.append(Diagnostic("D306", message, where, remedy))
 
 
-def _no_version(value: JSON, name: str) -> Diagnostic:
-    where = Location(name, 1, 1)
+def _no_document(value: JSON, name: str) -> Diagnostic | None:
+    """Why a file is not taken for an OpenAPI document at all."""
     if not isinstance(value, dict):
-        return Diagnostic(
-            "D111",
-            "is not an OpenAPI document: its top level is no mapping",
-            where,
-            "start with `openapi: 3.1.0`.",
+        message, remedy = "its top level is no mapping", "start with `openapi: 3.1.0`."
+    elif value.get("openapi") is None and value.get("swagger") is None:
+        message, remedy = "it has no `openapi` or `swagger` field", "start with `openapi: 3.1.0`."
+    elif not any(isinstance(value.get(each, _NONE), dict | None) for each in _HOLDERS):
+        message, remedy = (
+            "it has no `paths`, `webhooks` or `components`",
+            "describe the paths that it serves.",
         )
-    stated = value.get("openapi", value.get("swagger"))
-    if stated is None:
-        return Diagnostic(
-            "D111",
-            "is not an OpenAPI document: it has no `openapi` or `swagger` field",
-            where,
-            "start with `openapi: 3.1.0`.",
-        )
-    if isinstance(stated, int | float):
-        return Diagnostic(
-            "D112",
-            f"states its version as the number {stated}",
-            where,
-            f'write it as a string, such as "{stated}" or "{stated}.0".',
-        )
-    return Diagnostic(
-        "D112", f"is of version {stated!r}", where, "versions 2.0, 3.0.x, 3.1.x and 3.2.x are served."
-    )
+    else:
+        return None
+    return Diagnostic("D111", f"is not an OpenAPI document: {message}", Location(name, 1, 1), remedy)
+
+
+def _dialect(value: dict[str, JSON], trees: Trees) -> tuple[Dialect, list[Diagnostic]]:
+    """The version that a document is read as, and a word where it states no such version."""
+    key = "openapi" if value.get("openapi") is not None else "swagger"
+    stated = value[key]
+    if isinstance(stated, str) and (found := _VERSION.match(stated)):
+        return cast("Dialect", found[1] or found[2]), []
+    text = str(stated).strip()
+    near = next((each for each in ("2.0", "3.0", "3.1", "3.2") if re.match(rf"v?{each}(?!\d)", text)), None)
+    if near is None and re.match(r"v?[1-9]\d*(\.|\Z)", text):
+        number = int(text.lstrip("v").partition(".")[0][:4])
+        near = "2.0" if number < _OLDEST_3 else "3.0" if number == _OLDEST_3 else "3.2"
+    if near is None:
+        near = "2.0" if key == "swagger" else "3.1"
+    number_or = "the number " if isinstance(stated, int | float) else ""
+    message = f"states its version as {number_or}{str(stated)[:_LONGEST_VERSION]!r}"
+    remedy = f'read as {near}; write it as a string, such as "{near if near == "2.0" else near + ".0"}".'
+    value[key] = near if near == "2.0" else f"{near}.0"
+    where = trees.place(trees.root_uri, [key])
+    return cast("Dialect", near), [Diagnostic("D112", message, where, remedy)]
 
 
 def _ambiguous(operations: tuple[Operation, ...], trees: Trees) -> list[Diagnostic]:

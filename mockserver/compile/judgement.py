@@ -1,16 +1,17 @@
 """The judgement of openapi-spec-validator, as diagnostics.
 
-``quick`` judges the structure and the operations of a document, which is what
-serving needs; the full judgement enters every schema as well (their defaults
-and required lists), which takes seconds on documents of megabytes and belongs
-to ``mockserver check``.
+It judges what the mending has left, so that what is said here is what nobody has
+a row for. ``quick`` judges the structure alone; the full judgement goes through
+operations and enters every schema as well (their defaults and required lists),
+which takes seconds on documents of megabytes and belongs to ``mockserver check``.
 """
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, ClassVar
 from urllib.parse import urldefrag
 
@@ -26,7 +27,6 @@ from openapi_spec_validator import (
 )
 from openapi_spec_validator.schemas import schema_v2, schema_v30, schema_v31, schema_v32
 from openapi_spec_validator.schemas.backend.jsonschema import create_validator
-from openapi_spec_validator.validation import keywords
 from openapi_spec_validator.validation.exceptions import (
     DuplicateOperationIDError,
     UnresolvableParameterError,
@@ -36,10 +36,10 @@ from openapi_spec_validator.validation.validators import SpecValidator
 from mockserver.compile.pathways import pathway
 from mockserver.compile.places import locate
 from mockserver.compile.references import Trees
-from mockserver.compile.source import Source
 from mockserver.errors import Diagnostic
 from mockserver.plan import JSON, Dialect
-from mockserver.schema.pointers import escape, shown
+from mockserver.schema.pointers import escape, shown, tokens
+from mockserver.schema.pointers import pointer as pointer_of
 
 _VALIDATORS: Mapping[Dialect, type[SpecValidator]] = {
     "2.0": OpenAPIV2SpecValidator,
@@ -49,15 +49,10 @@ _VALIDATORS: Mapping[Dialect, type[SpecValidator]] = {
 }
 _SCHEMAS = {"2.0": schema_v2, "3.0": schema_v30, "3.1": schema_v31, "3.2": schema_v32}
 _RETOLD = 2 * 1024 * 1024
+_QUICKLY_RETOLD = 128 * 1024
 _MOST = 20
+_MOST_LOOKED_AT = 1000
 _LONGEST = 240
-
-
-class _Unentered(keywords.KeywordValidator):
-    """Stands in for the walk into schemas."""
-
-    def __call__(self, *_: object, **__: object) -> Iterator[ValidationError]:
-        return iter(())
 
 
 class _Names(set[str]):
@@ -128,8 +123,8 @@ def _entered(base: type[Any]) -> type[Any]:
     return Entered
 
 
-def judge(trees: Trees, dialect: Dialect, *, quick: bool) -> list[Diagnostic]:
-    """What is wrong with the root document of ``trees``, at most 20 diagnostics."""
+def judge(trees: Trees, dialect: Dialect, forgiven: Sequence[Diagnostic], *, quick: bool) -> list[Diagnostic]:
+    """What is wrong with the root document of ``trees`` beside what is forgiven, at most 20 diagnostics."""
     root = trees.sources[trees.root_uri]
     base = _VALIDATORS[dialect]
 
@@ -142,12 +137,12 @@ def judge(trees: Trees, dialect: Dialect, *, quick: bool) -> list[Diagnostic]:
             "operation": _telling_apart(base.keyword_validators["operation"]),
             "parameters": _placing(base.keyword_validators["parameters"]),
             "tags": _placing(base.keyword_validators["tags"]),
-            "schema": _Unentered if quick else _entered(base.keyword_validators["schema"]),
+            "schema": _entered(base.keyword_validators["schema"]),
         }
 
     validator = Validator(pathway(trees, dict.fromkeys(("", "file", "http", "https"), handler)))
-    found = _structure(validator, dialect, root)
-    if found or trees.diagnostics:
+    found = _structure(validator, dialect, trees, forgiven, quick=quick)
+    if found or quick:
         return found[:_MOST]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -172,31 +167,42 @@ def judge(trees: Trees, dialect: Dialect, *, quick: bool) -> list[Diagnostic]:
     return found[:_MOST]
 
 
-def _structure(validator: SpecValidator, dialect: Dialect, root: Source) -> list[Diagnostic]:
-    """What breaks the specification's own schema.
+def _structure(
+    validator: SpecValidator, dialect: Dialect, trees: Trees, forgiven: Sequence[Diagnostic], *, quick: bool
+) -> list[Diagnostic]:
+    """What breaks the specification's own schema, where nothing else has been told of the place.
 
     The Rust validator says in milliseconds that nothing does. What it objects
-    to is judged again by the Python one: it keeps the branches of an anyOf
+    to is judged again by the Python one, if there is time: it keeps the branches of an anyOf
     apart, and takes patterns that are valid without ECMA 262's unicode flag.
     """
+    root = trees.sources[trees.root_uri]
     errors = validator.schema_validator.iter_errors(root.value)
-    first = next(errors, None)
-    if first is None:
-        return []
-    if len(root.text) > _RETOLD:
-        return [_diagnostic(each, root) for each in (first, *errors)]
-    telling = create_validator(dict(_SCHEMAS[dialect]))
-    return [_diagnostic(each, root) for each in telling.iter_errors(root.value)]
+    told = [each.where.pointer for each in forgiven if each.where.source == root.name]
+    untold = _untold(islice(errors, _MOST_LOOKED_AT), told)
+    if untold and len(root.text) <= (_QUICKLY_RETOLD if quick else _RETOLD):
+        untold = _untold(create_validator(dict(_SCHEMAS[dialect])).iter_errors(root.value), told)
+    return [_diagnostic(error, pointer, trees) for error, pointer in untold]
 
 
-def _diagnostic(error: ValidationError, root: Source) -> Diagnostic:
-    error = _nearest(error)
-    pointer = "".join(f"/{escape(str(part))}" for part in error.absolute_path)
-    place = pointer or "/"
-    message = f"breaks OpenAPI at {place}: {_short(error.message)}"
-    return Diagnostic(
-        "D301", message, root.locate(pointer), "mend it as the OpenAPI Specification describes."
-    )
+def _untold(errors: Iterable[ValidationError], told: Sequence[str]) -> list[tuple[ValidationError, str]]:
+    """The errors, each with its place, of which nothing else tells."""
+    nearest = ((error, pointer_of(error.absolute_path)) for error in map(_nearest, errors))
+    return [
+        (error, pointer)
+        for error, pointer in nearest
+        if not any(_is_within(each, pointer) or _is_within(pointer, each) for each in told)
+    ]
+
+
+def _is_within(pointer: str, other: str) -> bool:
+    return pointer == other or pointer.startswith(f"{other}/")
+
+
+def _diagnostic(error: ValidationError, pointer: str, trees: Trees) -> Diagnostic:
+    message = f"breaks OpenAPI at {pointer or '/'}: {_short(error.message)}"
+    where = trees.place(trees.root_uri, tokens(pointer))
+    return Diagnostic("D301", message, where, "mend it as the OpenAPI Specification describes.")
 
 
 def _of_part(error: ValidationError, trees: Trees) -> Diagnostic:

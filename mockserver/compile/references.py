@@ -27,6 +27,7 @@ _NAMED = frozenset(
     ]
 )
 """Keywords whose members are named by the author, not by a specification."""
+_QUICKLY_LOCATED = 256 * 1024
 _OPAQUE = frozenset(["example", "default", "enum", "const", "value", "x-examples", "mapping", "dataValue"])
 
 
@@ -46,9 +47,18 @@ class Trees:
     sources: dict[str, Source] = field(default_factory=dict)
     bases: dict[str, str] = field(default_factory=dict)
     """Identifier given by ``$id`` or ``$self`` → URI of the tree and pointer."""
-    diagnostics: list[Diagnostic] = field(default_factory=list)
+    faults: dict[SchemaRef, Diagnostic] = field(default_factory=dict)
+    """What is wrong with a target: refused, missing or endless. What is no URI goes by its own text."""
+    targets: set[SchemaRef] = field(default_factory=set)
+    is_quick: bool = False
+    """Whether lines are told in small files alone: finding them takes longer than reading does."""
     _nodes: dict[SchemaRef, JSON] = field(default_factory=dict)
     """What has been found once."""
+
+    @property
+    def diagnostics(self) -> list[Diagnostic]:
+        """The faults, in the order in which they were found."""
+        return [*self.faults.values()]
 
     def node(self, ref: SchemaRef) -> JSON:
         """The value at an absolute reference. Raises KeyError where there is none."""
@@ -83,7 +93,19 @@ class Trees:
 
     def locate(self, ref: SchemaRef) -> Location:
         uri, pointer = urldefrag(ref)
-        return self.sources[uri].locate(unquote(pointer))
+        return self.place(uri, tokens(unquote(pointer)))
+
+    def place(self, uri: str, path: list[str], *, key: bool = False) -> Location:
+        """Where a path of names stands in a tree; of its last key where ``key`` is set."""
+        source = self.sources[uri]
+        pointer = "".join(f"/{escape(part)}" for part in path)
+        if self.is_quick and len(source.text) > _QUICKLY_LOCATED:
+            return Location(source.name, pointer=pointer)
+        return source.locate_parts(path, pointer, key=key)
+
+    def forget(self) -> None:
+        """Look everything up anew: the trees have been mended."""
+        self._nodes.clear()
 
 
 def absolute(target: str, base: SchemaRef) -> SchemaRef:
@@ -98,22 +120,22 @@ def file_uri(path: Path, root: Path) -> str:
     return ROOT + quote(path.relative_to(root).as_posix())
 
 
-def gather(path: Path, name: str, gate: Gate) -> Trees:
+def gather(path: Path, name: str, gate: Gate, *, quick: bool = False) -> Trees:
     """Read the document at ``path`` and every file that it refers to.
 
     Faults of references (refused, missing, dangling, endless) are collected in
-    ``Trees.diagnostics``. Raises SourceFault when the root document itself
+    ``Trees.faults``. Raises SourceFault when the root document itself
     cannot be read.
     """
     root_source = read(path, name)
     root = gate.root or path.parent
-    trees = Trees(file_uri(path.resolve(), root.resolve()))
+    trees = Trees(file_uri(path.resolve(), root.resolve()), is_quick=quick)
     return _gather(trees, root_source, gate)
 
 
-def gather_text(text: str, name: str) -> Trees:
+def gather_text(text: str, name: str, *, quick: bool = False) -> Trees:
     """The same for a document that arrives as text: it may refer to nothing but itself."""
-    trees = Trees(ROOT + quote(name))
+    trees = Trees(ROOT + quote(name), is_quick=quick)
     return _gather(trees, parse(text, name), Gate(None))
 
 
@@ -128,14 +150,9 @@ def _gather(trees: Trees, root_source: Source, gate: Gate) -> Trees:
             try:
                 found = absolute(target, uri)
             except ValueError as error:  # an address in brackets that is none, say
-                trees.diagnostics.append(
-                    Diagnostic(
-                        "D201",
-                        f"$ref {target!r} is no URI: {error}",
-                        trees.locate(site),
-                        "write a path relative to this file, or a pointer such as #/components/schemas/Pet.",
-                    )
-                )
+                remedy = "write a path relative to this file, or a pointer such as #/components/schemas/Pet."
+                message = f"$ref {target!r} is no URI: {error}"
+                trees.faults[target] = Diagnostic("D201", message, trees.locate(site), remedy)
                 continue
             if found in targets:
                 continue
@@ -143,10 +160,11 @@ def _gather(trees: Trees, root_source: Source, gate: Gate) -> Trees:
             other = urldefrag(found).url
             if other in trees.sources or _is_embedded(target, trees, uri):
                 continue
-            source = _admit(other, target, site, trees, gate)
+            source = _admit(other, target, found, site, trees, gate)
             if source is not None:
                 trees.sources[other] = source
                 queue.append(other)
+    trees.targets = set(targets)
     _judge(targets, trees)
     return trees
 
@@ -207,17 +225,19 @@ def _identifiers(tree: JSON, uri: str) -> Iterator[str]:
             stack.extend((value, base) for value in node)
 
 
-def _admit(uri: str, target: str, site: SchemaRef, trees: Trees, gate: Gate) -> Source | None:
+def _admit(
+    uri: str, target: str, found: SchemaRef, site: SchemaRef, trees: Trees, gate: Gate
+) -> Source | None:
     """Read the file behind ``uri``, or say why not. Messages never quote what a file holds."""
 
     def refuse(code: str, message: str, remedy: str) -> None:
-        trees.diagnostics.append(Diagnostic(code, f"$ref {target!r} {message}", trees.locate(site), remedy))
+        trees.faults[found] = Diagnostic(code, f"$ref {target!r} {message}", trees.locate(site), remedy)
 
     if not uri.startswith(ROOT):
         scheme = uri.partition(":")[0]
         if scheme in ("http", "https"):
             if gate.allow_remote:
-                return _fetch(uri, target, site, trees)
+                return _fetch(uri, target, found, site, trees)
             refuse(
                 "D202",
                 "points to another host, which is not fetched",
@@ -266,18 +286,16 @@ def _climbs(target: str, site: SchemaRef) -> bool:
     return target.startswith("/")
 
 
-def _fetch(uri: str, target: str, site: SchemaRef, trees: Trees) -> Source | None:
+def _fetch(uri: str, target: str, found: SchemaRef, site: SchemaRef, trees: Trees) -> Source | None:
     from mockserver.compile.remote import Unreachable, text_at
 
     try:
         return parse(text_at(uri), uri, "referenced document")
     except SourceFault as fault:
-        trees.diagnostics.append(fault.diagnostic)
+        trees.faults[found] = fault.diagnostic
     except Unreachable as error:
         message = f"$ref {target!r} cannot be fetched: {error}"
-        trees.diagnostics.append(
-            Diagnostic("D204", message, trees.locate(site), "save it beside the document.")
-        )
+        trees.faults[found] = Diagnostic("D204", message, trees.locate(site), "save it beside the document.")
     return None
 
 
@@ -297,31 +315,30 @@ def _judge(targets: dict[SchemaRef, SchemaRef], trees: Trees) -> None:
             except KeyError:
                 seen.discard(current)  # it dangles where it is a target itself
                 if current == target and not trees.bases.keys() - {""}:
-                    trees.diagnostics.append(
-                        Diagnostic(
-                            "D201",
-                            f"$ref {fragment_of(target, site)!r} points to nothing",
-                            trees.locate(site),
-                            "mend the pointer or add what it names.",
-                        )
+                    trees.faults[target] = Diagnostic(
+                        "D201",
+                        f"$ref {fragment_of(target, site)!r} points to nothing",
+                        trees.locate(site),
+                        "mend the pointer or add what it names.",
                     )
                 break
             following = node.get("$ref") if isinstance(node, dict) else None
             if not isinstance(following, str) or (len(node) > 1 and "properties" in node):
                 break
-            current = absolute(following, current)
+            try:
+                current = absolute(following, current)
+            except ValueError:
+                break  # told where it stands
             if urldefrag(current).url not in trees.sources:
                 break
             if current in seen:
-                trees.diagnostics.append(
-                    Diagnostic(
-                        "D205",
-                        f"$ref {fragment_of(target, site)!r} leads back to itself, never to an object",
-                        trees.locate(site),
-                        "let one of the references point to a real schema.",
-                    )
+                trees.faults[target] = Diagnostic(
+                    "D205",
+                    f"$ref {fragment_of(target, site)!r} leads back to itself, never to an object",
+                    trees.locate(site),
+                    "let one of the references point to a real schema.",
                 )
-                return
+                break
             seen.add(current)
         judged |= seen
 

@@ -88,8 +88,8 @@ class _Reader:
     def operation(self, path: str, method: str, *, swagger: bool = False) -> dict[str, JSON]:
         item, at = self.path(path)
         holder = "" if method in item else "/additionalOperations"
-        ref = f"{at}{holder}/{method}"
-        node = dict(self.trees.node(ref))
+        found, ref = self.object(f"{at}{holder}/{quoted(method)}")
+        node = dict(found)
         node["x-ref"] = ref
         node["parameters"] = [
             self.shape(at, each, swagger=swagger) for _, each, at in self.children(ref, "parameters")
@@ -162,12 +162,15 @@ class _FromTrees(Specification):
         except (KeyError, AttributeError):
             return {}
 
-    def operations(self) -> Iterator[AbstractOperation]:
-        """Connexion's model of every operation; each object in it knows its place as ``x-ref``."""
-        resolver = Unbound()
+    def places(self) -> Iterator[tuple[str, str]]:
+        """Path and method of every operation."""
         for path in self.paths:
             for method in self.reader.methods(path):
-                yield self.operation_cls.from_spec(self, path=path, method=method, resolver=resolver)
+                yield path, method
+
+    def operation(self, path: str, method: str) -> AbstractOperation:
+        """Connexion's model of an operation; each object in it knows its place as ``x-ref``."""
+        return self.operation_cls.from_spec(self, path=path, method=method, resolver=Unbound())
 
 
 class OpenAPI3(_FromTrees, OpenAPISpecification):

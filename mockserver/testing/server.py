@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mockserver.testing.host import Host
     from mockserver.testing.requests_adapter import MockAdapter
 
+_LOG = logging.getLogger("mockserver.document")
 VALIDATIONS = ("strict", "warn", "off")
 STYLES = ("any", "strict")
 SECURITIES = {True: "presence", False: "off", "presence": "presence", "strict": "strict", "off": "off"}
@@ -45,13 +47,15 @@ class MockServer(Namespace):
         host: str = "127.0.0.1",
         port: int = 0,
         cache: bool = True,
+        strict_document: bool = False,
     ) -> None:
         """Without a document, the certificate-request example that comes with the package.
 
         ``clock`` is an ISO 8601 date-time at which it stands still from the
         start; ``validation`` is strict, warn or off; ``security`` is presence,
         strict or off (True and False are presence and off); ``styles`` any or
-        strict. See ``mockserver serve``.
+        strict; ``strict_document`` refuses a document in which ``mockserver check``
+        finds an error. See ``mockserver serve``.
         """
         super().__init__(DEFAULT, self._running)
         self._documents = None if document is None else _paths(document)
@@ -64,6 +68,7 @@ class MockServer(Namespace):
         self._base_path = base_path
         self._address = host, port
         self._cached = cache
+        self._strict_document = strict_document
         self._control: Control | None = None
         self._host: Host | None = None
 
@@ -152,7 +157,7 @@ class MockServer(Namespace):
     def _started(self) -> Host:
         # What serving takes is imported here: a test that only imports this module should not pay for it.
         from mockserver import default
-        from mockserver.inputs import Inputs
+        from mockserver.inputs import Inputs, forgiveness
         from mockserver.serve.clock import parse_time
         from mockserver.serve.engine import Options
         from mockserver.testing.compilation import compiled
@@ -171,12 +176,14 @@ class MockServer(Namespace):
         documents, scenarios = self._documents, self._scenarios
         if documents is None:
             documents, scenarios = (default.DOCUMENT,), scenarios or (default.SCENARIOS,)
-        inputs = Inputs(documents, scenarios, self._seed)
-        plan = compiled(inputs, cached=self._cached).plan
+        inputs = Inputs(documents, scenarios, self._seed, strict_document=self._strict_document)
+        found = compiled(inputs, cached=self._cached)
+        if forgiven := forgiveness(found.forgiven):
+            _LOG.warning("%s", forgiven)
         if self._styles not in STYLES:
             raise UsageError(f"styles={self._styles!r} is none of {', '.join(STYLES)}.")
         options = Options(self._validation, security, base_path=self._base_path, styles=self._styles)
-        return Host(plan, inputs, options, frozen_at, Address(*self._address))
+        return Host(found.plan, inputs, options, frozen_at, Address(*self._address))
 
 
 def _paths(given: Paths) -> tuple[Path, ...]:

@@ -13,7 +13,7 @@ from mockserver.errors import CompileError
 from mockserver.inputs import Inputs
 from mockserver.plan import Plan
 from tests.fuzz.targets import mutation
-from tests.hostile import REFUSED, SERVED
+from tests.hostile import FORGIVEN, REFUSED, SERVED
 from tests.live import ask, engine_of
 
 _ASKED = 4
@@ -27,7 +27,7 @@ def _values() -> list[Any]:
 
 
 def seeds() -> list[bytes]:
-    texts = [text for text, _, _ in REFUSED.values()] + list(SERVED.values())
+    texts = [text for text, _, _ in (*REFUSED.values(), *FORGIVEN.values())] + list(SERVED.values())
     octets = [text if isinstance(text, bytes) else text.encode("utf-8", "replace") for text in texts]
     return [*mutation.programs(_values()), *(each for each in octets if len(each) < 5_000)]
 

@@ -1,0 +1,35 @@
+"""Mends a document before anything else reads it: see ``table`` for what is seen and what is assumed.
+
+It works on the parsed trees, in place. A fault spoils a keyword, else a schema,
+else an operation, and never the document.
+"""
+
+from __future__ import annotations
+
+from mockserver.compile.mending import content, documents, operations, parameters
+from mockserver.compile.mending.structure import Mender
+from mockserver.compile.mending.table import Finding
+from mockserver.compile.references import Trees
+from mockserver.errors import Diagnostic
+from mockserver.plan import Dialect
+from mockserver.schema.pointers import tokens
+
+__all__ = ["mend"]
+_RULES = {**documents.RULES, **operations.RULES, **parameters.RULES, **content.RULES}
+
+
+def mend(trees: Trees, dialect: Dialect) -> list[Diagnostic]:
+    """Mend the document of ``trees`` and tell what had to be forgiven, references included."""
+    mender = Mender(trees, dialect, _RULES)
+    root = trees.sources[trees.root_uri]
+    mender.walk(root.value, (None, trees.root_uri))
+    mender.schemas.finish()
+    trees.forget()
+    told = [fault for target, fault in trees.faults.items() if target not in mender.references.mended]
+    return [*told, *(_diagnostic(each, trees) for each in mender.findings.found)]
+
+
+def _diagnostic(finding: Finding, trees: Trees) -> Diagnostic:
+    uri, _, pointer = finding.ref.partition("#")
+    where = trees.place(uri, tokens(pointer), key=finding.is_key)
+    return Diagnostic(finding.code, finding.message, where, finding.remedy)

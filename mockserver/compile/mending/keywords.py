@@ -1,0 +1,330 @@
+"""Keywords whose values are no schemas: what each must be, and what is assumed where it is not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mockserver.compile.mending.table import At, kind
+from mockserver.plan import JSON
+
+if TYPE_CHECKING:
+    from mockserver.compile.mending.schemas import Schemas
+
+Node = dict[str, Any]
+Rule = Callable[["Schemas", Node, str, At], None]
+TYPES = frozenset(("string", "number", "integer", "boolean", "array", "object", "null"))
+MEANT: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(("int", "long", "short", "bigint", "integers", "int32", "int64"), ("integer", "")),
+    **dict.fromkeys(("float", "double", "decimal", "numeric", "numbers", "real"), ("number", "")),
+    **dict.fromkeys(("str", "text", "char", "strings", "enum", "varchar"), ("string", "")),
+    **dict.fromkeys(("bool", "booleans"), ("boolean", "")),
+    **dict.fromkeys(("list", "set", "tuple", "arrays"), ("array", "")),
+    **dict.fromkeys(("map", "dict", "hash", "json", "objects", "record"), ("object", "")),
+    **dict.fromkeys(("date-time", "datetime", "timestamp"), ("string", "date-time")),
+    **{
+        name: ("string", name)
+        for name in ("date", "time", "uuid", "email", "uri", "byte", "binary", "password")
+    },
+    "url": ("string", "uri"),
+    "guid": ("string", "uuid"),
+    "file": ("string", "binary"),
+    "none": ("null", ""),
+}
+"""Types of other languages → type and format that they mean."""
+_COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
+_MOST_COUNT = 2**53
+_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?\Z")
+_FITS: Mapping[str, type | tuple[type, ...]] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+}
+_NULLABLE = ("null is taken in requests, and never sent", "a type of null beside the other")
+
+
+def _type(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
+    stated = node[keyword]
+    if type(stated) is str and stated in TYPES and stated != "null":
+        return
+    if isinstance(stated, list):
+        _types(schemas, node, stated, at)
+        return
+    place = (at, keyword)
+    if not isinstance(stated, str):
+        schemas.drop(node, keyword, at)
+    elif stated == "null":
+        if schemas.draft_4:
+            schemas.tell("newer", place, "the type null", schemas.dialect)
+    elif stated == "file" and schemas.dialect == "2.0":
+        pass  # of form data and responses: read where it stands
+    else:
+        _mean(schemas, node, stated, place)
+
+
+def _mean(schemas: Schemas, node: Node, stated: str, place: At) -> None:
+    meaning, form = _meaning(stated)
+    if meaning:
+        node["type"] = meaning
+        if form:
+            node.setdefault("format", form)
+        schemas.tell(
+            "unknown type", place, stated, assumed=(f"read as {' '.join(filter(None, (meaning, form)))}",)
+        )
+    else:
+        del node["type"]
+        schemas.tell("unknown type", place, stated, assumed=("any value is taken",))
+
+
+def _types(schemas: Schemas, node: Node, stated: list[JSON], at: At) -> None:
+    place = (at, "type")
+    names = [_meaning(each)[0] if isinstance(each, str) else "" for each in stated]
+    mended = list(dict.fromkeys(each for each in names if each))
+    if mended != stated:
+        schemas.tell("keyword", place, "`type`", f"the list {stated!r}")
+    elif schemas.draft_4:
+        schemas.tell("newer", place, "a list of types", schemas.dialect)
+    if mended and "" not in names:
+        node["type"] = mended
+    else:
+        del node["type"]
+
+
+def _required(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
+    stated = node[keyword]
+    if type(stated) is list:
+        if len(stated) == len(set(map(str, stated))) and all(type(each) is str for each in stated):
+            if not stated and schemas.draft_4:
+                del node[keyword]  # 3.0 has no empty list; nothing is lost
+            return
+        node[keyword] = list(dict.fromkeys(each for each in stated if isinstance(each, str)))
+        twice = next((each for each in stated if stated.count(each) > 1), None)
+        shown = f"a list with {twice!r} twice" if twice is not None else "a list of more than names"
+        schemas.tell("as", (at, keyword), "`required`", shown, assumed=("a list of each name once",))
+        if not node[keyword]:
+            del node[keyword]
+    elif (
+        isinstance(stated, str) and isinstance(node.get("properties"), dict) and stated in node["properties"]
+    ):
+        node[keyword] = [stated]
+        schemas.tell("as", (at, keyword), "`required`", kind(stated), assumed=("a list of one name",))
+    else:
+        schemas.drop(node, keyword, at)
+
+
+def _enum(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
+    stated, place = node[keyword], (at, keyword)
+    if isinstance(stated, (str, int, float)):
+        node[keyword] = stated = [stated]
+        schemas.tell("as", place, "`enum`", kind(stated[0]), assumed=("a list of one value",))
+    if not isinstance(stated, list) or not stated:
+        schemas.drop(node, keyword, at)
+        return
+    distinct = {(type(each), each if isinstance(each, (str, int, float)) else repr(each)) for each in stated}
+    if len(distinct) < len(stated):
+        node[keyword] = stated = _each_once(stated)
+        schemas.tell(
+            "as", place, "`enum`", "a list with a value twice", assumed=("a list of each value once",)
+        )
+    _values(schemas, node, stated, place)
+
+
+def _values(schemas: Schemas, node: Node, stated: list[JSON], place: At) -> None:
+    """Values that are of another type than the schema, all of them: YAML reads what looks like a number."""
+    meant = node.get("type")
+    fits = _FITS.get(meant) if isinstance(meant, str) else None
+    if fits is None or any(each is None or isinstance(each, fits) for each in stated):
+        return
+    if meant == "string" and all(isinstance(each, (bool, int, float)) for each in stated):
+        node["enum"] = _each_once(
+            [str(each).lower() if each in (True, False) else str(each) for each in stated]
+        )
+        schemas.tell("values", place, meant, assumed=("texts",))
+    elif meant in ("integer", "number") and all(_is_number(each, meant) for each in stated):
+        node["enum"] = _each_once([int(each) if meant == "integer" else float(each) for each in stated])
+        schemas.tell("values", place, meant, assumed=("numbers",))
+    else:
+        del node["type"]
+        schemas.tell("values", place, meant, assumed=("they stand, of whatever type",))
+
+
+def _format(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
+    if type(node[keyword]) is not str:
+        schemas.drop(node, keyword, at)
+
+
+def _count(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
+    stated = node[keyword]
+    if type(stated) is int and 0 <= stated <= _MOST_COUNT:
+        return
+    number = _number(stated)
+    if number is None or number != int(number) or not 0 <= number <= _MOST_COUNT:
+        schemas.drop(node, keyword, at)
+        return
+    node[keyword] = int(number)
+    schemas.tell("as", (at, keyword), f"`{keyword}`", kind(stated), assumed=(int(number),))
+
+
+def _bound(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
+    stated = node[keyword]
+    if type(stated) is int or type(stated) is float:
+        return
+    number = _number(stated)
+    if number is None:
+        schemas.drop(node, keyword, at)
+    else:
+        node[keyword] = number
+        schemas.tell("as", (at, keyword), f"`{keyword}`", kind(stated), assumed=(number,))
+
+
+def _exclusive(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
+    """A flag beside the bound in Draft 4, the bound itself in 2020-12; each read in either."""
+    stated, place = node[keyword], (at, keyword)
+    bound = "m" + keyword.removeprefix("exclusiveM")
+    if isinstance(stated, str):
+        number = _number(stated)
+        read = {"true": True, "false": False}.get(stated.lower(), number)
+        if read is not None:
+            node[keyword] = stated = read
+            schemas.tell("as", place, f"`{keyword}`", kind(str(stated)), assumed=(read,))
+    if isinstance(stated, bool):
+        if schemas.draft_4:
+            if bound not in node:
+                del node[keyword]
+            return
+        number = _number(node.get(bound))
+        schemas.tell("older", place, keyword, str(stated).lower(), assumed=("the bound itself",))
+        del node[keyword]
+        if stated and number is not None:
+            node[keyword] = number
+            del node[bound]
+    elif isinstance(stated, (int, float)):
+        if schemas.draft_4:
+            schemas.tell("newer", place, f"{keyword} with a number", schemas.dialect)
+            _close(node, keyword, bound, stated)
+    else:
+        schemas.drop(node, keyword, at)
+
+
+def _close(node: Node, keyword: str, bound: str, stated: float) -> None:
+    beside = _number(node.get(bound))
+    tighter = beside is not None and (beside > stated if bound == "minimum" else beside < stated)
+    if tighter:
+        del node[keyword]
+    else:
+        node[bound], node[keyword] = stated, True
+
+
+def _multiple(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
+    stated = node[keyword]
+    number = stated if type(stated) is int or type(stated) is float else _number(stated)
+    if number is None or number <= 0:
+        schemas.drop(node, keyword, at)
+    elif number is not stated:
+        node[keyword] = number
+        schemas.tell("as", (at, keyword), f"`{keyword}`", kind(stated), assumed=(number,))
+
+
+def _flag(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
+    stated = node[keyword]
+    if type(stated) is bool:
+        if keyword == "nullable" and schemas.dialect != "3.0" and stated:
+            schemas.tell("other", (at, keyword), keyword, schemas.dialect, assumed=_NULLABLE)
+    elif isinstance(stated, str) and stated.lower() in ("true", "false"):
+        node[keyword] = stated.lower() == "true"
+        schemas.tell("as", (at, keyword), f"`{keyword}`", kind(stated), assumed=(stated.lower(),))
+    else:
+        schemas.drop(node, keyword, at)
+
+
+def _pattern(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
+    if isinstance(node[keyword], str):
+        schemas.patterns.append((node, keyword, at))
+    else:
+        schemas.drop(node, keyword, at)
+
+
+def _examples(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
+    stated, place = node[keyword], (at, keyword)
+    if isinstance(stated, dict):
+        node[keyword] = [
+            each["value"] if isinstance(each, dict) and "value" in each else each for each in stated.values()
+        ]
+        schemas.tell("as", place, "`examples`", "a mapping", assumed=("a list of its values",))
+    elif not isinstance(stated, list):
+        node[keyword] = [stated]
+        schemas.tell("as", place, "`examples`", kind(stated), assumed=("a list of one value",))
+    elif schemas.draft_4:
+        schemas.tell("newer", place, keyword, schemas.dialect)
+
+
+def _const(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
+    if schemas.draft_4:
+        schemas.tell("newer", (at, keyword), keyword, schemas.dialect)
+        value = node.pop(keyword)
+        if "enum" not in node:
+            node["enum"] = [value]
+
+
+def _newer_plain(schemas: Schemas, _: Node, keyword: str, at: At) -> None:
+    if schemas.draft_4:
+        schemas.tell("newer", (at, keyword), keyword, schemas.dialect)
+
+
+def _text(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
+    if type(node[keyword]) is not str:
+        stated = node[keyword]
+        if isinstance(stated, (bool, int, float)):
+            node[keyword] = str(stated)
+            schemas.tell("as", (at, keyword), f"`{keyword}`", kind(stated), assumed=("a text",))
+        else:
+            schemas.drop(node, keyword, at)
+
+
+def _meaning(name: str) -> tuple[str, str]:
+    """The type and the format that a name of a type means; nothing where it means any value."""
+    if name in TYPES:
+        return name, ""
+    lower = name.strip().lower()
+    return (lower, "") if lower in TYPES else MEANT.get(lower, ("", ""))
+
+
+def _number(value: JSON) -> int | float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, (int, float)):
+        return value
+    if isinstance(value, str) and _NUMBER.match(value.strip()):
+        return float(value) if "." in value else int(value)
+    return None
+
+
+def _is_number(value: JSON, meant: str) -> bool:
+    number = _number(value)
+    return number is not None and (meant == "number" or number == int(number))
+
+
+def _each_once(values: list[JSON]) -> list[JSON]:
+    seen: set[str] = set()
+    return [each for each in values if not (repr(each) in seen or seen.add(repr(each)))]  # type: ignore[func-returns-value]
+
+
+VALUES: Mapping[str, Rule] = {
+    "type": _type,
+    "required": _required,
+    "enum": _enum,
+    "const": _const,
+    "format": _format,
+    **dict.fromkeys((*_COUNTS, "minContains", "maxContains"), _count),
+    **dict.fromkeys(("minimum", "maximum"), _bound),
+    **dict.fromkeys(("exclusiveMinimum", "exclusiveMaximum"), _exclusive),
+    "multipleOf": _multiple,
+    **dict.fromkeys(("uniqueItems", "nullable", "readOnly", "writeOnly", "deprecated"), _flag),
+    "pattern": _pattern,
+    "examples": _examples,
+    **dict.fromkeys(("$comment", "contentEncoding", "contentMediaType"), _newer_plain),
+    **dict.fromkeys(("title", "description", "$id", "$anchor", "$dynamicAnchor", "$schema"), _text),
+}
+"""The rule of each keyword."""

@@ -1,0 +1,248 @@
+"""The walk through the objects of a document, each with what its fields must be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mockserver.compile.mending.grammar import (
+    OPENAPI_3,
+    SECTIONS_2,
+    SECTIONS_3,
+    SWAGGER_2,
+    Grammar,
+)
+from mockserver.compile.mending.references import References
+from mockserver.compile.mending.schemas import Schemas
+from mockserver.compile.mending.table import At, Findings, kind, link
+from mockserver.compile.references import Trees
+from mockserver.plan import JSON, Dialect
+
+_FLAGS = {"true": True, "false": False, "yes": True, "no": False}
+_KEEP = object()
+
+
+class Mender:
+    """Mends one document in place; ``rules`` are what kinds ask for beside the grammar."""
+
+    def __init__(self, trees: Trees, dialect: Dialect, rules: Mapping[str, Rule]) -> None:
+        self.trees = trees
+        self.dialect: Dialect = dialect
+        self.is_2 = dialect == "2.0"
+        self.findings = Findings()
+        self.tell = self.findings.tell
+        self.sections = SECTIONS_2 if self.is_2 else SECTIONS_3
+        self.grammar: Grammar = SWAGGER_2 if self.is_2 else OPENAPI_3
+        self.references = References(trees, dialect, self.sections, self.findings)
+        self.schemas = Schemas(dialect, self.references, self.findings)
+        self.operation_ids: set[str] = set()
+        self.schemes: Mapping[str, JSON] = {}
+        self.paths: dict[int, str] = {}
+        """The identity of a path item → the path that it is for."""
+        self._rules = rules
+        self._seen: set[tuple[str, int]] = set()
+        self._pending: list[tuple[str, JSON, At]] = []
+
+    def walk(self, root: JSON, at: At) -> None:
+        """Mend the document at ``root`` and all that it refers to."""
+        self._pending.append(("document", root, at))
+        while self._pending:
+            name, node, place = self._pending.pop()
+            if (name, id(node)) in self._seen:
+                continue
+            self._seen.add((name, id(node)))
+            if name == "path item" and place[0] is not None and place[0][1] == "paths":
+                self.paths.setdefault(id(node), str(place[1]))
+            if name == "schema":
+                self.schemas.walk(node, place)
+            else:
+                self._mend(name, node, place)
+
+    def _mend(self, name: str, node: dict[str, JSON], at: At) -> None:
+        if name not in ("components", "callback") and isinstance(node.get("$ref"), str):
+            self._refer(name, node, at)
+            return
+        rule = self._rules.get(name)
+        if rule is not None:
+            rule(self, node, at)
+        if name == "requirement":
+            return  # its keys are the author's
+        fields = self.grammar.get(name)
+        children: list[tuple[str, JSON, At]] = []
+        for key in list(node):
+            if key.startswith("x-"):
+                continue
+            shape = ("path item" if name == "callback" else None) if fields is None else fields.get(key)
+            if shape is None:
+                self._unknown(name, node, key, at)
+            elif shape not in ("any", "text", "flag") or not isinstance(node[key], _SIMPLE[shape]):
+                self._field(node, key, shape, (at, key), children)
+        self._pending.extend(reversed(children))
+
+    def _unknown(self, name: str, node: dict[str, JSON], key: str, at: At) -> None:
+        place = (at, key)
+        self.tell("key", place, name, key, key=True)
+        if not self.references.is_target(place):
+            del node[key]
+
+    def _field(
+        self, holder: dict[str, JSON], key: str, shape: str, at: At, children: list[tuple[str, JSON, At]]
+    ) -> None:
+        value = holder[key]
+        if shape[0] == "{":
+            self._map(holder, key, shape[1:-1], at, children)
+        elif shape[0] == "[":
+            self.listed(holder, key, shape[1:-1], at, children)
+        elif shape == "text" or shape == "flag":
+            self._scalar(holder, key, shape, at)
+        elif shape == "schema":
+            children.append((shape, self.schemas.whole(holder, key, at), at))
+        elif shape == "requirement" or isinstance(value, dict):
+            children.append((shape, value, at))
+        else:
+            self.tell("type", at, _quoted(key), kind(value), "a mapping")
+            del holder[key]
+
+    def _scalar(self, holder: dict[str, JSON], key: str, shape: str, at: At) -> None:
+        value = holder[key]
+        read: JSON = _KEEP
+        if shape == "flag":
+            read = _FLAGS.get(value.lower(), _KEEP) if isinstance(value, str) else _KEEP
+        elif isinstance(value, (bool, int, float)):
+            read = str(value).lower() if isinstance(value, bool) else str(value)
+        if read is _KEEP:
+            self.tell("type", at, _quoted(key), kind(value), "a text" if shape == "text" else "true or false")
+            del holder[key]
+        else:
+            self.tell("retyped", at, _quoted(key), kind(value), f"a {shape}", assumed=(repr(read),))
+            holder[key] = read
+
+    def _map(
+        self, holder: dict[str, JSON], key: str, name: str, at: At, children: list[tuple[str, JSON, At]]
+    ) -> None:
+        members = holder[key]
+        if not isinstance(members, dict):
+            self.tell("type", at, _quoted(key), kind(members), "a mapping")
+            del holder[key]
+            return
+        if isinstance(members.get("$ref"), str):
+            members = holder[key] = self.spread(members, at)
+        for each in list(members):
+            if each.startswith("x-") and name not in ("schema", "header", "parameter", "server variable"):
+                continue
+            value, place = members[each], (at, each)
+            if name == "schema":
+                children.append((name, self.schemas.whole(members, each, place), place))
+            elif isinstance(value, dict):
+                children.append((name, value, place))
+            elif name == "response" and value is None:
+                self.tell(
+                    "retyped", place, _quoted(each), "empty", "a response", assumed=("one without content",)
+                )
+                members[each] = {"description": ""}
+            elif name == "media type" and value is None:
+                members[each] = {}
+                self.tell("retyped", place, _quoted(each), "empty", "a mapping", assumed=("an empty one",))
+            else:
+                self.tell("type", place, _quoted(each), kind(value), f"a {name}")
+                del members[each]
+
+    def listed(
+        self, holder: dict[str, JSON], key: str, name: str, at: At, children: list[tuple[str, JSON, At]]
+    ) -> None:
+        items = holder[key]
+        if (
+            isinstance(items, dict)
+            and items
+            and name == "parameter"
+            and "name" not in items
+            and "$ref" not in items
+        ):
+            items = [{"name": each, **node} for each, node in items.items() if isinstance(node, dict)]
+            self.tell("retyped", at, _quoted(key), "a mapping", "a list", assumed=("a list of its values",))
+        elif isinstance(items, (dict, str)):
+            self.tell("retyped", at, _quoted(key), kind(items), "a list", assumed=("a list of one",))
+            items = [items]
+        elif not isinstance(items, list):
+            self.tell("type", at, _quoted(key), kind(items), "a list")
+            del holder[key]
+            return
+        kept: list[JSON] = []
+        wanted = str if name == "text" else dict
+        for i, item in enumerate(items):
+            place = (at, i)
+            if isinstance(item, wanted):
+                kept.append(item)
+                if name != "text":
+                    children.append((name, item, place))
+            elif name == "text" and isinstance(item, (bool, int, float)):
+                kept.append(str(item))
+                self.tell(
+                    "retyped", place, f"an item of {key}", kind(item), "a text", assumed=(repr(str(item)),)
+                )
+            elif name == "requirement" and isinstance(item, str):
+                kept.append({item: []})
+                children.append((name, kept[-1], place))
+                self.tell(
+                    "retyped", place, f"an item of {key}", kind(item), "a mapping", assumed=("its key",)
+                )
+            else:
+                self.tell("type", place, f"an item of {key}", kind(item), f"a {name}")
+        holder[key] = kept
+
+    def _refer(self, name: str, node: dict[str, JSON], at: At) -> None:
+        found = self.references.find(node, name, at)
+        is_usable = found is not None and (found.is_left or isinstance(found.node, dict))
+        if found is not None and is_usable and not found.is_left:
+            if name in self.sections or name == "operation":
+                if name == "operation":
+                    self.tell("reference place", at, f"an {name}")
+                if name == "path item" and any(each in node for each in self.grammar[name]):
+                    self._join(node, found.node, found.at, at)
+                    self._mend(name, node, at)
+                if id(node) in self.paths:
+                    self.paths.setdefault(id(found.node), self.paths[id(node)])
+                self._pending.append((name, found.node, found.at))
+                return
+            self.tell("reference place", at, f"a {name}")
+            del node["$ref"]
+            node.update(
+                {key: value for key, value in found.node.items() if key not in node and key != "$ref"}
+            )
+            self._mend(name, node, at)
+        elif not is_usable:
+            if found is not None:
+                self.tell("dangling", at, node["$ref"])
+            del node["$ref"]
+            self._mend(name, node, at)
+
+    def _join(self, node: dict[str, JSON], other: dict[str, JSON], other_at: At, at: At) -> None:
+        """A path item with all of another, by references."""
+        beside = ", ".join(each for each in node if each != "$ref")
+        if set(node) - {"$ref", "description", "summary", "servers"}:
+            self.tell("siblings", at, beside)
+        del node["$ref"]
+        for key, value in other.items():
+            if key not in node and isinstance(value, dict):
+                node[key] = {"$ref": link((other_at, key))}
+            elif key not in node and key == "parameters" and isinstance(value, list):
+                node[key] = [{"$ref": link(((other_at, key), i))} for i in range(len(value))]
+            elif key not in node:
+                node[key] = value
+
+    def spread(self, members: dict[str, JSON], at: At) -> dict[str, JSON]:
+        """A map that is given by a ``$ref``, as a map of references, with what stands beside it."""
+        found = self.references.find(members, "", at)
+        if found is not None and isinstance(found.node, dict):
+            self.tell("reference place", at, "a map")
+            there = {key: {"$ref": link((found.at, key))} for key in found.node if key != "$ref"}
+            return {**there, **{key: value for key, value in members.items() if key != "$ref"}}
+        return {key: value for key, value in members.items() if key != "$ref"}
+
+
+Rule = Callable[[Mender, dict[str, Any], At], None]
+_SIMPLE: Mapping[str, type | tuple[type, ...]] = {"any": object, "text": str, "flag": bool}
+
+
+def _quoted(key: object) -> str:
+    return f"`{key}`"
