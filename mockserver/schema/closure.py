@@ -105,6 +105,7 @@ class Closure:
         self._discriminators = Discriminators(references)
         self._dialect = dialect
         self._draft_4 = is_draft_4(dialect)
+        self._takes_null = direction == "request"
         self._keywords = keywords(dialect)
         self.hiding = Hiding(references, FLAGS[direction], draft_4=self._draft_4)
         self._container = "definitions" if self._draft_4 else "$defs"
@@ -228,9 +229,10 @@ class Closure:
         for keyword in ("$ref", "$dynamicRef"):
             if isinstance(target := node.get(keyword), str) and (keyword == "$ref" or not self._draft_4):
                 out.update(self._reference(at, keyword, target, hidden, into))
-        if out and self._draft_4:
-            return out  # siblings of $ref are ignored
-        if is_nullable(node, self._dialect) and not REFUSE_NULL.isdisjoint(node):
+        if out and self._draft_4:  # siblings of $ref are ignored
+            return {"anyOf": [{"type": "null"}, out]} if self._is_forgiven_null(node) else out
+        is_nullable_here = is_nullable(node, self._dialect) or self._is_forgiven_null(node)
+        if is_nullable_here and not REFUSE_NULL.isdisjoint(node):
             inner = self._define(at, inherited, inner=True)
             into.needs.append(inner)
             return {"anyOf": [{"type": "null"}, {"$ref": self._link(inner)}]}
@@ -248,6 +250,10 @@ class Closure:
         if "discriminator" in node and self._reading in ("meant", "forgiving"):
             self._pin(at, node, out, into)
         return out
+
+    def _is_forgiven_null(self, node: dict[str, JSON]) -> bool:
+        """Whether ``nullable`` stands where the dialect gives it no meaning: requests may hold null then."""
+        return self._takes_null and node.get("nullable") is True
 
     def _pin(self, at: SchemaRef, node: dict[str, JSON], out: dict[str, JSON], into: Definition) -> None:
         """Let each branch take only what the discriminator means for it."""
@@ -315,8 +321,8 @@ class Closure:
                 del out["required"]
             if out.get("type") == "file":  # 2.0's response and form data
                 out["type"] = "string"
-            if is_nullable(node, self._dialect):
-                _admit_null(out)
+        if is_nullable(node, self._dialect) or self._is_forgiven_null(node):
+            _admit_null(out)
         if self._reading == "loose":
             out.pop("format", None)
         within_range(out, draft_4=self._draft_4)
@@ -335,6 +341,8 @@ def _other_readings(used: set[str]) -> tuple[Reading, ...]:
 def _admit_null(schema: dict[str, JSON]) -> None:
     """Add null to ``type``, and (read leniently, as authors mean it) to ``enum``."""
     if isinstance(kind := schema.get("type"), str):
-        schema["type"] = [kind, "null"]
+        schema["type"] = [kind, "null"] if kind != "null" else kind
+    elif isinstance(kind, list) and "null" not in kind:
+        schema["type"] = [*kind, "null"]
     if isinstance(options := schema.get("enum"), list) and None not in options:
         schema["enum"] = [*options, None]

@@ -33,6 +33,8 @@ class Schemas:
         self.references = references
         self.tell = findings.tell
         self.patterns: list[tuple[Node, str, At]] = []
+        self.moved: set[int] = set()
+        """Of lists that stand under another keyword than they were written under."""
         self._seen: set[int] = set()
 
     def whole(self, holder: Any, key: Any, at: At) -> JSON:
@@ -111,7 +113,8 @@ class Schemas:
                 return True
         return not self.draft_4
 
-    def _push(self, node: Node, at: At, pending: list[tuple[JSON, At]]) -> None:
+    def _push(self, node: Node, at: At, stack: list[tuple[JSON, At]]) -> None:
+        pending: list[tuple[JSON, At]] = []
         for keyword in node:
             value = node[keyword]
             if keyword in CHILD:
@@ -126,6 +129,8 @@ class Schemas:
             elif keyword in LISTS:
                 place = (at, keyword)
                 pending.extend((each, (place, i)) for i, each in enumerate(value))
+
+        stack.extend(reversed(pending))
 
     def drop(self, node: Node, keyword: str, at: At) -> None:
         self.tell("keyword", (at, keyword), f"`{keyword}`", kind(node[keyword]))

@@ -42,6 +42,8 @@ class Mender:
         self._rules = rules
         self._seen: set[tuple[str, int]] = set()
         self._pending: list[tuple[str, JSON, At]] = []
+        self._made: set[int] = set()
+        """Of references that the mending itself has put there."""
 
     def walk(self, root: JSON, at: At) -> None:
         """Mend the document at ``root`` and all that it refers to."""
@@ -97,6 +99,8 @@ class Mender:
             self._scalar(holder, key, shape, at)
         elif shape == "schema":
             children.append((shape, self.schemas.whole(holder, key, at), at))
+        elif self._is_lost(shape, value, at):
+            del holder[key]
         elif shape == "requirement" or isinstance(value, dict):
             children.append((shape, value, at))
         else:
@@ -133,6 +137,11 @@ class Mender:
             value, place = members[each], (at, each)
             if name == "schema":
                 children.append((name, self.schemas.whole(members, each, place), place))
+            elif self._is_lost(name, value, place):
+                if name == "response":
+                    members[each] = {"description": ""}
+                else:
+                    del members[each]
             elif isinstance(value, dict):
                 children.append((name, value, place))
             elif name == "response" and value is None:
@@ -171,6 +180,8 @@ class Mender:
         wanted = str if name == "text" else dict
         for i, item in enumerate(items):
             place = (at, i)
+            if name != "text" and self._is_lost(name, item, place):
+                continue
             if isinstance(item, wanted):
                 kept.append(item)
                 if name != "text":
@@ -190,12 +201,22 @@ class Mender:
                 self.tell("type", place, f"an item of {key}", kind(item), f"a {name}")
         holder[key] = kept
 
+    def _is_lost(self, name: str, value: JSON, at: At) -> bool:
+        """Whether a value is a reference that leads to no object, which is told."""
+        if not isinstance(value, dict) or not isinstance(value.get("$ref"), str) or len(value) > 1:
+            return False
+        found = self.references.find(value, name, at)
+        if found is not None and not found.is_left and not isinstance(found.node, dict):
+            self.tell("dangling", at, value["$ref"])
+            return True
+        return found is None
+
     def _refer(self, name: str, node: dict[str, JSON], at: At) -> None:
         found = self.references.find(node, name, at)
         is_usable = found is not None and (found.is_left or isinstance(found.node, dict))
         if found is not None and is_usable and not found.is_left:
             if name in self.sections or name == "operation":
-                if name == "operation":
+                if name == "operation" and id(node) not in self._made:
                     self.tell("reference place", at, f"an {name}")
                 if name == "path item" and any(each in node for each in self.grammar[name]):
                     self._join(node, found.node, found.at, at)
@@ -225,6 +246,7 @@ class Mender:
         for key, value in other.items():
             if key not in node and isinstance(value, dict):
                 node[key] = {"$ref": link((other_at, key))}
+                self._made.add(id(node[key]))
             elif key not in node and key == "parameters" and isinstance(value, list):
                 node[key] = [{"$ref": link(((other_at, key), i))} for i in range(len(value))]
             elif key not in node:

@@ -46,6 +46,8 @@ def _child(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
 
 
 def _items(schemas: Schemas, node: Node, value: list[JSON], place: At) -> None:
+    if id(value) in schemas.moved:
+        return
     _members(schemas, value, place)
     if not value:
         schemas.tell("keyword", place, "`items`", "an empty list")
@@ -182,6 +184,7 @@ def _prefix(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
         schemas.tell("newer", (at, keyword), keyword, schemas.dialect)
         rest = node.pop("items", None)
         node["items"] = node.pop(keyword)
+        schemas.moved.add(id(node["items"]))
         if isinstance(rest, (dict, bool)):
             node["additionalItems"] = rest
 
