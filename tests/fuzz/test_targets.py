@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fuzz.targets import documents, http, mutation, scenarios
+from tests.fuzz.targets import documents, http, mending, mutation, scenarios
 
 HEAD = 'openapi: 3.1.0\ninfo: {title: t, version: "1"}\npaths: {}\n'
 FOUND = {
@@ -22,6 +22,11 @@ def test_documents_once_found(name: str) -> None:
 def test_documents() -> None:
     for data in documents.seeds():
         documents.check(data)
+
+
+@pytest.mark.parametrize("data", mending.seeds(), ids=lambda data: data.hex())
+def test_a_broken_document_is_served_and_the_rest_of_it_answers_as_before(data: bytes) -> None:
+    mending.check(data)
 
 
 def test_scenarios() -> None:

@@ -100,7 +100,10 @@ class Mender:
         elif shape == "schema":
             children.append((shape, self.schemas.whole(holder, key, at), at))
         elif self._is_lost(shape, value, at):
-            del holder[key]
+            if shape == "info":
+                holder[key] = {"title": "", "version": ""}
+            else:
+                del holder[key]
         elif shape == "requirement" or isinstance(value, dict):
             children.append((shape, value, at))
         else:
