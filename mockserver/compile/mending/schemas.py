@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mockserver.compile.mending.keywords import MEANT, TYPES, VALUES, Rule
 from mockserver.compile.mending.patterns import all_run
-from mockserver.compile.mending.references import References
+from mockserver.compile.mending.references import Found, References
 from mockserver.compile.mending.subschemas import CHILD, LISTS, MAPS, SUBSCHEMAS
 from mockserver.compile.mending.table import At, Findings, kind
 from mockserver.plan import JSON, Dialect
 from mockserver.schema.keywords import is_draft_4
 
 Node = dict[str, Any]
+Follow = Callable[[str, Node, At, Found], None]
 
 _PAIRS = tuple((f"min{each}", f"max{each}") for each in ("Length", "Items", "Properties"))
 _LOWS = ("minimum", "exclusiveMinimum")
@@ -27,7 +28,15 @@ _PASSED = frozenset(
 class Schemas:
     """Mends the schemas of one document in place."""
 
-    def __init__(self, dialect: Dialect, references: References, findings: Findings) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        references: References,
+        findings: Findings,
+        kinds: dict[int, str],
+        follow: Follow,
+    ) -> None:
+        """``kinds`` has what each object has been read as; ``follow`` is told of each reference."""
         self.dialect = dialect
         self.draft_4 = is_draft_4(dialect)
         self.references = references
@@ -36,6 +45,8 @@ class Schemas:
         self.moved: set[int] = set()
         """Of lists that stand under another keyword than they were written under."""
         self._seen: set[int] = set()
+        self._kinds = kinds
+        self._follow = follow
 
     def whole(self, holder: Any, key: Any, at: At) -> JSON:
         """The schema under ``key``; where there is none, one that takes any value stands there now."""
@@ -62,7 +73,8 @@ class Schemas:
             if type(node) is not dict or id(node) in self._seen:
                 continue
             self._seen.add(id(node))
-            if "$ref" in node and not self._refer(node, place, pending):
+            self._kinds[id(node)] = "schema"
+            if "$ref" in node and not self._refer(node, place):
                 continue
             for keyword in list(node):
                 rule = _RULES.get(keyword)
@@ -95,7 +107,7 @@ class Schemas:
                 self.tell("pattern", (at, key), text)
                 del node[key]
 
-    def _refer(self, node: Node, at: At, pending: list[tuple[JSON, At]]) -> bool:
+    def _refer(self, node: Node, at: At) -> bool:
         """Whether the keywords beside a reference count."""
         if not isinstance(node["$ref"], str):
             self.drop(node, "$ref", at)
@@ -106,7 +118,7 @@ class Schemas:
             return True
         if not found.is_left:
             if isinstance(found.node, dict):
-                pending.append((found.node, found.at))
+                self._follow("schema", node, at, found)
             elif not isinstance(found.node, bool) or self.draft_4:
                 self.tell("no schema", at, f"$ref {node['$ref']!r}", kind(found.node))
                 del node["$ref"]
@@ -125,6 +137,7 @@ class Schemas:
                     pending.extend((each, (place, i)) for i, each in enumerate(value))
             elif keyword in MAPS:
                 place = (at, keyword)
+                self._kinds[id(value)] = "map"
                 pending.extend((each, (place, name)) for name, each in value.items())
             elif keyword in LISTS:
                 place = (at, keyword)

@@ -12,7 +12,7 @@ from mockserver.compile.mending.grammar import (
     SWAGGER_2,
     Grammar,
 )
-from mockserver.compile.mending.references import References
+from mockserver.compile.mending.references import Found, References
 from mockserver.compile.mending.schemas import Schemas
 from mockserver.compile.mending.table import At, Findings, kind, link
 from mockserver.compile.references import Trees
@@ -20,6 +20,7 @@ from mockserver.plan import JSON, Dialect
 
 _FLAGS = {"true": True, "false": False, "yes": True, "no": False}
 _KEEP = object()
+_WITH_SCHEMA = ("request body", "response", "media type")
 
 
 class Mender:
@@ -34,7 +35,9 @@ class Mender:
         self.sections = SECTIONS_2 if self.is_2 else SECTIONS_3
         self.grammar: Grammar = SWAGGER_2 if self.is_2 else OPENAPI_3
         self.references = References(trees, dialect, self.sections, self.findings)
-        self.schemas = Schemas(dialect, self.references, self.findings)
+        self.kinds: dict[int, str] = {}
+        """The identity of an object → what it has been read as."""
+        self.schemas = Schemas(dialect, self.references, self.findings, self.kinds, self._follow)
         self.operation_ids: set[str] = set()
         self.schemes: Mapping[str, JSON] = {}
         self.paths: dict[int, str] = {}
@@ -42,17 +45,23 @@ class Mender:
         self._rules = rules
         self._seen: set[tuple[str, int]] = set()
         self._pending: list[tuple[str, JSON, At]] = []
+        self._deferred: list[tuple[str, dict[str, JSON], At, Found]] = []
+        """References, which are followed when all that is not referred to has been read."""
         self._made: set[int] = set()
         """Of references that the mending itself has put there."""
 
     def walk(self, root: JSON, at: At) -> None:
         """Mend the document at ``root`` and all that it refers to."""
         self._pending.append(("document", root, at))
-        while self._pending:
+        while self._pending or self._deferred:
+            if not self._pending:
+                self._arrive(*self._deferred.pop())
+                continue
             name, node, place = self._pending.pop()
             if (name, id(node)) in self._seen:
                 continue
             self._seen.add((name, id(node)))
+            self.kinds.setdefault(id(node), name)
             if name == "path item" and place[0] is not None and place[0][1] == "paths":
                 self.paths.setdefault(id(node), str(place[1]))
             if name == "schema":
@@ -132,6 +141,7 @@ class Mender:
             self.tell("type", at, _quoted(key), kind(members), "a mapping")
             del holder[key]
             return
+        self.kinds[id(members)] = "map"
         if isinstance(members.get("$ref"), str):
             members = holder[key] = self.spread(members, at)
         for each in list(members):
@@ -226,7 +236,7 @@ class Mender:
                     self._mend(name, node, at)
                 if id(node) in self.paths:
                     self.paths.setdefault(id(found.node), self.paths[id(node)])
-                self._pending.append((name, found.node, found.at))
+                self._follow(name, node, at, found)
                 return
             self.tell("reference place", at, f"a {name}")
             del node["$ref"]
@@ -238,6 +248,30 @@ class Mender:
             if found is not None:
                 self.tell("dangling", at, node["$ref"])
             del node["$ref"]
+            self._mend(name, node, at)
+
+    def _follow(self, name: str, node: dict[str, JSON], at: At, found: Found) -> None:
+        self._deferred.append((name, node, at, found))
+
+    def _arrive(self, name: str, node: dict[str, JSON], at: At, found: Found) -> None:
+        """Read what a reference leads to, unless that has been read as something else."""
+        there = self.kinds.get(id(found.node), name)
+        if there == name or (name, there) == ("header", "parameter"):
+            self._pending.append((name, found.node, found.at))
+            return
+        target = node["$ref"]
+        if there == "schema" and name in _WITH_SCHEMA:
+            del node["$ref"]
+            media = {"schema": {"$ref": target}}
+            node.update(
+                media if name == "media type" or self.is_2 else {"content": {"application/json": media}}
+            )
+            assumed = "read as one of that schema"
+        else:
+            del node["$ref"]
+            assumed = "passed over"
+        self.tell("reference kind", at, target, there, name, assumed=(assumed,))
+        if name != "schema":
             self._mend(name, node, at)
 
     def _join(self, node: dict[str, JSON], other: dict[str, JSON], other_at: At, at: At) -> None:

@@ -71,6 +71,7 @@ ROWS: Mapping[str, Row] = {
     "dangling": Row("D201", "$ref {!r} points to nothing", "passed over; add what it names."),
     "reference": Row("D317", "$ref {!r} points to nothing as it is written", "read as {!r}; write it so."),
     "reference place": Row("D317", "a $ref stands in the place of {}", "followed; write out what is there."),
+    "reference kind": Row("D317", "$ref {!r} leads to a {}, not to a {}", "{}; mend the pointer."),
     "siblings": Row("D317", "a $ref has {} beside it", "both count; put them into one."),
     # Examples
     "both": Row("D319", "there is an example beside examples", "read as one of them; join them."),
