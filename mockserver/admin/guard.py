@@ -4,26 +4,24 @@ A web page can make a browser send requests to localhost. Three things keep it
 out. *Origin* and *Sec-Fetch-Site* say that a page of another site sent the
 request. A body must be JSON (or YAML, or text for a scenario file), which no
 page can send elsewhere without asking first, and nobody here answers such a
-question. *Host* must be a name that nobody can register and point here: an
-address, a name without dots, or one that was given by ``--host``.
+question. *Host* must be a name that nobody can register and point here
+(``serve/hosts``), or one that was given by ``--host`` or ``--hosts``.
 """
 
 from __future__ import annotations
 
 import hmac
-import ipaddress
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from mockserver.serve import problem
 from mockserver.serve.answer import Answer
+from mockserver.serve.hosts import Hosts
 from mockserver.serve.request import Request
 
 MOST_BODY = 10 * 1024 * 1024
 _SAFE = frozenset(["GET", "HEAD", "OPTIONS"])
 _TYPES = frozenset(["application/json", "application/yaml", "application/x-yaml", "text/yaml"])
-_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::\d*)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class Guard:
         """What to answer instead; None where the request may pass. ``public`` asks for no token."""
         headers = request.headers
         known = self._knows(headers.get("authorization", ""))
-        if not known and not self._is_ours(headers.get("host", "")):
+        if not known and not Hosts(self.hosts).serves(headers.get("host", "")):
             return _refused(403, f"Host: {headers.get('host', '')[:200]} is no name of this server")
         if _is_foreign(request):
             return _refused(403, "the request was made by a page of another site")
@@ -61,31 +59,6 @@ class Guard:
         scheme, _, token = authorization.partition(" ")
         given, wanted = token.strip().encode("utf-8", "replace"), self.token.encode("utf-8", "replace")
         return scheme.lower() == "bearer" and hmac.compare_digest(given, wanted)
-
-    def _is_ours(self, host: str) -> bool:
-        found = _HOST.match(host.lower())
-        if found is None:
-            return False
-        name = found[1].strip("[]").rstrip(".")
-        if not name or "." not in name or name.endswith(".localhost") or name in self.hosts:
-            return True
-        return is_address(name)
-
-
-def is_address(name: str) -> bool:
-    """Whether ``name`` is an IP address."""
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host to listen on can be reached from this machine alone."""
-    if host.lower() == "localhost":
-        return True
-    return is_address(host) and ipaddress.ip_address(host).is_loopback
 
 
 def _is_foreign(request: Request) -> bool:

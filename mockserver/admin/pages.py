@@ -75,7 +75,6 @@ class Pages:
 def _html(text: str, policy: str) -> flask.Response:
     answer = flask.Response(text, content_type="text/html; charset=utf-8")
     answer.headers["Content-Security-Policy"] = policy
-    answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers["Cache-Control"] = "no-store"
     return answer
 

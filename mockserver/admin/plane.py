@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _PUBLIC = (f"{ADMIN}/", f"{ADMIN}/docs", f"{ADMIN}/openapi.json")
 """Pages without anything to keep: a browser cannot send a token when it is pointed at one."""
+_OWN = [("x-content-type-options", "nosniff"), ("cross-origin-resource-policy", "same-origin")]
+"""Headers of all that the control plane sends."""
 
 
 class ControlPlane:
@@ -57,6 +59,14 @@ class ControlPlane:
 
     def answer(self, request: Request) -> Answer | Awaitable[Answer]:
         """The answer to a request whose path begins with ``/__admin``. Called on the engine's loop."""
+        answer = self._answer(request)
+        return _own(answer) if isinstance(answer, Answer) else self._own_later(answer)
+
+    @staticmethod
+    async def _own_later(coming: Awaitable[Answer]) -> Answer:
+        return _own(await coming)
+
+    def _answer(self, request: Request) -> Answer | Awaitable[Answer]:
         path = request.raw_path
         if MARK in request.headers:
             return problem.problem(403, "webhooks do not reach the control plane", decision="admin")
@@ -169,3 +179,9 @@ class ControlPlane:
                 "stopping": stopping.Stopping(control, self._stop),
             }
         )
+
+
+def _own(answer: Answer) -> Answer:
+    """An answer that pages of other sites cannot take in, as an image or as a script."""
+    answer.headers += _OWN
+    return answer

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mockserver.admin.plane import ControlPlane
     from mockserver.serve.answer import Answer
     from mockserver.serve.engine import Engine
+    from mockserver.serve.hosts import Hosts
     from mockserver.serve.request import Request
     from mockserver.serve.server import Server
 
@@ -31,9 +33,26 @@ control_options = options(
         help="Serve the control plane on this port instead; 0 picks a free one.",
     ),
     option(
-        "--admin-token", metavar="TOKEN", help="Ask control requests for it, as Authorization: Bearer TOKEN."
+        "--admin-token",
+        metavar="TOKEN",
+        help="Ask control requests for it, as Authorization: Bearer TOKEN. On the command line every user of "
+        "the machine can read it; give it by the environment or a file.",
+    ),
+    option(
+        "--admin-token-file",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="The same, from the first line of a file.",
     ),
     option("--admin-open", is_flag=True, help="Let every host that reaches --host control this server."),
+    option(
+        "--hosts",
+        multiple=True,
+        metavar="NAME",
+        help="Answer requests whose Host is this name, beside --host, addresses, localhost and names without "
+        "dots; * is any, and is what holds without it where --host can be reached by other machines. May be "
+        "repeated.",
+    ),
     option(
         "--journal", default=10_000, type=click.IntRange(0), help="Calls kept per namespace; 0 keeps none."
     ),
@@ -60,6 +79,7 @@ control_options = options(
 """Every option of ``Settings``."""
 
 
+_MAX_TOKEN = 4096
 _LOOPBACK = frozenset(["127.0.0.1", "::1", "localhost"])
 
 
@@ -70,16 +90,18 @@ class Settings:
     admin: bool
     admin_port: int | None
     admin_token: str | None
+    admin_token_file: Path | None
     admin_open: bool
     journal: int
     journal_bytes: int
+    hosts: tuple[str, ...]
     cors: tuple[str, ...]
     watch: bool
     wait_for_document: bool
 
     def check(self, host: str) -> None:
         """Raises UsageError where the control plane would be open to more than was said."""
-        guarded = not self.admin or self.admin_token or self.admin_open or host in _LOOPBACK
+        guarded = not self.admin or self.token() or self.admin_open or host in _LOOPBACK
         if not guarded and not _is_loopback(host):
             raise UsageError(
                 f"on {host} other hosts could control this server: pass --admin-token TOKEN, "
@@ -87,6 +109,26 @@ class Settings:
             )
         if self.wait_for_document and not self.admin:
             raise UsageError("--wait-for-document needs the control plane; leave --no-admin out.")
+
+    def token(self) -> str:
+        """What control requests are asked for, if anything. Raises UsageError for a file without it."""
+        if self.admin_token_file is None:
+            return self.admin_token or ""
+        try:
+            with self.admin_token_file.open(encoding="utf-8") as file:
+                found = file.readline(_MAX_TOKEN).strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise UsageError(f"--admin-token-file {self.admin_token_file} cannot be read: {why}.") from None
+        if not found:
+            raise UsageError(f"--admin-token-file {self.admin_token_file}: its first line is empty.")
+        return found
+
+    def served(self, host: str) -> Hosts:
+        """The names by which the server may be called."""
+        from mockserver.serve.hosts import served
+
+        return served(host, self.hosts)
 
     def waits_for(self, inputs: Inputs) -> bool:
         """Whether to start without a document, because it is not there yet."""
@@ -113,10 +155,15 @@ class Settings:
             yield
             return
         from mockserver.admin.plane import ControlPlane
+        from mockserver.serve.hosts import ANY
         from mockserver.serve.server import Server
 
         plane = ControlPlane(
-            engine, token=self.admin_token or "", hosts=(host.lower(),), inputs=inputs, stop=server.stop
+            engine,
+            token=self.token(),
+            hosts=(host, *(each for each in self.hosts if each != ANY)),
+            inputs=inputs,
+            stop=server.stop,
         )
         server.on_stop = plane.close
         if engine.sharing is not None:
@@ -126,7 +173,9 @@ class Settings:
             engine.control = plane.answer
             yield
         else:
-            second = Server(partial(_only_control, plane), server.worlds, limits=server.limits)
+            second = Server(
+                partial(_only_control, plane), server.worlds, limits=server.limits, hosts=server.hosts
+            )
             running = asyncio.ensure_future(second.run(listener, lambda: None, signals=False))
             yield
             second.stop()
@@ -147,7 +196,7 @@ class Settings:
 
 
 def _is_loopback(host: str) -> bool:
-    from mockserver.admin.guard import is_loopback
+    from mockserver.serve.hosts import is_loopback
 
     return is_loopback(host)
 

@@ -206,7 +206,13 @@ def serve(
             engine.control = Health(engine).answer
             for each in (*listeners, *([admin_listener] if admin_listener else ())):
                 engine.gate.exclude(each)
-            server = Server(engine.handle, engine.worlds, limits=bounds.limits(), log_access=access_logger())
+            server = Server(
+                engine.handle,
+                engine.worlds,
+                limits=bounds.limits(),
+                hosts=settings.served(host),
+                log_access=access_logger(),
+            )
             server.on_beat = watchdog.beat
             if worker.leash is not None:
                 asyncio.get_running_loop().add_reader(worker.leash, server.stop)

@@ -24,6 +24,7 @@ from mockserver.serve import faults, problem, wire
 from mockserver.serve.answer import Answer
 from mockserver.serve.clock import Clock
 from mockserver.serve.coming import Coming
+from mockserver.serve.hosts import ANY, Hosts
 from mockserver.serve.request import Request
 
 _LOG = logging.getLogger("mockserver.connection")
@@ -423,7 +424,8 @@ class Connection(asyncio.Protocol):
         method = _VALUES.get(name) or _seen(_VALUES, name, name)
         fields = self._fields
         version = self._parser.get_http_version()
-        if fields == self._known and version == "1.1":
+        is_absolute = not self._target.startswith((b"/", b"*"))
+        if fields == self._known and version == "1.1" and not is_absolute:
             fields = self._known  # judged before; and one object for all requests that send the same
         elif "upgrade" in fields and self._parser.should_upgrade() and method != "CONNECT":  # noqa: SIM114
             return
@@ -432,6 +434,10 @@ class Connection(asyncio.Protocol):
         target = wire.split_target(self._target.decode("latin-1"), method)
         if target is None:
             self._refuse(400, "the request target is neither a path nor an http URL")
+            return
+        if is_absolute:
+            fields = {**fields, "host": wire.authority(self._target.decode("latin-1"))}
+        if fields is not self._known and not self._is_served(fields, version, is_absolute=is_absolute):
             return
         body = self._body if isinstance(self._body, bytes) else bytes(self._body)
         request = Request(method, target[0], target[1], fields, body)
@@ -442,6 +448,7 @@ class Connection(asyncio.Protocol):
         keep = persistent and not self._server.draining
         self._announces = version == "1.0"
         is_alone = self._alone is None and not self._announces and not body and "expect" not in fields
+        is_alone = is_alone and not is_absolute
         self._alone = (method, fields, persistent) if is_alone else ()
         if self._task is not None or self._waiting or self._resume is not None:
             size = len(body) + self._field_bytes + _EACH
@@ -461,7 +468,24 @@ class Connection(asyncio.Protocol):
         if version not in ("1.1", "1.0"):
             self._refuse(505, f"HTTP/{version} is not served")
             return False
-        if version == "1.1" and "upgrade" not in fields and self._field_bytes <= _LONGEST_SECTION:
+        return True
+
+    def _is_served(self, fields: dict[str, str], version: str, *, is_absolute: bool) -> bool:
+        """Whether the request names this server; else it is refused."""
+        host = fields.get("host", "")
+        if is_absolute and not wire.is_host(host):
+            self._refuse(400, f"the host {host} of the request target is no host")
+            return False
+        if not self._server.hosts.serves(host):
+            self._refuse(
+                421,
+                f"Host: {host[:200]} is no name of this server; have it served by --hosts {host[:200]}",
+            )
+            return False
+        if (
+            version == "1.1" and not is_absolute and "upgrade" not in fields
+            and self._field_bytes <= _LONGEST_SECTION
+        ):  # fmt: skip
             self._known = fields
         return True
 
@@ -680,6 +704,8 @@ class ConnectionOwner:
 
     connections: set[Connection]
     limits: Limits
+    hosts: Hosts = Hosts((ANY,))
+    """The names by which it is called."""
     draining: bool
     held: int
     """Octets of requests that are not served yet, of all connections."""

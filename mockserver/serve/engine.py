@@ -134,8 +134,9 @@ class Engine:
             if poll is not None and (polled := poll.answer(request, last)) is not None:
                 return polled
         if request.raw_path.startswith(_RESERVED):
-            enter(request)
-            if request.raw_path.startswith(ADMIN) and not self._is_mocked(request):
+            if not request.raw_path.startswith(ADMIN):
+                enter(request)
+            elif not self._is_mocked(request):
                 return self.control(request)
             headers = request.headers
         cors = self._cors

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from mockserver.errors import MockServerError
+from mockserver.serve.hosts import is_address
 from mockserver.serve.wire import CONTROL
 
 TIME = 10.0
@@ -107,7 +108,7 @@ class Gate:
     async def _resolved(self, host: str, port: int) -> str:
         """The address to connect to, which may be connected to."""
         allowed = host in self._allowed or "*" in self._allowed
-        if not allowed and not _is_address(host) and not _is_local_name(host):
+        if not allowed and not is_address(host.partition("%")[0]) and not _is_local_name(host):
             raise Refused(f"{host} may be another machine; allow it by --allow-callbacks {host}")
         found = await asyncio.get_running_loop().getaddrinfo(host, port)
         addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
@@ -121,14 +122,6 @@ class Gate:
                     f"{host} is {address}, which is not this machine; allow it by --allow-callbacks {host}"
                 )
         return addresses[0]
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True
 
 
 def _is_local_name(host: str) -> bool:

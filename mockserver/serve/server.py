@@ -19,6 +19,7 @@ from collections.abc import Callable
 from mockserver.serve.answer import Answer
 from mockserver.serve.clock import Clock
 from mockserver.serve.connection import Connection, ConnectionOwner, Handler, Limits
+from mockserver.serve.hosts import Hosts
 from mockserver.serve.listener import BACKLOG
 from mockserver.serve.request import Request
 from mockserver.serve.world import DEFAULT, Worlds
@@ -40,12 +41,15 @@ class Server(ConnectionOwner):
         worlds: Worlds,
         *,
         limits: Limits | None = None,
+        hosts: Hosts | None = None,
         log_access: Callable[[Request, Answer, float], None] | None = None,
         drain_time: float = 10.0,
     ) -> None:
         self.handle = handle
         self.worlds = worlds
         self.limits = limits or Limits()
+        if hosts is not None:
+            self.hosts = hosts
         self.log_access = log_access
         self.drain_time = drain_time
         self.connections: set[Connection] = set()

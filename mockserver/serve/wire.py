@@ -134,6 +134,11 @@ def split_target(target: str, method: str) -> tuple[str, str] | None:
     return None
 
 
+def authority(target: str) -> str:
+    """The host of a target in absolute form, with its port; it goes before Host (RFC 9112 section 3.2.2)."""
+    return urlsplit(target).netloc.rpartition("@")[2]
+
+
 def unfinished(octets: bytes | bytearray, most: int) -> bytearray:
     """The head that has no end in ``octets``: what follows the last head in them, ``most`` bytes of it."""
     start = octets.rfind(b"\r\n\r\n") + 1

@@ -48,7 +48,7 @@ class Host:
         self.url = f"http://{shown}:{self._listener.getsockname()[1]}"
         self.engine = Engine(plan, store=MemoryStore(), worlds=Worlds(frozen_at), options=options)
         self.engine.gate.exclude(self._listener)
-        self._plane = ControlPlane(self.engine, hosts=(address.host.lower(),), inputs=inputs)
+        self._plane = ControlPlane(self.engine, hosts=(address.host,), inputs=inputs)
         self.engine.control = self._plane.answer
         self._runner = asyncio.Runner(loop_factory=_new_loop)
         self._loop = self._runner.get_loop()

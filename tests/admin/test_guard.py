@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from mockserver.admin.guard import MOST_BODY, Guard, is_loopback
+from mockserver.admin.guard import MOST_BODY, Guard
 from mockserver.plan import Plan
+from mockserver.serve.hosts import is_loopback
 from mockserver.serve.outgoing import Gate, Outgoing
 from mockserver.serve.request import Request
 from tests.admin.mocking import Mock, mocking
@@ -36,6 +37,11 @@ HOSTS = [
     ("127.0.0.1.evil.example", 403),
     ("evil.example.", 403),
     ("a:b:c", 403),
+    ("evil%2eexample", 403),
+    ("evil%2Eexample:8080", 403),
+    ("[evil.example]", 403),
+    ("evil,example", 403),
+    ("", 0),
 ]
 
 
@@ -158,3 +164,16 @@ def test_a_webhook_of_any_mock_server_is_refused(mock: Mock, path: str) -> None:
     elsewhere = Gate()
     assert asyncio.run(elsewhere.send(Outgoing("POST", f"{mock.live.url}/__admin{path}"))) == 403
     assert mock.said("GET", "/requests")["meta"]["total"] == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/health"), ("GET", ""), ("GET", "/"), ("GET", "/docs/swagger-ui.css"), ("GET", "/requests"),
+     ("GET", "/nothing"), ("POST", "/clock/set"), ("GET", "/events?most=0")],
+)  # fmt: skip
+def test_pages_of_other_sites_cannot_take_in_what_the_control_plane_sends(
+    mock: Mock, method: str, path: str
+) -> None:
+    headers = mock.control(method, path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cross-origin-resource-policy"] == "same-origin"

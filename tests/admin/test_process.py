@@ -78,6 +78,42 @@ def test_split_off_to_a_port_of_its_own(tmp_path: Path) -> None:
         assert process.stop() == (0, "")
 
 
+def test_names_that_are_served(tmp_path: Path) -> None:
+    with Process("--hosts", "api.example", cache=tmp_path) as process, client(process) as found:
+        for path in ("/__admin/health", "/__admin/requests", f"{MISSION}/{KEY}"):
+            for host, status in (("evil.example", 421), ("api.example", 200)):
+                assert found.get(path, headers={**HEADERS, "Host": host}).status_code == status
+
+
+@pytest.mark.parametrize("way", ["file", "environment"])
+def test_the_token_is_not_in_the_list_of_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    arguments: list[str | Path] = []
+    if way == "file":
+        arguments = ["--admin-token-file", tmp_path / "token"]
+        (tmp_path / "token").write_text("s3cret\n# a comment\n", "utf-8")
+    else:
+        monkeypatch.setenv("MOCKSERVER_ADMIN_TOKEN", "s3cret")
+    with Process(*arguments, cache=tmp_path) as process, client(process) as found:
+        assert found.get("/__admin/version").status_code == 401
+        known = {"Authorization": "Bearer s3cret"}
+        assert found.get("/__admin/version", headers=known).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [(None, "No such file"), (b"\n", "first line is empty"), (b"\xff", "no text")]
+)
+def test_a_file_without_a_token_is_told_in_a_sentence(tmp_path: Path, text: bytes | None, told: str) -> None:
+    path = tmp_path / "token"
+    if text is not None:
+        path.write_bytes(text)
+    command = [sys.executable, "-m", "mockserver", "serve", "--port", "0", "--admin-token-file", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert told in done.stderr
+
+
 def test_no_webhook_reaches_any_port_of_the_server(tmp_path: Path) -> None:
     notify = '\nnotify: {on: new, url: "{{ resource.created_by.body.name }}"}\n'
     scenarios = (

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mockserver.plan import Plan
+from mockserver.serve.answer import Answer
 from mockserver.serve.engine import Engine, Options
 from mockserver.serve.request import Request
 from mockserver.serve.world import Worlds, enter
@@ -123,5 +124,11 @@ def test_a_namespace_that_finds_no_room_is_answered_503(mission: Plan) -> None:
     assert ask(engine, "GET", f"/__ns/c{MISSION}/{KEY}", {"authorization": "Bearer any"}).status == 200
 
 
-def test_control_paths_go_by_namespace_too(engine: Engine) -> None:
-    assert ask(engine, "GET", "/__ns/t1/__admin/health").status == 200
+@pytest.mark.parametrize("path", ["/__admin/health", "/__admin", "/__admin/"])
+@pytest.mark.parametrize("name", ["t1", "default", "%64efault"])
+def test_the_control_plane_has_one_path(engine: Engine, path: str, name: str) -> None:
+    asked: list[str] = []
+    engine.control = lambda request: asked.append(request.raw_path) or Answer(200, [], b"")  # type: ignore[func-returns-value]
+    assert ask(engine, "GET", f"/__ns/{name}{path}").status == 404
+    assert asked == []
+    assert ask(engine, "GET", path).status == 200

@@ -1,0 +1,69 @@
+"""The names by which the server may be called.
+
+A page of another site can have its own name mean this machine a moment after it
+was loaded (DNS rebinding), and the browser takes what is answered here for the
+page's own. What it sends in *Host* is that name. So a name is served that
+nobody can register and point here: an address, a name without dots, one under
+``localhost``, or one that was given.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Collection
+
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]*)(?::[0-9]*)?")
+_MAX_KNOWN = 256
+ANY = "*"
+
+
+class Hosts:
+    """``names`` are served as well as those that mean this machine; ``*`` among them serves any."""
+
+    __slots__ = ("_is_any", "_known", "_names")
+
+    def __init__(self, names: Collection[str] = ()) -> None:
+        self._names = frozenset(each.lower().strip("[]").rstrip(".") for each in names)
+        self._is_any = ANY in self._names
+        self._known: set[str] = set()
+        """Values that were found to be served."""
+
+    def serves(self, host: str) -> bool:
+        """Whether the value of a Host field names this server."""
+        if self._is_any or host in self._known:
+            return True
+        if not self._is_served(host):
+            return False
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()
+        self._known.add(host)
+        return True
+
+    def _is_served(self, host: str) -> bool:
+        found = _HOST.fullmatch(host.lower())
+        if found is None:
+            return False
+        name = found[1].strip("[]").rstrip(".")
+        return "." not in name or name.endswith(".localhost") or name in self._names or is_address(name)
+
+
+def is_address(name: str) -> bool:
+    """Whether ``name`` is an IP address."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host to listen on can be reached from this machine alone."""
+    if host.lower() == "localhost":
+        return True
+    return is_address(host) and ipaddress.ip_address(host).is_loopback
+
+
+def served(host: str, names: Collection[str]) -> Hosts:
+    """What is served on ``host``: any name, where other machines may call and no ``names`` were given."""
+    return Hosts((host, *names) if names or is_loopback(host) else (ANY,))
