@@ -23,6 +23,20 @@ limit_options = options(
         help="Largest request body.",
     ),
     option(
+        "--max-nodes",
+        default=500_000,
+        type=click.IntRange(1),
+        metavar="NUMBER",
+        help="Most values in a request body; a field of a form or an element of XML counts as five.",
+    ),
+    option(
+        "--max-ratio",
+        default=100,
+        type=click.IntRange(1),
+        metavar="NUMBER",
+        help="How many times its size on the wire a compressed body may be, once it is over 1 MiB.",
+    ),
+    option(
         "--max-head",
         default=64 * 1024,
         type=click.IntRange(256, 16 * 1024 * 1024),
@@ -79,6 +93,8 @@ class Bounds:
     """The options, as click hands them over."""
 
     max_body: int
+    max_nodes: int
+    max_ratio: int
     max_head: int
     max_headers: int
     max_target: int

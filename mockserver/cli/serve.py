@@ -191,6 +191,8 @@ def serve(
         paced,
         allow_callbacks,
         styles,
+        bounds.max_nodes,
+        bounds.max_ratio,
     )
 
     async def run(worker: Worker) -> None:

@@ -13,7 +13,7 @@ from mockserver.media.reading import Exact, Judged, Raw, Reader, plain
 from mockserver.media.shapes import STRUCTURED
 from mockserver.media.types import ContentType, parse_content_type
 from mockserver.plan import JSON, MediaType, SchemaRef
-from mockserver.schema import SchemaViolation
+from mockserver.schema import MAX_VIOLATIONS, SchemaViolation
 
 _JSON_LINES = frozenset(
     (
@@ -79,6 +79,12 @@ class Codec:
     def is_form(self) -> bool:
         """Whether it is percent-encoded as a query is."""
         return self._documented.name == "application/x-www-form-urlencoded"
+
+    def exceeds(self, data: bytes, content_type: ContentType, most: int) -> bool:
+        """Whether a body holds more than so many values."""
+        from mockserver.media.nodes import exceeds
+
+        return exceeds(data, family(content_type), content_type, most)
 
     @property
     def needs_text(self) -> bool:
@@ -158,24 +164,24 @@ class Codec:
 
     def _judge_items(self, raw: Raw, schema: SchemaRef, kind: str) -> tuple[Raw, Judged]:
         items: list[Raw] = raw if isinstance(raw, list) else [Exact(each) for each in plain(raw)]
-        if kind == "events":
-            judged = [self._judge_event(item, schema) for item in items]
-        else:
-            judged = [self._reader.judge([item], schema) for item in items]
-        values = [each.value for each in judged]
-        violations = tuple(
-            replace(violation, pointer=f"/{i}{violation.pointer}")
-            for i, each in enumerate(judged)
-            for violation in each.violations
-        )
-        return Exact(values), Judged(values, violations)
+        values: list[JSON] = []
+        violations: list[SchemaViolation] = []
+        for i, item in enumerate(items):
+            tells = len(violations) < MAX_VIOLATIONS
+            if kind == "events":
+                judged = self._judge_event(item, schema, tells=tells)
+            else:
+                judged = self._reader.judge([item], schema, tells=tells)
+            values.append(judged.value)
+            violations += (replace(each, pointer=f"/{i}{each.pointer}") for each in judged.violations)
+        return Exact(values), Judged(values, tuple(violations[:MAX_VIOLATIONS]))
 
-    def _judge_event(self, item: Raw, schema: SchemaRef) -> Judged:
+    def _judge_event(self, item: Raw, schema: SchemaRef, *, tells: bool) -> Judged:
         """An event by the schema of all of it, else by that of its data alone."""
         from mockserver.media.sequence import readings
 
         whole, data = readings(item)
-        event = self._reader.judge(whole, schema)
+        event = self._reader.judge(whole, schema, tells=tells)
         if not event.violations or not data:
             return event
         told = self._reader.judge(data, schema)

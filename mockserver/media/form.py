@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from mockserver.media.expansion import expand_fields
 from mockserver.media.fields import Fields, bare_name, gather, gather_otherwise, nested_parts, parse_fields
-from mockserver.media.json import decode_json, encode_json
+from mockserver.media.json import encode_json
 from mockserver.media.malformed import Malformed
 from mockserver.media.percent import decode_form
 from mockserver.media.reading import Exact, Judged, Raw, Reader, Restyled
@@ -77,7 +77,7 @@ class FormObject:
                 return raws
             elif raws is not None:
                 # A single reading stays raw: the schema of the whole may know more ways to read it
-                found[name] = raws[0] if len(raws) == 1 else Exact(self._reader.judge(raws, schema).value)
+                found[name] = raws[0] if len(raws) == 1 else self._best(raws, schema)
         for name, values in fields.items():
             if name in self._properties or name in used:
                 continue
@@ -132,13 +132,16 @@ class FormObject:
         used.update(spoken.keys() - claimed)
         return judged
 
+    def _best(self, raws: Raws, schema: SchemaRef) -> Raw:
+        return Exact(self._reader.judge(raws, schema, tells=False).value)
+
     def _gather(
         self, fields: Fields, name: str, schema: SchemaRef, decode: Decode, used: set[str]
     ) -> Raws | Malformed | None:
         encoding = self._encoding.get(name, DEFAULT_ENCODING)
         if "json" in encoding.content_type and len(values := fields.get(name, [])) == 1:
             text = decode(values[0])
-            value = decode_json((text or "").encode())
+            value = self._reader.parse((text or "").encode())
             return (
                 Malformed(f"The field {name!r} is not JSON")
                 if isinstance(value, Malformed)

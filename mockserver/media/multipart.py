@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mockserver.media.fields import Fields, nested_parts
 from mockserver.media.form import DEFAULT_ENCODING, FormObject
-from mockserver.media.json import decode_json, encode_json
+from mockserver.media.json import encode_json
 from mockserver.media.malformed import Malformed
 from mockserver.media.reading import Exact, Raw, Reader, Restyled
 from mockserver.media.styles import Raws
@@ -112,7 +112,7 @@ class MultipartFormat:
                 message = f"The part {part.name!r} is {sent.name}; documented: {expected}"
                 return Malformed(message, "mediaType")
         if part.is_json:
-            value = decode_json(part.data)
+            value = self._reader.parse(part.data)
             if isinstance(value, Malformed):
                 return Malformed(f"The part {part.name!r} is not JSON")
             return Exact(value)
@@ -129,7 +129,7 @@ class MultipartFormat:
         schema = self._properties.get(name)
         if schema is None or "array" not in self._reader.shapes.types(schema):
             return raws[0]
-        return Exact(self._reader.judge([raws, raws[0]], schema).value)
+        return Exact(self._reader.judge([raws, raws[0]], schema, tells=False).value)
 
     def encode(self, value: JSON) -> bytes:
         """The boundary is made from the content, so that the same value is the same bytes."""

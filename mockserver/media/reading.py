@@ -62,10 +62,15 @@ class Reader:
         self.shapes = Shapes(schemas)
         self._direction = direction
 
-    def judge(self, raws: Iterable[Raw], ref: SchemaRef | None) -> Judged:
+    def parse(self, data: bytes) -> JSON | Malformed:
+        """A JSON text that stands in a text, a field or a part."""
+        return decode_json(data)
+
+    def judge(self, raws: Iterable[Raw], ref: SchemaRef | None, *, tells: bool = True) -> Judged:
         """The first valid reading of the first raw that has one; else the first reading of all.
 
         What is valid but for what a client may be forgiven is taken where nothing is valid.
+        ``tells``: with what is wrong with that.
         """
         if ref is None:
             only = next(iter(raws))
@@ -81,6 +86,8 @@ class Reader:
             if forgiven := self._forgive(value, ref):
                 return Judged(value, (), (*warnings, *forgiven))
         value = readings[0][0]
+        if not tells:
+            return Judged(value)
         return Judged(value, self.schemas.validator(ref, self._direction).violations(value))
 
     def _forgive(self, value: JSON, ref: SchemaRef) -> tuple[str, ...]:
@@ -143,25 +150,29 @@ class Reader:
                     if "array" in shape.types:
                         yield from (self._array(listed, shape, known) for listed in _listed(raw))
                     if "object" in shape.types:
-                        yield {
-                            name: self._read(each, shape.property(name), known) for name, each in raw.items()
-                        }
+                        yield self._members(raw, shape, known)
 
     def _of_text(self, text: str, shape: Shape, known: dict[object, JSON]) -> Iterator[JSON]:
         yield from scalars(text, shape.types)
         if shape.types == ANY:
             return
         if "array" in shape.types:
-            yield self._array([*text.split(shape.separator)] if text else [], shape, known)
+            yield self._array(self._split(text, shape.separator), shape, known)
         elif "object" in shape.types and not text:
             yield {}
         if shape.types & STRUCTURED and text[:1] in ("[", "{"):
-            value = decode_json(text.encode())
+            value = self.parse(text.encode())
             if not isinstance(value, Malformed):
                 yield value
 
+    def _split(self, text: str, separator: str) -> list[Raw]:
+        return [*text.split(separator)] if text else []
+
     def _array(self, raws: list[Raw], shape: Shape, known: dict[object, JSON]) -> list[JSON]:
         return [self._read(each, shape.item(i), known) for i, each in enumerate(raws)]
+
+    def _members(self, raw: dict[str, Raw], shape: Shape, known: dict[object, JSON]) -> dict[str, JSON]:
+        return {name: self._read(each, shape.property(name), known) for name, each in raw.items()}
 
 
 def scalars(text: str, types: Types) -> Iterator[JSON]:

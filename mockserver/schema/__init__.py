@@ -3,6 +3,6 @@
 from mockserver.schema.closure import Direction
 from mockserver.schema.errors import SchemaError
 from mockserver.schema.schemas import Schemas
-from mockserver.schema.validator import SchemaViolation, Validator
+from mockserver.schema.validator import MAX_VIOLATIONS, SchemaViolation, Validator
 
-__all__ = ["Direction", "SchemaError", "SchemaViolation", "Schemas", "Validator"]
+__all__ = ["MAX_VIOLATIONS", "Direction", "SchemaError", "SchemaViolation", "Schemas", "Validator"]

@@ -12,6 +12,7 @@ from msgspec import Struct
 from mockserver.plan import JSON, SchemaRef
 from mockserver.schema.closure import Bundle
 from mockserver.schema.errors import SchemaError
+from mockserver.schema.excerpt import Excerpt, excerpts, nodes
 from mockserver.schema.formats import checks, forgiving_checks
 from mockserver.schema.keywords import DRAFT_4, DRAFT_2020_12
 from mockserver.schema.patterns import BACKTRACK_LIMIT
@@ -21,7 +22,11 @@ from mockserver.schema.references import References
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError
 
-MOST_VIOLATIONS = 1000
+MAX_VIOLATIONS = 20
+MAX_NODES = 10_000
+"""Of a value whose first error is asked for where no part of it says what is wrong."""
+_MAX_FRUITLESS = 16
+"""Parts of a value that say nothing new."""
 LONGEST_MESSAGE = 300
 _LONGEST_VALUE = 100
 """Characters of a value that stands in a message beside what it should be."""
@@ -52,7 +57,16 @@ class Validator:
     nesting, as json and msgspec do: 10,000 levels exhaust the stack.
     """
 
-    __slots__ = ("_errors", "_flag", "_references", "_sources", "is_valid", "may_forgive", "readings")
+    __slots__ = (
+        "_errors",
+        "_flag",
+        "_references",
+        "_sources",
+        "_validate",
+        "is_valid",
+        "may_forgive",
+        "readings",
+    )
 
     is_valid: Callable[[JSON], bool]
 
@@ -91,23 +105,69 @@ class Validator:
         except (ValueError, OverflowError) as error:
             raise SchemaError(ref, f"the schema cannot be compiled: {error}") from None
         self.is_valid = compiled.is_valid
+        self._validate: Callable[[JSON], None] = compiled.validate
         self._errors: Callable[[JSON], Iterator[ValidationError]] = compiled.iter_errors
 
     def violations(self, value: JSON) -> tuple[SchemaViolation, ...]:
-        """Every way in which ``value`` breaks the schema, up to a thousand; empty if it does not."""
-        try:
-            return tuple(islice(self._tell(self._errors(value)), MOST_VIOLATIONS))
-        except ValueError as error:
-            root = self._sources["s0"]
-            return (SchemaViolation("", "type", f"This cannot be judged: {error}", None, None, root),)
+        """Ways in which ``value`` breaks the schema, up to twenty; empty if it does not.
 
-    def _tell(self, errors: Iterable[ValidationError]) -> Iterator[SchemaViolation]:
+        Of a large value they are those of a part of it.
+        """
+        told: list[SchemaViolation] = []
+        try:
+            if self.is_valid(value):
+                return ()
+            fruitless = 0
+            for part in excerpts(value, self.is_valid):
+                known = {(each.pointer, each.keyword, each.schema) for each in told}
+                found = (
+                    each
+                    for each in self._tell(part)
+                    if not known or (each.pointer, each.keyword, each.schema) not in known
+                )
+                before = len(told)
+                told += islice(found, MAX_VIOLATIONS - before)
+                fruitless += len(told) == before
+                if len(told) == MAX_VIOLATIONS or fruitless > _MAX_FRUITLESS:
+                    break
+            if told:
+                return tuple(told)
+            for each in self._tell(Excerpt(value, {}, nodes(value), 0)):
+                return (each,)
+        except ValueError as error:
+            return (self._unplaced("type", f"This cannot be judged: {error}"),)
+        return (self._unplaced("schema", "This breaks its schema, and is too large to say where"),)
+
+    def _unplaced(self, keyword: str, message: str) -> SchemaViolation:
+        return SchemaViolation("", keyword, message, None, None, self._sources["s0"])
+
+    def _tell(self, part: Excerpt) -> Iterator[SchemaViolation]:
+        if part.is_small:
+            errors: Iterable[ValidationError] = self._errors(part.value)
+        elif part.nodes <= MAX_NODES:
+            errors = self._first(part.value)
+        else:
+            return
+        for error in self._leaves(errors):
+            if part.is_certain(error.kind.name, error.instance_path):
+                yield self._violation(error, part)
+
+    def _first(self, value: JSON) -> Iterator[ValidationError]:
+        from jsonschema_rs import ValidationError
+
+        try:
+            self._validate(value)
+        except ValidationError as error:
+            yield error
+
+    def _leaves(self, errors: Iterable[ValidationError]) -> Iterator[ValidationError]:
+        """The errors that say most: those of a branch instead of the one of all branches."""
         for error in errors:
             branch = self._branch_named(error) or self._branch_meant(error)
             if branch is None:
-                yield self._violation(error)
+                yield error
             else:
-                yield from self._tell(branch)
+                yield from self._leaves(branch)
 
     def _branch_named(self, error: ValidationError) -> list[ValidationError] | None:
         """The errors of the branch that the discriminator leads to; of all, if it leads to none."""
@@ -149,7 +209,7 @@ class Validator:
     def _is_other_type(error: ValidationError, whole: ValidationError) -> bool:
         return error.kind.name == "type" and error.instance_path == whole.instance_path
 
-    def _violation(self, error: ValidationError) -> SchemaViolation:
+    def _violation(self, error: ValidationError, part: Excerpt) -> SchemaViolation:
         message = _not_in_enum(error) if error.kind.name == "enum" else error.message
         if len(message) > LONGEST_MESSAGE:
             message = f"{message[: LONGEST_MESSAGE // 2]} … {message[-LONGEST_MESSAGE // 2 :]}"
@@ -159,7 +219,7 @@ class Validator:
         elif keyword == "discriminator":
             message = f"{message}: the discriminator leads to no schema"
         expected = self._references.place(schema).node if schema else None
-        at = pointer(error.instance_path)
+        at = pointer(part.original(error.instance_path))
         return SchemaViolation(at, keyword, message, error.instance, expected, schema)
 
     def _keyword(self, error: ValidationError) -> tuple[str, SchemaRef]:

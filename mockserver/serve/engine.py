@@ -33,7 +33,7 @@ from mockserver.serve.outgoing import Gate
 from mockserver.serve.poll import Polls
 from mockserver.serve.prefer import NONE, PREFIX, Preference, preferences
 from mockserver.serve.render import Renderer, kept_answers
-from mockserver.serve.request import Request
+from mockserver.serve.request import BodyLimits, Request
 from mockserver.serve.routing import Found
 from mockserver.serve.service import Route, Service, Tally
 from mockserver.serve.validation import Checked, Objection
@@ -66,6 +66,12 @@ class Options(Struct, frozen=True):
     """Hosts beside loopback that notices may be sent to."""
     styles: str = "any"
     """strict: arrays and objects are written in the documented style; any: in any that can be told apart."""
+    max_nodes: int = BodyLimits().nodes
+    max_ratio: int = BodyLimits().ratio
+
+    @property
+    def body(self) -> BodyLimits:
+        return BodyLimits(self.max_body, self.max_nodes, self.max_ratio)
 
 
 class Engine:
@@ -90,7 +96,7 @@ class Engine:
                 plan.seed,
                 security=self.options.security,
                 styles=self.options.styles,
-                max_body=self.options.max_body,
+                limits=self.options.body,
                 base_path=self.options.base_path,
             )
             for document in plan.documents

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from mockserver.errors import Violation
 from mockserver.media.codec import Codec
 from mockserver.media.malformed import Malformed
+from mockserver.media.nodes import BoundedReader, TooManyNodesError
 from mockserver.media.reading import Reader
 from mockserver.media.types import ContentType, match_content, parse_content_type
 from mockserver.plan import JSON, MediaType, RequestBody
 from mockserver.serve.parameters import in_request
+from mockserver.serve.request import BodyLimits
 
 UNKNOWN = "application/octet-stream"
 """What a body without ``Content-Type`` may be taken for (RFC 9110, section 8.3)."""
@@ -21,6 +23,7 @@ _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 _RAW_DEFLATE = -15
 _MOST_DESCRIBED = 16
 """Spellings of ``Content-Type`` that are remembered: clients have one or two, but boundaries are many."""
+_FOR_ITS_SIZE = ", which is too many for its size on the wire"
 _MOST_MEMBERS = 16
 """A gzip file may have several members (RFC 1952); each costs a copy of what follows it."""
 
@@ -39,15 +42,15 @@ NO_BODY = Body()
 
 
 class BodyReader:
-    """Reads the body of one operation's requests. ``max_body``: bytes after decompression."""
+    """Reads the body of one operation's requests."""
 
-    __slots__ = ("_codecs", "_content", "_described", "_max_body", "_reader", "_required")
+    __slots__ = ("_codecs", "_content", "_described", "_limits", "_reader", "_required")
 
-    def __init__(self, body: RequestBody, reader: Reader, max_body: int) -> None:
+    def __init__(self, body: RequestBody, reader: Reader, limits: BodyLimits) -> None:
         self._content = body.content
         self._required = body.required
-        self._reader = reader
-        self._max_body = max_body
+        self._reader = BoundedReader(reader)
+        self._limits = limits
         self._codecs: dict[str, Codec] = {}
         self._described: dict[str, tuple[ContentType, MediaType | None]] = {}
 
@@ -67,12 +70,18 @@ class BodyReader:
         if media is None:
             told = "The body has no Content-Type" if sent is None else f"The body is {content_type.name}"
             return self._unsupported(sent, told)
+        nodes = self._limits.nodes
         if coding := headers.get("content-encoding"):
-            unpacked = _unpack(data, coding, self._max_body)
+            unpacked = _unpack(data, coding, self._limits)
             if isinstance(unpacked, Body):
                 return unpacked
-            data = unpacked
-        return self._read(media, content_type, data)
+            if unpacked is not data:
+                nodes = self._limits.unpacked_nodes(len(data))
+                data = unpacked
+        try:
+            return self._read(media, content_type, data, nodes)
+        except TooManyNodesError:
+            return self._too_many(nodes)
 
     def _describe(self, sent: str) -> tuple[ContentType, MediaType | None] | Malformed:
         """A ``Content-Type`` and the documented media type for it; the first few are remembered."""
@@ -97,10 +106,13 @@ class BodyReader:
         message = f"{told}; documented: {documented}"
         return Body(None, (Violation("body", "", "", "mediaType", message, sent, documented),), 415)
 
-    def _read(self, media: MediaType, content_type: ContentType, data: bytes) -> Body:
+    def _read(self, media: MediaType, content_type: ContentType, data: bytes, nodes: int) -> Body:
         codec = self._codec(media)
         if not data and codec.needs_text:
             return _wrong("required", "The body is required")
+        if codec.exceeds(data, content_type, nodes):
+            return self._too_many(nodes)
+        self._reader.begin(nodes)
         raw = codec.decode(data, content_type)
         if isinstance(raw, Malformed):
             return _wrong(raw.keyword, raw.message)
@@ -109,13 +121,19 @@ class BodyReader:
         warnings = tuple(f"body: {each}" for each in judged.warnings)
         return Body(judged.value, violations, 422 if violations else 0, warnings)
 
+    def _too_many(self, nodes: int) -> Body:
+        few, option = ("", "--max-nodes") if nodes == self._limits.nodes else (_FOR_ITS_SIZE, "--max-ratio")
+        message = f"The body holds over {nodes:,} values{few}; {option} allows more"
+        return _wrong("size", message, 413)
+
 
 def _wrong(keyword: str, message: str, status: int = 422) -> Body:
     return Body(None, (Violation("body", "", "", keyword, message),), status)
 
 
-def _unpack(data: bytes, codings: str, limit: int) -> bytes | Body:
+def _unpack(data: bytes, codings: str, limits: BodyLimits) -> bytes | Body:
     """Undo ``Content-Encoding`` (RFC 9110, section 8.4), the last coding first."""
+    limit = limits.unpacked(len(data))
     for coding in reversed([each.strip().lower() for each in codings.split(",")]):
         if coding in ("", "identity"):
             continue
@@ -126,7 +144,8 @@ def _unpack(data: bytes, codings: str, limit: int) -> bytes | Body:
         except zlib.error:
             return _wrong("syntax", f"The body is not {coding} as its Content-Encoding says")
         if len(data) > limit:
-            return _wrong("size", f"The body is over {limit} bytes once decompressed", 413)
+            few = f"{_FOR_ITS_SIZE}; --max-ratio allows more" if limit < limits.octets else ""
+            return _wrong("size", f"The body is over {limit} bytes once decompressed{few}", 413)
     return data
 
 

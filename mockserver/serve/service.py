@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mockserver.plan import Document, Operation
 from mockserver.schema import Schemas
 from mockserver.serve.guard import Guard
+from mockserver.serve.request import BodyLimits
 from mockserver.serve.routing import PARAMETER, Router
 from mockserver.serve.validation import Checker, compile_checker
 from mockserver.serve.variants import Variants, has_mark, path_of
@@ -48,7 +49,7 @@ class Service:
         *,
         security: str = "presence",
         styles: str = "any",
-        max_body: int = 10 * 1024 * 1024,
+        limits: BodyLimits = BodyLimits(),  # noqa: B008 - it cannot be changed
         base_path: str | None = None,
         forgiving: bool = True,
     ) -> None:
@@ -66,7 +67,7 @@ class Service:
                     document.security_schemes,
                     security=security,
                     styles=styles,
-                    max_body=max_body,
+                    limits=limits,
                 ),
             )
             for operation in document.operations

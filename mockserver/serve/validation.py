@@ -21,14 +21,11 @@ from mockserver.media.reading import Reader
 from mockserver.plan import JSON, Operation, SecurityScheme
 from mockserver.schema import Schemas
 from mockserver.serve.parameters import ABSENT, IGNORED_HEADERS, Forgiven, ParameterReader, Refused
-from mockserver.serve.request import Request
+from mockserver.serve.request import BodyLimits, Request
 
 if TYPE_CHECKING:
     from mockserver.serve.request_body import BodyReader
     from mockserver.serve.security import Guard
-
-MAX_BODY = 10 * 1024 * 1024
-"""Bytes of a body after decompression."""
 
 Values = Mapping[str, JSON]
 NOTHING: Values = MappingProxyType({})
@@ -67,7 +64,7 @@ class Checked(Struct):
 class Checker:
     """Checks the requests of one operation. ``check`` raises SchemaError if a schema cannot be used."""
 
-    __slots__ = ("_compiled", "_max_body", "_operation", "_reader", "_schemes", "_security")
+    __slots__ = ("_compiled", "_limits", "_operation", "_reader", "_schemes", "_security")
 
     def __init__(
         self,
@@ -76,13 +73,13 @@ class Checker:
         schemes: Mapping[str, SecurityScheme],
         security: str,
         styles: str,
-        max_body: int,
+        limits: BodyLimits,
     ) -> None:
         self._operation = operation
         self._reader = Reader(schemas, "request", lenient=styles == "any")
         self._schemes = schemes
         self._security = security
-        self._max_body = max_body
+        self._limits = limits
         self._compiled: _Parts | None = None
 
     def check(self, request: Request, path_parameters: dict[str, str]) -> Checked:
@@ -90,7 +87,7 @@ class Checker:
         parts = self._compiled
         if parts is None:
             parts = self._compiled = _Parts(
-                self._operation, self._reader, self._schemes, self._security, self._max_body
+                self._operation, self._reader, self._schemes, self._security, self._limits
             )
         violations: list[Violation] = []
         warnings: tuple[str, ...] = ()
@@ -137,13 +134,10 @@ def compile_checker(
     *,
     security: str = "presence",
     styles: str = "any",
-    max_body: int = MAX_BODY,
+    limits: BodyLimits = BodyLimits(),  # noqa: B008 - it cannot be changed
 ) -> Checker:
-    """``security`` is presence, strict or off, ``styles`` any or strict.
-
-    ``max_body`` is in bytes, after decompression.
-    """
-    return Checker(operation, schemas, security_schemes, security, styles, max_body)
+    """``security`` is presence, strict or off, ``styles`` any or strict."""
+    return Checker(operation, schemas, security_schemes, security, styles, limits)
 
 
 class _Parts:
@@ -155,7 +149,7 @@ class _Parts:
         reader: Reader,
         schemes: Mapping[str, SecurityScheme],
         security: str,
-        max_body: int,
+        limits: BodyLimits,
     ) -> None:
         located: dict[str, list[ParameterReader]] = {}
         for parameter in operation.parameters:
@@ -176,7 +170,7 @@ class _Parts:
         if operation.body:
             from mockserver.serve.request_body import BodyReader
 
-            self._body = BodyReader(operation.body, reader, max_body)
+            self._body = BodyReader(operation.body, reader, limits)
         self._guard: Guard | None = None
         if security != "off" and operation.security:
             from mockserver.serve.security import Guard

@@ -14,6 +14,8 @@ _OPTIONS = {
     "max-head": "256",
     "max-headers": "3",
     "max-body": "10",
+    "max-nodes": "1",
+    "max-ratio": "1",
     "max-unfinished": "266",
     "head-timeout": "1s",
     "body-timeout": "200ms",

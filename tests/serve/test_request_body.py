@@ -12,6 +12,7 @@ import pytest
 from mockserver.media.reading import Reader
 from mockserver.plan import MediaType, RequestBody
 from mockserver.schema import Schemas
+from mockserver.serve.request import BodyLimits
 from mockserver.serve.request_body import Body, BodyReader
 
 PET = {
@@ -26,7 +27,9 @@ LIMIT = 1000
 def reader(*names: str, required: bool = True) -> BodyReader:
     content = tuple(MediaType(name, "u#/s") for name in names)
     return BodyReader(
-        RequestBody(required, content), Reader(Schemas({"u": {"s": PET}}, "3.0"), "request"), LIMIT
+        RequestBody(required, content),
+        Reader(Schemas({"u": {"s": PET}}, "3.0"), "request"),
+        BodyLimits(LIMIT),
     )
 
 
@@ -83,7 +86,9 @@ def test_an_empty_form_is_a_body_where_a_form_is_announced() -> None:
 
 
 def test_without_content_type_a_body_is_bytes() -> None:
-    made = BodyReader(RequestBody(True, (MediaType("*/*"),)), Reader(Schemas({}, "3.0"), "request"), LIMIT)
+    made = BodyReader(
+        RequestBody(True, (MediaType("*/*"),)), Reader(Schemas({}, "3.0"), "request"), BodyLimits(LIMIT)
+    )
     assert made.read({}, b"\xff").value == "ÿ"
 
 

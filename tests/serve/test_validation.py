@@ -8,7 +8,7 @@ import pytest
 
 from mockserver.plan import MediaType, Operation, Parameter, RequestBody, SecurityScheme
 from mockserver.schema import Schemas
-from mockserver.serve.request import Request
+from mockserver.serve.request import BodyLimits, Request
 from mockserver.serve.validation import Checker, compile_checker
 
 TREES: dict[str, Any] = {
@@ -29,7 +29,9 @@ BODY = RequestBody(True, (MediaType("application/json", "u#/pet"),))
 
 def checker(*parameters: Parameter, security: str = "presence", **more: Any) -> Checker:
     operation = Operation("op", "POST", "/pets/{id}", parameters=parameters, **more)
-    return compile_checker(operation, Schemas(TREES, "3.1"), SCHEMES, security=security, max_body=1000)
+    return compile_checker(
+        operation, Schemas(TREES, "3.1"), SCHEMES, security=security, limits=BodyLimits(1000)
+    )
 
 
 def request(query: str = "", body: bytes = b"", **headers: str) -> Request:
