@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -207,11 +208,37 @@ def test_takes_a_document_as_json(mock: Mock) -> None:
 @pytest.mark.parametrize(
     "reference", ["file:///etc/passwd", "../../../etc/passwd", "http://127.0.0.1:1/x.yaml", "other.yaml"]
 )
-def test_a_document_over_http_refers_to_nothing_else(mock: Mock, reference: str) -> None:
+def test_a_document_over_http_refers_to_nothing_else(reference: str) -> None:
     text = PETS.replace("schema: {type: string}", f"schema: {{$ref: '{reference}'}}")
-    answer = put(mock, "/document", text)
-    assert answer.status_code == 422
-    assert "root:" not in answer.text
+    with mocking(engine_of(Plan(hash="", documents=())), inputs=Inputs(())) as mock:
+        answer = put(mock, "/document?name=pets", text)
+        assert answer.status_code == 200
+        assert {each["code"] for each in answer.json()["faults"]} <= {"D202", "D203"}
+        assert answer.json()["faults"]
+        assert "root:" not in answer.text
+        assert reference not in json.dumps(mock.said("GET", "/document")["paths"])
+
+
+def test_what_was_forgiven_in_a_document_stands_in_it() -> None:
+    with mocking(engine_of(Plan(hash="", documents=())), inputs=Inputs(())) as mock:
+        assert put(mock, "/document?name=pets", PETS).json()["faults"] == []
+        assert "x-mockserver-diagnostics" not in mock.said("GET", "/document")
+        faulty = PETS.replace("openapi: 3.1.0", "openapi: 3.1.0\nowner: me")
+        [fault] = put(mock, "/document?name=pets", faulty).json()["faults"]
+        assert (fault["code"], fault["severity"], fault["line"]) == ("D313", "error", 3)
+        assert mock.said("GET", "/document")["x-mockserver-diagnostics"] == [fault]
+        assert mock.client.get("/pets/1").status_code == 200
+
+
+def test_a_server_of_strict_documents_takes_no_faulty_one() -> None:
+    inputs = Inputs((), strict_document=True)
+    with mocking(engine_of(Plan(hash="", documents=())), inputs=inputs) as mock:
+        assert (
+            put(mock, "/document?name=pets", PETS.replace("openapi:", "owner: me\nopenapi:")).status_code
+            == 422
+        )
+        assert mock.client.get("/__admin/health").json()["ready"] is False
+        assert put(mock, "/document?name=pets", PETS).status_code == 200
 
 
 @pytest.mark.parametrize("name", ["..%2Fx", "%2e%2e", ".hidden", "a%20b", "%ff", "a%0A"])

@@ -92,6 +92,12 @@ def test_a_document_of_another_name_takes_the_place_of_the_only_one(
     assert poll(serving.url) == 200
 
 
+def test_what_is_forgiven_in_a_document_is_counted(waiting: str, write: Write) -> None:
+    path = write("api.yaml", "openapi: 3.0.3\npaths: {a: {get: {responses: {'204': {description: ok}}}}}\n")
+    done = push(waiting, "--document", path, "--admin-token", "secret")
+    assert (done.code, done.err) == (0, "served with 2 forgiven faults; `mockserver check` lists them\n")
+
+
 def test_what_is_faulty_is_told_and_changes_nothing(serving: MockServer, write: Write) -> None:
     refused = push(serving.url, "--scenarios", write("certificate-request.yaml", FAULTY))
     assert refused.code == 2

@@ -69,6 +69,31 @@ def test_warnings_are_told_at_every_start(options: tuple[str, ...], tmp_path: Pa
     assert any(tmp_path.rglob("*.plan")) == (not options)
 
 
+@pytest.mark.parametrize("options", [(), ("--no-cache",)])
+def test_forgiven_faults_are_counted_at_every_start(options: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "api.yaml").write_text("owner: me\n" + WARNED.replace("'200'", "2oo"))
+    for _ in range(2):
+        ran = run(
+            "serve", "api.yaml", "--port", "0", *options,
+            folder=tmp_path, environment={"XDG_CACHE_HOME": str(tmp_path / "cache")},
+        )  # fmt: skip
+        assert ran.code == 0
+        assert ran.out.startswith("mockserver ")
+        assert ran.err.endswith("\nserved with 3 forgiven faults; `mockserver check` lists them\n")
+    assert run("check", "api.yaml", folder=tmp_path).out.count(": error D31") == 3
+
+
+def test_strict_documents_may_be_asked_for_in_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "api.yaml").write_text("owner: me\n" + WARNED)
+    for value, code in (("1", 2), ("0", 0)):
+        ran = run(
+            "serve", "api.yaml", "--port", "0",
+            folder=tmp_path,
+            environment={"XDG_CACHE_HOME": str(tmp_path / "cache"), "MOCKSERVER_STRICT_DOCUMENT": value},
+        )  # fmt: skip
+        assert ran.code == code, ran
+
+
 def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with Process(cache=tmp_path / "file") as server:

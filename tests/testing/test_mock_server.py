@@ -248,6 +248,18 @@ class TestALife:
             MockServer(path).start()
         assert "api.yaml" in str(caught.value)
 
+    def test_a_document_with_faults_is_served_and_they_are_counted_in_the_log(
+        self, write: Write, own_cache: None, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        path = write(
+            "api.yaml", "openapi: 3.0.3\npaths: {a: {get: {responses: {'204': {description: ok}}}}}\n"
+        )
+        with MockServer(path) as server:
+            assert httpx.get(f"{server.url}/a").status_code == 204
+        assert caplog.messages == ["served with 2 forgiven faults; `mockserver check` lists them"]
+        with pytest.raises(CompileError):
+            MockServer(path, strict_document=True).start()
+
     def test_documents_and_scenarios_of_its_own(self, write: Write, own_cache: None) -> None:
         scenarios = write(
             "scenarios/mine.yaml",

@@ -376,10 +376,10 @@ def test_a_document_that_cannot_be_served_is_told_as_check_tells_it(consumer: py
             pass
         """,
     )
-    consumer.makefile(".yaml", openapi="openapi: 3.0.3\ninfo: {title: t}\npaths: {}\n")
+    consumer.makefile(".yaml", openapi="openapi: 3.0.3\ninfo: {title: t}\n")
     found = run(consumer, "--mock-document=openapi.yaml")
     found.assert_outcomes(errors=1)
-    found.stdout.fnmatch_lines(["mock server: *openapi.yaml:2:*: error D301: *", "    *"])
+    found.stdout.fnmatch_lines(["mock server: *openapi.yaml:1:1: error D111: *", "    *"])
     found.stdout.no_fnmatch_line("*CompileError*")
     found.stdout.no_fnmatch_line("*another exception*")
 
