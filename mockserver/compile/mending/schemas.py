@@ -19,6 +19,8 @@ Follow = Callable[[str, Node, At, Found], None]
 _PAIRS = tuple((f"min{each}", f"max{each}") for each in ("Length", "Items", "Properties"))
 _LOWS = ("minimum", "exclusiveMinimum")
 _HIGHS = ("maximum", "exclusiveMaximum")
+_BOUNDED = frozenset((*_HIGHS, *(high for _, high in _PAIRS)))
+"""Of two bounds that contradict each other, one is of these."""
 _RULES: Mapping[str, Rule] = {**VALUES, **SUBSCHEMAS}
 _PASSED = frozenset(
     ("$ref", "default", "example", "xml", "externalDocs", "$dynamicRef", "$schema", "$id", "id")
@@ -83,7 +85,8 @@ class Schemas:
                         rule(self, node, keyword, place)
                 elif keyword not in _PASSED and self.draft_4 and keyword[:2] != "x-":
                     self._unknown(node, keyword, place)
-            self._pairs(node, place)
+            if not _BOUNDED.isdisjoint(node):
+                self._pairs(node, place)
             self._push(node, place, pending)
 
     def mixed(self, node: Node, keywords: Iterable[str], at: At) -> None:
@@ -127,12 +130,13 @@ class Schemas:
 
     def _push(self, node: Node, at: At, stack: list[tuple[JSON, At]]) -> None:
         pending: list[tuple[JSON, At]] = []
-        for keyword in node:
-            value = node[keyword]
+        for keyword, value in node.items():
+            if type(value) is not dict and type(value) is not list:
+                continue
             if keyword in CHILD:
                 if type(value) is dict:
                     pending.append((value, (at, keyword)))
-                elif type(value) is list:  # items of Draft 4
+                else:  # items of Draft 4
                     place = (at, keyword)
                     pending.extend((each, (place, i)) for i, each in enumerate(value))
             elif keyword in MAPS:
@@ -142,7 +146,6 @@ class Schemas:
             elif keyword in LISTS:
                 place = (at, keyword)
                 pending.extend((each, (place, i)) for i, each in enumerate(value))
-
         stack.extend(reversed(pending))
 
     def drop(self, node: Node, keyword: str, at: At) -> None:

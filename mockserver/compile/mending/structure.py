@@ -80,13 +80,15 @@ class Mender:
             return  # its keys are the author's
         fields = self.grammar.get(name)
         children: list[tuple[str, JSON, At]] = []
-        for key in list(node):
-            if key.startswith("x-"):
+        for key, value in list(node.items()):
+            shape = "path item" if fields is None else fields.get(key)
+            if shape in _SIMPLE and isinstance(value, _SIMPLE[shape]):
                 continue
-            shape = ("path item" if name == "callback" else None) if fields is None else fields.get(key)
+            if key[:2] == "x-":
+                continue
             if shape is None:
                 self._unknown(name, node, key, at)
-            elif shape not in ("any", "text", "flag") or not isinstance(node[key], _SIMPLE[shape]):
+            else:
                 self._field(node, key, shape, (at, key), children)
         self._pending.extend(reversed(children))
 

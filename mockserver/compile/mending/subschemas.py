@@ -22,7 +22,9 @@ CHILD = frozenset(
     )
 )
 LISTS = frozenset(("allOf", "anyOf", "oneOf", "prefixItems"))
-MAPS = frozenset(("properties", "patternProperties", "definitions", "$defs", "dependentSchemas"))
+MAPS = frozenset(
+    ("properties", "patternProperties", "definitions", "$defs", "dependentSchemas", "dependencies")
+)
 
 _UNSAID = ("passed over", "what that version has")
 
