@@ -91,6 +91,17 @@ class Trees:
             seen.add(ref)
             ref = absolute(target, ref)
 
+    def is_identified(self, ref: SchemaRef) -> bool:
+        """Whether a place is within a schema of an ``$id`` of its own, where references begin anew."""
+        uri, pointer = urldefrag(ref)
+        node = self.sources[uri].value
+        for part in tokens(unquote(pointer)):
+            if isinstance(node, dict) and isinstance(node.get("$id"), str):
+                return True
+            place = index(part, node) if isinstance(node, list) else None
+            node = node.get(part) if isinstance(node, dict) else None if place is None else node[place]
+        return isinstance(node, dict) and isinstance(node.get("$id"), str)
+
     def locate(self, ref: SchemaRef) -> Location:
         uri, pointer = urldefrag(ref)
         return self.place(uri, tokens(unquote(pointer)))
@@ -314,7 +325,7 @@ def _judge(targets: dict[SchemaRef, SchemaRef], trees: Trees) -> None:
                 node = trees.node(current)
             except KeyError:
                 seen.discard(current)  # it dangles where it is a target itself
-                if current == target and not trees.bases.keys() - {""}:
+                if current == target and not trees.bases.keys() - {""} and not trees.is_identified(site):
                     trees.faults[target] = Diagnostic(
                         "D201",
                         f"$ref {fragment_of(target, site)!r} points to nothing",

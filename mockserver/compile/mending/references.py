@@ -62,6 +62,8 @@ class References:
             self._findings.tell("reference", at, target, assumed=(answer.rewritten,))
             holder["$ref"] = answer.rewritten
         if answer.found is None:
+            if self._siblings_count and self._trees.is_identified(ref(at)):
+                return Found(None, at, is_left=True)
             self._miss(target, uri, at)
         return answer.found
 

@@ -23,7 +23,18 @@ _BOUNDED = frozenset((*_HIGHS, *(high for _, high in _PAIRS)))
 """Of two bounds that contradict each other, one is of these."""
 _RULES: Mapping[str, Rule] = {**VALUES, **SUBSCHEMAS}
 _PASSED = frozenset(
-    ("$ref", "default", "example", "xml", "externalDocs", "$dynamicRef", "$schema", "$id", "id")
+    (
+        "$ref",
+        "default",
+        "example",
+        "xml",
+        "externalDocs",
+        "$dynamicRef",
+        "$schema",
+        "$id",
+        "id",
+        "collectionFormat",
+    )
 )
 
 
@@ -139,7 +150,7 @@ class Schemas:
                 else:  # items of Draft 4
                     place = (at, keyword)
                     pending.extend((each, (place, i)) for i, each in enumerate(value))
-            elif keyword in MAPS:
+            elif keyword in MAPS and isinstance(value, dict):
                 place = (at, keyword)
                 self._kinds[id(value)] = "map"
                 pending.extend((each, (place, name)) for name, each in value.items())

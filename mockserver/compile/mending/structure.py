@@ -82,7 +82,7 @@ class Mender:
         children: list[tuple[str, JSON, At]] = []
         for key, value in list(node.items()):
             shape = "path item" if fields is None else fields.get(key)
-            if shape in _SIMPLE and isinstance(value, _SIMPLE[shape]):
+            if shape is not None and shape in _SIMPLE and isinstance(value, _SIMPLE[shape]):
                 continue
             if key[:2] == "x-":
                 continue
