@@ -122,8 +122,6 @@ class Crowd(Process):
 
     def workers(self) -> list[int]:
         """The processes that answer, once there are so many as there are to be."""
-        if self.count == 1:
-            return [self.process]
         path = Path(f"/proc/{self.process}/task/{self.process}/children")
         while len(found := path.read_text().split()) < self.count:
             pass  # nothing tells of a process that another one makes

@@ -63,7 +63,7 @@ _OURS = {
     ("testing/plugin.py", "connect"),
     ("testing/requests_adapter.py", "requests"),  # serves without a socket
     ("testing/requests_adapter.py", "urllib3"),
-    ("serve/server.py", "getaddrinfo"),  # the address to listen on
+    ("serve/listener.py", "getaddrinfo"),  # the address to listen on
 }
 """What has such a name and begins no connection."""
 _CODE = frozenset(["eval", "exec", "compile", "__import__"])

@@ -94,7 +94,9 @@ def test_states_are_the_values_of_a_status_field() -> None:
         "order_status": "IN_PROGRESS", "shippedTo": None, "failureReason": None,
     }  # fmt: skip
     assert states["cancelled"]["body"]["failureReason"]
-    assert list(states) == ["in-progress", "on-hold", "shipped", "cancelled", "rate-limited", "server-error"]
+    assert list(states) == [
+        "in-progress", "on-hold", "shipped", "cancelled", "not-found", "rate-limited", "server-error",
+    ]  # fmt: skip
     assert found["defaults"] == {"createdAt": "{{ resource.created_at }}"}
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from mockserver.errors import UsageError
 from mockserver.serve.answer import Answer
-from mockserver.serve.listener import bind
+from mockserver.serve.listener import bind, listen
 from mockserver.serve.request import Request
 from tests.live import Process, Wire, get, serving
 
@@ -59,9 +59,19 @@ def test_a_port_that_is_taken_on_a_system_that_numbers_errors_otherwise(
 
 def test_a_port_that_is_taken() -> None:
     with closing(bind("127.0.0.1", 0)) as taken:
+        listen(taken)
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"port {port} on 127.0.0.1 is taken; choose another"):
             bind("127.0.0.1", port)
+
+
+def test_a_port_that_another_takes_before_it_is_listened_on() -> None:
+    with closing(bind("127.0.0.1", 0)) as one:
+        port = one.getsockname()[1]
+        with closing(bind("127.0.0.1", port)) as other:
+            listen(other)
+            with pytest.raises(UsageError, match=f"port {port} on 127.0.0.1 is taken; choose another"):
+                listen(one)
 
 
 def handle(request: Request) -> Answer:
