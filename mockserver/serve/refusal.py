@@ -105,6 +105,8 @@ class Refusals:
         sample = self._bodies.generated(
             response, choice, key=key, hints={}, now_ms=now_ms, status=cause.status
         )
+        if sample.warning:  # the form that every client knows tells the cause better
+            raise Unanswerable(ref or "", sample.warning)
         if ref is None:
             return Sample(_safe(cause.sentence, choice), is_text=True)
         telling = Telling(self._values.reader.shapes, lambda body: self._values.is_valid(body, ref), fake)

@@ -13,6 +13,7 @@ from mockserver.compile.compiler import compile_plan
 from mockserver.errors import CompileError
 from mockserver.inputs import Inputs
 from mockserver.plan import Document
+from mockserver.serve.variants import path_of
 from tests.documents import DOCUMENTS
 from tests.live import Write, ask, compiled, engine_of
 
@@ -411,7 +412,7 @@ def test_public_documents(path: Path) -> None:
     [found] = plan.documents
     assert found.operations or "webhooks" in path.name
     for operation in found.operations:
-        target = found.base_paths[0] + operation.path.replace("{", "").replace("}", "")
+        target = found.base_paths[0] + path_of(operation.path).replace("{", "").replace("}", "")
         answer = ask(engine, operation.method, target, {"prefer": "dynamic=true"})
         assert answer.status != 404
         assert answer.decision != "internal error", answer.body

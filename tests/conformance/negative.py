@@ -180,7 +180,9 @@ class Attack:
         status = response.status_code
         if status >= 500:
             return "broken", f"{status} {_told(case, response)}"
-        refused = status >= 400
+        # Where only errors are documented, one of them is the answer
+        [decision] = response.headers.get("x-mock-decision", [""])
+        refused = status >= 400 and not decision.startswith("document;")
         if refused is (mode is GenerationMode.NEGATIVE):
             return "right", ""
         try:
