@@ -33,7 +33,7 @@ from mockserver.schema.errors import SchemaError
 from mockserver.schema.formats import within_range
 from mockserver.schema.hiding import NONE, Hiding, Names
 from mockserver.schema.keywords import IN_PLACE, is_draft_4, is_nullable, keywords
-from mockserver.schema.patterns import strict
+from mockserver.schema.patterns import BACKTRACKING, backtracks, strict
 from mockserver.schema.pointers import escape
 from mockserver.schema.references import References
 from mockserver.schema.spread import MOST, spreads_too_far
@@ -80,6 +80,8 @@ class Bundle(Struct, frozen=True):
     """The other readings that may come to other verdicts, ``forgiving`` apart."""
     may_forgive: bool = False
     """Whether the forgiving reading may take more."""
+    patterns: tuple[str, ...] = ()
+    """Those that backtrack. They stand in the schema as formats, so that it is known what they take."""
 
 
 class _DynamicError(Exception):
@@ -162,7 +164,8 @@ class Closure:
         used = set().union(*(each.keywords for each in reached.values()))
         schema = {"$ref": self._link(root), self._container: self._layout(reached)}
         may_forgive = not used.isdisjoint(("format", *FLAGS.values()))
-        return Bundle(schema, sources, _other_readings(used), may_forgive)
+        patterns = (each.removeprefix(BACKTRACKING) for each in used if each.startswith(BACKTRACKING))
+        return Bundle(schema, sources, _other_readings(used), may_forgive, tuple(patterns))
 
     def _measure(self, reached: dict[str, Definition]) -> None:
         """Refuse a schema that comes to more than can be judged."""
@@ -247,6 +250,8 @@ class Closure:
                 out[keyword] = self._transform[kind](f"{at}/{keyword}", value, passed, into)
         into.keywords.update(node)
         self._settle(node, out, hidden)
+        if isinstance(pattern := out.get("pattern"), str) and backtracks(pattern):
+            _account_for(pattern, out, into)
         if "discriminator" in node and self._reading in ("meant", "forgiving"):
             self._pin(at, node, out, into)
         return out
@@ -330,6 +335,20 @@ class Closure:
             out["pattern"] = strict(pattern)
         if isinstance(patterned := out.get("patternProperties"), dict):
             out["patternProperties"] = {strict(name): each for name, each in patterned.items()}
+
+
+def _account_for(pattern: str, schema: dict[str, JSON], into: Definition) -> None:
+    """Let a pattern that backtracks be run as a format, which is on the account of the request."""
+    name = BACKTRACKING + pattern
+    both = schema.get("allOf", [])
+    if "format" in schema and not isinstance(both, list):
+        return  # malformed: the meta-schema tells
+    del schema["pattern"]
+    if "format" in schema:
+        schema["allOf"] = [*both, {"format": name}]
+    else:
+        schema["format"] = name
+    into.keywords.add(name)
 
 
 def _other_readings(used: set[str]) -> tuple[Reading, ...]:

@@ -14,6 +14,21 @@ from functools import lru_cache
 
 BACKTRACK_LIMIT = 100_000
 """Steps before a match is given up and counts as none; some milliseconds."""
+NAME_BACKTRACK_LIMIT = 1_000
+"""The same for the names of properties (``patternProperties``), which have no account."""
+MAX_WORK = 60_000_000
+"""Steps times characters that the backtracking patterns of one request may take."""
+BACKTRACKING = "pattern: "
+"""What the name of a format begins with that stands for a pattern which backtracks."""
+
+_RUNGS = (10, 100, 1_000, 10_000, BACKTRACK_LIMIT)
+"""Limits that are tried one after the other: so it is known, to a tenth, what a match took."""
+_LONG = 1_000
+"""Characters of a text that begins with the first rung; others begin with the second. That one is free."""
+_STEP = 20
+"""What a step takes beside looking at each character, in characters."""
+_MAY_BACKTRACK = re.compile(r"\(\?[=!<>(]|\\[1-9kGK]")
+"""Looking around, back references, atomic groups."""
 
 _QUANTIFIER = re.compile(r"\{\d+(?:,\d*)?\}")
 _ESCAPE = re.compile(
@@ -98,3 +113,92 @@ def matcher(pattern: str) -> Callable[[str], bool]:
 
     options = FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT)
     return Draft202012Validator({"pattern": strict(pattern)}, pattern_options=options, offline=True).is_valid
+
+
+class Account:
+    """What the patterns of a request may take together, while one is checked."""
+
+    __slots__ = ("is_spent", "left")
+
+    def __init__(self) -> None:
+        self.left: int | None = None
+        """None where no request is checked."""
+        self.is_spent = False
+        """Whether a match was given up for want of more."""
+
+    def begin(self) -> None:
+        """A request is checked from now on."""
+        self.left, self.is_spent = MAX_WORK, False
+
+    def end(self) -> None:
+        """It has been."""
+        self.left, self.is_spent = None, False
+
+    def take(self, work: int) -> bool:
+        """Whether there is so much left, which then is gone."""
+        if self.left is None:
+            return work <= MAX_WORK
+        if work > self.left:
+            self.is_spent = True
+            return False
+        self.left -= work
+        return True
+
+
+ACCOUNT = Account()
+"""Of the request that is checked: one at a time is."""
+
+
+@lru_cache(maxsize=4096)
+def backtracks(pattern: str) -> bool:
+    """Whether a pattern of the strict grammar needs the engine that backtracks; others take linear time."""
+    if not _MAY_BACKTRACK.search(pattern):
+        return False
+    from jsonschema_rs import Draft202012Validator, RegexOptions
+
+    try:
+        Draft202012Validator({"pattern": pattern}, pattern_options=RegexOptions(), offline=True)
+    except ValueError:
+        return _is_pattern(pattern)
+    return False
+
+
+def _is_pattern(pattern: str) -> bool:
+    try:
+        matcher(pattern)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=4096)
+def accounted(pattern: str) -> Callable[[str], bool]:
+    """Whether a text has a match of a pattern that backtracks, found on account of the request.
+
+    Raises ValueError for no pattern.
+    """
+    from jsonschema_rs import Draft202012Validator, FancyRegexOptions, ValidationError, ValidationErrorKind
+
+    given_up = ValidationErrorKind.BacktrackLimitExceeded
+    tries = [
+        Draft202012Validator(
+            {"pattern": pattern}, pattern_options=FancyRegexOptions(backtrack_limit=limit), offline=True
+        ).validate
+        for limit in _RUNGS
+    ]
+
+    def matches(text: str) -> bool:
+        first = len(text) <= _LONG
+        for rung in range(first, len(_RUNGS)):
+            if rung > first and not ACCOUNT.take(_RUNGS[rung] * (_STEP + len(text))):
+                return False
+            try:
+                tries[rung](text)
+            except ValidationError as error:
+                if isinstance(error.kind, given_up):
+                    continue
+                return False
+            return True
+        return False
+
+    return matches

@@ -15,7 +15,7 @@ from mockserver.schema.errors import SchemaError
 from mockserver.schema.excerpt import Excerpt, excerpts, nodes
 from mockserver.schema.formats import checks, forgiving_checks
 from mockserver.schema.keywords import DRAFT_4, DRAFT_2020_12
-from mockserver.schema.patterns import BACKTRACK_LIMIT
+from mockserver.schema.patterns import ACCOUNT, BACKTRACKING, NAME_BACKTRACK_LIMIT, accounted
 from mockserver.schema.pointers import pointer
 from mockserver.schema.references import References
 
@@ -93,11 +93,12 @@ class Validator:
         self.may_forgive = bundle.may_forgive
         self._flag = flag
         try:
+            patterns = {BACKTRACKING + each: accounted(each) for each in bundle.patterns}
             compiled = (Draft4Validator if draft_4 else Draft202012Validator)(
                 bundle.schema,
-                formats=forgiving_checks() if forgiving else checks(),
+                formats={**(forgiving_checks() if forgiving else checks()), **patterns},
                 validate_formats=True,
-                pattern_options=FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT),
+                pattern_options=FancyRegexOptions(backtrack_limit=NAME_BACKTRACK_LIMIT),
                 offline=True,
             )
         except ValidationError as error:
@@ -182,6 +183,8 @@ class Validator:
 
     def _discriminator(self, error: ValidationError) -> SchemaRef | None:
         """The discriminator whose pin of a branch the error is about."""
+        if _pattern(error) is not None:
+            return None
         path = error.schema_path
         for i, token in enumerate(path[:-4]):
             # The pin is the one part of a bundle that the document does not have
@@ -211,6 +214,10 @@ class Validator:
 
     def _violation(self, error: ValidationError, part: Excerpt) -> SchemaViolation:
         message = _not_in_enum(error) if error.kind.name == "enum" else error.message
+        if (pattern := _pattern(error)) is not None:
+            message = f'{json.dumps(error.instance, ensure_ascii=False)} does not match "{pattern}"'
+            if ACCOUNT.is_spent:
+                message += " in what the patterns of a request may take"
         if len(message) > LONGEST_MESSAGE:
             message = f"{message[: LONGEST_MESSAGE // 2]} … {message[-LONGEST_MESSAGE // 2 :]}"
         keyword, schema = self._keyword(error)
@@ -225,6 +232,10 @@ class Validator:
     def _keyword(self, error: ValidationError) -> tuple[str, SchemaRef]:
         """The keyword that failed and its place, in terms of the document as written."""
         tokens = error.schema_path
+        if _pattern(error) is not None:
+            within = self._place(tokens[:-1]) or ""
+            found = self._existing(f"{within}/pattern") or self._existing(f"{_above(within)}/pattern")
+            return "pattern", found or within
         if discriminator := self._discriminator(error):
             return "discriminator", discriminator
         if schema := self._place_of_keyword(error):
@@ -258,6 +269,17 @@ class Validator:
             if source is not None:
                 return source + pointer(path[i + 1 :])
         return None
+
+
+def _pattern(error: ValidationError) -> str | None:
+    """The pattern that is run as a format."""
+    name = error.kind.as_dict()["format"] if error.kind.name == "format" else ""
+    return name.removeprefix(BACKTRACKING) if name.startswith(BACKTRACKING) else None
+
+
+def _above(ref: SchemaRef) -> SchemaRef:
+    """The schema that has an item of its ``allOf`` at ``ref``."""
+    return ref.rpartition("/")[0].rpartition("/")[0]
 
 
 def _not_in_enum(error: ValidationError) -> str:

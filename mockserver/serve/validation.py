@@ -20,6 +20,7 @@ from mockserver.media.percent import broken, decode
 from mockserver.media.reading import Reader
 from mockserver.plan import JSON, Operation, SecurityScheme
 from mockserver.schema import Schemas
+from mockserver.schema.patterns import ACCOUNT
 from mockserver.serve.parameters import ABSENT, IGNORED_HEADERS, Forgiven, ParameterReader, Refused
 from mockserver.serve.request import BodyLimits, Request
 
@@ -89,6 +90,14 @@ class Checker:
             parts = self._compiled = _Parts(
                 self._operation, self._reader, self._schemes, self._security, self._limits
             )
+        ACCOUNT.begin()
+        try:
+            return self._check(parts, request, path_parameters)
+        finally:
+            ACCOUNT.end()
+
+    @staticmethod
+    def _check(parts: _Parts, request: Request, path_parameters: dict[str, str]) -> Checked:
         violations: list[Violation] = []
         warnings: tuple[str, ...] = ()
         path: dict[str, JSON] = {}
