@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from mockserver.errors import Diagnostic
 from mockserver.migrate.stubs import Found, Stub
 from mockserver.plan import JSON, Document, Operation
+from mockserver.schema.patterns import ACCOUNT, matcher
 
 Wanted = str | list[str]
 """A text, a glob, or several of which one must be met."""
@@ -60,7 +61,10 @@ def _meant(
     """The operations that a pattern's path leads to; values of path parameters join the conditions."""
     for name in ("urlPath", "url"):
         if isinstance(literal := request.get(name), str):
-            parts = urlsplit(literal)
+            try:
+                parts = urlsplit(literal)
+            except ValueError:
+                return []
             conditions |= {f"query.{each}": value for each, value in parse_qsl(parts.query)}
             for operation in operations:
                 for base in bases:
@@ -74,10 +78,14 @@ def _meant(
     for name in ("urlPathPattern", "urlPattern"):
         if isinstance(pattern := request.get(name), str):
             try:
-                matches: Callable[[str], object] = re.compile(pattern).fullmatch
-            except re.error:
+                matches = matcher(f"^(?:{pattern})$")
+            except ValueError:
                 return []
-            return [each for each in operations if any(map(matches, _samples(bases, each.path)))]
+            ACCOUNT.begin()
+            try:
+                return [each for each in operations if any(map(matches, _samples(bases, each.path)))]
+            finally:
+                ACCOUNT.end()
     return list(operations)
 
 

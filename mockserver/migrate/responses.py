@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from mockserver.migrate.stubs import Found, Stub, body_of
@@ -20,7 +21,7 @@ _DERIVED = frozenset(["content-length", "transfer-encoding", "connection", "date
 def read_response(stub: Stub, operation: Operation, found: Found) -> Members:
     """A stub's response as the answer of a state."""
     response = stub.response
-    status = response.get("status", 200)
+    status = _status(stub, found)
     answer: Members = {"status": status}
     given, body = body_of(stub, found)
     headers = response.get("headers")
@@ -47,6 +48,16 @@ def read_response(stub: Stub, operation: Operation, found: Found) -> Members:
         if stub.members.get(name):
             found.append(stub.lost(name, "write a notice, if it was a webhook."))
     return answer
+
+
+def _status(stub: Stub, found: Found) -> int:
+    status = stub.response.get("status", 200)
+    if isinstance(status, str) and re.fullmatch("[1-5][0-9]{2}", status):
+        return int(status)
+    if isinstance(status, int) and not isinstance(status, bool) and 100 <= status <= 599:
+        return status
+    found.append(stub.lost(f"the status {status!r}", "write a number from 100 to 599; it is 200 until then."))
+    return 200
 
 
 def _media_type(body: JSON, headers: Any) -> str:

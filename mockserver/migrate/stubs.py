@@ -114,7 +114,7 @@ def body_of(stub: Stub, found: Found) -> tuple[bool, JSON]:
     text = response.get("body")
     name = response.get("bodyFileName")
     if isinstance(name, str):
-        file = (stub.files / name).resolve()
+        file = (stub.files / name.replace("\0", "")).resolve()
         if not file.is_relative_to(stub.files.resolve()) or not file.is_file():
             found.append(stub.lost(f"the body file {name}", f"there is no such file in {stub.files}."))
             return False, None

@@ -146,7 +146,10 @@ class _Writer:
             self.states[labels[state]] = self._answers(mine)
             moving = [each for each in mine if each.stub.next in _moving(mine, state)]
             step: Members = {"state": labels[state]}
-            if moving:
+            if moving and moving[0].stub.next not in labels:
+                told = f"leading on to {moving[0].stub.next}, in which nothing answers,"
+                self.found.append(moving[0].stub.lost(told, "add a state that says what is answered then."))
+            elif moving:
                 alias = self.aliases[moving[0].asked.operation.id]
                 step["until"] = {"calls": 1 if len(self.aliases) == 1 else {alias: 1}}
                 if index + 1 == len(order) or order[index + 1] != moving[0].stub.next:

@@ -11,6 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jsonschema_rs import Draft202012Validator
 
 BACKTRACK_LIMIT = 100_000
 """Steps before a match is given up and counts as none; some milliseconds."""
@@ -106,15 +110,6 @@ def _literal(atom: str) -> str:
     return f"\\{atom}" if atom in ("[", "-") else atom
 
 
-@lru_cache(maxsize=4096)
-def matcher(pattern: str) -> Callable[[str], bool]:
-    """Whether a text has a match, by the engine that judges values. Raises ValueError for no pattern."""
-    from jsonschema_rs import Draft202012Validator, FancyRegexOptions
-
-    options = FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT)
-    return Draft202012Validator({"pattern": strict(pattern)}, pattern_options=options, offline=True).is_valid
-
-
 class Account:
     """What the patterns of a request may take together, while one is checked."""
 
@@ -165,10 +160,24 @@ def backtracks(pattern: str) -> bool:
 
 def _is_pattern(pattern: str) -> bool:
     try:
-        matcher(pattern)
+        _validator(pattern)
     except ValueError:
         return False
     return True
+
+
+def _validator(pattern: str, limit: int = BACKTRACK_LIMIT) -> Draft202012Validator:
+    from jsonschema_rs import Draft202012Validator, FancyRegexOptions
+
+    options = FancyRegexOptions(backtrack_limit=limit)
+    return Draft202012Validator({"pattern": pattern}, pattern_options=options, offline=True)
+
+
+@lru_cache(maxsize=4096)
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """Whether a text has a match, by the engine that judges values. Raises ValueError for no pattern."""
+    run = strict(pattern)
+    return accounted(run) if backtracks(run) else _validator(run).is_valid
 
 
 @lru_cache(maxsize=4096)
@@ -177,15 +186,10 @@ def accounted(pattern: str) -> Callable[[str], bool]:
 
     Raises ValueError for no pattern.
     """
-    from jsonschema_rs import Draft202012Validator, FancyRegexOptions, ValidationError, ValidationErrorKind
+    from jsonschema_rs import ValidationError, ValidationErrorKind
 
     given_up = ValidationErrorKind.BacktrackLimitExceeded
-    tries = [
-        Draft202012Validator(
-            {"pattern": pattern}, pattern_options=FancyRegexOptions(backtrack_limit=limit), offline=True
-        ).validate
-        for limit in _RUNGS
-    ]
+    tries = [_validator(pattern, limit).validate for limit in _RUNGS]
 
     def matches(text: str) -> bool:
         first = len(text) <= _LONG

@@ -343,3 +343,45 @@ def test_a_text_that_no_document_says_is_sent_as_it_stands(
     sent = carried.call("GET", "/status")
     assert (sent.status, sent.body) == (503, b"<h1>Away</h1>")
     assert dict(sent.headers)["content-type"] == media_type
+
+
+def odd(request: dict[str, Any], response: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"name": "odd", "request": {"method": "GET", **request}, "response": response, **more}
+
+
+def test_a_pattern_that_backtracks_comes_to_an_end(carried: Carried) -> None:
+    for pattern in ("^(a|aa)+$", "(([^/]+/?)*)*x", "((?=.)[^!]|(?=.)[^!]{2})+!"):
+        carried.over(odd({"urlPathPattern": f"/v1/orders/{pattern}"}, {}))
+    carried.over(odd({"urlPathPattern": "/v1/orders/[^/]+"}, {"jsonBody": {"a": 1}}))
+    assert carried.said("GET", "/orders/7") == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("written", "status"), [("x", 200), ("404", 404), (None, 200), (True, 200), (1e9, 200)]
+)
+def test_a_status_that_is_none_is_told(written: Any, status: int, carried: Carried) -> None:
+    carried.over(odd({"urlPath": "/v1/status"}, {"status": written, "jsonBody": {}}))
+    assert carried.call("GET", "/status").status == status
+    lost = [message for code, message in carried.told if code == "M102" and "the status" in message]
+    assert bool(lost) is (written != "404")
+
+
+def test_a_state_in_which_nothing_answers_is_told(carried: Carried) -> None:
+    order = {"urlPathTemplate": "/v1/orders/{id}"}
+    carried.over(
+        odd(
+            order,
+            {"jsonBody": {"n": 1}},
+            scenarioName="s",
+            requiredScenarioState="Started",
+            newScenarioState="two",
+        )
+    )
+    assert carried.said("GET", "/orders/7") == {"n": 1}
+    assert any("leading on to two, in which nothing answers," in message for _, message in carried.told)
+
+
+@pytest.mark.parametrize("path", ["http://[x/v1", "/v1/orders/\0"])
+def test_a_path_that_is_none_is_told(path: str, carried: Carried) -> None:
+    carried.over(odd({"urlPath": path}, {}), odd({"urlPath": "/v1/status"}, {"bodyFileName": "a\0b"}))
+    assert carried.told
