@@ -39,7 +39,7 @@ paths:
     delete: {operationId: drop, responses: {'204': {description: dropped}}}
 components:
   schemas:
-    No: {type: string, minLength: 3, maxLength: 2}
+    No: {allOf: [{type: string}, {type: integer}]}
     Order:
       allOf:
         - type: object
