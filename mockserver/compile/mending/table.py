@@ -145,7 +145,7 @@ def kind(value: object) -> str:
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):
-        return "a list"
+        return "a list" if value else "an empty list"
     return f"the {'text' if isinstance(value, str) else 'value'} {_short(value)!r}"
 
 
