@@ -28,7 +28,7 @@ from msgspec import Struct
 
 from mockserver import __version__
 from mockserver.errors import Diagnostic
-from mockserver.inputs import Compiled, Inputs, digest, scenario_files
+from mockserver.inputs import Compiled, Inputs, contents, digest, scenario_files
 from mockserver.plan import Plan
 
 FORMAT = 1
@@ -40,7 +40,8 @@ _MAGIC = b"mockserver plan 1\n"
 _CHECKSUM = 32
 _ONE_AT_A_TIME = threading.Lock()
 """msgspec works a type out when it first decodes it; two threads that do so at once crash the interpreter."""
-_NOT_BY_LINK = getattr(os, "O_NOFOLLOW", 0)
+_NOT_BY_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+"""And without waiting for another end, where it is a pipe."""
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -182,7 +183,7 @@ def key_of(inputs: Inputs) -> Key | None:
     try:
         scenarios = [file for path in inputs.scenarios for file in scenario_files(path)]
         for path in (*inputs.documents, *scenarios):
-            files[os.path.relpath(path)] = digest(path.read_bytes())
+            files[os.path.relpath(path)] = digest(contents(path))
     except OSError:
         return None
     given = {
@@ -217,7 +218,7 @@ def _is_current(files: dict[str, str], known: dict[str, str]) -> bool:
     """Whether each file holds what it held; those in ``known`` have been looked at."""
     try:
         return all(
-            expected == known[name] if name in known else expected == digest(Path(name).read_bytes())
+            expected == known[name] if name in known else expected == digest(contents(Path(name)))
             for name, expected in files.items()
         )
     except OSError:

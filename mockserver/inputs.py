@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from mockserver.errors import Diagnostic
 from mockserver.plan import Plan
 
 _SCENARIO_FILES = (".yaml", ".yml", ".json")
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -59,6 +63,18 @@ def scenario_files(path: Path) -> list[Path]:
     return sorted(
         each for each in path.iterdir() if each.suffix in _SCENARIO_FILES and ".schema." not in each.name
     )
+
+
+class NoFileError(OSError):
+    """A pipe or a device stands where a file is looked for: to open or read one may take for ever."""
+
+
+def contents(path: Path) -> bytes:
+    """The octets of a regular file. Raises OSError, NoFileError among them."""
+    with os.fdopen(os.open(path, os.O_RDONLY | _AT_ONCE), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise NoFileError(errno.EINVAL, "it is a pipe or a device", str(path))
+        return file.read()
 
 
 def digest(data: bytes) -> str:

@@ -265,3 +265,26 @@ def test_the_folder_is_where_the_user_says(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", named)
     assert user_folder() == wanted or (wanted is None and user_folder().is_relative_to(Path.home()))
+
+
+@pytest.mark.parametrize("name", ["main.yaml", "lives/ping.yaml", "part.yaml"])
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(name: str, folder: Path, cache: Cache) -> None:
+    keep(cache)
+    key = key_of(INPUTS)
+    assert key is not None
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    if name == "part.yaml":
+        assert cache.find(key) is None
+    else:
+        assert key_of(INPUTS) is None
+
+
+def test_a_pipe_in_place_of_an_entry_counts_for_nothing(folder: Path, cache: Cache) -> None:
+    keep(cache)
+    key = key_of(INPUTS)
+    assert key is not None
+    entry = cache.folder / f"{key.name}.plan"
+    entry.unlink()
+    os.mkfifo(entry, 0o600)
+    assert cache.find(key) is None

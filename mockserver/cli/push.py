@@ -5,18 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import click
+from msgspec import Struct, ValidationError, convert
 
 from mockserver.admin.faults import ControlError
 from mockserver.cli.options import SCENARIOS, option
 from mockserver.cli.report import as_text, counted
-from mockserver.errors import Diagnostic, Location, UsageError
+from mockserver.errors import Diagnostic, Location, Severity, UsageError
 from mockserver.inputs import forgiveness, scenario_files
 from mockserver.testing.control import Members
 from mockserver.testing.remote import Remote
 
+_MAX_ANSWER = 16 * 1024 * 1024
 _LOOK = 0.2
 """Seconds between two looks for a server that does not answer yet."""
 
@@ -55,7 +58,7 @@ def push(
     """
     if not document and not scenarios:
         raise UsageError("there is nothing to push: give --document, --scenarios, or both.")
-    server = Remote(url, admin_token)
+    server = Remote(url, admin_token, max_answer=_MAX_ANSWER)
     _awaited(server, wait)
     files = {each.stem: each for path in scenarios for each in scenario_files(path)}
     served: Members = {}
@@ -66,18 +69,20 @@ def push(
     except ControlError as error:
         if "diagnostics" not in error.members:
             raise
-        click.echo(as_text([_diagnostic(each) for each in error.members["diagnostics"]]), err=True)
+        found = _read(error.members["diagnostics"], list[_Told], server)
+        click.echo(as_text([each.diagnostic() for each in found]), err=True)
         click.echo(f"{error.detail}.", err=True)
         return 2
-    warnings = [_diagnostic(each) for each in served["warnings"]]
+    answer = _read(served, _Served, server)
+    warnings = [each.diagnostic() for each in answer.warnings]
     if warnings:
         click.echo(as_text(warnings), err=True)
-    if forgiven := forgiveness(served.get("faults", ())):
+    if forgiven := forgiveness(answer.faults):
         click.echo(forgiven, err=True)
-    told = f"{server.url} serves {', '.join(served['documents'])}"
-    if served["resources"]:
-        told += f" with scenarios for {', '.join(served['resources'])}"
-    click.echo(f"{told} ({counted(warnings)}; plan {served['plan']}).")
+    told = f"{server.url} serves {', '.join(answer.documents)}"
+    if answer.resources:
+        told += f" with scenarios for {', '.join(answer.resources)}"
+    click.echo(f"{told} ({counted(warnings)}; plan {answer.plan}).")
     return 0
 
 
@@ -86,12 +91,12 @@ def _steps(
 ) -> Iterator[tuple[str, Path | None, str]]:
     """What to ask of the server, in an order in which each step leaves it with something sound."""
     if replace:
-        for each in server.ask("GET", "/scenario-files")["scenarioFiles"]:
-            if documents or each["name"] not in files:
-                for _ in range(2 if "replaces" in each else 1):  # what was PUT, then the file it replaced
-                    yield f"/scenario-files/{quote(each['name'], safe='')}", None, "DELETE"
+        for each in _read(server.ask("GET", "/scenario-files"), _Files, server).scenarioFiles:
+            if documents or each.name not in files:
+                for _ in range(2 if each.replaces else 1):  # what was PUT, then the file it replaced
+                    yield f"/scenario-files/{quote(each.name, safe='')}", None, "DELETE"
     # One document takes the place of the one that is served, whatever that is called.
-    alone = len(documents) == 1 and len(server.ask("GET", "/health")["documents"]) == 1
+    alone = len(documents) == 1 and len(_read(server.ask("GET", "/health"), _Health, server).documents) == 1
     for path in documents:
         yield "/document" if alone else f"/document?name={quote(path.stem, safe='')}", path, "PUT"
     for name, path in files.items():
@@ -112,6 +117,50 @@ def _awaited(server: Remote, seconds: float) -> None:
             return
 
 
-def _diagnostic(found: Members) -> Diagnostic:
-    place = {name: found[name] for name in ("source", "line", "column", "pointer")}
-    return Diagnostic(found["code"], found["message"], Location(**place), found["remedy"], found["severity"])
+class _Told(Struct):
+    """A diagnostic, as the control plane says it."""
+
+    code: str
+    message: str
+    source: str
+    remedy: str
+    severity: Severity
+    line: int
+    column: int
+    pointer: str
+
+    def diagnostic(self) -> Diagnostic:
+        location = Location(self.source, self.line, self.column, self.pointer)
+        return Diagnostic(self.code, self.message, location, self.remedy, self.severity)
+
+
+class _Served(Struct):
+    documents: list[str]
+    resources: list[str]
+    plan: str
+    warnings: list[_Told]
+    faults: list[_Told] = []
+
+
+class _File(Struct):
+    name: str
+    replaces: Any = None
+
+
+class _Files(Struct):
+    scenarioFiles: list[_File]  # noqa: N815 - as the control plane says it
+
+
+class _Health(Struct):
+    documents: list[Any]
+
+
+Value = TypeVar("Value")
+
+
+def _read(said: object, kind: type[Value], server: Remote) -> Value:
+    """What the server said, if it is what a mockserver says."""
+    try:
+        return convert(said, kind)
+    except ValidationError:
+        raise server.stranger() from None

@@ -7,6 +7,7 @@ needs one, by composing the file again with PyYAML, which keeps marks.
 
 from __future__ import annotations
 
+import errno
 import math
 import re
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import yaml
 import yaml12
 
 from mockserver.errors import Diagnostic, Location
+from mockserver.inputs import NoFileError, contents
 from mockserver.plan import JSON
 from mockserver.schema.pointers import escape, index, tokens
 
@@ -35,6 +37,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _PLACE = re.compile(r"line (\d+)(?:,)? column (\d+)")
 
 
+DOCUMENT = "document"
 SCENARIO_FILE = "scenario file"
 """What is read, as messages say it; a document is the other."""
 
@@ -103,7 +106,7 @@ def _child(node: yaml.Node, part: str) -> tuple[yaml.Node, yaml.Node] | None:
     return None
 
 
-def read(path: Path, name: str, what: str = "document") -> Source:
+def read(path: Path, name: str, what: str = DOCUMENT) -> Source:
     """Read and parse the file at ``path``.
 
     Raises:
@@ -126,7 +129,10 @@ def _text(path: Path, name: str, what: str) -> str:
                 where,
                 f"split the {what} by $ref.",
             )
-        return path.read_bytes().decode("utf-8-sig")
+        data = _piped(path) if what == DOCUMENT and not path.is_file() else contents(path)
+        return data.decode("utf-8-sig")
+    except NoFileError:
+        raise _fault("D102", f"is a pipe or a device, not a {what}", where, "save it as a file.") from None
     except FileNotFoundError:
         raise _fault(
             "D101", f"no such {what}", where, "check the path; it is relative to the current folder."
@@ -135,6 +141,15 @@ def _text(path: Path, name: str, what: str) -> str:
         raise _fault("D103", f"is not UTF-8 (byte {error.start})", where, "save it as UTF-8.") from None
     except OSError as error:
         raise _fault("D101", f"cannot be read: {error.strerror}", where, "check its permissions.") from None
+
+
+def _piped(path: Path) -> bytes:
+    """What comes through a pipe that the command line names: ``<(make document)``."""
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise OSError(errno.EFBIG, f"it is over {MAX_BYTES:,} bytes")
+    return data
 
 
 def parse(text: str, name: str, what: str = "document") -> Source:

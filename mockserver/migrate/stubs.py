@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mockserver.errors import Diagnostic, Location
+from mockserver.inputs import contents
 from mockserver.plan import JSON
 
 STARTED = "Started"
@@ -91,7 +92,7 @@ def _mappings(file: Path, found: Found) -> Iterator[dict[str, JSON]]:
     try:
         if file.stat().st_size > _LARGEST:
             raise ValueError(f"is over {_LARGEST:,} bytes")
-        text: Any = json.loads(file.read_text("utf-8-sig"))
+        text: Any = json.loads(contents(file).decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         found.append(
             Diagnostic("M101", f"cannot be read: {error}", Location(str(file)), "it is to be JSON, in UTF-8.")

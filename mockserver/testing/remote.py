@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from socket import SHUT_RDWR, socket
+from threading import Event, Timer
 from urllib.parse import quote, urlsplit
 
 from mockserver.admin.faults import ControlError
@@ -17,8 +20,13 @@ _ADMIN = "/__admin"
 class Remote:
     """A connection for each request: there are few, and each may come from another thread."""
 
-    def __init__(self, url: str, token: str | None = None, timeout: float = 30.0) -> None:
-        """``timeout`` is in seconds. Raises UsageError for what is no URL of a server."""
+    def __init__(
+        self, url: str, token: str | None = None, timeout: float = 30.0, max_answer: int = 256 * 1024 * 1024
+    ) -> None:
+        """``timeout``: seconds until an answer is whole; ``max_answer``: bytes of it.
+
+        Raises UsageError for what is no URL of a server, or no token.
+        """
         self._url = url.rstrip("/")
         parts = urlsplit(self._url)
         try:
@@ -30,6 +38,9 @@ class Remote:
         self._kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self._host, self._port, self._path = parts.hostname, port, parts.path
         self._timeout = timeout
+        self._max_answer = max_answer
+        if token and not (token.isascii() and token.isprintable()):
+            raise UsageError("the token holds characters that a header field cannot carry.")
         self._credentials = {"Authorization": f"Bearer {token}"} if token else {}
 
     @property
@@ -100,27 +111,52 @@ class Remote:
         status, said = self._send(method, self._path + _ADMIN + path, data, headers)
         try:
             found = json.loads(said)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if status >= 400:
             problem = found if isinstance(found, dict) else {}
-            detail = problem.pop("detail", f"{method} {path} was answered with status {status}")
+            detail = str(problem.pop("detail", f"{method} {path} was answered with status {status}"))
             members = {name: problem[name] for name in problem.keys() - {"type", "title", "status"}}
             raise ControlError(status, detail, members=members)
         if not isinstance(found, dict):
-            raise UsageError(f"{self._url} answers, but not as a mockserver does.")
+            raise self.stranger()
         return found
+
+    def stranger(self) -> UsageError:
+        """That another kind of server answers."""
+        return UsageError(f"{self._url} answers, but not as a mockserver does.")
 
     def _send(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
         connection = self._kind(self._host, self._port, timeout=self._timeout)
+        late = Event()
         try:
-            connection.request(method, path, data, headers)
-            response = connection.getresponse()
-            return response.status, response.read()
-        except (OSError, HTTPException) as error:
-            raise UsageError(f"{self._url} does not answer: {error}.") from None
+            connection.connect()
+            # The time of a socket is that between two octets: who sends one now and then has no end
+            watch = Timer(self._timeout, _cut, (connection.sock, late))
+            watch.daemon = True
+            watch.start()
+            try:
+                connection.request(method, path, data, headers)
+                response = connection.getresponse()
+                said = response.read(self._max_answer + 1)
+            finally:
+                watch.cancel()
+        except (OSError, HTTPException, ValueError) as error:
+            why = f"not within {self._timeout:g} s" if late.is_set() else str(error)
+            raise UsageError(f"{self._url} does not answer: {why}.") from None
         finally:
             connection.close()
+        if late.is_set():
+            raise UsageError(f"{self._url} does not answer: not within {self._timeout:g} s.")
+        if len(said) > self._max_answer:
+            raise UsageError(f"{self._url} answers with more than {self._max_answer:,} bytes.")
+        return response.status, said
+
+
+def _cut(connection: socket, late: Event) -> None:
+    late.set()
+    with suppress(OSError, ValueError):
+        connection.shutdown(SHUT_RDWR)
 
 
 def _place(resource: str, key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,12 @@ def test_nodes_that_are_not_there(write: Write) -> None:
     for pointer in ("/tags/1", "/tags/x", "/none", "/info/title/x"):
         with pytest.raises(KeyError):
             found.node(f"{found.root_uri}#{pointer}")
+
+
+@pytest.mark.parametrize("target", ["pipe.yaml", "zero.yaml"])
+def test_a_pipe_or_a_device_is_not_waited_for(target: str, write: Write, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "api" / "pipe.yaml")
+    (tmp_path / "api" / "zero.yaml").symlink_to("/dev/zero")
+    [told] = trees(write, component(f"{target}#/A"), Path("/")).diagnostics
+    assert told.code == "D102"
+    assert "is a pipe or a device, not a referenced file" in told.message

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import unquote
 
@@ -120,3 +122,20 @@ def test_positions(pointer: str, line: int, column: int) -> None:
 def test_tokens_come_back(name: str) -> None:
     assert tokens(f"/{escape(name)}") == [name]
     assert tokens(f"/{unquote(quoted(name))}") == [name]
+
+
+def test_a_document_may_come_through_a_pipe_and_a_scenario_file_may_not(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = Thread(target=pipe.write_text, args=("a: 1",))
+    writer.start()
+    assert read(pipe, "pipe").value == {"a": 1}
+    writer.join()
+    with pytest.raises(SourceFault, match="is a pipe or a device, not a scenario file"):
+        read(pipe, "pipe", SCENARIO_FILE)
+
+
+def test_a_device_without_end_is_read_as_far_as_a_document_may_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mockserver.compile.source.MAX_BYTES", 1000)
+    with pytest.raises(SourceFault, match="it is over 1,000 bytes"):
+        read(Path("/dev/zero"), "zero")
