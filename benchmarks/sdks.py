@@ -45,9 +45,14 @@ class Sdk:
     package: str
     version: str
     document: str
+    steady: tuple[str, ...] = ()
+    """What Steady has to be told of the styles that the SDK writes."""
 
 
-SDKS = (Sdk("finch-api", "1.42.2", "finch.yml"), Sdk("anthropic", "0.75.0", "anthropic.yml"))
+SDKS = (
+    Sdk("finch-api", "1.42.2", "finch.yml", ("--validator-query-array-format=brackets",)),
+    Sdk("anthropic", "0.75.0", "anthropic.yml"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,8 @@ def _outcome(sdk: Sdk, server: Server, tests: Path, document: Path, keyword: str
     port, report = free_port(), folder / f"{server.name}.xml"
     report.unlink(missing_ok=True)
     command = server.command(Start(port, folder, document=document))
+    if server.name == "steady":
+        command += sdk.steady
     with Process(command, os.environ, folder / f"{server.name}.log", core=None) as process:
         _wait(port, process)
         environment = {**os.environ, "TEST_API_BASE_URL": f"http://127.0.0.1:{port}"}
