@@ -18,7 +18,7 @@ from mockserver.schema.pointers import escape
 MAX_DEPTH = 8
 """Levels of a value, after which objects and arrays are empty."""
 MAX_PARTS = 2000
-"""Parts of a value, after which only what is required is added."""
+"""Parts that are looked at, after which objects and arrays are empty."""
 _MAX_ITEMS = 3
 _MAX_TEXT = 1000
 _LEAST: Mapping[str, JSON] = {
@@ -55,7 +55,7 @@ class Relaxed:
             return node["const"]
         if isinstance(options := node.get("enum"), list) and options:
             return options[0]
-        if depth > MAX_DEPTH:
+        if depth > MAX_DEPTH or self._parts > MAX_PARTS:
             return _LEAST.get(_type(node), {})
         parts = [self.value(f"{at}/allOf/{i}", depth + 1) for i in range(_length(node.get("allOf")))]
         parts += [

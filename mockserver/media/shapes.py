@@ -24,6 +24,8 @@ ANY: Types = frozenset(("null", "boolean", "integer", "number", "string", "array
 STRUCTURED: Types = frozenset(("array", "object"))
 MOST_SHAPES = 32
 """Combinations of ``allOf`` with ``anyOf`` multiply; those beyond are not tried."""
+MAX_VISITS = 5000
+"""Schemas that are looked at for the shapes of one: thirty levels that double are a thousand million."""
 
 
 class Shape(Struct, frozen=True):
@@ -58,6 +60,7 @@ class Shapes:
         self._schemas = schemas
         self._draft_4 = is_draft_4(schemas.dialect)
         self._shapes: dict[SchemaRef, tuple[Shape, ...]] = {}
+        self._visits = 0
 
     def of(self, ref: SchemaRef | None) -> tuple[Shape, ...]:
         """At least one; a schema that is missing or broken may have any form."""
@@ -65,7 +68,9 @@ class Shapes:
             return (ANYTHING,)
         shapes = self._shapes.get(ref)
         if shapes is None:
-            shapes = self._shapes[ref] = self._find(ref, frozenset()) or (ANYTHING,)
+            self._visits = 0
+            shapes = self._find(ref, frozenset()) or (ANYTHING,)
+            self._shapes[ref] = shapes = (ANYTHING,) if self._visits > MAX_VISITS else shapes
         return shapes
 
     def types(self, ref: SchemaRef | None) -> Types:
@@ -94,6 +99,9 @@ class Shapes:
         )
 
     def _find(self, ref: SchemaRef, seen: frozenset[SchemaRef]) -> tuple[Shape, ...]:
+        self._visits += 1
+        if self._visits > MAX_VISITS:
+            return (ANYTHING,)
         try:
             node, at = self._schemas.lookup(ref)
             if not isinstance(node, dict) or at in seen:

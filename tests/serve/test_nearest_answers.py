@@ -9,6 +9,8 @@ import pytest
 
 from mockserver.fakes import Fakes
 from mockserver.media.json import decode_json
+from mockserver.media.reading import Reader
+from mockserver.media.shapes import ANYTHING
 from mockserver.plan import Document, MediaType, Operation, RequestBody, Response
 from mockserver.schema import Schemas
 from mockserver.serve.request import Request
@@ -102,3 +104,14 @@ def test_a_request_meets_the_part_of_a_schema_that_can_be_used(
     checked = made.routes[0].checker.check(request, {})
     assert checked.status == status
     assert decode_json(request.body) == body
+
+
+@pytest.mark.parametrize("keyword", ["allOf", "oneOf"])
+def test_schemas_that_double_on_thirty_levels_are_answered_too(keyword: str) -> None:
+    doubling: dict[str, Any] = {"level-0": {"type": "object", "required": ["a"]}}
+    for level in range(1, 31):
+        doubling[f"level-{level}"] = {keyword: [{"$ref": f"#/schemas/level-{level - 1}"}] * 2}
+    schemas = Schemas({URI: {"schemas": doubling}}, "3.1", forgiving=True)
+    reader = Reader(schemas, "response")
+    assert reader.shapes.of(f"{URI}#/schemas/level-30") == (ANYTHING,)
+    assert isinstance(Fakes(schemas).nearest(f"{URI}#/schemas/level-30", key="k"), dict)
