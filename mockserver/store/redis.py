@@ -150,6 +150,8 @@ class RedisStore(Workbench):
         self.touch(namespace, resource)
 
     def create(self, namespace: str, resource: str, key: str, state: ResourceState, birth: Birth) -> None:
+        if self.peek(namespace, resource, key) is not None:
+            self._unname(namespace, resource, key)
         self.put(namespace, resource, key, state)
         raw = msgspec.msgpack.encode(tuple(birth))
         self.see(raw, "birth", namespace, resource, key)
@@ -157,18 +159,23 @@ class RedisStore(Workbench):
 
     def delete(self, namespace: str, resource: str, key: str) -> bool:
         known = self.peek(namespace, resource, key)
-        handles = self.read("handles", namespace, resource, key)
-        field = octets(key)
-        for kind in "subh":
+        self._unname(namespace, resource, key)
+        for kind in "sub":
             command = "ZREM" if kind == "u" else "HDEL"
-            self.write(command, self.name(kind, namespace, resource), field)
+            self.write(command, self.name(kind, namespace, resource), octets(key))
+        for kind in ("state", "birth"):
+            self.see(None, kind, namespace, resource, key)
+        return known is not None
+
+    def _unname(self, namespace: str, resource: str, key: str) -> None:
+        """Let a resource be known by its key alone."""
+        handles = self.read("handles", namespace, resource, key)
         for each in handles.split() if handles else ():
             name = bytes.fromhex(each.decode())
             self.write("HDEL", self.name("k", namespace, resource), name)
             self.see(None, "named", namespace, resource, text(name))
-        for kind in ("state", "birth", "handles"):
-            self.see(None, kind, namespace, resource, key)
-        return known is not None
+        self.write("HDEL", self.name("h", namespace, resource), octets(key))
+        self.see(None, "handles", namespace, resource, key)
 
     def retire(self, resource: str, steps: Timelines) -> None:
         """Nothing: a state whose place is no longer served is not seen, and begun anew when it is called."""
