@@ -62,6 +62,12 @@ def write(tmp_path: Path) -> Write:
 
 
 @pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where servers keep what they compiled, for tests to which it is all the same who did it."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
 def mission() -> Plan:
     """The Plan of the document and scenarios that are served by default."""
     return mission_plan()

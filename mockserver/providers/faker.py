@@ -34,10 +34,11 @@ MAX_ITEMS = 1000
 MAX_TEXT = 10_000
 """Characters that the arguments of one call may have."""
 _ITEMS = {
-    **dict.fromkeys(("deep", "depth", "indent", "levels", "nb", "nb_elements", "nb_sentences"), 1.0),
+    **dict.fromkeys(("deep", "depth", "indent", "levels", "nb", "nb_sentences"), 1.0),
     **dict.fromkeys(("nb_texts", "nb_words", "number", "size"), 1.0),
     **dict.fromkeys(("digits", "left_digits", "length", "max_chars", "max_nb_chars", "min_chars"), 0.1),
     **dict.fromkeys(("count", "num_rows"), 20.0),
+    "nb_elements": 3.0,
     "right_digits": 0.1,
 }
 """Parameters of Faker's providers that say how much is made, and the items that one of it counts for."""

@@ -20,7 +20,7 @@ BACKTRACK_LIMIT = 100_000
 """Steps before a match is given up and counts as none; some milliseconds."""
 NAME_BACKTRACK_LIMIT = 1_000
 """The same for the names of properties (``patternProperties``), which have no account."""
-MAX_WORK = 60_000_000
+MAX_WORK = 20_000_000
 """Steps times characters that the backtracking patterns of one request may take."""
 BACKTRACKING = "pattern: "
 """What the name of a format begins with that stands for a pattern which backtracks."""

@@ -22,7 +22,7 @@ from jinja2.exceptions import SecurityError, TemplateAssertionError
 
 from mockserver.serve import template_values as values
 from mockserver.serve.template_filters import call_method, filter_of, test_of
-from mockserver.serve.template_values import CALL, MAX_DEPTH, STEP, Method, Rendering
+from mockserver.serve.template_values import CALL, FILTER, MAX_DEPTH, STEP, Method, Rendering
 
 Scope = dict[str, Any]
 Evaluate = Callable[[Rendering, Scope], Any]
@@ -298,6 +298,7 @@ def _filter(node: nodes.Filter) -> Evaluate:
     operand = _expression(node.node) if node.node is not None else _refuse(node, "filter of nothing")
 
     def evaluate(rendering: Rendering, scope: Scope) -> Any:
+        rendering.spend(FILTER)
         args, kwargs = arguments(rendering, scope)
         return apply(rendering, operand(rendering, scope), *args, **kwargs)
 
@@ -308,6 +309,7 @@ def _test(node: nodes.Test) -> Evaluate:
     arguments, operand, holds = _arguments(node), _expression(node.node), test_of(node.name)
 
     def evaluate(rendering: Rendering, scope: Scope) -> bool:
+        rendering.spend(FILTER)
         args, kwargs = arguments(rendering, scope)
         return bool(holds(rendering, operand(rendering, scope), *args, **kwargs))
 

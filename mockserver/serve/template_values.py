@@ -27,7 +27,7 @@ STEP = 16
 MAX_HELD = 1024 * 1024
 """Units that one value may hold: a text of a million characters, a list of 65,536 numbers."""
 MAX_SPENT = 2 * 1024 * 1024
-"""Units of one rendering: about a twentieth of a second."""
+"""Units of one rendering: some hundredths of a second."""
 MAX_BITS = 256
 """Of an integer."""
 MAX_RANGE = 1000
@@ -38,6 +38,8 @@ MAX_DEPTH = 100
 """Lists within lists, and macros that call macros."""
 _NAMES = dict.fromkeys(NAMES)
 _SCALARS = frozenset((bool, float, type(None)))
+FILTER = 20 * STEP
+"""Units of a filter or a test, beside what it reads and makes."""
 CALL = 4096
 """Units of a call to a provider: Faker takes up to a millisecond."""
 

@@ -252,8 +252,8 @@ def test_a_page_reads_mocked_answers_where_its_origin_is_allowed(
     assert (status, '"pending"' in body) == ((200, True) if allowed else (0, False))
 
 
-def test_the_page_works_on_a_port_of_its_own(tmp_path: Path, page: Page) -> None:
-    with Process("--admin-port", "0", cache=tmp_path) as process:
+def test_the_page_works_on_a_port_of_its_own(cache: Path, page: Page) -> None:
+    with Process("--admin-port", "0", cache=cache) as process:
         assert process._process.stdout is not None
         page.goto(process._process.stdout.readline().strip().rpartition(" ")[2])
         expect(page.locator("#running")).to_have_text("running")

@@ -30,8 +30,8 @@ def state(found: httpx.Client) -> str:
     return str(found.get(f"{MISSION}/{KEY}", headers=HEADERS).json()["status"])
 
 
-def test_shuts_down_when_asked(tmp_path: Path) -> None:
-    with Process(cache=tmp_path) as process, client(process) as found:
+def test_shuts_down_when_asked(cache: Path) -> None:
+    with Process(cache=cache) as process, client(process) as found:
         with found.stream("GET", "/__admin/events") as events:
             answer = httpx.post(f"http://127.0.0.1:{process.port}/__admin/shutdown")
             assert answer.status_code == 202
@@ -39,8 +39,8 @@ def test_shuts_down_when_asked(tmp_path: Path) -> None:
         assert process.stop() == (0, "")
 
 
-def test_a_terminated_server_ends_its_streams(tmp_path: Path) -> None:
-    with Process(cache=tmp_path) as process, client(process) as found:
+def test_a_terminated_server_ends_its_streams(cache: Path) -> None:
+    with Process(cache=cache) as process, client(process) as found:
         with found.stream("GET", "/__admin/events") as events:
             process.tell(signal.SIGTERM)
             events.read()
@@ -56,15 +56,15 @@ def test_refuses_to_be_controlled_by_anybody(host: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_without_the_control_plane_there_is_health_alone(tmp_path: Path) -> None:
-    with Process("--no-admin", cache=tmp_path) as process, client(process) as found:
+def test_without_the_control_plane_there_is_health_alone(cache: Path) -> None:
+    with Process("--no-admin", cache=cache) as process, client(process) as found:
         assert found.get("/__admin/health").status_code == 200
         assert found.get("/__admin/requests").status_code == 404
         assert found.post("/__admin/shutdown").status_code == 404
 
 
-def test_split_off_to_a_port_of_its_own(tmp_path: Path) -> None:
-    with Process("--admin-port", "0", "--admin-token", "s3cret", cache=tmp_path) as process:
+def test_split_off_to_a_port_of_its_own(cache: Path) -> None:
+    with Process("--admin-port", "0", "--admin-token", "s3cret", cache=cache) as process:
         assert process._process.stdout is not None
         control = process._process.stdout.readline().strip().rpartition(" ")[2]
         known = {"Authorization": "Bearer s3cret"}
@@ -78,8 +78,8 @@ def test_split_off_to_a_port_of_its_own(tmp_path: Path) -> None:
         assert process.stop() == (0, "")
 
 
-def test_names_that_are_served(tmp_path: Path) -> None:
-    with Process("--hosts", "api.example", cache=tmp_path) as process, client(process) as found:
+def test_names_that_are_served(cache: Path) -> None:
+    with Process("--hosts", "api.example", cache=cache) as process, client(process) as found:
         for path in ("/__admin/health", "/__admin/requests", f"{MISSION}/{KEY}"):
             for host, status in (("evil.example", 421), ("api.example", 200)):
                 assert found.get(path, headers={**HEADERS, "Host": host}).status_code == status
@@ -87,7 +87,7 @@ def test_names_that_are_served(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("way", ["file", "environment"])
 def test_the_token_is_not_in_the_list_of_processes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     arguments: list[str | Path] = []
     if way == "file":
@@ -95,7 +95,7 @@ def test_the_token_is_not_in_the_list_of_processes(
         (tmp_path / "token").write_text("s3cret\n# a comment\n", "utf-8")
     else:
         monkeypatch.setenv("MOCKSERVER_ADMIN_TOKEN", "s3cret")
-    with Process(*arguments, cache=tmp_path) as process, client(process) as found:
+    with Process(*arguments, cache=cache) as process, client(process) as found:
         assert found.get("/__admin/version").status_code == 401
         known = {"Authorization": "Bearer s3cret"}
         assert found.get("/__admin/version", headers=known).status_code == 200
@@ -114,7 +114,7 @@ def test_a_file_without_a_token_is_told_in_a_sentence(tmp_path: Path, text: byte
     assert told in done.stderr
 
 
-def test_no_webhook_reaches_any_port_of_the_server(tmp_path: Path) -> None:
+def test_no_webhook_reaches_any_port_of_the_server(cache: Path, tmp_path: Path) -> None:
     notify = '\nnotify: {on: new, url: "{{ resource.created_by.body.name }}"}\n'
     scenarios = (
         "resource: thing\nkey: path.id\noperations: {make: {operation: make, creates: body.id}, look: look}\n"
@@ -124,7 +124,7 @@ def test_no_webhook_reaches_any_port_of_the_server(tmp_path: Path) -> None:
     document.write_text(things.DOCUMENT, "utf-8")
     file.write_text(scenarios + states + notify, "utf-8")
     with (
-        Process(document, "--scenarios", file, "--admin-port", "0", cache=tmp_path) as process,
+        Process(document, "--scenarios", file, "--admin-port", "0", cache=cache) as process,
         client(process) as found,
     ):
         assert process._process.stdout is not None
@@ -139,9 +139,9 @@ def test_no_webhook_reaches_any_port_of_the_server(tmp_path: Path) -> None:
         assert [each["attempts"][0].endswith("is this mock server itself") for each in told] == [True, True]
 
 
-def test_pages_of_allowed_origins_may_call(tmp_path: Path) -> None:
+def test_pages_of_allowed_origins_may_call(cache: Path) -> None:
     origin = "https://app.example"
-    with Process("--cors", origin, cache=tmp_path) as process, client(process) as found:
+    with Process("--cors", origin, cache=cache) as process, client(process) as found:
         asked = {"Origin": origin, "Access-Control-Request-Method": "GET"}
         preflight = found.options(f"{MISSION}/{KEY}", headers=asked)
         assert preflight.status_code == 204
@@ -153,8 +153,8 @@ def test_pages_of_allowed_origins_may_call(tmp_path: Path) -> None:
         assert found.post("/__admin/reset", headers={"Origin": origin}).status_code == 403
 
 
-def test_waits_for_a_document_over_http(tmp_path: Path) -> None:
-    with Process("--wait-for-document", cache=tmp_path) as process, client(process) as found:
+def test_waits_for_a_document_over_http(cache: Path) -> None:
+    with Process("--wait-for-document", cache=cache) as process, client(process) as found:
         assert found.get("/__admin/health").json()["ready"] is False
         assert found.get(f"{MISSION}/{KEY}").status_code == 503
         put = {"Content-Type": "application/yaml"}
@@ -165,9 +165,9 @@ def test_waits_for_a_document_over_http(tmp_path: Path) -> None:
         assert state(found) == "pending"
 
 
-def test_waits_for_a_document_on_the_disk(tmp_path: Path) -> None:
+def test_waits_for_a_document_on_the_disk(cache: Path, tmp_path: Path) -> None:
     path = tmp_path / "api" / "late.yaml"
-    with Process(path, "--wait-for-document", cache=tmp_path) as process, client(process) as found:
+    with Process(path, "--wait-for-document", cache=cache) as process, client(process) as found:
         assert found.get("/__admin/health").json()["ready"] is False
         with found.stream("GET", "/__admin/events?kinds=reload&most=1") as events:
             path.parent.mkdir()
@@ -176,13 +176,13 @@ def test_waits_for_a_document_on_the_disk(tmp_path: Path) -> None:
         assert found.get("/__admin/health").json()["documents"] == ["late"]
 
 
-def test_watches_the_disk(tmp_path: Path) -> None:
+def test_watches_the_disk(cache: Path, tmp_path: Path) -> None:
     document, scenarios = tmp_path / "api.yaml", tmp_path / "life.yaml"
     document.write_bytes(DOCUMENT.read_bytes())
     scenarios.write_bytes(default.SCENARIOS.read_bytes())
     text = scenarios.read_text("utf-8")
     with (
-        Process(document, "--scenarios", scenarios, "--watch", cache=tmp_path / "cache") as process,
+        Process(document, "--scenarios", scenarios, "--watch", cache=cache) as process,
         client(process) as found,
     ):
         assert state(found) == "pending"
@@ -203,7 +203,7 @@ def test_watches_the_disk(tmp_path: Path) -> None:
         assert "what was served before is still served." in errors
 
 
-def test_no_journal(tmp_path: Path) -> None:
-    with Process("--journal", "0", cache=tmp_path) as process, client(process) as found:
+def test_no_journal(cache: Path) -> None:
+    with Process("--journal", "0", cache=cache) as process, client(process) as found:
         state(found)
         assert found.get("/__admin/requests").json()["requestJournalDisabled"] is True

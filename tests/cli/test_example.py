@@ -36,10 +36,10 @@ def test_a_new_folder_has_the_documents_and_scenario_files(tmp_path: Path) -> No
     assert [name for name in FILES if str(tmp_path / "new" / "shop" / name) not in done.output] == []
 
 
-def test_the_command_that_is_said_serves_the_files(tmp_path: Path) -> None:
+def test_the_command_that_is_said_serves_the_files(cache: Path, tmp_path: Path) -> None:
     said = laid_out(tmp_path / "with space").output
     [command] = [line.strip() for line in said.splitlines() if line.startswith("    mockserver serve ")]
-    with Process(*shlex.split(command)[2:], cache=tmp_path / "cache") as server:
+    with Process(*shlex.split(command)[2:], cache=cache) as server:
         assert (
             get(server.port, f"{MISSION}/11111111-1111-4111-8111-111111111111").json()["status"] == "pending"
         )

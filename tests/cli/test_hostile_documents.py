@@ -8,7 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from mockserver.cli.check import check
+from mockserver.compile.compiler import Inputs, compile_plan
+from mockserver.errors import CompileError
 from tests.cli.command import run
 from tests.hostile import FORGIVEN, HEAD, REFUSED, SECRET, SERVED, beside_a_secret, referring
 
@@ -34,7 +38,7 @@ def test_is_refused(name: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FORGIVEN)
-def test_is_served_and_told(name: str, folder: Path) -> None:
+def test_is_served_and_told(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text, code, place = FORGIVEN[name]
     (folder / "hostile.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
     ran = run("serve", "hostile.yaml", "--port", "0", "--no-cache", folder=folder)
@@ -44,19 +48,24 @@ def test_is_served_and_told(name: str, folder: Path) -> None:
     )
     assert told, ran.err
     assert SECRET not in ran.err
-    checked = run("check", "hostile.yaml", folder=folder)
-    assert checked.code == 1, checked
-    found = re.findall(r"^hostile\.yaml(:\d+:\d+|#\S*)?: error (\w+): .+\n    .+", checked.out, re.MULTILINE)
-    assert len(found) == int(told[1]), checked.out
-    assert re.search(rf"^hostile\.yaml:{place}: error {code}: ", checked.out, re.MULTILINE), checked.out
-    assert SECRET not in checked.out
-    assert "root:" not in checked.out
-    assert max(map(len, checked.out.splitlines())) < 6_000
+    monkeypatch.chdir(folder)
+    checked = CliRunner().invoke(check, ["hostile.yaml"], standalone_mode=False)
+    assert checked.return_value == 1, checked.output
+    found = re.findall(
+        r"^hostile\.yaml(:\d+:\d+|#\S*)?: error (\w+): .+\n    .+", checked.output, re.MULTILINE
+    )
+    assert len(found) == int(told[1]), checked.output
+    assert re.search(rf"^hostile\.yaml:{place}: error {code}: ", checked.output, re.MULTILINE), checked.output
+    assert SECRET not in checked.output
+    assert "root:" not in checked.output
+    assert max(map(len, checked.output.splitlines())) < 6_000
+    with pytest.raises(CompileError) as refused:
+        compile_plan(Inputs((Path("hostile.yaml"),), strict_document=True))
+    assert any(re.fullmatch(code, each.code) for each in refused.value.diagnostics)
 
 
-@pytest.mark.parametrize("name", FORGIVEN)
-def test_is_refused_where_documents_are_to_be_strict(name: str, folder: Path) -> None:
-    text, code, _ = FORGIVEN[name]
+def test_is_refused_where_documents_are_to_be_strict(folder: Path) -> None:
+    text, code, _ = next(iter(FORGIVEN.values()))
     (folder / "hostile.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
     ran = run("serve", "hostile.yaml", "--strict-document", "--port", "0", "--no-cache", folder=folder)
     assert (ran.code, ran.out) == (2, ""), ran

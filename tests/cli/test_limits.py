@@ -33,11 +33,11 @@ _OVER = {
 
 
 @pytest.mark.parametrize("by_environment", [False, True])
-def test_all_bounds(by_environment: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_bounds(cache: Path, by_environment: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in _OPTIONS.items() if by_environment else ():
         monkeypatch.setenv("MOCKSERVER_" + name.upper().replace("-", "_"), value)
     arguments = [] if by_environment else [f"--{name}={value}" for name, value in _OPTIONS.items()]
-    with Process(*arguments, cache=tmp_path) as process:
+    with Process(*arguments, cache=cache) as process:
         found = {}
         for name, (sent, _) in _OVER.items():
             with Wire(process.port) as wire:

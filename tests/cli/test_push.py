@@ -30,16 +30,16 @@ MINE = f"""
 
 
 @pytest.fixture
-def waiting(tmp_path: Path) -> Iterator[str]:
+def waiting(cache: Path) -> Iterator[str]:
     """The URL of a server that has no document yet."""
-    with Process("--wait-for-document", "--admin-token", "secret", cache=tmp_path / "cache") as server:
+    with Process("--wait-for-document", "--admin-token", "secret", cache=cache) as server:
         yield f"http://127.0.0.1:{server.port}"
 
 
 @pytest.fixture
-def serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MockServer]:
+def serving(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MockServer]:
     """A server of the default document and scenarios."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     with MockServer() as server:
         yield server
 

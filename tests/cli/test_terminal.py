@@ -21,12 +21,6 @@ KEY = "5b1c0a52-6a0e-4f1c-8f4c-0d2a1b1e6a11"
 ALLOWED = "Authorization: Bearer any"
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Compiled Plans of these tests, apart from the user's."""
-    return tmp_path_factory.mktemp("cache")
-
-
 class Terminal:
     """The lines that a process writes to a terminal of its own."""
 

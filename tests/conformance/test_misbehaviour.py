@@ -32,7 +32,7 @@ def posted(port: int, target: str, body: object) -> int:
         return wire.reply().status
 
 
-def test_two_documents_faults_and_limits_in_one_process(tmp_path: Path) -> None:
+def test_two_documents_faults_and_limits_in_one_process(cache: Path, tmp_path: Path) -> None:
     things, life = tmp_path / "things.yaml", tmp_path / "life.yaml"
     things.write_text(DOCUMENT)
     life.write_text(FILE)
@@ -45,7 +45,7 @@ def test_two_documents_faults_and_limits_in_one_process(tmp_path: Path) -> None:
         default.SCENARIOS.parent,
     ]
     for _ in range(2):  # the second start is from the kept Plan
-        with Process(*arguments, "--clock", "2026-01-01T00:00:00Z", cache=tmp_path) as process:
+        with Process(*arguments, "--clock", "2026-01-01T00:00:00Z", cache=cache) as process:
             port = process.port
             assert [posted(port, "/things", {}) for _ in range(3)] == [201, 201, 429]
             assert get(port, "/things/1").json()["state"] == "new"
@@ -61,10 +61,10 @@ def test_two_documents_faults_and_limits_in_one_process(tmp_path: Path) -> None:
             assert posted(port, "/api/v1/cert-manager/certificates", order) == 200
 
 
-def test_a_delay_for_all(tmp_path: Path) -> None:
+def test_a_delay_for_all(cache: Path) -> None:
     """A frozen clock keeps every answer back."""
     with (
-        Process("--delay", "1h", "--clock", "2026-01-01T00:00:00Z", cache=tmp_path) as process,
+        Process("--delay", "1h", "--clock", "2026-01-01T00:00:00Z", cache=cache) as process,
         Wire(process.port) as wire,
     ):
         wire.send(b"GET / HTTP/1.1\r\nHost: l\r\n\r\n")

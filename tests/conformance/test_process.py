@@ -25,11 +25,6 @@ ISSUED = f"{MISSION}/00000000-0000-4000-8000-000000000200"
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
 def running(cache: Path) -> Iterator[Process]:
     with Process(cache=cache) as process:
         yield process

@@ -19,14 +19,19 @@ from pathlib import Path
 import click
 
 from tests.fuzz import targets
+from tests.fuzz.readers import READERS
 
 KEPT = Path(".fuzz")
 _NO_TARGETS = ("mutation",)
 
 
+_COST = "cost-"
+
+
 def names() -> list[str]:
+    modules = (each.name for each in pkgutil.iter_modules(targets.__path__))
     return sorted(
-        each.name for each in pkgutil.iter_modules(targets.__path__) if each.name not in _NO_TARGETS
+        [*(each for each in modules if each not in _NO_TARGETS), *(_COST + each for each in READERS)]
     )
 
 
@@ -44,7 +49,10 @@ def main() -> int:
     if given.replay is not None:
         if len(given.targets) != 1:
             parser.error("--replay takes the one TARGET that the input is for")
-        import_module(f"tests.fuzz.targets.{given.targets[0]}").check(given.replay.read_bytes())
+        (target,), data = given.targets, given.replay.read_bytes()
+        if target.startswith(_COST):
+            return 0 if import_module("tests.fuzz.costs").replay(target.removeprefix(_COST), data) else 1
+        import_module(f"tests.fuzz.targets.{target}").check(data)
         click.echo("nothing is wrong with it")
         return 0
     guided = find_spec("atheris") is not None
@@ -63,9 +71,13 @@ def _fuzzed(name: str, seconds: int, *, guided: bool) -> bool:
     findings = KEPT / "findings" / name
     findings.mkdir(parents=True, exist_ok=True)
     before = set(findings.iterdir())
-    module = "tests.fuzz.unguided" if name == "control" or not guided else "tests.fuzz.guided"
+    if name.startswith(_COST):
+        module = "tests.fuzz.costs"
+    else:
+        module = "tests.fuzz.unguided" if name == "control" or not guided else "tests.fuzz.guided"
     click.echo(f"{name}: {seconds} s by {module.rpartition('.')[2]} means")
-    code = subprocess.run([sys.executable, "-m", module, name, str(seconds)], check=False).returncode
+    command = [sys.executable, "-m", module, name.removeprefix(_COST), str(seconds)]
+    code = subprocess.run(command, check=False).returncode
     for each in sorted(set(findings.iterdir()) - before):
         click.echo(f"  found: python -m tests.fuzz --replay {each} {name}")
     return code == 0

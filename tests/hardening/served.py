@@ -34,11 +34,17 @@ class Served(Process):
     def descriptors(self) -> int:
         return sum(1 for _ in Path(f"/proc/{self.id}/fd").iterdir())
 
+    def forget_peak(self) -> None:
+        """Let ``peak`` begin with what the resident set is now."""
+        Path(f"/proc/{self.id}/clear_refs").write_text("5")
+
     @property
     def worked(self) -> float:
-        """Seconds of processor time."""
+        """Seconds of processor time of its threads that live, and of its children that have ended."""
+        threads = Path(f"/proc/{self.id}/task").glob("*/schedstat")
         fields = Path(f"/proc/{self.id}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        children = (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+        return sum(int(each.read_text().split()[0]) for each in threads) / 1e9 + children
 
     @property
     def lives(self) -> bool:

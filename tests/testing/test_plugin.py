@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import entry_points
+from pathlib import Path
 from textwrap import dedent
 
 import httpx
@@ -52,9 +53,9 @@ def run(consumer: pytest.Pytester, *arguments: str) -> pytest.RunResult:
 
 
 @pytest.fixture(scope="module")
-def shared(own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def shared(own_cache: None, cache: Path) -> Iterator[str]:
     """The URL of a server in a process of its own."""
-    with Process(cache=tmp_path_factory.mktemp("cache")) as server:
+    with Process(cache=cache) as server:
         yield f"http://127.0.0.1:{server.port}"
 
 
