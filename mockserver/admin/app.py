@@ -26,11 +26,16 @@ from mockserver.admin import pages
 from mockserver.admin.exchange import answering
 from mockserver.media.json import decode_json
 from mockserver.media.malformed import Malformed
+from mockserver.media.nodes import exceeds
+from mockserver.media.types import ContentType
 from mockserver.serve import problem
 from mockserver.serve.engine import ADMIN
 from mockserver.serve.routing import Router
 
 Endpoint = Callable[..., flask.Response]
+MAX_VALUES = 20_000
+"""Values in the JSON of a control request, documents and scenario files apart."""
+_JSON = ContentType("application", "json", {})
 
 
 def build(nouns: Mapping[str, object]) -> tuple[Any, Router[str]]:
@@ -84,6 +89,9 @@ class _Body(JSONRequestBodyValidator):
         data = b"".join([chunk async for chunk in stream])
         if not data:
             return None
+        if self._schema and exceeds(data, "json", _JSON, MAX_VALUES):  # of a document all is text
+            detail = f"The body holds over {MAX_VALUES:,} values; no control request needs that many."
+            raise ProblemException(status=413, detail=detail, ext={"pointer": ""})
         value = decode_json(data)
         if isinstance(value, Malformed):
             raise ProblemException(status=400, detail=value.message, ext={"pointer": ""})

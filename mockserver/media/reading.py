@@ -131,6 +131,7 @@ class Reader:
             return plain(raw)
         key = (raw if isinstance(raw, str) else id(raw), refs)
         if key not in known:
+            known[key] = plain(raw)  # for a list in a list of the same schema, which the text is without end
             candidates = list(self._candidates(raw, refs, known)) or [plain(raw)]
             known[key] = candidates[0] if len(candidates) == 1 else self._choose(candidates, refs)
         return known[key]

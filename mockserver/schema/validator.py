@@ -26,7 +26,8 @@ MAX_VIOLATIONS = 20
 MAX_NODES = 10_000
 """Of a value whose first error is asked for where no part of it says what is wrong."""
 _MAX_FRUITLESS = 16
-"""Parts of a value that say nothing new."""
+_MAX_REPEATING = 3
+"""Parts of a value that say nothing, and nothing new after those that did."""
 LONGEST_MESSAGE = 300
 _LONGEST_VALUE = 100
 """Characters of a value that stands in a message beside what it should be."""
@@ -129,7 +130,7 @@ class Validator:
                 before = len(told)
                 told += islice(found, MAX_VIOLATIONS - before)
                 fruitless += len(told) == before
-                if len(told) == MAX_VIOLATIONS or fruitless > _MAX_FRUITLESS:
+                if len(told) == MAX_VIOLATIONS or fruitless > (_MAX_REPEATING if told else _MAX_FRUITLESS):
                     break
             if told:
                 return tuple(told)

@@ -132,3 +132,11 @@ def test_where_too_many_came_they_are_shown(polled: Mock) -> None:
     assert newest["call"]["id"] > oldest["call"]["id"]
     assert (newest["state"], newest["distance"]) == ("pending", 0)
     assert {"field": "key", "required": KEY, "actual": KEY, "matched": True} in newest["fields"]
+
+
+def test_a_control_request_of_very_many_values_is_refused_before_they_are_judged(mock: Mock) -> None:
+    few, many = ({"bodyPatterns": [{"contains": "a"}] * count} for count in (1_000, 20_000))
+    assert mock.control("POST", "/requests/count", few).status_code == 200
+    refused = mock.control("POST", "/requests/count", many)
+    assert refused.status_code == 413
+    assert "over 20,000 values" in refused.json()["detail"]

@@ -53,11 +53,13 @@ class Cost(NamedTuple):
     """Of processor time."""
     memory: float
     """Bytes by which the peak of the resident set was higher than before."""
+    is_apart: bool = False
+    """Whether it is read in a process of its own, which may take the most at once: it holds nobody up."""
 
     @property
     def share(self) -> float:
         """Of what it may take; over 1 is a finding."""
-        times = -(-self.wire // WIRE)
+        times = MOST_SECONDS / SECONDS if self.is_apart else -(-self.wire // WIRE)
         return max(
             self.seconds / min(MOST_SECONDS, SECONDS * times), self.memory / min(MOST_MEMORY, MEMORY * times)
         )
@@ -75,13 +77,13 @@ Measure = Callable[[bytes], Cost]
 def main(name: str, seconds: str) -> int:
     reader = READERS[name]
     late = 0.0
-    with _measuring(reader) as (measure, server):
+    with measuring(reader) as (measure, server):
         half = float(seconds) / 2
         if server is None:
-            worst, data = _search(reader, measure, half, _smaller(reader))
+            worst, data = _search(reader, measure, half, smaller(reader))
         else:
             with others(server.port) as took:
-                worst, data = _search(reader, measure, half, _smaller(reader))
+                worst, data = _search(reader, measure, half, smaller(reader))
             late = percentile(took, 0.99)
             click.echo(f"  others meanwhile: p99 {late * 1000:.1f} ms")
         if worst.share <= 1:
@@ -99,8 +101,8 @@ def main(name: str, seconds: str) -> int:
 
 def replay(name: str, data: bytes) -> bool:
     """Whether an input takes no more than it may."""
-    with _measuring(READERS[name]) as (measure, _):
-        cost = min((measure(data) for _ in range(3)), key=lambda each: each.share)
+    with measuring(READERS[name]) as (measure, _):
+        cost = least_cost(measure, data)
     click.echo(f"  {cost}")
     return cost.share <= 1
 
@@ -118,11 +120,7 @@ def _search(reader: Reader, measure: Measure, seconds: float, most: int) -> tupl
     while time.monotonic() < end and worst.share <= 1:
         shape = waiting.pop() if waiting else _changed(chance, reader, [each for _, each in kept])
         data = shape.octets(most)
-        cost = measure(data)
-        if cost.share > 1:
-            cost = min((cost, measure(data), measure(data)), key=lambda each: each.share)
-        if os.environ.get("COST_TRACE"):
-            click.echo(f"   {cost} {shape!r:.200}")
+        cost = least_cost(measure, data)
         made += 1
         kept.append((cost.share, shape))
         kept.sort(key=lambda each: -each[0])
@@ -133,7 +131,15 @@ def _search(reader: Reader, measure: Measure, seconds: float, most: int) -> tupl
     return worst, found
 
 
-def _smaller(reader: Reader) -> int:
+def least_cost(measure: Measure, data: bytes) -> Cost:
+    """What an input takes; the least of three where the first is too much."""
+    cost = measure(data)
+    if cost.share <= 1:
+        return cost
+    return min((cost, measure(data), measure(data)), key=lambda each: each.share)
+
+
+def smaller(reader: Reader) -> int:
     """So many octets that at most 10 kB are on the wire, or more where they are compressed there."""
     if reader.send is not None and reader.send(bytes(WIRE)).size < WIRE // 2:
         return reader.most
@@ -168,11 +174,11 @@ def _changed(chance: random.Random, reader: Reader, kept: list[Shape]) -> Shape:
 
 
 @contextmanager
-def _measuring(reader: Reader) -> Iterator[tuple[Measure, Served | None]]:
+def measuring(reader: Reader) -> Iterator[tuple[Measure, Served | None]]:
     """How to measure an input, and the server that reads it, where one does."""
     if reader.send is None:
         with tempfile.TemporaryDirectory() as folder:
-            yield _forks(reader, Path(folder)), None
+            yield forks(reader, Path(folder)), None
     else:
         with served(DOCUMENT, "--no-supervisor") as server:
             yield _requests(reader, server), server
@@ -215,13 +221,12 @@ def _requests(reader: Reader, server: Served) -> Measure:
     return measure
 
 
-def _forks(reader: Reader, folder: Path) -> Measure:
+def forks(reader: Reader, folder: Path) -> Measure:
     assert reader.read is not None
     read = reader.read
 
-    def spent(data: bytes) -> tuple[float, int]:
-        """Seconds of processor time of a fork that reads ``data``, and bytes by which it grows."""
-        work = read(data, folder)
+    def spent(work: Callable[[], object]) -> tuple[float, int]:
+        """Seconds of processor time of a fork that does ``work``, and bytes by which it grows."""
         before = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         if not (child := os.fork()):
             try:
@@ -231,13 +236,13 @@ def _forks(reader: Reader, folder: Path) -> Measure:
         _, _, used = os.wait4(child, 0)
         return used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 - before
 
-    least = reader.starts[0]._replace(times=1).octets(reader.most)
-    read(least, folder)()  # so that what is imported late is here before
-    seconds, memory = map(min, zip(*(spent(least) for _ in range(3)), strict=True))
+    first = reader.starts[0]._replace(times=1).octets(reader.most)
+    read(first, folder)()  # so that what is imported late is here before
+    seconds, memory = map(min, zip(*(spent(lambda: None) for _ in range(3)), strict=True))
 
     def measure(data: bytes) -> Cost:
-        took, grown = spent(data)
-        return Cost(len(data), max(0.0, took - seconds), max(0, grown - memory))
+        took, grown = spent(read(data, folder))
+        return Cost(len(data), max(0.0, took - seconds), max(0, grown - memory), reader.is_apart)
 
     return measure
 

@@ -65,6 +65,8 @@ class Reader(NamedTuple):
     """How it reaches a server; None where it is read in a process of its own, by ``read``."""
     read: Callable[[bytes, Path], Callable[[], object]] | None = None
     """Prepares an input (the folder is for its files), and gives what is to be measured."""
+    is_apart: bool = False
+    """Whether a server reads it in a process of its own."""
 
 
 def _posted(content_type: str, path: str = "/body", **headers: str) -> Callable[[bytes], Sent]:
@@ -130,7 +132,8 @@ def _read() -> Iterator[tuple[str, Reader]]:
     for name, found in yaml.safe_load(Path(__file__).with_name("pieces.yaml").read_text("utf-8")).items():
         starts = tuple(Shape(before, piece, after) for before, piece, after in map(_octets, found["starts"]))
         most = _MOST.get(name, _LARGEST)
-        yield name, Reader(_octets(found["pieces"]), starts, most, _SENDS.get(name), _READS.get(name))
+        pieces, is_apart = _octets(found["pieces"]), name in ("document", "scenario-file")
+        yield name, Reader(pieces, starts, most, _SENDS.get(name), _READS.get(name), is_apart)
 
 
 READERS = dict(_read())

@@ -15,6 +15,8 @@ from tests.live import Process
 
 MEBI = 1024 * 1024
 _PATIENCE = 15.0
+_SCHEDULER = 2
+"""What makes a process's number the clock of its processor time (Linux: clock_getcpuclockid)."""
 
 
 class Served(Process):
@@ -40,11 +42,11 @@ class Served(Process):
 
     @property
     def worked(self) -> float:
-        """Seconds of processor time of its threads that live, and of its children that have ended."""
-        threads = Path(f"/proc/{self.id}/task").glob("*/schedstat")
+        """Seconds of processor time of it, and of its children that have ended."""
         fields = Path(f"/proc/{self.id}/stat").read_text().rpartition(")")[2].split()
         children = (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
-        return sum(int(each.read_text().split()[0]) for each in threads) / 1e9 + children
+        clock = ~self.id << 3 | _SCHEDULER
+        return time.clock_gettime(clock) + children
 
     @property
     def lives(self) -> bool:
