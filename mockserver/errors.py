@@ -12,11 +12,17 @@ own outer edge, with every diagnostic it found attached::
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
+UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+"""What has no shape of its own, and may lead a terminal, a log reader or a person astray."""
 LONGEST_SHOWN = 600
 """Characters of a message that are shown."""
 
@@ -38,11 +44,14 @@ class Location(Struct, frozen=True):
             place += f":{self.line}:{self.column}"
         if self.pointer and not self.line:
             place += f"#{self.pointer}"
-        return place
+        return printable(place)
 
 
 class Diagnostic(Struct, frozen=True):
-    """Something wrong with an input: ``code`` is stable, see ``mockserver explain``."""
+    """Something wrong with an input: ``code`` is stable, see ``mockserver explain``.
+
+    Message and remedy are one line each, whatever they quote, and printable.
+    """
 
     code: str
     message: str
@@ -50,9 +59,28 @@ class Diagnostic(Struct, frozen=True):
     remedy: str = ""
     severity: Severity = "error"
 
+    def __post_init__(self) -> None:
+        force_setattr(self, "message", printable(self.message))
+        force_setattr(self, "remedy", printable(self.remedy))
+
     def __str__(self) -> str:
         text = f"{self.where}: {self.severity} {self.code}: {_shown(self.message)}"
         return f"{text}\n    {_shown(self.remedy)}" if self.remedy else text
+
+
+def printable(text: str) -> str:
+    """``text`` with an escape such as ``\\x1b`` in the place of each mark that is not to reach a terminal."""
+    return text if text.isascii() and text.isprintable() else UNSEEN.sub(_escape, text)
+
+
+def json_printable(text: str) -> str:
+    """The same for JSON, whose texts stay what they are."""
+    return UNSEEN.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def _shown(text: str) -> str:

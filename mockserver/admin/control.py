@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from mockserver.admin.faults import ControlError
 from mockserver.serve.engine import Engine
-from mockserver.serve.world import NamespacesFull, World
-from mockserver.store.unavailable import Unavailable
+from mockserver.serve.world import World
+from mockserver.store.unavailable import NamespacesFull, Unavailable
 
 Result = TypeVar("Result")
 _PATIENCE = 60.0

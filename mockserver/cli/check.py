@@ -9,7 +9,7 @@ import click
 
 from mockserver.cli.options import DOCUMENTS, REF_ROOT, REMOTE_REFS, SCENARIOS, inputs, option
 from mockserver.cli.progress import Progress
-from mockserver.cli.report import FORMATS, counted
+from mockserver.cli.report import FORMATS, counted, echo
 
 
 @click.command()
@@ -56,5 +56,5 @@ def check(
     if written := FORMATS[form](found):
         click.echo(written)
     files = ", ".join(os.path.relpath(each) for each in (*documents, *scenarios))
-    click.echo(f"{files}: {counted(found)}.", err=form != "text")
+    echo(f"{files}: {counted(found)}.", err=form != "text")
     return int(any(strict or each.severity == "error" for each in found))

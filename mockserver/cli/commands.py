@@ -13,7 +13,7 @@ from keyword import iskeyword
 import click
 
 from mockserver import __version__
-from mockserver.cli.report import tell
+from mockserver.cli.report import echo, tell
 from mockserver.errors import CompileError, MockServerError, OptionError
 
 _COMMANDS = {
@@ -82,7 +82,7 @@ def main() -> None:
         tell(error)
         sys.exit(2)
     except MockServerError as error:
-        click.echo(f"mockserver: {error}", err=True)
+        echo(f"mockserver: {error}", err=True)
         sys.exit(2 if isinstance(error, OptionError) else 1)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)

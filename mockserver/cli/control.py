@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mockserver.cli.options import option, options
+from mockserver.cli.report import echo
 from mockserver.errors import UsageError
 from mockserver.inputs import Inputs
 
@@ -185,7 +186,8 @@ class Settings:
 
     def _looking_at_the_disk(self, plane: ControlPlane) -> list[asyncio.Future[None]]:
         def say(text: str) -> None:
-            click.echo(text, err=True)
+            for line in text.split("\n"):
+                echo(line, err=True)
 
         tasks: list[asyncio.Future[None]] = []
         if self.wait_for_document:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from mockserver.cli.options import option
+from mockserver.cli.report import echo
 from mockserver.errors import UsageError
 
 _PATH = "/__admin/health"
@@ -56,4 +57,4 @@ def health(url: str | None, timeout: float, *, wait_for_document: bool) -> None:
         raise UsageError(f"{url} is not ready: {status}.")
     if not ready and not (wait_for_document and not documents):
         raise UsageError(f"{url} is not ready: no document is served yet.")
-    click.echo(said)
+    echo(said)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mockserver.cli.options import REF_ROOT, REMOTE_REFS, option
-from mockserver.cli.report import as_text, counted
+from mockserver.cli.report import as_text, counted, echo
 from mockserver.errors import CompileError, Diagnostic, UsageError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def wiremock(
     if found:
         click.echo(as_text(found), err=True)
     places = ", ".join(map(str, texts)) if output else "standard output"
-    click.echo(f"{len(stubs)} stubs → {places if texts else 'nothing'} ({counted(found)}).", err=True)
+    echo(f"{len(stubs)} stubs → {places if texts else 'nothing'} ({counted(found)}).", err=True)
     return int(any(each.severity == "error" for each in found))
 
 
@@ -87,7 +87,7 @@ def prism(command: tuple[str, ...]) -> None:
     from mockserver.migrate.prism import command as translated
 
     found: list[Diagnostic] = []
-    click.echo(translated(command, found))
+    echo(translated(command, found))
     if found:
         click.echo(as_text(found), err=True)
 

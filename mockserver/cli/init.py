@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mockserver.cli.options import REF_ROOT, REMOTE_REFS
+from mockserver.cli.report import echo
 from mockserver.errors import CompileError, UsageError
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ def init(
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, "utf-8")
-    click.echo(f"{path} describes {operations[0].method} {operations[0].path}. Serve it with")
-    click.echo(f"    mockserver serve {document} --scenarios {path}")
+    echo(f"{path} describes {operations[0].method} {operations[0].path}. Serve it with")
+    echo(f"    mockserver serve {document} --scenarios {path}")
     if not wanted and found[1:]:
         _offer(found[1:])
 
@@ -137,4 +138,4 @@ def _line(text: str, number: int) -> str:
 def _offer(others: Sequence[Operation]) -> None:
     shown = [f"{each.method} {each.path}" for each in others[:5]]
     more = f" and {len(others) - 5} more" if len(others) > 5 else ""
-    click.echo(f"Others that look like it, for --operation: {', '.join(shown)}{more}.")
+    echo(f"Others that look like it, for --operation: {', '.join(shown)}{more}.")

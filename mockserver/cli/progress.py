@@ -7,6 +7,8 @@ import threading
 import time
 from types import TracebackType
 
+from mockserver.errors import printable
+
 _PATIENCE = 1.0
 _BEAT = 0.2
 _WIDTH = 79
@@ -42,7 +44,7 @@ class Progress:
         if self._done.wait(_PATIENCE):
             return
         while not self._done.wait(_BEAT):
-            line = f"{self._what}, {time.monotonic() - self._began:.0f} s"
+            line = f"{printable(self._what)}, {time.monotonic() - self._began:.0f} s"
             sys.stderr.write(f"\r\x1b[K{line[:_WIDTH]}")
             sys.stderr.flush()
         sys.stderr.write("\r\x1b[K")

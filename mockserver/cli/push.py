@@ -13,7 +13,7 @@ from msgspec import Struct, ValidationError, convert
 
 from mockserver.admin.faults import ControlError
 from mockserver.cli.options import SCENARIOS, option
-from mockserver.cli.report import as_text, counted
+from mockserver.cli.report import as_text, counted, echo
 from mockserver.errors import Diagnostic, Location, Severity, UsageError
 from mockserver.inputs import forgiveness, scenario_files
 from mockserver.testing.control import Members
@@ -71,18 +71,18 @@ def push(
             raise
         found = _read(error.members["diagnostics"], list[_Told], server)
         click.echo(as_text([each.diagnostic() for each in found]), err=True)
-        click.echo(f"{error.detail}.", err=True)
+        echo(f"{error.detail}.", err=True)
         return 2
     answer = _read(served, _Served, server)
     warnings = [each.diagnostic() for each in answer.warnings]
     if warnings:
         click.echo(as_text(warnings), err=True)
     if forgiven := forgiveness(answer.faults):
-        click.echo(forgiven, err=True)
+        echo(forgiven, err=True)
     told = f"{server.url} serves {', '.join(answer.documents)}"
     if answer.resources:
         told += f" with scenarios for {', '.join(answer.resources)}"
-    click.echo(f"{told} ({counted(warnings)}; plan {answer.plan}).")
+    echo(f"{told} ({counted(warnings)}; plan {answer.plan}).")
     return 0
 
 

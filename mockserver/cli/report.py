@@ -14,10 +14,15 @@ from urllib.parse import quote
 import click
 
 from mockserver import __version__
-from mockserver.errors import CompileError, Diagnostic, Location
+from mockserver.errors import CompileError, Diagnostic, Location, json_printable, printable
 
 Writer = Callable[[Sequence[Diagnostic]], str]
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print one line, which may quote an input or another program."""
+    click.echo(printable(text), err=err)
 
 
 def tell(error: CompileError) -> None:
@@ -41,7 +46,7 @@ def as_text(found: Sequence[Diagnostic]) -> str:
 
 def as_json(found: Sequence[Diagnostic]) -> str:
     """A list of objects; what is unknown is 0 or empty."""
-    return json.dumps([_plain(each) for each in found], indent=2, ensure_ascii=False)
+    return as_lines([_plain(each) for each in found])
 
 
 def as_github(found: Sequence[Diagnostic]) -> str:
@@ -68,7 +73,12 @@ def as_sarif(found: Sequence[Diagnostic]) -> str:
         "columnKind": "unicodeCodePoints",
         "results": [_result(each) for each in found],
     }
-    return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)
+    return as_lines({"$schema": _SARIF, "version": "2.1.0", "runs": [run]})
+
+
+def as_lines(value: Any) -> str:
+    """JSON to be read by people as well."""
+    return json_printable(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 FORMATS: Mapping[str, Writer] = {
@@ -93,7 +103,7 @@ def _plain(each: Diagnostic) -> dict[str, Any]:
 
 
 def _command(each: Diagnostic) -> str:
-    place = {"file": each.where.source}
+    place = {"file": printable(each.where.source)}
     if each.where.line:
         place |= {"line": str(each.where.line), "col": str(each.where.column)}
     place["title"] = each.code
@@ -119,7 +129,8 @@ def _result(each: Diagnostic) -> dict[str, Any]:
 
 
 def _physical(where: Location) -> dict[str, Any]:
-    artifact = {"artifactLocation": {"uri": quote(where.source.replace("\\", "/"))}}
+    uri = quote(where.source.replace("\\", "/"), errors="backslashreplace")
+    artifact = {"artifactLocation": {"uri": uri}}
     if not where.line:
         return artifact
     return artifact | {"region": {"startLine": where.line, "startColumn": where.column}}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,8 @@ import click
 
 from mockserver.cli.compilation import Compilation
 from mockserver.cli.options import DOCUMENTS, REF_ROOT, REMOTE_REFS, SCENARIOS, inputs, option
+from mockserver.cli.report import as_lines, echo
+from mockserver.errors import printable
 from mockserver.inputs import Inputs
 from mockserver.plan import Plan
 
@@ -54,15 +55,15 @@ def routes(
     plan = Compilation(given, cached=True).result().plan
     found = list(_routes(plan))
     if form == "json":
-        click.echo(json.dumps([asdict(each) for each in found], indent=2, ensure_ascii=False))
+        click.echo(as_lines([asdict(each) for each in found]))
         return
     rows = [
         (each.method, each.path, each.operation, each.answered_by, ", ".join(each.statuses)) for each in found
     ]
-    _print([_HEADINGS, *rows])
+    _print([_HEADINGS, *(tuple(map(printable, row)) for row in rows)])
     for each in plan.documents:
         if prefixes := [base for base in each.base_paths if base]:
-            click.echo(f"{each.name} is answered under {', '.join(prefixes)} and at the root.")
+            echo(f"{each.name} is answered under {', '.join(prefixes)} and at the root.")
 
 
 def _routes(plan: Plan) -> Iterator[Route]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from mockserver import default
+from mockserver.cli.report import echo
 from mockserver.errors import CompileError, Diagnostic, Location
 
 
@@ -44,7 +45,8 @@ def graph(file: Path, form: str, scenario: str | None) -> None:
             [Diagnostic("S402", f"there is no scenario {scenario!r}", where, f"there are {known}.")]
         )
     wanted = {name: each for name, each in found.scenarios.items() if scenario in (None, name)}
-    click.echo(DRAWINGS[form](wanted, found.facts))
+    for line in DRAWINGS[form](wanted, found.facts).split("\n"):
+        echo(line)
 
 
 @scenarios.command()

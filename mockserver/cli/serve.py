@@ -27,6 +27,7 @@ from mockserver.cli.options import (
     inputs,
     option,
 )
+from mockserver.cli.report import echo
 from mockserver.cli.sharing import Shared, sharing_options
 from mockserver.errors import UsageError
 from mockserver.inputs import Compiled, Inputs, forgiveness
@@ -180,7 +181,7 @@ def serve(
     for warning in compiled.warnings:
         click.echo(str(warning), err=True)
     if forgiven := forgiveness(compiled.forgiven):
-        click.echo(forgiven, err=True)
+        echo(forgiven, err=True)
     raise_descriptors()
     options = Options(
         validation,

@@ -37,8 +37,9 @@ from mockserver.serve.request import BodyLimits, Request
 from mockserver.serve.routing import Found
 from mockserver.serve.service import Route, Service, Tally
 from mockserver.serve.validation import Checked, Objection
-from mockserver.serve.world import DEFAULT, NamespacesFull, World, Worlds, enter, is_name
+from mockserver.serve.world import DEFAULT, World, Worlds, enter, is_name
 from mockserver.store.protocol import Store
+from mockserver.store.unavailable import NamespacesFull
 
 if TYPE_CHECKING:
     from mockserver.serve.sharing import Sharing
@@ -177,24 +178,18 @@ class Engine:
         return answer
 
     def _namespace(self, name: str, request: Request, found: Found[Route] | None) -> World | Answer:
-        """The namespace of a request that leads where ``found`` says, or an answer where it has none.
-
-        None is made by what no operation answers, nor by a page of another site: whoever makes
-        many has others go.
-        """
+        """The namespace of a request that leads where ``found`` says, or an answer where it has none."""
         worlds = self.worlds
-        if name != DEFAULT and worlds.shown(name) is worlds.default and is_name(name):
-            if (found is None or found.target is None) and self.sharing is None:
-                answer = self.missed(request, found)
-                self.unrouted.setdefault(answer.status, [0, 0.0])[0] += 1
+        if (
+            self.sharing is None
+            and name != DEFAULT
+            and worlds.shown(name) is worlds.default
+            and is_name(name)
+        ):
+            answer = self.without_namespace(name, request, found)
+            if answer is not None:
+                self.count_unrouted(answer, found)
                 return answer
-            if request.headers.get("sec-fetch-site") == "cross-site" and not self._may_call(request):
-                return problem.problem(
-                    403,
-                    f"the namespace {name} is not there, and a page of another site does not make one; "
-                    "allow its origin by --cors, or make the namespace by a control request",
-                    decision="namespace",
-                )
         try:
             world = worlds.find(name)
         except NamespacesFull as error:
@@ -204,6 +199,28 @@ class Engine:
                 400, f"X-Mock-Namespace: {name} is no name for a namespace", decision="namespace"
             )
         return world
+
+    def without_namespace(self, name: str, request: Request, found: Found[Route] | None) -> Answer | None:
+        """The answer to a request that does not make the namespace which it names; None where it makes one.
+
+        None is made by what no operation answers, nor by a page of another site: whoever makes
+        many has others go.
+        """
+        if found is None or found.target is None:
+            return self.missed(request, found)
+        if request.headers.get("sec-fetch-site") != "cross-site" or self._may_call(request):
+            return None
+        return problem.problem(
+            403,
+            f"the namespace {name} is not there, and a page of another site does not make one; "
+            "allow its origin by --cors, or make the namespace by a control request",
+            decision="namespace",
+        )
+
+    def count_unrouted(self, answer: Answer, found: Found[Route] | None) -> None:
+        """Count a call that leaves no other trace, if it led to no operation."""
+        if found is None or found.target is None:
+            self.unrouted.setdefault(answer.status, [0, 0.0])[0] += 1
 
     def _may_call(self, request: Request) -> bool:
         """Whether the page that made a request is one that may call the mocked operations."""

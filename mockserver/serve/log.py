@@ -10,9 +10,11 @@ import logging
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
+from mockserver.errors import json_printable, printable
 from mockserver.serve.answer import Answer
 from mockserver.serve.request import Request
 
@@ -34,14 +36,17 @@ class JsonFormatter(logging.Formatter):
         entry.update(getattr(record, "call", {}))
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(entry).decode()
+        return json_printable(msgspec.json.encode(entry).decode())
 
 
 class TextFormatter(logging.Formatter):
     """One line a record, and its traceback: what a client sent cannot begin another."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        return _plain(super().formatMessage(record))
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        return "\n".join(map(printable, super().formatException(ei).split("\n")))
 
 
 def configure(level: str, form: str, *, terminal: bool = False) -> None:
@@ -84,12 +89,7 @@ def access_logger() -> Callable[[Request, Answer, float], None] | None:
             "milliseconds": round(seconds * 1000, 3),
             "decision": answer.decision,
         }
-        line = "{method} {url} {status} {bytes} {milliseconds}ms {decision}".format_map(call)
-        _ACCESS.log(logging.DEBUG if is_control else logging.INFO, "%s", _plain(line), extra={"call": call})
+        line = printable("{method} {url} {status} {bytes} {milliseconds}ms {decision}".format_map(call))
+        _ACCESS.log(logging.DEBUG if is_control else logging.INFO, "%s", line, extra={"call": call})
 
     return log
-
-
-def _plain(text: str) -> str:
-    """Without control characters, so that no terminal or log reader is led astray."""
-    return "".join(mark if mark.isprintable() else f"\\x{ord(mark):02x}" for mark in text)

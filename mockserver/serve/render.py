@@ -49,6 +49,7 @@ class Rendered(NamedTuple):
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    warnings: tuple[str, ...] = ()
 
 
 Headers = tuple[tuple[str, str], ...]
@@ -152,10 +153,10 @@ class Renderer:
             body, media_type = self._judged(context, subject)
         elif self.recipe.has_body:
             body = self._joined(context)
-        headers = self._fixed if self._fixed is not None else self._made(context, subject)
+        headers, warnings = (self._fixed, ()) if self._fixed is not None else self._made(context, subject)
         if media_type != self.recipe.media_type and self._content:  # with the boundary of its parts
             headers = (("content-type", media_type), *headers[1:])
-        return Rendered(self.recipe.status, headers, body)
+        return Rendered(self.recipe.status, headers, body, warnings)
 
     def _joined(self, context: Context) -> bytes:
         pieces = self._pieces.copy()
@@ -211,16 +212,23 @@ class Renderer:
                 holder.pop(path[-1], None)
         return value
 
-    def _made(self, context: Context, subject: Subject) -> Headers:
-        given = [(name, str(make(context))) for name, make in self._headers]
-        for name, value in given:
+    def _made(self, context: Context, subject: Subject) -> tuple[Headers, tuple[str, ...]]:
+        """The header fields, and what is to be told of them: what no header can carry is percent-encoded."""
+        given, warnings = list[tuple[str, str]](), list[str]()
+        for name, make in self._headers:
+            value = str(make(context))
             if _UNSENDABLE.search(value):
-                raise RenderError(
-                    f"{self.recipe.where}: the header {name} of {self._name} holds what cannot be sent"
-                )
+                value = _UNSENDABLE.sub(_percented, value)
+                warnings.append(f"the header {name} holds what no header can carry, which is percent-encoded")
+            given.append((name, value))
         names = {name for name, _ in given}
         documented = self._ground.headers(context.identity, subject.created) if self._ground.headers else []
-        return (*self._content, *(each for each in documented if each[0] not in names), *given)
+        headers = (*self._content, *(each for each in documented if each[0] not in names), *given)
+        return headers, tuple(warnings)
+
+
+def _percented(found: re.Match[str]) -> str:
+    return "".join(f"%{octet:02X}" for octet in found[0].encode("utf-8", "surrogatepass"))
 
 
 def merge(base: JSON, over: JSON) -> JSON:

@@ -213,6 +213,12 @@ class SharedWorlds(Worlds):
             return None
         return self.find(name)
 
+    def control(self, name: str) -> World | None:
+        world = self.find(name)
+        if world is not None and name != DEFAULT:
+            self._store.stay(name)
+        return world
+
     def drop(self, name: str) -> None:
         if name not in self._store.read("namespaces"):
             raise KeyError(name)

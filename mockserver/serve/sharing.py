@@ -28,10 +28,10 @@ from mockserver.serve.request import Request
 from mockserver.serve.routing import Found
 from mockserver.serve.service import Route, Tally
 from mockserver.serve.shared_world import SharedWorlds
-from mockserver.serve.world import World
+from mockserver.serve.world import DEFAULT, World
 from mockserver.store.link import within
 from mockserver.store.redis import LIFETIME, Polled, RedisStore
-from mockserver.store.unavailable import PlanChanged, Unavailable
+from mockserver.store.unavailable import NamespacesFull, PlanChanged, Unavailable
 
 if TYPE_CHECKING:
     from mockserver.scenario import ResourceState
@@ -76,6 +76,35 @@ class Sharing:
         self, request: Request, found: Found[Route] | None, world: World, cors: Cors | None, started: float
     ) -> Answer | Awaitable[Answer]:
         """The answer to a request that leads where ``found`` says."""
+        if world.name != DEFAULT:
+            answer = self._engine.without_namespace(world.name, request, found)
+            if answer is not None:
+                return self._visited(answer, request, found, world, cors, started)
+        return self._led(request, found, world, cors, started)
+
+    async def _visited(
+        self, answer: Answer, request: Request, found: Found[Route] | None, world: World, cors: Cors | None,
+        started: float,
+    ) -> Answer:  # fmt: skip
+        """The answer to a request that makes no namespace: ``answer`` where there is none of that name."""
+        route, link = found.target if found is not None else None, self._store.link
+        try:
+            known = await link.ask("ZSCORE", self._store.name("ns"), world.name)
+        except Unavailable as error:
+            known = None
+            if route is not None:
+                answer = self._away(error, request, route, world)
+        if known is not None:
+            coming = self._led(request, found, world, cors, started)
+            return coming if isinstance(coming, Answer) else await coming
+        self._engine.count_unrouted(answer, found)
+        if cors is not None:
+            cors.allow(request, answer)
+        return answer
+
+    def _led(
+        self, request: Request, found: Found[Route] | None, world: World, cors: Cors | None, started: float
+    ) -> Answer | Awaitable[Answer]:
         engine = self._engine
         route = found.target if found is not None else None
         if found is None or route is None:
@@ -223,6 +252,8 @@ class Sharing:
 
     def _away(self, error: Unavailable, request: Request, route: Route, world: World) -> Answer:
         """The store is away: 503 in the document's words, with when to try again."""
+        if isinstance(error, NamespacesFull):
+            return problem.unavailable(str(error))
         decision = f"store away; counted={error.counted}"
         answer = refused(route, request, world.clock.now(), 503, str(error), decision)
         if not any(name == "retry-after" for name, _ in answer.headers):

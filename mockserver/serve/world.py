@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from mockserver.errors import MockServerError
 from mockserver.media.percent import decode
 from mockserver.serve.clock import Clock
 from mockserver.serve.journal import Journal, Ledger
 from mockserver.serve.request import Request
+from mockserver.store.unavailable import NamespacesFull
 
 DEFAULT = "default"
 PREFIX = "/__ns/"
@@ -29,10 +29,6 @@ class World:
         self.journal = journal
         self.controlled = False
         """Whether a control request was about it: what somebody prepared is not lost to other clients."""
-
-
-class NamespacesFull(MockServerError):  # noqa: N818 - as Refused
-    """No namespace can be made: there are as many as may be, and none of them is to go."""
 
 
 class Worlds:
@@ -106,10 +102,7 @@ class Worlds:
             if not world.controlled:
                 self._evict(name)
                 return
-        raise NamespacesFull(
-            f"there are {self.most + 1:,} namespaces, and control requests were about each of them: "
-            "delete those that are done with, by DELETE /__admin/namespaces/NAME"
-        )
+        raise NamespacesFull
 
     def _evict(self, name: str) -> None:
         """Drop a namespace for want of room: should it come back, its calls are known to be lost."""

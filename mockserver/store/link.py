@@ -35,7 +35,7 @@ import hiredis
 from mockserver.errors import UsageError, reason
 from mockserver.store.address import Address
 from mockserver.store.talk import Refusal, Talk, Word, dial
-from mockserver.store.unavailable import Unavailable
+from mockserver.store.unavailable import NamespacesFull, Unavailable
 
 _LOG = logging.getLogger("mockserver.store")
 _SCRIPTS = Path(__file__).with_name("scripts")
@@ -297,7 +297,7 @@ class Link:
                 return
             _finish(item, Unavailable(f"the store at {self.address.shown} was too slow"))
             return
-        _finish(item, reply)
+        _finish(item, NamespacesFull() if reply == b"!full" else reply)
 
     def _again(self, item: _Item) -> None:
         if item.done is None and not item.script:

@@ -95,6 +95,12 @@ class RedisStore(Workbench):
 
     # What the engine asks
 
+    def stay(self, namespace: str) -> None:
+        """Let a namespace go for want of room no more, until it is deleted: a control request is about it."""
+        if "x" not in self.read("meta", namespace):
+            self.write("!stay", namespace)
+            self.touch(namespace)
+
     @property
     def evicted(self) -> int:
         return int(self.read("global").get("evicted", 0))

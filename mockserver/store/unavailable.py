@@ -17,5 +17,15 @@ class Unavailable(MockServerError):  # noqa: N818 - a state of things
         self.counted = counted
 
 
+class NamespacesFull(Unavailable):
+    """No namespace can be made: there are as many as may be, and none of them is to go."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "there are as many namespaces as may be, and control requests were about each of them: "
+            "delete those that are done with, by DELETE /__admin/namespaces/NAME"
+        )
+
+
 class PlanChanged(Exception):  # noqa: N818
     """Another worker serves another Plan by now; nothing was changed."""

@@ -111,3 +111,27 @@ def test_configuring_twice_does_not_log_twice(capsys: pytest.CaptureFixture[str]
     configure("info", "text")
     logging.getLogger("mockserver.server").warning("once")
     assert capsys.readouterr().err.count("once") == 1
+
+
+MARKS = "\n::error ::pwned\r\x1b[31m\x7f\x9b\u2028\u202e\ufeff"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_no_control_character_of_what_is_logged_or_raised_reaches_the_log(
+    capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    configure("warning", form)
+    logger = logging.getLogger("mockserver.notices")
+    logger.warning("no notice to %s", f"a{MARKS}")
+    try:
+        raise ValueError(f"a{MARKS}")
+    except ValueError:
+        logger.exception("a fault at %s", f"b{MARKS}")
+    told = capsys.readouterr().err
+    assert told.count("pwned") == 3
+    assert not set(told) & set(MARKS.replace("\n", "").replace("::error ::pwned", "").replace("[31m", ""))
+    first = told.split("\n")[0]
+    assert "pwned" in first
+    if form == "json":
+        assert [json.loads(line)["level"] for line in told.split("\n")[:-1]] == ["warning", "error"]
+        assert json.loads(first)["message"] == f"no notice to a{MARKS}"

@@ -153,8 +153,23 @@ def test_a_files_own_content_type_stands_alone() -> None:
     assert made.headers == (("content-type", "text/x"),)
 
 
-@pytest.mark.parametrize("key", ["a\r\nb", "a\nb", "a\x00", "\x1b", "日"])
-def test_headers_that_cannot_be_sent(key: str) -> None:
-    made = renderer(AnswerRecipe(204, headers={"X-Key": "{{ resource.key }}"}))
-    with pytest.raises(RenderError, match=r"the header x-key of thing.made holds what cannot be sent"):
-        made.render(subject(key))
+@pytest.mark.parametrize(
+    ("key", "sent"),
+    [
+        ("a\r\nX-Evil: 1", "a%0D%0AX-Evil: 1"),
+        ("a\nb%", "a%0Ab%"),
+        ("a\x00", "a%00"),
+        ("\x1b\x7f", "%1B%7F"),
+        ("日\ud800", "%E6%97%A5%ED%A0%80"),
+    ],
+)
+def test_what_no_header_can_carry_is_percent_encoded_and_told(key: str, sent: str) -> None:
+    made = renderer(AnswerRecipe(204, headers={"X-Key": "{{ resource.key }}"})).render(subject(key))
+    assert made.headers == (("x-key", sent),)
+    assert made.warnings == ("the header x-key holds what no header can carry, which is percent-encoded",)
+
+
+@pytest.mark.parametrize("key", ["", "a b\tc", "é%0a"])
+def test_what_a_header_can_carry_is_sent_as_it_is(key: str) -> None:
+    made = renderer(AnswerRecipe(204, headers={"X-Key": "{{ resource.key }}"})).render(subject(key))
+    assert (made.headers, made.warnings) == ((("x-key", key),), ())

@@ -302,6 +302,65 @@ def test_namespaces_are_everybodys(both: tuple[Place, Place]) -> None:
     assert one.turn("a") == "one"
 
 
+PAGE = {"Sec_Fetch_Site": "cross-site", "Origin": "http://app.example"}
+
+
+@pytest.mark.parametrize(
+    ("target", "fields", "status", "there"),
+    [("/nothing", {}, 404, 404), ("/loops/a", PAGE, 403, 200), ("/times", PAGE, 403, 200)],
+)
+def test_what_finds_no_operation_or_comes_from_another_site_makes_no_namespace_but_calls_in_one(
+    both: tuple[Place, Place], target: str, fields: dict[str, str], status: int, there: int
+) -> None:
+    one, other = both
+    path = f"/__admin/namespaces/{one._namespace}"
+    for place in both:
+        assert place.get(target, **fields)[0] == status
+        assert place.get(path)[0] == 404
+    other.turn("mine")
+    assert one.get(target, **fields)[0] == there
+    assert other.get(path)[1]["journal"]["calls"] == 2
+
+
+def put_all(place: Place, targets: list[str], names: list[str]) -> list[int]:
+    """Statuses of the requests that are sent together, each in a namespace of its own."""
+    found: list[int] = []
+    for at in range(0, len(names), 25):
+        some = names[at : at + 25]
+        for name in some:
+            for target in targets:
+                place.line.put("GET", target, X_Mock_Namespace=name)
+        found += [place.line.reply().status for _ in some for _ in targets]
+    return found
+
+
+def test_a_thousand_others_do_not_end_a_namespace_that_a_test_prepared(own: Crowd) -> None:
+    with _places(own, "mine") as (one, other):
+        one.said("POST", "/clock/freeze", {"at": "2030-01-01T00:00:00Z"})
+        other.turn("a")
+        for place, letter in ((one, "a"), (other, "b")):
+            told = put_all(place, ["/nothing", "/loops/a"], [f"{letter}{number}" for number in range(600)])
+            assert Counter(told) == {404: 600, 200: 600}
+        found = {each["name"]: each for each in other.said("GET", "/namespaces")["namespaces"]}
+        assert len(found) == 1_001
+        assert (found["mine"]["resources"], found["mine"]["clock"]["frozen"]) == (1, True)
+        assert one.turn("a") == "two"
+
+
+def test_where_a_thousand_namespaces_were_controlled_the_next_is_answered_503(own: Crowd) -> None:
+    with _places(own, "late") as (one, other):
+        names = [f"n{number}" for number in range(1_000)]
+        assert set(put_all(one, ["/__admin/clock"], names)) == {200}
+        for place in (one, other):
+            reply = place.line.ask("GET", "/loops/a", X_Mock_Namespace="late")
+            assert (reply.status, reply.headers["retry-after"]) == (503, "1")
+            assert b"DELETE /__admin/namespaces/NAME" in reply.body
+            assert place.get("/__admin/clock")[0] == 503
+            assert place.get("/loops/a", X_Mock_Namespace="default")[0] == 200
+        assert other.get("/__admin/namespaces/n7", "DELETE")[0] == 200
+        assert one.turn("a") == "one"
+
+
 def test_a_clock_that_is_moved_moves_for_everybody(both: tuple[Place, Place]) -> None:
     one, other = both
     frozen = other.said("POST", "/clock/freeze", {"at": "2030-01-01T00:00:00Z"})

@@ -191,6 +191,8 @@ class PollDesk(SharedDesk):
             return await found
 
         found = self.run(polled())
+        if isinstance(found, Unavailable):
+            raise found
         assert isinstance(found, Polled), found
         return found
 

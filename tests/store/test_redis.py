@@ -21,7 +21,7 @@ from mockserver.store.address import read_address
 from mockserver.store.births import Birth
 from mockserver.store.link import Link
 from mockserver.store.redis import RedisStore
-from mockserver.store.unavailable import PlanChanged
+from mockserver.store.unavailable import NamespacesFull, PlanChanged
 from tests.proxy import Proxy
 from tests.redis import Redis
 from tests.store.desk import Desk, Desks, PollDesk, SharedDesk, desks_of
@@ -331,6 +331,78 @@ def test_the_namespace_that_was_not_used_for_longest_makes_room(desks: Desks, sc
     desk.put("k", begin("issued", 0), "e")
     assert [each.name for each in desk.do(lambda: list(desk.worlds))] == ["default", "a", "d", "e"]
     assert scripts.say("KEYS", f"{scripts.prefix}/[^w]/c*") == []
+
+
+def names(desk: Desk) -> list[str]:
+    return [each.name for each in desk.do(lambda: list(desk.worlds))]
+
+
+def control(desk: Desk, *worlds: str) -> None:
+    for world in worlds:
+        desk.do(lambda world=world: desk.worlds.control(world))  # type: ignore[misc]
+
+
+def test_the_namespace_that_makes_room_is_none_that_was_controlled(desks: Desks) -> None:
+    desk = desks(namespaces=4)
+    for world in ("a", "b", "c"):
+        desk.call("k", TIMELINES, "issued", world=world)
+    control(desk, "a", "c")
+    for world in ("a", "d", "a", "e", "f"):
+        desk.call("k", TIMELINES, "issued", world=world)
+        desk.call("k", TIMELINES, "issued", world="default")
+        assert desk.count("a") == desk.count("c") == desk.count(world) == 1
+    assert sorted(names(desk)) == ["a", "c", "default", "f"]
+    assert desk.do(lambda: desk.worlds.evicted) == 3
+
+
+REACHES = {
+    "a poll": lambda desk: desk.call("k", TIMELINES, "issued", world="late"),
+    "a step": lambda desk: desk.put("k", begin("issued", 0), "late"),
+    "a counter": lambda desk: desk.do(lambda: desk.store.counters.tally("late", "request", "n")),
+    "a window": lambda desk: desk.do(lambda: desk.store.counters.window("late", "request", "n", 0, 9)),
+    "an assignment": lambda desk: desk.do(lambda: desk.store.assign("late", "request", "issued")),
+    "a control request": lambda desk: control(desk, "late"),
+}
+
+
+@pytest.mark.parametrize("reach", REACHES.values(), ids=REACHES)
+def test_where_only_controlled_namespaces_are_left_another_is_refused_and_nothing_written(
+    desks: Desks, scripts: Scripts, reach: Callable[[Desk], object]
+) -> None:
+    desk = desks(namespaces=3)
+    desk.call("k", TIMELINES, "issued", world="default")
+    control(desk, "a", "b")
+    with pytest.raises(NamespacesFull, match="DELETE /__admin/namespaces/NAME"):
+        reach(desk)
+    desk.journal("late").write(Request("GET", "/", "", {}, b""), Answer(200, [], b""), 0, 0.0)
+    assert names(desk) == ["default", "a", "b"]
+    assert scripts.say("KEYS", f"{scripts.prefix}/*/late*") == []
+    desk.do(lambda: desk.worlds.drop("a"))
+    reach(desk)
+    assert "a" not in names(desk)
+
+
+def test_a_namespace_that_was_controlled_and_is_not_used_for_a_week_makes_room(
+    desks: Desks, scripts: Scripts
+) -> None:
+    desk = desks(namespaces=2)
+    control(desk, "a")
+    place = f"{scripts.prefix}/ns"
+    scripts.say("ZINCRBY", place, -7 * 86_400 * 1_000_000, "a")
+    desk.call("k", TIMELINES, "issued", world="b")
+    assert names(desk) == ["default", "b"]
+
+
+def test_a_namespace_stays_controlled_when_it_is_reset_and_is_not_once_it_was_deleted(desks: Desks) -> None:
+    desk = desks(namespaces=2)
+    control(desk, "a")
+    desk.reset("a")
+    with pytest.raises(NamespacesFull):
+        desk.call("k", TIMELINES, "issued", world="b")
+    desk.do(lambda: desk.worlds.drop("a"))
+    desk.call("k", TIMELINES, "issued", world="a")
+    desk.call("k", TIMELINES, "issued", world="b")
+    assert names(desk) == ["default", "b"]
 
 
 def test_all_namespaces_are_told_of_by_few_questions(desk: SharedDesk) -> None:

@@ -5,7 +5,10 @@
 --   write  a command, or {'!put', namespace, resource, most, key, state},
 --          {'!drop', namespace, 1 for all of it}, {'!forget', namespace, resource},
 --          {'!clear', namespace} its journal, {'!strike', namespace, id, bytes} a call from it,
+--          {'!stay', namespace}, as a control request is about it,
 --          {'!touch', namespace, resource, most namespaces}, which is to be the last of a resource
+-- Answers '!conflict' where what was read is no longer so, '!plan' where another one is served, '!full' where a
+-- namespace finds no room.
 local refused = enter()
 if refused then return refused end
 local plan, wall = ARGV[5], tonumber(ARGV[6])
@@ -33,6 +36,12 @@ for _ = 1, checks do
   end
   at = at + 4
 end
+local first = at
+while at <= #ARGV do
+  if ARGV[at + 1] == '!touch' and not has_room(ARGV[at + 2], tonumber(ARGV[at + 4])) then return '!full' end
+  at = at + tonumber(ARGV[at]) + 1
+end
+at = first
 while at <= #ARGV do
   local count = tonumber(ARGV[at])
   local name = ARGV[at + 1]
@@ -52,9 +61,12 @@ while at <= #ARGV do
       redis.call('HINCRBY', meta, 'd', 1)
       redis.call('HINCRBY', meta, 'b', -tonumber(ARGV[at + 4]))
     end
+  elseif name == '!stay' then
+    redis.call('HSET', P .. '/m/' .. ARGV[at + 2], 'x', 1)
+    renew(ARGV[at + 2], '', wall, true)
   elseif name == '!touch' then
     local due = redis.call('HGET', P .. '/m/' .. ARGV[at + 2], 'r/' .. ARGV[at + 3])
-    touch(ARGV[at + 2], ARGV[at + 3], due, false, wall, tonumber(ARGV[at + 4]))
+    touch(ARGV[at + 2], ARGV[at + 3], due, false, wall)
     for _, kind in ipairs(KINDS) do
       redis.call('EXPIRE', place(kind, ARGV[at + 2], ARGV[at + 3]), TTL, 'NX')
     end

@@ -3,7 +3,7 @@
 -- ARGV 5: namespace, resource, plan, wall clock, time if the clock was never touched,
 --         key, operation, scenario by the file's rules, most resources, most namespaces
 -- Answers "now step call changed created clock scenario", '!plan' where that is not served any more, '!wait'
--- where the resource is reserved for work of several steps.
+-- where the resource is reserved for work of several steps, '!full' where the namespace finds no room.
 local refused = enter()
 if refused then return refused end
 local namespace, resource, plan, wall = ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
@@ -12,6 +12,7 @@ if redis.call('HGET', P .. '/g', 'plan') ~= plan then return '!plan' end
 local meta = redis.call('HMGET', P .. '/m/' .. namespace, 'c', 'a/' .. resource, 'r/' .. resource,
   'l/' .. resource)
 if meta[4] and holder(meta[4]) then return '!wait' end
+if not meta[3] and not has_room(namespace, tonumber(ARGV[14])) then return '!full' end
 local clock, now = meta[1] or '-', tonumber(ARGV[9])
 local kind = string.sub(clock, 1, 1)
 if kind == 'f' then now = tonumber(string.sub(clock, 2)) end
@@ -122,5 +123,5 @@ end
 
 local is_new = keep(namespace, resource, key, string.format('%d %d %.0f %.0f %.0f %.0f %s',
   index, calls, entered, created, changed, moves, scenario), tonumber(ARGV[13]))
-touch(namespace, resource, meta[3], is_new, wall, tonumber(ARGV[14]))
+touch(namespace, resource, meta[3], is_new, wall)
 return answer(string.format('%.0f %d %d %.0f %.0f %s %s', now, answered, call, seen, created, clock, scenario))

@@ -6,8 +6,9 @@
 --   t/PLAN         hash: resource \0 scenario -> timeline (MessagePack)
 --   w/LINK         hash: e epoch, n number of the last script that was run; k how many answers are kept, if they are,
 --                  and these: aI number and answer, of the number whose rest by k is I
---   ns             sorted set: namespace -> when it was last used (ms)
---   m/NS           hash: c clock; a/RESOURCE assigned scenario; r/RESOURCE when its times to live
+--   ns             sorted set: namespace -> when it was last used (µs), or STAYS and that for one which a control
+--                  request was about
+--   m/NS           hash: c clock; x that a control request was about it; a/RESOURCE assigned scenario; r/RESOURCE when its times to live
 --                  are set anew; l/RESOURCE for whom it is reserved; n calls, s calls before the journal was cleared, d removed ones,
 --                  b bytes of the journal
 --   s/NS/RESOURCE  hash: key -> state      u/…  sorted set: key -> when it was last used (µs of this server's clock)
@@ -17,6 +18,7 @@
 --   j/NS           stream: the journal
 local P = KEYS[1]
 local TTL = 7 * 86400
+local STAYS = 4000000000000000 -- exact in a double with the microseconds of a hundred years
 local KINDS = {'s', 'u', 'b', 'h', 'k', 'c', 'v'}
 local moment, keeps
 
@@ -71,8 +73,25 @@ local function drop(namespace, whole)
   end
 end
 
+-- Whether a namespace is there, or can be made: then there is room for it, where others are to go for it. None goes
+-- that a control request was about, unless nobody has used it for its time to live. 'most' is with the default one.
+-- A script that makes a namespace asks before it writes anything, and answers '!full' where there is no room.
+local function has_room(namespace, most)
+  local names = P .. '/ns'
+  if namespace == 'default' or redis.call('ZSCORE', names, namespace) then return true end
+  local others = redis.call('ZCARD', names) - (redis.call('ZSCORE', names, 'default') and 1 or 0)
+  if others < most - 1 then return true end
+  local oldest = redis.call('ZRANGE', names, 0, 1, 'WITHSCORES')
+  local at = oldest[1] == 'default' and 3 or 1
+  local used = tonumber(oldest[at + 1])
+  if not used or used >= STAYS and used - STAYS > moment - TTL * 1000000 then return false end
+  drop(oldest[at], true)
+  redis.call('HINCRBY', P .. '/g', 'namespaces', 1)
+  return true
+end
+
 -- Let a namespace, and what there is of a resource of it, live on for its time; and the Plan that is served.
-local function renew(namespace, resource, wall, most)
+local function renew(namespace, resource, wall, stays)
   local meta, names = P .. '/m/' .. namespace, P .. '/ns'
   redis.call('HSET', meta, 'r/' .. resource, string.format('%.0f', wall + TTL * 1000 / 64))
   redis.call('EXPIRE', meta, TTL)
@@ -81,26 +100,18 @@ local function renew(namespace, resource, wall, most)
   local plan = redis.call('HGET', P .. '/g', 'plan') or ''
   redis.call('EXPIRE', P .. '/t/' .. plan, 30 * 86400)
   redis.call('EXPIRE', P .. '/p/' .. plan, 30 * 86400)
-  redis.call('ZADD', names, moment, namespace)
+  stays = stays or tonumber(redis.call('ZSCORE', names, namespace) or 0) >= STAYS
+  redis.call('ZADD', names, stays and STAYS + moment or moment, namespace)
   redis.call('EXPIRE', names, TTL)
-  if redis.call('ZCARD', names) > most then
-    for _, name in ipairs(redis.call('ZRANGE', names, 0, 2)) do
-      if name ~= 'default' and name ~= namespace then
-        drop(name, true)
-        redis.call('HINCRBY', P .. '/g', 'namespaces', 1)
-        break
-      end
-    end
-  end
 end
 
 -- A namespace, and a resource of it unless that is empty, is used. 'due' is what its meta says in r/RESOURCE;
 -- 'is_new' says that a name was made whose time to live is to be set.
-local function touch(namespace, resource, due, is_new, wall, most)
+local function touch(namespace, resource, due, is_new, wall)
   if is_new or not due or wall >= tonumber(due) then
-    renew(namespace, resource, wall, most)
+    renew(namespace, resource, wall)
   elseif namespace ~= 'default' then
-    redis.call('ZADD', P .. '/ns', moment, namespace)
+    redis.call('ZADD', P .. '/ns', 'GT', moment, namespace) -- that it stays is more
   end
 end
 

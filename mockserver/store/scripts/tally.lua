@@ -2,6 +2,8 @@
 local refused = enter()
 if refused then return refused end
 local namespace, resource = ARGV[5], ARGV[6]
+local due = redis.call('HGET', P .. '/m/' .. namespace, 'r/' .. resource)
+if not due and not has_room(namespace, tonumber(ARGV[10])) then return '!full' end
 local counters = place('c', namespace, resource)
 local most = tonumber(ARGV[8])
 if most > 0 and redis.call('HLEN', counters) >= most and redis.call('HEXISTS', counters, ARGV[7]) == 0 then
@@ -11,6 +13,5 @@ if most > 0 and redis.call('HLEN', counters) >= most and redis.call('HEXISTS', c
 end
 local number = redis.call('HINCRBY', counters, ARGV[7], 1)
 redis.call('EXPIRE', counters, TTL, 'NX')
-local due = redis.call('HGET', P .. '/m/' .. namespace, 'r/' .. resource)
-touch(namespace, resource, due, false, tonumber(ARGV[9]), tonumber(ARGV[10]))
+touch(namespace, resource, due, false, tonumber(ARGV[9]))
 return number

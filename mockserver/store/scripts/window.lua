@@ -3,6 +3,8 @@
 -- Answers {calls with this one, when the window began}.
 local refused = enter()
 if refused then return refused end
+local due = redis.call('HGET', P .. '/m/' .. ARGV[5], 'r/' .. ARGV[6])
+if not due and not has_room(ARGV[5], tonumber(ARGV[12])) then return '!full' end
 local windows, name = place('v', ARGV[5], ARGV[6]), ARGV[7]
 local now, length = tonumber(ARGV[8]), tonumber(ARGV[9])
 local raw = redis.call('HGET', windows, name)
@@ -18,6 +20,5 @@ if not raw and redis.call('HLEN', windows) >= tonumber(ARGV[10]) then
 end
 redis.call('HSET', windows, name, string.format('%d %.0f', count + 1, began))
 redis.call('EXPIRE', windows, TTL, 'NX')
-local due = redis.call('HGET', P .. '/m/' .. ARGV[5], 'r/' .. ARGV[6])
-touch(ARGV[5], ARGV[6], due, false, tonumber(ARGV[11]), tonumber(ARGV[12]))
+touch(ARGV[5], ARGV[6], due, false, tonumber(ARGV[11]))
 return {count + 1, string.format('%.0f', began)}
