@@ -24,7 +24,7 @@ def rendered(renderer: Renderer, subject: Subject, decision: str, seed: str, wor
     recipe = renderer.recipe
     answer = Answer(
         parts.status, list(parts.headers), parts.body, decision, 0, recipe.fault,
-        resource=subject.resource, key=subject.key,
+        resource=subject.resource, key=subject.key, warnings=(parts.warning,) if parts.warning else (),
     )  # fmt: skip
     if recipe.delay is not None or recipe.dribble is not None:
         paced(answer, recipe.delay, recipe.dribble, subject, seed, world)
