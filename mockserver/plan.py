@@ -218,6 +218,8 @@ class AnswerRecipe(Struct, frozen=True):
     dribble: Dribble | None = None
     schema: SchemaRef = ""
     """What judges the body instead of the response's schema: it is one item of a list."""
+    warning: str = ""
+    """Why the body is not valid, where the document leaves nothing that is; sent as ``X-Mock-Warning``."""
 
 
 class State(Struct, frozen=True):

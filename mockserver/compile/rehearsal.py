@@ -7,8 +7,10 @@ reported where the scenario file says it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
+
+from msgspec.structs import replace
 
 from mockserver.compile.answers import Bound
 from mockserver.compile.nodes import Node, Report
@@ -16,11 +18,11 @@ from mockserver.compile.origins import Origins
 from mockserver.compile.samples import Samples
 from mockserver.compile.scenario_file import Draft
 from mockserver.errors import MockServerError
-from mockserver.schema.validator import SchemaViolation
+from mockserver.plan import Resource, State
 from mockserver.serve.context import Makers, Subject
 from mockserver.serve.lifecycle import Lifecycle
 from mockserver.serve.notify import Made
-from mockserver.serve.render import kept_answers
+from mockserver.serve.render import Verdict, kept_answers
 from mockserver.serve.service import Service
 from mockserver.serve.values import Unanswerable
 from mockserver.store.births import Birth
@@ -41,8 +43,13 @@ def rehearse(drafts: Sequence[Draft], services: Sequence[Service], seed: str, re
         makers = Makers(seed)
         lifecycle = Lifecycle(draft.resource, service, makers, kept_answers())
         origins = Origins(draft, service, makers)
+        warnings: dict[tuple[str, str], str] = {}
         for (state, alias), node in draft.nodes.items():
-            _Rehearsal(draft, lifecycle, draft.bound[alias], origins, report).answer(state, alias, node)
+            rehearsal = _Rehearsal(draft, lifecycle, draft.bound[alias], origins, report)
+            if warning := rehearsal.answer(state, alias, node):
+                warnings[state, alias] = warning
+        if warnings:
+            draft.resource = _warned(draft.resource, warnings)
         nodes = {str(node.where): node for node in draft.notices}
         for notice in draft.resource.notices:
             made, node = Made(notice, lifecycle, makers), nodes[notice.where]
@@ -63,6 +70,21 @@ def _notice(
                 return
 
 
+def _warned(resource: Resource, warnings: Mapping[tuple[str, str], str]) -> Resource:
+    """A resource whose answers say what has to be said of them."""
+    states = {
+        name: State(
+            name,
+            {
+                alias: replace(recipe, warning=warnings.get((name, alias), ""))
+                for alias, recipe in state.answers.items()
+            },
+        )
+        for name, state in resource.states.items()
+    }
+    return replace(resource, states=states)
+
+
 class _Rehearsal:
     def __init__(
         self, draft: Draft, lifecycle: Lifecycle, bound: Bound, origins: Origins, report: Report
@@ -74,26 +96,32 @@ class _Rehearsal:
         self.report = report
         self.samples = Samples(bound, lifecycle.service.fakes)
 
-    def answer(self, state: str, alias: str, node: Node) -> None:
-        """Judge one answer; the first key that goes wrong is told, the others would say the same."""
+    def answer(self, state: str, alias: str, node: Node) -> str:
+        """Judge one answer; the first key that goes wrong is told, the others would say the same.
+
+        Returns why it is not valid, where the document leaves nothing that is.
+        """
+        warning = ""
         for key, birth in self._samples():
             uncreated = birth is None and bool(self.origins.samples)
             about = " for a resource that no request created" if uncreated else ""
             try:
-                broken = self._violations(state, alias, key, birth)
+                broken, told = self._violations(state, alias, key, birth)
             except Unanswerable as error:
                 self.report.error(
                     "S502", node, f"no body can be generated for it: {error}", "give every field of the body."
                 )
-                return
+                return ""
             except MockServerError as error:
                 remedy = _UNCREATED if uncreated else "mend the template or the body."
                 self.report.error("S501", node, f"it cannot be answered{about}: {error}", remedy)
-                return
+                return ""
             for each in broken:
                 self._broken(each.pointer, each.message + about, node, _UNCREATED if uncreated else "")
             if broken:
-                return
+                return ""
+            warning = warning or told
+        return warning
 
     def _samples(self) -> Sequence[tuple[str, Birth | None]]:
         """The keys to try, with their births. A resource that the control plane placed has none."""
@@ -102,17 +130,17 @@ class _Rehearsal:
             return [(key, None) for key in self.samples.keys(self.lifecycle.key_name)]
         return created if self.bound.role.creates else [*created, (created[0][0], None)]
 
-    def _violations(self, state: str, alias: str, key: str, birth: Birth | None) -> Sequence[SchemaViolation]:
+    def _violations(self, state: str, alias: str, key: str, birth: Birth | None) -> Verdict:
         """How an answer breaks the document. Raises MockServerError where there is none."""
         renderer = self.lifecycle.renderer(state, alias)
         if renderer is None:
-            return ()
+            return Verdict()
         subject = self._subject(state, key, birth)
         value = renderer.value(subject)
-        broken = renderer.violations(value) if renderer.recipe.has_body else ()
-        if not broken:
+        verdict = renderer.judge(value) if renderer.recipe.has_body else Verdict()
+        if not verdict.violations:
             renderer.render(subject)
-        return broken
+        return verdict
 
     def _broken(self, pointer: str, message: str, node: Node, remedy: str) -> None:
         path = [unquote(part).replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]

@@ -26,3 +26,7 @@ class DeadEnd(Exception):  # noqa: N818 - control flow inside the generator: try
         self.ref = ref
         self.reason = reason
         super().__init__(reason)
+
+
+class Endless(DeadEnd):
+    """Every value would hold another value of the same schema: no other choice within it helps."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mockserver.fakes.dice import dice
 from mockserver.fakes.echo import echo
-from mockserver.fakes.errors import DeadEnd, Unsatisfiable
+from mockserver.fakes.errors import DeadEnd, Endless, Unsatisfiable
 from mockserver.fakes.generator import Generator
 from mockserver.fakes.objects import members
 from mockserver.fakes.relaxed import Relaxed
@@ -46,7 +46,8 @@ class Fakes:
         self._seed = seed
         self._texts = Texts(FakeValues(seed))
         self._generators: dict[tuple[Direction, str, bool], Generator] = {}
-        self._ways: dict[tuple[SchemaRef, Direction], _Way] = {}
+        self._ways: dict[tuple[SchemaRef, Direction], _Way | Unsatisfiable] = {}
+        """Also where there is none: it takes long to find out."""
 
     def value(
         self,
@@ -64,9 +65,7 @@ class Fakes:
         ``now_ms``. Raises Unsatisfiable where no valid value is found, and
         SchemaError where the schema cannot be used.
         """
-        way = self._ways.get((ref, direction))
-        if way is None:
-            way = self._ways[ref, direction] = self._way(ref, direction)
+        way = self._way(ref, direction)
         _, value = way.search(self._seed, key, now_ms)
         if hints:
             value = echo(value, hints, way.names(), way.is_valid)
@@ -86,14 +85,24 @@ class Fakes:
         validators = tuple(self._schemas.validators(ref, direction))
         if len(validators) > 1:
             try:
-                way = self._ways.get((ref, direction)) or self._way(ref, direction)
+                return self._way(ref, direction).validators
             except Unsatisfiable:
                 return validators
-            self._ways[ref, direction] = way
-            return way.validators
         return validators
 
     def _way(self, ref: SchemaRef, direction: Direction) -> _Way:
+        way = self._ways.get((ref, direction))
+        if way is None:
+            try:
+                way = self._found(ref, direction)
+            except Unsatisfiable as error:
+                way = Unsatisfiable(error.ref, error.reason)
+            self._ways[ref, direction] = way
+        if isinstance(way, Unsatisfiable):
+            raise Unsatisfiable(way.ref, way.reason)
+        return way
+
+    def _found(self, ref: SchemaRef, direction: Direction) -> _Way:
         validators = tuple(self._schemas.validators(ref, direction))
         if len(validators) > 1:
             try:
@@ -144,6 +153,9 @@ class _Way:
             run = Run(dice(seed, self.name, key, attempt), now_ms, style, is_careful, is_fresh)
             try:
                 value = self.generator.make((ref,), "", run)
+            except Endless as dead_end:
+                reason = dead_end
+                break
             except DeadEnd as dead_end:
                 reason = dead_end
                 continue

@@ -11,7 +11,7 @@ from itertools import islice
 
 from mockserver.fakes.apart import set_apart
 from mockserver.fakes.arrays import make_array
-from mockserver.fakes.errors import DeadEnd
+from mockserver.fakes.errors import DeadEnd, Endless
 from mockserver.fakes.numbers import number
 from mockserver.fakes.objects import Member, make_object
 from mockserver.fakes.run import Run, Style
@@ -122,7 +122,7 @@ class Generator:
             try:
                 return self._make_settled(settled, name, run)
             except DeadEnd as other:
-                dead_end = other
+                dead_end = _more_hopeful(dead_end, other)
         raise dead_end or DeadEnd(shape.at, "no combination of its alternatives is possible")
 
     def _make_tested(self, shape: Shape, name: str, run: Run) -> JSON:
@@ -135,6 +135,9 @@ class Generator:
                 for value in islice(self._candidates(shape, name, run), MOST_WAYS):
                     if self.is_valid(shape, value):
                         return value
+            except Endless as other:
+                dead_end = other
+                break
             except DeadEnd as other:
                 dead_end = other
             finally:
@@ -151,7 +154,7 @@ class Generator:
             try:
                 value = self._make_settled(settled, name, run)
             except DeadEnd as other:
-                dead_end = other
+                dead_end = _more_hopeful(dead_end, other)
                 continue
             yield value
             if settled.made and isinstance(value, dict):
@@ -215,7 +218,7 @@ class Generator:
             try:
                 return self._make_typed(kind, shape, name, run)
             except DeadEnd as other:
-                dead_end = other
+                dead_end = _more_hopeful(dead_end, other)
         raise dead_end or DeadEnd(shape.at, "no type is possible")
 
     def _option(self, shape: Shape, run: Run) -> JSON:
@@ -239,6 +242,11 @@ class Generator:
                 return make_array(self, shape, name, run)
             case _:
                 return make_object(self, shape, run)
+
+
+def _more_hopeful(one: DeadEnd | None, other: DeadEnd) -> DeadEnd:
+    """The one that may be a matter of luck."""
+    return other if one is None or isinstance(one, Endless) else one
 
 
 def _types(shape: Shape, name: str, run: Run) -> Sequence[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mockserver.fakes.errors import DeadEnd
+from mockserver.fakes.errors import DeadEnd, Endless
 from mockserver.fakes.growth import matching
 from mockserver.fakes.members import is_map, member, name_patterns, named
 from mockserver.fakes.names import era
@@ -32,6 +32,8 @@ class _Maker:
         self._shape = shape
         self._run = run
         self._out: dict[str, JSON] = {}
+        self._endless: set[Shape] = set()
+        """Of members that were tried: another name would not help."""
 
     def make(self) -> dict[str, JSON]:
         shape = self._shape
@@ -55,7 +57,8 @@ class _Maker:
                 self._try(each.name, each.shape)
         self._add_unnamed()
         if len(self._out) < shape.fewest_members:
-            raise DeadEnd(shape.at, f"no {shape.fewest_members} members could be made")
+            kind = Endless if self._endless else DeadEnd
+            raise kind(shape.at, f"no {shape.fewest_members} members could be made")
         _put_in_order(self._out)
         return self._out
 
@@ -81,8 +84,13 @@ class _Maker:
         return self._generator.make_shape(shape, name, self._run)
 
     def _try(self, name: str, shape: Shape) -> bool:
+        if shape in self._endless:
+            return False
         try:
             self._out[name] = self._value(name, shape)
+        except Endless:
+            self._endless.add(shape)
+            return False
         except DeadEnd:
             return False
         return True

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mockserver.fakes.errors import DeadEnd
+from mockserver.fakes.errors import DeadEnd, Endless
 from mockserver.fakes.shape import Shape
 
 Style = Literal["full", "mixed", "lean"]
@@ -24,6 +24,8 @@ LOOK = 10
 DEEP = 5
 """Levels after which only what is required is still added."""
 DEEPEST = 60
+RECURRENT = 4
+"""Values of one conjunction inside each other, all of them required, after which no end is to be seen."""
 
 
 @dataclass(slots=True)
@@ -58,6 +60,8 @@ class Run:
             raise DeadEnd(shape.at, f"its values have more than {MOST} parts")
         if self.depth > DEEPEST:
             raise DeadEnd(shape.at, f"its values are nested more than {DEEPEST} levels deep")
+        if self.active[shape.refs] >= RECURRENT:
+            raise Endless(shape.at, "its values are nested in each other without end")
 
     @property
     def is_modest(self) -> bool:

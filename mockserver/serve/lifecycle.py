@@ -14,7 +14,7 @@ from mockserver.schema import SchemaViolation
 from mockserver.serve.context import Makers
 from mockserver.serve.matching import Holds, Read, Selection, condition, reader
 from mockserver.serve.negotiation import Choice, is_json, negotiate
-from mockserver.serve.render import Ground, Kept, Renderer
+from mockserver.serve.render import Ground, Kept, Renderer, Verdict
 from mockserver.serve.request import Request
 from mockserver.serve.responses import response_for
 from mockserver.serve.service import Service
@@ -151,8 +151,8 @@ def ground_of(
     def encode(value: JSON) -> Encoded:
         return service.documented.bodies.stated(choice, value)
 
-    violations: Any = None
     is_other = recipe.has_body and not is_json(recipe.media_type)
+    violations: Callable[[JSON], tuple[SchemaViolation, ...]] | None = None
     if media is not None and is_other:
 
         def violations(value: JSON) -> tuple[SchemaViolation, ...]:
@@ -160,9 +160,14 @@ def ground_of(
 
     elif media is not None and media.schema is not None:
         violations = service.schemas.validator(media.schema, "response").violations
+
+    def judge(value: JSON) -> Verdict:
+        found = violations(value) if violations is not None else ()
+        return Verdict(*service.documented.bodies.avoidable(choice, found)) if found else Verdict()
+
     return Ground(
         fake if media is not None and recipe.partial else None,
-        violations,
+        judge if violations is not None else None,
         encode if is_other else None,
         headers,
         certifies,

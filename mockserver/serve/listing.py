@@ -16,6 +16,7 @@ from mockserver.errors import MockServerError, Violation
 from mockserver.media.shapes import Shapes
 from mockserver.plan import JSON, MediaType, Operation, Role
 from mockserver.scenario import ResourceState, settle
+from mockserver.schema.pointers import pointer
 from mockserver.serve import matching
 from mockserver.serve.answer import Answer
 from mockserver.serve.context import Subject
@@ -89,21 +90,25 @@ class Listing:
                 now_ms=now,
             )
         value = self._enveloped(choice, shown, total, page, request, now)
-        violations = service.documented.bodies.violations
-        if violations(choice, value):
+        warning = ""
+        bodies = service.documented.bodies
+        if bodies.violations(choice, value):
             shown = [each for each in shown if self._keeps_to_the_document(each)]
             value = self._enveloped(choice, shown, total, page, request, now)
-            if broken := violations(choice, value):
+            told = [each.renderer.judge(each.value).warning for each in shown]
+            parts = {pointer([*self._path, str(i)]): why for i, why in enumerate(told) if why}
+            broken, warning = bodies.avoidable(choice, bodies.violations(choice, value), parts)
+            if broken:
                 raise RenderError(
                     f"the list of {self._lifecycle.name} breaks the document at {broken[0].pointer or '/'}: "
                     f"{broken[0].message}"
                 )
-        encoded = service.documented.bodies.encode(choice, value)
+        encoded = bodies.encode(choice, value)
         fields = service.documented.headers.fields(self._response, key=request.raw_path, now_ms=now)
         decision = f"list; {len(shown)} of {total}"
         return Answer(
             self._status, [("content-type", encoded.content_type), *fields], encoded.data, decision,
-            resource=self._lifecycle.name,
+            resource=self._lifecycle.name, warnings=(warning,) if warning else (),
         )  # fmt: skip
 
     def violation(self, request: Request) -> Violation | None:
@@ -187,7 +192,7 @@ class Listing:
                 self._leave_out(subject, str(error))
 
     def _keeps_to_the_document(self, shown: _Shown) -> bool:
-        broken = shown.renderer.violations(shown.value)
+        broken = shown.renderer.judge(shown.value).violations
         if broken:
             where = shown.renderer.recipe.where
             self._leave_out(shown.subject, f"{where}: at {broken[0].pointer or '/'}: {broken[0].message}")

@@ -50,6 +50,17 @@ class Rendered(NamedTuple):
     headers: tuple[tuple[str, str], ...]
     body: bytes
     warnings: tuple[str, ...] = ()
+    """What a client is told of the answer: what was changed, why the body is not valid where nothing is."""
+
+
+class Verdict(NamedTuple):
+    """How a body breaks the document; ``warning`` says why it cannot but break it, where that is so."""
+
+    violations: tuple[Any, ...] = ()
+    warning: str = ""
+
+
+_VALID = Verdict()
 
 
 Headers = tuple[tuple[str, str], ...]
@@ -64,7 +75,7 @@ class Ground(Struct, frozen=True):
 
     fake: Callable[[str, Mapping[str, JSON], int], JSON] | None
     """(key, hints, now) → a valid body of the response; None where the body is whole already."""
-    violations: Callable[[Any], tuple[Any, ...]] | None
+    judge: Callable[[Any], Verdict] | None
     encode: Callable[[JSON], Encoded] | None
     """None for JSON."""
     headers: Callable[[str, int], list[tuple[str, str]]] | None
@@ -123,6 +134,8 @@ class Renderer:
         recipe = self.recipe
         if self._fixed is None or recipe.delay is not None or recipe.dribble is not None or recipe.fault:
             return None
+        if recipe.warning:
+            return None
         if self._keeps:
             kept, own = self._kept, id(self)
 
@@ -139,24 +152,24 @@ class Renderer:
     def value(self, subject: Subject) -> JSON:
         """The body as a value, not yet judged by the document."""
         value = self._value(Context(subject, self._makers), subject)
-        broken = self.violations(value) if self._whole else ()
+        broken = self.judge(value).violations if self._whole else ()
         return self._without(value, broken) if broken else value
 
-    def violations(self, value: JSON) -> tuple[Any, ...]:
+    def judge(self, value: JSON) -> Verdict:
         """How a body breaks the document."""
-        return self._ground.violations(value) if self._ground.violations is not None else ()
+        return self._ground.judge(value) if self._ground.judge is not None else _VALID
 
     def _render(self, subject: Subject) -> Rendered:
         context = Context(subject, self._makers)
-        body, media_type = b"", self.recipe.media_type
+        body, media_type, warning = b"", self.recipe.media_type, self.recipe.warning
         if self.recipe.has_body and self._whole:
-            body, media_type = self._judged(context, subject)
+            body, media_type, warning = self._judged(context, subject)
         elif self.recipe.has_body:
             body = self._joined(context)
         headers, warnings = (self._fixed, ()) if self._fixed is not None else self._made(context, subject)
         if media_type != self.recipe.media_type and self._content:  # with the boundary of its parts
             headers = (("content-type", media_type), *headers[1:])
-        return Rendered(self.recipe.status, headers, body, warnings)
+        return Rendered(self.recipe.status, headers, body, (*warnings, warning) if warning else warnings)
 
     def _joined(self, context: Context) -> bytes:
         pieces = self._pieces.copy()
@@ -173,24 +186,25 @@ class Renderer:
         fake = self._ground.fake(context.identity, subject.path, subject.created)
         return merge(fake, value) if value != {} else fake  # a state that says nothing of a text, say
 
-    def _judged(self, context: Context, subject: Subject) -> tuple[bytes, str]:
-        """A body built whole, and its media type."""
+    def _judged(self, context: Context, subject: Subject) -> tuple[bytes, str, str]:
+        """A body built whole, its media type, and what has to be said of it."""
         value = self._value(context, subject)
         # Encoded first, which refuses what is nested so deeply that judging it would exhaust the stack
         try:
             encoded = self._encoded(value)
         except (RecursionError, ValueError, TypeError) as error:
             raise RenderError(f"{self.recipe.where}: {self._name} cannot be sent: {error}") from error
-        if broken := self.violations(value):
-            value = self._without(value, broken)
-            encoded, broken = self._encoded(value), self.violations(value)
-        if broken:
-            first = broken[0]
+        verdict = self.judge(value)
+        if verdict.violations:
+            value = self._without(value, verdict.violations)
+            encoded, verdict = self._encoded(value), self.judge(value)
+        if verdict.violations:
+            first = verdict.violations[0]
             place = first.pointer or "/"
             raise RenderError(
                 f"{self.recipe.where}: {self._name} breaks the document at {place}: {first.message}"
             )
-        return encoded
+        return *encoded, verdict.warning
 
     def _encoded(self, value: JSON) -> tuple[bytes, str]:
         if self._ground.encode is None:

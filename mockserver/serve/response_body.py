@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mockserver.media.codec import Codec, Encoded, family_of
 from mockserver.media.specimens import specimen
 from mockserver.plan import JSON, MediaType, Response
 from mockserver.schema import SchemaViolation
-from mockserver.schema.pointers import escape
+from mockserver.schema.pointers import escape, tokens
 from mockserver.serve.negotiation import Choice
 from mockserver.serve.status_fields import StatusFields
 from mockserver.serve.values import OF_SCHEMA, Fault, Sample, Slot, Unanswerable, Values
+
+_Place = tuple[str, ...]
+"""The tokens of a pointer into a body, with a star for each index."""
+_NO_PARTS: Mapping[str, str] = {}
 
 
 @dataclass(slots=True)
@@ -23,6 +27,8 @@ class _Known:
     codec: Codec
     examples: dict[tuple[str, str | None], Sample | None] = field(default_factory=dict)
     """(family, name) → the example that is sent."""
+    faults: tuple[str, frozenset[_Place]] | None = None
+    """Where no body is valid: why, and the places in a body that cannot be."""
 
 
 class Bodies:
@@ -97,6 +103,25 @@ class Bodies:
         """How a scenario's body breaks the document."""
         return self._of(choice.media).codec.violations(value, choice.content_type)
 
+    def avoidable(
+        self, choice: Choice, violations: Sequence[SchemaViolation], parts: Mapping[str, str] = _NO_PARTS
+    ) -> tuple[tuple[SchemaViolation, ...], str]:
+        """The violations that another body would not have, and why there are others.
+
+        There are others where the document leaves nothing valid to answer with.
+        ``parts`` says why of parts of the body, by their pointers.
+        """
+        known = self._of(choice.media)
+        if known.faults is None:
+            sample = self._values.nearest(self._slot(choice), key="", hints={}, now_ms=0)
+            broken = self.violations(choice, sample.value) if sample.warning else ()
+            known.faults = sample.warning, frozenset(_place(each.pointer) for each in broken)
+        warning, faults = known.faults
+        places = faults.union(map(_place, parts))
+        left = tuple(each for each in violations if not _touches(_place(each.pointer), places))
+        is_forgiven = len(left) < len(violations)
+        return left, (warning or next(iter(parts.values()), "")) if is_forgiven else ""
+
     def encode(self, choice: Choice, value: JSON) -> Encoded:
         """A value in its media type. Raises Unanswerable where that cannot hold it."""
         try:
@@ -140,6 +165,15 @@ class Bodies:
 def _stands_as_it_is(choice: Choice) -> bool:
     """Whether text is a body of that type, and not a value in it; plain text and bytes are both."""
     return family_of(choice.content_type) not in ("json", "text", "binary")
+
+
+def _place(pointer: str) -> _Place:
+    return tuple("*" if each.isdigit() else each for each in tokens(pointer))
+
+
+def _touches(place: _Place, others: Iterable[_Place]) -> bool:
+    """Whether one of the places is this one, within it, or around it."""
+    return any(all(map(str.__eq__, place, other)) for other in others)
 
 
 def _unanswerable(choice: Choice, reason: str) -> Unanswerable:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from mockserver.fakes import NOW_MS, Fakes, Unsatisfiable
+from mockserver.fakes.run import Run
+from mockserver.fakes.shape import Shape
 from mockserver.plan import Dialect
 from mockserver.schema import Schemas
 
@@ -384,6 +386,56 @@ def test_a_value_is_the_same_in_every_process() -> None:
     ]
     assert runs[0] == runs[1]
     assert "@" in runs[0]
+
+
+ITSELF = {"$ref": "#/x"}
+ITEMS: dict[str, Any] = {"type": "array", "minItems": 2, "items": ITSELF}
+ENDLESS: dict[str, Any] = {
+    "object": {"type": "object", "required": ["a", "b"], "properties": {"a": {"const": 1}, "b": ITSELF}},
+    "array": {"type": "object", "required": ["a"], "properties": {"a": ITEMS}},
+    "map": {"type": "object", "minProperties": 3, "additionalProperties": ITSELF},
+    "choice": {"type": "object", "required": ["a"], "properties": {"a": {"oneOf": [ITSELF, ITEMS]}}},
+}
+
+
+@pytest.mark.parametrize("schema", ENDLESS.values(), ids=ENDLESS)
+def test_a_schema_without_end_is_given_up_soon_and_not_tried_again(
+    schema: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent: list[Shape] = []
+    spend = Run.spend
+
+    def counted(run: Run, shape: Shape) -> None:
+        spent.append(shape)
+        spend(run, shape)
+
+    monkeypatch.setattr(Run, "spend", counted)
+    these = fakes(schema)
+    with pytest.raises(Unsatisfiable):
+        these.value(f"{URI}#/x", key="a")
+    assert 0 < len(spent) < 1000
+    spent.clear()
+    with pytest.raises(Unsatisfiable):
+        these.value(f"{URI}#/x", key="b")
+    assert not spent
+
+
+NEXT = {"oneOf": [ITSELF, {"type": "null"}]}
+RECURSIVE: dict[str, Any] = {
+    "list": {"type": "object", "required": ["next"], "properties": {"next": NEXT}},
+    "tree": {"type": "object", "required": ["a"], "properties": {"a": {"type": "array", "items": ITSELF}}},
+    "unique": {"type": "array", "uniqueItems": True, "items": ITSELF},
+    "many": {"anyOf": [*(ITEMS for _ in range(40)), {"type": "string"}]},
+    "map": {"type": "object", "additionalProperties": ITSELF},
+}
+
+
+@pytest.mark.parametrize("schema", RECURSIVE.values(), ids=RECURSIVE)
+def test_a_recursive_schema_that_has_an_end_has_values(schema: Any) -> None:
+    these = fakes(schema)
+    validator = Schemas({URI: {"x": schema}}, "3.1").validator(f"{URI}#/x", "response")
+    for key in "abcdefgh":
+        assert validator.is_valid(these.value(f"{URI}#/x", key=key))
 
 
 def test_wide_and_deep_schemas_make_modest_values() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mockserver.plan import JSON, AnswerRecipe
 from mockserver.serve.context import Makers, Subject
-from mockserver.serve.render import Ground, Renderer, RenderError, kept_answers, merge
+from mockserver.serve.render import Ground, Renderer, RenderError, Verdict, kept_answers, merge
 from mockserver.serve.request import Request
 
 NOW = 1_767_225_600_000
@@ -50,7 +50,7 @@ BODIES = st.recursive(
 @given(BODIES)
 def test_joined_pieces_are_what_building_the_whole_gives(body: JSON) -> None:
     """The quick way of an answer whose templates are all our own, against the plain one."""
-    plain = Ground(None, lambda value: (), None, None)
+    plain = Ground(None, lambda value: Verdict(), None, None)
     whole = Renderer("n", recipe(body), plain, Makers("0"), kept_answers())
     whole._whole, whole._keeps = True, False
     joined = renderer(recipe(body))
@@ -79,7 +79,7 @@ def fake(key: str, hints: Mapping[str, JSON], now: int) -> JSON:
 
 def test_a_partial_body_is_laid_over_a_fake() -> None:
     partial = renderer(
-        recipe({"a": {"y": 5}, "b": [9], "d": None}), Ground(fake, lambda value: (), None, None)
+        recipe({"a": {"y": 5}, "b": [9], "d": None}), Ground(fake, lambda value: Verdict(), None, None)
     )
     rendered = json.loads(partial.render(subject()).body)
     assert rendered.pop("c")
@@ -112,7 +112,7 @@ class Broken:
 
 
 def test_what_breaks_the_document_is_refused_with_its_place() -> None:
-    judged = Ground(fake, lambda value: (Broken(),), None, None)
+    judged = Ground(fake, lambda value: Verdict((Broken(),)), None, None)
     with pytest.raises(RenderError, match=r"x.yaml:1:1: thing.made breaks the document at /a: is wrong"):
         renderer(recipe({"a": 1}), judged).render(subject())
 

@@ -247,3 +247,87 @@ def test_a_list_of_json_lines_is_a_line_for_each_resource(tmp_path: Path) -> Non
         ask(served, "GET", f"/lines/{key}")
     reply = ask(served, "GET", "/lines")
     assert (reply.status, reply.body) == (200, b'{"id":"a"}\n{"id":"b"}\n')
+
+
+NEVER = {"type": "object", "required": ["a", "n"], "properties": {"a": False, "n": {"type": "integer"}}}
+NEVER_JSON = {"application/json": {"schema": NEVER}}
+BY_NONE = "its schema is false"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"body": {"n": 5}},
+        {"body": {"n": "{{ 5 }}"}},
+        {"body": {"n": 5, "a": "{{ now }}"}},
+        {"status": 200},
+    ],
+    ids=str,
+)
+def test_an_answer_over_a_schema_that_nothing_satisfies_is_sent_with_a_warning(
+    answer: dict[str, Any], tmp_path: Path
+) -> None:
+    served = engine(tmp_path, answer, NEVER_JSON)
+    for _ in range(3):  # the third is answered as the one before it was
+        found = ask(served, "GET", "/bodies/1")
+        assert (found.status, "n" in json.loads(found.body)) == (200, True)
+        [warning] = found.warnings
+        assert warning.startswith("D502 ")
+        assert BY_NONE in warning
+        assert dict(found.headers)["x-mock-warning"] == warning
+
+
+def test_what_another_body_would_not_break_is_refused_all_the_same(tmp_path: Path) -> None:
+    with pytest.raises(CompileError) as failure:
+        engine(tmp_path, {"body": {"n": "text"}}, NEVER_JSON)
+    [fault] = failure.value.diagnostics
+    assert fault.code == "S503"
+    assert "at /n " in fault.message
+
+
+def test_a_body_that_is_valid_where_none_can_be_made_carries_no_warning(tmp_path: Path) -> None:
+    both = {"type": "string", "pattern": "^[a-z]{12}$", "not": {"pattern": "[^q]"}}
+    hard = {"type": "object", "required": ["a"], "properties": {"a": both}}
+    served = engine(tmp_path, {"body": {"a": "q" * 12}}, {"application/json": {"schema": hard}})
+    assert ask(served, "GET", "/bodies/1", {"prefer": "dynamic=true"}).warnings
+    found = ask(served, "GET", "/bodies/1")
+    assert (json.loads(found.body), [*found.warnings]) == ({"a": "q" * 12}, [])
+
+
+def test_a_list_over_a_schema_that_nothing_satisfies_is_sent_with_a_warning(tmp_path: Path) -> None:
+    page = {"type": "object", "required": ["things", "a"], "properties": {
+        "things": {"type": "array", "items": NEVER}, "a": False,
+    }}  # fmt: skip
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "Things", "version": "1"},
+        "paths": {
+            "/things": {
+                "get": {"operationId": "list", "responses": {"200": _described(page)}},
+                "post": {"operationId": "create", "responses": {"201": _described(NEVER)}},
+            },
+        },
+    }
+    scenario = {
+        "resource": "thing",
+        "key": "body.n",
+        "operations": {
+            "create": {"operation": "create", "creates": "body.n"},
+            "list": {"operation": "list", "lists": "body.things"},
+        },
+        "states": {"only": {"body": {"n": 1}}},
+        "scenarios": {"only": ["only"]},
+    }
+    first, second = tmp_path / "things.yaml", tmp_path / "mine.yaml"
+    first.write_text(yaml.safe_dump(document), "utf-8")
+    second.write_text(yaml.safe_dump(scenario), "utf-8")
+    served = engine_of(compiled(first, scenarios=[second]))
+    for method, status in (("POST", 201), ("GET", 200)):
+        found = ask(served, method, "/things")
+        assert found.status == status, found.body
+        assert [BY_NONE in each for each in found.warnings] == [True]
+    assert len(json.loads(found.body)["things"]) == 1
+
+
+def _described(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": "it", "content": {"application/json": {"schema": schema}}}
