@@ -18,6 +18,7 @@ from mockserver.errors import Violation
 from mockserver.serve import problem
 from mockserver.serve.answer import Answer
 from mockserver.serve.request import Request
+from mockserver.store.sizes import text_size
 
 MOST_CALLS = 10_000
 """Calls that a namespace's journal holds."""
@@ -255,12 +256,7 @@ def weight(request: Request, answer: Answer) -> int:
         + sum(map(len, headers))
         + sum(map(len, headers.values()))
         + 2 * _TEXT * len(headers)
-        + sum(map(octets, texts))
+        + sum(map(text_size, texts))
         + (_TEXT + _FIELD) * len(texts)
         + _VIOLATION * len(answer.violations)
     )
-
-
-def octets(text: str) -> int:
-    """Bytes of a text's characters, at most."""
-    return len(text) if text.isascii() else 4 * len(text)
