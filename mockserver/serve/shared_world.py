@@ -12,6 +12,7 @@ from mockserver.errors import Violation
 from mockserver.serve.answer import Answer
 from mockserver.serve.clock import Clock
 from mockserver.serve.journal import Call, Cut, Journal, Ledger, Record, kept
+from mockserver.serve.memory import Memory
 from mockserver.serve.request import Request
 from mockserver.serve.world import DEFAULT, World, Worlds
 from mockserver.store.redis import RedisStore
@@ -171,11 +172,12 @@ class SharedWorlds(Worlds):
         most: int = 1000,
         *,
         ledger: Ledger | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._store = store
         self._clocks = WeakValueDictionary[str, SharedClock]()
         """Of namespaces that were forgotten here as well, for as long as something sleeps on them."""
-        super().__init__(frozen_at, most, ledger=ledger)
+        super().__init__(frozen_at, most, ledger=ledger, memory=memory)
         store.on_meta = self.mirror
 
     def mirror(self, namespace: str, meta: Mapping[str, str]) -> None:

@@ -23,9 +23,9 @@ Count = TypeVar("Count")
 class Counters:
     """Counters by namespace, resource and name."""
 
-    def __init__(self, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, most: int = MOST, max_bytes: int = MOST_BYTES) -> None:
         self._most = most
-        self.sizes: Sizes[_Place] = Sizes(most_bytes)
+        self.sizes: Sizes[_Place] = Sizes(max_bytes)
         self._runs: dict[_Shelf, dict[str, int]] = {}
         self._tallies: dict[_Shelf, dict[str, int]] = {}
         self._windows: dict[_Shelf, dict[str, tuple[int, int]]] = {}

@@ -47,6 +47,12 @@ class MemoryStore:
         self._shelves: dict[tuple[str, str], dict[str, ResourceState]] = {}
         self._assigned: dict[str, dict[str, str]] = {}
 
+    def memory(self) -> Iterator[tuple[str, int, int]]:
+        """The kinds of things that there are, with the bytes that they take and may take."""
+        yield "resources", self.sizes.total, self.sizes.most
+        yield "creations", self.births.sizes.total, self.births.sizes.most
+        yield "counts", self.counters.sizes.total, self.counters.sizes.most
+
     def assignments(self, resource: str) -> dict[str, str]:
         """Namespace → the scenario that every new key of the resource begins with."""
         return self._assigned.setdefault(resource, {})

@@ -198,7 +198,7 @@ def test_a_handle_that_another_resource_took_over_stays_when_the_first_goes() ->
 
 
 def test_counts_of_long_names_make_room_for_each_other() -> None:
-    counters = Counters(most_bytes=1_000_000)
+    counters = Counters(max_bytes=1_000_000)
     for number in range(300):
         assert counters.tally("a", "request", f"{number:015000d}") == 1
         assert counters.window("b", "request", f"{number:015000d}", 0, 1000) == (1, 0)
