@@ -16,12 +16,11 @@ from mockserver.serve import connection
 from mockserver.serve.answer import Answer
 from mockserver.serve.clock import parse_time
 from mockserver.serve.connection import Limits
-from mockserver.serve.engine import Engine, Options
+from mockserver.serve.engine import Options
 from mockserver.serve.memory import SHARES, Memory, MemoryLimits
 from mockserver.serve.request import Request
 from mockserver.serve.world import Worlds
-from mockserver.store.memory import MemoryStore
-from tests.live import MISSION, NOON, Live, Wire, ask, get, serving, serving_engine
+from tests.live import MISSION, NOON, Live, Wire, ask, engine_of, get, serving, serving_engine
 
 LARGE = 5_000_000
 KEY = f"{MISSION}/1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b"
@@ -64,6 +63,10 @@ class Reader(Wire):
         self.socket.connect(("127.0.0.1", port))
         self._read = b""
 
+    def take(self) -> None:
+        """Take some of what there is."""
+        self._more()
+
     def ask(self, path: str) -> None:
         self.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
 
@@ -95,16 +98,16 @@ def test_answers_that_clients_do_not_take_are_bounded_and_the_last_clients_are_k
 def test_who_takes_its_answer_slowly_stays_before_one_who_takes_nothing() -> None:
     memory = Memory(MemoryLimits(unsent=3 * LARGE))
     with behaving(memory) as (live, _):
-        slow, idle, third, last = [Reader(live.port) for _ in range(4)]
-        for reader in (slow, idle, third):
+        slow, idle, third, last = (Reader(live.port) for _ in range(4))
+        for number, reader in enumerate((slow, idle, third), 1):
             reader.ask("/large")
-            while live.run(lambda reader=reader: not memory.unsent or len(live.server.untaken)) == 0:
+            while live.run(lambda: len(live.server.untaken)) < number:
                 pass
         while live.run(lambda: len(live.server.untaken)) < 3:
             pass
         left = live.run(lambda: {each: each._left_unsent for each in live.server.untaken})
         while live.run(lambda: {each: each._transport.get_write_buffer_size() for each in left}) == left:
-            slow._more()
+            slow.take()
         live.run(live.server.expire)
         last.ask("/large")
         for reader in (last, slow):
@@ -117,11 +120,13 @@ def test_who_takes_its_answer_slowly_stays_before_one_who_takes_nothing() -> Non
 
 def test_an_answer_larger_than_all_that_may_be_untaken_is_sent_where_there_is_no_other() -> None:
     memory = Memory(MemoryLimits(unsent=1000))
-    with behaving(memory) as (live, _), Reader(live.port) as reader:
+    with behaving(memory) as (live, _):
+        reader = Reader(live.port)
         reader.ask("/large")
         while not live.run(lambda: memory.unsent):
             pass
         assert len(reader.reply().body) == LARGE
+        reader.socket.close()
 
 
 def test_a_request_is_not_held_while_its_answer_waits_for_a_delay() -> None:
@@ -157,13 +162,8 @@ def test_a_request_whose_answer_takes_time_to_make_is_counted_as_unfinished() ->
 # What the engine refuses
 
 
-def engine_of(plan: Plan, memory: Memory, options: Options | None = None) -> Engine:
-    worlds = Worlds(parse_time(NOON), memory=memory)
-    return Engine(plan, store=MemoryStore(), worlds=worlds, options=options)
-
-
 def test_an_answer_that_is_too_large_is_refused_and_the_journal_says_so(mission: Plan) -> None:
-    engine = engine_of(mission, Memory(MemoryLimits(answer=10)))
+    engine = engine_of(mission, memory=Memory(MemoryLimits(answer=10)))
     answer = ask(engine, "GET", KEY, TOKEN)
     assert answer.status == 500
     assert b"may have 10 by --max-memory" in answer.body
@@ -175,19 +175,19 @@ def test_an_answer_that_is_too_large_is_refused_and_the_journal_says_so(mission:
 def test_a_delay_beyond_the_longest_is_cut_and_the_answer_says_so(
     mission: Plan, asked: str, waited: str
 ) -> None:
-    answer = ask(engine_of(mission, Memory()), "GET", KEY, {**TOKEN, "prefer": f"wait={asked}"})
+    answer = ask(engine_of(mission), "GET", KEY, {**TOKEN, "prefer": f"wait={asked}"})
     assert dict(answer.headers)["preference-applied"] == f"wait={waited}"
     assert answer.delay == float(waited) * 1000
 
 
 def test_the_longest_delay_is_an_option(mission: Plan) -> None:
-    engine = engine_of(mission, Memory(), Options(max_delay=500))
+    engine = engine_of(mission, options=Options(max_delay=500))
     assert ask(engine, "GET", KEY, {**TOKEN, "prefer": "wait=2"}).delay == 500
 
 
 def test_more_answers_than_may_wait_are_refused_without_a_call_and_have_room_later(mission: Plan) -> None:
     memory = Memory(max_waiting=2)
-    engine = engine_of(mission, memory)
+    engine = engine_of(mission, memory=memory)
     with serving_engine(engine) as live:
         wires = [Wire(live.port) for _ in range(3)]
         sent = (
@@ -215,7 +215,7 @@ def test_more_answers_than_may_wait_are_refused_without_a_call_and_have_room_lat
 
 def test_a_delay_of_the_server_counts_and_what_is_refused_is_told_by_the_journal(mission: Plan) -> None:
     memory = Memory(MemoryLimits(delayed=0))
-    engine = engine_of(mission, memory)
+    engine = engine_of(mission, memory=memory)
     answer = ask(engine, "GET", KEY, {**TOKEN, "prefer": "wait=1"})
     assert (answer.status, dict(answer.headers)["retry-after"], answer.delay) == (503, "1", 0)
     [record] = engine.worlds.default.journal.records()
@@ -261,7 +261,7 @@ def test_one_answer_too_many_that_waits_for_a_client_is_refused(
 ) -> None:
     monkeypatch.setattr(connection, "is_loopback", lambda host: False)
     memory = Memory(max_client_waiting=1)
-    engine = engine_of(mission, memory)
+    engine = engine_of(mission, memory=memory)
     sent = f"GET {KEY} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer any\r\nPrefer: wait=5\r\n\r\n".encode()
     with serving_engine(engine) as live, Wire(live.port) as first, Wire(live.port) as second:
         first.send(sent)
