@@ -29,6 +29,7 @@ from mockserver.serve.connection import Handler, Limits
 from mockserver.serve.engine import Engine, Options
 from mockserver.serve.health import Health
 from mockserver.serve.listener import bind
+from mockserver.serve.memory import Memory
 from mockserver.serve.request import Request
 from mockserver.serve.server import Server
 from mockserver.serve.world import Worlds
@@ -58,8 +59,9 @@ def engine_of(
     clock: str | None = NOON,
     options: Options | None = None,
     most: int = 1_000_000,
+    memory: Memory | None = None,
 ) -> Engine:
-    worlds = Worlds(parse_time(clock) if clock else None)
+    worlds = Worlds(parse_time(clock) if clock else None, memory=memory)
     engine = Engine(plan, store=MemoryStore(most), worlds=worlds, options=options)
     engine.control = Health(engine).answer
     return engine

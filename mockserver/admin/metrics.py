@@ -24,6 +24,7 @@ class _Snapshot:
     calls: list[tuple[str, str, int, int, float]]
     resources: list[tuple[str, str, int]]
     journals: list[tuple[str, int, int]]
+    memory: list[tuple[str, int, int]]
     gauges: list[tuple[str, str, int]]
     counters: list[tuple[str, str, int]]
     plan: str
@@ -72,7 +73,16 @@ class _Engine(Collector):
         for namespace, count, gone in snapshot.journals:
             kept.add_metric([namespace], count)
             lost.add_metric([namespace], gone)
-        yield from (calls, seconds, resources, kept, lost)
+        taken = GaugeMetricFamily(
+            "mockserver_memory_bytes", "Bytes that things of a kind take, about.", labels=["kind"]
+        )
+        bounds = GaugeMetricFamily(
+            "mockserver_memory_limit_bytes", "Bytes that things of a kind may take.", labels=["kind"]
+        )
+        for kind, size, most in snapshot.memory:
+            taken.add_metric([kind], size)
+            bounds.add_metric([kind], most)
+        yield from (calls, seconds, resources, kept, lost, taken, bounds)
         for name, help_text, value in snapshot.gauges:
             yield GaugeMetricFamily(name, help_text, value=value)
         for name, help_text, value in snapshot.counters:
@@ -96,13 +106,20 @@ class _Engine(Collector):
                 for name in engine.lifecycles
             ],
             [(each.name, len(each.journal), each.journal.lost) for each in worlds],
+            [*engine.memory()],
             [
                 ("mockserver_namespaces", "Namespaces.", sum(1 for _ in worlds)),
                 ("mockserver_journal_bytes", "Bytes of all journals, about.", worlds.ledger.size),
+                ("mockserver_waiting", "Answers that wait for their delay.", worlds.memory.waiting),
                 ("mockserver_event_followers", "Streams of events.", self._events.followers),
             ],
             [
                 ("mockserver_resources_evicted", "Resources that the bound pushed out.", store.evicted),
+                (
+                    "mockserver_clients_cut_off",
+                    "Clients that were disconnected because they did not take their answers.",
+                    worlds.memory.cut_off,
+                ),
                 ("mockserver_namespaces_evicted", "Namespaces that the bound pushed out.", worlds.evicted),
             ],
             engine.plan.hash,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import flask
+import msgspec
 
 from mockserver.admin.calls import call_id, call_number, event_json, request_json
 from mockserver.admin.control import Control
@@ -16,6 +19,7 @@ from mockserver.admin.verification import (
     likeness,
     near_misses,
 )
+from mockserver.media.json import encode_json
 from mockserver.plan import JSON
 from mockserver.serve.clock import parse_time
 from mockserver.serve.journal import Call, Journal, Record
@@ -31,18 +35,30 @@ class Requests:
         self._control = control
 
     def index(
-        self, limit: int | None = None, since: str | None = None, unmatched: bool = False
+        self,
+        limit: int | None = None,
+        since: str | None = None,
+        unmatched: bool = False,
+        before: str | None = None,
     ) -> flask.Response:
-        """Newest first, as WireMock has it."""
+        """Newest first, as WireMock has it; no more at once than one answer may hold."""
         name = namespace()
         records, facts = self._read(name)
         earliest = _time(since) if since is not None else 0
-        calls = [Call(*each) for each in reversed(records) if each[1] >= earliest]
-        if unmatched:
-            calls = [each for each in calls if not each.answer.operation]
-        total = len(calls)
-        shown = [event_json(name, each) for each in calls[:limit]]
-        return said({"requests": shown, "meta": {"total": total}, **facts})
+        calls = [
+            each for each in reversed(records)
+            if each[1] >= earliest and not (unmatched and each[4].operation)
+        ]  # fmt: skip
+        following = 0
+        if before is not None:
+            number = self._number(name, before)
+            following = next((index for index, each in enumerate(calls) if each[0] < number), len(calls))
+        wanted = calls[following:] if limit is None else calls[following : following + limit]
+        shown, _ = _fitting((event_json(name, Call(*each)) for each in wanted), self._most)
+        meta: dict[str, JSON] = {"total": len(calls)}
+        if shown and following + len(shown) < len(calls):
+            meta["next"] = call_id(name, wanted[len(shown) - 1][0])
+        return said({"requests": shown, "meta": meta, **facts})
 
     def get(self, call: str) -> flask.Response:
         name = namespace()
@@ -72,7 +88,7 @@ class Requests:
         """Calls that no operation of the document answered, oldest first."""
         records, facts = self._read(namespace())
         calls = [Call(*each) for each in records if not each[4].operation]
-        return said({"requests": [request_json(each) for each in calls], **facts})
+        return said({"requests": self._all(map(request_json, calls)), **facts})
 
     def unmatched_near(self) -> flask.Response:
         """WireMock's near misses of unmatched requests: the operations that come closest to each."""
@@ -104,16 +120,19 @@ class Requests:
     def find(self, body: dict[str, JSON]) -> flask.Response:
         pattern = RequestPattern(body)
         records, facts = self._read(namespace())
-        return said({"requests": [request_json(each) for each in pattern.find(records, Budget())], **facts})
+        found = pattern.find(records, Budget())
+        return said({"requests": self._all(map(request_json, found)), **facts})
 
     def remove(self, body: dict[str, JSON]) -> flask.Response:
         """Take the calls that match out of the journal."""
         name = namespace()
         pattern = RequestPattern(body)
         records, _ = self._read(name)
-        numbers = {each.number for each in pattern.find(records, Budget())}
+        found = pattern.find(records, Budget())
+        numbers = {each.number for each in found}
+        self._all(event_json(name, each) for each in found)  # else they would be gone without being told
         removed = self._control.in_world(name, lambda world: world.journal.remove(numbers))
-        return said({"serveEvents": [event_json(name, each) for each in removed]})
+        return said({"serveEvents": self._all(event_json(name, each) for each in removed)})
 
     def near(self, body: dict[str, JSON]) -> flask.Response:
         """WireMock's ``near-misses/request-pattern``: the calls closest to a pattern that none matched."""
@@ -145,11 +164,40 @@ class Requests:
 
         return self._control.in_world(name, lambda world: read(world.journal))
 
+    @property
+    def _most(self) -> int:
+        """Bytes that one answer may have."""
+        return self._control.engine.worlds.memory.limits.answer
+
+    def _all(self, calls: Iterable[JSON]) -> list[JSON]:
+        """Calls as JSON. Raises ControlError where all of them are more than one answer may hold."""
+        shown, is_all = _fitting(calls, self._most)
+        if not is_all:
+            raise ControlError(
+                422,
+                f"these calls take more than the {self._most:,} bytes that one answer may have by --max-memory: "
+                "narrow it, or list all by GET /__admin/requests, page by page",
+            )
+        return shown
+
     def _number(self, name: str, text: str) -> int:
         number = call_number(name, segment(text))
         if number is None:
             raise ControlError(404, f"{text[:200]} is no call of the namespace {name}")
         return number
+
+
+def _fitting(calls: Iterable[JSON], most: int) -> tuple[list[JSON], bool]:
+    """The first of calls, written, which have no more bytes together; and whether they are all."""
+    shown: list[JSON] = []
+    size = 0
+    for each in calls:
+        written = encode_json(each)
+        size += len(written)
+        if size > most:
+            return shown, False
+        shown.append(msgspec.Raw(written))
+    return shown, True
 
 
 def _wiremock(missed: JSON, calls: dict[str, Call], pattern: JSON) -> dict[str, JSON]:

@@ -1,4 +1,4 @@
-"""The options of ``serve`` that bound what a client may send and how long it may take."""
+"""The options of ``serve`` that bound what clients may send and what they may make it hold."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from mockserver.errors import UsageError
 
 if TYPE_CHECKING:
     from mockserver.serve.connection import Limits
+    from mockserver.serve.memory import MemoryLimits
 
+_LEAST_MEMORY = 16 * 1024 * 1024
+_QUARTER = 4
 limit_options = options(
     option(
         "--max-body",
@@ -62,7 +65,41 @@ limit_options = options(
         type=click.IntRange(1),
         metavar="BYTES",
         help="What all requests that are arriving or waiting their turn may take together; "
-        "default: 256 MiB, or one that is as large as may be.",
+        "default: its share of --max-memory, and 256 MiB at most; never less than one request may be.",
+    ),
+    option(
+        "--max-memory",
+        type=click.IntRange(_LEAST_MEMORY),
+        metavar="BYTES",
+        help="What calls, resources, answers and requests under way may take, each a share of it; default: a "
+        "quarter of what the machine or container has.",
+    ),
+    option(
+        "--max-delay",
+        default="2m",
+        metavar="DURATION",
+        help="How long an answer waits at most for which `Prefer: wait` asks for more.",
+    ),
+    option(
+        "--max-waiting",
+        default=10_000,
+        type=click.IntRange(0),
+        metavar="NUMBER",
+        help="Most answers that wait for a delay at once; the next are 503.",
+    ),
+    option(
+        "--max-waiting-per-client",
+        default=0,
+        type=click.IntRange(0),
+        metavar="NUMBER",
+        help="The same of one client, told by its address; 0: any number. Loopback is not counted.",
+    ),
+    option(
+        "--max-connections-per-client",
+        default=0,
+        type=click.IntRange(0),
+        metavar="NUMBER",
+        help="Most connections of one client; 0: any number. Loopback is not counted.",
     ),
     option(
         "--head-timeout",
@@ -99,6 +136,11 @@ class Bounds:
     max_headers: int
     max_target: int
     max_unfinished: int | None
+    max_memory: int | None
+    max_delay: str
+    max_waiting: int
+    max_waiting_per_client: int
+    max_connections_per_client: int
     head_timeout: str
     body_timeout: str
     idle_timeout: str
@@ -117,6 +159,31 @@ class Bounds:
             )
         for name in ("head_timeout", "body_timeout", "idle_timeout"):
             self._seconds(name)
+        self.longest_delay()
+
+    def longest_delay(self) -> int:
+        """Milliseconds. Raises UsageError for what cannot be."""
+        try:
+            found = milliseconds(self.max_delay)
+        except ValueError as error:
+            raise UsageError(f"--max-delay: {error}.") from None
+        if found > _LONGEST:
+            raise UsageError(f"--max-delay {self.max_delay} is out of range; write 0s to 1d.")
+        return found
+
+    def memory(self, journal_bytes: int, *, processes: int = 1) -> MemoryLimits:
+        """What each kind may take of the memory of one of so many processes."""
+        from msgspec.structs import replace
+
+        from mockserver.cli.memory import available
+        from mockserver.serve.memory import MemoryLimits
+
+        total = self.max_memory or available() // _QUARTER
+        shares = MemoryLimits.of(total // processes) if total else MemoryLimits()
+        unfinished = min(shares.unfinished, self.max_unfinished or shares.unfinished)
+        return replace(
+            shares, journals=min(shares.journals, journal_bytes), unfinished=max(unfinished, self._one)
+        )
 
     @property
     def _one(self) -> int:
@@ -132,7 +199,7 @@ class Bounds:
             headers=self.max_headers,
             target=self.max_target,
             body=self.max_body,
-            unfinished=self.max_unfinished or max(Limits().unfinished, self._one),
+            client_connections=self.max_connections_per_client,
             head_time=self._seconds("head_timeout"),
             body_time=self._seconds("body_timeout"),
             idle_time=self._seconds("idle_timeout"),

@@ -36,6 +36,7 @@ from mockserver.plan import Delay, Plan
 if TYPE_CHECKING:
     from mockserver.serve.engine import Engine, Options
     from mockserver.serve.journal import Ledger
+    from mockserver.serve.memory import Memory
 
 
 @click.command()
@@ -175,6 +176,7 @@ def serve(
     from mockserver.serve.engine import Options
     from mockserver.serve.health import Health
     from mockserver.serve.journal import Ledger
+    from mockserver.serve.memory import Memory
     from mockserver.serve.server import Server
 
     compiled = compilation.result() if compilation else Compiled(Plan(hash="", documents=(), seed=seed))
@@ -194,10 +196,16 @@ def serve(
         styles,
         bounds.max_nodes,
         bounds.max_ratio,
+        bounds.longest_delay(),
     )
+    memory_limits = bounds.memory(settings.journal_bytes, processes=shared.workers)
 
     async def run(worker: Worker) -> None:
-        ledger = Ledger(settings.journal, settings.journal_bytes)
+        journal_bytes = memory_limits.journals if shared.store is None else settings.journal_bytes
+        ledger = Ledger(settings.journal, journal_bytes)
+        memory = Memory(
+            memory_limits, max_waiting=bounds.max_waiting, max_client_waiting=bounds.max_waiting_per_client
+        )
         watchdog = Watchdog(worker.beat)
 
         def ready() -> None:
@@ -205,7 +213,9 @@ def serve(
             if worker.leash is None:
                 announce()
 
-        async with _engine(compiled.plan, given, ledger, frozen_at, max_resources, options, shared) as engine:
+        async with _engine(
+            compiled.plan, given, ledger, memory, frozen_at, max_resources, options, shared
+        ) as engine:
             engine.control = Health(engine).answer
             for each in (*listeners, *([admin_listener] if admin_listener else ())):
                 engine.gate.exclude(each)
@@ -241,6 +251,7 @@ async def _engine(
     plan: Plan,
     inputs: Inputs,
     ledger: Ledger,
+    memory: Memory,
     frozen_at: int | None,
     most: int,
     options: Options,
@@ -248,15 +259,20 @@ async def _engine(
 ) -> AsyncIterator[Engine]:
     """The engine, over memory or the store that is shared."""
     if shared.store is not None:
-        async with shared.engine(plan, inputs, ledger, frozen_at, most, options) as engine:
+        async with shared.engine(plan, inputs, ledger, memory, frozen_at, most, options) as engine:
             yield engine
         return
     from mockserver.serve.engine import Engine
     from mockserver.serve.world import Worlds
+    from mockserver.store.births import Births
+    from mockserver.store.counters import Counters
     from mockserver.store.memory import MemoryStore
 
-    worlds = Worlds(frozen_at, ledger=ledger)
-    yield Engine(plan, store=MemoryStore(most), worlds=worlds, options=options)
+    limits = memory.limits
+    counters = Counters(max_bytes=limits.counts)
+    store = MemoryStore(most, limits.resources, Births(limits.creations), counters)
+    worlds = Worlds(frozen_at, ledger=ledger, memory=memory)
+    yield Engine(plan, store=store, worlds=worlds, options=options)
 
 
 def _port(listener: socket) -> int:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mockserver.plan import Plan
     from mockserver.serve.engine import Engine, Options
     from mockserver.serve.journal import Ledger
+    from mockserver.serve.memory import Memory
     from mockserver.serve.sharing import Sharing
     from mockserver.store.link import Link
 
@@ -149,7 +150,14 @@ class Shared:
 
     @asynccontextmanager
     async def engine(
-        self, plan: Plan, inputs: Inputs, ledger: Ledger, frozen_at: int | None, most: int, options: Options
+        self,
+        plan: Plan,
+        inputs: Inputs,
+        ledger: Ledger,
+        memory: Memory,
+        frozen_at: int | None,
+        most: int,
+        options: Options,
     ) -> AsyncIterator[Engine]:
         """An engine over the store, for as long as its loop runs."""
         from mockserver.serve.engine import Engine
@@ -161,7 +169,7 @@ class Shared:
         await link.open(patient=True)  # it was there a moment ago: a worker that is begun anew goes without
         store = RedisStore(link, most)
         store.plan = plan.hash
-        worlds = SharedWorlds(store, frozen_at, ledger=ledger)
+        worlds = SharedWorlds(store, frozen_at, ledger=ledger, memory=memory)
         engine = Engine(plan, store=store, worlds=worlds, options=options)
         sharing = Sharing(engine, store, worlds)
         sharing.inputs = _packed(inputs)

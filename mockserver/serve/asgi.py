@@ -57,8 +57,10 @@ class AsgiApp:
         coming = self.engine.handle(request)
         answer = coming if isinstance(coming, Answer) else await coming
         if answer.delay:
-            world = self.engine.worlds.shown(request.headers.get("x-mock-namespace", DEFAULT))
-            await world.clock.sleep(answer.delay)
+            worlds = self.engine.worlds
+            world = worlds.shown(request.headers.get("x-mock-namespace", DEFAULT))
+            with worlds.memory.wait(len(answer.body)):
+                await world.clock.sleep(answer.delay)
         await _send(answer, request.method, send)
 
 

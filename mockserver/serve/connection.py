@@ -18,13 +18,15 @@ from functools import partial
 
 import httptools
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mockserver.errors import reason
 from mockserver.serve import faults, problem, wire
 from mockserver.serve.answer import Answer
 from mockserver.serve.clock import Clock
 from mockserver.serve.coming import Coming
-from mockserver.serve.hosts import ANY, Hosts
+from mockserver.serve.hosts import ANY, Hosts, is_loopback
+from mockserver.serve.memory import Memory
 from mockserver.serve.request import Request
 
 _LOG = logging.getLogger("mockserver.connection")
@@ -34,6 +36,8 @@ _MOST_WAITING = 32
 """Pipelined requests that wait before reading pauses."""
 _PIECE = 8192
 """Octets that a connection looks at before others have their turn."""
+_MOST_UNTAKEN = 4096
+"""Octets that a client leaves untaken before it is counted, and gets no more answers."""
 _EACH = 512
 """Bytes that a request takes beside its fields and body."""
 _LINE = 64
@@ -51,8 +55,8 @@ class Limits(Struct, frozen=True):
     headers: int = 100
     target: int = 16 * 1024
     body: int = 10 * 1024 * 1024
-    unfinished: int = 256 * 1024 * 1024
-    """What the requests of all connections take that are arriving or waiting their turn."""
+    client_connections: int = 0
+    """Connections of one client, told by its address; 0: any number. Loopback is never counted."""
     head_time: float = 10.0
     body_time: float = 30.0
     idle_time: float = 120.0
@@ -68,6 +72,7 @@ class Connection(asyncio.Protocol):
         "_announces",
         "_behind",
         "_body",
+        "_client",
         "_closing",
         "_ends",
         "_field_bytes",
@@ -79,6 +84,7 @@ class Connection(asyncio.Protocol):
         "_known",
         "_last",
         "_later",
+        "_left_unsent",
         "_length",
         "_octets",
         "_parser",
@@ -89,12 +95,15 @@ class Connection(asyncio.Protocol):
         "_rest",
         "_resume",
         "_server",
+        "_serving",
         "_target",
         "_task",
         "_transport",
         "_under_way",
+        "_unsent",
         "_waiting",
         "deadline",
+        "taken",
     )
 
     def __init__(self, server: ConnectionOwner) -> None:
@@ -103,7 +112,17 @@ class Connection(asyncio.Protocol):
         self._behind = 0
         """Octets that those take."""
         self._held = 0
-        """Octets of all that is not served yet, as the server counts them."""
+        """Octets of all that is not served yet, as the account of memory has them, …"""
+        self._serving = 0
+        """… of the one that is being served, where that takes time, …"""
+        self._unsent = 0
+        """… and of what was answered and is not taken, …"""
+        self._left_unsent = 0
+        """… of which the socket has not taken so many."""
+        self.taken = 0.0
+        """When the client last took something of that."""
+        self._client = ""
+        """The address of the client, where clients are told apart."""
         self._task: asyncio.Task[None] | Coming | None = None
         self._closing = False
         self._refused = False
@@ -145,6 +164,25 @@ class Connection(asyncio.Protocol):
         self._parser = _NO_PARSER  # until octets come that are not known
         self._server.connections.add(self)
         self.deadline = self._server.time() + self._server.limits.head_time
+        transport.set_write_buffer_limits(_MOST_UNTAKEN)  # type: ignore[attr-defined]
+        if self._server.tells_clients_apart:
+            self._enter()
+
+    def _enter(self) -> None:
+        """Count a connection for its client; one too many is told so and closed."""
+        self._client = client_of(self._transport)
+        if not self._client:
+            return
+        count = self._server.clients[self._client] = self._server.clients.get(self._client, 0) + 1
+        if 0 < self._server.limits.client_connections < count:
+            self._refuse(503, f"there are {count - 1} connections from {self._client} already")
+
+    def _leave(self) -> None:
+        if self._client:
+            self._server.clients[self._client] -= 1
+            if not self._server.clients[self._client]:
+                del self._server.clients[self._client]
+            self._client = ""
 
     def connection_lost(self, error: Exception | None) -> None:
         self._server.connections.discard(self)
@@ -152,8 +190,10 @@ class Connection(asyncio.Protocol):
         # A parser refers back to this: left to the garbage collector, connections of one request each
         # would hold up all others for a tenth of a second at a time
         self._parser = _NO_PARSER
-        self._server.held -= self._held
-        self._held = 0
+        self._server.memory.unfinished -= self._held + self._serving
+        self._held = self._serving = 0
+        self._let_go()
+        self._leave()
         if self._resume is not None:
             self._resume.set()
         if self._task is not None:
@@ -163,8 +203,10 @@ class Connection(asyncio.Protocol):
         self._resume = asyncio.Event()
         if not self._closing:
             self._transport.pause_reading()
+        self._hold_answer(0)
 
     def resume_writing(self) -> None:
+        self._let_go()
         if self._resume is not None:
             self._resume.set()
             self._resume = None
@@ -496,11 +538,15 @@ class Connection(asyncio.Protocol):
         if self._closing:
             return
         started = self._server.time()
+        if self._client:
+            self._server.memory.client = self._client
         try:
             answer = self._server.handle(request)
         except Exception:  # noqa: BLE001 - the client is owed an answer, the log the traceback
             _LOG.exception("%s %s", request.method, request.raw_path)
             answer = problem.internal("the mock server met a fault of its own; its log has the traceback")
+        if self._client:
+            self._server.memory.client = ""
         if isinstance(answer, Answer) and not answer.delay and not answer.fault and answer.stream is None:
             self._write(request, answer, keep)
             if self._server.log_access is not None:
@@ -511,6 +557,11 @@ class Connection(asyncio.Protocol):
             self._task = answer
             answer.then(partial(self._arrived, request, keep, started))
             return
+        if isinstance(answer, Answer):
+            request = replace(request, body=b"")  # it is done with, and not to be held meanwhile
+        else:
+            self._serving = len(request.body)
+            self._server.memory.unfinished += self._serving
         self._task = asyncio.get_running_loop().create_task(self._serve_later(request, answer, keep, started))
 
     def _arrived(self, request: Request, keep: bool, started: float, answer: Answer) -> None:
@@ -533,8 +584,13 @@ class Connection(asyncio.Protocol):
     ) -> None:
         try:
             answer = coming if isinstance(coming, Answer) else await coming
+            self._server.memory.unfinished -= self._serving
+            self._serving = 0
             if answer.delay:
-                await self._server.clock_of(request).sleep(answer.delay)
+                request = replace(request, body=b"")
+                del coming
+                with self._server.memory.wait(len(answer.body), self._client):
+                    await self._server.clock_of(request).sleep(answer.delay)
             if answer.fault:
                 self._break(answer, request)
                 if self._server.log_access is not None:
@@ -553,6 +609,8 @@ class Connection(asyncio.Protocol):
             self._write(request, problem.internal("the mock server met a fault of its own"), keep=False)
         finally:
             self._task = None
+            self._server.memory.unfinished -= self._serving
+            self._serving = 0
         if self._resume is not None:
             await self._resume.wait()
         self._next()
@@ -560,7 +618,10 @@ class Connection(asyncio.Protocol):
     def _break(self, answer: Answer, request: Request) -> None:
         """A fault of the network. A stalled connection waits until the client leaves, or for long enough."""
         self._closing = True
-        if faults.commit(answer, request, self._transport, self._server.clock_of(request)):
+        is_open = faults.commit(answer, request, self._transport, self._server.clock_of(request))
+        if self._resume is not None:
+            self._hold_answer(len(answer.body))
+        if is_open:
             self.deadline = self._server.time() + self._server.limits.stall_time
 
     def _next(self) -> None:
@@ -589,11 +650,29 @@ class Connection(asyncio.Protocol):
     def _hold(self) -> None:
         """Have the server count what this connection holds, and refuse where all together hold too much."""
         held = len(self._octets) + self._length + self._behind + len(self._later)
-        self._server.held += held - self._held
+        memory = self._server.memory
+        memory.unfinished += held - self._held
         more = held > self._held
         self._held = held
-        if more and self._server.held > self._server.limits.unfinished:
+        if more and memory.unfinished > memory.limits.unfinished:
             self._refuse(503, "the requests that clients are sending take too much memory; try again later")
+
+    def _hold_answer(self, size: int) -> None:
+        """Count octets that the client does not take: all of an answer is held until the last are taken."""
+        left = self._transport.get_write_buffer_size()
+        held = max(size, left)
+        if held > self._unsent:
+            self._server.memory.unsent += held - self._unsent
+            self._unsent, self._left_unsent, self.taken = held, left, self._server.time()
+            self._server.untaken.add(self)
+            self._server.relieve(self)
+
+    def _let_go(self) -> None:
+        """Nothing is held of what was answered."""
+        if self._unsent:
+            self._server.memory.unsent -= self._unsent
+            self._unsent = 0
+            self._server.untaken.discard(self)
 
     def _is_full(self) -> bool:
         """Whether so much waits for its turn that no more is read until there is room."""
@@ -605,6 +684,8 @@ class Connection(asyncio.Protocol):
         if keep and not self._announces and request.method != "HEAD" and wire.has_content(answer.status):
             self._transport.write(wire.usual(answer, clock))
             self.deadline = self._server.time() + self._server.limits.idle_time
+            if self._resume is not None:
+                self._hold_answer(len(answer.body))
             return
         body = answer.body
         length = len(body) if wire.has_content(answer.status) else None
@@ -616,6 +697,8 @@ class Connection(asyncio.Protocol):
             clock=clock,
         )
         self._transport.write(head if length is None or request.method == "HEAD" else head + body)
+        if self._resume is not None:
+            self._hold_answer(len(body))
         self._done(keep)
 
     async def _stream(self, request: Request, answer: Answer, keep: bool) -> bool:
@@ -634,6 +717,8 @@ class Connection(asyncio.Protocol):
                     await self._resume.wait()
                 if chunk:
                     self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if framed else chunk)
+                    if self._resume is not None:
+                        self._hold_answer(len(chunk))
         if self._closing:
             return False
         if framed and request.method != "HEAD":
@@ -656,7 +741,8 @@ class Connection(asyncio.Protocol):
         self._body = b""
         if self._closing:
             return
-        answer = problem.problem(status, detail, decision="wire")
+        answer = problem.unavailable(detail) if status == 503 else problem.problem(status, detail)
+        answer.decision = "wire"
         if self._task is None and not self._waiting:
             self._close_with(answer)
         else:
@@ -696,7 +782,14 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close without waiting for what the client has not taken yet."""
         self._closing = True
+        self._let_go()
         self._transport.abort()
+
+    def look(self) -> None:
+        """See whether the client takes something of what it was answered."""
+        left = self._transport.get_write_buffer_size()
+        if left < self._left_unsent:
+            self._left_unsent, self.taken = left, self._server.time()
 
 
 class ConnectionOwner:
@@ -707,14 +800,23 @@ class ConnectionOwner:
     hosts: Hosts = Hosts((ANY,))
     """The names by which it is called."""
     draining: bool
-    held: int
-    """Octets of requests that are not served yet, of all connections."""
+    memory: Memory
+    """What all connections hold."""
+    untaken: set[Connection]
+    """Those whose clients have not taken all that was answered."""
+    clients: dict[str, int]
+    """The connections of each client, where clients are told apart."""
+    tells_clients_apart: bool
     sections: dict[tuple[bytes, bytes], _Parsed]
     """What was parsed, by method and all octets after the target."""
     handle: Handler
     log_access: Callable[[Request, Answer, float], None] | None
 
     def time(self) -> float:
+        raise NotImplementedError
+
+    def relieve(self, connection: Connection) -> None:
+        """Make room for what a client does not take, by closing others that take nothing."""
         raise NotImplementedError
 
     def clock_of(self, request: Request | None) -> Clock:
@@ -753,3 +855,10 @@ def _seen(texts: dict[bytes, str], octets: bytes, meant: bytes) -> str:
             texts.clear()
         texts[octets] = text
     return text
+
+
+def client_of(transport: asyncio.Transport) -> str:
+    """The address of a client; empty for one of this machine, which may be a proxy for many."""
+    peer = transport.get_extra_info("peername")
+    host = str(peer[0]) if isinstance(peer, tuple) else ""
+    return "" if is_loopback(host.removeprefix("::ffff:")) else host

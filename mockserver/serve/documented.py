@@ -28,10 +28,10 @@ from mockserver.serve.responses import (
     response_for,
 )
 from mockserver.serve.values import Fault, Sample, Unanswerable, Values
+from mockserver.store.sizes import text_size
 
 _DAY = 86_400_000
 _KEPT_ANSWERS = 4096
-_KEPT_BYTES = 8 * 1024 * 1024
 _OVERHEAD = 1024
 """Bytes that an answer takes in memory beside its texts."""
 
@@ -52,13 +52,21 @@ class _Wish:
 class Documented:
     """Answers from one document; ``bodies``, ``headers`` and ``refusals`` are its parts, for others' use."""
 
-    def __init__(self, document: Document, schemas: Schemas, fakes: Fakes) -> None:
+    def __init__(
+        self, document: Document, schemas: Schemas, fakes: Fakes, cache: int = 8 * 1024 * 1024
+    ) -> None:
+        """``cache``: bytes of answers that are kept ready."""
         values = Values(schemas, fakes)
         self.document = document
         self.bodies = Bodies(values)
         self.headers = Headers(values)
         self.refusals = Refusals(values, self.bodies, self.headers)
-        self._recent: Recent[_Asked, Answer] = Recent(entries=_KEPT_ANSWERS, size=_KEPT_BYTES)
+        self._recent: Recent[_Asked, Answer] = Recent(entries=_KEPT_ANSWERS, size=cache)
+
+    @property
+    def cached(self) -> int:
+        """Bytes of answers that are kept ready."""
+        return self._recent.size
 
     def answer(
         self,
@@ -84,7 +92,7 @@ class Documented:
             wish = _Wish(accept, code, example, bool(dynamic) and example is None)
             kept = self._answer(operation, wish, key, hints, day)
             texts = (accept, key, example, *(text for field in kept.headers for text in field))
-            size = len(kept.body) + sum(len(text or "") for text in texts)
+            size = len(kept.body) + sum(text_size(text or "") for text in texts)
             self._recent.keep(asked, kept, size + _OVERHEAD)
         return Answer(kept.status, kept.headers.copy(), kept.body, kept.decision, warnings=kept.warnings)
 

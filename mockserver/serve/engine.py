@@ -7,7 +7,7 @@ as values, so that a scenario may answer it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -69,6 +69,8 @@ class Options(Struct, frozen=True):
     """strict: arrays and objects are written in the documented style; any: in any that can be told apart."""
     max_nodes: int = BodyLimits().nodes
     max_ratio: int = BodyLimits().ratio
+    max_delay: int = 120_000
+    """Milliseconds that ``Prefer: wait`` may ask for; of more, so many are waited."""
 
     @property
     def body(self) -> BodyLimits:
@@ -90,7 +92,9 @@ class Engine:
         """Takes over where the state of resources is shared with other processes."""
         self.worlds.dropped = self.reset
         self.makers = makers = Makers(plan.seed)
-        kept = kept_answers()
+        limits = worlds.memory.limits
+        self._max_answer = limits.answer
+        self._kept = kept = kept_answers(limits.cache * 2 // 3)
         self.services = [
             Service(
                 document,
@@ -99,6 +103,7 @@ class Engine:
                 styles=self.options.styles,
                 limits=self.options.body,
                 base_path=self.options.base_path,
+                cache=limits.cache // 3 // len(plan.documents),
             )
             for document in plan.documents
         ]
@@ -226,10 +231,12 @@ class Engine:
         """Whether the page that made a request is one that may call the mocked operations."""
         return self._cors is not None and self._cors.allows(request.headers.get("origin", ""))
 
-    @staticmethod
     def write_down(
-        request: Request, answer: Answer, tally: Tally, world: World, now: int, seconds: float
+        self, request: Request, answer: Answer, tally: Tally, world: World, now: int, seconds: float
     ) -> None:
+        """Keep a call, whose answer is the last word by now: but none that takes too much is sent."""
+        if answer.delay or len(answer.body) > self._max_answer:
+            self._bound(answer)
         if answer.warnings:
             text = problem.shortened("; ".join(answer.warnings), _LONGEST_WARNING)
             answer.headers.append(("x-mock-warning", text))
@@ -240,6 +247,33 @@ class Engine:
             counts = tally[answer.status] = [0, 0.0]
         counts[0] += 1
         counts[1] += seconds
+
+    def memory(self) -> Iterator[tuple[str, int, int]]:
+        """What things of each kind take in this process, and may take: bytes."""
+        memory = self.worlds.memory
+        limits = memory.limits
+        yield "journals", self.worlds.ledger.size, self.worlds.ledger.most
+        yield from self.store.memory()
+        cached = self._kept.size + sum(each.cached for each in self.services)
+        yield "cache", cached, limits.cache
+        yield "unfinished", memory.unfinished, limits.unfinished
+        yield "unsent", memory.unsent, limits.unsent
+        yield "delayed", memory.delayed, limits.delayed
+
+    def _bound(self, answer: Answer) -> None:
+        """Put a refusal in place of an answer that is too large, or that too many others wait beside."""
+        memory, size = self.worlds.memory, len(answer.body)
+        if size > self._max_answer:
+            instead = problem.internal(
+                f"the answer has {size:,} bytes, and one may have {self._max_answer:,} by --max-memory"
+            )
+        elif memory.may_wait(size):
+            return
+        else:
+            instead = _too_many_wait()
+        answer.status, answer.headers, answer.body = instead.status, instead.headers, instead.body
+        answer.decision, answer.delay, answer.fault = instead.decision, 0, ""
+        answer.stream, answer.head = None, b""
 
     async def _in_turn(
         self, request: Request, found: Found[Route], world: World, cors: Cors | None
@@ -259,7 +293,8 @@ class Engine:
             self.write_down(request, answer, route.tally, world, now, perf_counter() - started)
             if not answer.delay:
                 return answer
-            await world.clock.sleep(answer.delay)
+            with self.worlds.memory.wait(len(answer.body)):
+                await world.clock.sleep(answer.delay)
             return replace(answer, delay=0)
 
     def read(self, request: Request, route: Route, path: dict[str, str]) -> Checked:
@@ -287,6 +322,8 @@ class Engine:
         prefer = NONE
         if "prefer" in headers or PREFIX in request.query_string:
             prefer = preferences(headers, request.query_string, route.operation)
+            if prefer.wait and not self.worlds.memory.may_wait():
+                return _too_many_wait()
         raw = path
         if "%" in request.raw_path:
             if "%00" in request.raw_path:
@@ -306,7 +343,7 @@ class Engine:
             if prefer is not NONE:
                 direct = self._beside.preferred(prefer, route, checked, path, request, world)
                 if direct is not None:
-                    return _forgiven(_waited(direct, prefer), warnings)
+                    return _forgiven(self._waited(direct, prefer), warnings)
             if route.guard is not None and lifecycle is not None and checked.status != 401:
                 held, fields = self.admission.ask(route.guard, call)
             if held is not None:
@@ -324,7 +361,7 @@ class Engine:
             set_fields(answer, fields)
         if warnings:
             _forgiven(answer, warnings)
-        return answer if prefer is NONE else _waited(answer, prefer)
+        return answer if prefer is NONE else self._waited(answer, prefer)
 
     def _admitted(
         self,
@@ -377,6 +414,13 @@ class Engine:
         ):
             self._polls.learn(request, route, path, checked)
 
+    def _waited(self, answer: Answer, prefer: Preference) -> Answer:
+        """The answer when the client said to wait: ``Prefer: wait=`` goes before any other delay."""
+        if prefer.wait:
+            answer.delay = min(prefer.wait, self.options.max_delay)
+            answer.headers.append(("preference-applied", f"wait={answer.delay / 1000:g}"))
+        return answer
+
     def _slow(self, answer: Answer, route: Route, request: Request, world: World) -> Answer:
         """Give an answer without a state the server's own delay."""
         delay = self.options.delay
@@ -404,6 +448,7 @@ class Engine:
             self.store.retire(name, lifecycle.steps)
         self.plan, self.services, self.lifecycles = other.plan, other.services, other.lifecycles
         self._has_admin_paths, self.makers = other._has_admin_paths, other.makers
+        self._kept = other._kept
         self.makers.stream = self.sharing.stream if self.sharing is not None else ""
         self.notifier.serve(self.lifecycles, self.makers, self.worlds.seen())
         self._stages()
@@ -562,12 +607,9 @@ class Engine:
         return problem.unknown_method(request.method, request.raw_path, allowed)
 
 
-def _waited(answer: Answer, prefer: Preference) -> Answer:
-    """The answer when the client said to wait: ``Prefer: wait=`` goes before any other delay."""
-    if prefer.wait:
-        answer.delay = prefer.wait
-        answer.headers.append(("preference-applied", f"wait={prefer.wait / 1000:g}"))
-    return answer
+def _too_many_wait() -> Answer:
+    """503: as many answers wait for their delay as may."""
+    return problem.unavailable("too many answers wait for their delay already; try again later")
 
 
 def _forgiven(answer: Answer, warnings: tuple[str, ...]) -> Answer:

@@ -1,35 +1,44 @@
 """The record of calls: what came in, what decided, what went out; bounded, oldest out.
 
-Writing is on the path of every request: a call is kept as one small tuple, the
-bounds are looked at once in a while, and everything else is left to whoever
-reads. What the bounds push out is counted, so that a reader can tell "never
-called" from "no longer known".
+Writing is on the path of every request: a call is kept as one small tuple with
+its weight, and everything else is left to whoever reads. What the bounds push
+out is counted, so that a reader can tell "never called" from "no longer known".
 """
 
 from __future__ import annotations
 
+import sys
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mockserver.errors import Violation
+from mockserver.serve import problem
 from mockserver.serve.answer import Answer
 from mockserver.serve.request import Request
+from mockserver.store.sizes import text_size
 
 MOST_CALLS = 10_000
 """Calls that a namespace's journal holds."""
 MOST_BYTES = 64 * 1024 * 1024
-"""Bytes that the journals of all namespaces hold together, as calls are weighed here."""
+"""Bytes that the journals of all namespaces hold together."""
 MOST_BODY = 64 * 1024
 """Bytes of a body that are kept."""
-_LARGE = 4096
-_LIGHT = 3072
-"""What a call weighs, about, whose bodies are no larger than ``_LARGE`` together."""
-_ROUND = 64
-"""Calls between two looks at the bounds."""
+_LARGE = 16 * 1024
+_EACH = 900
+"""Bytes of a call's objects, but for its texts, header fields and bodies."""
+_TEXT = 56
+"""Bytes of a text or bytes object beside what is in it."""
+_FIELD = 16
+"""Bytes of a pair beside its texts."""
+_VIOLATION = 400
+_SLACK = 64
+"""One in so many of the bytes is given up beyond what is too much, so that room is not made for each call."""
 
-Record = tuple[int, int, float, Request, Answer]
+Record = tuple[int, int, float, Request, Answer, int]
+"""As a Call has it."""
 
 
 class Cut(bytes):
@@ -57,6 +66,8 @@ class Call(Struct, frozen=True):
     """What deciding and rendering took; a delay comes on top."""
     request: Request
     answer: Answer
+    size: int = 0
+    """Bytes that it takes."""
 
     @property
     def url(self) -> str:
@@ -100,26 +111,24 @@ class Ledger:
 
     def relieve(self) -> None:
         """Make room: the fullest journal gives up its oldest calls, some at a time."""
-        while self.size > self.most:
+        enough = self.most - self.most // _SLACK
+        while self.size > enough:
             fullest = max(self._journals, key=lambda each: each.size)
-            fullest.drop(max(1, len(fullest) // _ROUND))
+            fullest.drop(max(1, len(fullest) // _SLACK))
 
 
 class Journal:
     """The calls of one namespace."""
 
-    __slots__ = ("_calls", "_heavy", "_ledger", "_most", "_removed", "_start", "_told", "namespace", "number")
+    __slots__ = ("_calls", "_ledger", "_most", "_removed", "_size", "_start", "namespace", "number")
 
     def __init__(self, namespace: str, ledger: Ledger) -> None:
         self.namespace = namespace
         self.number = 0
         self._ledger = ledger
         self._most = ledger.calls
-        self._calls: deque[Record] = deque(maxlen=ledger.calls)
-        self._heavy = 0
-        """Bytes of the large bodies among the calls."""
-        self._told = 0
-        """The size that the ledger knows of."""
+        self._calls: deque[Record] = deque()
+        self._size = 0
         self._start = 0
         self._removed = 0
 
@@ -133,7 +142,8 @@ class Journal:
 
     @property
     def size(self) -> int:
-        return len(self._calls) * _LIGHT + self._heavy
+        """Bytes that the calls take."""
+        return self._size
 
     @property
     def came(self) -> int:
@@ -152,24 +162,33 @@ class Journal:
     def write(self, request: Request, answer: Answer, when: int, seconds: float) -> None:
         """Keep a call. Called for every request."""
         self.number = number = self.number + 1
-        if len(request.body) + len(answer.body) > _LARGE:
-            request = replace(request, body=Cut.of(request.body))
-            answer = replace(answer, body=Cut.of(answer.body))
-            self._heavy += (len(request.body) + len(answer.body)) * bool(self._most)
-        calls = self._calls
-        if self._heavy and len(calls) == self._most:
-            self.drop(1)
-        calls.append((number, when, seconds, request, answer))
-        if self._heavy or not number % _ROUND:
-            self._settle()
-        if self._ledger.watch is not None:
-            self._ledger.watch(self.namespace, (number, when, seconds, request, answer))
+        size = (
+            2 * len(request.raw_path)
+            + len(request.query_string)
+            + len(request.body)
+            + len(answer.body)
+            + _EACH
+        )
+        if not answer.head or size > _LARGE:  # else it is a poll, whose header fields are the next one's too
+            request, answer = kept(request, answer)
+            size = weight(request, answer)
+        ledger = self._ledger
+        if self._most:
+            calls = self._calls
+            grown = size
+            if len(calls) >= self._most:
+                grown -= calls.popleft()[5]
+            calls.append((number, when, seconds, request, answer, size))
+            self._size += grown
+            ledger.size += grown
+            if ledger.size > ledger.most:
+                ledger.relieve()
+        if ledger.watch is not None:
+            ledger.watch(self.namespace, (number, when, seconds, request, answer, size))
 
     def drop(self, count: int) -> None:
         """Give up the oldest calls."""
-        for _ in range(min(count, len(self._calls))):
-            self._heavy -= _excess(self._calls.popleft())
-        self._tell()
+        self._free(self._calls.popleft() for _ in range(min(count, len(self._calls))))
 
     def find(self, number: int) -> Call | None:
         return next((Call(*record) for record in self._calls if record[0] == number), None)
@@ -182,27 +201,62 @@ class Journal:
             self._calls.clear()
             self._calls.extend(rest)
             self._removed += len(taken)
-            self._heavy -= sum(map(_excess, taken))
-            self._tell()
+            self._free(taken)
         return [Call(*record) for record in taken]
 
     def clear(self) -> None:
+        self._free(self._calls)
         self._calls.clear()
-        self._start, self._removed, self._heavy = self.number, 0, 0
-        self._tell()
+        self._start, self._removed = self.number, 0
 
-    def _settle(self) -> None:
-        self._tell()
-        if self._ledger.size > self._ledger.most:
-            self._ledger.relieve()
-
-    def _tell(self) -> None:
-        size = self.size
-        self._ledger.size += size - self._told
-        self._told = size
+    def _free(self, records: Iterable[Record]) -> None:
+        """Weigh no longer what is gone."""
+        freed = sum(record[5] for record in records)
+        self._size -= freed
+        self._ledger.size -= freed
 
 
-def _excess(record: Record) -> int:
-    """What the bodies of a call weigh that was not light."""
-    bodies = len(record[3].body) + len(record[4].body)
-    return bodies if bodies > _LARGE else 0
+def kept(request: Request, answer: Answer) -> tuple[Request, Answer]:
+    """What is kept of a call: the beginnings of its bodies, and nothing that holds on to all of them."""
+    if len(request.body) > MOST_BODY:
+        request = replace(request, body=Cut.of(request.body))
+    if len(answer.body) > MOST_BODY or answer.stream is not None or answer.violations:
+        violations = tuple(map(_bounded, answer.violations[: problem.MAX_VIOLATIONS]))
+        answer = replace(answer, body=Cut.of(answer.body), stream=None, violations=violations)
+    return request, answer
+
+
+def _bounded(violation: Violation) -> Violation:
+    """A violation as it is told, whose value may be all of a body."""
+    return replace(
+        violation,
+        name=problem.shortened(violation.name),
+        pointer=problem.shortened(violation.pointer),
+        message=problem.shortened(violation.message, problem.MAX_MESSAGE),
+        value=None if violation.location == "security" else problem.quoted(violation.value),
+        expected=None,
+    )
+
+
+def weight(request: Request, answer: Answer) -> int:
+    """Bytes of a call with all that it holds, as if nothing else held that too."""
+    headers = request.headers
+    texts = [answer.decision, answer.key, *answer.warnings]
+    for field in answer.headers:
+        texts += field
+    for each in answer.violations:
+        texts += (each.name, each.pointer, each.message, str(each.value))
+    return (
+        _EACH
+        + 2 * len(request.raw_path)
+        + len(request.query_string)
+        + len(request.body)
+        + len(answer.body)
+        + sys.getsizeof(headers)
+        + sum(map(len, headers))
+        + sum(map(len, headers.values()))
+        + 2 * _TEXT * len(headers)
+        + sum(map(text_size, texts))
+        + (_TEXT + _FIELD) * len(texts)
+        + _VIOLATION * len(answer.violations)
+    )

@@ -24,6 +24,11 @@ class Recent(Generic[Key, Value]):
     def __len__(self) -> int:
         return len(self._kept)
 
+    @property
+    def size(self) -> int:
+        """What all values weigh."""
+        return self._size - self._room
+
     def get(self, key: Key) -> Value | None:
         """The value under ``key``, now the most recent one."""
         found = self._kept.get(key)

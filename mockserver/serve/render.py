@@ -26,6 +26,7 @@ from mockserver.serve.clock import iso
 from mockserver.serve.context import Context, Makers, Subject
 from mockserver.serve.recent import Recent
 from mockserver.serve.templates import Template, compile_template, is_template
+from mockserver.store.sizes import text_size
 
 _SLOT = re.compile(rb'"\\u0000(\d+)"')
 """The mark of a template's place in encoded JSON."""
@@ -33,7 +34,8 @@ _NUL = rb'"\u0000'
 _OWN = re.compile(
     r"\{\{\s*(?:resource\.(?:created|changed)_at|now|token\([^{}]*\)|uuid\([^{}]*\)|x509\.\w+)\s*\}\}"
 )
-_KEPT_ENTRIES, _KEPT_BYTES = 8192, 32 * 1024 * 1024
+_KEPT_ENTRIES = 8192
+_KEPT_OVERHEAD = 512
 _UNSENDABLE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -121,7 +123,7 @@ class Renderer:
         found = self._kept.get(place)
         if found is None:
             found = self._render(subject)
-            self._kept.keep(place, found, len(found.body) + 256)
+            self._kept.keep(place, found, _weight(found, subject))
         return found
 
     @property
@@ -252,9 +254,9 @@ def merge(base: JSON, over: JSON) -> JSON:
     return over
 
 
-def kept_answers() -> Kept:
+def kept_answers(size: int = 32 * 1024 * 1024) -> Kept:
     """The store of rendered answers that all renderers of an engine share."""
-    return Recent(entries=_KEPT_ENTRIES, size=_KEPT_BYTES)
+    return Recent(entries=_KEPT_ENTRIES, size=size)
 
 
 _MOMENTS = ("created", "changed", "now")
@@ -282,6 +284,13 @@ def _timed(pieces: list[bytes], moments: list[int]) -> Quick:
         return body
 
     return timed
+
+
+def _weight(rendered: Rendered, subject: Subject) -> int:
+    """Bytes of a kept answer, and of what tells it from others."""
+    fields = sum(text_size(text) for field in rendered.headers for text in field)
+    birth = subject.birth.size if subject.birth is not None else 0
+    return len(rendered.body) + text_size(subject.key) + fields + birth + _KEPT_OVERHEAD
 
 
 def _slot(source: str) -> Slot:

@@ -28,6 +28,8 @@ _LOG = logging.getLogger("mockserver.server")
 _KEPT = 32
 """Descriptors that are no client's: standard streams, the listener, the store, files."""
 _SWEEP = 1.0
+_SLACK = 64
+"""One in so many octets is let go beyond what is too much: room is not made for each answer."""
 _ROUNDS = 100
 """Of the event loop, in which connections that were broken off are gone."""
 
@@ -54,7 +56,11 @@ class Server(ConnectionOwner):
         self.drain_time = drain_time
         self.connections: set[Connection] = set()
         self.sections = {}
-        self.held = 0
+        self.memory = worlds.memory
+        self.untaken: set[Connection] = set()
+        self.clients: dict[str, int] = {}
+        self.tells_clients_apart = self.limits.client_connections > 0 or self.memory.max_client_waiting > 0
+        self._cut_off = 0
         self.descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._has_told = False
         self.draining = False
@@ -114,6 +120,16 @@ class Server(ConnectionOwner):
     def expire(self) -> None:
         """Close every connection whose time is over by now."""
         now = self.time()
+        for connection in list(self.untaken):
+            connection.look()
+        if self.memory.cut_off > self._cut_off:
+            _LOG.warning(
+                "%d clients that did not take their answers were disconnected, which may have %d bytes by "
+                "--max-memory",
+                self.memory.cut_off - self._cut_off,
+                self.memory.limits.unsent,
+            )
+            self._cut_off = self.memory.cut_off
         for connection in [each for each in self.connections if each.deadline < now]:
             connection.expire()
         if len(self.connections) > self.descriptors - _KEPT and not self._has_told:
@@ -122,6 +138,22 @@ class Server(ConnectionOwner):
                 "%d connections are open, and this process may have %d descriptors: more clients are turned "
                 "away at once; raise the limit with ulimit -n", len(self.connections), self.descriptors,
             )  # fmt: skip
+
+    def relieve(self, connection: Connection) -> None:
+        """Disconnect the clients that have taken nothing for longest, where what is not taken is too much.
+
+        Not the one whose answer it is now: it had no time to take it.
+        """
+        memory = self.memory
+        if memory.unsent <= memory.limits.unsent:
+            return
+        while memory.unsent > memory.limits.unsent - memory.limits.unsent // _SLACK:
+            others = (each for each in self.untaken if each is not connection)
+            stalest = min(others, key=lambda each: each.taken, default=None)
+            if stalest is None:
+                return
+            stalest.abort()
+            memory.cut_off += 1
 
     def clock_of(self, request: Request | None) -> Clock:
         name = DEFAULT if request is None else request.headers.get("x-mock-namespace", DEFAULT)

@@ -51,12 +51,14 @@ class Service:
         styles: str = "any",
         limits: BodyLimits = BodyLimits(),  # noqa: B008 - it cannot be changed
         base_path: str | None = None,
+        cache: int = 8 * 1024 * 1024,
         forgiving: bool = True,
     ) -> None:
-        """``forgiving``: as of Schemas."""
+        """``cache``: bytes of documented answers that are kept ready; ``forgiving``: as of Schemas."""
         self.document = document
         self.schemas = Schemas(document.trees, document.dialect, forgiving=forgiving)
         self._seed = seed
+        self._cache = cache
         self.routes = [
             Route(
                 operation,
@@ -94,9 +96,14 @@ class Service:
 
         return Fakes(self.schemas, self._seed)
 
+    @property
+    def cached(self) -> int:
+        """Bytes of documented answers that are kept ready."""
+        return self.documented.cached if "documented" in self.__dict__ else 0
+
     @cached_property
     def documented(self) -> Documented:
         """The answers of the document itself."""
         from mockserver.serve.documented import Documented
 
-        return Documented(self.document, self.schemas, self.fakes)
+        return Documented(self.document, self.schemas, self.fakes, self._cache)

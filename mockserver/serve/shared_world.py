@@ -11,7 +11,8 @@ import msgspec
 from mockserver.errors import Violation
 from mockserver.serve.answer import Answer
 from mockserver.serve.clock import Clock
-from mockserver.serve.journal import MOST_BODY, Call, Cut, Journal, Ledger, Record
+from mockserver.serve.journal import Call, Cut, Journal, Ledger, Record, kept
+from mockserver.serve.memory import Memory
 from mockserver.serve.request import Request
 from mockserver.serve.world import DEFAULT, World, Worlds
 from mockserver.store.redis import RedisStore
@@ -86,10 +87,12 @@ class SharedJournal(Journal):
         if self._ledger.watch is not None:
             publish = partial(self._publish, request, answer, when, seconds)
         if self._most:
-            body, out = request.body[:MOST_BODY], answer.body[:MOST_BODY]
+            length, sent = len(request.body), len(answer.body)
+            request, answer = kept(request, answer)
             record = (
-                when, seconds, request.method, request.raw_path, request.query_string, request.headers, body,
-                len(request.body), answer.status, answer.headers, out, len(answer.body), answer.decision,
+                when, seconds, request.method, request.raw_path, request.query_string, request.headers,
+                bytes(request.body), length, answer.status, answer.headers, bytes(answer.body), sent,
+                answer.decision,
                 answer.delay, answer.fault, answer.operation, answer.resource, answer.key,
                 answer.violations or (),
             )  # fmt: skip
@@ -112,7 +115,7 @@ class SharedJournal(Journal):
         """Tell who listens of a call, by the number that the store gave it; 0 where it keeps none."""
         if self._ledger.watch is not None:
             known = 0 if isinstance(number, Unavailable) else number
-            self._ledger.watch(self.namespace, (known, when, seconds, request, answer))
+            self._ledger.watch(self.namespace, (known, when, seconds, request, answer, 0))
 
     def __len__(self) -> int:
         self._store.read("records")
@@ -169,11 +172,12 @@ class SharedWorlds(Worlds):
         most: int = 1000,
         *,
         ledger: Ledger | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._store = store
         self._clocks = WeakValueDictionary[str, SharedClock]()
         """Of namespaces that were forgotten here as well, for as long as something sleeps on them."""
-        super().__init__(frozen_at, most, ledger=ledger)
+        super().__init__(frozen_at, most, ledger=ledger, memory=memory)
         store.on_meta = self.mirror
 
     def mirror(self, namespace: str, meta: Mapping[str, str]) -> None:
@@ -257,7 +261,7 @@ def _record(name: bytes, raw: bytes) -> Record:
         status, [(field, value) for field, value in fields], _cut(out, sent), decision, delay, fault, None,
         operation, resource, key, tuple(msgspec.convert(each, Violation) for each in violations),
     )  # fmt: skip
-    return _number(name), when, seconds, request, answer
+    return _number(name), when, seconds, request, answer, len(raw)
 
 
 def _cut(body: bytes, length: int) -> bytes:

@@ -201,7 +201,8 @@ class Sharing:
         async with guard.turn(guard.concurrency, world) as admitted:
             answer = await self._step(request, route, path, world, cors, started, admitted=admitted)
             if answer.delay:
-                await world.clock.sleep(answer.delay)
+                with self._worlds.memory.wait(len(answer.body)):
+                    await world.clock.sleep(answer.delay)
                 answer = replace(answer, delay=0)
             return answer
 

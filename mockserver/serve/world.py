@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from mockserver.media.percent import decode
 from mockserver.serve.clock import Clock
 from mockserver.serve.journal import Journal, Ledger
+from mockserver.serve.memory import Memory
 from mockserver.serve.request import Request
 from mockserver.store.unavailable import NamespacesFull
 
@@ -38,11 +39,18 @@ class Worlds:
     """
 
     def __init__(
-        self, frozen_at: int | None = None, most: int = 1000, *, ledger: Ledger | None = None
+        self,
+        frozen_at: int | None = None,
+        most: int = 1000,
+        *,
+        ledger: Ledger | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.frozen_at = frozen_at
         self.most = most
         self.ledger = ledger or Ledger()
+        self.memory = memory or Memory()
+        """Of all that is served for them."""
         self.evicted = 0
         self.dropped: Callable[[str], None] = lambda name: None
         """Called with the name of a namespace that is gone."""

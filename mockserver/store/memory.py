@@ -10,6 +10,12 @@ from mockserver.plan import Step
 from mockserver.scenario import Decision, ResourceState, begin, decide
 from mockserver.store.births import Birth, Births
 from mockserver.store.counters import Counters
+from mockserver.store.sizes import Sizes, text_size
+
+MOST_BYTES = 1024 * 1024 * 1024
+"""Bytes that the states and keys of all namespaces take."""
+_EACH = 320
+"""Bytes of a state and its key, but for the characters."""
 
 Result = TypeVar("Result")
 
@@ -20,17 +26,32 @@ class MemoryStore:
     A plain dict keeps insertion order: a state is taken out and put back with
     every call, so the first keys are those not used for longest. They are
     dropped a hundredth at a time, because finding the first of a dict walks
-    over all that was deleted before it.
+    over all that was deleted before it. What all of them take is bounded, too:
+    the longest unused make room where there are most.
     """
 
-    def __init__(self, max_resources: int = 1_000_000) -> None:
+    def __init__(
+        self,
+        max_resources: int = 1_000_000,
+        max_bytes: int = MOST_BYTES,
+        births: Births | None = None,
+        counters: Counters | None = None,
+    ) -> None:
         self.max_resources = max_resources
         self.evicted = 0
-        self.births = Births()
-        self.counters = Counters()
+        self.sizes: Sizes[tuple[str, str]] = Sizes(max_bytes)
+        self.births = births or Births()
+        self.births.on_growth = self._relieve_births
+        self.counters = counters or Counters()
         self._fresh: dict[str, tuple[int, str, Sequence[Step], Decision]] = {}
         self._shelves: dict[tuple[str, str], dict[str, ResourceState]] = {}
         self._assigned: dict[str, dict[str, str]] = {}
+
+    def memory(self) -> Iterator[tuple[str, int, int]]:
+        """The kinds of things that there are, with the bytes that they take and may take."""
+        yield "resources", self.sizes.total, self.sizes.most
+        yield "creations", self.births.sizes.total, self.births.sizes.most
+        yield "counts", self.counters.sizes.total, self.counters.sizes.most
 
     def assignments(self, resource: str) -> dict[str, str]:
         """Namespace → the scenario that every new key of the resource begins with."""
@@ -65,9 +86,9 @@ class MemoryStore:
         state = shelf.pop(key, None)
         timeline = steps(state.scenario) if state is not None else None
         if timeline is None or state is None or state.step >= len(timeline):
-            if len(shelf) >= self.max_resources:
-                self._evict(namespace, resource)
             scenario = choose(*about)
+            if state is None:
+                self._make_room(namespace, resource, key)
             if facts or dice:
                 decision = decide(steps(scenario) or (), begin(scenario, now), now, operation, facts, dice)
             else:
@@ -102,29 +123,22 @@ class MemoryStore:
 
     def put(self, namespace: str, resource: str, key: str, state: ResourceState) -> None:
         shelf = self._shelf(namespace, resource)
-        if key not in shelf and len(shelf) >= self.max_resources:
-            self._evict(namespace, resource)
-        shelf.pop(key, None)
+        if shelf.pop(key, None) is None:
+            self._make_room(namespace, resource, key)
         shelf[key] = state
 
     def create(self, namespace: str, resource: str, key: str, state: ResourceState, birth: Birth) -> None:
-        """Bring a resource into being by a request.
-
-        Where the requests of all namespaces take too much, old resources make
-        room where they take most of it.
-        """
+        """Bring a resource into being by a request."""
         self.put(namespace, resource, key, state)
         self.births.put(namespace, resource, key, birth)
-        while self.births.is_full:
-            fullest = self.births.fullest()
-            if fullest == (namespace, resource) and self.count(*fullest) == 1:
-                break  # it is this one alone
-            self._evict(*fullest)
 
     def delete(self, namespace: str, resource: str, key: str) -> bool:
         self.births.drop(namespace, resource, (key,))
         shelf = self._shelves.get((namespace, resource))
-        return shelf is not None and shelf.pop(key, None) is not None
+        if shelf is None or shelf.pop(key, None) is None:
+            return False
+        self.sizes.grow((namespace, resource), -_EACH - text_size(key))
+        return True
 
     def retire(self, resource: str, steps: Callable[[str], Sequence[Step] | None]) -> None:
         """Forget the states and assignments whose scenario or step is no longer served."""
@@ -151,6 +165,7 @@ class MemoryStore:
         for shelf in list(self._shelves):
             if shelf[0] == namespace and resource in (None, shelf[1]):
                 del self._shelves[shelf]
+                self.sizes.forget(shelf)
 
     async def atomically(self, work: Callable[[], Result], *needs: tuple[str, ...]) -> Result:
         """What ``work`` returns or raises: nothing comes between its steps in a single thread."""
@@ -166,10 +181,28 @@ class MemoryStore:
         except KeyError:
             return self._shelves.setdefault((namespace, resource), {})
 
-    def _evict(self, namespace: str, resource: str) -> None:
-        shelf = self._shelves[namespace, resource]
+    def _make_room(self, namespace: str, resource: str, key: str) -> None:
+        """Count a key that is about to be kept; old ones go where there are too many."""
+        shelf = namespace, resource
+        if len(self._shelves[shelf]) >= self.max_resources:
+            self._evict(shelf)
+        self.sizes.grow(shelf, _EACH + text_size(key))
+        self.sizes.relieve(self._evict)
+
+    def _relieve_births(self, namespace: str, resource: str) -> None:
+        """Where creations take too much, old resources make room, but not the only one of theirs."""
+        grown = namespace, resource
+        self.births.sizes.relieve(
+            lambda shelf: 0 if shelf == grown and self.count(*shelf) == 1 else self._evict(shelf)
+        )
+
+    def _evict(self, place: tuple[str, str]) -> int:
+        """Let the longest unused of a namespace and resource go; how many they were."""
+        shelf = self._shelves.get(place, {})
         oldest = list(islice(shelf, max(1, min(len(shelf), self.max_resources) // 100)))
         for key in oldest:
             del shelf[key]
-        self.births.drop(namespace, resource, oldest)
+        self.sizes.grow(place, -sum(_EACH + text_size(key) for key in oldest))
+        self.births.drop(*place, oldest)
         self.evicted += len(oldest)
+        return len(oldest)

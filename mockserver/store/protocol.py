@@ -47,6 +47,10 @@ class Store(Protocol):
     @property
     def evicted(self) -> int: ...
 
+    def memory(self) -> Iterator[tuple[str, int, int]]:
+        """The kinds of things that this process holds, with the bytes that they take and may take."""
+        ...
+
     @property
     def births(self) -> BirthRecords: ...
 

@@ -105,6 +105,10 @@ class RedisStore(Workbench):
     def evicted(self) -> int:
         return int(self.read("global").get("evicted", 0))
 
+    def memory(self) -> Iterator[tuple[str, int, int]]:
+        """None: what there is takes the memory of Redis."""
+        yield from ()
+
     def assignments(self, resource: str) -> Mapping[str, str]:
         return self._assigned.setdefault(resource, {})
 

@@ -74,7 +74,8 @@ class Host:
         coming = self.engine.handle(request)
         answer = await coming if isinstance(coming, Awaitable) else coming
         if answer.delay:
-            await self._server.clock_of(request).sleep(answer.delay)
+            with self.engine.worlds.memory.wait(len(answer.body)):
+                await self._server.clock_of(request).sleep(answer.delay)
         return answer
 
     def _run(self) -> None:

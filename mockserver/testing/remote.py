@@ -70,7 +70,11 @@ class Remote:
         return self.ask("POST", f"/clock/{verb}", body or None, namespace=namespace)
 
     def calls(self, namespace: str) -> list[Members]:
-        found: list[Members] = self.ask("GET", "/requests", namespace=namespace)["requests"]
+        page = self.ask("GET", "/requests", namespace=namespace)
+        found: list[Members] = page["requests"]
+        while "next" in page["meta"]:
+            page = self.ask("GET", f"/requests?before={page['meta']['next']}", namespace=namespace)
+            found += page["requests"]
         return found[::-1]
 
     def verify(self, namespace: str, verification: Members) -> Members:

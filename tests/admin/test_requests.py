@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import base64
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from mockserver.plan import Plan
 from mockserver.serve.journal import MOST_BODY, Ledger
+from mockserver.serve.memory import SHARES, Memory, MemoryLimits
 from tests.admin.mocking import KEY, POLL, Mock, mocking
 from tests.live import MISSION, engine_of
 
@@ -134,6 +137,59 @@ def test_the_oldest_calls_go_and_are_counted(mission: Plan) -> None:
         assert [each["request"]["url"] for each in listed["requests"]] == ["/4", "/3", "/2"]
         assert listed["lost"] == 2
         assert mock.said("GET", "/namespaces/default")["journal"] == {"calls": 3, "lost": 2}
+
+
+@pytest.fixture
+def crowded(mission: Plan) -> Iterator[Mock]:
+    """A server that has had thirty calls, of which an answer may hold a few."""
+    engine = engine_of(mission, memory=Memory(MemoryLimits(answer=20_000)))
+    with mocking(engine) as mock:
+        for number in range(30):
+            mock.client.post(f"/{number}", content=b"x" * 1000)
+        yield mock
+
+
+def test_calls_that_are_more_than_one_answer_may_hold_come_page_by_page(crowded: Mock) -> None:
+    page = crowded.said("GET", "/requests")
+    urls, sizes = [], []
+    while True:
+        assert page["meta"]["total"] == 30
+        sizes.append(len(page["requests"]))
+        urls += [each["request"]["url"] for each in page["requests"]]
+        if "next" not in page["meta"]:
+            break
+        page = crowded.said("GET", f"/requests?before={page['meta']['next']}")
+    assert urls == [f"/{number}" for number in reversed(range(30))]
+    assert max(sizes) < 20
+
+
+def test_a_page_of_calls_names_the_next_one_where_a_limit_ended_it(crowded: Mock) -> None:
+    first = crowded.said("GET", "/requests?limit=2")
+    second = crowded.said("GET", f"/requests?limit=2&before={first['meta']['next']}")
+    assert [each["request"]["url"] for each in second["requests"]] == ["/27", "/26"]
+    assert crowded.fault("GET", "/requests?before=none")[0] == 404
+
+
+def test_calls_that_are_too_many_for_one_answer_are_refused_and_stay(crowded: Mock) -> None:
+    pattern = {"method": "POST"}
+    for method, path, body in (
+        ("POST", "/requests/find", pattern),
+        ("POST", "/requests/remove", pattern),
+        ("GET", "/requests/unmatched", None),
+    ):
+        answer = crowded.control(method, path, body)
+        assert answer.status_code == 422
+        assert "20,000 bytes that one answer may have" in answer.json()["detail"]
+    assert crowded.said("POST", "/requests/count", pattern)["count"] == 30
+    assert len(crowded.said("POST", "/requests/find", {"url": "/3"})["requests"]) == 1
+
+
+def test_the_metrics_tell_what_each_kind_takes_and_may_take(crowded: Mock) -> None:
+    told = crowded.client.get("/__admin/metrics").text
+    found = dict(re.findall(r'^mockserver_memory_bytes\{kind="(\w+)"\} (\S+)$', told, re.MULTILINE))
+    bounds = dict(re.findall(r'^mockserver_memory_limit_bytes\{kind="(\w+)"\} (\S+)$', told, re.MULTILINE))
+    assert found.keys() == bounds.keys() == SHARES.keys() - {"answer"}
+    assert 30_000 < float(found["journals"]) < float(bounds["journals"])
 
 
 def test_without_a_journal_nothing_is_kept_and_said_so(mission: Plan) -> None:

@@ -15,6 +15,7 @@ import pytest
 from mockserver.serve.answer import Answer
 from mockserver.serve.clock import parse_time
 from mockserver.serve.connection import Connection, Limits
+from mockserver.serve.memory import Memory, MemoryLimits
 from mockserver.serve.request import Request
 from mockserver.serve.world import Worlds
 from tests.live import NOON, Live, Wire, get, serving
@@ -476,11 +477,11 @@ def test_bodies_that_wait_behind_a_delay_are_not_gathered_without_end(
             pass
         [held] = live.run(lambda: [each._behind for each in live.server.connections if each._task])
         assert 1000 < held < 1_000_000
-        assert live.run(lambda: live.server.held) >= held
+        assert live.run(lambda: live.server.memory.unfinished) >= held
     live.run(lambda: behaviour.worlds.default.clock.advance(5000))
     while live.run(lambda: len(live.server.connections)):
         pass
-    assert live.run(lambda: live.server.held) == 0
+    assert live.run(lambda: live.server.memory.unfinished) == 0
 
 
 def test_a_read_of_many_requests_is_looked_at_in_pieces() -> None:
@@ -596,18 +597,19 @@ def test_a_connection_is_over_nothing_is_left_to_the_garbage_collector(live: Liv
 
 def test_unfinished_requests_are_bounded_in_all(behaviour: Behaviour) -> None:
     """A request is refused that would take more than all may; those that are there go on."""
-    limits = Limits(body=1000, unfinished=5000)
+    worlds = Worlds(memory=Memory(MemoryLimits(unfinished=5000)))
     post = POST.replace(b"5", b"1000")
     head = A[:-2] + b"X: " + b"x" * 900
-    with serving(behaviour.handle, limits=limits) as live:
+    with serving(behaviour.handle, worlds=worlds, limits=Limits(body=1000)) as live:
         wires = [Wire(live.port) for _ in range(7)]
         for wire, sent in zip(wires, [post + b"x" * 900] * 3 + [head] * 2, strict=False):
             wire.send(sent)
         seen(live)
-        assert 4500 < live.run(lambda: live.server.held) < 5000
+        assert 4500 < live.run(lambda: live.server.memory.unfinished) < 5000
         for wire, sent in ((wires[5], post + b"x" * 900), (wires[6], head)):
             wire.send(sent)
-            assert wire.reply().status == 503
+            refused = wire.reply()
+            assert (refused.status, refused.headers["retry-after"]) == (503, "1")
             assert wire.rest() == b""
         wires[0].send(b"x" * 100 + POST + b"hello")
         wires[3].send(b"\r\n\r\n")
@@ -616,4 +618,4 @@ def test_unfinished_requests_are_bounded_in_all(behaviour: Behaviour) -> None:
             wire.socket.close()
         while live.run(lambda: len(live.server.connections)):
             pass
-        assert live.run(lambda: live.server.held) == 0
+        assert live.run(lambda: live.server.memory.unfinished) == 0

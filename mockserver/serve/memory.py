@@ -1,0 +1,107 @@
+"""One account of what the server holds in memory: how much of each kind there is, and may be.
+
+The bounds are shares of one number of bytes, ``--max-memory``; what is kept
+(calls, resources, answers) is weighed where it is kept, and what clients have
+under way is counted here. ``/__admin/metrics`` tells of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+_MEBI = 1024 * 1024
+_PARTS = 32
+
+
+class MemoryLimits(Struct, frozen=True):
+    """Bytes that each kind may take. The defaults are what a share is at most."""
+
+    journals: int = 64 * _MEBI
+    """Calls that are kept."""
+    resources: int = 1024 * _MEBI
+    """Keys and states."""
+    creations: int = 256 * _MEBI
+    """Requests that created resources, and handles."""
+    counts: int = 128 * _MEBI
+    """Windows of limits, and throws of dice."""
+    cache: int = 48 * _MEBI
+    """Answers that are kept ready."""
+    unfinished: int = 256 * _MEBI
+    """Requests that are arriving or waiting their turn."""
+    unsent: int = 256 * _MEBI
+    """Answers that clients have not taken."""
+    delayed: int = 64 * _MEBI
+    """Bodies of answers that are waiting for their delay."""
+    answer: int = 64 * _MEBI
+    """The body of one answer."""
+
+    @classmethod
+    def of(cls, total: int) -> MemoryLimits:
+        """The shares of so many bytes."""
+        most = asdict(cls())
+        return cls(**{kind: min(most[kind], total * part // _PARTS) for kind, part in SHARES.items()})
+
+
+SHARES = {
+    "journals": 6,
+    "resources": 5,
+    "creations": 4,
+    "counts": 1,
+    "cache": 2,
+    "unfinished": 6,
+    "unsent": 4,
+    "delayed": 2,
+    "answer": 2,
+}
+"""Of ``_PARTS``."""
+
+
+class Memory:
+    """What is under way, of all connections of a process, and the bounds of all that it holds."""
+
+    def __init__(
+        self, limits: MemoryLimits | None = None, *, max_waiting: int = 10_000, max_client_waiting: int = 0
+    ) -> None:
+        """``max_client_waiting`` 0: clients are not told apart."""
+        self.limits = limits or MemoryLimits()
+        self.max_waiting = max_waiting
+        self.max_client_waiting = max_client_waiting
+        self.unfinished = 0
+        self.unsent = 0
+        self.delayed = 0
+        self.waiting = 0
+        """Answers that are waiting for their delay."""
+        self.cut_off = 0
+        """Clients that were disconnected because they did not take their answers."""
+        self.client = ""
+        """The address of whoever is being answered, where clients are told apart."""
+        self._by_client: dict[str, int] = {}
+
+    def may_wait(self, size: int = 0) -> bool:
+        """Whether one more answer, with a body of so many bytes, may wait for its delay."""
+        return (
+            self.waiting < self.max_waiting
+            and self.delayed + size <= self.limits.delayed
+            and not (self.client and self._by_client.get(self.client, 0) >= self.max_client_waiting)
+        )
+
+    @contextmanager
+    def wait(self, size: int, client: str = "") -> Iterator[None]:
+        """Count an answer as waiting for its delay."""
+        self.waiting += 1
+        self.delayed += size
+        if client:
+            self._by_client[client] = self._by_client.get(client, 0) + 1
+        try:
+            yield
+        finally:
+            self.waiting -= 1
+            self.delayed -= size
+            if client:
+                self._by_client[client] -= 1
+                if not self._by_client[client]:
+                    del self._by_client[client]
