@@ -94,8 +94,9 @@ def test_states_are_the_values_of_a_status_field() -> None:
         "order_status": "IN_PROGRESS", "shippedTo": None, "failureReason": None,
     }  # fmt: skip
     assert states["cancelled"]["body"]["failureReason"]
-    # A 404 whose schema nothing satisfies is left out: the file would not pass its check.
-    assert list(states) == ["in-progress", "on-hold", "shipped", "cancelled", "rate-limited", "server-error"]
+    assert list(states) == [
+        "in-progress", "on-hold", "shipped", "cancelled", "not-found", "rate-limited", "server-error",
+    ]  # fmt: skip
     assert found["defaults"] == {"createdAt": "{{ resource.created_at }}"}
 
 
