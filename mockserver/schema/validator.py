@@ -26,7 +26,7 @@ MAX_VIOLATIONS = 20
 MAX_NODES = 10_000
 """Of a value whose first error is asked for where no part of it says what is wrong."""
 _MAX_FRUITLESS = 16
-_MAX_REPEATING = 3
+_MAX_REPEATING = 2
 """Parts of a value that say nothing, and nothing new after those that did."""
 LONGEST_MESSAGE = 300
 _LONGEST_VALUE = 100
