@@ -86,18 +86,23 @@ DEADLY = {
 }
 
 
-@pytest.mark.parametrize("name", DEADLY)
-def test_deadly_answers_are_diagnostics(name: str, tmp_path: Path) -> None:
-    state, wanted = DEADLY[name]
-    head = TEN.splitlines()[0]
-    operation = TEN.splitlines()[3]
-    text = (
+@pytest.mark.parametrize("rehearsed", [False, True])  # which is done where nothing else is wrong
+def test_deadly_answers_are_diagnostics(rehearsed: bool, tmp_path: Path) -> None:
+    deadly = [each for each in DEADLY.values() if (each[1] == "S501") is rehearsed]
+    head, operation = TEN.splitlines()[0], TEN.splitlines()[3]
+    states = [f"  deadly-{i}: {state}\n" for i, (state, _) in enumerate(deadly)]
+    names = [f"deadly-{i}" for i in range(len(states))]
+    code, err = served(
+        tmp_path,
         f"{head}\nkey: path.requestId\noperations:\n{operation}\n"
-        f"states:\n  deadly: {state}\nscenarios:\n  deadly: [deadly]\n"
+        f"states:\n{''.join(states)}scenarios:\n  deadly: [{': 1, '.join(names)}]\n",
     )
-    code, err = served(tmp_path, text)
     assert code == 2, err
-    assert re.match(rf"mistaken\.yaml:6:\d+: error {wanted}: .+\n    .+", err), err
+    found = {
+        int(line): told
+        for line, told in re.findall(r"^mistaken\.yaml:(\d+):\d+: error (\w+): .+\n    .+", err, re.MULTILINE)
+    }
+    assert found == {6 + i: wanted for i, (_, wanted) in enumerate(deadly)}, err
 
 
 def test_a_port_that_is_taken_is_told_in_one_sentence() -> None:
