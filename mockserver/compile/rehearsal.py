@@ -20,7 +20,7 @@ from mockserver.schema.validator import SchemaViolation
 from mockserver.serve.context import Makers, Subject
 from mockserver.serve.lifecycle import Lifecycle
 from mockserver.serve.notify import Made
-from mockserver.serve.render import kept_answers
+from mockserver.serve.render import RenderError, kept_answers
 from mockserver.serve.service import Service
 from mockserver.serve.values import Unanswerable
 from mockserver.store.births import Birth
@@ -110,8 +110,8 @@ class _Rehearsal:
         subject = self._subject(state, key, birth)
         value = renderer.value(subject)
         broken = renderer.violations(value) if renderer.recipe.has_body else ()
-        if not broken:
-            renderer.render(subject)
+        if not broken and (warnings := renderer.render(subject).warnings):
+            raise RenderError("; ".join(warnings))
         return broken
 
     def _broken(self, pointer: str, message: str, node: Node, remedy: str) -> None:
