@@ -72,6 +72,10 @@ class Sharing:
         """Whether the store is there, as far as is known."""
         return self._store.link.connected
 
+    async def trouble(self) -> str:
+        """What keeps the store from being used; empty where nothing does."""
+        return await self._store.trouble(self._engine.lifecycles)
+
     def handle(
         self, request: Request, found: Found[Route] | None, world: World, cors: Cors | None, started: float
     ) -> Answer | Awaitable[Answer]:
