@@ -33,6 +33,13 @@ def test_what_is_none(text: str) -> None:
         duration.milliseconds(text)
 
 
+@pytest.mark.parametrize("text", ["365001d", "99999999999999999999d", "9" * 400 + "d", "31536000000000001ms"])
+def test_what_is_too_long(text: str) -> None:
+    with pytest.raises(ValueError, match="is longer than 365000d"):
+        duration.milliseconds(text)
+    assert duration.milliseconds("365000d") == duration.LONGEST
+
+
 @given(st.integers(0, 10**12))
 def test_written_durations_are_read_back(length: int) -> None:
     assert duration.milliseconds(duration.written(length)) == length

@@ -29,7 +29,9 @@ from mockserver.media.malformed import Malformed
 from mockserver.media.nodes import exceeds
 from mockserver.media.types import ContentType
 from mockserver.serve import problem
+from mockserver.serve.answer import Answer
 from mockserver.serve.engine import ADMIN
+from mockserver.serve.request import Request
 from mockserver.serve.routing import Router
 
 Endpoint = Callable[..., flask.Response]
@@ -61,6 +63,7 @@ def build(nouns: Mapping[str, object]) -> tuple[Any, Router[str]]:
     document = pages.document()
     app.add_api(deepcopy(document), base_path=ADMIN)  # Connexion edits what it is given
     app.add_error_handler(ProblemException, _told)
+    app.add_error_handler(Exception, _failed)
     paths = document["paths"]
     targets = ((verb.upper(), path, path) for path, item in paths.items() for verb in item)
     return app, Router(targets, [ADMIN])
@@ -73,12 +76,22 @@ def _answered_before() -> flask.Response:
 
 def _told(_: object, error: ProblemException) -> connexion.lifecycle.ConnexionResponse:
     """Connexion's problems in this server's words."""
-    body = problem.details(error.status, str(error.detail), members=error.ext)
+    return _response(problem.answer(problem.details(error.status, str(error.detail), members=error.ext), ""))
+
+
+def _failed(
+    request: connexion.lifecycle.ConnexionRequest, error: Exception
+) -> connexion.lifecycle.ConnexionResponse:
+    """What any fault comes to: Connexion's own answer would be in no log."""
+    return _response(problem.failed(Request(request.method, request.scope["path"]), error))
+
+
+def _response(answer: Answer) -> connexion.lifecycle.ConnexionResponse:
     return connexion.lifecycle.ConnexionResponse(
-        status_code=error.status,
+        status_code=answer.status,
         content_type=problem.CONTENT_TYPE,
         mimetype=problem.CONTENT_TYPE,
-        body=problem.answer(body, "").body,
+        body=answer.body,
     )
 
 

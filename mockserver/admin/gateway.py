@@ -7,7 +7,6 @@ millisecond. Neither is spent by the thread that answers mocked operations.
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import Future
@@ -18,7 +17,6 @@ from mockserver.serve.answer import Answer
 from mockserver.serve.request import Request
 from mockserver.serve.routing import Router
 
-_LOG = logging.getLogger("mockserver.admin")
 _HOPS = frozenset(["content-length", "transfer-encoding", "connection"])
 
 Message = MutableMapping[str, Any]
@@ -72,9 +70,8 @@ class Gateway:
             if (refusal := _unrouted(request, router)) is not None:
                 return refusal
             await app(_scope(request), receive, send)
-        except Exception:  # noqa: BLE001 - a request is answered, whatever happens
-            _LOG.exception("%s %s", request.method, request.raw_path)
-            return problem.internal("the control plane met a fault of its own; the log has the traceback")
+        except Exception as error:  # noqa: BLE001 - a request is answered, whatever happens
+            return problem.failed(request, error)
         answer.body = b"".join(chunks)
         return answer
 

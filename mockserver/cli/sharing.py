@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from mockserver.serve.sharing import Sharing
     from mockserver.store.link import Link
 
+_LOG = logging.getLogger("mockserver.store")
+_POLICY = "maxmemory_policy:"
+_DIFFERS = 2.0
+"""Seconds by which clocks differ when it is told."""
 _REFUSALS = "mockserver.serve.documented"
 sharing_options = options(
     option(
@@ -117,6 +123,7 @@ class Shared:
         link = self.link()
         await link.open()
         try:
+            await self._warn(link)
             while True:
                 known = await link.ask("HMGET", f"{self.store_prefix}/g", "plan", "origin")
                 named, origin = ((each or b"").decode() for each in known)
@@ -135,6 +142,27 @@ class Shared:
             raise UsageError(f"{error}.") from None
         finally:
             await link.close()
+
+    async def _warn(self, link: Link) -> None:
+        """Log what about the store or the clocks is not as it should be. Raises Unavailable."""
+        place = link.address.shown
+        memory = (await link.ask("INFO", "memory")).decode("utf-8", "replace")
+        policy = next((each for each in memory.split() if each.startswith(_POLICY)), "").removeprefix(_POLICY)
+        if policy not in ("", "noeviction"):
+            _LOG.warning(
+                "the store at %s has the maxmemory-policy %s: once it is full, it drops resources "
+                "without a word; set noeviction there",
+                place,
+                policy,
+            )
+        ahead = (time.time_ns() // 1_000_000 - link.now()) / 1000
+        if abs(ahead) >= _DIFFERS:
+            _LOG.warning(
+                "the clock of this machine is %.0f s %s that of the store at %s; time is the store's",
+                abs(ahead),
+                "ahead of" if ahead > 0 else "behind",
+                place,
+            )
 
     async def _others(self, link: Link) -> int:
         """How many processes are connected with this prefix, but this one."""
@@ -160,6 +188,7 @@ class Shared:
         options: Options,
     ) -> AsyncIterator[Engine]:
         """An engine over the store, for as long as its loop runs."""
+        from mockserver.serve.clock import Clock
         from mockserver.serve.engine import Engine
         from mockserver.serve.shared_world import SharedWorlds
         from mockserver.serve.sharing import Sharing
@@ -172,6 +201,8 @@ class Shared:
         worlds = SharedWorlds(store, frozen_at, ledger=ledger, memory=memory)
         engine = Engine(plan, store=store, worlds=worlds, options=options)
         sharing = Sharing(engine, store, worlds)
+        if abs(time.time_ns() // 1_000_000 - link.now()) >= _DIFFERS * 1000:
+            Clock.moved = True  # answers are dated by the store's clock
         sharing.inputs = _packed(inputs)
         listening = asyncio.ensure_future(sharing.listen())
         try:
@@ -190,6 +221,8 @@ class Shared:
         with contextlib.suppress(Unavailable, TimeoutError):  # else it is followed with the first call
             await sharing.follow()
             await asyncio.wait_for(sharing.listens.wait(), self.timeout())
+        if trouble := await sharing.trouble():
+            _LOG.error("the store at %s cannot be used: %s", sharing.address, trouble)
 
 
 def _packed(inputs: Inputs) -> bytes:

@@ -19,6 +19,8 @@ WIREMOCK = {
 }
 """WireMock's names of faults → ours."""
 MOST_CHUNKS = 1000
+MOST_CALLS = 1_000_000_000
+_LONGEST = duration.written(duration.LONGEST)
 _FORMS = "write 200ms, {min: 100ms, max: 2s} or {median: 200ms, sigma: 0.5}; a day is the longest."
 
 
@@ -33,7 +35,7 @@ def read_duration(node: Node, what: str, report: Report, *, least: int = 0) -> i
             "S302",
             node,
             f"{what} of {node.kind()} cannot be",
-            "write a duration with its unit: 200ms, 30s, 5m, 1h, 2d.",
+            f"write a duration with its unit: 200ms, 30s, 5m, 1h, 2d, at most {_LONGEST}.",
         )
         return 0
     return length

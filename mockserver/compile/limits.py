@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection
 
 from mockserver import duration
-from mockserver.compile.delivery import FAULTS, WIREMOCK, listed, read_duration, unknown_keys
+from mockserver.compile.delivery import FAULTS, MOST_CALLS, WIREMOCK, listed, read_duration, unknown_keys
 from mockserver.compile.nodes import Node, Report
 from mockserver.compile.selection import lookup
 from mockserver.plan import Concurrency, Flaky, Limit, Lookup
@@ -35,8 +35,13 @@ def _limit(node: Node, states: Collection[str], report: Report) -> Limit | None:
     members = {"rate": node} if plain else unknown_keys(node, _LIMIT, "a limit", report)
     rate = members["rate"].value if "rate" in members else None
     found = _RATE.match(rate) if isinstance(rate, str) else None
-    window = duration.milliseconds(f"{found[2] or 1}{found[3]}") if found else 0
-    if found is None or int(found[1]) < 1 or window < 1:
+    try:
+        count, window = (
+            (int(found[1]), duration.milliseconds(f"{found[2] or 1}{found[3]}")) if found else (0, 0)
+        )
+    except ValueError:
+        count, window = 0, 0  # too many, or too long
+    if not (1 <= count <= MOST_CALLS and window):
         report.error(
             "S601", node, "the limit cannot be", "write 5/s, 100/1m or {rate: 5/s, by: header.X-Api-Key}."
         )
@@ -51,7 +56,7 @@ def _limit(node: Node, states: Collection[str], report: Report) -> Limit | None:
                 f"a limit by {members['by'].kind()} cannot be",
                 "it is by key, namespace, or a part of the request such as header.X-Api-Key.",
             )
-    return Limit(int(found[1]), window, by, read_state_name(members.get("state"), states, report))
+    return Limit(count, window, by, read_state_name(members.get("state"), states, report))
 
 
 def read_concurrency(node: Node, states: Collection[str], report: Report) -> Concurrency | None:
@@ -59,7 +64,7 @@ def read_concurrency(node: Node, states: Collection[str], report: Report) -> Con
     plain = not isinstance(node.value, dict)
     members = {"most": node} if plain else unknown_keys(node, _CONCURRENCY, "`concurrency`", report)
     most = members["most"].value if "most" in members else None
-    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+    if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= MOST_CALLS:
         report.error("S602", node, "the concurrency cannot be", "write 2, or {most: 2, wait: 5s}.")
         return None
     wait = read_duration(members["wait"], "`wait`", report) if "wait" in members else 0

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from mockserver.compile.answers import Bound
 from mockserver.compile.branches import BranchReader, Facts, Way
 from mockserver.compile.delivery import (
+    MOST_CALLS,
     listed,
     read_delay,
     read_dribble,
@@ -178,13 +179,13 @@ class _Reader:
 
     def _calls(self, node: Node) -> int:
         value = node.value
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_CALLS:
             return value
         self.report.error(
             "S302",
             node,
             f"a hold of {node.kind()} calls cannot be",
-            "give a whole number of calls from 1, {OPERATION: 2}, or a duration such as 30s.",
+            f"give a number of calls, 1 to {MOST_CALLS:,}, {{OPERATION: 2}}, or a duration such as 30s.",
         )
         return 0
 

@@ -10,7 +10,6 @@ them, as HTTP/1.1 has it.
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -29,7 +28,6 @@ from mockserver.serve.hosts import ANY, Hosts, is_loopback
 from mockserver.serve.memory import Memory
 from mockserver.serve.request import Request
 
-_LOG = logging.getLogger("mockserver.connection")
 _LINGER = 1.0
 """Seconds in which a client that was refused may go on sending."""
 _MOST_WAITING = 32
@@ -542,9 +540,8 @@ class Connection(asyncio.Protocol):
             self._server.memory.client = self._client
         try:
             answer = self._server.handle(request)
-        except Exception:  # noqa: BLE001 - the client is owed an answer, the log the traceback
-            _LOG.exception("%s %s", request.method, request.raw_path)
-            answer = problem.internal("the mock server met a fault of its own; its log has the traceback")
+        except Exception as error:  # noqa: BLE001 - the client is owed an answer, the log the traceback
+            answer = problem.failed(request, error)
         if self._client:
             self._server.memory.client = ""
         if isinstance(answer, Answer) and not answer.delay and not answer.fault and answer.stream is None:
@@ -604,9 +601,8 @@ class Connection(asyncio.Protocol):
                 self._server.log_access(request, answer, self._server.time() - started)
         except asyncio.CancelledError:
             raise
-        except Exception:  # noqa: BLE001 - as above
-            _LOG.exception("%s %s", request.method, request.raw_path)
-            self._write(request, problem.internal("the mock server met a fault of its own"), keep=False)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._write(request, problem.failed(request, error), keep=False)
         finally:
             self._task = None
             self._server.memory.unfinished -= self._serving

@@ -356,7 +356,7 @@ class Engine:
         except PreferenceError as error:
             answer = problem.problem(400, str(error), decision="prefer")
         except MockServerError as error:
-            answer = problem.internal(str(error))
+            answer = problem.failed(request, error)
         if fields:
             set_fields(answer, fields)
         if warnings:

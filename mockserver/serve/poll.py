@@ -155,7 +155,7 @@ class Poll:
                 self._route, station.step, place, key, path, None, request, self._world, now
             )
         except MockServerError as error:
-            answer = problem.internal(str(error))
+            answer = problem.failed(request, error)
         answer.operation = self._id
         return answer
 

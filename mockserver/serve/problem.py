@@ -8,14 +8,17 @@ what was wrong and what there is instead.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 
-from mockserver.errors import Violation
+from mockserver.errors import MockServerError, Violation
 from mockserver.media.json import encode_json
 from mockserver.plan import JSON
 from mockserver.serve.answer import Answer
+from mockserver.serve.request import Request
 
+_LOG = logging.getLogger("mockserver.problem")
 CONTENT_TYPE = "application/problem+json"
 
 MAX_VALUE = 200
@@ -137,6 +140,16 @@ def undocumented(what: str, available: Sequence[str], *, instance: str = "") -> 
 def internal(detail: str, *, instance: str = "") -> Answer:
     """500: the mock itself failed; ``detail`` says how."""
     return problem(500, detail, instance=instance, decision="internal error")
+
+
+def failed(request: Request, error: Exception) -> Answer:
+    """500 for what a request came to. The log has it, too, with the traceback if it is a fault of ours."""
+    place = f"{request.method} {request.raw_path}"
+    if isinstance(error, MockServerError):
+        _LOG.error("%s: %s", place, error)
+        return internal(str(error))
+    _LOG.error("%s", place, exc_info=error)
+    return internal("the mock server met a fault of its own; its log has the traceback")
 
 
 def unavailable(detail: str, *, retry_after: int = 1, instance: str = "") -> Answer:

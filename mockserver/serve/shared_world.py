@@ -34,9 +34,12 @@ class SharedClock(Clock):
         self._said = _UNTOUCHED
         self._mirrors = False
 
+    def now(self) -> int:
+        return self._store.link.now() + self._offset if self._frozen is None else self._frozen
+
     def untouched(self) -> int:
         """The time of the clock as it is at first."""
-        return self._first if self._first is not None else _machine.now()
+        return self._first if self._first is not None else self._store.link.now()
 
     def mirror(self, said: str) -> None:
         """Show what the store says: ``f`` and the time it stands at, ``o`` and an offset, or ``-``."""
@@ -69,9 +72,6 @@ class SharedClock(Clock):
         super()._wake()
 
 
-_machine = Clock()
-
-
 class SharedJournal(Journal):
     """The calls of one namespace, of all workers."""
 
@@ -102,7 +102,7 @@ class SharedJournal(Journal):
                 _pack(record),
                 self._most,
                 self._bytes,
-                _machine.now(),
+                store.link.now(),
                 store.max_namespaces,
             )
             store.link.send(words, publish, script="record")

@@ -72,6 +72,10 @@ class Sharing:
         """Whether the store is there, as far as is known."""
         return self._store.link.connected
 
+    async def trouble(self) -> str:
+        """What keeps the store from being used; empty where nothing does."""
+        return await self._store.trouble(self._engine.lifecycles)
+
     def handle(
         self, request: Request, found: Found[Route] | None, world: World, cors: Cors | None, started: float
     ) -> Answer | Awaitable[Answer]:
@@ -152,7 +156,7 @@ class Sharing:
                 step = lifecycle.timeline(scenario)[reply.step]
                 answer = engine.stood(route, step, place, key, path, body, request, world, reply.now)
             except Exception as error:  # noqa: BLE001 - the client is owed an answer
-                answer = problem.internal(str(error))
+                answer = problem.failed(request, error)
             answer.operation = route.operation.id
             coming.resolve(self._finished(answer, request, route.tally, world, cors, started, reply.now))
 
@@ -185,9 +189,8 @@ class Sharing:
         except Unavailable as error:
             answer = self._away(error, request, route, world)
             return self._finished(answer, request, route.tally, world, cors, started)
-        except Exception:  # noqa: BLE001 - the client is owed an answer, the log the traceback
-            _LOG.exception("%s %s", request.method, request.raw_path)
-            return problem.internal("the mock server met a fault of its own; its log has the traceback")
+        except Exception as error:  # noqa: BLE001 - the client is owed an answer, the log the traceback
+            return problem.failed(request, error)
 
     # Everything else
 

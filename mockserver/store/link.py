@@ -51,6 +51,8 @@ _IDLE = 1.0
 _SILENCE = 5.0
 """Seconds without an answer after which a connection is given up."""
 _MOST_WAITING = 10_000
+_RETOLD = 60.0
+"""Seconds after which the log says again what Redis refuses."""
 _FORGOTTEN = 7 * 86_400
 """Seconds after which Redis forgets a link that did not say goodbye."""
 _RENEWED = 3600.0
@@ -134,8 +136,10 @@ class Link:
         self._digests: dict[str, str] = {}
         self._epoch = 0
         self._number = 0
-        self._ahead = 0.0
-        """Milliseconds by which Redis's clock is before the monotonic one here."""
+        self._ahead = (time.time() - time.monotonic()) * 1000
+        """Milliseconds by which Redis's clock is before the monotonic one here; at first, the machine's."""
+        self._refusals: dict[str, float] = {}
+        """When refusals were last logged, by their first words."""
         self._heard = 0.0
         self._silent = False
         """Whether Redis says nothing, though it was asked, for as long as a command may take."""
@@ -147,6 +151,10 @@ class Link:
     def connected(self) -> bool:
         """Whether Redis is there, as far as is known."""
         return self._socket is not None and not self._silent
+
+    def now(self) -> int:
+        """Milliseconds since the epoch by Redis's clock: the one time of all processes on it."""
+        return int(time.monotonic() * 1000 + self._ahead)
 
     @property
     def _place(self) -> str:
@@ -283,6 +291,7 @@ class Link:
             if text.startswith(_NOT_NOW) and self._wait and time.monotonic() + _PAUSE < item.deadline:
                 self._loop.call_later(_PAUSE, self._again, item)
                 return
+            self._log(reply.said)
             _finish(item, Unavailable(f"the store at {self.address.shown} refuses: {reply.said}"))
             return
         if reply == b"!epoch":  # it forgot this link, or a later connection took over: nothing was run
@@ -298,6 +307,15 @@ class Link:
             _finish(item, Unavailable(f"the store at {self.address.shown} was too slow"))
             return
         _finish(item, NamespacesFull() if reply == b"!full" else reply)
+
+    def _log(self, refusal: str) -> None:
+        """Tell what Redis refuses; the same once in a while."""
+        kind, now = refusal.partition(" ")[0], time.monotonic()
+        if now < self._refusals.get(kind, -math.inf) + _RETOLD:
+            return
+        self._refusals[kind] = now
+        hint = f"; somebody else writes under the prefix {self.prefix!r}" if kind == "WRONGTYPE" else ""
+        _LOG.error("the store at %s refuses: %s%s", self.address.shown, refusal, hint)
 
     def _again(self, item: _Item) -> None:
         if item.done is None and not item.script:

@@ -8,7 +8,7 @@ from typing import Any
 from mockserver.store.assembly import Assembly
 from mockserver.store.counters import MOST
 from mockserver.store.link import Link
-from mockserver.store.writing import octets, pairs, standing, text, texts, wall
+from mockserver.store.writing import octets, pairs, standing, text, texts
 
 Read = tuple[str, ...]
 """What is read: its kind, then the namespace, resource and so on."""
@@ -98,7 +98,7 @@ class Reader:
 
     def _times(self) -> tuple[int, int]:
         """What scripts want to know that say of a namespace that it is used."""
-        return wall(), self._max_namespaces
+        return self._link.now(), self._max_namespaces
 
     def _name(self, kind: str, *parts: str) -> str:
         return "/".join((self._link.prefix, kind, *parts))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,14 +15,16 @@ import msgspec
 from mockserver.plan import Resource
 from mockserver.scenario import Decision, ResourceState, begin, decide
 from mockserver.store.births import Birth
-from mockserver.store.link import Done, Link
+from mockserver.store.link import Done, Link, within
 from mockserver.store.protocol import Timelines
 from mockserver.store.tables import SharedBirths, SharedCounters
 from mockserver.store.talk import Word
 from mockserver.store.unavailable import PlanChanged, Unavailable
 from mockserver.store.work import Workbench
-from mockserver.store.writing import octets, packed_timeline, standing, text, wall, written
+from mockserver.store.writing import octets, packed_timeline, standing, text, written
 
+_PATIENCE = 1.0
+"""Seconds for which the question whether it can be used waits."""
 _PAUSE = 0.001
 """Seconds until a call to a resource that is reserved is tried again."""
 LIFETIME = 30 * 86_400
@@ -86,7 +88,7 @@ class RedisStore(Workbench):
 
         def send() -> None:
             words: tuple[Word, ...] = (
-                namespace, resource, self.plan, wall(), untouched, octets(key), operation, chosen,
+                namespace, resource, self.plan, self.link.now(), untouched, octets(key), operation, chosen,
                 self.max_resources, self.max_namespaces,
             )  # fmt: skip
             self.link.send(words, answered, script="poll")
@@ -207,6 +209,15 @@ class RedisStore(Workbench):
             self.write("!forget", namespace, resource)
 
     # The Plan
+
+    async def trouble(self, resources: Iterable[str]) -> str:
+        """What keeps it from being used, by a real operation on it; empty where nothing does."""
+        try:
+            with within(min(self.link.timeout, _PATIENCE)):
+                found: bytes = await self.link.ask(self.plan, "", *resources, script="ready")
+        except Unavailable as error:
+            return str(error)
+        return text(found)
 
     async def publish(
         self, plan: str, resources: Mapping[str, Resource], before: str | None = None, origin: str = ""

@@ -19,7 +19,6 @@ from mockserver.store.link import Link
 from mockserver.store.reading import CHECKED, DRAWN, Read, Reader, beside, check, place_of
 from mockserver.store.talk import Word
 from mockserver.store.unavailable import PlanChanged, Unavailable
-from mockserver.store.writing import wall
 
 Result = TypeVar("Result")
 _PATIENCE = 1.0
@@ -135,7 +134,7 @@ class Workbench:
         checked = [read for read in draft.reads if read[0] in CHECKED]
         places = [word for place in sorted({read[1:3] for read in checked}) for word in place]
         checks = draft.checks + [check(self.link.prefix, read, known[read]) for read in checked]
-        words: list[Word] = [self.plan, wall(), who, len(places) // 2, *places, len(checks)]
+        words: list[Word] = [self.plan, self.link.now(), who, len(places) // 2, *places, len(checks)]
         for each in checks:
             words += each
         for write in draft.writes:

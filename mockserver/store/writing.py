@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -56,8 +55,3 @@ def octets(said: str) -> bytes:
 def text(said: bytes) -> str:
     """The text of ``octets``."""
     return said.decode("utf-8", "surrogatepass")
-
-
-def wall() -> int:
-    """Milliseconds of the machine's clock."""
-    return time.time_ns() // 1_000_000

@@ -116,3 +116,36 @@ def test_a_delay_in_flight_ends_when_the_clock_moves_on(write: Callable[[str, st
         mock.said("POST", "/clock/advance", {"by": "1h"})
         thread.join(PATIENCE)
         assert arrived == [200]
+
+
+LONG = ["99999999999999999999d", "9" * 400 + "d", "365001d", "9" * 17 + "d", "1" * 5000 + "ms"]
+
+
+@pytest.mark.parametrize("by", LONG)
+def test_the_clock_is_not_moved_on_by_more_than_it_can_show(mock: Mock, by: str) -> None:
+    before = mock.said("GET", "/clock")
+    status, pointer = mock.fault("POST", "/clock/advance", {"by": by})
+    assert (status, pointer) in ((400, "/by"), (422, "/by"))
+    assert mock.said("GET", "/clock") == before
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59Z", "10000-01-01T00:00:00Z", "0000-00-00T00:00:00Z", ""])
+@pytest.mark.parametrize("verb", ["set", "freeze"])
+def test_the_clock_is_set_to_no_time_that_it_cannot_show(mock: Mock, verb: str, at: str) -> None:
+    status, _ = mock.fault("POST", f"/clock/{verb}", {"at": at})
+    assert status in (400, 422)
+    assert mock.said("GET", "/clock")["now"] == "2026-01-01T00:00:00.000Z"
+
+
+def test_the_longest_hold_has_an_end_that_can_be_shown_at_the_latest_time(
+    tmp_path: Path, write: Callable[[str, str], Path]
+) -> None:
+    life = default.SCENARIOS.read_text("utf-8") if default.SCENARIOS.is_file() else ""
+    files = [default.SCENARIOS] if life else sorted(default.SCENARIOS.glob("*.yaml"))
+    texts = [(each.name, each.read_text("utf-8").replace("30s", "365000d")) for each in files]
+    plan = compiled(default.DOCUMENT, scenarios=[write(*each) for each in texts])
+    with mocking(engine_of(plan, clock="9000-01-01T00:00:00Z")) as mock:
+        mock.said("PUT", SLOW, {"scenario": "slow"})
+        [found] = mock.said("GET", "/resources")["resources"]
+        assert found["next"] == {"state": "issued", "at": found["next"]["at"], "in": "365000d"}
+        assert mock.poll()["status"] == "pending"

@@ -11,9 +11,8 @@ from click.testing import CliRunner
 from mockserver.cli.health import health
 from mockserver.plan import Plan
 from mockserver.serve.answer import Answer
-from mockserver.serve.health import Health
 from mockserver.serve.request import Request
-from tests.live import engine_of, mission_plan, serving, serving_engine
+from tests.live import ask, engine_of, mission_plan, serving, serving_engine
 
 
 def test_a_server_that_is_well() -> None:
@@ -32,7 +31,7 @@ def test_the_environment_says_where() -> None:
 
 
 def no_document(_: Request) -> Answer:
-    return Health(engine_of(Plan(hash="", documents=(), seed="0"))).answer(Request("GET", "/__admin/health"))
+    return ask(engine_of(Plan(hash="", documents=(), seed="0")), "GET", "/__admin/health")
 
 
 def no_store(_: Request) -> Answer:

@@ -234,6 +234,8 @@ BAD = {
     # what stands before
     "a limit without time": Bad("limit", "5", "S601"),
     "a limit of none": Bad("limit", "0/s", "S601"),
+    "a limit longer than any clock": Bad("limit", "5/99999999999999999999d", "S601", seen=False),
+    "a limit of more than can be counted": Bad("limit", "9" * 5000 + "/s", "S601"),
     "a limit by what is no part": Bad("limit", "{rate: 5/s, by: colour}", "S601"),
     "a limit by no state": Bad("limit", "{rate: 5/s, state: nowhere}", "S203", seen=False),
     "a limit with an unknown key": Bad("limit", "{rate: 5/s, burst: 9}", "S201"),

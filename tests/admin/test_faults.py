@@ -1,0 +1,71 @@
+"""What a fault of the server's own comes to: a 500 that says no more than that, and a log that says all."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from mockserver.admin.app import _Body
+from mockserver.admin.clocks import Clocks
+from mockserver.plan import Plan
+from mockserver.serve.engine import Engine
+from mockserver.serve.render import Renderer, RenderError
+from tests.admin.mocking import POLL, mocking
+from tests.live import engine_of
+
+SECRET = "a secret of the process"
+
+
+def fail(*_: Any, **__: Any) -> Any:
+    raise RuntimeError(SECRET)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "method", "path", "body"),
+    [
+        (Clocks, "get", "GET", "/__admin/clock", None),
+        (_Body, "_validate", "POST", "/__admin/clock/advance", {"by": "1s"}),
+        (Engine, "answer", "GET", POLL, None),
+        (Renderer, "render", "GET", POLL, None),
+    ],
+)
+def test_a_500_is_in_the_log_with_its_traceback_and_the_client_is_not_told_it(
+    mission: Plan,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    owner: type,
+    name: str,
+    method: str,
+    path: str,
+    body: Any,
+) -> None:
+    with mocking(engine_of(mission)) as mock:
+        monkeypatch.setattr(owner, name, fail)
+        headers = {"Authorization": "Bearer any"}
+        answer = mock.client.request(
+            method, path, headers=headers, **({} if body is None else {"json": body})
+        )
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert SECRET not in answer.text
+    [record] = [each for each in caplog.records if each.levelno == logging.ERROR]
+    assert record.name == "mockserver.problem"
+    assert record.getMessage() == f"{method} {path}"
+    assert f"RuntimeError: {SECRET}" in caplog.text
+    assert "in fail" in caplog.text
+
+
+def test_a_500_for_a_scenarios_own_fault_says_it_to_the_client_and_in_one_line_of_the_log(
+    mission: Plan, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: Any) -> Any:
+        raise RenderError("s.yaml:1:2: it cannot be made")
+
+    with mocking(engine_of(mission)) as mock:
+        monkeypatch.setattr(Renderer, "render", refuse)
+        answer = mock.client.get(POLL, headers={"Authorization": "Bearer any"})
+    assert (answer.status_code, answer.json()["detail"]) == (500, "s.yaml:1:2: it cannot be made")
+    [record] = [each for each in caplog.records if each.levelno == logging.ERROR]
+    assert record.getMessage() == f"GET {POLL}: s.yaml:1:2: it cannot be made"
+    assert record.exc_info is None
