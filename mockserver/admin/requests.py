@@ -175,8 +175,8 @@ class Requests:
         if not is_all:
             raise ControlError(
                 422,
-                f"these calls take more than the {self._most:,} bytes of one answer (--max-memory): "
-                "narrow it, or list all by GET /__admin/requests, page by page",
+                f"these calls take more than the {self._most:,} bytes that one answer may have by "
+                "--max-memory; narrow it, or list all by GET /__admin/requests, page by page",
             )
         return shown
 

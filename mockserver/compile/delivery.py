@@ -8,7 +8,7 @@ from typing import Any
 from mockserver import duration
 from mockserver.compile.nodes import Node, Report
 from mockserver.plan import Delay, Dribble
-from mockserver.serve.pace import LONGEST
+from mockserver.serve.pace import LONGEST, MAX_WAIT
 
 FAULTS = frozenset(["reset", "empty", "garbage", "short", "chunk", "stall", "close"])
 WIREMOCK = {
@@ -49,6 +49,14 @@ def read_delay(node: Node, report: Report) -> Delay | None:
         return None
     if delay is None or max(delay.low, delay.high) > LONGEST:
         report.error("S302", node, "the delay cannot be", _FORMS)
+    elif max(delay.low, delay.high) > MAX_WAIT:
+        longest = duration.written(max(delay.low, delay.high))
+        report.warning(
+            "S316",
+            node,
+            f"the delay holds a connection for {longest}",
+            "most clients give up sooner; to hold a state, give its step a duration: `pending: 5m`.",
+        )
     return delay
 
 

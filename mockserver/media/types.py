@@ -14,6 +14,8 @@ from mockserver.plan import MediaType
 _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _TYPE = re.compile(rf"\s*+({_WORD})/({_WORD})\s*+")
 _PARAMETER = re.compile(rf';\s*+(?:({_WORD})=(?:({_WORD})|"((?:[^"\\]|\\.)*+)"))?+\s*+')
+_LONGEST = 500
+"""Characters of the media types that are remembered: what clients make up may be as long as a head."""
 _QUOTED_PAIR = re.compile(r"\\(.)")
 
 
@@ -40,9 +42,17 @@ class ContentType(Struct, frozen=True):
         return self.parameters.get("charset", "utf-8").lower()
 
 
-@lru_cache(maxsize=1024)
 def parse_content_type(text: str) -> ContentType | Malformed:
     """One media type with its parameters; of a repeated parameter the first counts."""
+    return _remembered(text) if len(text) <= _LONGEST else _parsed(text)
+
+
+@lru_cache(maxsize=1024)
+def _remembered(text: str) -> ContentType | Malformed:
+    return _parsed(text)
+
+
+def _parsed(text: str) -> ContentType | Malformed:
     match = _TYPE.match(text)
     if match is None:
         return Malformed(f"{text!r} is not a media type")

@@ -30,6 +30,7 @@ from mockserver.serve.lifecycle import Lifecycle
 from mockserver.serve.lives import Call, Lives
 from mockserver.serve.notify import Notifier
 from mockserver.serve.outgoing import Gate
+from mockserver.serve.pace import MAX_WAIT
 from mockserver.serve.poll import Polls
 from mockserver.serve.prefer import NONE, PREFIX, Preference, preferences
 from mockserver.serve.render import Renderer, kept_answers
@@ -69,7 +70,7 @@ class Options(Struct, frozen=True):
     """strict: arrays and objects are written in the documented style; any: in any that can be told apart."""
     max_nodes: int = BodyLimits().nodes
     max_ratio: int = BodyLimits().ratio
-    max_delay: int = 120_000
+    max_delay: int = MAX_WAIT
     """Milliseconds that ``Prefer: wait`` may ask for; of more, so many are waited."""
 
     @property

@@ -28,6 +28,8 @@ from mockserver.plan import MediaType
 _ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*+")++')
 _WEIGHT = re.compile(r"0(?:\.\d{0,3})?|1(?:\.0{0,3})?")
 _MAX_RANGES = 100
+_LONGEST = 500
+"""Characters of the headers that are remembered."""
 
 _CONCRETE = {
     "*": "application/json",
@@ -171,9 +173,17 @@ def _is_concrete(type_: ContentType) -> bool:
     return "*" not in (type_.type, type_.subtype)
 
 
-@lru_cache(maxsize=256)
 def _accepted(accept: str) -> tuple[_Range, ...]:
     """The ranges of an ``Accept`` header, not too many of them; ``*/*`` for an empty or malformed one."""
+    return _remembered(accept) if len(accept) <= _LONGEST else _ranges(accept)
+
+
+@lru_cache(maxsize=256)
+def _remembered(accept: str) -> tuple[_Range, ...]:
+    return _ranges(accept)
+
+
+def _ranges(accept: str) -> tuple[_Range, ...]:
     elements = (each.group().strip() for each in islice(_ELEMENT.finditer(accept), _MAX_RANGES))
     ranges = [_range(each) for each in elements if each]
     known = [each for each in ranges if each]

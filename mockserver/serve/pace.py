@@ -13,6 +13,8 @@ from mockserver.serve.clock import Clock
 
 LONGEST = 86_400_000
 """A day, in milliseconds: no draw is longer."""
+MAX_WAIT = 120_000
+"""Milliseconds that a client can have its answer wait, by default; a scenario file may say more."""
 
 
 def length(delay: Delay, *identity: str) -> int:

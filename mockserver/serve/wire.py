@@ -14,7 +14,9 @@ from mockserver.serve.field_texts import http_date
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _HEADS: dict[tuple[int, tuple[tuple[str, str], ...]], bytes] = {}
-_MOST_HEADS = 4096
+_MOST_HEADS, _LONGEST_HEAD = 4096, 1024
+_LONGEST_HOST = 300
+"""Characters of the hosts that are remembered: what clients make up may be as long as a head."""
 _HOST = re.compile(
     r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*(?::\d{0,5})?|\[[0-9A-Fa-f:.]+\](?::\d{0,5})?"
 )
@@ -63,6 +65,8 @@ def _known_first(answer: Answer) -> bytes:
     first = _HEADS.get(place)
     if first is None:
         first = first_part(*place)
+        if len(first) > _LONGEST_HEAD:
+            return first
         if len(_HEADS) >= _MOST_HEADS:
             _HEADS.clear()
         _HEADS[place] = first
@@ -112,9 +116,13 @@ def has_content(status: int) -> bool:
     return status not in (204, 304) and status >= 200
 
 
-@lru_cache(maxsize=256)
 def is_host(value: str) -> bool:
     """Whether ``value`` is a Host field's value (RFC 9110 section 7.2)."""
+    return _is_host(value) if len(value) <= _LONGEST_HOST else _HOST.fullmatch(value) is not None
+
+
+@lru_cache(maxsize=256)
+def _is_host(value: str) -> bool:
     return _HOST.fullmatch(value) is not None
 
 

@@ -442,6 +442,23 @@ def test_a_header_that_is_nearly_a_documented_one_is_warned_of(
     assert warned(write, asking(headers=headers)) == expected
 
 
+@pytest.mark.parametrize(
+    ("delay", "expected"),
+    [("2m", []), ("121s", ["121s"]), ("{min: 1s, max: 10m}", ["10m"]), ("{median: 3m, sigma: 0.5}", ["3m"])],
+)
+def test_a_delay_longer_than_clients_may_ask_for_is_warned_of(
+    write: Write, delay: str, expected: list[str]
+) -> None:
+    write("orders.yaml", DOCUMENT)
+    path = write("mine.yaml", text(states=f"{{open: {{read: {{delay: {delay}}}}}, gone: {{}}}}"))
+    found = compile_plan(Inputs((path.with_name("orders.yaml"),), (path,))).warnings
+    assert [(each.code, each.message) for each in found] == [
+        ("S316", f"the delay holds a connection for {longest}") for longest in expected
+    ]
+    line = next(each for each in path.read_text().split("\n") if "delay" in each)
+    assert all(line[each.where.column - 1 :].startswith(delay) for each in found)
+
+
 def test_a_key_that_no_operation_has_is_told_once_with_what_was_meant(write: Write) -> None:
     write("orders.yaml", DOCUMENT)
     path = write("mine.yaml", text(key="path.ids"))

@@ -6,18 +6,21 @@ import asyncio
 import socket
 import struct
 import sys
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from mockserver.plan import Plan
-from mockserver.serve import connection
+from mockserver.media.types import parse_content_type
+from mockserver.plan import MediaType, Plan
+from mockserver.serve import connection, wire
 from mockserver.serve.answer import Answer
 from mockserver.serve.clock import parse_time
 from mockserver.serve.connection import Limits
 from mockserver.serve.engine import Options
 from mockserver.serve.memory import SHARES, Memory, MemoryLimits
+from mockserver.serve.negotiation import negotiate
 from mockserver.serve.request import Request
 from mockserver.serve.world import Worlds
 from tests.live import MISSION, NOON, Live, Wire, ask, engine_of, get, serving, serving_engine
@@ -274,6 +277,30 @@ def test_one_answer_too_many_that_waits_for_a_client_is_refused(
         second.send(sent)
         while not live.run(lambda: memory.waiting):
             pass
+
+
+# What is remembered of requests
+
+
+@pytest.mark.parametrize(
+    "remember",
+    [
+        lambda number: wire.is_host(f"{number:060000d}"),
+        lambda number: parse_content_type(f"a/b; c={number:060000d}"),
+        lambda number: negotiate((MediaType("a/b"),), f"a/b; c={number:060000d}"),
+        lambda number: wire.usual(Answer(200, [("x-a", f"{number:060000d}")])),
+    ],
+)
+def test_long_texts_of_clients_are_not_remembered(remember: Callable[[int], object]) -> None:
+    remember(0)
+    tracemalloc.start()
+    try:
+        for number in range(1, 200):
+            remember(number)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 200_000
 
 
 # The shares
