@@ -210,7 +210,7 @@ def test_long_bodies_are_cut(mock: Mock) -> None:
     assert call["bodyLength"] == MOST_BODY + 10
 
 
-@pytest.mark.parametrize("body", [b"{", b"[" * 100_000, b'{"a": NaN}', b"\xff", b""])
+@pytest.mark.parametrize("body", [b"{", b"[" * 10_000, b'{"a": NaN}', b"\xff", b""])
 def test_what_is_no_json_is_refused(mock: Mock, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     answer = mock.client.post("/__admin/requests/count", content=body, headers=headers)
