@@ -26,8 +26,9 @@ MAX_VIOLATIONS = 20
 MAX_NODES = 10_000
 """Of a value whose first error is asked for where no part of it says what is wrong."""
 _MAX_FRUITLESS = 16
-_MAX_REPEATING = 2
-"""Parts of a value that say nothing, and nothing new after those that did."""
+"""Parts of a value that say nothing new."""
+_MAX_ERRORS = 1_000
+"""Errors, those of branches among them, after which no further part is looked at where something is told."""
 LONGEST_MESSAGE = 300
 _LONGEST_VALUE = 100
 """Characters of a value that stands in a message beside what it should be."""
@@ -119,22 +120,27 @@ class Validator:
         try:
             if self.is_valid(value):
                 return ()
-            fruitless = 0
+            fruitless = seen = 0
             for part in excerpts(value, self.is_valid):
+                errors = list(self._errors_of(part))
                 known = {(each.pointer, each.keyword, each.schema) for each in told}
                 found = (
                     each
-                    for each in self._tell(part)
+                    for each in self._told(part, errors)
                     if not known or (each.pointer, each.keyword, each.schema) not in known
                 )
                 before = len(told)
                 told += islice(found, MAX_VIOLATIONS - before)
                 fruitless += len(told) == before
-                if len(told) == MAX_VIOLATIONS or fruitless > (_MAX_REPEATING if told else _MAX_FRUITLESS):
+                seen += sum(map(_count, errors))
+                if len(told) == MAX_VIOLATIONS or fruitless > _MAX_FRUITLESS:
+                    break
+                if told and seen > _MAX_ERRORS:
                     break
             if told:
                 return tuple(told)
-            for each in self._tell(Excerpt(value, {}, nodes(value), 0)):
+            whole = Excerpt(value, {}, nodes(value), 0)
+            for each in self._told(whole, self._errors_of(whole)):
                 return (each,)
         except ValueError as error:
             return (self._unplaced("type", f"This cannot be judged: {error}"),)
@@ -143,13 +149,12 @@ class Validator:
     def _unplaced(self, keyword: str, message: str) -> SchemaViolation:
         return SchemaViolation("", keyword, message, None, None, self._sources["s0"])
 
-    def _tell(self, part: Excerpt) -> Iterator[SchemaViolation]:
+    def _errors_of(self, part: Excerpt) -> Iterable[ValidationError]:
         if part.is_small:
-            errors: Iterable[ValidationError] = self._errors(part.value)
-        elif part.nodes <= MAX_NODES:
-            errors = self._first(part.value)
-        else:
-            return
+            return self._errors(part.value)
+        return self._first(part.value) if part.nodes <= MAX_NODES else ()
+
+    def _told(self, part: Excerpt, errors: Iterable[ValidationError]) -> Iterator[SchemaViolation]:
         for error in self._leaves(errors):
             if part.is_certain(error.kind.name, error.instance_path):
                 yield self._violation(error, part)
@@ -302,3 +307,9 @@ def _malformed(error: ValidationError) -> str:
     if error.instance_path[-1:] == ["pattern"] or "patternProperties" in error.instance_path[-2:-1]:
         return f"the pattern {error.instance!r} is not one that can be run"
     return f"the schema is malformed: {error.message}"
+
+
+def _count(error: ValidationError) -> int:
+    """How many errors there are in one, with itself."""
+    branches: list[list[ValidationError]] = getattr(error.kind, "context", None) or []
+    return 1 + sum(_count(each) for branch in branches for each in branch)

@@ -57,6 +57,9 @@ class _Transport(asyncio.Transport):
     def is_reading(self) -> bool:
         return True
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
     def get_write_buffer_size(self) -> int:
         return 0
 
