@@ -26,6 +26,7 @@ from mockserver.serve.beside import Beside
 from mockserver.serve.context import Makers, Subject
 from mockserver.serve.cors import Cors
 from mockserver.serve.guard import guard_of
+from mockserver.serve.hosts import is_cross_site
 from mockserver.serve.lifecycle import Lifecycle
 from mockserver.serve.lives import Call, Lives
 from mockserver.serve.notify import Notifier
@@ -214,7 +215,7 @@ class Engine:
         """
         if found is None or found.target is None:
             return self.missed(request, found)
-        if request.headers.get("sec-fetch-site") != "cross-site" or self._may_call(request):
+        if not is_cross_site(request.headers) or self._may_call(request):
             return None
         return problem.problem(
             403,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]*)(?::[0-9]*)?")
 _MAX_KNOWN = 256
@@ -46,6 +46,22 @@ class Hosts:
             return False
         name = found[1].strip("[]").rstrip(".")
         return "." not in name or name.endswith(".localhost") or name in self._names or is_address(name)
+
+
+def is_cross_site(headers: Mapping[str, str]) -> bool:
+    """Whether a browser says that a page of another site made the request.
+
+    It says so by Origin alone where it opens a WebSocket, and where it is an old one.
+    """
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:
+        return site == "cross-site"
+    return origin is not None and _name(origin.partition("://")[2]) != _name(headers.get("host", ""))
+
+
+def _name(host: str) -> str:
+    found = _HOST.fullmatch(host.lower())
+    return found[1] if found is not None else ""
 
 
 def is_address(name: str) -> bool:

@@ -81,11 +81,41 @@ def test_a_request_that_finds_no_operation_is_in_the_journal_of_a_namespace_that
 PAGE = {"authorization": "Bearer any", "sec-fetch-site": "cross-site", "origin": "http://app.example"}
 
 
-def test_a_page_of_another_site_makes_no_namespace_but_calls_in_one(engine: Engine) -> None:
-    answer = ask(engine, "GET", f"/__ns/t1{MISSION}/{KEY}", PAGE)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"sec-fetch-site": "cross-site", "origin": "http://app.example"},
+        {"sec-fetch-site": "cross-site"},
+        {"origin": "http://app.example", "host": "127.0.0.1:8080"},
+        {"origin": "http://127.0.0.1.app.example:8080", "host": "127.0.0.1:8080"},
+        {"origin": "http://localhost:8080", "host": "127.0.0.1:8080"},
+        {"origin": "null", "host": "localhost"},
+    ],
+)
+def test_a_page_of_another_site_makes_no_namespace_but_calls_in_one(
+    engine: Engine, fields: dict[str, str]
+) -> None:
+    headers = {"authorization": "Bearer any", **fields}
+    answer = ask(engine, "GET", f"/__ns/t1{MISSION}/{KEY}", headers)
     assert (answer.status, engine.worlds.known("t1")) == (403, None)
     engine.worlds.find("t1")
-    assert ask(engine, "GET", f"/__ns/t1{MISSION}/{KEY}", PAGE).status == 200
+    assert ask(engine, "GET", f"/__ns/t1{MISSION}/{KEY}", headers).status == 200
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"sec-fetch-site": "same-site", "origin": "http://localhost:3000", "host": "localhost:8080"},
+        {"origin": "http://localhost:3000", "host": "localhost:8080"},
+        {"origin": "http://[::1]:3000", "host": "[::1]:8080"},
+        {},
+    ],
+)
+def test_a_page_of_the_same_site_and_what_is_no_page_make_a_namespace(
+    engine: Engine, fields: dict[str, str]
+) -> None:
+    headers = {"authorization": "Bearer any", **fields}
+    assert ask(engine, "GET", f"/__ns/t1{MISSION}/{KEY}", headers).status == 200
 
 
 @pytest.mark.parametrize(
