@@ -222,8 +222,10 @@ def get(port: int, target: str, *fields: str, method: str = "GET") -> Reply:
 class Process:
     """``mockserver serve`` as users start it, on a free port."""
 
-    def __init__(self, *arguments: str | int | Path, cache: Path) -> None:
+    def __init__(self, *arguments: str | int | Path, cache: Path, by: Sequence[str] = ()) -> None:
+        """``by``: the command that starts it, such as ``prlimit``."""
         command = [
+            *by,
             sys.executable,
             "-W",
             "error",

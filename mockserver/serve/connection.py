@@ -36,6 +36,8 @@ _PIECE = 8192
 """Octets that a connection looks at before others have their turn."""
 _MOST_UNTAKEN = 4096
 """Octets that a client leaves untaken before it is counted, and gets no more answers."""
+_HEAVY = 16 * 1024
+"""Octets of a body that are little work, where they are not compressed."""
 _EACH = 512
 """Bytes that a request takes beside its fields and body."""
 _LINE = 64
@@ -98,10 +100,10 @@ class Connection(asyncio.Protocol):
         "_task",
         "_transport",
         "_under_way",
-        "_unsent",
         "_waiting",
         "deadline",
         "taken",
+        "unsent",
     )
 
     def __init__(self, server: ConnectionOwner) -> None:
@@ -113,7 +115,7 @@ class Connection(asyncio.Protocol):
         """Octets of all that is not served yet, as the account of memory has them, …"""
         self._serving = 0
         """… of the one that is being served, where that takes time, …"""
-        self._unsent = 0
+        self.unsent = 0
         """… and of what was answered and is not taken, …"""
         self._left_unsent = 0
         """… of which the socket has not taken so many."""
@@ -121,7 +123,7 @@ class Connection(asyncio.Protocol):
         """When the client last took something of that."""
         self._client = ""
         """The address of the client, where clients are told apart."""
-        self._task: asyncio.Task[None] | Coming | None = None
+        self._task: asyncio.Task[None] | Coming | Turn | None = None
         self._closing = False
         self._refused = False
         self._refusal: Answer | None = None
@@ -497,7 +499,7 @@ class Connection(asyncio.Protocol):
             if self._is_full():
                 self._transport.pause_reading()
             return
-        self._serve(request, keep)
+        self._begin(request, keep)
 
     def _is_sound(self, fields: dict[str, str], version: str) -> bool:
         """Whether version and Host are what is served; else the request is refused."""
@@ -530,6 +532,30 @@ class Connection(asyncio.Protocol):
         return True
 
     # Answering
+
+    def _begin(self, request: Request, keep: bool) -> None:
+        """Serve a request: at once, or when its turn comes where its body may be much work."""
+        if len(request.body) <= _HEAVY and not (request.body and "content-encoding" in request.headers):
+            self._serve(request, keep)
+            return
+        if self._closing:
+            return
+        self.deadline = float("inf")
+        self._serving = len(request.body)
+        self._server.memory.unfinished += self._serving
+        self._task = self._server.in_turn(partial(self._serve_in_turn, request, keep))
+
+    def _serve_in_turn(self, request: Request, keep: bool) -> None:
+        self._task = None
+        self._served()
+        self._serve(request, keep)
+        if self._task is None and not self._closing:
+            self._next()
+
+    def _served(self) -> None:
+        """The body of the request is no longer held."""
+        self._server.memory.unfinished -= self._serving
+        self._serving = 0
 
     def _serve(self, request: Request, keep: bool) -> None:
         """Answer now where the answer is ready, else by a task."""
@@ -581,8 +607,7 @@ class Connection(asyncio.Protocol):
     ) -> None:
         try:
             answer = coming if isinstance(coming, Answer) else await coming
-            self._server.memory.unfinished -= self._serving
-            self._serving = 0
+            self._served()
             if answer.delay:
                 request = replace(request, body=b"")
                 del coming
@@ -605,8 +630,7 @@ class Connection(asyncio.Protocol):
             self._write(request, problem.failed(request, error), keep=False)
         finally:
             self._task = None
-            self._server.memory.unfinished -= self._serving
-            self._serving = 0
+            self._served()
         if self._resume is not None:
             await self._resume.wait()
         self._next()
@@ -626,7 +650,7 @@ class Connection(asyncio.Protocol):
         while self._waiting and self._task is None and self._resume is None and not self._closing:
             request, keep, size = self._waiting.popleft()
             self._behind -= size
-            self._serve(request, keep)
+            self._begin(request, keep)
         self._hold()
         if self._closing:
             return
@@ -657,18 +681,23 @@ class Connection(asyncio.Protocol):
         """Count octets that the client does not take: all of an answer is held until the last are taken."""
         left = self._transport.get_write_buffer_size()
         held = max(size, left)
-        if held > self._unsent:
-            self._server.memory.unsent += held - self._unsent
-            self._unsent, self._left_unsent, self.taken = held, left, self._server.time()
-            self._server.untaken.add(self)
-            self._server.relieve(self)
+        memory = self._server.memory
+        if held > self.unsent and not self._transport.is_closing():
+            memory.unsent += held - self.unsent
+            self.unsent, self._left_unsent, self.taken = held, left, self._server.time()
+            memory.readers.add(self)
+            memory.make_room(but=self)
 
     def _let_go(self) -> None:
         """Nothing is held of what was answered."""
-        if self._unsent:
-            self._server.memory.unsent -= self._unsent
-            self._unsent = 0
-            self._server.untaken.discard(self)
+        if self.unsent:
+            memory = self._server.memory
+            memory.unsent -= self.unsent
+            if self in memory.readers:
+                memory.readers.discard(self)
+            else:
+                memory.leaving -= self.unsent
+            self.unsent = 0
 
     def _is_full(self) -> bool:
         """Whether so much waits for its turn that no more is read until there is room."""
@@ -778,7 +807,6 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close without waiting for what the client has not taken yet."""
         self._closing = True
-        self._let_go()
         self._transport.abort()
 
     def look(self) -> None:
@@ -786,6 +814,22 @@ class Connection(asyncio.Protocol):
         left = self._transport.get_write_buffer_size()
         if left < self._left_unsent:
             self._left_unsent, self.taken = left, self._server.time()
+
+
+class Turn:
+    """Work that waits for its turn, unless it is cancelled."""
+
+    __slots__ = ("_work",)
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work: Callable[[], None] | None = work
+
+    def take(self) -> None:
+        if self._work is not None:
+            self._work()
+
+    def cancel(self) -> None:
+        self._work = None
 
 
 class ConnectionOwner:
@@ -798,8 +842,6 @@ class ConnectionOwner:
     draining: bool
     memory: Memory
     """What all connections hold."""
-    untaken: set[Connection]
-    """Those whose clients have not taken all that was answered."""
     clients: dict[str, int]
     """The connections of each client, where clients are told apart."""
     tells_clients_apart: bool
@@ -811,8 +853,8 @@ class ConnectionOwner:
     def time(self) -> float:
         raise NotImplementedError
 
-    def relieve(self, connection: Connection) -> None:
-        """Make room for what a client does not take, by closing others that take nothing."""
+    def in_turn(self, work: Callable[[], None]) -> Turn:
+        """Do ``work`` that may take long when its turn comes."""
         raise NotImplementedError
 
     def clock_of(self, request: Request | None) -> Clock:

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 ADMIN = "/__admin"
 _RESERVED = "/__"
 _LONGEST_WARNING = 1000
+_LARGE = 16 * 1024
+"""Bytes of an answer for which there may be no room while clients do not take theirs."""
 
 
 class Options(Struct, frozen=True):
@@ -96,6 +98,7 @@ class Engine:
         self.makers = makers = Makers(plan.seed)
         limits = worlds.memory.limits
         self._max_answer = limits.answer
+        self._large_answer = min(_LARGE, limits.answer)
         self._kept = kept = kept_answers(limits.cache * 2 // 3)
         self.services = [
             Service(
@@ -237,7 +240,7 @@ class Engine:
         self, request: Request, answer: Answer, tally: Tally, world: World, now: int, seconds: float
     ) -> None:
         """Keep a call, whose answer is the last word by now: but none that takes too much is sent."""
-        if answer.delay or len(answer.body) > self._max_answer:
+        if answer.delay or len(answer.body) > self._large_answer:
             self._bound(answer)
         if answer.warnings:
             text = problem.shortened("; ".join(answer.warnings), _LONGEST_WARNING)
@@ -263,16 +266,18 @@ class Engine:
         yield "delayed", memory.delayed, limits.delayed
 
     def _bound(self, answer: Answer) -> None:
-        """Put a refusal in place of an answer that is too large, or that too many others wait beside."""
+        """Put a refusal in place of an answer that there is no room for."""
         memory, size = self.worlds.memory, len(answer.body)
         if size > self._max_answer:
             instead = problem.internal(
                 f"the answer has {size:,} bytes, and one may have {self._max_answer:,} by --max-memory"
             )
-        elif memory.may_wait(size):
-            return
-        else:
+        elif answer.delay and not memory.may_wait(size):
             instead = _too_many_wait()
+        elif size > _LARGE and not memory.make_room(size):
+            instead = problem.unavailable("other clients do not take their answers; try again later")
+        else:
+            return
         answer.status, answer.headers, answer.body = instead.status, instead.headers, instead.body
         answer.decision, answer.delay, answer.fault = instead.decision, 0, ""
         answer.stream, answer.head = None, b""

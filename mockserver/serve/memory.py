@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
 _MEBI = 1024 * 1024
 _PARTS = 32
+_SLACK = 64
+"""One in so many bytes is let go beyond what is too much: room is not made for each answer."""
 
 
 class MemoryLimits(Struct, frozen=True):
@@ -60,6 +63,19 @@ SHARES = {
 """Of ``_PARTS``."""
 
 
+class Reader(Protocol):
+    """A connection whose client has not taken all that it was answered."""
+
+    taken: float
+    """When the client last took something."""
+    unsent: int
+    """Bytes that are held for it."""
+
+    def abort(self) -> None:
+        """Break it off. What is held for it is gone some moments later."""
+        ...
+
+
 class Memory:
     """What is under way, of all connections of a process, and the bounds of all that it holds."""
 
@@ -72,6 +88,10 @@ class Memory:
         self.max_client_waiting = max_client_waiting
         self.unfinished = 0
         self.unsent = 0
+        self.readers: set[Reader] = set()
+        """Whose clients have not taken all that they were answered."""
+        self.leaving = 0
+        """Bytes of ``unsent`` that are held for connections which were broken off."""
         self.delayed = 0
         self.waiting = 0
         """Answers that are waiting for their delay."""
@@ -80,6 +100,26 @@ class Memory:
         self.client = ""
         """The address of whoever is being answered, where clients are told apart."""
         self._by_client: dict[str, int] = {}
+
+    def make_room(self, size: int = 0, but: Reader | None = None) -> bool:
+        """Whether so many more bytes of an answer may be untaken.
+
+        If not, connections are broken off whose clients have taken nothing for longest, ``but`` for one:
+        there may be room for the next.
+        """
+        most = self.limits.unsent
+        if self.unsent + size <= most:
+            return True
+        stale = sorted(self.readers, key=lambda each: each.taken)
+        for reader in stale:
+            if self.unsent - self.leaving + size <= most - most // _SLACK:
+                break
+            if reader is not but:
+                self.leaving += reader.unsent
+                self.readers.discard(reader)
+                reader.abort()
+                self.cut_off += 1
+        return False
 
     def may_wait(self, size: int = 0) -> bool:
         """Whether one more answer, with a body of so many bytes, may wait for its delay."""

@@ -14,11 +14,13 @@ import resource
 import signal
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable
 
 from mockserver.serve.answer import Answer
 from mockserver.serve.clock import Clock
-from mockserver.serve.connection import Connection, ConnectionOwner, Handler, Limits
+from mockserver.serve.connection import Connection, ConnectionOwner, Handler, Limits, Turn
+from mockserver.serve.heap import Heap
 from mockserver.serve.hosts import Hosts
 from mockserver.serve.listener import BACKLOG
 from mockserver.serve.request import Request
@@ -28,8 +30,6 @@ _LOG = logging.getLogger("mockserver.server")
 _KEPT = 32
 """Descriptors that are no client's: standard streams, the listener, the store, files."""
 _SWEEP = 1.0
-_SLACK = 64
-"""One in so many octets is let go beyond what is too much: room is not made for each answer."""
 _ROUNDS = 100
 """Of the event loop, in which connections that were broken off are gone."""
 
@@ -57,7 +57,7 @@ class Server(ConnectionOwner):
         self.connections: set[Connection] = set()
         self.sections = {}
         self.memory = worlds.memory
-        self.untaken: set[Connection] = set()
+        self._turns: deque[Turn] = deque()
         self.clients: dict[str, int] = {}
         self.tells_clients_apart = self.limits.client_connections > 0 or self.memory.max_client_waiting > 0
         self._cut_off = 0
@@ -112,16 +112,18 @@ class Server(ConnectionOwner):
 
     async def _sweep(self) -> None:
         """Close connections whose time is over: one look at all of them, instead of a timer for each."""
+        heap = Heap()
         while True:
             await asyncio.sleep(_SWEEP)
             self.on_beat()
             self.expire()
+            heap.beat()
 
     def expire(self) -> None:
         """Close every connection whose time is over by now."""
         now = self.time()
-        for connection in list(self.untaken):
-            connection.look()
+        for reader in [each for each in self.connections if each.unsent]:
+            reader.look()
         if self.memory.cut_off > self._cut_off:
             _LOG.warning(
                 "%d clients that did not take their answers were disconnected, which may have %d bytes by "
@@ -139,21 +141,19 @@ class Server(ConnectionOwner):
                 "away at once; raise the limit with ulimit -n", len(self.connections), self.descriptors,
             )  # fmt: skip
 
-    def relieve(self, connection: Connection) -> None:
-        """Disconnect the clients that have taken nothing for longest, where what is not taken is too much.
+    def in_turn(self, work: Callable[[], None]) -> Turn:
+        """Do ``work`` that may take long, one such in each turn of the event loop: others come between."""
+        turn = Turn(work)
+        self._turns.append(turn)
+        if len(self._turns) == 1:
+            self._loop.call_soon(self._take_turn)
+        return turn
 
-        Not the one whose answer it is now: it had no time to take it.
-        """
-        memory = self.memory
-        if memory.unsent <= memory.limits.unsent:
-            return
-        while memory.unsent > memory.limits.unsent - memory.limits.unsent // _SLACK:
-            others = (each for each in self.untaken if each is not connection)
-            stalest = min(others, key=lambda each: each.taken, default=None)
-            if stalest is None:
-                return
-            stalest.abort()
-            memory.cut_off += 1
+    def _take_turn(self) -> None:
+        turn = self._turns.popleft()
+        if self._turns:
+            self._loop.call_soon(self._take_turn)
+        turn.take()
 
     def clock_of(self, request: Request | None) -> Clock:
         name = DEFAULT if request is None else request.headers.get("x-mock-namespace", DEFAULT)

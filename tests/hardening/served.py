@@ -6,7 +6,7 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -64,9 +64,9 @@ class Served(Process):
 
 
 @contextmanager
-def served(*arguments: str | Path, cache: Path | None = None) -> Iterator[Served]:
+def served(*arguments: str | Path, cache: Path | None = None, by: Sequence[str] = ()) -> Iterator[Served]:
     """A server of ``arguments``. Compiled documents are kept in ``cache``, else in a folder of its own."""
-    with tempfile.TemporaryDirectory() as own, Served(*arguments, cache=cache or Path(own)) as process:
+    with tempfile.TemporaryDirectory() as own, Served(*arguments, cache=cache or Path(own), by=by) as process:
         yield process
 
 

@@ -9,12 +9,14 @@ import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
 from mockserver.media.types import parse_content_type
 from mockserver.plan import MediaType, Plan
 from mockserver.serve import connection, wire
+from mockserver.serve import engine as engine_module
 from mockserver.serve.answer import Answer
 from mockserver.serve.clock import parse_time
 from mockserver.serve.connection import Limits
@@ -95,7 +97,7 @@ def test_answers_that_clients_do_not_take_are_bounded_and_the_last_clients_are_k
         while live.run(lambda: live.server.connections):
             pass
         assert memory.unsent == 0
-        assert not live.server.untaken
+        assert not memory.readers
 
 
 def test_who_takes_its_answer_slowly_stays_before_one_who_takes_nothing() -> None:
@@ -104,11 +106,11 @@ def test_who_takes_its_answer_slowly_stays_before_one_who_takes_nothing() -> Non
         slow, idle, third, last = (Reader(live.port) for _ in range(4))
         for number, reader in enumerate((slow, idle, third), 1):
             reader.ask("/large")
-            while live.run(lambda: len(live.server.untaken)) < number:
+            while live.run(lambda: len(memory.readers)) < number:
                 pass
-        while live.run(lambda: len(live.server.untaken)) < 3:
+        while live.run(lambda: len(memory.readers)) < 3:
             pass
-        left = live.run(lambda: {each: each._left_unsent for each in live.server.untaken})
+        left = live.run(lambda: {each: each._left_unsent for each in live.server.connections if each.unsent})
         while live.run(lambda: {each: each._transport.get_write_buffer_size() for each in left}) == left:
             slow.take()
         live.run(live.server.expire)
@@ -223,6 +225,68 @@ def test_a_delay_of_the_server_counts_and_what_is_refused_is_told_by_the_journal
     assert (answer.status, dict(answer.headers)["retry-after"], answer.delay) == (503, "1", 0)
     [record] = engine.worlds.default.journal.records()
     assert record[4].status == 503
+
+
+class Idle:
+    """A connection whose client takes nothing."""
+
+    def __init__(self, memory: Memory, taken: float, unsent: int) -> None:
+        self.taken = taken
+        self.unsent = unsent
+        self.is_broken_off = False
+        memory.unsent += unsent
+        memory.readers.add(self)
+
+    def abort(self) -> None:
+        self.is_broken_off = True
+
+
+def test_a_large_answer_that_finds_no_room_is_503_and_makes_room_for_the_next(
+    mission: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "_LARGE", 100)  # as if answers of the document were large
+    memory = Memory(MemoryLimits(unsent=100_000))
+    engine = engine_of(mission, memory=memory)
+    readers = [Idle(memory, taken, 50_000) for taken in (2.0, 1.0)]
+    answer = ask(engine, "GET", KEY, TOKEN)
+    assert (answer.status, dict(answer.headers)["retry-after"]) == (503, "1")
+    assert [each.is_broken_off for each in readers] == [False, True]
+    assert ask(engine, "GET", KEY, TOKEN).status == 503  # what it held is not gone yet
+    assert not readers[0].is_broken_off
+    memory.unsent -= 50_000
+    memory.leaving -= 50_000
+    assert ask(engine, "GET", KEY, TOKEN).status == 200
+
+
+# Requests that may be much work
+
+
+def test_heavy_work_takes_turns_with_all_else() -> None:
+    done: list[str] = []
+    with behaving(Memory()) as (live, _):
+
+        def begin() -> None:
+            for name in ("first", "cancelled", "second"):
+                turn = live.server.in_turn(partial(done.append, name))
+                if name == "cancelled":
+                    turn.cancel()
+            asyncio.get_running_loop().call_soon(done.append, "other")
+
+        live.run(begin)
+        while live.run(lambda: len(done)) < 3:
+            pass
+    assert done == ["first", "other", "second"]
+
+
+def test_requests_with_heavy_bodies_are_answered_in_order_and_not_held_then() -> None:
+    memory = Memory()
+    with behaving(memory) as (live, behaviour), Wire(live.port) as wire:
+        heavy = b"POST /%d HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000
+        packed = b"POST /3 HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"
+        wire.send(heavy % 1 + b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n" + packed + heavy % 4)
+        assert [wire.reply().status for _ in range(4)] == [200] * 4
+        assert [each.raw_path for each in behaviour.asked] == ["/1", "/2", "/3", "/4"]
+        assert live.run(lambda: memory.unfinished) == 0
 
 
 # Clients that are told apart
