@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 STAMP := $(VENV)/.installed
 
-.PHONY: serve test programs format lint types layers bench sdks hardening soak fuzz audit docs container-check clean
+.PHONY: serve test programs format lint types layers bench sdks wild hardening soak fuzz audit docs container-check clean
 
 serve: $(RUNTIME)
 	@exec $(BIN)/mockserver serve --port $(PORT)
@@ -38,6 +38,10 @@ bench: $(STAMP)
 # Let the tests that published SDKs bring ask ours and Steady: SDKS=finch-api to choose.
 sdks: $(STAMP)
 	$(BIN)/python -m benchmarks.sdks $(SDKS)
+
+# Serve the documents that providers publish, and judge answers of a sample: WILD="--seed 1" for another one.
+wild: $(STAMP)
+	$(BIN)/python -m benchmarks.wild $(WILD)
 
 # Measure what the server is held to under load, faults and hostile input: FIGURES=name to choose.
 hardening: $(STAMP)

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def provide_servers(servers: Sequence[Server], *more: str) -> None:
     programs = {*more, *(program for server in servers for program in server.programs)}
     if wanted:
         programs.add("npm")
-    _provide_programs([program for program in sorted(programs) if _path(program) is None])
+    provide_programs(programs)
     if wanted:
         prefix = MODULES.parent
         prefix.mkdir(exist_ok=True)
@@ -52,7 +52,9 @@ def provide_servers(servers: Sequence[Server], *more: str) -> None:
             raise MissingError(f"npm could not install {', '.join(wanted)}: see above.")
 
 
-def _provide_programs(missing: Sequence[str]) -> None:
+def provide_programs(programs: Iterable[str]) -> None:
+    """See to it that ``programs``, which are names in ``DEBIAN``, are there."""
+    missing = [program for program in sorted(programs) if _path(program) is None]
     if not missing:
         return
     command = ["apt-get", "install", "--yes", "--no-install-recommends", *(DEBIAN[each] for each in missing)]

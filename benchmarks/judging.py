@@ -1,0 +1,144 @@
+"""What a server answers to valid requests, judged by the document: made and judged by Schemathesis."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import warnings
+from collections.abc import Iterator, Mapping
+from types import FrameType
+from typing import Any, Literal, NamedTuple
+
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis.core.failures import Failure, FailureGroup
+
+_CHECKS = (
+    "not_a_server_error", "status_code_conformance", "content_type_conformance",
+    "response_headers_conformance", "response_schema_conformance",
+)  # fmt: skip
+_LOAD_TIME, _CASE_TIME, _ANSWER_TIME = 120, 15, 20
+"""Seconds until reading a document, making a request of it, or judging an answer is given up."""
+_MOST_TOLD = 300
+_CLIENT_ERROR, _SERVER_ERROR = 400, 500
+
+
+class Verdict(NamedTuple):
+    """What became of one operation."""
+
+    kind: Literal["valid", "refused", "broken", "not asked"]
+    """``refused`` is a 4xx to a valid request; ``not asked`` one that no request can be made of."""
+    operation: str
+    cause: str = ""
+
+
+@contextlib.contextmanager
+def time_limit(seconds: int) -> Iterator[None]:
+    """Raise TimeoutError in what takes longer. For the main thread alone."""
+
+    def stop(_: int, __: FrameType | None) -> None:
+        raise TimeoutError(f"it takes more than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def judge(document: Mapping[str, Any], url: str, count: int) -> Iterator[Verdict]:
+    """Send a valid request for each of ``count`` operations, spread over the document."""
+    load_all_checks()
+    # A base path would hide that a server answers at the root as well
+    rooted = {key: value for key, value in document.items() if key not in ("servers", "basePath", "host")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with time_limit(_LOAD_TIME):
+                found = [each.ok() for each in _operations(rooted) if hasattr(each, "ok")]
+        except Exception as error:  # noqa: BLE001 - a document may lead the reader anywhere
+            yield Verdict("not asked", "all", f"Schemathesis cannot read it: {error!r}"[:_MOST_TOLD])
+            return
+        for operation in found[:: max(1, len(found) // count)][:count]:
+            yield _verdict(rooted, operation, url)
+
+
+def _operations(document: Mapping[str, Any]) -> Iterator[Any]:
+    yield from schemathesis.openapi.from_dict(dict(document)).get_all_operations()
+
+
+def _verdict(document: Mapping[str, Any], operation: Any, url: str) -> Verdict:
+    name = f"{operation.method.upper()} {operation.path}"
+    try:
+        with time_limit(_CASE_TIME):
+            case = _case(operation)
+    except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - as above
+        return Verdict("not asked", name, f"no request can be made: {error!r}"[:_MOST_TOLD])
+    _authorize(case, document)
+    try:
+        with time_limit(_ANSWER_TIME):
+            response = case.call(base_url=url, timeout=_ANSWER_TIME)
+            status = response.status_code
+            if _CLIENT_ERROR <= status < _SERVER_ERROR:
+                return Verdict("refused", name, _told(status, response.text))
+            case.validate_response(response, checks=[CHECKS.get_one(each) for each in _CHECKS])
+    except requests.RequestException as error:
+        return Verdict("broken", name, _told("no answer:", repr(error)))
+    except (Failure, FailureGroup) as error:
+        causes = error.exceptions if isinstance(error, FailureGroup) else (error,)
+        return Verdict(
+            "broken", name, _told(status, "; ".join(f"{each.title}: {each.message}" for each in causes))
+        )
+    except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - a schema may lead the judge anywhere
+        return Verdict("broken", name, _told(status, f"it cannot be judged: {error!r}"))
+    return Verdict("valid", name)
+
+
+def _case(operation: Any) -> Any:
+    made: list[Any] = []
+
+    @seed(7)
+    @settings(
+        max_examples=1,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+    )
+    @given(case=operation.as_strategy())
+    def make(case: Any) -> None:
+        made.append(case)
+
+    make()
+    return made[-1]
+
+
+def _authorize(case: Any, document: Mapping[str, Any]) -> None:
+    """Give a request the credentials of the first alternative that its operation asks for."""
+    operation = document["paths"].get(case.path, {}).get(case.method.lower(), {})
+    asked = operation.get("security", document.get("security")) or [{}]
+    schemes = (
+        document.get("components", {}).get("securitySchemes") or document.get("securityDefinitions") or {}
+    )
+    parts: dict[str, dict[str, str]] = {
+        "header": dict(case.headers or {}),
+        "query": dict(case.query or {}),
+        "cookie": dict(case.cookies or {}),
+    }
+    for name in asked[0]:
+        scheme = schemes.get(name) or {}
+        if scheme.get("type") == "apiKey":
+            parts.get(scheme.get("in"), {})[scheme.get("name")] = "test-key"
+        elif "basic" in (scheme.get("type"), str(scheme.get("scheme")).lower()):
+            parts["header"]["Authorization"] = "Basic dGVzdDp0ZXN0"
+        else:
+            parts["header"]["Authorization"] = f"{scheme.get('scheme') or 'Bearer'} test"
+    case.headers, case.query, case.cookies = parts["header"], parts["query"], parts["cookie"]
+
+
+def _told(status: object, text: str) -> str:
+    return f"{status} {' '.join(text.split())}"[:_MOST_TOLD]
