@@ -106,6 +106,22 @@ def test_public_documents_are_held_to(name: str, mode: GenerationMode) -> None:
         ("POST /", "`type` at /properties/a (was integer, became string)", "multipart/form-data", False),
         ("POST /", "`additionalProperties`", "application/x-www-form-urlencoded", True),
         ("POST /", "`required` (was a)", "application/json", False),
+        ("POST /v1/skills?beta=true", "`anyOf` at /properties/files", "multipart/form-data", True),
+        ("POST /v1/skills", "`anyOf` at /properties/files", "application/json", False),
+        (
+            "GET /v1/a",
+            "`type` at /properties/limit/anyOf/0 (was integer, became string)",
+            "/v1/a?limit= {}",
+            True,
+        ),
+        (
+            "GET /v1/a",
+            "`type` at /properties/limit/anyOf/0 (was integer, became string)",
+            "/v1/a?limit=x {}",
+            False,
+        ),
+        ("PUT /", "`required` (was Finch-API-Version, Content-Type)", "/ {'Finch-API-Version': '1'}", True),
+        ("PUT /", "`required` (was Finch-API-Version, Content-Type)", "/ {}", False),
     ],
 )
 def test_only_what_is_right_on_the_wire_is_excused(
