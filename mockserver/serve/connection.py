@@ -499,7 +499,10 @@ class Connection(asyncio.Protocol):
             if self._is_full():
                 self._transport.pause_reading()
             return
-        self._begin(request, keep)
+        if request.body:
+            self._begin(request, keep)
+        else:
+            self._serve(request, keep)
 
     def _is_sound(self, fields: dict[str, str], version: str) -> bool:
         """Whether version and Host are what is served; else the request is refused."""

@@ -240,23 +240,27 @@ def _bounded(violation: Violation) -> Violation:
 
 def weight(request: Request, answer: Answer) -> int:
     """Bytes of a call with all that it holds, as if nothing else held that too."""
-    headers = request.headers
-    texts = [answer.decision, answer.key, *answer.warnings]
-    for field in answer.headers:
-        texts += field
-    for each in answer.violations:
-        texts += (each.name, each.pointer, each.message, str(each.value))
-    return (
+    fields, given = request.headers, answer.headers
+    size = (
         _EACH
         + 2 * len(request.raw_path)
         + len(request.query_string)
         + len(request.body)
         + len(answer.body)
-        + sys.getsizeof(headers)
-        + sum(map(len, headers))
-        + sum(map(len, headers.values()))
-        + 2 * _TEXT * len(headers)
-        + sum(map(text_size, texts))
-        + (_TEXT + _FIELD) * len(texts)
-        + _VIOLATION * len(answer.violations)
+        + sys.getsizeof(fields)
+        + len("".join(fields))
+        + len("".join(fields.values()))
+        + 2 * _TEXT * len(fields)
+        + len(answer.decision)
+        + text_size(answer.key)
+        + (_TEXT + _FIELD) * (2 + 2 * len(given))
     )
+    for name, value in given:
+        size += len(name) + len(value)
+    if answer.warnings or answer.violations:
+        texts = [*answer.warnings]
+        for each in answer.violations:
+            texts += (each.name, each.pointer, each.message, str(each.value))
+        size += sum(map(text_size, texts)) + (_TEXT + _FIELD) * len(texts)
+        size += _VIOLATION * len(answer.violations)
+    return size
