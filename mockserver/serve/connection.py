@@ -134,8 +134,8 @@ class Connection(asyncio.Protocol):
         self._alone: _Parsed | tuple[()] | None = None
         self._last: _Parsed = ("", {}, True)
         """What the request before said, where the next may be like it, …"""
-        self._repeated = b"", "", ""
-        """Its octets, path and query, if it was like the one before itself, …"""
+        self._repeated: tuple[bytes, Request] = _NONE_REPEATED
+        """Its octets and what they say, if it was like the one before itself, …"""
         self._rest = _NOTHING
         """… and all its octets after the target."""
         self._known: dict[str, str] | None = None
@@ -266,7 +266,7 @@ class Connection(asyncio.Protocol):
         if is_whole and self._alone and len(data) <= _LONGEST_SECTION:
             self._rest = data[data.index(_END_OF_LINE) :]
             self._last = self._shared(self._rest, self._alone)
-            self._repeated = b"", "", ""
+            self._repeated = _NONE_REPEATED
         self._alone = None
 
     def _piece(self, data: bytes) -> bytes:
@@ -321,9 +321,9 @@ class Connection(asyncio.Protocol):
         and judged once, as a whole request without a body in octets of its
         own: what is before it can only be a method and a target.
         """
-        method, fields, _ = self._last
         if data == self._repeated[0]:
-            return Request(method, self._repeated[1], self._repeated[2], fields, b"", repeats=True)
+            return self._repeated[1]
+        method, fields, _ = self._last
         start = len(method) + 1
         line = data[: -len(self._rest)].decode("latin-1")
         if (
@@ -334,8 +334,10 @@ class Connection(asyncio.Protocol):
         ):
             return None
         path, _, query = line[start:].partition("?")
-        self._repeated = data, path, query
-        return Request(method, path, query, fields, b"", repeats=True)
+        request = Request(method, path, query, fields, b"", repeats=True)
+        if not path.startswith("/__"):  # else the request may be given its namespace
+            self._repeated = data, request
+        return request
 
     def _shared(self, rest: bytes, parsed: _Parsed) -> _Parsed:
         """One object for the same header section, whichever connection it came on."""
@@ -565,16 +567,14 @@ class Connection(asyncio.Protocol):
         if self._closing:
             return
         started = self._server.time()
-        if self._client:
+        if self._server.tells_clients_apart:
             self._server.memory.client = self._client
         try:
             answer = self._server.handle(request)
         except Exception as error:  # noqa: BLE001 - the client is owed an answer, the log the traceback
             answer = problem.failed(request, error)
-        if self._client:
-            self._server.memory.client = ""
         if isinstance(answer, Answer) and not answer.delay and not answer.fault and answer.stream is None:
-            self._write(request, answer, keep)
+            self._write(request, answer, keep, started)
             if self._server.log_access is not None:
                 self._server.log_access(request, answer, self._server.time() - started)
             return
@@ -599,7 +599,7 @@ class Connection(asyncio.Protocol):
         self._task = None
         if self._closing:
             return
-        self._write(request, answer, keep)
+        self._write(request, answer, keep, self._server.time())
         if self._server.log_access is not None:
             self._server.log_access(request, answer, self._server.time() - started)
         if self._waiting or self._refusal is not None or self._ends or self._under_way:
@@ -624,13 +624,13 @@ class Connection(asyncio.Protocol):
             if answer.stream is not None:
                 keep = await self._stream(request, answer, keep)
             else:
-                self._write(request, answer, keep)
+                self._write(request, answer, keep, self._server.time())
             if self._server.log_access is not None:
                 self._server.log_access(request, answer, self._server.time() - started)
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - as above
-            self._write(request, problem.failed(request, error), keep=False)
+            self._write(request, problem.failed(request, error), keep=False, now=self._server.time())
         finally:
             self._task = None
             self._served()
@@ -707,11 +707,11 @@ class Connection(asyncio.Protocol):
         limits = self._server.limits
         return len(self._waiting) >= _MOST_WAITING or self._behind > max(limits.body, limits.head)
 
-    def _write(self, request: Request, answer: Answer, keep: bool) -> None:
+    def _write(self, request: Request, answer: Answer, keep: bool, now: float) -> None:
         clock = self._server.clock_of(request) if Clock.moved else None
         if keep and not self._announces and request.method != "HEAD" and wire.has_content(answer.status):
             self._transport.write(wire.usual(answer, clock))
-            self.deadline = self._server.time() + self._server.limits.idle_time
+            self.deadline = now + self._server.limits.idle_time
             if self._resume is not None:
                 self._hold_answer(len(answer.body))
             return
@@ -869,6 +869,7 @@ _Parsed = tuple[str, dict[str, str], bool]
 """Method, header fields, and whether they let the connection stay open."""
 _NO_PARSER = httptools.HttpRequestParser(object())
 _NOTHING = b"no request ends like this"
+_NONE_REPEATED = b"", Request("", "")
 _END_OF_LINE = b" HTTP/1.1\r\n"
 _PLAIN = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/?]*\Z")
 """A target in origin form of the characters that RFC 3986 has for paths and queries."""

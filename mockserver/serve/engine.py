@@ -240,11 +240,9 @@ class Engine:
         self, request: Request, answer: Answer, tally: Tally, world: World, now: int, seconds: float
     ) -> None:
         """Keep a call, whose answer is the last word by now: but none that takes too much is sent."""
-        if answer.delay or len(answer.body) > self._large_answer:
+        if answer.delay or answer.warnings or len(answer.body) > self._large_answer:
             self._bound(answer)
-        if answer.warnings:
-            text = problem.shortened("; ".join(answer.warnings), _LONGEST_WARNING)
-            answer.headers.append(("x-mock-warning", text))
+            _warn(answer)
         world.journal.write(request, answer, now, seconds)
         try:
             counts = tally[answer.status]
@@ -612,6 +610,13 @@ class Engine:
         if request.method == "OPTIONS":
             return Answer(204, [("allow", ", ".join(allowed))], b"", "options")
         return problem.unknown_method(request.method, request.raw_path, allowed)
+
+
+def _warn(answer: Answer) -> None:
+    """Tell in a header field what was forgiven."""
+    if answer.warnings:
+        text = problem.shortened("; ".join(answer.warnings), _LONGEST_WARNING)
+        answer.headers.append(("x-mock-warning", text))
 
 
 def _too_many_wait() -> Answer:

@@ -34,6 +34,8 @@ _TEXT = 56
 _FIELD = 16
 """Bytes of a pair beside its texts."""
 _VIOLATION = 400
+_ROUND = 64
+"""Small calls between two looks at what all journals take."""
 _SLACK = 64
 """One in so many of the bytes is given up beyond what is too much, so that room is not made for each call."""
 
@@ -86,15 +88,19 @@ class Call(Struct, frozen=True):
 class Ledger:
     """What all journals share: their bounds, and who listens. ``calls`` 0 keeps no journal at all."""
 
-    __slots__ = ("_journals", "calls", "most", "size", "watch")
+    __slots__ = ("_journals", "calls", "most", "watch")
 
     def __init__(self, calls: int = MOST_CALLS, most: int = MOST_BYTES) -> None:
         self.calls = calls
         self.most = most
-        self.size = 0
         self.watch: Callable[[str, Record], None] | None = None
         """Called with the namespace and each call; set while somebody follows the events."""
         self._journals: set[Journal] = set()
+
+    @property
+    def size(self) -> int:
+        """Bytes that the journals take together."""
+        return sum(journal.size for journal in self._journals)
 
     def open(self, namespace: str) -> Journal:
         journal = Journal(namespace, self)
@@ -110,7 +116,9 @@ class Ledger:
         self._journals.discard(journal)
 
     def relieve(self) -> None:
-        """Make room: the fullest journal gives up its oldest calls, some at a time."""
+        """Make room where it is needed: the fullest journal gives up its oldest calls, some at a time."""
+        if self.size <= self.most:
+            return
         enough = self.most - self.most // _SLACK
         while self.size > enough:
             fullest = max(self._journals, key=lambda each: each.size)
@@ -162,26 +170,19 @@ class Journal:
     def write(self, request: Request, answer: Answer, when: int, seconds: float) -> None:
         """Keep a call. Called for every request."""
         self.number = number = self.number + 1
-        size = (
-            2 * len(request.raw_path)
-            + len(request.query_string)
-            + len(request.body)
-            + len(answer.body)
-            + _EACH
-        )
-        if not answer.head or size > _LARGE:  # else it is a poll, whose header fields are the next one's too
+        size = 2 * len(request.raw_path) + len(request.query_string) + len(answer.body) + _EACH
+        # With a head it is a poll: no body, and header fields that it has in common with others
+        if not answer.head or size > _LARGE:
             request, answer = kept(request, answer)
             size = weight(request, answer)
         ledger = self._ledger
         if self._most:
             calls = self._calls
-            grown = size
             if len(calls) >= self._most:
-                grown -= calls.popleft()[5]
+                self._size -= calls.popleft()[5]
             calls.append((number, when, seconds, request, answer, size))
-            self._size += grown
-            ledger.size += grown
-            if ledger.size > ledger.most:
+            self._size += size
+            if size > _LARGE or not number % _ROUND:
                 ledger.relieve()
         if ledger.watch is not None:
             ledger.watch(self.namespace, (number, when, seconds, request, answer, size))
@@ -211,9 +212,7 @@ class Journal:
 
     def _free(self, records: Iterable[Record]) -> None:
         """Weigh no longer what is gone."""
-        freed = sum(record[5] for record in records)
-        self._size -= freed
-        self._ledger.size -= freed
+        self._size -= sum(record[5] for record in records)
 
 
 def kept(request: Request, answer: Answer) -> tuple[Request, Answer]:
