@@ -24,10 +24,9 @@ with warnings.catch_warnings():
 
 from mockserver.admin import pages
 from mockserver.admin.exchange import answering
+from mockserver.admin.limits import MAX_VALUES, has_too_many_values
 from mockserver.media.json import decode_json
 from mockserver.media.malformed import Malformed
-from mockserver.media.nodes import exceeds
-from mockserver.media.types import ContentType
 from mockserver.serve import problem
 from mockserver.serve.answer import Answer
 from mockserver.serve.engine import ADMIN
@@ -35,9 +34,6 @@ from mockserver.serve.request import Request
 from mockserver.serve.routing import Router
 
 Endpoint = Callable[..., flask.Response]
-MAX_VALUES = 20_000
-"""Values in the JSON of a control request, documents and scenario files apart."""
-_JSON = ContentType("application", "json", {})
 
 
 def build(nouns: Mapping[str, object]) -> tuple[Any, Router[str]]:
@@ -102,7 +98,7 @@ class _Body(JSONRequestBodyValidator):
         data = b"".join([chunk async for chunk in stream])
         if not data:
             return None
-        if self._schema and exceeds(data, "json", _JSON, MAX_VALUES):  # of a document all is text
+        if self._schema and has_too_many_values(data):  # of a document all is text
             detail = f"The body holds over {MAX_VALUES:,} values; no control request needs that many."
             raise ProblemException(status=413, detail=detail, ext={"pointer": ""})
         value = decode_json(data)

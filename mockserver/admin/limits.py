@@ -5,7 +5,12 @@ from __future__ import annotations
 import time
 
 from mockserver.admin.faults import ControlError
+from mockserver.media.nodes import exceeds
+from mockserver.media.types import ContentType
 
+MAX_VALUES = 20_000
+"""JSON values in the body of a control request, and in a text of it that holds JSON."""
+_JSON = ContentType("application", "json")
 MOST_SECONDS = 3.0
 MOST_STEPS = 2_000_000
 
@@ -34,3 +39,8 @@ class Budget:
             raise ControlError(
                 422, f"this takes longer than the {MOST_SECONDS:g} s that it may; narrow it", pointer
             )
+
+
+def has_too_many_values(data: bytes) -> bool:
+    """Whether a JSON text of a control request holds over ``MAX_VALUES`` values."""
+    return exceeds(data, "json", _JSON, MAX_VALUES)

@@ -10,7 +10,7 @@ from typing import Any
 
 from mockserver.admin import expressions
 from mockserver.admin.faults import ControlError
-from mockserver.admin.limits import Budget
+from mockserver.admin.limits import MAX_VALUES, Budget, has_too_many_values
 from mockserver.media.json import decode_json, encode_json
 from mockserver.media.malformed import Malformed
 from mockserver.plan import JSON
@@ -135,7 +135,10 @@ def _absent(given: _Given) -> Test:
 def _equal_to_json(given: _Given) -> Test:
     wanted, pointer = given.value, given.pointer
     if isinstance(wanted, str):
-        wanted = decode_json(wanted.encode("utf-8", "surrogatepass"))
+        data = wanted.encode("utf-8", "surrogatepass")
+        if has_too_many_values(data):
+            raise ControlError(422, f"equalToJson holds over {MAX_VALUES:,} values", pointer)
+        wanted = decode_json(data)
         if isinstance(wanted, Malformed):
             raise ControlError(422, f"equalToJson holds no JSON: {wanted.message}", pointer)
     unordered, extra = given.flag("ignoreArrayOrder"), given.flag("ignoreExtraElements")

@@ -227,11 +227,11 @@ def _dictsort(
 def _map(rendering: Rendering, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
     if not args and "attribute" in kwargs:
         name, default = kwargs.pop("attribute"), kwargs.pop("default", None)
-        found = [_picked(each, name) for each in iterate(rendering, value)]
+        found = [_picked(each, name) for each in iterate(rendering, value, 2 * STEP)]
         return found if default is None else [_default(rendering, each, default) for each in found]
     name, *rest = args
     made = filter_of(name)
-    return [made(rendering, each, *rest, **kwargs) for each in iterate(rendering, value)]
+    return [made(rendering, each, *rest, **kwargs) for each in iterate(rendering, value, 2 * STEP)]
 
 
 def _selecting(*, keeps: bool, by_attribute: bool) -> Filter:
@@ -240,7 +240,7 @@ def _selecting(*, keeps: bool, by_attribute: bool) -> Filter:
         kept = test_of(rest[0]) if rest else lambda _, each: bool(each)
         return [
             each
-            for each in iterate(rendering, value)
+            for each in iterate(rendering, value, 2 * STEP)
             if bool(kept(rendering, _picked(each, name), *rest[1:])) is keeps
         ]
 

@@ -38,7 +38,7 @@ MAX_DEPTH = 100
 """Lists within lists, and macros that call macros."""
 _NAMES = dict.fromkeys(NAMES)
 _SCALARS = frozenset((bool, float, type(None)))
-FILTER = 20 * STEP
+FILTER = 28 * STEP
 """Units of a filter or a test, beside what it reads and makes."""
 CALL = 4096
 """Units of a call to a provider: Faker takes up to a millisecond."""
@@ -137,12 +137,12 @@ def _weigh_nested(value: Any) -> int:
     raise SecurityError(f"a value of over {MAX_DEPTH} levels")
 
 
-def iterate(rendering: Rendering, value: Any) -> Iterator[Any]:
-    """The items of ``value``, each paid for. Raises TypeError for what has none."""
+def iterate(rendering: Rendering, value: Any, units: int = STEP) -> Iterator[Any]:
+    """The items of ``value``, each paid for with so many units. Raises TypeError for what has none."""
     if not isinstance(value, str | list | tuple | range | Mapping | Undefined):
         raise TypeError(f"{kind(value)} cannot be iterated")
     for item in value:
-        rendering.spend(STEP)
+        rendering.spend(units)
         yield item
 
 
@@ -153,6 +153,7 @@ def text(rendering: Rendering, value: Any) -> str:
         return str(value)
     if not isinstance(value, bool | int | float | list | tuple | Mapping | Undefined | None):
         raise TypeError(f"it is no value of JSON but {kind(value)}")
+    rendering.spend(2 * STEP)
     rendering.hold(value)
     return str(dict(value) if isinstance(value, Mapping) else value)
 

@@ -161,3 +161,10 @@ def test_a_pattern_that_must_backtrack_is_at_fault_when_it_takes_too_long() -> N
 def test_a_path_that_walks_without_end_is_at_fault(path: str, body: str) -> None:
     with pytest.raises(ControlError, match="narrow it"):
         matches({"matchesJsonPath": path}, body)
+
+
+def test_a_text_of_json_with_more_values_than_a_control_request_may_hold_is_refused() -> None:
+    most = "[" + "1," * 19_998 + "1]"
+    assert ValuePattern({"equalToJson": most}, "/body").test(most, Budget())
+    with pytest.raises(ControlError, match="over 20,000 values"):
+        ValuePattern({"equalToJson": "[" + "1," * 20_001 + "1]"}, "/body")
