@@ -6,13 +6,12 @@ import re
 from collections.abc import Callable
 
 import flask
-import msgspec
 
 from mockserver.admin.control import Control
 from mockserver.admin.exchange import said, segment, text
 from mockserver.admin.faults import ControlError
 from mockserver.admin.resources import Notify
-from mockserver.admin.workshop import Workshop
+from mockserver.admin.workshop import Workshop, diagnostic_json
 from mockserver.errors import CompileError, Diagnostic
 from mockserver.plan import JSON, Resource
 from mockserver.serve.engine import ADMIN
@@ -131,13 +130,6 @@ class Sources:
                 "faults": [diagnostic_json(fault) for each in plan.documents for fault in each.faults],
             }
         )
-
-
-def diagnostic_json(diagnostic: Diagnostic) -> dict[str, JSON]:
-    """A diagnostic with its place beside it."""
-    found: dict[str, JSON] = msgspec.to_builtins(diagnostic)
-    place = found.pop("where")
-    return {**found, **place}
 
 
 def _named(name: str) -> str:

@@ -10,8 +10,7 @@ from pathlib import Path
 from watchfiles import Change, awatch
 
 from mockserver.admin.control import Control
-from mockserver.admin.sources import diagnostic_json
-from mockserver.admin.workshop import Workshop
+from mockserver.admin.workshop import Workshop, diagnostic_json
 from mockserver.errors import CompileError, Diagnostic
 from mockserver.inputs import forgiveness
 from mockserver.plan import JSON

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec.structs import replace
 
 from mockserver.admin.compiling import Job, compile_apart
 from mockserver.admin.control import Control
 from mockserver.errors import Diagnostic
 from mockserver.inputs import Inputs, scenario_files
+from mockserver.plan import JSON
 from mockserver.serve.engine import Engine
 
 if TYPE_CHECKING:
@@ -154,3 +156,10 @@ def _without(inputs: Inputs, paths: set[Path]) -> Inputs:
     """Without what came over HTTP for these paths."""
     texts = {path: text for path, text in inputs.texts.items() if path not in paths}
     return replace(inputs, texts=texts, added=tuple(each for each in inputs.added if each not in paths))
+
+
+def diagnostic_json(diagnostic: Diagnostic) -> dict[str, JSON]:
+    """A diagnostic with its place beside it."""
+    found: dict[str, JSON] = msgspec.to_builtins(diagnostic)
+    place = found.pop("where")
+    return {**found, **place}

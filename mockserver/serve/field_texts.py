@@ -9,11 +9,10 @@ RFC 9110 (``Allow``, ``Content-Language``, ``ETag``, ``Last-Modified``, ``Locati
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+from mockserver.serve.clock import http_date
+
 _HOUR = 3_600_000
 
 _FIXED = {
@@ -41,13 +40,6 @@ def field_text(name: str, key: str, now_ms: int) -> str | None:
     """The text of the field ``name`` (in lower case), the same for one ``key``; None where any will do."""
     maker = _MAKERS.get(name)
     return _FIXED.get(name) if maker is None else maker(key, now_ms)
-
-
-def http_date(milliseconds: int) -> str:
-    """An IMF-fixdate (RFC 9110, section 5.6.7)."""
-    at = time.gmtime(milliseconds / 1000)
-    day, month = _DAYS[at.tm_wday], _MONTHS[at.tm_mon - 1]
-    return f"{day}, {at.tm_mday:02} {month} {at.tm_year:04} {at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02} GMT"
 
 
 def _token(key: str) -> str:

@@ -9,8 +9,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from mockserver.serve.answer import Answer
-from mockserver.serve.clock import Clock
-from mockserver.serve.field_texts import http_date
+from mockserver.serve.clock import Clock, http_date
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _HEADS: dict[tuple[int, tuple[tuple[str, str], ...]], bytes] = {}
