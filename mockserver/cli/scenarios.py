@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from mockserver import default
 from mockserver.cli.report import echo
+from mockserver.default import SCHEMA
 from mockserver.errors import CompileError, Diagnostic, Location
 
 
@@ -56,4 +56,4 @@ def schema() -> None:
     Write it beside yours, and begin them with the line
     # yaml-language-server: $schema=scenario.schema.json
     """
-    click.echo(default.SCHEMA.read_text("utf-8"), nl=False)
+    click.echo(SCHEMA.read_text("utf-8"), nl=False)
