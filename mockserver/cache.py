@@ -27,7 +27,7 @@ import msgspec
 from msgspec import Struct
 
 from mockserver import __version__
-from mockserver.errors import Diagnostic
+from mockserver.diagnostics import Diagnostic
 from mockserver.inputs import Compiled, Inputs, contents, digest, scenario_files
 from mockserver.plan import Plan
 

@@ -1,17 +1,18 @@
-"""What a Plan is made from, and what comes of it: the two ends of the compiler."""
+"""What a Plan is compiled from: documents, scenario files and their defaults; and durations as text."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from msgspec import Struct, field
 
-from mockserver.errors import Diagnostic
+from mockserver.diagnostics import Diagnostic
 from mockserver.plan import Plan
 
 _SCENARIO_FILES = (".yaml", ".yml", ".json")
@@ -80,3 +81,49 @@ def contents(path: Path) -> bytes:
 def digest(data: bytes) -> str:
     """The digest of a text in UTF-8; a byte order mark is no part of it."""
     return hashlib.blake2b(data.removeprefix(_BYTE_ORDER_MARK), digest_size=16).hexdigest()
+
+
+_PACKAGE = Path(__file__).parent
+_INSTALLED = _PACKAGE / "default_files"
+ROOT = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent
+"""The folder that holds them."""
+
+DOCUMENT = ROOT / "openapi" / "certificate-request.yaml"
+SCENARIOS = ROOT / "scenarios" / "certificate-request.yaml"
+SCHEMA = ROOT / "scenarios" / "scenario.schema.json"
+"""The JSON Schema of scenario files."""
+ADMIN_DOCUMENT = ROOT / "openapi" / "admin.yaml"
+"""The control plane's own document."""
+EXAMPLE = (
+    DOCUMENT,
+    SCENARIOS,
+    ROOT / "openapi" / "certificate-lifecycle.yaml",
+    ROOT / "scenarios" / "certificate-lifecycle.yaml",
+    SCHEMA,
+)
+"""What ``mockserver example`` writes: two documents, a scenario file for each, and the schema of those."""
+
+
+_UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+LONGEST = 365_000 * _UNITS["d"]
+"""A thousand years or so: what lies so far ahead of any clock still has a date."""
+_FORM = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)\s*$")
+
+
+def milliseconds(text: str) -> int:
+    """A duration's length in milliseconds. Raises ValueError where the form is another, or it is too long."""
+    found = _FORM.match(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no duration such as 200ms, 30s, 5m, 1h or 2d")
+    length = float(found[1]) * _UNITS[found[2]]
+    if length > LONGEST:
+        raise ValueError(f"{text[:40]!r} is longer than {written(LONGEST)}")
+    return round(length)
+
+
+def written(length: int) -> str:
+    """The shortest exact form of a length in milliseconds."""
+    for unit in ("d", "h", "m", "s"):
+        if length and length % _UNITS[unit] == 0:
+            return f"{length // _UNITS[unit]}{unit}"
+    return f"{length}ms"

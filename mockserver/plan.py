@@ -1,7 +1,7 @@
 """The Plan: everything the back end needs, as immutable values without behaviour.
 
 The front end (``mockserver.compile``) makes a Plan; the back end
-(``mockserver.serve``) runs it. It holds only JSON-shaped values, so that it can
+(``mockserver.engine``) runs it. It holds only JSON-shaped values, so that it can
 be cached on disk (msgpack, never pickle), sent to workers and swapped whole.
 Its types are msgspec's structs, and no dataclasses: forty of those take 30 ms
 to come into being at every start, and decode at half the speed.
@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from mockserver.errors import Diagnostic
+from mockserver.diagnostics import Diagnostic
 
 JSON = Any
 """A JSON value: dict, list, str, int, float, bool or None."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from mockserver.engine.engine import Engine
 from mockserver.plan import Plan
-from mockserver.serve.engine import Engine
 from tests import programs
 from tests.crowd import Crowd
 from tests.live import Live, Write, engine_of, mission_plan, serving_engine

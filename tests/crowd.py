@@ -148,7 +148,7 @@ class Crowd(Process):
 
 def written(folder: Path) -> tuple[list[Path], Path]:
     """The documents and the folder of scenario files, written to the disk."""
-    from tests.serve.test_lives import FILE
+    from tests.engine.resources.test_stateful import FILE
     from tests.things import DOCUMENT
 
     texts = {

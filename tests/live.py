@@ -20,20 +20,19 @@ from typing import Any, Self, TypeVar
 
 import uvloop
 
-from mockserver import default
+from mockserver import inputs
 from mockserver.compile.compiler import Inputs, compile_plan
+from mockserver.engine.engine import Engine, Options
+from mockserver.engine.health import Health
+from mockserver.http.connection import Handler, Limits
+from mockserver.http.listener import bind
+from mockserver.http.server import Server
+from mockserver.messages import Answer, Request
+from mockserver.namespaces.clock import parse_time
+from mockserver.namespaces.memory import Memory
+from mockserver.namespaces.namespaces import Worlds
 from mockserver.plan import Plan
-from mockserver.serve.answer import Answer
-from mockserver.serve.clock import parse_time
-from mockserver.serve.connection import Handler, Limits
-from mockserver.serve.engine import Engine, Options
-from mockserver.serve.health import Health
-from mockserver.serve.listener import bind
-from mockserver.serve.memory import Memory
-from mockserver.serve.request import Request
-from mockserver.serve.server import Server
-from mockserver.serve.world import Worlds
-from mockserver.store.memory import MemoryStore
+from mockserver.state.memory import MemoryStore
 
 Value = TypeVar("Value")
 Write = Callable[[str, str], Path]
@@ -50,7 +49,7 @@ def compiled(*documents: Path, scenarios: Sequence[Path] = (), seed: str = "0") 
 
 
 def mission_plan(seed: str = "0") -> Plan:
-    return compiled(default.DOCUMENT, scenarios=(default.SCENARIOS,), seed=seed)
+    return compiled(inputs.DOCUMENT, scenarios=(inputs.SCENARIOS,), seed=seed)
 
 
 def engine_of(

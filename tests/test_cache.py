@@ -12,10 +12,10 @@ import pytest
 from msgspec.structs import replace
 
 from mockserver import cache as cache_module
-from mockserver import default
+from mockserver import inputs
 from mockserver.cache import Cache, key_of, pack, unpack, user_folder
 from mockserver.compile.compiler import compile_plan
-from mockserver.errors import Diagnostic, Location
+from mockserver.diagnostics import Diagnostic, Location
 from mockserver.inputs import Compiled, Inputs
 
 MAIN = """\
@@ -77,7 +77,7 @@ def test_what_was_kept_is_found(folder: Path, cache: Cache) -> None:
 
 
 def test_the_missions_plan_survives_packing() -> None:
-    compiled = compile_plan(Inputs((default.DOCUMENT,), (default.SCENARIOS,)))
+    compiled = compile_plan(Inputs((inputs.DOCUMENT,), (inputs.SCENARIOS,)))
     warned = replace(compiled, warnings=(Diagnostic("D303", "m", Location("a", 1, 2), "r", "warning"),))
     assert unpack(pack(warned)) == warned
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver import duration
+from mockserver import inputs
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from mockserver import duration
     ],
 )
 def test_what_a_duration_is(text: str, expected: int) -> None:
-    assert duration.milliseconds(text) == expected
+    assert inputs.milliseconds(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -30,23 +30,23 @@ def test_what_a_duration_is(text: str, expected: int) -> None:
 )
 def test_what_is_none(text: str) -> None:
     with pytest.raises(ValueError, match="is no duration such as 200ms"):
-        duration.milliseconds(text)
+        inputs.milliseconds(text)
 
 
 @pytest.mark.parametrize("text", ["365001d", "99999999999999999999d", "9" * 400 + "d", "31536000000000001ms"])
 def test_what_is_too_long(text: str) -> None:
     with pytest.raises(ValueError, match="is longer than 365000d"):
-        duration.milliseconds(text)
-    assert duration.milliseconds("365000d") == duration.LONGEST
+        inputs.milliseconds(text)
+    assert inputs.milliseconds("365000d") == inputs.LONGEST
 
 
 @given(st.integers(0, 10**12))
 def test_written_durations_are_read_back(length: int) -> None:
-    assert duration.milliseconds(duration.written(length)) == length
+    assert inputs.milliseconds(inputs.written(length)) == length
 
 
 @pytest.mark.parametrize(
     ("length", "expected"), [(0, "0ms"), (1500, "1500ms"), (60_000, "1m"), (86_400_000, "1d")]
 )
 def test_durations_are_written_shortly(length: int, expected: str) -> None:
-    assert duration.written(length) == expected
+    assert inputs.written(length) == expected

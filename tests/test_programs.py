@@ -146,7 +146,7 @@ def test_without_a_package_manager_the_programs_are_named(
 def test_a_test_whose_program_is_missing(machine: Machine, is_ci: bool, outcomes: tuple[str, ...]) -> None:
     machine.is_ci(is_ci)
     in_the_test = "tests/providers/test_x509.py::test_openssl_reads_what_the_leaf_says"
-    in_a_fixture = "tests/store/test_link.py"
+    in_a_fixture = "tests/state/test_connection.py"
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", in_the_test, in_a_fixture],
         cwd=ROOT, capture_output=True, text=True, check=False,

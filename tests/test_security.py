@@ -20,8 +20,8 @@ PACKAGE = Path(mockserver.__file__).parent
 REACHES = {
     "cli/health.py": "`mockserver health` and `push` ask the server that they are told",
     "compile/remote.py": "references to other hosts, with --allow-remote-refs",
-    "serve/outgoing.py": "notices, through the gate",
-    "store/talk.py": "Redis, with --store",
+    "http/egress.py": "notices, through the gate",
+    "state/redis/handshake.py": "Redis, with --store",
     "testing/namespace.py": "a client of the server's, for whom asks for one",
     "testing/remote.py": "MockServer.connect",
 }
@@ -63,7 +63,7 @@ _OURS = {
     ("testing/plugin.py", "connect"),
     ("testing/requests_adapter.py", "requests"),  # serves without a socket
     ("testing/requests_adapter.py", "urllib3"),
-    ("serve/listener.py", "getaddrinfo"),  # the address to listen on
+    ("http/listener.py", "getaddrinfo"),  # the address to listen on
 }
 """What has such a name and begins no connection."""
 _CODE = frozenset(["eval", "exec", "compile", "__import__"])

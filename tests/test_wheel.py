@@ -64,7 +64,7 @@ def ran(python: Path, folder: Path, text: str) -> subprocess.CompletedProcess[st
 
 
 def test_it_is_the_wheel_that_is_used(python: Path, tmp_path: Path) -> None:
-    script = "import mockserver, mockserver.default as d; print(mockserver.__file__, d.DOCUMENT.exists())"
+    script = "import mockserver, mockserver.inputs as d; print(mockserver.__file__, d.DOCUMENT.exists())"
     done = subprocess.run([python, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [
         str(next(python.parents[1].glob("lib/*/site-packages/mockserver/__init__.py"))),

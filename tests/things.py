@@ -6,8 +6,8 @@ from pathlib import Path
 from textwrap import dedent
 
 from mockserver.compile.compiler import Inputs, compile_plan
+from mockserver.engine.engine import Engine, Options
 from mockserver.plan import Plan
-from mockserver.serve.engine import Engine, Options
 from tests.live import NOON, engine_of
 
 DOCUMENT = """

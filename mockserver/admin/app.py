@@ -1,16 +1,221 @@
-"""The Connexion application: ``openapi/admin.yaml`` bound to the endpoints that answer it."""
+"""The Connexion application of the control plane: ``openapi/admin.yaml``, its endpoints, and its page.
+
+It runs on a thread and an event loop of its own, called by ASGI within this process. The page and
+Swagger UI come from this package, never from the network.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import hashlib
 import logging
+import re
+import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from concurrent.futures import Future
 from copy import deepcopy
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import flask
+import yaml
 from jsonschema import ValidationError
 from jsonschema.exceptions import best_match
+
+from mockserver import __version__, inputs, problem
+from mockserver.admin.exchange import MAX_VALUES, ControlError, answering, has_too_many_values, said, segment
+from mockserver.engine.engine import ADMIN
+from mockserver.engine.routing import Router
+from mockserver.media.json import decode_json
+from mockserver.media.types import Malformed
+from mockserver.messages import Answer, Request
+
+_HOPS = frozenset(["content-length", "transfer-encoding", "connection"])
+
+Message = MutableMapping[str, Any]
+App = Callable[
+    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
+]
+
+
+class Gateway:
+    """Answers requests by an ASGI application that ``build`` makes, on a thread that starts at once."""
+
+    def __init__(self, build: Callable[[], tuple[App, Router[str]]]) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._built: Future[tuple[App, Router[str]]] = Future()
+        self._build = build
+        threading.Thread(target=self._run, name="mockserver-admin", daemon=True).start()
+
+    async def answer(self, request: Request) -> Answer:
+        """The application's answer; 500 where it fails."""
+        coming = asyncio.run_coroutine_threadsafe(self._call(request), self._loop)
+        return await asyncio.wrap_future(coming)
+
+    def _run(self) -> None:
+        try:
+            self._built.set_result(self._build())
+        except BaseException as error:  # noqa: BLE001 - told to every request, as there is no one else to tell
+            self._built.set_exception(error)
+        self._loop.run_forever()
+
+    async def _call(self, request: Request) -> Answer:
+        answer = Answer(500, [], b"", "admin")
+        chunks: list[bytes] = []
+        arrived = [{"type": "http.request", "body": request.body, "more_body": False}]
+
+        async def receive() -> Message:
+            return arrived.pop() if arrived else {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer.status = message["status"]
+                fields = [
+                    (name.decode("latin-1").lower(), value.decode("latin-1"))
+                    for name, value in message["headers"]
+                ]
+                answer.headers = [each for each in fields if each[0] not in _HOPS]
+            elif message["type"] == "http.response.body":
+                chunks.append(message.get("body", b""))
+
+        try:
+            app, router = self._built.result()
+            if (refusal := _unrouted(request, router)) is not None:
+                return refusal
+            await app(_scope(request), receive, send)
+        except Exception as error:  # noqa: BLE001 - a request is answered, whatever happens
+            return problem.failed(request, error)
+        answer.body = b"".join(chunks)
+        return answer
+
+
+def _unrouted(request: Request, router: Router[str]) -> Answer | None:
+    """What to answer where the document has no such path or method; None where it has."""
+    method, path = request.method, request.raw_path
+    found = router.find("GET" if method == "HEAD" else method, path)
+    if found is None:
+        return problem.unknown_path(method, path, router.nearby(path)[:5])
+    if found.target is None:
+        return problem.unknown_method(method, path, sorted(found.allowed))
+    return None
+
+
+def _scope(request: Request) -> Message:
+    """The path stays as sent: a parameter is decoded by whoever reads it, so that it may hold a slash."""
+    headers = [
+        (name.encode("latin-1"), value.encode("latin-1", "replace"))
+        for name, value in request.headers.items()
+        if name not in _HOPS
+    ]
+    headers.append((b"content-length", b"%d" % len(request.body)))
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET" if request.method == "HEAD" else request.method,
+        "scheme": "http",
+        "path": request.raw_path,
+        "raw_path": request.raw_path.encode("latin-1", "replace"),
+        "query_string": request.query_string.encode("latin-1", "replace"),
+        "root_path": "",
+        "headers": headers,
+        "client": ("127.0.0.1", 0),
+        "server": ("127.0.0.1", 0),
+    }
+
+
+_ASSETS = {
+    "swagger-ui.css": "text/css; charset=utf-8",
+    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+    "favicon-32x32.png": "image/png",
+}
+_INITIALIZER = "initializer.js"
+_SCRIPT = """\
+window.ui = SwaggerUIBundle({
+  url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true,
+  queryConfigEnabled: false, validatorUrl: null,
+  presets: [SwaggerUIBundle.presets.apis],
+});
+"""
+_DOCS = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>mockserver: control interface</title>
+<link rel="icon" href="docs/favicon-32x32.png">
+<link rel="stylesheet" href="docs/swagger-ui.css">
+<div id="swagger-ui"></div>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/initializer.js"></script>
+</html>
+"""
+_SHARED = (
+    "default-src 'none'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+class Pages:
+    """What a person looks at."""
+
+    def page(self) -> flask.Response:
+        text, policy = _page()
+        return _html(text, policy)
+
+    def version(self) -> flask.Response:
+        return said({"version": __version__})
+
+    def document(self) -> flask.Response:
+        return said(own_document())
+
+    def docs(self) -> flask.Response:
+        return _html(_DOCS, f"{_SHARED}; script-src 'self'; style-src 'self' 'unsafe-inline'")
+
+    def asset(self, asset: str) -> flask.Response:
+        name = segment(asset)
+        if name == _INITIALIZER:
+            return flask.Response(_SCRIPT, content_type="text/javascript; charset=utf-8")
+        if name not in _ASSETS:
+            raise ControlError(404, f"there is no {name[:200]!r} here")
+        return flask.Response(_asset(name), content_type=_ASSETS[name])
+
+
+def _html(text: str, policy: str) -> flask.Response:
+    answer = flask.Response(text, content_type="text/html; charset=utf-8")
+    answer.headers["Content-Security-Policy"] = policy
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@cache
+def _page() -> tuple[str, str]:
+    """The page, and a policy under which its own script and style run and no other."""
+    text = files("mockserver.admin").joinpath("page.html").read_text("utf-8")
+    hashes = {}
+    for tag in ("script", "style"):
+        [inner] = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(inner.encode()).digest()).decode()
+        hashes[tag] = f"'sha256-{digest}'"
+    return text, f"{_SHARED}; script-src {hashes['script']}; style-src {hashes['style']}"
+
+
+@cache
+def own_document() -> Any:
+    """This interface's own document."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(inputs.ADMIN_DOCUMENT.read_text("utf-8"), loader)  # noqa: S506 - safe, and in C
+
+
+@cache
+def _asset(name: str) -> bytes:
+    """A file of Swagger UI's distribution."""
+    vendor = files("swagger_ui_bundle").joinpath("vendor")
+    [distribution] = [each for each in vendor.iterdir() if each.name.startswith("swagger-ui-")]
+    return Path(str(distribution), name).read_bytes()
+
 
 with warnings.catch_warnings():
     # Connexion imports a test client that Starlette has deprecated; no one here uses it.
@@ -22,16 +227,6 @@ with warnings.catch_warnings():
     from connexion.validators.json import JSONRequestBodyValidator
     from connexion.validators.parameter import ParameterValidator
 
-from mockserver.admin import pages
-from mockserver.admin.exchange import answering
-from mockserver.admin.limits import MAX_VALUES, has_too_many_values
-from mockserver.media.json import decode_json
-from mockserver.media.malformed import Malformed
-from mockserver.serve import problem
-from mockserver.serve.answer import Answer
-from mockserver.serve.engine import ADMIN
-from mockserver.serve.request import Request
-from mockserver.serve.routing import Router
 
 Endpoint = Callable[..., flask.Response]
 
@@ -56,7 +251,7 @@ def build(nouns: Mapping[str, object]) -> tuple[Any, Router[str]]:
             "body": {**VALIDATOR_MAP["body"], "application/json": _Body},
         },
     )
-    document = pages.document()
+    document = own_document()
     app.add_api(deepcopy(document), base_path=ADMIN)  # Connexion edits what it is given
     app.add_error_handler(ProblemException, _told)
     app.add_error_handler(Exception, _failed)

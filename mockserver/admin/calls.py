@@ -8,10 +8,11 @@ import re
 from functools import cached_property
 from urllib.parse import parse_qsl, unquote
 
+from mockserver import problem
+from mockserver.engine.resources import conditions
+from mockserver.namespaces.clock import iso
+from mockserver.namespaces.journal import Call, Cut
 from mockserver.plan import JSON
-from mockserver.serve import matching, problem
-from mockserver.serve.clock import iso
-from mockserver.serve.journal import Call, Cut
 
 _ID = re.compile(r"([0-9a-f]{8})-0000-4000-8000-([0-9a-f]{12})$")
 
@@ -52,7 +53,7 @@ class Reading:
 
     @cached_property
     def cookies(self) -> dict[str, str]:
-        return matching.cookies(self.request)
+        return conditions.cookies(self.request)
 
     @cached_property
     def body(self) -> str:

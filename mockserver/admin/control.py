@@ -12,10 +12,10 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
-from mockserver.admin.faults import ControlError
-from mockserver.serve.engine import Engine
-from mockserver.serve.world import World
-from mockserver.store.unavailable import NamespacesFull, Unavailable
+from mockserver.admin.exchange import ControlError
+from mockserver.engine.engine import Engine
+from mockserver.namespaces.namespaces import World
+from mockserver.state.protocol import NamespacesFull, Unavailable
 
 Result = TypeVar("Result")
 _PATIENCE = 60.0

@@ -10,15 +10,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qsl
 
+from mockserver import problem
 from mockserver.admin.calls import summary_json
+from mockserver.engine.engine import Engine
 from mockserver.media.json import encode_json
+from mockserver.messages import Answer, Request
+from mockserver.namespaces.journal import Call, Record
 from mockserver.plan import JSON
-from mockserver.scenario import settle
-from mockserver.serve import problem
-from mockserver.serve.answer import Answer
-from mockserver.serve.engine import Engine
-from mockserver.serve.journal import Call, Record
-from mockserver.serve.request import Request
+from mockserver.state.machine import settle
 
 KINDS = ("call", "state", "reset", "reload")
 _WAITING = 1000

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from mockserver import __version__
 from mockserver.admin.control import Control
 from mockserver.admin.events import Events
-from mockserver.serve.service import Tally
+from mockserver.engine.service import Tally
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,30 +1,36 @@
-"""``/__admin``: what the engine calls for every control request."""
+"""``/__admin``: what the engine calls for every control request, after it has checked who may control.
+
+Control takes a token where one is set. It refuses pages of other sites and host names that were
+rebound to this machine.
+"""
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from mockserver.errors import UsageError
+from mockserver import problem
+from mockserver.diagnostics import UsageError
+from mockserver.engine.engine import ADMIN, Engine
+from mockserver.engine.health import Health
+from mockserver.http.egress import MARK
+from mockserver.http.hosts import Hosts
 from mockserver.inputs import Inputs
+from mockserver.messages import Answer, Request
 from mockserver.plan import JSON
-from mockserver.serve import problem
-from mockserver.serve.answer import Answer
-from mockserver.serve.engine import ADMIN, Engine
-from mockserver.serve.health import Health
-from mockserver.serve.outgoing import MARK
-from mockserver.serve.request import Request
 
 if TYPE_CHECKING:
+    from mockserver.admin.app import App, Gateway
     from mockserver.admin.control import Control
     from mockserver.admin.events import Events
-    from mockserver.admin.gateway import App, Gateway
-    from mockserver.admin.guard import Guard
-    from mockserver.admin.workshop import Workshop
-    from mockserver.serve.routing import Router
+    from mockserver.admin.reloader import Workshop
+    from mockserver.engine.routing import Router
+
 
 _PUBLIC = (f"{ADMIN}/", f"{ADMIN}/docs", f"{ADMIN}/openapi.json")
 """Pages without anything to keep: a browser cannot send a token when it is pointed at one."""
@@ -92,19 +98,19 @@ class ControlPlane:
 
     async def watch(self, say: Callable[[str], None]) -> None:
         """Serve what is on the disk whenever it changes. ``say`` tells the user what became of it."""
-        from mockserver.admin.watching import watch
+        from mockserver.admin.reloader import watch
 
         await watch(self._needed_workshop(), self._control, self.events.publish, say)
 
     async def wait_for_documents(self, say: Callable[[str], None]) -> None:
         """Serve the documents as soon as they are on the disk."""
-        from mockserver.admin.watching import wait_for_documents
+        from mockserver.admin.reloader import wait_for_documents
 
         await wait_for_documents(self._needed_workshop(), self._control, self.events.publish, say)
 
     def take(self, inputs: bytes) -> None:
         """Go on from the inputs that another process changed."""
-        from mockserver.admin.compiling import Job
+        from mockserver.compile.process import Job
 
         if self._inputs is not None:
             self._inputs = msgspec.msgpack.decode(inputs, type=Job).inputs()
@@ -119,7 +125,6 @@ class ControlPlane:
 
     @cached_property
     def _guard(self) -> Guard:
-        from mockserver.admin.guard import Guard
 
         return Guard(self._token, self._hosts)
 
@@ -131,7 +136,7 @@ class ControlPlane:
 
     @cached_property
     def _workshop(self) -> Workshop | None:
-        from mockserver.admin.workshop import Workshop
+        from mockserver.admin.reloader import Workshop
 
         return None if self._inputs is None else Workshop(self._inputs)
 
@@ -141,7 +146,7 @@ class ControlPlane:
         return self._workshop
 
     def _build(self) -> Gateway:
-        from mockserver.admin.gateway import Gateway
+        from mockserver.admin.app import Gateway
 
         return Gateway(partial(self._app, self._control, self.events, self._workshop))
 
@@ -149,16 +154,11 @@ class ControlPlane:
         """On the control plane's own thread: this is where the time for imports goes."""
         from mockserver.admin import (
             app,
-            clocks,
             metrics,
             namespaces,
-            notices,
-            pages,
             requests,
             resources,
-            scenarios,
             sources,
-            stopping,
         )
 
         def notify(kind: str, data: dict[str, JSON]) -> None:
@@ -169,14 +169,14 @@ class ControlPlane:
                 "requests": requests.Requests(control),
                 "resources": resources.Resources(control, notify),
                 "assignments": resources.Assignments(control),
-                "scenarios": scenarios.Scenarios(control, notify),
-                "clocks": clocks.Clocks(control),
+                "scenarios": resources.Scenarios(control, notify),
+                "clocks": namespaces.Clocks(control),
                 "namespaces": namespaces.Namespaces(control, notify),
-                "notices": notices.Notices(control),
+                "notices": requests.Notices(control),
                 "sources": sources.Sources(control, workshop, notify),
                 "metrics": metrics.Metrics(control, events),
-                "pages": pages.Pages(),
-                "stopping": stopping.Stopping(control, self._stop),
+                "pages": app.Pages(),
+                "stopping": namespaces.Stopping(control, self._stop),
             }
         )
 
@@ -185,3 +185,59 @@ def _own(answer: Answer) -> Answer:
     """An answer that pages of other sites cannot take in, as an image or as a script."""
     answer.headers += _OWN
     return answer
+
+
+MOST_BODY = 10 * 1024 * 1024
+_SAFE = frozenset(["GET", "HEAD", "OPTIONS"])
+_TYPES = frozenset(["application/json", "application/yaml", "application/x-yaml", "text/yaml"])
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """``token`` empty asks for none. ``hosts`` are names by which the server may be called."""
+
+    token: str = ""
+    hosts: Collection[str] = ()
+
+    def refusal(self, request: Request, *, public: bool) -> Answer | None:
+        """What to answer instead; None where the request may pass. ``public`` asks for no token."""
+        headers = request.headers
+        known = self._knows(headers.get("authorization", ""))
+        if not known and not Hosts(self.hosts).serves(headers.get("host", "")):
+            return _refused(403, f"Host: {headers.get('host', '')[:200]} is no name of this server")
+        if _is_foreign(request):
+            return _refused(403, "the request was made by a page of another site")
+        if self.token and not public and not known:
+            return problem.problem(
+                401,
+                "control requests need the token that the server was started with, as Authorization: Bearer",
+                decision="admin",
+                headers=[("www-authenticate", "Bearer")],
+            )
+        if len(request.body) > MOST_BODY:
+            return _refused(413, f"the body is over {MOST_BODY:,} bytes")
+        media = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if request.method not in _SAFE and (request.body or media) and media not in _TYPES:
+            return _refused(415, f"Content-Type: {media[:200] or 'none'} is not taken; send application/json")
+        return None
+
+    def _knows(self, authorization: str) -> bool:
+        if not self.token:
+            return False
+        scheme, _, token = authorization.partition(" ")
+        given, wanted = token.strip().encode("utf-8", "replace"), self.token.encode("utf-8", "replace")
+        return scheme.lower() == "bearer" and hmac.compare_digest(given, wanted)
+
+
+def _is_foreign(request: Request) -> bool:
+    """Whether a browser says that a page of another origin made the request."""
+    headers = request.headers
+    origin = headers.get("origin")
+    if origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower():
+        return True
+    site = headers.get("sec-fetch-site")
+    return request.method not in _SAFE and site not in (None, "same-origin", "none")
+
+
+def _refused(status: int, detail: str) -> Answer:
+    return problem.problem(status, detail, decision="admin")

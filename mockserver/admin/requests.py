@@ -1,4 +1,4 @@
-"""``requests``, ``near-misses`` and ``verify``: the journal over HTTP, in WireMock's shapes."""
+"""``requests``, ``near-misses``, ``verify`` and ``notices``: calls and webhooks, in WireMock's shapes."""
 
 from __future__ import annotations
 
@@ -9,20 +9,14 @@ import msgspec
 
 from mockserver.admin.calls import call_id, call_number, event_json, request_json
 from mockserver.admin.control import Control
-from mockserver.admin.exchange import namespace, said, segment
-from mockserver.admin.faults import ControlError
-from mockserver.admin.limits import Budget
-from mockserver.admin.patterns import RequestPattern
-from mockserver.admin.verification import (
-    NEAR_MISSES,
-    judge,
-    likeness,
-    near_misses,
-)
+from mockserver.admin.exchange import Budget, ControlError, namespace, said, segment
+from mockserver.admin.matching.patterns import RequestPattern
+from mockserver.admin.matching.verification import NEAR_MISSES, judge, likeness, near_misses
+from mockserver.engine.resources.webhooks import Outcome
 from mockserver.media.json import encode_json
+from mockserver.namespaces.clock import iso, parse_time
+from mockserver.namespaces.journal import Call, Journal, Record
 from mockserver.plan import JSON
-from mockserver.serve.clock import parse_time
-from mockserver.serve.journal import Call, Journal, Record
 
 _MOST_UNMATCHED = 50
 """Unmatched calls whose near misses are sought."""
@@ -215,3 +209,34 @@ def _time(text: str) -> int:
         return parse_time(text)
     except (ValueError, OverflowError):
         raise ControlError(400, f"since={text[:200]} is no ISO 8601 date-time") from None
+
+
+class Notices:
+    """The notices of the namespace that a control request names."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._engine = control.engine
+
+    def index(self, limit: int = 100) -> flask.Response:
+        """Newest first."""
+        found = self._control.in_world(
+            namespace(), lambda world: [_told(each) for each in self._engine.notifier.outcomes(world.name)]
+        )
+        return said({"notices": found[::-1][:limit], "meta": {"total": len(found)}})
+
+
+def _told(outcome: Outcome) -> dict[str, JSON]:
+    return {
+        "resource": outcome.resource,
+        "key": outcome.key,
+        "state": outcome.state,
+        "entered": iso(outcome.when),
+        "method": outcome.method,
+        "url": outcome.url,
+        "headers": dict(outcome.headers),
+        "body": outcome.body.decode("utf-8", "replace"),
+        "attempts": list(outcome.attempts),
+        "done": outcome.done,
+        "delivered": outcome.delivered,
+    }

@@ -8,13 +8,12 @@ from collections.abc import Callable
 import flask
 
 from mockserver.admin.control import Control
-from mockserver.admin.exchange import said, segment, text
-from mockserver.admin.faults import ControlError
+from mockserver.admin.exchange import ControlError, said, segment, text
+from mockserver.admin.reloader import Workshop, diagnostic_json
 from mockserver.admin.resources import Notify
-from mockserver.admin.workshop import Workshop, diagnostic_json
-from mockserver.errors import CompileError, Diagnostic
+from mockserver.diagnostics import CompileError, Diagnostic
+from mockserver.engine.engine import ADMIN
 from mockserver.plan import JSON, Resource
-from mockserver.serve.engine import ADMIN
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _FAULTS = "x-mockserver-diagnostics"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mockserver.admin.faults import ControlError
-from mockserver.duration import written
+from mockserver.admin.exchange import ControlError
+from mockserver.engine.engine import Engine
+from mockserver.engine.resources.runtime import Lifecycle
+from mockserver.inputs import written
+from mockserver.namespaces.clock import iso
+from mockserver.namespaces.namespaces import World
 from mockserver.plan import JSON, Step
-from mockserver.scenario import ResourceState, begin, settle
-from mockserver.serve.clock import iso
-from mockserver.serve.engine import Engine
-from mockserver.serve.lifecycle import Lifecycle
-from mockserver.serve.world import World
+from mockserver.state.machine import ResourceState, begin, settle
 
 _PINNED = "state:"
 """What the compiler calls the scenario of one state that holds for ever."""

@@ -1,8 +1,4 @@
-"""The commands by name, each imported when it is called for, and what becomes of their errors.
-
-Exit codes: 0 done; 1 cannot run, or ``check`` found errors; 2 the inputs or the
-command line are wrong.
-"""
+"""The commands by name, each imported when it is called, how their errors are shown, and shell completion."""
 
 from __future__ import annotations
 
@@ -11,10 +7,11 @@ import sys
 from keyword import iskeyword
 
 import click
+from click.shell_completion import get_completion_class
 
 from mockserver import __version__
 from mockserver.cli.report import echo, tell
-from mockserver.errors import CompileError, MockServerError, OptionError
+from mockserver.diagnostics import CompileError, MockServerError, OptionError
 
 _COMMANDS = {
     "serve": "Serve a document and its scenarios.",
@@ -29,7 +26,21 @@ _COMMANDS = {
     "import": "Carry over what was written for WireMock or Prism.",
     "completion": "Print the completion script of a shell.",
 }
-"""Name → one line of help. Each is the function of that name in the module of that name."""
+"""Name → one line of help."""
+_MODULES = {
+    "serve": "serve",
+    "check": "inspect",
+    "routes": "inspect",
+    "example": "init",
+    "init": "init",
+    "scenarios": "inspect",
+    "explain": "inspect",
+    "health": "health",
+    "push": "push",
+    "import": "init",
+    "completion": "commands",
+}
+"""Name → the module of this package that has it; the function has the same name."""
 
 
 class _Lazy(click.Group):
@@ -42,7 +53,8 @@ class _Lazy(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
-        command: click.Command = getattr(importlib.import_module(f"mockserver.cli.{name}"), name)
+        module = importlib.import_module(f"mockserver.cli.{_MODULES[cmd_name]}")
+        command: click.Command = getattr(module, name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -87,3 +99,22 @@ def main() -> None:
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+_WAYS = """\b
+    bash  eval "$(mockserver completion bash)"                                      in ~/.bashrc
+    zsh   eval "$(mockserver completion zsh)"                                       in ~/.zshrc
+    fish  mockserver completion fish > ~/.config/fish/completions/mockserver.fish
+"""
+
+
+@click.command(
+    help=f"Print the completion script of a SHELL, to be read by it when it starts.\n\n{_WAYS}",
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """See the help of the command."""
+    found = get_completion_class(shell)
+    if found is not None:
+        click.echo(found(context.find_root().command, {}, "mockserver", "_MOCKSERVER_COMPLETE").source())

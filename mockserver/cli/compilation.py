@@ -20,8 +20,8 @@ from typing import BinaryIO, NoReturn
 import msgspec
 
 from mockserver.cache import Cache, Key, key_of, pack, unpack
-from mockserver.cli.progress import Progress
-from mockserver.errors import CompileError, Diagnostic, MockServerError
+from mockserver.cli.report import Progress
+from mockserver.diagnostics import CompileError, Diagnostic, MockServerError
 from mockserver.inputs import Compiled, Inputs
 
 _CAN_FORK = hasattr(os, "fork") and sys.platform != "darwin"
@@ -72,7 +72,7 @@ class _Child:
 
     def __init__(self, inputs: Inputs) -> None:
         # Both processes need the back end: imported before they part, it is read once
-        importlib.import_module("mockserver.serve.engine")
+        importlib.import_module("mockserver.engine.engine")
         sys.stdout.flush()
         sys.stderr.flush()
         ours, theirs = os.pipe()

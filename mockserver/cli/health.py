@@ -12,7 +12,7 @@ import click
 
 from mockserver.cli.options import option
 from mockserver.cli.report import echo
-from mockserver.errors import UsageError
+from mockserver.diagnostics import UsageError
 
 _PATH = "/__admin/health"
 

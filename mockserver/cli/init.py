@@ -1,19 +1,21 @@
-"""``mockserver init``: a first scenario file for a document."""
+"""``init``, ``example`` and ``import``: write a first scenario file, the example, or what other tools had."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mockserver.cli.options import REF_ROOT, REMOTE_REFS
-from mockserver.cli.report import echo
-from mockserver.errors import CompileError, UsageError
+from mockserver import inputs
+from mockserver.cli.options import REF_ROOT, REMOTE_REFS, option
+from mockserver.cli.report import as_text, counted, echo
+from mockserver.diagnostics import CompileError, Diagnostic, UsageError
 
 if TYPE_CHECKING:
-    from mockserver.compile.outline import Outline
+    from mockserver.compile.scaffold import Outline
     from mockserver.inputs import Inputs
     from mockserver.plan import Document, Operation
 
@@ -52,9 +54,8 @@ def init(
     valid at once, and is there to be edited.
     """
     from mockserver.compile.compiler import Inputs, compile_plan
-    from mockserver.compile.outline import candidates, outline
-    from mockserver.compile.relatives import with_relatives
-    from mockserver.schema import Schemas
+    from mockserver.compile.scaffold import candidates, outline, with_relatives
+    from mockserver.jsonschema import Schemas
 
     given = Inputs((document,), (), "0", allow_remote_refs, ref_root)
     [read] = compile_plan(given).plan.documents
@@ -111,7 +112,7 @@ def _valid(drawn: Outline, path: Path, given: Inputs) -> str:
     from msgspec import structs
 
     from mockserver.compile.compiler import compile_plan
-    from mockserver.compile.outline_text import write
+    from mockserver.compile.scaffold import write
 
     document = str(given.documents[0])
     while True:
@@ -139,3 +140,142 @@ def _offer(others: Sequence[Operation]) -> None:
     shown = [f"{each.method} {each.path}" for each in others[:5]]
     more = f" and {len(others) - 5} more" if len(others) > 5 else ""
     echo(f"Others that look like it, for --operation: {', '.join(shown)}{more}.")
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+def example(folder: Path) -> None:
+    """Write the example's documents and scenario files into DIR, which is made where it is not there.
+
+    They are what `mockserver serve` without a document serves, and a second pair with the whole life of a
+    certificate. A file that exists is never written over.
+    """
+    paths = {folder / each.relative_to(inputs.ROOT): each for each in inputs.EXAMPLE}
+    if taken := [str(path) for path in paths if path.exists()]:
+        verb = "exists" if len(taken) == 1 else "exist"
+        raise UsageError(f"{', '.join(taken)} {verb}, so nothing was written; choose another folder.")
+    for path, original in paths.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as file:
+                file.write(original.read_bytes())
+        except OSError as error:
+            raise UsageError(f"{error.filename or path} cannot be written: {error.strerror}.") from None
+        click.echo(path)
+    document, scenarios = (str(folder / each.relative_to(inputs.ROOT)) for each in inputs.EXAMPLE[:2])
+    command = shlex.join(["mockserver", "serve", document, "--scenarios", scenarios, "--watch"])
+    click.echo(f"Serve the first two, and change them while they are served:\n    {command}")
+
+
+@click.group("import")
+def import_() -> None:
+    """Carry over what was written for another mock server.
+
+    What has no counterpart here is told, with what to write instead.
+    """
+
+
+@import_.command()
+@click.argument("mappings", type=click.Path(path_type=Path, exists=True))
+@option(
+    "--document",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="The OpenAPI document of the service that the stubs stand for.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Folder for the scenario files; without it, a single one goes to standard output.",
+)
+@click.option("--force", is_flag=True, help="Write over files that exist.")
+@REMOTE_REFS
+@REF_ROOT
+def wiremock(
+    mappings: Path,
+    document: Path,
+    output: Path | None,
+    force: bool,
+    allow_remote_refs: bool,
+    ref_root: Path | None,
+) -> int:
+    """Write scenario files that answer as the stub mappings in MAPPINGS did: a file, or a folder of them.
+
+    A scenario of stubs becomes a timeline of states. The result is checked against the document, which
+    stubs seldom are. Exits with 1 when there is something to put right in it.
+    """
+    from mockserver.compile.compiler import Inputs, compile_plan
+    from mockserver.migrate.stubs import read_stubs
+    from mockserver.migrate.wiremock import scenario_files
+
+    given = Inputs((document,), (), "0", allow_remote_refs, ref_root)
+    [read] = compile_plan(given).plan.documents
+    found: list[Diagnostic] = []
+    stubs = read_stubs(mappings, found)
+    files = scenario_files(stubs, read, found)
+    texts = {Path(output or "", f"{name}.yaml"): _text(members, mappings) for name, members in files.items()}
+    found += _judged(given, texts)
+    _write(texts, output, force=force)
+    if found:
+        click.echo(as_text(found), err=True)
+    places = ", ".join(map(str, texts)) if output else "standard output"
+    echo(f"{len(stubs)} stubs → {places if texts else 'nothing'} ({counted(found)}).", err=True)
+    return int(any(each.severity == "error" for each in found))
+
+
+@import_.command(
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_extra_args": True,
+        "help_option_names": ["--help"],
+    }
+)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def prism(command: tuple[str, ...]) -> None:
+    """Print the command that serves as COMMAND did: prism mock -p 4010 openapi.yaml."""
+    from mockserver.migrate.prism import command as translated
+
+    found: list[Diagnostic] = []
+    echo(translated(command, found))
+    if found:
+        click.echo(as_text(found), err=True)
+
+
+def _judged(given: Inputs, texts: dict[Path, str]) -> list[Diagnostic]:
+    """What the compiler says of the scenario files."""
+    from msgspec.structs import replace
+
+    from mockserver.compile.compiler import compile_plan
+
+    try:
+        return list(compile_plan(replace(given, scenarios=tuple(texts), texts=texts)).warnings)
+    except CompileError as error:
+        return list(error.diagnostics)
+
+
+def _write(texts: dict[Path, str], output: Path | None, *, force: bool) -> None:
+    if output is None:
+        if len(texts) > 1:
+            names = ", ".join(each.stem for each in texts)
+            raise UsageError(f"the stubs are of several resources ({names}): pass --output FOLDER.")
+        for text in texts.values():
+            click.echo(text, nl=False)
+        return
+    there = [str(path) for path in texts if path.exists()]
+    if there and not force:
+        raise UsageError(f"{', '.join(there)} exists; choose another --output, or write over it by --force.")
+    output.mkdir(parents=True, exist_ok=True)
+    for path, text in texts.items():
+        path.write_text(text, "utf-8")
+
+
+def _text(members: dict[str, Any], mappings: Path) -> str:
+    import yaml
+
+    body: str = yaml.safe_dump(
+        members, sort_keys=False, default_flow_style=None, allow_unicode=True, width=100
+    )
+    return f"# From the stub mappings in {mappings.name}.\n{body}"

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from mockserver import default
+from mockserver import inputs as defaults
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -61,4 +61,4 @@ def inputs(
     """The documents and scenarios to work on: the packaged example where none are named."""
     if document:
         return document, scenarios
-    return (default.DOCUMENT,), scenarios or (default.SCENARIOS,)
+    return (defaults.DOCUMENT,), scenarios or (defaults.SCENARIOS,)

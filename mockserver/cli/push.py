@@ -11,10 +11,10 @@ from urllib.parse import quote
 import click
 from msgspec import Struct, ValidationError, convert
 
-from mockserver.admin.faults import ControlError
+from mockserver.admin.exchange import ControlError
 from mockserver.cli.options import SCENARIOS, option
 from mockserver.cli.report import as_text, counted, echo
-from mockserver.errors import Diagnostic, Location, Severity, UsageError
+from mockserver.diagnostics import Diagnostic, Location, Severity, UsageError
 from mockserver.inputs import forgiveness, scenario_files
 from mockserver.testing.control import Members
 from mockserver.testing.remote import Remote

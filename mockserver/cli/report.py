@@ -1,20 +1,20 @@
-"""Diagnostics as people and programs want to read them.
-
-``text`` for people, ``json`` for scripts, ``github`` as the commands by which a
-workflow marks lines in a pull request, ``sarif`` (2.1.0) for code scanning.
-"""
+"""Diagnostics as text, JSON, GitHub annotations and SARIF, and progress on a terminal."""
 
 from __future__ import annotations
 
 import json
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
 import click
 
 from mockserver import __version__
-from mockserver.errors import CompileError, Diagnostic, Location, json_printable, printable
+from mockserver.diagnostics import CompileError, Diagnostic, Location, json_printable, printable
 
 Writer = Callable[[Sequence[Diagnostic]], str]
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -56,7 +56,7 @@ def as_github(found: Sequence[Diagnostic]) -> str:
 
 def as_sarif(found: Sequence[Diagnostic]) -> str:
     """One run in the Static Analysis Results Interchange Format 2.1.0 (OASIS)."""
-    from mockserver.codes import codes
+    from mockserver.diagnostics import codes
 
     known = codes()
     rules = [
@@ -134,3 +134,45 @@ def _physical(where: Location) -> dict[str, Any]:
     if not where.line:
         return artifact
     return artifact | {"region": {"startLine": where.line, "startColumn": where.column}}
+
+
+_PATIENCE = 1.0
+_BEAT = 0.2
+_WIDTH = 79
+
+
+class Progress:
+    """A line on stderr that says what is going on and for how long; gone when done.
+
+    Nothing is written where stderr is no terminal, nor in the first second.
+    """
+
+    def __init__(self) -> None:
+        self._what = ""
+        self._began = time.monotonic()
+        self._done = threading.Event()
+        self._teller: threading.Thread | None = None
+
+    def __call__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty():
+            self._teller = threading.Thread(target=self._tell, daemon=True)
+            self._teller.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._done.set()
+        if self._teller is not None:
+            self._teller.join()
+
+    def _tell(self) -> None:
+        if self._done.wait(_PATIENCE):
+            return
+        while not self._done.wait(_BEAT):
+            line = f"{printable(self._what)}, {time.monotonic() - self._began:.0f} s"
+            sys.stderr.write(f"\r\x1b[K{line[:_WIDTH]}")
+            sys.stderr.flush()
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mockserver import __version__
+from mockserver.cli.admin_options import Settings, control_options
 from mockserver.cli.compilation import Compilation
-from mockserver.cli.control import Settings, control_options
-from mockserver.cli.limits import Bounds, limit_options
+from mockserver.cli.limit_options import Bounds, limit_options
 from mockserver.cli.options import (
     DOCUMENTS,
     REF_ROOT,
@@ -28,15 +28,15 @@ from mockserver.cli.options import (
     option,
 )
 from mockserver.cli.report import echo
-from mockserver.cli.sharing import Shared, sharing_options
-from mockserver.errors import UsageError
+from mockserver.cli.store_options import Shared, sharing_options
+from mockserver.diagnostics import UsageError
 from mockserver.inputs import Compiled, Inputs, forgiveness
 from mockserver.plan import Delay, Plan
 
 if TYPE_CHECKING:
-    from mockserver.serve.engine import Engine, Options
-    from mockserver.serve.journal import Ledger
-    from mockserver.serve.memory import Memory
+    from mockserver.engine.engine import Engine, Options
+    from mockserver.namespaces.journal import Ledger
+    from mockserver.namespaces.memory import Memory
 
 
 @click.command()
@@ -140,9 +140,9 @@ def serve(
     """
     gc.disable()  # nothing that starting makes is garbage, and collecting took a tenth of it
     from mockserver.cli.workers import Supervisor, Watchdog, Worker
-    from mockserver.serve.clock import parse_time
-    from mockserver.serve.listener import bind, listen, raise_descriptors
-    from mockserver.serve.log import access_logger, configure
+    from mockserver.http.listener import bind, listen, raise_descriptors
+    from mockserver.http.log import access_logger, configure
+    from mockserver.namespaces.clock import parse_time
 
     is_terminal = sys.stdout.isatty()
     configure(log_level or ("info" if is_terminal else "warning"), log_format, terminal=is_terminal)
@@ -173,11 +173,11 @@ def serve(
         worker = Supervisor(1, keeps_state=shared.store is not None).run(announce)
     compilation = None if settings.waits_for(given) else Compilation(given, cached=cache)
 
-    from mockserver.serve.engine import Options
-    from mockserver.serve.health import Health
-    from mockserver.serve.journal import Ledger
-    from mockserver.serve.memory import Memory
-    from mockserver.serve.server import Server
+    from mockserver.engine.engine import Options
+    from mockserver.engine.health import Health
+    from mockserver.http.server import Server
+    from mockserver.namespaces.journal import Ledger
+    from mockserver.namespaces.memory import Memory
 
     compiled = compilation.result() if compilation else Compiled(Plan(hash="", documents=(), seed=seed))
     for warning in compiled.warnings:
@@ -262,11 +262,10 @@ async def _engine(
         async with shared.engine(plan, inputs, ledger, memory, frozen_at, most, options) as engine:
             yield engine
         return
-    from mockserver.serve.engine import Engine
-    from mockserver.serve.world import Worlds
-    from mockserver.store.births import Births
-    from mockserver.store.counters import Counters
-    from mockserver.store.memory import MemoryStore
+    from mockserver.engine.engine import Engine
+    from mockserver.namespaces.namespaces import Worlds
+    from mockserver.state.memory import MemoryStore
+    from mockserver.state.tables import Births, Counters
 
     limits = memory.limits
     counters = Counters(max_bytes=limits.counts)
@@ -281,7 +280,7 @@ def _port(listener: socket) -> int:
 
 
 def _delay(text: str | None) -> Delay | None:
-    from mockserver.serve.pace import stated
+    from mockserver.engine.delays import stated
 
     try:
         return stated(text) if text else None

@@ -9,18 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import mockserver
-from mockserver.compile.defaults import rehearse_from_defaults
 from mockserver.compile.document import Loaded, load, load_text
-from mockserver.compile.inspection import inspect_document
-from mockserver.compile.nodes import Report
-from mockserver.compile.overlap import overlaps
+from mockserver.compile.lint import inspect_document, overlaps
 from mockserver.compile.references import Gate
-from mockserver.compile.scenario_file import Draft, read_scenario_file
+from mockserver.compile.scenario.dry_run import rehearse_from_defaults
+from mockserver.compile.scenario.file import Draft, read_scenario_file
+from mockserver.compile.scenario.yaml_nodes import Report
 from mockserver.compile.source import SCENARIO_FILE, Source, SourceFault, parse, read
-from mockserver.errors import CompileError, Diagnostic, Location
+from mockserver.diagnostics import CompileError, Diagnostic, Location
+from mockserver.engine.service import Service
 from mockserver.inputs import Compiled, Inputs, digest, scenario_files
 from mockserver.plan import Plan
-from mockserver.serve.service import Service
 
 __all__ = ["Compiled", "Inputs", "compile_plan", "inspect_inputs", "scenario_files"]
 

@@ -13,11 +13,11 @@ from urllib.parse import urljoin, urlsplit
 from mockserver.compile.operations import SYNTHETIC, OperationReader, security_schemes
 from mockserver.compile.references import Gate, Trees, gather, gather_text
 from mockserver.compile.source import SourceFault
-from mockserver.errors import Diagnostic, Location, reason
+from mockserver.diagnostics import Diagnostic, Location, reason
 from mockserver.plan import JSON, Dialect, Document, Operation
 
 if TYPE_CHECKING:
-    from mockserver.compile.specification import OpenAPI3, Swagger2
+    from mockserver.compile.connexion_spec import OpenAPI3, Swagger2
 
 _VERSION = re.compile(r"^(?:(2\.0)|(3\.[012])\.\d+(?:-[\w.]+)?)$")
 _MOST_PREFIXES = 32
@@ -68,9 +68,9 @@ def _load(trees: Trees, name: str, *, quick: bool) -> tuple[Loaded | None, list[
         return None, [refused]
     dialect, forgiven = _dialect(root.value, trees)
     # Only here: Connexion and the validator take half a second to import, which bad input need not wait for.
-    from mockserver.compile.judgement import judge
+    from mockserver.compile.connexion_spec import OpenAPI3, Swagger2
     from mockserver.compile.mending import mend
-    from mockserver.compile.specification import OpenAPI3, Swagger2
+    from mockserver.compile.spec_validation import judge
 
     forgiven += mend(trees, dialect)
     found = [*forgiven, *judge(trees, dialect, forgiven, quick=quick)]

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mockserver.compile.source import quoted
-from mockserver.errors import MockServerError
+from mockserver.diagnostics import MockServerError
+from mockserver.jsonschema import Schemas
 from mockserver.plan import JSON, SchemaRef
-from mockserver.schema import Schemas
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urldefrag, urljoin
 
 from mockserver.compile.source import Source, SourceFault, parse, read
-from mockserver.errors import Diagnostic, Location
+from mockserver.diagnostics import Diagnostic, Location
+from mockserver.jsonschema.references import escape, index, tokens
 from mockserver.plan import JSON, ROOT, SchemaRef
-from mockserver.schema.pointers import escape, index, tokens
 
 _NAMED = frozenset(
     [

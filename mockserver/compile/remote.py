@@ -10,7 +10,7 @@ import urllib.request
 from http.client import HTTPException
 from urllib.error import HTTPError
 
-from mockserver.errors import MockServerError, reason
+from mockserver.diagnostics import MockServerError, reason
 
 MOST_BYTES = 16 * 1024 * 1024
 TIME = 10.0

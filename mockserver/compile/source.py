@@ -19,10 +19,10 @@ import msgspec
 import yaml
 import yaml12
 
-from mockserver.errors import Diagnostic, Location
+from mockserver.diagnostics import Diagnostic, Location
 from mockserver.inputs import NoFileError, contents
+from mockserver.jsonschema.references import escape, index, tokens
 from mockserver.plan import JSON
-from mockserver.schema.pointers import escape, index, tokens
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_NODES = 3_000_000

@@ -6,9 +6,8 @@ for parameters; ``reading`` makes JSON of raws with the help of a schema, whose
 forms ``shapes`` knows. What clients send never raises: see ``Malformed``.
 """
 
-from mockserver.media.malformed import Malformed
-from mockserver.media.reading import Exact, Judged, Raw, Reader
-from mockserver.media.types import ContentType, match_content, parse_content_type
+from mockserver.media.coercion import Exact, Judged, Raw, Reader
+from mockserver.media.types import ContentType, Malformed, match_content, parse_content_type
 
 __all__ = [
     "ContentType",

@@ -7,13 +7,12 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mockserver.jsonschema import MAX_VIOLATIONS, SchemaViolation
+from mockserver.media.coercion import Exact, Judged, Raw, Reader, plain
 from mockserver.media.json import decode_json, encode_json
-from mockserver.media.malformed import Malformed
-from mockserver.media.reading import Exact, Judged, Raw, Reader, plain
 from mockserver.media.shapes import STRUCTURED
-from mockserver.media.types import ContentType, parse_content_type
+from mockserver.media.types import ContentType, Malformed, parse_content_type
 from mockserver.plan import JSON, MediaType, SchemaRef
-from mockserver.schema import MAX_VIOLATIONS, SchemaViolation
 
 _JSON_LINES = frozenset(
     (
@@ -82,7 +81,7 @@ class Codec:
 
     def exceeds(self, data: bytes, content_type: ContentType, most: int) -> bool:
         """Whether a body holds more than so many values."""
-        from mockserver.media.nodes import exceeds
+        from mockserver.media.size import exceeds
 
         return exceeds(data, family(content_type), content_type, most)
 
@@ -178,7 +177,7 @@ class Codec:
 
     def _judge_event(self, item: Raw, schema: SchemaRef, *, tells: bool) -> Judged:
         """An event by the schema of all of it, else by that of its data alone."""
-        from mockserver.media.sequence import readings
+        from mockserver.media.sequences import readings
 
         whole, data = readings(item)
         event = self._reader.judge(whole, schema, tells=tells)
@@ -224,10 +223,10 @@ class Codec:
 
             return XmlFormat(self._reader, media.schema)
         if kind in SEQUENCES:
-            from mockserver.media import sequence
+            from mockserver.media import sequences
 
-            formats = {"lines": sequence.JsonLinesFormat, "sequence": sequence.JsonSequenceFormat}
-            return formats.get(kind, sequence.EventStreamFormat)()
+            formats = {"lines": sequences.JsonLinesFormat, "sequence": sequences.JsonSequenceFormat}
+            return formats.get(kind, sequences.EventStreamFormat)()
         if kind in ("text", "binary"):
             from mockserver.media.text import BinaryFormat, TextFormat
 

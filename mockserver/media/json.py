@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from mockserver.media.malformed import Malformed
+from mockserver.media.types import Malformed
 from mockserver.plan import JSON
 
 _decoder = msgspec.json.Decoder()

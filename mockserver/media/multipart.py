@@ -11,14 +11,12 @@ import hashlib
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
-from mockserver.media.fields import Fields, nested_parts
-from mockserver.media.form import DEFAULT_ENCODING, FormObject
+from mockserver.media.coercion import Exact, Raw, Reader, Restyled
+from mockserver.media.form import DEFAULT_ENCODING, Fields, FormObject, nested_parts
 from mockserver.media.json import encode_json
-from mockserver.media.malformed import Malformed
-from mockserver.media.reading import Exact, Raw, Reader, Restyled
 from mockserver.media.styles import Raws
 from mockserver.media.text import BinaryFormat, encode_text
-from mockserver.media.types import ContentType, match_content, parse_content_type, parse_parameters
+from mockserver.media.types import ContentType, Malformed, match_content, parse_content_type, parse_parameters
 from mockserver.plan import JSON, Encoding, MediaType, SchemaRef
 
 LARGEST_HEAD = 16 * 1024

@@ -13,10 +13,10 @@ from itertools import islice
 
 from msgspec import Struct, field
 
+from mockserver.jsonschema import SchemaError, Schemas
+from mockserver.jsonschema.keywords import is_draft_4, is_nullable
+from mockserver.jsonschema.references import escape
 from mockserver.plan import JSON, SchemaRef
-from mockserver.schema import SchemaError, Schemas
-from mockserver.schema.keywords import is_draft_4, is_nullable
-from mockserver.schema.pointers import escape
 
 Types = frozenset[str]
 

@@ -1,35 +1,50 @@
-"""Styles: how a value is written as text (OpenAPI 3.2, "Style Values"; RFC 6570).
-
-====================  =======  ==================================  ==============================
-style                 explode  array ``[1, 2]`` named ``a``        object ``{"x": 1, "y": 2}``
-====================  =======  ==================================  ==============================
-simple                no       ``1,2``                             ``x,1,y,2``
-simple                yes      ``1,2``                             ``x=1,y=2``
-label                 no       ``.1,2``                            ``.x,1,y,2``
-label                 yes      ``.1.2``                            ``.x=1.y=2``
-matrix                no       ``;a=1,2``                          ``;a=x,1,y,2``
-matrix                yes      ``;a=1;a=2``                        ``;x=1;y=2``
-form, cookie          no       ``a=1,2``                           ``a=x,1,y,2``
-form, cookie          yes      ``a=1&a=2``                         ``x=1&y=2``
-space-, pipe-,        no       ``a=1%202``, ``a=1%7C2``            ``a=x%201%20y%202``, …
-tabDelimited
-deepObject            —        —                                  ``a[x]=1&a[y]=2``
-====================  =======  ==================================  ==============================
-
-``split`` undoes what follows the name, on text still encoded: delimiters first,
-percent-encoding after, once. Clients often encode the delimiters too, so the
-text split after decoding is a second reading, where the first is not valid.
-"""
+"""Styles: values to text and back (OpenAPI 3.2, "Style Values"; RFC 6570), with percent-encoding."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from urllib.parse import quote, unquote_to_bytes
 
-from mockserver.media.malformed import Malformed
-from mockserver.media.percent import decode_form
-from mockserver.media.reading import Raw
+from mockserver.media.coercion import Raw
+from mockserver.media.json import encode_json
 from mockserver.media.shapes import Types
+from mockserver.media.types import Malformed
+from mockserver.plan import JSON
+
+RESERVED = ":/?[]@!$'()*,;"
+"""What ``allowReserved`` may leave unencoded in a query; ``# & + =`` would change its structure."""
+
+_BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+def decode(text: str) -> str | None:
+    """The text meant; None where an escape is broken or the bytes are not UTF-8."""
+    if "%" not in text and text.isascii():
+        return text
+    if _BROKEN.search(text):
+        return None
+    try:
+        return unquote_to_bytes(text.encode("latin-1")).decode("utf-8")
+    except UnicodeError:
+        return None
+
+
+def broken(text: str) -> str:
+    """What stands where an escape should, three characters at most; empty where no escape is broken."""
+    found = _BROKEN.search(text)
+    return text[found.start() : found.start() + 3] if found else ""
+
+
+def decode_form(text: str) -> str | None:
+    """As ``decode``, with ``+`` for a space (application/x-www-form-urlencoded)."""
+    return decode(text.replace("+", " "))
+
+
+def encode(text: str, *, safe: str = "") -> str:
+    """Everything but the unreserved characters, and ``safe``, as escapes."""
+    return quote(text, safe=safe)
+
 
 Decode = Callable[[str], str | None]
 Raws = list[Raw]
@@ -126,3 +141,87 @@ def _split_matrix(text: str, name: str, explode: bool, types: Types, decode: Dec
     if explode and "object" in types:
         raws.append({key: decode(value) or "" for key, value in pairs})
     return raws or wrong
+
+
+Encode = Callable[[str], str]
+
+_DELIMITERS = {"spaceDelimited": "%20", "pipeDelimited": "%7C", "tabDelimited": "%09"}
+
+
+def expand_fields(
+    name: str, value: JSON, style: str = "form", explode: bool = True, *, allow_reserved: bool = False
+) -> str:
+    """``a=1&a=2``, for a query, a cookie or a urlencoded body; an empty array or object is ``""``.
+
+    Items of the delimited styles must not hold the delimiter: nothing could tell it apart.
+    """
+    safe = RESERVED.replace(",", "") if allow_reserved else ""
+
+    def encoded(text: str) -> str:
+        return encode(text, safe=safe)
+
+    key = encode(name, safe="[]")
+    if style == "deepObject" and isinstance(value, (dict, list)):
+        return "&".join(_deep(key, value, encoded))
+    if isinstance(value, list) and explode:
+        return "&".join(f"{key}={encoded(text_of(each))}" for each in value)
+    if isinstance(value, dict) and explode:
+        return "&".join(f"{encode(each)}={encoded(text_of(item))}" for each, item in value.items())
+    if value in ([], {}):
+        return ""
+    return f"{key}={_joined(value, _DELIMITERS.get(style, ','), encoded)}"
+
+
+def expand_path(name: str, value: JSON, style: str = "simple", explode: bool = False) -> str:
+    """The segment of a path, or the part of one, that stands for a parameter."""
+    if style == "label":
+        delimiter = "." if explode else ","
+        return "." + _joined(value, delimiter, _encode_label, explode=explode)
+    if style == "matrix":
+        key = encode(name)
+        if explode and isinstance(value, list):
+            return "".join(f";{key}={encode(text_of(each))}" for each in value)
+        if explode and isinstance(value, dict):
+            return "".join(f";{encode(each)}={encode(text_of(item))}" for each, item in value.items())
+        return f";{key}={_joined(value, ',', encode)}"
+    return _joined(value, ",", encode, explode=explode)
+
+
+def expand_header(value: JSON, explode: bool = False) -> str:
+    """Style simple without percent-encoding, which header fields do not have (OpenAPI 3.2, Appendix D)."""
+    return _joined(value, ",", str, explode=explode)
+
+
+def text_of(value: JSON) -> str:
+    """A scalar as text; an array or object, where no style reaches it, as JSON."""
+    if isinstance(value, str):
+        return value
+    return encode_json(value).decode()
+
+
+def _joined(value: JSON, delimiter: str, encoded: Encode, *, explode: bool = False) -> str:
+    if isinstance(value, list):
+        return delimiter.join(encoded(text_of(each)) for each in value)
+    if isinstance(value, dict):
+        equals = "=" if explode else delimiter
+        return delimiter.join(
+            f"{encoded(name)}{equals}{encoded(text_of(each))}" for name, each in value.items()
+        )
+    return encoded(text_of(value))
+
+
+def _encode_label(text: str) -> str:
+    return encode(text).replace(".", "%2E")
+
+
+def _deep(key: str, value: JSON, encoded: Encode) -> list[str]:
+    """An object by its names; an array by ``[]`` where its items are scalars, else by index."""
+    if isinstance(value, dict):
+        return [
+            each for name, item in value.items() for each in _deep(f"{key}[{encode(name)}]", item, encoded)
+        ]
+    if isinstance(value, list):
+        if any(isinstance(each, (dict, list)) for each in value):
+            return [each for i, item in enumerate(value) for each in _deep(f"{key}[{i}]", item, encoded)]
+        return [f"{key}[]={encoded(text_of(each))}" for each in value]
+    return [f"{key}={encoded(text_of(value))}"]

@@ -1,4 +1,4 @@
-"""Content types and media ranges (RFC 9110, section 8.3.1; suffixes: RFC 6839)."""
+"""Content types and media ranges (RFC 9110, section 8.3.1; suffixes: RFC 6839); unreadable bodies."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from functools import lru_cache
 
 from msgspec import Struct, field
 
-from mockserver.media.malformed import Malformed
 from mockserver.plan import MediaType
+
+
+class Malformed(Struct, frozen=True):
+    """``keyword`` is ``syntax``, or ``style`` where the text is sound but not of the documented style."""
+
+    message: str
+    keyword: str = "syntax"
+
 
 _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _TYPE = re.compile(rf"\s*+({_WORD})/({_WORD})\s*+")

@@ -1,23 +1,90 @@
 """XML by the OpenAPI ``xml`` object: names, namespaces, attributes, wrapped arrays, 3.2's ``nodeType``.
 
-Names are compared without their prefix, and with their namespace where the
-schema gives one. A property behind a ``$ref`` may be called by its own name or
-by that of its schema: documents mean either.
+expat parses. A document type declaration ends it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
-from mockserver.media.elements import INSTANCE, Element, parse_elements
-from mockserver.media.malformed import Malformed
-from mockserver.media.reading import Raw, Reader
+from mockserver.jsonschema import SchemaError
+from mockserver.media.coercion import Raw, Reader
 from mockserver.media.text import encode_text
-from mockserver.media.types import ContentType
+from mockserver.media.types import ContentType, Malformed
 from mockserver.plan import JSON, SchemaRef
-from mockserver.schema import SchemaError
+
+DEEPEST = 100
+INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
+_SEPARATOR = "\n"  # between namespace and name; XML names hold no line feed
+
+
+class _RefusedError(Exception):
+    """Ends parsing from within expat's callbacks."""
+
+
+@dataclass(slots=True, eq=False)
+class Element:
+    """Names are local, those of ``attributes`` too, which leave out the ones of XML Schema instances."""
+
+    name: str
+    namespace: str
+    attributes: dict[str, str]
+    is_nil: bool = False
+    children: list[Element] = field(default_factory=list)
+    pieces: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """All of its own text, around its children too."""
+        return "".join(self.pieces)
+
+
+def parse_elements(data: bytes) -> Element | Malformed:
+    """The root element. The encoding is what the declaration says; UTF-8 without one."""
+    above = Element("", "", {})
+    stack = [above]
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        if len(stack) > DEEPEST:
+            raise _RefusedError(f"it is nested over {DEEPEST} deep")
+        namespace, _, name = tag.rpartition(_SEPARATOR)
+        own: dict[str, str] = {}
+        is_nil = False
+        for key, value in attributes.items():
+            space, _, local = key.rpartition(_SEPARATOR)
+            if space != INSTANCE:
+                own[local] = value
+            elif local == "nil":
+                is_nil = value in ("true", "1")
+        element = Element(name, namespace, own, is_nil)
+        stack[-1].children.append(element)
+        stack.append(element)
+
+    def end(_: str) -> None:
+        stack.pop()
+
+    def characters(text: str) -> None:
+        stack[-1].pieces.append(text)
+
+    def doctype(*_: object) -> None:
+        raise _RefusedError("it has a document type declaration")
+
+    try:
+        parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
+        parser.buffer_text = True
+        parser.StartElementHandler = start
+        parser.EndElementHandler = end
+        parser.CharacterDataHandler = characters
+        parser.StartDoctypeDeclHandler = doctype
+        parser.Parse(data, True)
+    except _RefusedError as refused:
+        return Malformed(f"The body is XML that is not taken here: {refused}")
+    except (expat.ExpatError, ValueError, LookupError) as error:
+        return Malformed(f"The body is not XML: {error}")
+    return above.children[0]
 
 
 @dataclass(frozen=True, slots=True)

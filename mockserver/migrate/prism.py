@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from mockserver.errors import Diagnostic, Location, UsageError
+from mockserver.diagnostics import Diagnostic, Location, UsageError
 from mockserver.migrate.stubs import Found
 
 _PORT = "4010"

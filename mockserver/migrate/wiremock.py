@@ -12,10 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mockserver.errors import Diagnostic
-from mockserver.migrate.conditions import Asked, read_request
-from mockserver.migrate.responses import read_response
-from mockserver.migrate.stubs import STARTED, Found, Stub
+from mockserver.diagnostics import Diagnostic
+from mockserver.migrate.stubs import STARTED, Asked, Found, Stub, read_request, read_response
 from mockserver.plan import Document
 
 Members = dict[str, Any]

@@ -18,7 +18,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from mockserver.errors import MockServerError
+from mockserver.diagnostics import MockServerError
 from mockserver.plan import JSON
 
 if TYPE_CHECKING:

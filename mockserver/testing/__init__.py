@@ -12,11 +12,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mockserver.admin.faults import ControlError
-    from mockserver.errors import CompileError, MockServerError, UsageError
+    from mockserver.admin.exchange import ControlError
+    from mockserver.diagnostics import CompileError, MockServerError, UsageError
     from mockserver.testing.calls import Call, Calls
-    from mockserver.testing.namespace import Namespace
-    from mockserver.testing.resource import Resource
+    from mockserver.testing.namespace import Namespace, Resource
     from mockserver.testing.server import MockServer
 
 __all__ = [
@@ -34,13 +33,13 @@ __all__ = [
 _MODULES = {
     "Call": "testing.calls",
     "Calls": "testing.calls",
-    "CompileError": "errors",
-    "ControlError": "admin.faults",
+    "CompileError": "diagnostics",
+    "ControlError": "admin.exchange",
     "MockServer": "testing.server",
-    "MockServerError": "errors",
+    "MockServerError": "diagnostics",
     "Namespace": "testing.namespace",
-    "Resource": "testing.resource",
-    "UsageError": "errors",
+    "Resource": "testing.namespace",
+    "UsageError": "diagnostics",
 }
 
 

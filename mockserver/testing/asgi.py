@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from mockserver.errors import UsageError
-from mockserver.serve.asgi import AsgiApp, Message, Receive, Send
-from mockserver.serve.faults import stated
+from mockserver.diagnostics import UsageError
+from mockserver.engine.asgi import AsgiApp, Message, Receive, Send
+from mockserver.http.faults import stated
 
 if TYPE_CHECKING:
     from mockserver.testing.host import Host

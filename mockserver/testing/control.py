@@ -1,9 +1,15 @@
-"""What a test does to a server that runs: one protocol, whether it runs in this process or elsewhere."""
+"""What a test can do to a running server: one protocol, for a server in this process and for one elsewhere.
+
+Errors are raised at the test's own line, without the frames of this package.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from mockserver.diagnostics import MockServerError
 
 Members = dict[str, Any]
 """A JSON object in the shape that ``openapi/admin.yaml`` gives it."""
@@ -48,3 +54,21 @@ class Control(Protocol):
 
     def drop(self, namespace: str) -> None:
         """Let the namespace go, with all that is in it."""
+
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+
+def raises_at_caller(function: Callable[P, Result]) -> Callable[P, Result]:
+    """Let what ``function`` raises on purpose begin at the line that called it."""
+
+    @wraps(function)
+    def call(*given: P.args, **named: P.kwargs) -> Result:
+        __tracebackhide__ = True
+        try:
+            return function(*given, **named)
+        except MockServerError as error:
+            raise error.with_traceback(None) from None
+
+    return call

@@ -11,16 +11,15 @@ from typing import Any, TypeVar
 
 from mockserver.admin.control import Control
 from mockserver.admin.plane import ControlPlane
-from mockserver.errors import UsageError
+from mockserver.diagnostics import UsageError
+from mockserver.engine.engine import Engine, Options
+from mockserver.http.listener import bind
+from mockserver.http.server import Server
 from mockserver.inputs import Inputs
+from mockserver.messages import Answer, Request
+from mockserver.namespaces.namespaces import Worlds
 from mockserver.plan import Plan
-from mockserver.serve.answer import Answer
-from mockserver.serve.engine import Engine, Options
-from mockserver.serve.listener import bind
-from mockserver.serve.request import Request
-from mockserver.serve.server import Server
-from mockserver.serve.world import Worlds
-from mockserver.store.memory import MemoryStore
+from mockserver.state.memory import MemoryStore
 
 Result = TypeVar("Result")
 _PATIENCE = 60.0

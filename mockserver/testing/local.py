@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from mockserver.admin.calls import event_json
-from mockserver.admin.clocks import moment, move_on, shown
-from mockserver.admin.faults import ControlError
-from mockserver.admin.namespaces import renew
+from mockserver.admin.exchange import ControlError
+from mockserver.admin.matching.verification import judge
+from mockserver.admin.namespaces import moment, move_on, renew, shown
 from mockserver.admin.standing import check_scenario, lifecycle_of, put, standing
-from mockserver.admin.verification import judge
-from mockserver.serve.clock import Clock
-from mockserver.serve.journal import Call, Record
-from mockserver.serve.world import DEFAULT, World
+from mockserver.namespaces.clock import Clock
+from mockserver.namespaces.journal import Call, Record
+from mockserver.namespaces.namespaces import DEFAULT, World
 from mockserver.testing.control import Members
 from mockserver.testing.host import Host
 

@@ -1,23 +1,119 @@
-"""One namespace of a server, in a test's hands: a world of its own state, calls and clock."""
+"""One namespace of a server, as a test controls it: its resources, its calls and its clock.
+
+``AsyncNamespace`` has the same verbs as coroutines: each waits on a thread, so that the event loop goes on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack
 
-from mockserver.admin.faults import ControlError
-from mockserver.errors import UsageError
-from mockserver.testing.calls import Call, Calls
-from mockserver.testing.clock import Clock
-from mockserver.testing.control import Control, Members
-from mockserver.testing.expectation import Fields, called, mismatch
-from mockserver.testing.resource import Resource
-from mockserver.testing.tracebacks import raises_at_caller
+from mockserver.admin.exchange import ControlError
+from mockserver.diagnostics import MockServerError, UsageError
+from mockserver.inputs import written
+from mockserver.testing.calls import Call, Calls, Fields, called, mismatch
+from mockserver.testing.control import Control, Members, raises_at_caller
 
 if TYPE_CHECKING:
     import httpx
 
-    from mockserver.testing.aio import AsyncNamespace
+
+Moment = str | datetime
+"""ISO 8601, or a datetime; one without a zone is UTC."""
+
+
+class Clock:
+    """Holds, timestamps, certificates and delays of the namespace follow it.
+
+    Each verb returns the time that is shown then.
+    """
+
+    def __init__(self, reach: Callable[[], Control], namespace: str) -> None:
+        self._reach = reach
+        self._namespace = namespace
+
+    @property
+    @raises_at_caller
+    def now(self) -> datetime:
+        return self._turn("get")
+
+    @property
+    @raises_at_caller
+    def frozen(self) -> bool:
+        return bool(self._reach().clock(self._namespace, "get", {})["frozen"])
+
+    @raises_at_caller
+    def freeze(self, at: Moment | None = None) -> datetime:
+        """Stand still, at ``at`` or at this moment."""
+        return self._turn("freeze", {} if at is None else {"at": _iso(at)})
+
+    @raises_at_caller
+    def set(self, at: Moment) -> datetime:
+        """Show ``at`` from now on, running or standing as before."""
+        return self._turn("set", {"at": _iso(at)})
+
+    @raises_at_caller
+    def advance(self, by: str | timedelta) -> datetime:
+        """Move on by ``200ms``, ``30s``, ``5m``, ``1h``, ``2d`` or a timedelta. What waits for it goes on."""
+        if isinstance(by, timedelta):
+            by = written(round(by / timedelta(milliseconds=1)))
+        return self._turn("advance", {"by": by})
+
+    @raises_at_caller
+    def resume(self) -> datetime:
+        """Run on from the time shown."""
+        return self._turn("resume")
+
+    @raises_at_caller
+    def reset(self) -> datetime:
+        """Back to the machine's time, running."""
+        return self._turn("reset")
+
+    def _turn(self, verb: str, body: Members | None = None) -> datetime:
+        found = self._reach().clock(self._namespace, verb, body or {})
+        return datetime.fromtimestamp(found["milliseconds"] / 1000, UTC)
+
+
+def _iso(moment: Moment) -> str:
+    return moment.isoformat() if isinstance(moment, datetime) else moment
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of one namespace, at the moment it was read."""
+
+    name: str
+    key: str
+    scenario: str
+    state: str
+    calls: int
+    """Calls answered in this state."""
+    since: datetime
+    """When it entered this state."""
+    created: datetime
+    changed: datetime
+    next: Mapping[str, Any] | None
+    """What comes next: ``state``, and ``afterCalls``, ``at``, ``in`` or ``onOperation``; None for nothing."""
+
+    @classmethod
+    def of(cls, found: Members) -> Resource:
+        """From a ``Resource`` of the control plane."""
+        return cls(
+            found["resource"],
+            found["key"],
+            found["scenario"],
+            found["state"],
+            found["calls"],
+            datetime.fromisoformat(found["since"]),
+            datetime.fromisoformat(found["created"]),
+            datetime.fromisoformat(found["changed"]),
+            found["next"],
+        )
+
 
 DEFAULT = "default"
 
@@ -46,7 +142,6 @@ class Namespace:
     @property
     def aio(self) -> AsyncNamespace:
         """The verbs as coroutines: ``await server.aio.scenario("failed")``."""
-        from mockserver.testing.aio import AsyncNamespace
 
         return AsyncNamespace(self)
 
@@ -159,3 +254,87 @@ class Namespace:
             there_is = ", ".join(known) or "none: no scenario file is served"
             raise UsageError(f"say which resource is meant, as resource=NAME; there is {there_is}.")
         return known[0]
+
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+Subject = TypeVar("Subject")
+
+
+class _Apart(Generic[Subject]):
+    """Stands for ``subject``, whose methods it calls on another thread."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+
+
+def _apart(
+    method: Callable[Concatenate[Subject, P], Result],
+) -> Callable[Concatenate[_Apart[Subject], P], Coroutine[Any, Any, Result]]:
+    @wraps(method)
+    async def call(self: _Apart[Subject], /, *given: P.args, **named: P.kwargs) -> Result:
+        __tracebackhide__ = True
+        return await asyncio.to_thread(method, self._subject, *given, **named)
+
+    return call
+
+
+class AsyncClock(_Apart[Clock]):
+    """``Clock`` for coroutines."""
+
+    freeze = _apart(Clock.freeze)
+    set = _apart(Clock.set)
+    advance = _apart(Clock.advance)
+    resume = _apart(Clock.resume)
+    reset = _apart(Clock.reset)
+
+    async def now(self) -> datetime:
+        """The time shown."""
+        return await asyncio.to_thread(lambda: self._subject.now)
+
+
+class AsyncNamespace(_Apart[Namespace]):
+    """``Namespace`` for coroutines."""
+
+    scenario = _apart(Namespace.scenario)
+    state = _apart(Namespace.state)
+    resource = _apart(Namespace.resource)
+    verify = _apart(Namespace.verify)
+    reset = _apart(Namespace.reset)
+    drop = _apart(Namespace.drop)
+
+    @property
+    def clock(self) -> AsyncClock:
+        return AsyncClock(self._subject.clock)
+
+    async def calls(self) -> Calls:
+        """The calls as they are now, oldest first."""
+        return await asyncio.to_thread(lambda: self._subject.calls)
+
+
+_LISTED = 50
+
+
+def told(namespace: Namespace) -> str:
+    """The calls of a namespace, oldest first. Never raises for a server that is gone."""
+    try:
+        calls = namespace.calls
+    except MockServerError as error:
+        return f"its calls cannot be told: {error}"
+    if not calls:
+        return f"nothing was called. Does the client go by {namespace.url}, or send {namespace.headers}?"
+    lines = [f"{len(calls) - _LISTED} earlier calls"] if len(calls) > _LISTED else []
+    for call in calls[-_LISTED:]:
+        lines += [str(call), *(f"    {each}" for each in _wrong(call))]
+    return "\n".join(lines)
+
+
+def _wrong(call: Call) -> Iterator[str]:
+    """In which ways the request breaks the document; the nearest paths, where it has none like it."""
+    yield from call.problems
+    if call.problems or call.response_headers.get("content-type") != "application/problem+json":
+        return
+    try:
+        yield str(call.response_json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return

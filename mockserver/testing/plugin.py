@@ -105,7 +105,7 @@ def pytest_runtest_makereport(
     report = yield
     namespace = item.stash.get(_NAMESPACE, None)
     if namespace is not None and report.failed and report.when != "teardown":
-        from mockserver.testing.report import told
+        from mockserver.testing.namespace import told
 
         report.sections.append((f"mock server, namespace {namespace.name}", told(namespace)))
     return report
@@ -114,7 +114,7 @@ def pytest_runtest_makereport(
 @contextmanager
 def _in_a_sentence() -> Iterator[None]:
     """What is wrong with the set-up is told as it would be on the command line, without a traceback."""
-    from mockserver.errors import MockServerError
+    from mockserver.diagnostics import MockServerError
 
     try:
         yield

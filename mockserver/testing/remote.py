@@ -10,8 +10,8 @@ from socket import SHUT_RDWR, socket
 from threading import Event, Timer
 from urllib.parse import quote, urlsplit
 
-from mockserver.admin.faults import ControlError
-from mockserver.errors import UsageError
+from mockserver.admin.exchange import ControlError
+from mockserver.diagnostics import UsageError
 from mockserver.testing.control import Members
 
 _ADMIN = "/__admin"

@@ -20,13 +20,13 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
 from urllib3 import HTTPHeaderDict, HTTPResponse, Timeout
 
-from mockserver.serve.problem import phrase
-from mockserver.serve.request import Request
+from mockserver.messages import Request
+from mockserver.problem import phrase
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-    from mockserver.serve.answer import Answer
+    from mockserver.messages import Answer
     from mockserver.testing.host import Host
 
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from mockserver.errors import UsageError
-from mockserver.testing.control import Control
+from mockserver.diagnostics import UsageError
+from mockserver.testing.control import Control, raises_at_caller
 from mockserver.testing.namespace import DEFAULT, Namespace
-from mockserver.testing.tracebacks import raises_at_caller
 
 if TYPE_CHECKING:
     from mockserver.testing.asgi import AsgiBridge
@@ -156,11 +155,10 @@ class MockServer(Namespace):
 
     def _started(self) -> Host:
         # What serving takes is imported here: a test that only imports this module should not pay for it.
-        from mockserver import default
-        from mockserver.inputs import Inputs, forgiveness
-        from mockserver.serve.clock import parse_time
-        from mockserver.serve.engine import Options
-        from mockserver.testing.compilation import compiled
+        from mockserver.compile.process import compiled
+        from mockserver.engine.engine import Options
+        from mockserver.inputs import DOCUMENT, SCENARIOS, Inputs, forgiveness
+        from mockserver.namespaces.clock import parse_time
         from mockserver.testing.host import Address, Host
 
         if self._validation not in VALIDATIONS:
@@ -175,7 +173,7 @@ class MockServer(Namespace):
             raise UsageError(f"clock: {error}.") from None
         documents, scenarios = self._documents, self._scenarios
         if documents is None:
-            documents, scenarios = (default.DOCUMENT,), scenarios or (default.SCENARIOS,)
+            documents, scenarios = (DOCUMENT,), scenarios or (SCENARIOS,)
         inputs = Inputs(documents, scenarios, self._seed, strict_document=self._strict_document)
         found = compiled(inputs, cached=self._cached)
         if forgiven := forgiveness(found.forgiven):

@@ -10,7 +10,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks
 
-from mockserver import default
+from mockserver import inputs
 from tests.admin.mocking import Mock
 from tests.live import PATIENCE
 
@@ -21,7 +21,7 @@ CHECKS: list[Any] = [
     checks.response_headers_conformance,
     checks.response_schema_conformance,
 ]
-SCHEMA: Any = schemathesis.openapi.from_path(default.ADMIN_DOCUMENT)
+SCHEMA: Any = schemathesis.openapi.from_path(inputs.ADMIN_DOCUMENT)
 OPERATIONS = [each.ok() for each in SCHEMA.get_all_operations()]
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from mockserver.admin.plane import ControlPlane
-from mockserver.serve.engine import Engine
+from mockserver.engine.engine import Engine
 from tests.live import MISSION, PATIENCE, Live, serving_engine
 
 KEY = "11111111-1111-4111-8111-111111111111"

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
-from mockserver.admin.pages import document
+from mockserver.admin.app import own_document
+from mockserver.engine.engine import Options
 from mockserver.plan import Plan
-from mockserver.serve.engine import Options
 from tests.admin.mocking import KEY, POLL, Mock, mocking
 from tests.live import MISSION, PATIENCE, Process, engine_of, get
 
@@ -160,7 +160,7 @@ def test_swagger_ui_shows_every_operation_and_tries_one(mock: Mock, page: Page) 
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     see(page, mock, "docs")
-    paths = document()["paths"]
+    paths = own_document()["paths"]
     operations = [
         name for each in paths.values() for name in each if name in ("get", "put", "post", "delete")
     ]

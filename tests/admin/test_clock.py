@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mockserver import default
+from mockserver import inputs
 from tests.admin.mocking import KEY, POLL, Mock, mocking, named
 from tests.live import MISSION, PATIENCE, Wire, compiled, engine_of
 
@@ -100,7 +100,7 @@ def test_a_delay_in_flight_ends_when_the_clock_moves_on(write: Callable[[str, st
         scenarios: {{late: [late]}}
         """,
     )
-    with mocking(engine_of(compiled(default.DOCUMENT, scenarios=(scenarios,)))) as mock:
+    with mocking(engine_of(compiled(inputs.DOCUMENT, scenarios=(scenarios,)))) as mock:
         arrived: list[int] = []
 
         def poll() -> None:
@@ -140,10 +140,10 @@ def test_the_clock_is_set_to_no_time_that_it_cannot_show(mock: Mock, verb: str, 
 def test_the_longest_hold_has_an_end_that_can_be_shown_at_the_latest_time(
     tmp_path: Path, write: Callable[[str, str], Path]
 ) -> None:
-    life = default.SCENARIOS.read_text("utf-8") if default.SCENARIOS.is_file() else ""
-    files = [default.SCENARIOS] if life else sorted(default.SCENARIOS.glob("*.yaml"))
+    life = inputs.SCENARIOS.read_text("utf-8") if inputs.SCENARIOS.is_file() else ""
+    files = [inputs.SCENARIOS] if life else sorted(inputs.SCENARIOS.glob("*.yaml"))
     texts = [(each.name, each.read_text("utf-8").replace("30s", "365000d")) for each in files]
-    plan = compiled(default.DOCUMENT, scenarios=[write(*each) for each in texts])
+    plan = compiled(inputs.DOCUMENT, scenarios=[write(*each) for each in texts])
     with mocking(engine_of(plan, clock="9000-01-01T00:00:00Z")) as mock:
         mock.said("PUT", SLOW, {"scenario": "slow"})
         [found] = mock.said("GET", "/resources")["resources"]

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from mockserver.admin.app import _Body
-from mockserver.admin.clocks import Clocks
+from mockserver.admin.namespaces import Clocks
+from mockserver.engine.engine import Engine
+from mockserver.engine.resources.render import Renderer, RenderError
 from mockserver.plan import Plan
-from mockserver.serve.engine import Engine
-from mockserver.serve.render import Renderer, RenderError
 from tests.admin.mocking import POLL, mocking
 from tests.live import engine_of
 

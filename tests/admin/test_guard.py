@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from mockserver.admin.guard import MOST_BODY, Guard
+from mockserver.admin.plane import MOST_BODY, Guard
+from mockserver.http.egress import Gate, Outgoing
+from mockserver.http.hosts import is_loopback
+from mockserver.messages import Request
 from mockserver.plan import Plan
-from mockserver.serve.hosts import is_loopback
-from mockserver.serve.outgoing import Gate, Outgoing
-from mockserver.serve.request import Request
 from tests.admin.mocking import Mock, mocking
 from tests.live import engine_of
 

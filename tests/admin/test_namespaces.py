@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from mockserver import default
+from mockserver import inputs
+from mockserver.engine.engine import Engine
+from mockserver.namespaces.namespaces import Worlds
 from mockserver.plan import Plan
-from mockserver.serve.engine import Engine
-from mockserver.serve.world import Worlds
-from mockserver.store.memory import MemoryStore
+from mockserver.state.memory import MemoryStore
 from tests.admin.mocking import KEY, POLL, Mock, mocking
 from tests.live import MISSION, PATIENCE, Wire, ask, compiled, engine_of
 
@@ -157,7 +157,7 @@ scenarios: {{late: [late]}}
 def test_an_answer_that_is_delayed_by_a_clock_that_is_gone_is_sent(
     write: Callable[[str, str], Path], ending: str
 ) -> None:
-    plan = compiled(default.DOCUMENT, scenarios=(write("scenarios.yaml", DELAYED),))
+    plan = compiled(inputs.DOCUMENT, scenarios=(write("scenarios.yaml", DELAYED),))
     with mocking(engine_of(plan)) as mock, Wire(mock.live.port) as wire:
         mock.said("POST", "/clock/advance", {"by": "1d"}, x_mock_namespace="t")
         lines = [f"GET {POLL} HTTP/1.1", "Host: localhost", "Authorization: Bearer a", "X-Mock-Namespace: t"]

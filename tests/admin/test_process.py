@@ -12,13 +12,13 @@ from typing import Any
 import httpx
 import pytest
 
-from mockserver import default
+from mockserver import inputs
 from tests import things
 from tests.admin.mocking import KEY
 from tests.live import MISSION, PATIENCE, Process
 
 Write = Callable[[str, str], Path]
-DOCUMENT = default.DOCUMENT
+DOCUMENT = inputs.DOCUMENT
 HEADERS = {"Authorization": "Bearer any"}
 
 
@@ -160,7 +160,7 @@ def test_waits_for_a_document_over_http(cache: Path) -> None:
         put = {"Content-Type": "application/yaml"}
         answer = found.put("/__admin/document", content=DOCUMENT.read_bytes(), headers=put)
         assert answer.status_code == 200, answer.text
-        text = default.SCENARIOS.read_bytes()
+        text = inputs.SCENARIOS.read_bytes()
         assert found.put("/__admin/scenario-files/life", content=text, headers=put).status_code == 200
         assert state(found) == "pending"
 
@@ -179,7 +179,7 @@ def test_waits_for_a_document_on_the_disk(cache: Path, tmp_path: Path) -> None:
 def test_watches_the_disk(cache: Path, tmp_path: Path) -> None:
     document, scenarios = tmp_path / "api.yaml", tmp_path / "life.yaml"
     document.write_bytes(DOCUMENT.read_bytes())
-    scenarios.write_bytes(default.SCENARIOS.read_bytes())
+    scenarios.write_bytes(inputs.SCENARIOS.read_bytes())
     text = scenarios.read_text("utf-8")
     with (
         Process(document, "--scenarios", scenarios, "--watch", cache=cache) as process,

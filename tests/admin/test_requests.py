@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from mockserver.namespaces.journal import MOST_BODY, Ledger
+from mockserver.namespaces.memory import SHARES, Memory, MemoryLimits
 from mockserver.plan import Plan
-from mockserver.serve.journal import MOST_BODY, Ledger
-from mockserver.serve.memory import SHARES, Memory, MemoryLimits
 from tests.admin.mocking import KEY, POLL, Mock, mocking
 from tests.live import MISSION, engine_of
 

@@ -9,8 +9,7 @@ import pytest
 from schemathesis.checks import load_all_checks
 from schemathesis.generation import GenerationMode
 
-from mockserver import default
-from mockserver.inputs import Inputs
+from mockserver.inputs import DOCUMENT, SCENARIOS, Inputs
 from mockserver.plan import Plan
 from tests.admin.attacking import MODES, OPERATIONS, attack
 from tests.admin.mocking import KEY, Mock, mocking
@@ -24,7 +23,7 @@ COMPILING = 2
 @pytest.fixture(scope="module")
 def target(mission: Plan) -> Iterator[Mock]:
     load_all_checks()
-    inputs = Inputs((default.DOCUMENT,), (default.SCENARIOS,))
+    inputs = Inputs((DOCUMENT,), (SCENARIOS,))
     with mocking(engine_of(mission), inputs=inputs) as found:
         yield found
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mockserver import default
+from mockserver import inputs
 from mockserver.compile.compiler import compile_plan
 from mockserver.inputs import Inputs
 from mockserver.plan import Plan
@@ -42,7 +42,7 @@ YAML = {"Content-Type": "application/yaml"}
 @pytest.fixture
 def mock(mission: Plan) -> Iterator[Mock]:
     """A server of its own, because what it serves changes."""
-    with mocking(engine_of(mission), inputs=Inputs((default.DOCUMENT,), (default.SCENARIOS,))) as found:
+    with mocking(engine_of(mission), inputs=Inputs((inputs.DOCUMENT,), (inputs.SCENARIOS,))) as found:
         yield found
 
 
@@ -60,7 +60,7 @@ def test_reads_what_is_served(mock: Mock) -> None:
     assert mock.fault("GET", "/document?name=pets") == (404, None)
     [file] = mock.said("GET", "/scenario-files")["scenarioFiles"]
     assert file["name"] == file["resource"] == "certificate-request"
-    assert scenario_text(mock) == default.SCENARIOS.read_text("utf-8")
+    assert scenario_text(mock) == inputs.SCENARIOS.read_text("utf-8")
     assert mock.fault("GET", "/scenario-files/pets") == (404, None)
 
 
@@ -98,7 +98,7 @@ def test_a_scenario_file_that_was_put_is_taken_back_by_delete(mock: Mock) -> Non
     }  # fmt: skip
     assert mock.said("DELETE", "/scenario-files/certificate-request")["resources"] == ["certificate-request"]
     assert mock.said("GET", "/scenario-files")["scenarioFiles"] == [before]
-    assert scenario_text(mock) == default.SCENARIOS.read_text("utf-8")
+    assert scenario_text(mock) == inputs.SCENARIOS.read_text("utf-8")
     assert mock.state("22222222-2222-4222-8222-222222222222") == "pending"
     assert mock.said("DELETE", "/scenario-files/certificate-request")["resources"] == []
     assert mock.fault("DELETE", "/scenario-files/certificate-request") == (404, None)
@@ -173,7 +173,7 @@ def test_a_faulty_file_changes_nothing(mock: Mock, text: str) -> None:
     assert first["message"]
     assert first["source"].endswith("certificate-request.yaml")
     assert mock.client.get("/__admin/health").json()["plan"] == before
-    assert scenario_text(mock) == default.SCENARIOS.read_text("utf-8")
+    assert scenario_text(mock) == inputs.SCENARIOS.read_text("utf-8")
 
 
 def test_an_answer_that_breaks_the_document_is_refused(mock: Mock) -> None:
@@ -264,7 +264,7 @@ LOOP = "".join(f"{{% for {each} in range(9999) %}}" for each in "abc") + "{% end
 
 
 def test_a_template_without_end_is_stopped(mock: Mock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockserver.admin.compiling.MOST_SECONDS", 5)
+    monkeypatch.setattr("mockserver.compile.process.MOST_SECONDS", 5)
     text = scenario_text(mock).replace("error: NotFound}}", f'error: "{LOOP}"}}}}')
     assert LOOP in text
     answer = put(mock, "/scenario-files/certificate-request", text)

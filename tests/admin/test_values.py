@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.admin.faults import ControlError
-from mockserver.admin.limits import Budget
-from mockserver.admin.values import ValuePattern
+from mockserver.admin.exchange import Budget, ControlError
+from mockserver.admin.matching.values import ValuePattern
 
 
 def loosely(wanted: Any) -> Any:

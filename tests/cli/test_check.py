@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from mockserver.cli.check import check
+from mockserver.cli.inspect import check
 
 HEAD = 'openapi: 3.0.3\ninfo: {title: t, version: "1"}\n'
 ANSWER = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mockserver.errors import Diagnostic, Location, printable
+from mockserver.diagnostics import Diagnostic, Location, printable
 from tests.cli.command import Ran, run
 
 MARKS = "".join(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mockserver.cli.check import check
-from mockserver.cli.example import example
+from mockserver.cli.init import example
+from mockserver.cli.inspect import check
 from tests.live import MISSION, Process, get
 
 FILES = [

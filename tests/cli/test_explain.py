@@ -8,8 +8,8 @@ from pathlib import Path
 from click.testing import CliRunner
 
 import mockserver
-from mockserver.cli.explain import explain
-from mockserver.codes import codes
+from mockserver.cli.inspect import explain
+from mockserver.diagnostics import codes
 
 _CODE = re.compile(r'"([DMS]\d{3})"')
 

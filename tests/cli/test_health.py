@@ -9,9 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from mockserver.cli.health import health
+from mockserver.messages import Answer, Request
 from mockserver.plan import Plan
-from mockserver.serve.answer import Answer
-from mockserver.serve.request import Request
 from tests.live import ask, engine_of, mission_plan, serving, serving_engine
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from mockserver.cli.check import check
+from mockserver.cli.inspect import check
 from mockserver.compile.compiler import Inputs, compile_plan
-from mockserver.errors import CompileError
+from mockserver.diagnostics import CompileError
 from tests.cli.command import run
 from tests.hostile import FORGIVEN, HEAD, REFUSED, SECRET, SERVED, beside_a_secret, referring
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from mockserver import default
+from mockserver import inputs
 from mockserver.cli.commands import cli
 from tests.cli.command import run
 from tests.live import MISSION, Write, ask, compiled, engine_of
 
 KEY = "11111111-1111-4111-8111-111111111111"
-DOCUMENT = ("--document", str(default.DOCUMENT))
+DOCUMENT = ("--document", str(inputs.DOCUMENT))
 
 
 def mapping(**response: object) -> str:
@@ -28,7 +28,7 @@ def test_what_is_written_is_served(write: Write, tmp_path: Path) -> None:
     path = tmp_path / "scenarios" / "certificate-request.yaml"
     assert (done.code, done.out) == (0, "")
     assert done.err == f"1 stubs → {path} (no errors).\n"
-    engine = engine_of(compiled(default.DOCUMENT, scenarios=[path]))
+    engine = engine_of(compiled(inputs.DOCUMENT, scenarios=[path]))
     assert ask(engine, "GET", f"{MISSION}/{KEY}", {"authorization": "Bearer any"}).status == 404
 
 

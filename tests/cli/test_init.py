@@ -10,7 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from mockserver import default
+from mockserver import inputs
 from mockserver.cli.init import init
 from mockserver.compile.compiler import Inputs, compile_plan
 from tests.live import engine_of, get, serving_engine
@@ -71,7 +71,7 @@ def written(*arguments: str) -> dict[str, Any]:
 
 
 def test_the_missions_document() -> None:
-    found = written(str(default.DOCUMENT))
+    found = written(str(inputs.DOCUMENT))
     assert found["resource"] == "certificate-request"
     assert found["key"] == "path.requestId"
     assert list(found["states"]) == [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mockserver.cli.memory import available
+from mockserver.cli.limit_options import available
 from tests.cli.command import run
 from tests.live import Process, Wire
 

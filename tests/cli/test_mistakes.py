@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mockserver import default
+from mockserver import inputs
 from tests.cli.command import run
 
 TEN = """\
@@ -48,7 +48,7 @@ FOUND = {
 def served(folder: Path, scenarios: str) -> tuple[int, str]:
     (folder / "mistaken.yaml").write_text(scenarios)
     ran = run(
-        "serve", default.DOCUMENT, "--scenarios", "mistaken.yaml", "--port", "0", "--no-cache", folder=folder
+        "serve", inputs.DOCUMENT, "--scenarios", "mistaken.yaml", "--port", "0", "--no-cache", folder=folder
     )
     assert ran.code == 2 or " answers on http://" in ran.out
     return ran.code, ran.err

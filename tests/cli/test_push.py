@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mockserver import default
+from mockserver import inputs
 from mockserver.testing import MockServer
 from tests.cli.command import Ran, run
 from tests.live import MISSION, Process, Write, get
@@ -54,8 +54,8 @@ def push(url: str, *arguments: str | Path) -> Ran:
 
 def test_a_server_without_a_document_is_given_one(waiting: str, write: Write) -> None:
     # The scenario file has the name of the document, as is usual.
-    folder = write("scenarios/certificate-request.yaml", default.SCENARIOS.read_text()).parent
-    documents = ("--document", default.DOCUMENT, "--scenarios", folder)
+    folder = write("scenarios/certificate-request.yaml", inputs.SCENARIOS.read_text()).parent
+    documents = ("--document", inputs.DOCUMENT, "--scenarios", folder)
     refused = push(waiting, *documents)
     assert (refused.code, "need the token" in refused.err) == (1, True)
     done = push(waiting, *documents, "--admin-token", "secret")
@@ -69,7 +69,7 @@ def test_a_server_without_a_document_is_given_one(waiting: str, write: Write) ->
 def test_what_is_pushed_again_takes_the_place_of_what_was(serving: MockServer, write: Write) -> None:
     assert poll(serving.url) == 200
     done = push(
-        serving.url, "--document", default.DOCUMENT, "--scenarios", write("mine.yaml", MINE), "--replace"
+        serving.url, "--document", inputs.DOCUMENT, "--scenarios", write("mine.yaml", MINE), "--replace"
     )
     assert done.code == 0
     assert done.out.startswith(f"{serving.url} serves certificate-request with scenarios for mine (")
@@ -77,7 +77,7 @@ def test_what_is_pushed_again_takes_the_place_of_what_was(serving: MockServer, w
 
 
 def test_what_was_put_in_place_of_a_file_is_replaced_with_the_file(serving: MockServer, write: Write) -> None:
-    again = write("certificate-request.yaml", default.SCENARIOS.read_text() + "\n# again\n")
+    again = write("certificate-request.yaml", inputs.SCENARIOS.read_text() + "\n# again\n")
     assert push(serving.url, "--scenarios", again).code == 0
     done = push(serving.url, "--scenarios", write("mine.yaml", MINE), "--replace")
     assert (done.code, done.err) == (0, "")
@@ -87,7 +87,7 @@ def test_what_was_put_in_place_of_a_file_is_replaced_with_the_file(serving: Mock
 def test_a_document_of_another_name_takes_the_place_of_the_only_one(
     serving: MockServer, write: Write
 ) -> None:
-    document = write("other.yaml", default.DOCUMENT.read_text())
+    document = write("other.yaml", inputs.DOCUMENT.read_text())
     assert push(serving.url, "--document", document).code == 0
     assert poll(serving.url) == 200
 
@@ -110,10 +110,10 @@ def test_what_is_faulty_is_told_and_changes_nothing(serving: MockServer, write: 
     ("arguments", "said"),
     [
         (("--url", "http://127.0.0.1:9"), "there is nothing to push"),
-        (("--url", "http://127.0.0.1:9", "--document", default.DOCUMENT), "does not answer"),
-        (("--url", "http://127.0.0.1:9", "--document", default.DOCUMENT, "--wait", "0.3"), "does not answer"),
-        (("--url", "nowhere", "--document", default.DOCUMENT), "is no http or https URL"),
-        (("--document", default.DOCUMENT), "Missing option '--url'"),
+        (("--url", "http://127.0.0.1:9", "--document", inputs.DOCUMENT), "does not answer"),
+        (("--url", "http://127.0.0.1:9", "--document", inputs.DOCUMENT, "--wait", "0.3"), "does not answer"),
+        (("--url", "nowhere", "--document", inputs.DOCUMENT), "is no http or https URL"),
+        (("--document", inputs.DOCUMENT), "Missing option '--url'"),
     ],
 )
 def test_what_cannot_work_is_told_in_a_sentence(arguments: tuple[str | Path, ...], said: str) -> None:
@@ -127,8 +127,8 @@ def test_every_option_may_stand_in_the_environment(waiting: str) -> None:
         "push",
         environment={
             "MOCKSERVER_URL": waiting,
-            "MOCKSERVER_DOCUMENT": str(default.DOCUMENT),
-            "MOCKSERVER_SCENARIOS": str(default.SCENARIOS),
+            "MOCKSERVER_DOCUMENT": str(inputs.DOCUMENT),
+            "MOCKSERVER_SCENARIOS": str(inputs.SCENARIOS),
             "MOCKSERVER_ADMIN_TOKEN": "secret",
         },
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from mockserver.cli.routes import routes
+from mockserver.cli.inspect import routes
 
 DOCUMENT = """\
 openapi: 3.0.3

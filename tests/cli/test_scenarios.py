@@ -9,10 +9,10 @@ from pathlib import Path
 import yaml12
 from jsonschema import Draft202012Validator
 
-from mockserver import default
+from mockserver import inputs
 from tests.cli.command import run
 
-LIFECYCLE = default.SCENARIOS.with_name("certificate-lifecycle.yaml")
+LIFECYCLE = inputs.SCENARIOS.with_name("certificate-lifecycle.yaml")
 FILE = """
 resource: thing
 key: path.id

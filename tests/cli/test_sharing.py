@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from mockserver.errors import UsageError
-from mockserver.store.address import Address, read_address
+from mockserver.diagnostics import UsageError
+from mockserver.state.redis.handshake import Address, read_address
 from tests.cli.command import run
 from tests.crowd import LOOP, LOOPS, Crowd, Line, owner, written
 from tests.live import PATIENCE, Reply

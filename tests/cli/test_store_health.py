@@ -83,7 +83,7 @@ def test_a_key_of_a_wrong_type_is_in_the_log_once_however_many_calls_meet_it(
         code, told = server.stop(signal.SIGTERM)
     assert code == 0
     [line_of_it] = [each for each in told.splitlines() if "WRONGTYPE" in each]
-    assert " ERROR mockserver.store: " in line_of_it
+    assert " ERROR mockserver.state: " in line_of_it
     assert line_of_it.endswith("somebody else writes under the prefix 'wrong'")
 
 

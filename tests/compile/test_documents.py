@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from mockserver.compile.compiler import compile_plan
-from mockserver.errors import CompileError
+from mockserver.diagnostics import CompileError
+from mockserver.engine.routing import path_of
 from mockserver.inputs import Inputs
 from mockserver.plan import Document
-from mockserver.serve.variants import path_of
 from tests.documents import DOCUMENTS
 from tests.live import Write, ask, compiled, engine_of
 

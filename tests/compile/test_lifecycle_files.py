@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import pytest
 from jsonschema import Draft202012Validator
 
-from mockserver import default
+from mockserver import inputs
 from mockserver.compile.compiler import Inputs, compile_plan
 from mockserver.compile.source import parse
-from mockserver.errors import CompileError
+from mockserver.diagnostics import CompileError
 from tests.things import things_plan
 
-SCHEMA = default.SCENARIOS.with_name("scenario.schema.json")
+SCHEMA = inputs.SCENARIOS.with_name("scenario.schema.json")
 
 GOOD: dict[str, str] = {
     "resource": "thing",
@@ -311,7 +311,7 @@ def test_the_schema_sees_what_is_wrong_in_shape(schema: Draft202012Validator, na
 @pytest.mark.parametrize("file", sorted(SCHEMA.parent.glob("*.yaml")), ids=lambda file: file.stem)
 def test_every_example_is_good_to_both(schema: Draft202012Validator, file: Path) -> None:
     assert not [error.message for error in schema.iter_errors(loaded(file.read_text("utf-8")))]
-    document = default.DOCUMENT.with_name(file.name)
+    document = inputs.DOCUMENT.with_name(file.name)
     assert compile_plan(Inputs((document,), (file,))).plan.resources
 
 

@@ -9,8 +9,8 @@ import pytest
 from jsonschema_path.paths import SchemaPath
 from referencing.exceptions import Unresolvable
 
-from mockserver.compile.pathways import pathway
 from mockserver.compile.references import Gate, Trees, gather
+from mockserver.compile.spec_validation import pathway
 from tests.live import Write
 
 MAIN = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mockserver.errors import CompileError
+from mockserver.diagnostics import CompileError
 from tests.live import Write, ask, compiled, engine_of
 
 DOCUMENT = """

@@ -6,10 +6,10 @@ from urllib.parse import parse_qs, unquote
 
 import pytest
 
-from mockserver.compile.answers import Bound
-from mockserver.compile.samples import MOST, Samples
-from mockserver.serve.engine import Options
-from mockserver.serve.service import Service
+from mockserver.compile.scenario.responses import Bound
+from mockserver.compile.scenario.samples import MOST, Samples
+from mockserver.engine.engine import Options
+from mockserver.engine.service import Service
 from tests.live import Write, ask, compiled, engine_of
 
 DOCUMENT = """

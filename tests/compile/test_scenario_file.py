@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mockserver.compile.compiler import compile_plan
-from mockserver.errors import CompileError
+from mockserver.diagnostics import CompileError
 from mockserver.inputs import Inputs
 from mockserver.plan import Condition, Plan, Rule, Step
 from tests.live import Write, compiled

@@ -12,7 +12,7 @@ import pytest
 
 from mockserver.compile import source
 from mockserver.compile.source import SCENARIO_FILE, SourceFault, parse, quoted, read
-from mockserver.schema.pointers import escape, tokens
+from mockserver.jsonschema.references import escape, tokens
 
 
 @pytest.mark.parametrize(

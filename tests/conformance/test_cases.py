@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from mockserver.serve.connection import Limits
-from mockserver.serve.engine import Options
+from mockserver.engine.engine import Options
+from mockserver.http.connection import Limits
 from tests.conformance.case_file import Case, Group, differences, read_groups
 from tests.live import PATIENCE, Live, compiled, engine_of, serving_engine
 

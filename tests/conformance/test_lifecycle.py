@@ -22,14 +22,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from openapi_schema_validator import OAS30Validator
 
-from mockserver import default
+from mockserver import inputs
+from mockserver.engine.engine import Engine
 from mockserver.plan import Plan
-from mockserver.serve.engine import Engine
 from tests import programs
 from tests.live import compiled, engine_of, serving_engine
 
-DOCUMENT = default.DOCUMENT.with_name("certificate-lifecycle.yaml")
-SCENARIOS = default.SCENARIOS.with_name("certificate-lifecycle.yaml")
+DOCUMENT = inputs.DOCUMENT.with_name("certificate-lifecycle.yaml")
+SCENARIOS = inputs.SCENARIOS.with_name("certificate-lifecycle.yaml")
 BASE = "/api/v1/cert-manager/certificates"
 DAY = 86_400_000
 _worlds = count(1)
@@ -353,7 +353,7 @@ def test_a_thousand_lives_in_eight_threads(plan: Plan, document: Any) -> None:
 
 
 def test_two_documents_in_one_server(document: Any) -> None:
-    plan = compiled(DOCUMENT, default.DOCUMENT.with_name("admin.yaml"), scenarios=(SCENARIOS,))
+    plan = compiled(DOCUMENT, inputs.DOCUMENT.with_name("admin.yaml"), scenarios=(SCENARIOS,))
     assert [each.name for each in plan.documents] == ["certificate-lifecycle", "admin"]
     with serving_engine(engine_of(plan)) as live:
         client = Client(live.port, document, "two")
@@ -362,10 +362,10 @@ def test_two_documents_in_one_server(document: Any) -> None:
 
 def test_a_folder_of_scenarios_of_several_documents() -> None:
     folder = SCENARIOS.parent
-    for document in (DOCUMENT, default.DOCUMENT):
+    for document in (DOCUMENT, inputs.DOCUMENT):
         [resource] = compiled(document, scenarios=(folder,)).resources
         assert resource.document == document.stem
-    both = compiled(default.DOCUMENT, DOCUMENT, scenarios=(folder,))
+    both = compiled(inputs.DOCUMENT, DOCUMENT, scenarios=(folder,))
     assert sorted(each.document for each in both.resources) == [
         "certificate-lifecycle",
         "certificate-request",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mockserver import default
+from mockserver import inputs
 from tests.live import Process, Wire, get
 from tests.things import DOCUMENT
 
@@ -21,7 +21,7 @@ states:
   short: {make: {}, look: {body: {state: x}, fault: short}}
 scenarios: {usual: [new]}
 """
-LIFECYCLE = default.DOCUMENT.with_name("certificate-lifecycle.yaml")
+LIFECYCLE = inputs.DOCUMENT.with_name("certificate-lifecycle.yaml")
 
 
 def posted(port: int, target: str, body: object) -> int:
@@ -42,7 +42,7 @@ def test_two_documents_faults_and_limits_in_one_process(cache: Path, tmp_path: P
         "--scenarios",
         life,
         "--scenarios",
-        default.SCENARIOS.parent,
+        inputs.SCENARIOS.parent,
     ]
     for _ in range(2):  # the second start is from the kept Plan
         with Process(*arguments, "--clock", "2026-01-01T00:00:00Z", cache=cache) as process:

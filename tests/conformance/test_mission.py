@@ -17,10 +17,10 @@ import pytest
 import yaml
 from openapi_schema_validator import OAS30Validator
 
-from mockserver import default
+from mockserver import inputs
+from mockserver.engine.engine import Engine, Options
+from mockserver.namespaces.clock import iso, parse_time
 from mockserver.plan import Plan
-from mockserver.serve.clock import iso, parse_time
-from mockserver.serve.engine import Engine, Options
 from tests.live import MISSION, NOON, Live, Reply, Wire, engine_of, get, mission_plan, serving_engine
 
 _numbers = count(1)
@@ -57,7 +57,7 @@ def port(mission: Plan) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def document() -> Any:
-    return yaml.safe_load(default.DOCUMENT.read_text("utf-8"))
+    return yaml.safe_load(inputs.DOCUMENT.read_text("utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def is_error(reply: Reply, state: str, validators: dict[int, Any]) -> None:
 
 
 def test_the_document_is_served_as_given() -> None:
-    assert hashlib.sha256(default.DOCUMENT.read_bytes()).hexdigest() == GIVEN
+    assert hashlib.sha256(inputs.DOCUMENT.read_bytes()).hexdigest() == GIVEN
 
 
 def test_pending_pending_issued(port: int, validators: dict[int, Any]) -> None:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from schemathesis.generation import GenerationMode
 
-from mockserver.serve.engine import Options
+from mockserver.engine.engine import Options
 from tests.conformance.negative import Attack, Tally, is_excused, load
 from tests.documents import FOLDER
 from tests.live import compiled, engine_of, serving_engine

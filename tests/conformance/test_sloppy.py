@@ -15,13 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from mockserver.codes import codes
 from mockserver.compile.compiler import compile_plan, inspect_inputs
 from mockserver.compile.mending.table import ROWS
-from mockserver.errors import CompileError, Diagnostic
+from mockserver.diagnostics import CompileError, Diagnostic, codes
+from mockserver.engine.response.negotiation import response_for
 from mockserver.inputs import Inputs
-from mockserver.schema import Schemas
-from mockserver.serve.responses import response_for
+from mockserver.jsonschema import Schemas
 from tests.conformance.case_file import differences
 from tests.live import PATIENCE, engine_of, serving_engine
 

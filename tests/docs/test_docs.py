@@ -24,7 +24,7 @@ import yaml
 import yaml12
 from jsonschema import Draft202012Validator
 
-from mockserver import default
+from mockserver import inputs
 from mockserver.compile.compiler import Inputs, compile_plan
 from mockserver.testing import MockServer
 from tests import programs
@@ -53,8 +53,8 @@ SHOWN_URL = "http://127.0.0.1:8080"
 RECIPE_KEY = "5b1c0a52-6a0e-4f1c-8f4c-0d2a1b1e6a11"
 _BIN = Path(sys.executable).parent
 DOCS = ROOT / "docs"
-LIFECYCLE = default.DOCUMENT.with_name("certificate-lifecycle.yaml")
-LIFECYCLE_SCENARIOS = default.SCENARIOS.with_name("certificate-lifecycle.yaml")
+LIFECYCLE = inputs.DOCUMENT.with_name("certificate-lifecycle.yaml")
+LIFECYCLE_SCENARIOS = inputs.SCENARIOS.with_name("certificate-lifecycle.yaml")
 STUB = {
     "request": {
         "method": "GET",
@@ -84,8 +84,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a reader is: a document, a scenario file, stubs, the examples."""
     (tmp_path / "scenarios").mkdir()
     (tmp_path / "mappings").mkdir()
-    shutil.copy(default.DOCUMENT, tmp_path / "openapi.yaml")
-    shutil.copy(default.SCENARIOS, tmp_path / "scenarios")
+    shutil.copy(inputs.DOCUMENT, tmp_path / "openapi.yaml")
+    shutil.copy(inputs.SCENARIOS, tmp_path / "scenarios")
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     (tmp_path / "mappings" / "gone.json").write_text(json.dumps(STUB))
     shutil.copytree(ROOT / "openapi", tmp_path / "openapi")
@@ -105,9 +105,9 @@ def test_every_language_is_looked_at() -> None:
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
 def test_scenario_files_can_be_served(block: Block) -> None:
     shown: Any = yaml12.parse_yaml(block.text)
-    Draft202012Validator(json.loads(default.SCHEMA.read_text("utf-8"))).validate(shown)
+    Draft202012Validator(json.loads(inputs.SCHEMA.read_text("utf-8"))).validate(shown)
     path = Path("shown.yaml")
-    document = LIFECYCLE if shown.get("document") == LIFECYCLE.stem else default.DOCUMENT
+    document = LIFECYCLE if shown.get("document") == LIFECYCLE.stem else inputs.DOCUMENT
     compiled = compile_plan(Inputs((document,), (path,), texts={path: block.text}))
     assert [each.name for each in compiled.plan.resources] == [shown["resource"]]
     assert compiled.warnings == ()
@@ -234,7 +234,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_pages_have_what_is_written_elsewhere(site: Path) -> None:
     control = (site / "control" / "index.html").read_text()
-    paths = yaml.safe_load(default.ADMIN_DOCUMENT.read_text())["paths"]
+    paths = yaml.safe_load(inputs.ADMIN_DOCUMENT.read_text())["paths"]
     assert [each for each in paths if f"/__admin{each}</code>" not in control] == []
     assert "<code>certify</code>" in (site / "scenarios" / "index.html").read_text()
     assert "S304" in (site / "codes" / "index.html").read_text()

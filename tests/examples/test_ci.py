@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mockserver import default
+from mockserver import inputs
 from mockserver.cli.commands import _COMMANDS, cli
 from tests.live import Process
 
@@ -62,8 +62,8 @@ def test_variables_are_read_by_somebody(path: Path) -> None:
 def checkout(tmp_path: Path) -> Path:
     """A consumer's repository."""
     (tmp_path / "scenarios").mkdir()
-    shutil.copy(default.DOCUMENT, tmp_path / "openapi.yaml")
-    shutil.copy(default.SCENARIOS, tmp_path / "scenarios")
+    shutil.copy(inputs.DOCUMENT, tmp_path / "openapi.yaml")
+    shutil.copy(inputs.SCENARIOS, tmp_path / "scenarios")
     (tmp_path / "test_it.py").write_text("def test_it(mock_api):\n    mock_api.scenario('failed')\n")
     return tmp_path
 

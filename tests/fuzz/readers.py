@@ -14,10 +14,10 @@ from typing import NamedTuple
 import yaml
 
 from mockserver.compile.compiler import Inputs, compile_plan
-from mockserver.errors import MockServerError
-from mockserver.serve.context import Context, Makers, Subject
-from mockserver.serve.request import Request
-from mockserver.serve.templates import compile_template
+from mockserver.diagnostics import MockServerError
+from mockserver.engine.resources.context import Context, Makers, Subject
+from mockserver.engine.resources.templates import compile_template
+from mockserver.messages import Request
 
 KIB = 1024
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mockserver.compile.compiler import Inputs, compile_plan
-from mockserver.errors import MockServerError
+from mockserver.diagnostics import MockServerError
 from tests.fuzz.costs import WIRE
 from tests.fuzz.readers import DOCUMENT, READERS
 from tests.fuzz.targets import documents, http, mending, mutation, scenarios

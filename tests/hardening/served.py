@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from mockserver.serve.listener import raise_descriptors
+from mockserver.http.listener import raise_descriptors
 from tests.live import Process
 
 MEBI = 1024 * 1024

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from mockserver.errors import CompileError, Diagnostic
+from mockserver.diagnostics import CompileError, Diagnostic
 from tests.hardening.figures.answers import DOCUMENT, WILD, answer, written
 from tests.live import Wire, Write, compiled, engine_of, serving_engine
 

@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockserver.jsonschema import Schemas
 from mockserver.media.codec import Codec
-from mockserver.media.malformed import Malformed
-from mockserver.media.reading import Judged, Reader
-from mockserver.media.types import ContentType, parse_content_type
+from mockserver.media.coercion import Judged, Reader
+from mockserver.media.types import ContentType, Malformed, parse_content_type
 from mockserver.plan import Encoding, MediaType
-from mockserver.schema import Schemas
 
 PET: dict[str, Any] = {
     "type": "object",

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mockserver.media.specimens import specimen
+from mockserver.media.text import specimen
 
 
 def given(media_type: str) -> bytes:

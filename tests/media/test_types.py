@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.media.malformed import Malformed
-from mockserver.media.types import ContentType, match_content, parse_content_type
+from mockserver.media.types import ContentType, Malformed, match_content, parse_content_type
 from mockserver.plan import MediaType
 
 

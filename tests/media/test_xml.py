@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from mockserver.jsonschema import Schemas
 from mockserver.media.codec import Codec
-from mockserver.media.malformed import Malformed
-from mockserver.media.reading import Judged, Reader
+from mockserver.media.coercion import Judged, Reader
+from mockserver.media.types import Malformed
 from mockserver.plan import MediaType
-from mockserver.schema import Schemas
 
 STRING = {"type": "string"}
 HEAD = b'<?xml version="1.0" encoding="UTF-8"?>\n'

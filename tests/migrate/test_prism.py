@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from mockserver.cli.serve import serve
-from mockserver.errors import Diagnostic, UsageError
+from mockserver.diagnostics import Diagnostic, UsageError
 from mockserver.migrate.prism import command
 
 

@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from mockserver.compile.compiler import Inputs, compile_plan
-from mockserver.errors import Diagnostic
+from mockserver.diagnostics import Diagnostic
+from mockserver.engine.engine import Engine
+from mockserver.messages import Answer
 from mockserver.migrate.stubs import read_stubs
 from mockserver.migrate.wiremock import scenario_files
 from mockserver.plan import Document
-from mockserver.serve.answer import Answer
-from mockserver.serve.engine import Engine
 from tests.live import Write, ask, engine_of
 
 DOCUMENT = """

@@ -61,7 +61,7 @@ def test_wrong_arguments_are_told() -> None:
 
 def test_neither_faker_nor_the_validator_is_imported_before_it_is_needed() -> None:
     program = (
-        "import sys; import mockserver.fakes, mockserver.schema, mockserver.providers.faker;"
+        "import sys; import mockserver.generate, mockserver.jsonschema, mockserver.providers.faker;"
         "sys.exit(bool({'faker', 'jsonschema_rs', 'hypothesis'} & sys.modules.keys()))"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.providers.identifiers import ALPHABET, Tokens, identity, join, uuid
+from mockserver.providers.ids import ALPHABET, Tokens, identity, join, uuid
 
 TEXT = st.text(st.characters(), max_size=8)
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from mockserver.errors import MockServerError
+from mockserver.diagnostics import MockServerError
 from mockserver.providers.x509 import (
     LIFETIME_MS,
     Authority,
@@ -24,7 +24,7 @@ from mockserver.providers.x509 import (
     host_name,
     not_before,
 )
-from mockserver.providers.x509.derivation import Derivation
+from mockserver.providers.x509.names import Derivation
 from tests import programs
 
 KEY = "5b1c0a52-6a0e-4f1c-8f4c-0d2a1b1e6a11"

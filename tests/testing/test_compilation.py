@@ -9,17 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from mockserver import default
-from mockserver.admin import compiling
-from mockserver.admin.compiling import compile_apart
+from mockserver import inputs
 from mockserver.cache import Cache, unpack
-from mockserver.errors import CompileError
+from mockserver.compile import process
+from mockserver.compile.process import compile_apart, compiled
+from mockserver.diagnostics import CompileError
 from mockserver.inputs import Compiled, Inputs
 from mockserver.plan import Plan
-from mockserver.testing import compilation
-from mockserver.testing.compilation import compiled
 
-INPUTS = Inputs((default.DOCUMENT,), (default.SCENARIOS,))
+INPUTS = Inputs((inputs.DOCUMENT,), (inputs.SCENARIOS,))
 
 
 @pytest.fixture
@@ -42,7 +40,7 @@ def compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
         return unpack(kept[0]) if kept else None
 
     kept: list[bytes] = []
-    monkeypatch.setattr(compilation, "compile_apart", compile_apart)
+    monkeypatch.setattr(process, "compile_apart", compile_apart)
     monkeypatch.setattr(Cache, "keep", keep)
     monkeypatch.setattr(Cache, "find", find)
     return seen
@@ -112,14 +110,14 @@ def test_compiler_that_ends_without_a_plan_is_reported_by_its_reason(
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\n"
-        "if 'mockserver.admin.compiling' in sys.orig_argv:\n"
+        "if 'mockserver.compile.process' in sys.orig_argv:\n"
         "    import mockserver.compile.compiler as compiler\n"
         "    def compile_plan(inputs):\n"
         f"        {ending}\n"
         "    compiler.compile_plan = compile_plan\n"
     )
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path.cwd()}")
-    monkeypatch.setattr(compiling, "MOST_SECONDS", 0.01 if ending == "pass" else 60)
+    monkeypatch.setattr(process, "MOST_SECONDS", 0.01 if ending == "pass" else 60)
     with pytest.raises(CompileError) as caught:
         compile_apart(INPUTS)
     [found] = caught.value.diagnostics

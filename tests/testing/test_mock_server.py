@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from mockserver import default
-from mockserver.serve.answer import Answer
+from mockserver import inputs
+from mockserver.messages import Answer
 from mockserver.testing import Call, CompileError, ControlError, MockServer, Namespace, UsageError
 from tests.live import MISSION, Live, Write, serving
 from tests.testing.conftest import KEY, poll
@@ -271,13 +271,13 @@ class TestALife:
             scenarios: {broken: [broken]}
             """,
         )
-        with MockServer(default.DOCUMENT, scenarios=scenarios.parent) as server:
+        with MockServer(inputs.DOCUMENT, scenarios=scenarios.parent) as server:
             assert poll(server) == "Broken"
             assert server.resource(KEY).name == "request"
 
     def test_without_scenarios_there_is_no_resource(self, own_cache: None) -> None:
         with (
-            MockServer([default.DOCUMENT]) as server,
+            MockServer([inputs.DOCUMENT]) as server,
             pytest.raises(UsageError, match="no scenario file is served"),
         ):
             server.scenario("failed")

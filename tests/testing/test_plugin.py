@@ -12,8 +12,8 @@ from textwrap import dedent
 import httpx
 import pytest
 
-from mockserver import default
-from mockserver.serve.world import Worlds
+from mockserver import inputs
+from mockserver.namespaces.namespaces import Worlds
 from mockserver.testing.plugin import _name
 from tests.live import MISSION, Process
 
@@ -290,7 +290,7 @@ MINE = """
 @pytest.mark.parametrize("where", ["ini", "command line", "toml"])
 def test_what_is_served_is_an_option(consumer: pytest.Pytester, where: str) -> None:
     (consumer.mkdir("scenarios") / "mine.yaml").write_text(SCENARIOS)
-    (consumer.path / "openapi.yaml").write_text(default.DOCUMENT.read_text())
+    (consumer.path / "openapi.yaml").write_text(inputs.DOCUMENT.read_text())
     write(consumer, MINE)
     arguments: list[str] = []
     match where:

@@ -11,8 +11,8 @@ from threading import Event, Thread
 
 import pytest
 
-from mockserver import default
-from mockserver.errors import UsageError
+from mockserver import inputs
+from mockserver.diagnostics import UsageError
 from mockserver.testing.remote import Remote
 from tests.cli.command import run
 
@@ -122,6 +122,6 @@ FAULT = b"HTTP/1.1 422 No\r\nContent-Type: application/problem+json\r\n"
 )
 def test_push_tells_that_another_kind_of_server_answers(answers: tuple[bytes, ...], tmp_path: Path) -> None:
     with answering(*answers) as url:
-        ran = run("push", "--url", url, "--document", default.DOCUMENT)
+        ran = run("push", "--url", url, "--document", inputs.DOCUMENT)
     assert ran.code != 0
     assert "answers, but not as a mockserver does" in ran.err

@@ -13,7 +13,7 @@ import pytest
 import requests
 from urllib3 import Timeout
 
-from mockserver.errors import UsageError
+from mockserver.diagnostics import UsageError
 from mockserver.testing import MockServer, Namespace
 from tests.live import MISSION, Write
 from tests.testing.conftest import KEY

@@ -6,16 +6,21 @@ else an operation, and never the document.
 
 from __future__ import annotations
 
-from mockserver.compile.mending import content, documents, operations, parameters
+from mockserver.compile.mending import content, paths
 from mockserver.compile.mending.structure import Mender
 from mockserver.compile.mending.table import Finding
 from mockserver.compile.references import Trees
-from mockserver.errors import Diagnostic
+from mockserver.diagnostics import Diagnostic
+from mockserver.jsonschema.references import tokens
 from mockserver.plan import Dialect
-from mockserver.schema.pointers import tokens
 
 __all__ = ["mend"]
-_RULES = {**documents.RULES, **operations.RULES, **parameters.RULES, **content.RULES}
+_RULES = {
+    **paths.DOCUMENT_RULES,
+    **paths.OPERATION_RULES,
+    **content.PARAMETER_RULES,
+    **content.CONTENT_RULES,
+}
 
 
 def mend(trees: Trees, dialect: Dialect) -> list[Diagnostic]:

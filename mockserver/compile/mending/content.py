@@ -1,12 +1,11 @@
-"""Bodies of requests and responses, their media types and examples."""
+"""Rules for parameters, header fields, bodies, media types and examples."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from mockserver.compile.mending.lists import rename
-from mockserver.compile.mending.structure import Mender, Rule
+from mockserver.compile.mending.structure import Mender, Rule, rename
 from mockserver.compile.mending.table import At, kind
 
 Node = dict[str, Any]
@@ -149,10 +148,164 @@ def _encoding(mender: Mender, node: Node, at: At) -> None:
         del node["style"]
 
 
-RULES: dict[str, Rule] = {
+CONTENT_RULES: dict[str, Rule] = {
     "request body": _request_body,
     "response": _response,
     "media type": _media,
     "encoding": _encoding,
+}
+"""By kind of object."""
+
+
+_LOCATIONS_3 = ("path", "query", "header", "cookie", "querystring")
+_LOCATIONS_2 = ("path", "query", "header", "body", "formData")
+_OF_SCHEMA = (
+    *("type", "format", "items", "enum", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    *("minLength", "maxLength", "pattern", "minItems", "maxItems", "uniqueItems", "multipleOf", "default"),
+    *("oneOf", "anyOf", "allOf", "properties", "nullable"),
+)
+
+
+def _parameter(mender: Mender, node: Node, at: At) -> None:
+    if not isinstance(node.get("name"), str):
+        stated = node.get("name")
+        node["name"] = str(stated) if isinstance(stated, (bool, int, float)) else ""
+        mender.tell("missing", at, "`name` of a parameter", assumed=(repr(node["name"]),))
+    _location(mender, node, at)
+    location = node["in"]
+    if location == "path" and node.get("required") is not True:
+        node["required"] = True
+        mender.tell("optional", at, node["name"])
+    if mender.is_2:
+        _swagger_parameter(mender, node, at)
+        return
+    _schema_of(mender, node, at)
+    style = node.get("style")
+    known = _STYLES.get(location, ("form",))
+    if style is not None and style not in known:
+        mender.tell("type", (at, "style"), "`style`", kind(style), f"one of {', '.join(known)}")
+        del node["style"]
+    mend_examples(mender, node, at)
+
+
+def _location(mender: Mender, node: Node, at: At) -> None:
+    known = _LOCATIONS_2 if mender.is_2 else _LOCATIONS_3
+    stated = node.get("in")
+    if stated in known:
+        return
+    lower = str(stated).lower()
+    meant = next(
+        (each for each in known if each.lower() == lower), "header" if lower == "headers" else "query"
+    )
+    node["in"] = meant
+    mender.tell("location", at, stated, assumed=(meant,))
+
+
+def _swagger_parameter(mender: Mender, node: Node, at: At) -> None:
+    if node["in"] == "body":
+        if "schema" not in node:
+            node["schema"] = {key: node.pop(key) for key in _OF_SCHEMA if key in node}
+            mender.tell("missing", at, "`schema`", assumed=("what stands beside it",))
+        return
+    schema = node.get("schema")
+    if "schema" in node:
+        while isinstance(schema, dict) and isinstance(schema.get("$ref"), str):
+            found = mender.references.find(dict(schema), "schema", (at, "schema"))
+            schema = found.node if found is not None and found.node is not schema else None
+        mender.tell("newer", (at, "schema"), "a schema of a parameter that is no body", mender.dialect)
+        del node["schema"]
+        node.update(
+            {key: schema[key] for key in _OF_SCHEMA[:18] if key in schema and key not in node}
+            if isinstance(schema, dict)
+            else {}
+        )
+    _swagger_items(mender, node, at)
+
+
+def _swagger_items(mender: Mender, node: Node, at: At) -> None:
+    """The schema that 2.0 mixes into a parameter or header."""
+    own = {key: node[key] for key in _OF_SCHEMA if key in node}
+    if own.get("type") is None or own.get("type") == "object":
+        mender.tell(
+            "missing" if "type" not in own else "unknown type",
+            at,
+            *(("`type`",) if "type" not in own else (own["type"],)),
+            assumed=("a text",) if "type" not in own else ("read as string",),
+        )
+        node["type"] = own["type"] = "string"
+    mender.schemas.mixed(node, own, at)
+    if node.get("type") == "array" and not isinstance(node.get("items"), dict):
+        node["items"] = {"type": "string"}
+        mender.tell("missing", at, "`items`", assumed=("texts",))
+    if node.get("collectionFormat") not in (None, "csv", "ssv", "tsv", "pipes", "multi"):
+        mender.tell(
+            "type",
+            (at, "collectionFormat"),
+            "`collectionFormat`",
+            kind(node["collectionFormat"]),
+            "csv or the like",
+        )
+        del node["collectionFormat"]
+
+
+def _schema_of(mender: Mender, node: Node, at: At) -> None:
+    """What describes a parameter or header of 3.x: a schema or content, one of them."""
+    mixed = [key for key in _OF_SCHEMA if key in node]
+    if mixed and not isinstance(node.get("schema"), dict) and "content" not in node:
+        schema = node["schema"] = {key: node.pop(key) for key in mixed}
+        if schema.get("type") == "file":
+            schema |= {"type": "string", "format": "binary"}
+        mender.tell(
+            "moved",
+            (at, mixed[0]),
+            "parameter or header",
+            mixed[0],
+            assumed=("part of its schema",),
+            key=True,
+        )
+    content = node.get("content")
+    if "content" in node and not (isinstance(content, dict) and content):
+        mender.tell("type", (at, "content"), "`content`", kind(content), "a mapping of one")
+        del node["content"]
+    if "schema" in node and "content" in node:
+        mender.tell("type", (at, "content"), "`content`", "beside a schema", "there alone")
+        del node["content"]
+    if "schema" not in node and "content" not in node:
+        node["schema"] = {}
+        mender.tell("missing", at, "`schema`", assumed=("one that takes any value",))
+    if "content" in node:
+        mend_content(mender, node, at)
+        if len(node["content"]) > 1:
+            mender.tell("type", (at, "content"), "`content`", "a mapping of many", "of one media type")
+            for extra in list(node["content"])[1:]:
+                del node["content"][extra]
+
+
+def _header(mender: Mender, node: Node, at: At) -> None:
+    if mender.is_2:
+        if "schema" in node:
+            schema = node.pop("schema")
+            mender.tell("newer", (at, "schema"), "a schema of a header", mender.dialect)
+            node.update(
+                {key: schema[key] for key in _OF_SCHEMA[:18] if key in schema}
+                if isinstance(schema, dict)
+                else {}
+            )
+        _swagger_items(mender, node, at)
+        return
+    for name in ("name", "in"):
+        if name in node:
+            mender.tell("key", (at, name), "header", name, key=True)
+            del node[name]
+    _schema_of(mender, node, at)
+    if node.get("style") not in (None, "simple"):
+        mender.tell("type", (at, "style"), "`style`", kind(node["style"]), "simple")
+        del node["style"]
+    mend_examples(mender, node, at)
+
+
+PARAMETER_RULES: dict[str, Rule] = {
+    "parameter": _parameter,
+    "header": _header,
 }
 """By kind of object."""

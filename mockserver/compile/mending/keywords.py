@@ -1,16 +1,18 @@
-"""Keywords whose values are no schemas: what each must be, and what is assumed where it is not."""
+"""Rules for keywords whose values are not schemas: types, bounds, patterns, lists of names."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mockserver.compile.mending.table import At, kind
+from mockserver.jsonschema.patterns import strict
 from mockserver.plan import JSON
 
 if TYPE_CHECKING:
     from mockserver.compile.mending.schemas import Schemas
+
 
 Node = dict[str, Any]
 Rule = Callable[["Schemas", Node, str, At], None]
@@ -328,3 +330,19 @@ VALUES: Mapping[str, Rule] = {
     **dict.fromkeys(("title", "description", "$id", "$anchor", "$dynamicAnchor", "$schema"), _text),
 }
 """The rule of each keyword."""
+
+
+def all_run(patterns: Iterable[str]) -> bool:
+    """Whether all of some patterns can be run."""
+    from jsonschema_rs import Draft202012Validator, FancyRegexOptions
+    from jsonschema_rs import ValidationError as Invalid
+
+    try:
+        Draft202012Validator(
+            {"allOf": [{"pattern": strict(each)} for each in patterns]},
+            pattern_options=FancyRegexOptions(backtrack_limit=1000),
+            offline=True,
+        )
+    except (Invalid, ValueError):
+        return False
+    return True

@@ -9,9 +9,9 @@ from urllib.parse import unquote
 from mockserver.compile.mending.table import At, Findings, ref, tree
 from mockserver.compile.references import Trees, absolute
 from mockserver.compile.source import quoted
+from mockserver.jsonschema.keywords import is_draft_4
+from mockserver.jsonschema.references import escape, index, tokens, unescape
 from mockserver.plan import JSON, Dialect, SchemaRef
-from mockserver.schema.keywords import is_draft_4
-from mockserver.schema.pointers import escape, index, tokens, unescape
 
 _ANNOTATIONS = frozenset(("$ref", "$comment", "description", "summary", "title"))
 _MOST_JOINED = 6

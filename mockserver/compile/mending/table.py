@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mockserver.compile.source import quoted
+from mockserver.jsonschema.references import escape, shown, tokens
 from mockserver.plan import SchemaRef
-from mockserver.schema.pointers import escape, shown, tokens
 
 MOST = 1000
 _LONGEST = 160

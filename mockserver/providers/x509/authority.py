@@ -13,8 +13,7 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from mockserver.providers.x509.derivation import Derivation
-from mockserver.providers.x509.names import CertificateRequestError, host_name
+from mockserver.providers.x509.names import CertificateRequestError, Derivation, host_name
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -97,16 +96,16 @@ class Authority:
         Raises CertificateRequestError for names, a lifetime or a CSR that
         cannot be certified.
         """
-        from mockserver.providers.x509 import issuer, subject
+        from mockserver.providers.x509 import issuer
 
         private_key = None
         if csr_pem is None:
             key = self._key("leaf", identity)
             private_key = issuer.private_pem(key)
             common_name = common_name or (dns_names[0] if dns_names else host_name(identity))
-            certified = subject.named(common_name, dns_names, ip_addresses, key.public_key())
+            certified = issuer.named(common_name, dns_names, ip_addresses, key.public_key())
         else:
-            certified = subject.requested(csr_pem, dns_names, ip_addresses)
+            certified = issuer.requested(csr_pem, dns_names, ip_addresses)
         serial = self._derivation.serial(identity)
         start, end = validity = _validity(not_before_ms, lifetime_ms)
         certificate = self._intermediate.certify_leaf(certified, serial, validity)

@@ -1,11 +1,11 @@
-"""Host names for mocked resources, and the error of those who ask for what cannot be certified."""
+"""Host names for resources, and octets derived from a seed, a purpose and an identity."""
 
 from __future__ import annotations
 
 import re
 from hashlib import blake2b
 
-from mockserver.errors import MockServerError
+from mockserver.diagnostics import MockServerError
 
 DOMAIN = "mock.test"
 """``test`` is reserved (RFC 6761): no such name is ever looked up outside."""
@@ -30,3 +30,30 @@ def host_name(key: str) -> str:
 def is_host(text: str) -> bool:
     """Whether ``text`` can stand in a subjectAltName as a DNS name; ``*.`` in front is allowed."""
     return _HOST.fullmatch(text) is not None
+
+
+SERIAL_OCTETS = 20
+"""The longest serial number that RFC 5280, 4.1.2.2, allows."""
+
+
+class Derivation:
+    """A keyed hash (BLAKE2b, RFC 7693) of the seed: one per seed, cheap to call."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, seed: str) -> None:
+        self._key = blake2b(seed.encode("utf-8", "surrogatepass"), person=b"x509 seed").digest()
+
+    def octets(self, purpose: str, identity: str, size: int) -> bytes:
+        """``size`` octets (at most 64). ``purpose`` has at most 16 characters, ASCII."""
+        message = identity.encode("utf-8", "surrogatepass")
+        return blake2b(message, digest_size=size, key=self._key, person=purpose.encode("ascii")).digest()
+
+    def serial(self, identity: str, purpose: str = "serial") -> bytes:
+        """A serial number: positive, and always 40 hexadecimal digits when written out.
+
+        The top bit is 0 so that DER needs no 21st octet; the first octet is not
+        0 so that no tool prints fewer digits than another.
+        """
+        octets = self.octets(purpose, identity, SERIAL_OCTETS)
+        return bytes((octets[0] & 0x7F or 1,)) + octets[1:]

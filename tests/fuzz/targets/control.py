@@ -19,8 +19,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from schemathesis.checks import load_all_checks
 
-from mockserver import default
-from mockserver.inputs import Inputs
+from mockserver.inputs import DOCUMENT, SCENARIOS, Inputs
 from tests.admin.attacking import MODES, OPERATIONS, attack
 from tests.admin.mocking import Mock, mocking
 from tests.live import engine_of, mission_plan
@@ -53,7 +52,7 @@ def run(seconds: float, findings: Path) -> int:
     load_all_checks()
     end = time.monotonic() + seconds
     made = 0
-    inputs = Inputs((default.DOCUMENT,), (default.SCENARIOS,))
+    inputs = Inputs((DOCUMENT,), (SCENARIOS,))
     with mocking(engine_of(mission_plan()), inputs=inputs) as mock:
         for number in itertools.count(random.SystemRandom().randrange(2**31)):
             for operation, mode in itertools.product(OPERATIONS, MODES):

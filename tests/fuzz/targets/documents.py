@@ -6,10 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mockserver import default
+from mockserver import inputs
 from mockserver.compile.compiler import compile_plan
 from mockserver.compile.source import parse
-from mockserver.errors import CompileError
+from mockserver.diagnostics import CompileError
 from mockserver.inputs import Inputs
 from mockserver.plan import Plan
 from tests.fuzz.targets import mutation
@@ -23,7 +23,7 @@ EVERYTHING = Path(__file__).parent / "everything.yaml"
 
 @cache
 def _values() -> list[Any]:
-    return [parse(path.read_text("utf-8"), path.name).value for path in (EVERYTHING, default.DOCUMENT)]
+    return [parse(path.read_text("utf-8"), path.name).value for path in (EVERYTHING, inputs.DOCUMENT)]
 
 
 def seeds() -> list[bytes]:

@@ -7,10 +7,10 @@ import re
 from functools import cache
 from typing import Any
 
-from mockserver import default
-from mockserver.serve.connection import Connection, Limits
-from mockserver.serve.engine import Engine
-from mockserver.serve.server import Server
+from mockserver import inputs
+from mockserver.engine.engine import Engine
+from mockserver.http.connection import Connection, Limits
+from mockserver.http.server import Server
 from tests.fuzz.targets.documents import EVERYTHING
 from tests.live import MISSION, compiled, engine_of
 
@@ -66,7 +66,7 @@ class _Transport(asyncio.Transport):
 
 @cache
 def _loop() -> tuple[asyncio.AbstractEventLoop, Engine]:
-    engine = engine_of(compiled(default.DOCUMENT, EVERYTHING, scenarios=(default.SCENARIOS,)))
+    engine = engine_of(compiled(inputs.DOCUMENT, EVERYTHING, scenarios=(inputs.SCENARIOS,)))
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(_raise)
     return loop, engine

@@ -16,7 +16,7 @@ from typing import Any
 from mockserver.cache import pack, unpack
 from mockserver.compile.compiler import compile_plan
 from mockserver.compile.source import parse
-from mockserver.errors import CompileError
+from mockserver.diagnostics import CompileError
 from mockserver.inputs import Inputs
 from mockserver.plan import Plan
 from tests.documents import DOCUMENTS

@@ -6,20 +6,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mockserver import default
+from mockserver import inputs
 from mockserver.compile.document import Loaded, load
-from mockserver.compile.nodes import Report
-from mockserver.compile.rehearsal import rehearse
-from mockserver.compile.scenario_file import read_scenario_file
+from mockserver.compile.scenario.dry_run import rehearse
+from mockserver.compile.scenario.file import read_scenario_file
+from mockserver.compile.scenario.yaml_nodes import Report
 from mockserver.compile.source import SCENARIO_FILE, SourceFault, parse
+from mockserver.engine.service import Service
 from mockserver.plan import Plan
-from mockserver.serve.service import Service
 from tests.fuzz.targets import mutation
 from tests.live import MISSION, engine_of
 
 ROOT = Path(__file__).parents[3]
 _FILES = ["scenarios/certificate-request.yaml", "scenarios/certificate-lifecycle.yaml"]
-_DOCUMENTS = (default.DOCUMENT, ROOT / "openapi" / "certificate-lifecycle.yaml")
+_DOCUMENTS = (inputs.DOCUMENT, ROOT / "openapi" / "certificate-lifecycle.yaml")
 _LONGEST = 50_000
 _KEY = f"{MISSION}/11111111-1111-4111-8111-111111111111"
 _SHORT = """\
@@ -77,6 +77,6 @@ def check(data: bytes) -> None:
 
 
 def _request(method: str, target: str) -> Any:
-    from mockserver.serve.request import Request
+    from mockserver.messages import Request
 
     return Request(method, target, "", {"authorization": "Bearer any"}, b"{}" if method == "POST" else b"")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mockserver.serve.answer import Answer
-from mockserver.serve.connection import Limits
-from mockserver.serve.request import Request
+from mockserver.http.connection import Limits
+from mockserver.messages import Answer, Request
 
 LIMITS = Limits(head=2000, headers=20, target=500, body=1000)
 """What the probes that go over a limit go over."""

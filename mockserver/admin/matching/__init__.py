@@ -1,0 +1,1 @@
+"""Request patterns in WireMock's words, run over recorded calls."""

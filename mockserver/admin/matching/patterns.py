@@ -1,0 +1,261 @@
+"""Request patterns in WireMock's words, and which fields of a call meet them.
+
+Beyond WireMock's fields, a pattern may name what this server knows of a call:
+``operation``, ``resource``, ``key``, ``scenario``, ``state`` and ``status``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from mockserver.admin.calls import Reading, segments
+from mockserver.admin.exchange import Budget, ControlError
+from mockserver.admin.matching import expressions
+from mockserver.admin.matching.values import ValuePattern
+from mockserver.namespaces.journal import Call, Record
+from mockserver.plan import JSON
+
+Values = Callable[[Reading], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One condition of a pattern: which field, what it must be, and how its values are read from a call.
+
+    A field with several values meets the condition when one of them does.
+    """
+
+    name: str
+    required: JSON
+    values: Values
+    test: Callable[[str | None, Budget], bool]
+
+    def holds(self, reading: Reading, budget: Budget) -> bool:
+        values = self.values(reading)
+        if not values:
+            return self.test(None, budget)
+        return any(self.test(value, budget) for value in values)
+
+
+class RequestPattern:
+    """A pattern, compiled: all of its fields must hold. Without any, it matches every call."""
+
+    def __init__(self, source: JSON, pointer: str = "") -> None:
+        """Raises ControlError, with its place, for what is no pattern."""
+        if not isinstance(source, dict):
+            raise ControlError(422, "a request pattern is an object", pointer)
+        self.source = source
+        self.fields: list[Field] = []
+        for name, value in source.items():
+            if value is None:
+                continue
+            reader = _FIELDS.get(name)
+            if reader is None:
+                known = ", ".join(_FIELDS)
+                raise ControlError(
+                    422, f"{name!r} is no field of a request pattern; there are {known}", f"{pointer}/{name}"
+                )
+            self.fields += reader(value, f"{pointer}/{name}")
+        if isinstance(source.get("pathParameters"), dict):
+            self.fields += _path_parameters(source, pointer)
+
+    def matches(self, call: Call, budget: Budget) -> bool:
+        reading = Reading(call)
+        return all(field.holds(reading, budget) for field in self.fields)
+
+    def find(self, records: Iterable[Record], budget: Budget) -> list[Call]:
+        """The calls that match, in the order they came."""
+        found = []
+        for record in records:
+            budget.spend("")
+            call = Call(*record)
+            if self.matches(call, budget):
+                found.append(call)
+        return found
+
+
+def _text(value: JSON, pointer: str) -> str:
+    if not isinstance(value, str):
+        raise ControlError(422, "a string is needed here", pointer)
+    return value
+
+
+def _method(value: JSON, pointer: str) -> list[Field]:
+    wanted = _text(value, pointer).upper()
+    if wanted == "ANY":
+        return []
+    return [Field("method", wanted, lambda reading: [reading.request.method], lambda text, _: text == wanted)]
+
+
+def _url(value: JSON, pointer: str) -> list[Field]:
+    wanted = _text(value, pointer)
+    return [Field("url", wanted, lambda reading: [reading.call.url], lambda text, _: text == wanted)]
+
+
+def _url_path(value: JSON, pointer: str) -> list[Field]:
+    wanted = _text(value, pointer)
+    return [Field("urlPath", wanted, lambda reading: [reading.path], lambda text, _: text == wanted)]
+
+
+def _url_pattern(value: JSON, pointer: str) -> list[Field]:
+    return [_regex("urlPattern", value, pointer, lambda reading: [reading.call.url])]
+
+
+def _url_path_pattern(value: JSON, pointer: str) -> list[Field]:
+    return [_regex("urlPathPattern", value, pointer, lambda reading: [reading.path])]
+
+
+def _regex(name: str, value: JSON, pointer: str, values: Values) -> Field:
+    matches = expressions.whole(_text(value, pointer), pointer)
+
+    def test(text: str | None, budget: Budget) -> bool:
+        budget.check(pointer)
+        return text is not None and matches(text)
+
+    return Field(name, value, values, test)
+
+
+def _url_path_template(value: JSON, pointer: str) -> list[Field]:
+    template = _text(value, pointer)
+    wanted = template.split("/")
+
+    def test(text: str | None, _: Budget) -> bool:
+        return text is not None and _variables(wanted, text) is not None
+
+    return [Field("urlPathTemplate", template, lambda reading: [reading.path], test)]
+
+
+def _variables(template: list[str], path: str) -> dict[str, str] | None:
+    """The variables of a path template in a raw path; None where it is another path."""
+    actual = segments(path)
+    if len(actual) != len(template):
+        return None
+    found: dict[str, str] = {}
+    for wanted, segment in zip(template, actual, strict=True):
+        if wanted.startswith("{") and wanted.endswith("}") and segment:
+            found[wanted[1:-1]] = segment
+        elif wanted != segment:
+            return None
+    return found
+
+
+def _path_parameters(source: dict[str, JSON], pointer: str) -> list[Field]:
+    template = source.get("urlPathTemplate")
+    if not isinstance(template, str):
+        raise ControlError(422, "pathParameters go with a urlPathTemplate", f"{pointer}/pathParameters")
+    wanted = template.split("/")
+
+    def reader(name: str) -> Values:
+        def values(reading: Reading) -> list[str]:
+            found = _variables(wanted, reading.path) or {}
+            return [found[name]] if name in found else []
+
+        return values
+
+    return _named("pathParameters", source["pathParameters"], f"{pointer}/pathParameters", reader)
+
+
+def _named(part: str, value: JSON, pointer: str, reader: Callable[[str], Values]) -> list[Field]:
+    """A condition for each member of a map of names to value patterns."""
+    if not isinstance(value, dict):
+        raise ControlError(422, "an object of names and patterns is needed here", pointer)
+    fields = []
+    for name, source in value.items():
+        pattern = ValuePattern(source, f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}")
+        fields.append(Field(f"{part}.{name}", source, reader(name), pattern.test))
+    return fields
+
+
+def _headers(value: JSON, pointer: str) -> list[Field]:
+    def reader(name: str) -> Values:
+        def values(reading: Reading) -> list[str]:
+            found = reading.request.headers.get(name.lower())
+            return [] if found is None else [found]
+
+        return values
+
+    return _named("headers", value, pointer, reader)
+
+
+def _query_parameters(value: JSON, pointer: str) -> list[Field]:
+    return _named("queryParameters", value, pointer, lambda name: lambda reading: reading.query.get(name, []))
+
+
+def _form_parameters(value: JSON, pointer: str) -> list[Field]:
+    return _named("formParameters", value, pointer, lambda name: lambda reading: reading.form.get(name, []))
+
+
+def _cookies(value: JSON, pointer: str) -> list[Field]:
+    def reader(name: str) -> Values:
+        return lambda reading: [reading.cookies[name]] if name in reading.cookies else []
+
+    return _named("cookies", value, pointer, reader)
+
+
+def _body_patterns(value: JSON, pointer: str) -> list[Field]:
+    if not isinstance(value, list):
+        raise ControlError(422, "a list of patterns is needed here", pointer)
+
+    def body(reading: Reading) -> list[str]:
+        return [reading.body] if reading.body else []
+
+    return [
+        Field(f"bodyPatterns.{index}", source, body, ValuePattern(source, f"{pointer}/{index}").test)
+        for index, source in enumerate(value)
+    ]
+
+
+def _basic_credentials(value: JSON, pointer: str) -> list[Field]:
+    wanted = (value.get("username"), value.get("password")) if isinstance(value, dict) else (None, None)
+    if not all(isinstance(each, str) for each in wanted):
+        raise ControlError(422, "username and password are needed here", pointer)
+
+    def given(reading: Reading) -> list[str]:
+        return ["given"] if reading.credentials == wanted else []
+
+    return [Field("basicAuthCredentials", value, given, lambda text, _: text is not None)]
+
+
+def _ours(name: str, read: Callable[[Call], str]) -> Callable[[JSON, str], list[Field]]:
+    def fields(value: JSON, pointer: str) -> list[Field]:
+        source = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        pattern = ValuePattern(source, pointer)
+
+        def values(reading: Reading) -> list[str]:
+            found = read(reading.call)
+            return [found] if found else []
+
+        return [Field(name, value, values, pattern.test)]
+
+    return fields
+
+
+def _path_parameters_later(value: JSON, pointer: str) -> list[Field]:
+    """They need the template beside them: the pattern itself reads them."""
+    if not isinstance(value, dict):
+        raise ControlError(422, "an object of names and patterns is needed here", pointer)
+    return []
+
+
+_FIELDS: dict[str, Callable[[JSON, str], list[Field]]] = {
+    "method": _method,
+    "url": _url,
+    "urlPath": _url_path,
+    "urlPattern": _url_pattern,
+    "urlPathPattern": _url_path_pattern,
+    "urlPathTemplate": _url_path_template,
+    "pathParameters": _path_parameters_later,
+    "queryParameters": _query_parameters,
+    "formParameters": _form_parameters,
+    "headers": _headers,
+    "cookies": _cookies,
+    "bodyPatterns": _body_patterns,
+    "basicAuthCredentials": _basic_credentials,
+    "operation": _ours("operation", lambda call: call.answer.operation),
+    "resource": _ours("resource", lambda call: call.answer.resource),
+    "key": _ours("key", lambda call: call.answer.key),
+    "scenario": _ours("scenario", lambda call: call.decided("scenario")),
+    "state": _ours("state", lambda call: call.decided("state")),
+    "status": _ours("status", lambda call: str(call.answer.status)),
+}

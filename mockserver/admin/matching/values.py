@@ -1,0 +1,291 @@
+"""Value patterns in WireMock's words: ``equalTo``, ``contains``, ``matches``, …, each for one value."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from mockserver.admin.exchange import MAX_VALUES, Budget, ControlError, has_too_many_values
+from mockserver.admin.matching import expressions
+from mockserver.media.json import decode_json, encode_json
+from mockserver.media.types import Malformed
+from mockserver.plan import JSON
+
+Test = Callable[[str | None, Budget], bool]
+"""Whether a value matches; None is a value that is absent."""
+
+_MODIFIERS = {
+    "equalTo": {"caseInsensitive"},
+    "contains": {"caseInsensitive"},
+    "doesNotContain": {"caseInsensitive"},
+    "equalToJson": {"ignoreArrayOrder", "ignoreExtraElements"},
+}
+_MOST_DEPTH = 20
+
+
+class ValuePattern:
+    """A pattern, compiled. ``source`` is as it was given, to be shown again."""
+
+    __slots__ = ("source", "test")
+
+    def __init__(self, source: JSON, pointer: str, depth: int = 0) -> None:
+        """Raises ControlError, with its place, for what is no pattern."""
+        self.source = source
+        self.test = _compile(source, pointer, depth)
+
+    @property
+    def wants_absence(self) -> bool:
+        return isinstance(self.source, dict) and self.source.get("absent") is True
+
+
+def _compile(source: JSON, pointer: str, depth: int) -> Test:
+    if isinstance(source, str):
+        source = {"equalTo": source}
+    if not isinstance(source, dict):
+        raise ControlError(422, 'a pattern is an object such as {"equalTo": "…"}, or a string', pointer)
+    if depth > _MOST_DEPTH:
+        raise ControlError(422, f"patterns are nested deeper than {_MOST_DEPTH} levels", pointer)
+    named = [name for name in source if name in _OPERATORS]
+    if len(named) != 1:
+        known = ", ".join(_OPERATORS)
+        what = f"{' and '.join(named)} stand together" if named else "there is no operator"
+        raise ControlError(422, f"{what}; give one of {known}", pointer)
+    [name] = named
+    for other in source:
+        if other != name and other not in _MODIFIERS.get(name, ()):
+            raise ControlError(422, f"{other!r} does not go with {name}", f"{pointer}/{_escaped(other)}")
+        if other != name and not isinstance(source[other], bool):
+            raise ControlError(422, f"{other} is true or false", f"{pointer}/{other}")
+    return _OPERATORS[name](_Given(source[name], source, f"{pointer}/{name}", depth))
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """An operator's value, what stands beside it, and where."""
+
+    value: JSON
+    source: Mapping[str, JSON]
+    pointer: str
+    depth: int
+
+    @property
+    def text(self) -> str:
+        return _text(self.value, self.pointer)
+
+    @property
+    def fold(self) -> Callable[[str], str]:
+        return str.casefold if self.flag("caseInsensitive") else str
+
+    def flag(self, name: str) -> bool:
+        return self.source.get(name) is True
+
+    def inner(self, value: JSON, place: str = "") -> ValuePattern:
+        return ValuePattern(value, self.pointer + place, self.depth + 1)
+
+    def parts(self) -> list[ValuePattern]:
+        if not isinstance(self.value, list) or not self.value:
+            raise ControlError(422, "a list of patterns is needed here", self.pointer)
+        return [self.inner(each, f"/{index}") for index, each in enumerate(self.value)]
+
+
+def _equal_to(given: _Given) -> Test:
+    fold = given.fold
+    wanted = fold(given.text)
+    return lambda actual, budget: actual is not None and fold(actual) == wanted
+
+
+def _contains(given: _Given) -> Test:
+    fold = given.fold
+    wanted = fold(given.text)
+    return lambda actual, budget: actual is not None and wanted in fold(actual)
+
+
+def _does_not_contain(given: _Given) -> Test:
+    contains = _contains(given)
+    return lambda actual, budget: not contains(actual, budget)
+
+
+def _matches(given: _Given) -> Test:
+    pointer = given.pointer
+    matches = expressions.whole(given.text, pointer)
+
+    def test(actual: str | None, budget: Budget) -> bool:
+        budget.check(pointer)
+        return actual is not None and matches(actual)
+
+    return test
+
+
+def _does_not_match(given: _Given) -> Test:
+    matches = _matches(given)
+    return lambda actual, budget: not matches(actual, budget)
+
+
+def _absent(given: _Given) -> Test:
+    value = given.value
+    if not isinstance(value, bool):
+        raise ControlError(422, "absent is true or false", given.pointer)
+    return lambda actual, budget: (actual is None) == value
+
+
+def _equal_to_json(given: _Given) -> Test:
+    wanted, pointer = given.value, given.pointer
+    if isinstance(wanted, str):
+        data = wanted.encode("utf-8", "surrogatepass")
+        if has_too_many_values(data):
+            raise ControlError(422, f"equalToJson holds over {MAX_VALUES:,} values", pointer)
+        wanted = decode_json(data)
+        if isinstance(wanted, Malformed):
+            raise ControlError(422, f"equalToJson holds no JSON: {wanted.message}", pointer)
+    unordered, extra = given.flag("ignoreArrayOrder"), given.flag("ignoreExtraElements")
+
+    if unordered and not extra:
+        canonical = _canonical(wanted)
+        return lambda actual, budget: _canonical(_parsed(actual)) == canonical
+
+    def test(actual: str | None, budget: Budget) -> bool:
+        parsed = _parsed(actual)
+        return not isinstance(parsed, Malformed) and _alike(
+            wanted, parsed, unordered=unordered, extra=extra, budget=budget, pointer=pointer
+        )
+
+    return test
+
+
+def _matches_json_path(given: _Given) -> Test:
+    inner: ValuePattern | None = None
+    value, pointer = given.value, given.pointer
+    if isinstance(value, dict):
+        rest = {name: each for name, each in value.items() if name != "expression"}
+        inner = given.inner(rest) if rest else None
+        value, pointer = value.get("expression"), f"{pointer}/expression"
+    select = expressions.json_path(_text(value, pointer), pointer)
+
+    def test(actual: str | None, budget: Budget) -> bool:
+        parsed = _parsed(actual)
+        if isinstance(parsed, Malformed):
+            return False
+        found = select(parsed, budget)
+        if inner is None:
+            return any(each is not None for each in found)
+        if inner.wants_absence:
+            return all(each is None for each in found)
+        return any(inner.test(_shown(each), budget) for each in found)
+
+    return test
+
+
+def _and(given: _Given) -> Test:
+    parts = given.parts()
+    return lambda actual, budget: all(each.test(actual, budget) for each in parts)
+
+
+def _or(given: _Given) -> Test:
+    parts = given.parts()
+    return lambda actual, budget: any(each.test(actual, budget) for each in parts)
+
+
+def _not(given: _Given) -> Test:
+    inner = given.inner(given.value)
+    return lambda actual, budget: not inner.test(actual, budget)
+
+
+_OPERATORS: dict[str, Callable[[_Given], Test]] = {
+    "equalTo": _equal_to,
+    "contains": _contains,
+    "doesNotContain": _does_not_contain,
+    "matches": _matches,
+    "doesNotMatch": _does_not_match,
+    "absent": _absent,
+    "equalToJson": _equal_to_json,
+    "matchesJsonPath": _matches_json_path,
+    "and": _and,
+    "or": _or,
+    "not": _not,
+}
+
+
+def _text(value: JSON, pointer: str) -> str:
+    if not isinstance(value, str):
+        raise ControlError(422, "a string is needed here", pointer)
+    return value
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def _parsed(text: str | None) -> JSON | Malformed:
+    return Malformed("") if text is None else decode_json(text.encode("utf-8", "surrogatepass"))
+
+
+def _shown(value: JSON) -> str | None:
+    """A value that a JSONPath selected, as the text that patterns are for."""
+    if value is None or isinstance(value, str):
+        return value
+    return encode_json(value).decode()
+
+
+def _alike(wanted: JSON, actual: JSON, *, unordered: bool, extra: bool, budget: Budget, pointer: str) -> bool:
+    """JSON equality (numbers by value), as loose as it is asked to be."""
+    budget.spend(pointer)
+
+    def alike(one: JSON, other: JSON) -> bool:
+        return _alike(one, other, unordered=unordered, extra=extra, budget=budget, pointer=pointer)
+
+    if isinstance(wanted, dict) and isinstance(actual, dict):
+        if not extra and wanted.keys() != actual.keys():
+            return False
+        return all(name in actual and alike(each, actual[name]) for name, each in wanted.items())
+    if isinstance(wanted, list) and isinstance(actual, list):
+        if len(wanted) > len(actual) or (not extra and len(wanted) != len(actual)):
+            return False
+        if not unordered:
+            return all(map(alike, wanted, actual))
+        fits = cache(lambda one, other: alike(wanted[one], actual[other]))
+        return _paired(len(wanted), len(actual), fits)
+    return _scalar(wanted) == _scalar(actual) if not isinstance(wanted, dict | list) else False
+
+
+def _paired(count: int, others: int, fits: Callable[[int, int], bool]) -> bool:
+    """Whether each of ``count`` can have another that fits it for its own: a matching by augmenting paths."""
+    owners: dict[int, int] = {}
+    free = list(range(others))
+    for start in range(count):
+        asked_by: dict[int, int] = {}
+        asking = [start]
+        for one in asking:  # it grows: an owner that is asked to give way looks for another choice
+            choice = next((each for each in free if fits(one, each)), None)
+            if choice is not None:
+                break
+            for taken, owner in owners.items():
+                if taken not in asked_by and fits(one, taken):
+                    asked_by[taken] = one
+                    asking.append(owner)
+        else:
+            return False
+        free.remove(choice)
+        before = {owner: taken for taken, owner in owners.items()} if one != start else {}
+        while one != start:  # each takes its new choice, and leaves the old one to the one that asked for it
+            owners[choice] = one
+            choice = before[one]
+            one = asked_by[choice]
+        owners[choice] = one
+    return True
+
+
+def _scalar(value: Any) -> tuple[bool, Any]:
+    """So that ``true`` is not ``1``."""
+    return (isinstance(value, bool), value if not isinstance(value, dict | list) else id(value))
+
+
+def _canonical(value: JSON) -> Hashable:
+    """Equal for values that differ in nothing but the order of their arrays."""
+    if isinstance(value, dict):
+        return frozenset((name, _canonical(each)) for name, each in value.items())
+    if isinstance(value, list):
+        return "array", frozenset(Counter(map(_canonical, value)).items())
+    return _scalar(value)

@@ -1,0 +1,220 @@
+"""``check``, ``routes``, ``scenarios`` and ``explain``: what can be said of documents and scenario files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from mockserver.cli.compilation import Compilation
+from mockserver.cli.options import DOCUMENTS, REF_ROOT, REMOTE_REFS, SCENARIOS, inputs, option
+from mockserver.cli.report import FORMATS, Progress, as_lines, counted, echo
+from mockserver.diagnostics import CompileError, Diagnostic, Location, UsageError, codes, printable
+from mockserver.inputs import SCHEMA, Inputs
+from mockserver.plan import Plan
+
+
+@click.command()
+@DOCUMENTS
+@SCENARIOS
+@option(
+    "--format",
+    "form",
+    default="text",
+    type=click.Choice(list(FORMATS)),
+    help="For people, for scripts, to mark lines in a pull request, for code scanning.",
+)
+@option("--strict/--no-strict", default=False, help="Let warnings fail as errors do.")
+@option("--seed", default="0", help="Everything generated follows from it.")
+@REMOTE_REFS
+@REF_ROOT
+def check(
+    document: tuple[Path, ...],
+    scenarios: tuple[Path, ...],
+    form: str,
+    strict: bool,
+    seed: str,
+    allow_remote_refs: bool,
+    ref_root: Path | None,
+) -> int:
+    """Judge DOCUMENT and the scenario files that tell the life of its resources.
+
+    Looks further than `serve` does: into every schema and every example, at keys given twice, and at
+    answers that cannot be generated. `mockserver explain CODE` tells what a code means.
+
+    \b
+    mockserver check openapi.yaml --scenarios scenarios/
+    mockserver check openapi.yaml --strict --format github
+
+    Exits with 0 when there is no error, with 1 when there is, with 2 when called wrongly.
+    """
+    documents, scenarios = inputs(document, scenarios)
+    with Progress() as progress:
+        progress("loading the compiler")
+        from mockserver.compile.compiler import Inputs, inspect_inputs
+
+        given = Inputs(documents, scenarios, seed, allow_remote_refs, ref_root)
+        found = inspect_inputs(given, progress=progress)
+    if written := FORMATS[form](found):
+        click.echo(written)
+    files = ", ".join(os.path.relpath(each) for each in (*documents, *scenarios))
+    echo(f"{files}: {counted(found)}.", err=form != "text")
+    return int(any(strict or each.severity == "error" for each in found))
+
+
+_HEADINGS = ("METHOD", "PATH", "OPERATION", "ANSWERED BY", "STATUSES")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One line of the table. ``answered_by`` is a scenario file, or the document's name."""
+
+    method: str
+    path: str
+    operation: str
+    answered_by: str
+    statuses: tuple[str, ...]
+    base_paths: tuple[str, ...]
+    """Prefixes under which the path is answered, the empty one among them."""
+
+
+@click.command()
+@DOCUMENTS
+@SCENARIOS
+@option(
+    "--format", "form", default="text", type=click.Choice(["text", "json"]), help="For people, or scripts."
+)
+@REMOTE_REFS
+@REF_ROOT
+def routes(
+    document: tuple[Path, ...],
+    scenarios: tuple[Path, ...],
+    form: str,
+    allow_remote_refs: bool,
+    ref_root: Path | None,
+) -> None:
+    """List the operations of DOCUMENT: method, path, operation id, what answers them, documented statuses.
+
+    Without DOCUMENT, those of the certificate-request example.
+    """
+    documents, scenarios = inputs(document, scenarios)
+    given = Inputs(documents, scenarios, "0", allow_remote_refs, ref_root)
+    plan = Compilation(given, cached=True).result().plan
+    found = list(_routes(plan))
+    if form == "json":
+        click.echo(as_lines([asdict(each) for each in found]))
+        return
+    rows = [
+        (each.method, each.path, each.operation, each.answered_by, ", ".join(each.statuses)) for each in found
+    ]
+    _print([_HEADINGS, *(tuple(map(printable, row)) for row in rows)])
+    for each in plan.documents:
+        if prefixes := [base for base in each.base_paths if base]:
+            echo(f"{each.name} is answered under {', '.join(prefixes)} and at the root.")
+
+
+def _routes(plan: Plan) -> Iterator[Route]:
+    owners = _owners(plan)
+    for document in plan.documents:
+        for operation in document.operations:
+            own_id = "" if operation.id == f"{operation.method} {operation.path}" else operation.id
+            yield Route(
+                operation.method,
+                operation.path,
+                own_id,
+                owners.get((document.name, operation.id), document.name),
+                tuple(response.status for response in operation.responses),
+                document.base_paths,
+            )
+
+
+def _owners(plan: Plan) -> Mapping[tuple[str, str], str]:
+    """(document, operation id) → the scenario file that names the operation."""
+    return {
+        (resource.document, operation): resource.source
+        for resource in plan.resources
+        for operation in resource.operations.values()
+    }
+
+
+def _print(rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    for row in rows:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+@click.group()
+def scenarios() -> None:
+    """Look into scenario files; no document is needed."""
+
+
+@scenarios.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    default="text",
+    show_default=True,
+    type=click.Choice(["text", "mermaid"]),
+    help="Lines for a terminal, or a diagram for Markdown.",
+)
+@click.option("--scenario", metavar="NAME", help="Draw this scenario only.")
+def graph(file: Path, form: str, scenario: str | None) -> None:
+    """Draw the states of FILE and the ways from one to another."""
+    from mockserver.compile.scenario.diagram import DRAWINGS, timelines
+    from mockserver.compile.source import SCENARIO_FILE, SourceFault, read
+
+    try:
+        source = read(file, os.path.relpath(file), SCENARIO_FILE)
+    except SourceFault as fault:
+        raise CompileError([fault.diagnostic]) from None
+    found = timelines(source)
+    if scenario is not None and scenario not in found.scenarios:
+        known = ", ".join(found.scenarios) or "none"
+        where = Location(source.name)
+        raise CompileError(
+            [Diagnostic("S402", f"there is no scenario {scenario!r}", where, f"there are {known}.")]
+        )
+    wanted = {name: each for name, each in found.scenarios.items() if scenario in (None, name)}
+    for line in DRAWINGS[form](wanted, found.facts).split("\n"):
+        echo(line)
+
+
+@scenarios.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario files, by which editors complete and check them.
+
+    Write it beside yours, and begin them with the line
+    # yaml-language-server: $schema=scenario.schema.json
+    """
+    click.echo(SCHEMA.read_text("utf-8"), nl=False)
+
+
+def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    found = (each for each in codes().values() if each.name.startswith(incomplete.upper()))
+    return [CompletionItem(each.name, help=each.title) for each in found]
+
+
+@click.command()
+@click.argument("code", required=False, shell_complete=_complete)
+def explain(code: str | None) -> None:
+    """Tell what a diagnostic CODE means, with an example of the wrong and of the right.
+
+    Without CODE, list all of them: D is about OpenAPI documents, S about scenario files.
+    """
+    known = codes()
+    if code is None:
+        for each in known.values():
+            click.echo(f"{each.name}  {each.title}")
+        return
+    found = known.get(code.upper())
+    if found is None:
+        close = get_close_matches(code.upper(), known, n=1)
+        hint = f"did you mean {close[0]}?" if close else "`mockserver explain` lists all."
+        raise UsageError(f"there is no diagnostic code {code}; {hint}")
+    click.echo(f"{found.name}: {found.title}\n\n{found.text}")

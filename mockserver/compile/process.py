@@ -1,0 +1,157 @@
+"""Compile in a child process with limits of time and memory, so that no input can take the server away.
+
+``compile_apart`` starts the process. ``compiled`` serves tests: it reads the cache first, and
+concurrent test sessions compile the same inputs once.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from mockserver.cache import Cache, key_of, pack, unpack
+from mockserver.diagnostics import CompileError, Diagnostic, Location
+from mockserver.inputs import Compiled, Inputs
+
+MOST_SECONDS = 60
+_MOST_MEMORY = 4 * 1024**3
+_OUT_OF_MEMORY = 12
+"""What the process ends with where Python tells that there is no more memory."""
+_TOO_MUCH = (_OUT_OF_MEMORY, -signal.SIGXCPU, -signal.SIGKILL, -signal.SIGABRT)
+"""The endings of a process that reached a limit; libraries abort where they get no memory."""
+_PLAN, _DIAGNOSTICS = b"P", b"D"
+
+
+class Job(msgspec.Struct):
+    """``Inputs`` as msgpack has them."""
+
+    documents: list[str]
+    scenarios: list[str]
+    seed: str
+    allow_remote: bool
+    ref_root: str | None
+    texts: dict[str, str]
+    added: list[str] = []
+    strict_document: bool = False
+
+    @classmethod
+    def of(cls, inputs: Inputs) -> Job:
+        return cls(
+            [str(path) for path in inputs.documents],
+            [str(path) for path in inputs.scenarios],
+            inputs.seed,
+            inputs.allow_remote,
+            str(inputs.ref_root) if inputs.ref_root else None,
+            {str(path): text for path, text in inputs.texts.items()},
+            [str(path) for path in inputs.added],
+            inputs.strict_document,
+        )
+
+    def packed(self) -> bytes:
+        return msgspec.msgpack.encode(self)
+
+    def inputs(self) -> Inputs:
+        return Inputs(
+            tuple(Path(each) for each in self.documents),
+            tuple(Path(each) for each in self.scenarios),
+            self.seed,
+            self.allow_remote,
+            Path(self.ref_root) if self.ref_root else None,
+            {Path(path): text for path, text in self.texts.items()},
+            tuple(Path(each) for each in self.added),
+            self.strict_document,
+        )
+
+
+def compile_apart(inputs: Inputs) -> Compiled:
+    """The Plan and its warnings. Raises CompileError as the compiler does, or for taking too long."""
+    command = [sys.executable, "-m", "mockserver.compile.process"]
+    job = msgspec.msgpack.encode(Job.of(inputs))
+    try:
+        done = subprocess.run(  # noqa: S603 - this interpreter and this module
+            command, input=job, stdout=subprocess.PIPE, timeout=MOST_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise _gave_up(f"compiling takes longer than {MOST_SECONDS} s") from None
+    if done.returncode in _TOO_MUCH:
+        raise _gave_up("compiling takes too much time or memory")
+    if done.returncode or not done.stdout:
+        raise CompileError([_failed(f"it ended with code {done.returncode}")])
+    if done.stdout[:1] == _DIAGNOSTICS:
+        raise CompileError(msgspec.msgpack.decode(done.stdout[1:], type=list[Diagnostic]))
+    return unpack(done.stdout[1:])
+
+
+def _gave_up(message: str) -> CompileError:
+    remedy = "look for templates that loop, and for a document that grows when it is expanded."
+    return CompileError([Diagnostic("D901", message, Location(), remedy)])
+
+
+def _failed(how: str) -> Diagnostic:
+    remedy = "this is a fault of the mock server: report it with the traceback, which its log has."
+    return Diagnostic("D902", f"the compiler failed: {how}", Location(), remedy)
+
+
+def main() -> None:
+    """One job from standard input, its outcome to standard output."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
+    from mockserver.compile.compiler import compile_plan
+
+    job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Job)
+    try:
+        outcome = _PLAN + pack(compile_plan(job.inputs()))
+    except CompileError as error:
+        outcome = _DIAGNOSTICS + msgspec.msgpack.encode(list(error.diagnostics))
+    except MemoryError:
+        sys.exit(_OUT_OF_MEMORY)
+    except Exception as error:  # noqa: BLE001 - who sent the file is owed a diagnostic, the log the traceback
+        traceback.print_exc()
+        outcome = _DIAGNOSTICS + msgspec.msgpack.encode([_failed(f"{type(error).__name__}: {error}")])
+    sys.stdout.buffer.write(outcome)
+
+
+if __name__ == "__main__":
+    main()
+
+
+def compiled(inputs: Inputs, *, cached: bool) -> Compiled:
+    """Raises CompileError with every diagnostic."""
+    key = key_of(inputs) if cached else None
+    if key is None:
+        return compile_apart(inputs)
+    cache = Cache()
+    found = cache.find(key)
+    if found is None:
+        with _in_turn(cache.folder):
+            found = cache.find(key)
+            if found is None:
+                found = compile_apart(inputs)
+                cache.keep(key, pack(found))
+    return found
+
+
+@contextmanager
+def _in_turn(folder: Path) -> Iterator[None]:
+    """One process at a time, where the folder and the platform can keep others waiting."""
+    file = -1
+    with suppress(ImportError, OSError):
+        import fcntl
+
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = os.open(folder / "compiling.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if file >= 0:
+            os.close(file)

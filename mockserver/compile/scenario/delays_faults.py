@@ -1,0 +1,124 @@
+"""How an answer is delivered, as a scenario file writes it: delays, dribbles and wire faults."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from mockserver import inputs
+from mockserver.compile.scenario.yaml_nodes import Node, Report
+from mockserver.engine.delays import LONGEST, MAX_WAIT
+from mockserver.plan import Delay, Dribble
+
+FAULTS = frozenset(["reset", "empty", "garbage", "short", "chunk", "stall", "close"])
+WIREMOCK = {
+    "CONNECTION_RESET_BY_PEER": "reset",
+    "EMPTY_RESPONSE": "empty",
+    "MALFORMED_RESPONSE_CHUNK": "chunk",
+    "RANDOM_DATA_THEN_CLOSE": "garbage",
+}
+"""WireMock's names of faults → ours."""
+MOST_CHUNKS = 1000
+MOST_CALLS = 1_000_000_000
+_LONGEST = inputs.written(inputs.LONGEST)
+_FORMS = "write 200ms, {min: 100ms, max: 2s} or {median: 200ms, sigma: 0.5}; a day is the longest."
+
+
+def read_duration(node: Node, what: str, report: Report, *, least: int = 0) -> int:
+    """A duration in milliseconds; 0 and a diagnostic when it is none or less than ``least``."""
+    try:
+        length = inputs.milliseconds(node.value) if isinstance(node.value, str) else -1
+    except ValueError:
+        length = -1
+    if length < least:
+        report.error(
+            "S302",
+            node,
+            f"{what} of {node.kind()} cannot be",
+            f"write a duration with its unit: 200ms, 30s, 5m, 1h, 2d, at most {_LONGEST}.",
+        )
+        return 0
+    return length
+
+
+def read_delay(node: Node, report: Report) -> Delay | None:
+    """A delay in any of its forms; None and a diagnostic when it is none."""
+    before = report.errors
+    delay = _ranged(node.value, report) if isinstance(node.value, dict) else _fixed(node, report)
+    if report.errors > before:
+        return None
+    if delay is None or max(delay.low, delay.high) > LONGEST:
+        report.error("S302", node, "the delay cannot be", _FORMS)
+    elif max(delay.low, delay.high) > MAX_WAIT:
+        longest = inputs.written(max(delay.low, delay.high))
+        report.warning(
+            "S316",
+            node,
+            f"the delay holds a connection for {longest}",
+            "most clients give up sooner; to hold a state, give its step a duration: `pending: 5m`.",
+        )
+    return delay
+
+
+def _fixed(node: Node, report: Report) -> Delay:
+    return Delay(low=read_duration(node, "a delay", report))
+
+
+def _ranged(members: dict[str, Node], report: Report) -> Delay | None:
+    """``{min, max}`` or ``{median, sigma}``; None for anything else."""
+    if members.keys() == {"min", "max"}:
+        low, high = (read_duration(members[key], f"`{key}`", report) for key in ("min", "max"))
+        return Delay("uniform", low, high) if low <= high else None
+    if members.keys() == {"median", "sigma"}:
+        median = read_duration(members["median"], "`median`", report, least=1)
+        sigma = members["sigma"].value
+        if isinstance(sigma, int | float) and not isinstance(sigma, bool) and 0 <= sigma <= 5:
+            return Delay("lognormal", median, sigma=float(sigma))
+    return None
+
+
+def read_dribble(node: Node, report: Report) -> Dribble | None:
+    """``{chunks: 5, over: 2s}``; None and a diagnostic when it is another."""
+    members = node.value
+    if isinstance(members, dict) and members.keys() == {"chunks", "over"}:
+        chunks = members["chunks"].value
+        over = read_duration(members["over"], "`over`", report)
+        if isinstance(chunks, int) and not isinstance(chunks, bool) and 1 <= chunks <= MOST_CHUNKS:
+            return Dribble(chunks, over)
+    report.error(
+        "S313",
+        node,
+        "the dribble cannot be",
+        f"write {{chunks: 5, over: 2s}}; chunks are 1 to {MOST_CHUNKS}.",
+    )
+    return None
+
+
+def read_fault(node: Node, report: Report) -> str:
+    """The name of a wire fault, as we have it; empty and a diagnostic when there is none of that name."""
+    name = node.value
+    if isinstance(name, str):
+        name = WIREMOCK.get(name, name)
+        if name in FAULTS:
+            return name
+    report.error(
+        "S305",
+        node,
+        f"there is no fault {node.kind()}",
+        f"the faults are {listed(FAULTS)}; WireMock's names {listed(WIREMOCK)} are taken as well.",
+    )
+    return ""
+
+
+def unknown_keys(node: Node, known: Collection[str], what: str, report: Report) -> dict[str, Any]:
+    """The members of a mapping, each unknown key reported; empty where it is no mapping."""
+    members = node.value if isinstance(node.value, dict) else {}
+    for key, each in members.items():
+        if key not in known:
+            report.error("S201", each.at_key, f"{what} has no key {key!r}", f"its keys are {listed(known)}.")
+    return members
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names for a message, in order, each once."""
+    return ", ".join(sorted(set(names))) or "none"

@@ -1,0 +1,250 @@
+"""Render every response that a scenario file can give, and validate it, before anything is served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import unquote
+
+from msgspec.structs import replace
+
+from mockserver.compile.scenario.file import Draft
+from mockserver.compile.scenario.responses import Bound
+from mockserver.compile.scenario.samples import Origins, Samples
+from mockserver.compile.scenario.yaml_nodes import Node, Report
+from mockserver.diagnostics import MockServerError
+from mockserver.engine.resources.context import Context, Makers, Subject
+from mockserver.engine.resources.render import RenderError, Verdict, kept_answers
+from mockserver.engine.resources.runtime import Lifecycle
+from mockserver.engine.resources.templates import compile_template, is_template
+from mockserver.engine.resources.webhooks import Made
+from mockserver.engine.response.examples import Unanswerable
+from mockserver.engine.service import Service
+from mockserver.plan import AnswerRecipe, Resource, State
+from mockserver.state.tables import Birth
+
+_TIME = 1_767_225_600_000
+"""2026-01-01T00:00:00Z: the rehearsal's own time, so that its outcome never depends on the day."""
+
+_UNCREATED = (
+    "the control plane may place it: give what the templates read of `resource.created_by` a default, "
+    "as in {{ resource.created_by.body.name | default('none', true) }}."
+)
+
+
+def rehearse(drafts: Sequence[Draft], services: Sequence[Service], seed: str, report: Report) -> None:
+    """Report every answer that cannot be made, or would break the document."""
+    for draft in drafts:
+        service = next(each for each in services if each.document.name == draft.resource.document)
+        makers = Makers(seed)
+        lifecycle = Lifecycle(draft.resource, service, makers, kept_answers())
+        origins = Origins(draft, service, makers)
+        warnings: dict[tuple[str, str], str] = {}
+        for (state, alias), node in draft.nodes.items():
+            rehearsal = _Rehearsal(draft, lifecycle, draft.bound[alias], origins, report)
+            if warning := rehearsal.answer(state, alias, node):
+                warnings[state, alias] = warning
+        if warnings:
+            draft.resource = _warned(draft.resource, warnings)
+        nodes = {str(node.where): node for node in draft.notices}
+        for notice in draft.resource.notices:
+            made, node = Made(notice, lifecycle, makers), nodes[notice.where]
+            _notice(made, notice.states, node, lifecycle, origins, report)
+
+
+def _notice(
+    made: Made, states: Sequence[str], node: Node, lifecycle: Lifecycle, origins: Origins, report: Report
+) -> None:
+    """Make a notice for each of its states and origins; the first that goes wrong is told."""
+    for state in states:
+        for key, birth in origins.samples or [("sample", None)]:
+            subject = Subject("default", lifecycle.name, key, state, "", 0, _TIME, _TIME, _TIME, birth=birth)
+            try:
+                made.request(subject)
+            except MockServerError as error:
+                report.error("S703", node, f"it cannot be sent: {error}", "mend its url, headers or body.")
+                return
+
+
+def _warned(resource: Resource, warnings: Mapping[tuple[str, str], str]) -> Resource:
+    """A resource whose answers say what has to be said of them."""
+    states = {
+        name: State(
+            name,
+            {
+                alias: replace(recipe, warning=warnings.get((name, alias), ""))
+                for alias, recipe in state.answers.items()
+            },
+        )
+        for name, state in resource.states.items()
+    }
+    return replace(resource, states=states)
+
+
+class _Rehearsal:
+    def __init__(
+        self, draft: Draft, lifecycle: Lifecycle, bound: Bound, origins: Origins, report: Report
+    ) -> None:
+        self.draft = draft
+        self.lifecycle = lifecycle
+        self.bound = bound
+        self.origins = origins
+        self.report = report
+        self.samples = Samples(bound, lifecycle.service.fakes)
+
+    def answer(self, state: str, alias: str, node: Node) -> str:
+        """Judge one answer; the first key that goes wrong is told, the others would say the same.
+
+        Returns why it is not valid, where the document leaves nothing that is.
+        """
+        warning = ""
+        for key, birth in self._samples():
+            uncreated = birth is None and bool(self.origins.samples)
+            about = " for a resource that no request created" if uncreated else ""
+            try:
+                broken, told = self._violations(state, alias, key, birth)
+            except Unanswerable as error:
+                self.report.error(
+                    "S502", node, f"no body can be generated for it: {error}", "give every field of the body."
+                )
+                return ""
+            except MockServerError as error:
+                remedy = _UNCREATED if uncreated else "mend the template or the body."
+                self.report.error("S501", node, f"it cannot be answered{about}: {error}", remedy)
+                return ""
+            for each in broken:
+                self._broken(each.pointer, each.message + about, node, _UNCREATED if uncreated else "")
+            if broken:
+                return ""
+            warning = warning or told
+        return warning
+
+    def _samples(self) -> Sequence[tuple[str, Birth | None]]:
+        """The keys to try, with their births. A resource that the control plane placed has none."""
+        created = self.origins.samples
+        if not created:
+            return [(key, None) for key in self.samples.keys(self.lifecycle.key_name)]
+        return created if self.bound.role.creates else [*created, (created[0][0], None)]
+
+    def _violations(self, state: str, alias: str, key: str, birth: Birth | None) -> Verdict:
+        """How an answer breaks the document. Raises MockServerError where there is none."""
+        renderer = self.lifecycle.renderer(state, alias)
+        if renderer is None:
+            return Verdict()
+        subject = self._subject(state, key, birth)
+        value = renderer.value(subject)
+        verdict = renderer.judge(value) if renderer.recipe.has_body else Verdict()
+        if not verdict.violations:
+            # A client's value may change a header; one that the file writes is the author's mistake
+            for changed in set(renderer.render(subject).warnings) - {verdict.warning}:
+                raise RenderError(changed)
+        return verdict
+
+    def _broken(self, pointer: str, message: str, node: Node, remedy: str) -> None:
+        path = [unquote(part).replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+        body = node.value.get("body") if isinstance(node.value, dict) else None
+        place = node
+        if (
+            path
+            and path[0] in self.draft.defaults
+            and not (body and isinstance(body.value, dict) and path[0] in body.value)
+        ):
+            place = self.draft.defaults[path[0]].at(path[1:])
+        elif body is not None:
+            place = body.at(path)
+        where = f"at {pointer} " if pointer else ""
+        self.report.error(
+            "S503",
+            place,
+            f"the answer to {self.bound.alias} breaks the document {where}({message})",
+            remedy or f"give what {self.bound.operation.id} documents for this status.",
+        )
+
+    def _subject(self, state: str, key: str, birth: Birth | None) -> Subject:
+        request, path, body = self.samples.request(self.lifecycle.key_name, key)
+        return Subject(
+            "default", self.lifecycle.name, key, state, "", 1, _TIME, _TIME, _TIME,
+            request, path, body, birth=birth,
+        )  # fmt: skip
+
+
+def rehearse_from_defaults(
+    drafts: Sequence[Draft], services: Sequence[Service], seed: str, report: Report
+) -> None:
+    """Report every answer that cannot be made or would break the document, each default for itself."""
+    whole = Report()
+    rehearse(drafts, services, seed, whole)
+    if any(each.code == "S501" for each in whole.found):
+        broken = [_tell_broken(each, services, seed, report) for each in drafts if each.defaults]
+        if any(broken):
+            whole = Report()
+            rehearse(drafts, services, seed, whole)
+    report.found += whole.found
+
+
+def _tell_broken(draft: Draft, services: Sequence[Service], seed: str, report: Report) -> set[str]:
+    """Report the defaults of a file that cannot be rendered, and take them out of its answers."""
+    service = next(each for each in services if each.document.name == draft.resource.document)
+    makers = Makers(seed)
+    origins = Origins(draft, service, makers)
+    broken: set[str] = set()
+    for state, alias in draft.nodes:
+        taken = [name for name in _taken(draft, state, alias) if name not in broken]
+        for subject in _subjects(draft, state, alias, origins, service) if taken else ():
+            context = Context(subject, makers)
+            for name in taken:
+                for node in _templates(draft.defaults[name]):
+                    if name not in broken and (fault := _fault(node, context)):
+                        broken.add(name)
+                        message = f"the default of {name!r} cannot be rendered: {fault}"
+                        report.error("S501", node, message, "mend the template.")
+    if broken:
+        states = {
+            name: State(name, {alias: _without(each, broken) for alias, each in state.answers.items()})
+            for name, state in draft.resource.states.items()
+        }
+        draft.resource = replace(draft.resource, states=states)
+    return broken
+
+
+def _taken(draft: Draft, state: str, alias: str) -> list[str]:
+    """The defaults in the body of an answer."""
+    body = draft.resource.states[state].answers[alias].body
+    given = body if isinstance(body, dict) else {}
+    return [name for name, node in draft.defaults.items() if name in given and given[name] == node.plain()]
+
+
+def _without(recipe: AnswerRecipe, names: set[str]) -> AnswerRecipe:
+    if not isinstance(recipe.body, dict) or names.isdisjoint(recipe.body):
+        return recipe
+    body = {name: each for name, each in recipe.body.items() if name not in names}
+    return replace(recipe, body=body, partial=True)
+
+
+def _subjects(draft: Draft, state: str, alias: str, origins: Origins, service: Service) -> Iterator[Subject]:
+    samples = Samples(draft.bound[alias], service.fakes)
+    name = draft.resource.key.name
+    for key, birth in origins.samples or [(key, None) for key in samples.keys(name)]:
+        request, path, body = samples.request(name, key)
+        yield Subject(
+            "default", draft.resource.name, key, state, "", 1, _TIME, _TIME, _TIME,
+            request, path, body, birth=birth,
+        )  # fmt: skip
+
+
+def _templates(node: Node) -> Iterator[Node]:
+    """Every template at or below a node."""
+    if isinstance(node.value, dict | list):
+        for each in node.value.values() if isinstance(node.value, dict) else node.value:
+            yield from _templates(each)
+    elif is_template(node.value):
+        yield node
+
+
+def _fault(node: Node, context: Context) -> str:
+    """Why the template at ``node`` has no value in a context; empty where it has one."""
+    try:
+        compile_template(str(node.value))(context)
+    except MockServerError as error:
+        source = str(node.value)
+        return str(error) if source in str(error) else f"{source}: {error}"
+    return ""

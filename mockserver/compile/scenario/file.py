@@ -1,0 +1,316 @@
+"""One scenario file → the Plan's Resource, with every mistake reported in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from msgspec.structs import replace
+
+from mockserver.compile.document import Loaded
+from mockserver.compile.scenario.bindings import (
+    OperationsReader,
+    key_schemas,
+    read_certify,
+    read_handles,
+    read_key,
+)
+from mockserver.compile.scenario.conditions import nearest, read_rules, suggest
+from mockserver.compile.scenario.delays_faults import read_delay
+from mockserver.compile.scenario.limits import read_flaky, read_limits, read_state_name
+from mockserver.compile.scenario.responses import Bound, compile_templates
+from mockserver.compile.scenario.states import NAME, read_states
+from mockserver.compile.scenario.timelines import Facts, read_scenario
+from mockserver.compile.scenario.webhooks import read_notices
+from mockserver.compile.scenario.yaml_nodes import Node, Report, compose
+from mockserver.compile.source import Source
+from mockserver.jsonschema import Schemas
+from mockserver.plan import Delay, Resource, Role, Rule, Scenario, State, Step
+
+_KEYS = (
+    "resource", "document", "key", "handles", "operations", "states", "defaults", "scenarios", "select",
+    "invalid", "unknown", "unanswered", "certify", "delay", "limit", "flaky", "notify",
+)  # fmt: skip
+_REQUIRED = ("resource", "key", "operations", "states", "scenarios")
+STATE_PREFIX = "state:"
+"""``state:NAME`` is a scenario that every state has: that state, for ever."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A resource with the nodes it was read from, for the rehearsal to point into."""
+
+    resource: Resource
+    bound: dict[str, Bound]
+    nodes: dict[tuple[str, str], Node]
+    """(state, alias) → the node of the answer."""
+    defaults: Mapping[str, Node]
+    document: str = ""
+    """The document that the file says it is for."""
+    notices: tuple[Node, ...] = ()
+    """The node of each notice."""
+
+
+def read_scenario_file(
+    source: Source,
+    documents: Sequence[tuple[Loaded, Schemas]],
+    report: Report,
+    *,
+    collected: bool = False,
+) -> Draft | None:
+    """The resource that ``source`` describes; None when an error keeps it from being one.
+
+    A file that was ``collected`` from a folder may be for a document that is
+    not served; it is passed over.
+    """
+    root = compose(source, report)
+    if root is None:
+        return None
+    reader = _Reader(source.name, root, documents, report)
+    if collected and reader.is_for_another:
+        return None
+    return reader.read()
+
+
+class _Reader:
+    def __init__(
+        self, name: str, root: Node, documents: Sequence[tuple[Loaded, Schemas]], report: Report
+    ) -> None:
+        self.name = name
+        self.root = root
+        self.documents = documents
+        self.report = report
+        self.members: dict[str, Node] = root.value if isinstance(root.value, dict) else {}
+
+    @property
+    def is_for_another(self) -> bool:
+        """Whether the file names a document that is not served."""
+        node = self.members.get("document")
+        names = [each[0].document.name for each in self.documents]
+        return node is not None and isinstance(node.value, str) and node.value not in names
+
+    def read(self) -> Draft | None:
+        if not isinstance(self.root.value, dict):
+            self.report.error(
+                "S204",
+                self.root,
+                f"a scenario file is a mapping, not {self.root.kind()}",
+                "start with `resource: NAME`.",
+            )
+            return None
+        for key, each in list(self.members.items()):
+            if key not in _KEYS and not key.startswith("x-"):
+                self.report.error(
+                    "S201", each.at_key, f"a scenario file has no key {key!r}", suggest(key, _KEYS)
+                )
+                if meant := nearest(key, _KEYS, 0.75):
+                    self.members.setdefault(meant, each)
+        for key in _REQUIRED:
+            if key not in self.members:
+                self.report.error("S205", self.root, f"the key {key!r} is missing", _EXAMPLES[key])
+        name = self._name()
+        bound = self._operations()
+        place = read_key(self.members.get("key"), bound, self.report)
+        defaults = {
+            name: node for name, node in self._mapping("defaults") if compile_templates(node, self.report)
+        }
+        unbound = {alias: node for alias, node in self._mapping("operations") if alias not in bound}
+        states, nodes = read_states(self._mapping("states"), bound, defaults, unbound, self.report)
+        facts: Facts = []
+        asked = {} if unbound else bound  # what an operation that is not found has is not known
+        scenarios = self._scenarios(states, asked, facts)
+        rules = self._rules(scenarios, asked)
+        stated = {each: self._answerer(each, states) for each in ("invalid", "unknown", "unanswered")}
+        limit, flaky = self.members.get("limit"), self.members.get("flaky")
+        limits = read_limits(limit, states, self.report) if limit is not None else ()
+        flakiness = read_flaky(flaky, states, self.report) if flaky is not None else None
+        creates_nowhere = any("creates" in dict(node.items()) for node in unbound.values())
+        if not bound or place is None or not states or not scenarios or creates_nowhere:
+            return None
+        roles = {alias: each.role for alias, each in bound.items() if each.role != Role()}
+        handles = read_handles(self._mapping("handles"), self.report)
+        self._ends(roles, stated["unknown"])
+        self._beginnings(scenarios, states, roles)
+        if stated["unanswered"]:
+            scenarios = {each: _answering(scenario, states) for each, scenario in scenarios.items()}
+        resource = Resource(
+            name=name,
+            source=self.name,
+            document=next(iter(bound.values())).document.name,
+            key=place,
+            operations={alias: each.operation.id for alias, each in bound.items()},
+            states=states,
+            scenarios=scenarios,
+            rules=rules,
+            invalid=stated["invalid"],
+            unknown=stated["unknown"],
+            unanswered=stated["unanswered"],
+            roles=roles,
+            key_schemas=key_schemas(place, bound),
+            handles=handles,
+            facts=tuple(facts),
+            certify=read_certify(self.members.get("certify"), bound, self.report),
+            limits=limits,
+            flaky=flakiness,
+            notices=read_notices(self.members["notify"], states, bound, self.report)
+            if "notify" in self.members
+            else (),
+        )
+        named = self.members.get("document")
+        document = str(named.value) if named is not None else ""
+        notify = self.members.get("notify")
+        listed = () if notify is None else notify.value if isinstance(notify.value, list) else [notify]
+        return Draft(resource, bound, nodes, defaults, document, tuple(listed))
+
+    def _name(self) -> str:
+        node = self.members.get("resource")
+        if node is None:
+            return ""
+        if not isinstance(node.value, str) or not NAME.match(node.value):
+            self.report.error(
+                "S204", node, f"`resource` is {node.kind()}", "give it a name of letters, digits and hyphens."
+            )
+            return ""
+        return node.value
+
+    def _operations(self) -> dict[str, Bound]:
+        members = self._mapping("operations")
+        if (
+            "operations" in self.members
+            and not members
+            and isinstance(self.members["operations"].value, dict)
+        ):
+            self.report.error(
+                "S204", self.members["operations"], "no operation is named", _EXAMPLES["operations"]
+            )
+        node = self.members.get("delay")
+        delay: Delay | None = read_delay(node, self.report) if node is not None else None
+        states, handles = dict(self._mapping("states")), dict(self._mapping("handles"))
+        bound = OperationsReader(self._documents(), states, handles, delay, self.report).read(members)
+        names = {each.document.name for each in bound.values()}
+        if len(names) > 1:
+            self.report.error(
+                "S106",
+                self.members["operations"],
+                f"the operations are of several documents: {', '.join(sorted(names))}",
+                "say which by `document: NAME`, or write a file for each.",
+            )
+            return {}
+        return bound
+
+    def _documents(self) -> Sequence[tuple[Loaded, Schemas]]:
+        """Where operations are looked for: first in the document that the file names or is named after."""
+        node = self.members.get("document")
+        if node is not None and not isinstance(node.value, str):
+            self.report.error(
+                "S204", node, f"`document` is {node.kind()}", "name a document's file, without .yaml."
+            )
+        wanted = node.value if node is not None else PurePath(self.name).stem
+        return sorted(self.documents, key=lambda each: each[0].document.name != wanted)
+
+    def _ends(self, roles: Mapping[str, Role], unknown: str) -> None:
+        """What ends, or has another name, must not come into being when somebody asks for it."""
+        wanting = [alias for alias, role in roles.items() if role.deletes or role.handle]
+        if wanting and not unknown and "unknown" not in self.members:
+            self.report.error(
+                "S209",
+                self.members["operations"],
+                f"operation {wanting[0]!r} needs an answer for a resource that does not exist",
+                "say `unknown: 404`, or `unknown: NAME` of a state.",
+            )
+
+    def _beginnings(
+        self, scenarios: Mapping[str, Scenario], states: Mapping[str, State], roles: Mapping[str, Role]
+    ) -> None:
+        """Every scenario begins with a state that answers what creates."""
+        creator = next((alias for alias, role in roles.items() if role.creates), None)
+        for name, node in self._mapping("scenarios") if creator else ():
+            first = scenarios[name].steps[0].state if name in scenarios else ""
+            if first in states and creator not in states[first].answers:
+                self.report.error(
+                    "S314",
+                    node,
+                    f"scenario {name!r} begins with {first!r}, which has no answer to {creator!r}",
+                    f"give the state an answer: {first}: {{{creator}: {{…}}}}.",
+                )
+
+    def _answerer(self, key: str, states: Mapping[str, State]) -> str:
+        """The state that a key of the file names, or the status that the document answers with."""
+        node = self.members.get(key)
+        if node is None:
+            return ""
+        status = node.value
+        if key != "invalid" and isinstance(status, int) and not isinstance(status, bool):
+            if 400 <= status <= 599:
+                return str(status)
+            self.report.error("S306", node, f"status {status} is no error", "give one from 400 to 599.")
+            return ""
+        return read_state_name(node, states, self.report)
+
+    def _scenarios(
+        self, states: Mapping[str, State], bound: Mapping[str, Bound], facts: Facts
+    ) -> dict[str, Scenario]:
+        scenarios = {}
+        known, aliases = dict(self._mapping("states")), dict(self._mapping("operations"))
+        for name, node in self._mapping("scenarios"):
+            if not NAME.match(name):
+                self.report.error(
+                    "S204",
+                    node.at_key,
+                    f"{name!r} is no name for a scenario",
+                    "use letters, digits, dots and hyphens.",
+                )
+                continue
+            found = read_scenario(name, node, known, aliases, self.report, bound=bound, facts=facts)
+            if found is not None:
+                scenarios[name] = found
+        for state in states:
+            scenarios[STATE_PREFIX + state] = Scenario(STATE_PREFIX + state, (Step(state),))
+        return scenarios
+
+    def _rules(self, scenarios: Mapping[str, Scenario], bound: Mapping[str, Bound]) -> tuple[Rule, ...]:
+        named = dict(self._mapping("scenarios"))
+        node = self.members.get("select")
+        if node is None:
+            first = next(iter(named), "")
+            return (Rule((), first),) if first in scenarios else ()
+        return read_rules(node, named, bound, self.report)
+
+    def _mapping(self, key: str) -> list[tuple[str, Node]]:
+        node = self.members.get(key)
+        if node is None:
+            return []
+        if isinstance(node.value, dict):
+            return list(node.value.items())
+        if key not in self._told:
+            self._told.add(key)
+            self.report.error(
+                "S204", node, f"`{key}` is {node.kind()}, not a mapping", _EXAMPLES.get(key, "")
+            )
+        return []
+
+    @property
+    def _told(self) -> set[str]:
+        found: set[str] = self.__dict__.setdefault("_already_told", set())
+        return found
+
+
+_EXAMPLES = {
+    "resource": "name what the file is about, such as `resource: certificate-request`.",
+    "key": "say what tells one resource from another, such as `key: path.requestId`.",
+    "operations": "name the operations, such as `operations: {poll: GET /requests/{requestId}}`.",
+    "states": "describe the states, such as `states: {pending: {body: {status: pending}}}`.",
+    "scenarios": "give at least one, such as `scenarios: {issued: [pending: 2, issued]}`.",
+    "defaults": 'write it as `defaults: {createdAt: "{{ resource.created_at }}"}`.',
+    "handles": "write it as `handles: {certificateId: \"{{ uuid('certificate') }}\"}`.",
+}
+
+
+def _answering(scenario: Scenario, states: Mapping[str, State]) -> Scenario:
+    """The scenario with every step told which operations its state answers; none is written ``("",)``."""
+    steps = (
+        replace(step, answers=tuple(states[step.state].answers) or ("",) if step.state in states else ())
+        for step in scenario.steps
+    )
+    return Scenario(scenario.name, tuple(steps))

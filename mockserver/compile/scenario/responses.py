@@ -1,0 +1,411 @@
+"""A response of a scenario file, bound to the documented response of its operation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from mockserver.compile.fields import covers, fixed_values, properties
+from mockserver.compile.scenario.delays_faults import read_delay, read_dribble, read_fault
+from mockserver.compile.scenario.yaml_nodes import Node, Report
+from mockserver.engine.resources.templates import TemplateError, compile_template, is_template, is_volatile
+from mockserver.engine.response.negotiation import (
+    Choice,
+    default_response,
+    documented_statuses,
+    negotiate,
+    response_for,
+)
+from mockserver.jsonschema import Schemas
+from mockserver.media.codec import SEQUENCES, family_of
+from mockserver.media.sequences import is_event
+from mockserver.plan import (
+    JSON,
+    AnswerRecipe,
+    Delay,
+    Document,
+    MediaType,
+    Operation,
+    Response,
+    Role,
+    SchemaRef,
+)
+
+MAX_HEADERS = 1000
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
+_FRAMING = frozenset(
+    ["content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "trailer", "te", "date"]
+)
+
+
+def read_headers(node: Node | None, report: Report) -> dict[str, str]:
+    """Header fields by name; what cannot be sent is reported."""
+    if node is None:
+        return {}
+    if not isinstance(node.value, dict):
+        report.error("S308", node, f"`headers` is {node.kind()}", "write it as {Retry-After: 30}.")
+        return {}
+    if len(node.value) > MAX_HEADERS:
+        report.error(
+            "S308",
+            node,
+            f"{len(node.value):,} headers are more than can be sent",
+            f"give at most {MAX_HEADERS:,}.",
+        )
+    headers: dict[str, str] = {}
+    for name, each in node.value.items():
+        value = each.value
+        if not _TOKEN.match(name):
+            report.error(
+                "S308",
+                each.at_key,
+                f"{name!r} is no header name",
+                "use letters, digits and hyphens (RFC 9110 section 5.1).",
+            )
+        elif name.lower() in _FRAMING:
+            report.error(
+                "S308",
+                each.at_key,
+                f"the header {name} belongs to the server",
+                "remove it; use `fault` to break the framing.",
+            )
+        elif name.lower() in map(str.lower, headers):
+            report.error("S308", each.at_key, f"the header {name} is given twice", "give it once.")
+        elif isinstance(value, dict | list) or value is None:
+            report.error("S308", each, f"the header {name} is {each.kind()}", "give it a text.")
+        else:
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            if any(mark in text for mark in "\r\n\x00") or not _latin(text):
+                report.error(
+                    "S308",
+                    each,
+                    f"the header {name} holds a line break, a NUL or no Latin-1 character",
+                    "remove it (RFC 9110 section 5.5).",
+                )
+            headers[name] = text
+    return headers
+
+
+def is_unsendable(name: str, value: str) -> bool:
+    """Whether a header of that name and value cannot be sent, or belongs to the framing."""
+    return not (
+        _TOKEN.match(name)
+        and name.lower() not in _FRAMING
+        and _latin(value)
+        and not any(mark in value for mark in "\r\n\x00")
+    )
+
+
+def _latin(text: str) -> bool:
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+ANSWER_KEYS = frozenset(
+    ["status", "headers", "body", "delay", "dribble", "fault", "undocumented", "mediaType"]
+)
+_LOWEST, _HIGHEST = 200, 999
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """An operation that a scenario file names, with what is needed to judge its answers."""
+
+    alias: str
+    operation: Operation
+    document: Document
+    schemas: Schemas
+    role: Role = field(default_factory=Role)
+    place: tuple[str, ...] = ()
+    """Where in the body of its answer a fresh key stands, if the operation creates."""
+    is_number: bool = False
+    """Whether that key is a number there."""
+    item: SchemaRef = ""
+    """The schema of one resource in its answer, if the operation lists."""
+    source: str = ""
+    """The alias whose answers are listed where a state gives none for the list."""
+    delay: Delay | None = None
+    """Of all its answers that have none of their own."""
+
+
+def read_answer(
+    state: str, node: Node, bound: Bound, defaults: Mapping[str, Node], report: Report
+) -> AnswerRecipe | None:
+    """The answer of a state to an operation."""
+    return _Reader(state, node, bound, defaults, report).read()
+
+
+def read_item(
+    state: str, node: Node, bound: Bound, defaults: Mapping[str, Node], report: Report, *, strict: bool
+) -> AnswerRecipe | None:
+    """One resource in a list. Unless ``strict``, what its schema does not know is left out."""
+    return _Reader(state, node, bound, defaults, report).item(strict=strict)
+
+
+class _Reader:
+    """Reads one answer of one state to one operation."""
+
+    def __init__(
+        self, state: str, node: Node, bound: Bound, defaults: Mapping[str, Node], report: Report
+    ) -> None:
+        self.state = state
+        self.node = node
+        self.members = node.value if isinstance(node.value, dict) else {}
+        self.bound = bound
+        self.defaults = defaults
+        self.report = report
+        self.undocumented = self._flag("undocumented")
+
+    def read(self) -> AnswerRecipe | None:
+        before = self.report.errors
+        if not isinstance(self.node.value, dict):
+            self.report.error(
+                "S204",
+                self.node,
+                f"an answer of state {self.state!r} is {self.node.kind()}",
+                "write it as {status: 404, body: {…}}.",
+            )
+            return None
+        status, response = self._status()
+        headers = read_headers(self.members.get("headers"), self.report)
+        self._tell_misspelt(self.members.get("headers"))
+        stated = self._text("mediaType")
+        in_effect = stated or _content_type(headers)
+        choice = self._choice(response, stated, in_effect)
+        media = choice.media if choice is not None else None
+        body_node = self.members.get("body")
+        body = self._body(body_node, response, media)
+        if self.bound.place and isinstance(body, dict) and status < 300:
+            text = "{{ resource.key | int }}" if self.bound.is_number else "{{ resource.key }}"
+            body = _placed(body, self.bound.place, text)
+        schema = media.schema if media is not None and not self.undocumented else None
+        partial = schema is not None and not covers(self.bound.schemas, schema, body)
+        if media is not None and family_of(media.name) in SEQUENCES:
+            partial = body_node is None and not self.undocumented
+        has_body = body_node is not None or (media is not None and not self.undocumented)
+        delay, dribble = self.bound.delay, None
+        if (node := self.members.get("delay")) is not None:
+            delay = read_delay(node, self.report)
+        if (node := self.members.get("dribble")) is not None:
+            dribble = read_dribble(node, self.report)
+        fault = read_fault(self.members["fault"], self.report) if "fault" in self.members else ""
+        for part in (self.members.get("headers"), body_node):
+            if part is not None:
+                compile_templates(part, self.report)
+        if self.report.errors > before:
+            return None
+        if not in_effect or "*" in in_effect:
+            in_effect = choice.content_type if choice else "application/json" if has_body else ""
+        return AnswerRecipe(
+            status=status,
+            headers=headers,
+            has_body=has_body,
+            body=body,
+            partial=partial,
+            media_type=in_effect,
+            undocumented=self.undocumented,
+            kept=not _volatile([body, headers]),
+            delay=delay,
+            fault=fault,
+            where=str(self.node.where),
+            dribble=dribble,
+        )
+
+    def item(self, *, strict: bool) -> AnswerRecipe | None:
+        before = self.report.errors
+        node = self.members.get("body")
+        for key, each in self.members.items():
+            if strict and key != "body":
+                self.report.error(
+                    "S204", each.at_key, f"one of a list has no {key}", "give its `body` alone."
+                )
+        schema = self.bound.item
+        body = self._laid(node, schema, strict=strict)
+        if node is not None:
+            compile_templates(node, self.report)
+        if self.report.errors > before:
+            return None
+        return AnswerRecipe(
+            status=200,
+            has_body=True,
+            body=body,
+            partial=not covers(self.bound.schemas, schema, body),
+            media_type="application/json",
+            kept=not _volatile(body),
+            where=str(self.node.where),
+            schema=schema,
+        )
+
+    def _status(self) -> tuple[int, Response | None]:
+        node = self.members.get("status")
+        operation = self.bound.operation
+        if node is None:
+            response, status = default_response(operation)
+            return status, response
+        found: Response | None
+        value = node.value
+        if isinstance(value, bool) or not isinstance(value, int) or not _LOWEST <= value <= _HIGHEST:
+            self.report.error(
+                "S306",
+                node,
+                f"status {node.kind()} cannot be sent",
+                f"give a whole number from {_LOWEST} to {_HIGHEST}.",
+            )
+            return _LOWEST, None
+        found = response_for(operation, value)
+        if found is None and not self.undocumented:
+            documented = ", ".join(documented_statuses(operation))
+            self.report.error(
+                "S307",
+                node,
+                f"{operation.id} documents no answer with status {value}",
+                f"it documents {documented}; say `undocumented: true` if that is on purpose.",
+            )
+        return value, found
+
+    def _tell_misspelt(self, headers: Node | None) -> None:
+        """Warn of headers that are nearly documented ones, unless the answer has those as well."""
+        documented = {
+            each.name.lower(): each.name
+            for response in self.bound.operation.responses
+            for each in response.headers
+        }
+        members = dict(headers.items()) if headers is not None else {}
+        given = {name.lower() for name in members}
+        for name, node in members.items():
+            close = get_close_matches(name.lower(), documented.keys() - given, n=1, cutoff=0.8)
+            if close and name.lower() not in documented:
+                self.report.warning(
+                    "S315",
+                    node.at_key,
+                    f"{self.bound.operation.id} documents no header {name}",
+                    f"did you mean {documented[close[0]]!r}?",
+                )
+
+    def _choice(self, response: Response | None, stated: str, in_effect: str) -> Choice | None:
+        """The documented media type of the answer; ``stated`` is that of the file, if it says any."""
+        if response is None or not response.content:
+            return None
+        choice = negotiate(response.content, in_effect or None)
+        if choice is None and stated and not self.undocumented:
+            known = ", ".join(each.name for each in response.content)
+            self.report.error(
+                "S309",
+                self.members["mediaType"],
+                f"the answer is not documented as {stated}",
+                f"it is documented as {known}; say `undocumented: true` if that is on purpose.",
+            )
+            return None
+        return choice or negotiate(response.content, None)
+
+    def _body(self, node: Node | None, response: Response | None, media: MediaType | None) -> JSON:
+        if self.undocumented:
+            return node.plain() if node is not None else None
+        if node is not None and response is not None and media is None:
+            self.report.error(
+                "S310",
+                node.at_key,
+                f"{self.bound.operation.id} documents no body for this status",
+                "remove the body, or say `undocumented: true`.",
+            )
+            return None
+        schema = media.schema if media is not None else None
+        kind = family_of(media.name) if media is not None else ""
+        if media is not None and kind in SEQUENCES:
+            if node is None or (kind == "events" and is_event(node.plain())):
+                return node.plain() if node is not None else {}
+            schema = schema or media.item_schema
+        return self._laid(node, schema, strict=True)
+
+    def _laid(self, node: Node | None, schema: SchemaRef | None, *, strict: bool) -> JSON:
+        """A body with the defaults under it, in the schema's order."""
+        known = properties(self.bound.schemas, schema) if schema else None
+        if node is not None and not isinstance(node.value, dict):
+            return node.plain()
+        given = node.value if node is not None and isinstance(node.value, dict) else {}
+        if known is not None and not known.open and not strict:
+            given = {key: each for key, each in given.items() if key in known.names}
+        elif known is not None and not known.open:
+            for key, each in given.items():
+                if key not in known.names:
+                    self.report.error(
+                        "S311",
+                        each.at_key,
+                        f"the documented body has no field {key!r}",
+                        f"its fields are {', '.join(known.names) or 'none'}.",
+                    )
+        names = known.names if known is not None else ()
+        laid = {
+            name: each.plain() for name, each in self.defaults.items() if name in names and name not in given
+        }
+        fixed = fixed_values(self.bound.schemas, schema, names) if schema else {}
+        body = {**fixed, **laid, **{name: each.plain() for name, each in given.items()}}
+        return {
+            name: body[name]
+            for name in (
+                *(each for each in names if each in body),
+                *(each for each in body if each not in names),
+            )
+        }
+
+    def _text(self, key: str) -> str:
+        node = self.members.get(key)
+        if node is None:
+            return ""
+        if not isinstance(node.value, str):
+            self.report.error("S204", node, f"`{key}` is {node.kind()}", "give it a text.")
+            return ""
+        return node.value
+
+    def _flag(self, key: str) -> bool:
+        node = self.members.get(key)
+        if node is not None and not isinstance(node.value, bool):
+            self.report.error("S204", node, f"`{key}` is {node.kind()}", "write true or false.")
+        return node is not None and node.value is True
+
+
+def compile_templates(node: Node, report: Report) -> bool:
+    """Report every template below ``node`` that does not compile; whether all do."""
+    if isinstance(node.value, dict | list):
+        children = node.value.values() if isinstance(node.value, dict) else node.value
+        compiled = [compile_templates(each, report) for each in children]
+        return all(compiled)
+    if is_template(node.value):
+        try:
+            compile_template(node.value)
+        except TemplateError as error:
+            remedy = "mend the template; the page on scenario files lists what a template can read."
+            report.error("S312", node, str(error), remedy)
+            return False
+    return True
+
+
+def _placed(body: dict[str, JSON], path: Sequence[str], text: str) -> dict[str, JSON]:
+    """``body`` with ``text`` at ``path``, unless something stands there or in the way."""
+    first, *rest = path
+    below = body.get(first, {} if rest else text)
+    if rest and isinstance(below, dict):
+        below = _placed(below, rest, text)
+    return {**body, first: below}
+
+
+def _volatile(value: JSON) -> bool:
+    """Whether a template in ``value`` reads what differs from call to call."""
+    if is_template(value):
+        try:
+            return is_volatile(value)
+        except TemplateError:
+            return True  # reported where it stands
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(map(_volatile, children))
+
+
+def _content_type(headers: Mapping[str, str]) -> str:
+    """What the file's own header says that the body is."""
+    found = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+    return "" if is_template(found) else found

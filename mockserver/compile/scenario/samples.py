@@ -1,0 +1,152 @@
+"""Sample requests, and samples of how a resource is created, for the dry run."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from urllib.parse import quote, urlencode
+
+from mockserver.compile.scenario.file import Draft
+from mockserver.compile.scenario.responses import Bound
+from mockserver.diagnostics import MockServerError
+from mockserver.engine.resources.context import Makers
+from mockserver.engine.resources.create import Creation
+from mockserver.engine.service import Service
+from mockserver.generate import Fakes
+from mockserver.messages import Request
+from mockserver.plan import JSON, Lookup, Operation, Parameter, SchemaRef
+from mockserver.state.tables import Birth
+
+MOST = 3
+"""Samples of a key."""
+
+
+class Samples:
+    """The requests of one operation."""
+
+    def __init__(self, bound: Bound, fakes: Fakes) -> None:
+        self._operation: Operation = bound.operation
+        self._fakes = fakes
+
+    def keys(self, name: str) -> list[str]:
+        """A few keys that the operation's own parameter of that name allows."""
+        schema = next(
+            (each.schema for each in self._operation.parameters if each.name == name and each.schema), None
+        )
+        return [self._text(schema, index) for index in range(MOST)]
+
+    def request(self, name: str, key: str) -> tuple[Request, dict[str, str], JSON]:
+        """A request for ``key``, told by the path parameter ``name``; its path parameters and its body."""
+        operation = self._operation
+        path = {each: self._text(None, 0) for each in re.findall(r"\{([^{}]+)\}", operation.path)}
+        path |= {each.name: self._parameter(each) for each in self._required("path")}
+        path[name] = key
+        target = re.sub(r"\{([^{}]+)\}", lambda found: quote(path[found[1]], safe=""), operation.path)
+        query = urlencode({each.name: self._parameter(each) for each in self._required("query")})
+        headers = {each.name.lower(): self._parameter(each) for each in self._required("header")}
+        cookies = [f"{each.name}={quote(self._parameter(each))}" for each in self._required("cookie")]
+        if cookies:
+            headers["cookie"] = "; ".join(cookies)
+        return Request(operation.method, target, query, headers), path, self._body()
+
+    def _required(self, location: str) -> list[Parameter]:
+        return [each for each in self._operation.parameters if each.location == location and each.required]
+
+    def _parameter(self, parameter: Parameter) -> str:
+        return self._text(parameter.schema, 0)
+
+    def _text(self, schema: SchemaRef | None, index: int) -> str:
+        value = self._value(schema, str(index)) if schema else None
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return f"sample-{index}" if value is None or isinstance(value, (dict, list)) else str(value)
+
+    def _body(self) -> JSON:
+        body = self._operation.body
+        schema = next((each.schema for each in body.content if each.schema), None) if body else None
+        if body is None or not body.required or schema is None:
+            return None
+        return self._value(schema, "body")
+
+    def _value(self, schema: SchemaRef, key: str) -> JSON:
+        try:
+            return self._fakes.value(schema, key=key, direction="request")
+        except MockServerError:
+            return None
+
+
+NAMESPACE = "rehearsal"
+_NAME = "sample.example"
+
+
+class Origins:
+    """The births of one file's resources."""
+
+    def __init__(self, draft: Draft, service: Service, makers: Makers) -> None:
+        self._draft = draft
+        self._service = service
+        self._makers = makers
+
+    @cached_property
+    def samples(self) -> list[tuple[str, Birth | None]]:
+        """A few keys with their births; none where no operation creates, or no key can be made."""
+        creator = next((each for each in self._draft.bound.values() if each.role.creates), None)
+        if creator is None:
+            return []
+        creation = Creation(self._draft.resource, self._service.schemas, self._service.fakes, self._makers)
+        request = Request(creator.operation.method, creator.operation.path)
+        try:
+            return [
+                (creation.key(NAMESPACE, number), creation.birth(number, request, {}, body))
+                for number, body in enumerate(self._bodies(creator.operation), 1)
+            ]
+        except MockServerError:
+            return []
+
+    def _bodies(self, operation: Operation) -> list[JSON]:
+        media = (
+            next((each for each in operation.body.content if each.schema), None) if operation.body else None
+        )
+        if media is None or media.schema is None:
+            return [None]
+        schemas = self._service.schemas
+        try:
+            full = self._service.fakes.value(media.schema, key=NAMESPACE, direction="request")
+            schema, _ = schemas.lookup(media.schema)
+        except MockServerError:
+            return [None]
+        required = schema.get("required") if isinstance(schema, dict) else None
+        certify = self._draft.resource.certify
+        if certify is not None:
+            full = _with(_with(full, certify.csr, None), certify.common_name, _NAME)
+        bodies = [full]
+        if isinstance(full, dict) and isinstance(required, list):
+            bodies.append({name: value for name, value in full.items() if name in required})
+        if certify is not None and certify.csr is not None:
+            bodies.append(_with(full, certify.csr, _signing_request()))
+        return bodies
+
+
+def _with(body: JSON, place: Lookup | None, value: JSON) -> JSON:
+    """``body`` with another value at a place in it; None takes it away."""
+    if place is None or place.part != "body" or not isinstance(body, dict):
+        return body
+    first, _, rest = place.name.replace("/", ".").strip(".").partition(".")
+    if rest:
+        return {**body, first: _with(body.get(first, {}), Lookup("body", rest), value)}
+    if value is None:
+        return {name: each for name, each in body.items() if name != first}
+    return {**body, first: value}
+
+
+def _signing_request() -> str:
+    """A CSR as a client makes it."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _NAME)])
+    key = ec.derive_private_key(1, ec.SECP256R1())
+    builder = x509.CertificateSigningRequestBuilder().subject_name(name)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()

@@ -1,0 +1,147 @@
+"""The ``states`` of a scenario file, and the ``defaults`` under their bodies.
+
+A state gives one answer to every operation, or one per operation by alias.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+
+from mockserver.compile.fields import properties
+from mockserver.compile.scenario.conditions import did_you_mean, nearest, suggest
+from mockserver.compile.scenario.delays_faults import unknown_keys
+from mockserver.compile.scenario.responses import ANSWER_KEYS, Bound, read_answer, read_item
+from mockserver.compile.scenario.yaml_nodes import Node, Report
+from mockserver.plan import AnswerRecipe, State
+
+NAME = re.compile(r"[A-Za-z0-9][\w.-]*$")
+"""What states, scenarios and resources may be called."""
+Nodes = dict[tuple[str, str], Node]
+"""(state, alias) → the node of the answer."""
+
+
+def read_states(
+    members: Iterable[tuple[str, Node]],
+    bound: Mapping[str, Bound],
+    defaults: Mapping[str, Node],
+    unbound: Collection[str],
+    report: Report,
+) -> tuple[dict[str, State], Nodes]:
+    """Every state by name, and where its answers stand.
+
+    ``unbound`` are aliases of operations that no document has, which is told already.
+    """
+    states: dict[str, State] = {}
+    nodes: Nodes = {}
+    for name, node in members:
+        if not NAME.match(name):
+            report.error(
+                "S204",
+                node.at_key,
+                f"{name!r} is no name for a state",
+                "use letters, digits, dots and hyphens.",
+            )
+            continue
+        states[name], answers = _read_state(name, node, bound, defaults, report, unbound)
+        nodes.update({(name, alias): each for alias, each in answers.items()})
+    if bound:
+        _tell_unused(defaults, bound, report)
+    return states, nodes
+
+
+def _tell_unused(defaults: Mapping[str, Node], bound: Mapping[str, Bound], report: Report) -> None:
+    known = {
+        name
+        for each in bound.values()
+        for response in each.operation.responses
+        for media in response.content
+        if media.schema
+        for name in properties(each.schemas, media.schema).names
+    }
+    for name, node in defaults.items():
+        if name not in known:
+            report.error(
+                "S311",
+                node.at_key,
+                f"no documented body has the field {name!r} of `defaults`",
+                suggest(name, sorted(known)),
+            )
+
+
+def _read_state(
+    name: str,
+    node: Node,
+    bound: Mapping[str, Bound],
+    defaults: Mapping[str, Node],
+    report: Report,
+    unbound: Collection[str],
+) -> tuple[State, dict[str, Node]]:
+    """The state at ``node``, and the node of each of its answers, by alias."""
+    answers: dict[str, AnswerRecipe] = {}
+    nodes: dict[str, Node] = {}
+    members = node.value
+    if not isinstance(members, dict):
+        report.error(
+            "S204",
+            node,
+            f"state {name!r} is {node.kind()}",
+            "write it as {status: 404, body: {…}}; {} gives the documented success.",
+        )
+        return State(name, {}), {}
+    aliases = {*bound, *unbound}
+    per_operation = not aliases.isdisjoint(members) and (
+        aliases.issuperset(members) or ANSWER_KEYS.isdisjoint(members)
+    )
+    if per_operation:
+        members = _by_alias(name, members, aliases, report)
+    for key, each in members.items():
+        if bound and not per_operation and key not in ANSWER_KEYS:
+            known = ", ".join(sorted(ANSWER_KEYS))
+            report.error(
+                "S201",
+                each.at_key,
+                f"state {name!r} has no key {key!r}",
+                f"{did_you_mean(key, [*ANSWER_KEYS, *aliases])}"
+                f"its keys are {known}; or one answer per operation: {', '.join(bound)}.",
+            )
+        elif per_operation:
+            unknown_keys(each, ANSWER_KEYS, f"an answer of state {name!r}", report)
+    for alias, operation in bound.items():
+        answer = members.get(alias) if per_operation else node
+        if operation.item:
+            borrowed = answer is None or not per_operation
+            answer = members.get(operation.source) if answer is None else answer
+            if answer is None or (borrowed and not _succeeds(answer)):
+                continue
+            recipe = read_item(name, answer, operation, defaults, report, strict=not borrowed)
+        elif answer is None:
+            continue
+        else:
+            recipe = read_answer(name, answer, operation, defaults, report)
+        if recipe is not None:
+            answers[alias], nodes[alias] = recipe, answer
+    return State(name, answers), nodes
+
+
+def _by_alias(
+    state: str, members: Mapping[str, Node], aliases: Collection[str], report: Report
+) -> dict[str, Node]:
+    """The answers of a state by operation. What stands under a name that is nearly an alias is that one's."""
+    answers = {alias: node for alias, node in members.items() if alias in aliases}
+    for key, node in members.items():
+        if key not in aliases:
+            report.error(
+                "S202",
+                node.at_key,
+                f"{key!r}, to which state {state!r} has an answer, is none of this file's operations",
+                suggest(key, sorted(aliases)),
+            )
+            if meant := nearest(key, aliases):
+                answers.setdefault(meant, node)
+    return answers
+
+
+def _succeeds(answer: Node) -> bool:
+    status = answer.value.get("status") if isinstance(answer.value, dict) else None
+    return status is None or (isinstance(status.value, int) and 200 <= status.value < 300)

@@ -1,0 +1,218 @@
+"""``notify`` of a scenario file: requests that are sent when a resource enters a state.
+
+``{on: issued, callback: create.issued}`` sends what the document has under
+``callbacks`` of an operation; ``{on: [issued, failed], url: "{{ … }}", method:
+POST, headers: {…}, body: {…}}`` sends something else. With either go ``sign:
+{secret: …}``, ``delay``, ``retries`` and ``backoff``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from mockserver.compile.fields import covers, properties
+from mockserver.compile.scenario.delays_faults import listed, read_duration, unknown_keys
+from mockserver.compile.scenario.responses import Bound, compile_templates, is_unsendable, read_headers
+from mockserver.compile.scenario.yaml_nodes import Node, Report
+from mockserver.engine.resources.create import is_expression, reads_answer
+from mockserver.plan import JSON, Callback, MediaType, Notice, Signature, State
+
+_KEYS = frozenset(
+    ["on", "callback", "url", "method", "headers", "body", "sign", "delay", "retries", "backoff"]
+)
+_SIGN = frozenset(["secret", "header", "algorithm"])
+_ALGORITHMS = ("sha256", "sha512", "sha1")
+_METHOD = re.compile(r"[A-Z]{1,16}$")
+_MOST_RETRIES = 20
+
+
+def read_notices(
+    node: Node, states: Mapping[str, State], bound: Mapping[str, Bound], report: Report
+) -> tuple[Notice, ...]:
+    """One notice, or a list of them."""
+    nodes = node.value if isinstance(node.value, list) else [node]
+    found = [_Reader(each, states, bound, report).read() for each in nodes]
+    return tuple(each for each in found if each is not None)
+
+
+class _Reader:
+    """Reads one notice."""
+
+    def __init__(
+        self, node: Node, states: Mapping[str, State], bound: Mapping[str, Bound], report: Report
+    ) -> None:
+        self.node = node
+        self.states = states
+        self.bound = bound
+        self.report = report
+        self.members: Mapping[str, Node] = unknown_keys(node, _KEYS, "a notice", report)
+
+    def read(self) -> Notice | None:
+        before = self.report.errors
+        if "on" not in self.members or ("url" in self.members) == ("callback" in self.members):
+            self.report.error(
+                "S701",
+                self.node,
+                "a notice says when, and either where to or which callback",
+                'write {on: issued, callback: create.NAME} or {on: issued, url: "{{ … }}"}.',
+            )
+            return None
+        states = self._states(self.members["on"])
+        callback, owner = self._callback()
+        url = callback.url if callback is not None else self._text("url")
+        method = callback.method if callback is not None else self._text("method") or "POST"
+        if not _METHOD.match(method):
+            self.report.error(
+                "S701", self.members["method"], f"{method!r} is no method", "write POST or PUT."
+            )
+        media = next(iter(callback.body.content), None) if callback is not None and callback.body else None
+        body, partial = self._body(media, owner)
+        notice = Notice(
+            states=states,
+            url=url,
+            is_expression=callback is not None,
+            method=method,
+            headers=read_headers(self.members.get("headers"), self.report),
+            body=body,
+            has_body="body" in self.members or media is not None,
+            media_type=media.name if media is not None else "application/json",
+            schema=media.schema if media is not None else None,
+            partial=partial,
+            delay=self._duration("delay", 0),
+            retries=self._retries(),
+            backoff=self._duration("backoff", 1000),
+            sign=self._sign(),
+            where=str(self.node.where),
+        )
+        for key in ("url", "headers", "body"):
+            if key in self.members:
+                compile_templates(self.members[key], self.report)
+        return notice if self.report.errors == before else None
+
+    def _states(self, node: Node) -> tuple[str, ...]:
+        nodes = node.value if isinstance(node.value, list) else [node]
+        for each in nodes:
+            if not isinstance(each.value, str) or each.value not in self.states:
+                self.report.error(
+                    "S203",
+                    each,
+                    f"there is no state {each.kind()}",
+                    f"the states are {listed(self.states)}.",
+                )
+        return tuple(str(each.value) for each in nodes)
+
+    def _callback(self) -> tuple[Callback | None, Bound | None]:
+        node = self.members.get("callback")
+        if node is None:
+            return None, None
+        known = {
+            f"{alias}.{name}": (each, bound)
+            for alias, bound in self.bound.items()
+            for name, each in bound.operation.callbacks.items()
+        }
+        found = known.get(node.value) if isinstance(node.value, str) else None
+        if found is None:
+            self.report.error(
+                "S702",
+                node,
+                f"no operation has the callback {node.kind()}",
+                f"write OPERATION.NAME; the document has {listed(known)}.",
+            )
+            return None, None
+        callback, owner = found
+        if not is_expression(callback.url):
+            self.report.error(
+                "S702",
+                node,
+                f"the callback's URL {callback.url!r} is no runtime expression",
+                "$url, $method, $statusCode, $request and $response are known; give `url` instead.",
+            )
+        elif reads_answer(callback.url) and not owner.role.creates:
+            self.report.error(
+                "S702",
+                node,
+                f"the callback's URL {callback.url!r} reads an answer of {owner.alias!r}, which creates none",
+                "only the call that created the resource is known then; give `url` instead.",
+            )
+        elif reads_answer(callback.url) and not self._is_kept(owner.alias):
+            self.report.error(
+                "S702",
+                node,
+                f"the callback's URL {callback.url!r} reads an answer that is another one each time",
+                f"let no answer to {owner.alias!r} read `request`, `now` or `token`; or give `url` instead.",
+            )
+        if "method" in self.members:
+            self.report.error("S701", self.members["method"], "a callback has its own method", "remove it.")
+        return found
+
+    def _is_kept(self, alias: str) -> bool:
+        """Whether every answer to an operation can be made once more as it was."""
+        answers = [each.answers[alias] for each in self.states.values() if alias in each.answers]
+        return all(each.kept for each in answers if each.status < 300)
+
+    def _body(self, media: MediaType | None, owner: Bound | None) -> tuple[JSON, bool]:
+        node = self.members.get("body")
+        plain = node.plain() if node is not None else {}
+        if media is None or media.schema is None or owner is None:
+            return plain, False
+        known = properties(owner.schemas, media.schema)
+        for key, each in node.items() if node is not None and not known.open else ():
+            if key not in known.names:
+                self.report.error(
+                    "S311",
+                    each.at_key,
+                    f"the callback's documented body has no field {key!r}",
+                    f"its fields are {listed(known.names)}.",
+                )
+        return plain, not covers(owner.schemas, media.schema, plain)
+
+    def _sign(self) -> Signature | None:
+        node = self.members.get("sign")
+        if node is None:
+            return None
+        members = unknown_keys(node, _SIGN, "`sign`", self.report)
+        texts = {key: each.value for key, each in members.items()}
+        algorithm = texts.get("algorithm", "sha256")
+        named = texts.get("header", "X-Signature-256")
+        secret = texts.get("secret")
+        if (
+            not isinstance(secret, str)
+            or not secret
+            or algorithm not in _ALGORITHMS
+            or not isinstance(named, str)
+            or is_unsendable(named, "")
+        ):
+            self.report.error(
+                "S701",
+                node,
+                "the signature cannot be made",
+                f"write {{secret: TEXT, header: X-Signature-256, algorithm: {' | '.join(_ALGORITHMS)}}}.",
+            )
+            return None
+        return Signature(secret, named, str(algorithm))
+
+    def _retries(self) -> int:
+        node = self.members.get("retries")
+        if node is None:
+            return 3
+        value = node.value
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_RETRIES:
+            return value
+        self.report.error(
+            "S701", node, f"{node.kind()} retries cannot be", f"give a number from 0 to {_MOST_RETRIES}."
+        )
+        return 0
+
+    def _duration(self, key: str, otherwise: int) -> int:
+        node = self.members.get(key)
+        return otherwise if node is None else read_duration(node, f"`{key}`", self.report)
+
+    def _text(self, key: str) -> str:
+        node = self.members.get(key)
+        if node is None:
+            return ""
+        if not isinstance(node.value, str):
+            self.report.error("S701", node, f"`{key}` is {node.kind()}", "give a text.")
+            return ""
+        return node.value

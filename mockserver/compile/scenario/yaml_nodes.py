@@ -1,0 +1,146 @@
+"""YAML with positions: what a scenario file is read from.
+
+PyYAML composes the nodes, because it keeps line and column; plain scalars are
+then resolved by YAML 1.2's core schema, so that ``no``, ``on`` and dates are
+strings here as they are in documents.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import yaml
+
+from mockserver.compile.source import SCENARIO_FILE, Source, syntax_fault
+from mockserver.diagnostics import Diagnostic, Location
+from mockserver.jsonschema.references import index
+from mockserver.plan import JSON
+
+_INT = re.compile(r"[-+]?[0-9]+$")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
+_NULL = frozenset(["", "~", "null", "Null", "NULL"])
+_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_STR = "tag:yaml.org,2002:str"
+
+
+@dataclass(slots=True)
+class Report:
+    """The diagnostics of one run, in the order they were found."""
+
+    found: list[Diagnostic] = field(default_factory=list)
+    errors: int = 0
+    """How often ``error`` was called: an error that several answers share is in ``found`` once."""
+
+    def error(self, code: str, node: Node, message: str, remedy: str) -> None:
+        """Report what is wrong; once, where several answers share it."""
+        self.errors += 1
+        diagnostic = Diagnostic(code, message, node.where, remedy)
+        if diagnostic not in self.found:
+            self.found.append(diagnostic)
+
+    def warning(self, code: str, node: Node, message: str, remedy: str) -> None:
+        diagnostic = Diagnostic(code, message, node.where, remedy, "warning")
+        if diagnostic not in self.found:
+            self.found.append(diagnostic)
+
+
+@dataclass(slots=True)
+class Node:
+    """A value with its place. ``value`` is a scalar, a list of nodes, or a map of key to node."""
+
+    value: bool | int | float | str | list[Node] | dict[str, Node] | None
+    where: Location
+    key: Location | None = None
+    """Where the key stands that this is the value of."""
+
+    @property
+    def at_key(self) -> Node:
+        """This node as seen from its key: for diagnostics about the key itself."""
+        return Node(self.value, self.key or self.where)
+
+    def plain(self) -> JSON:
+        """The value without places."""
+        if isinstance(self.value, dict):
+            return {key: each.plain() for key, each in self.value.items()}
+        if isinstance(self.value, list):
+            return [each.plain() for each in self.value]
+        return self.value
+
+    def items(self) -> Iterator[tuple[str, Node]]:
+        return iter(self.value.items()) if isinstance(self.value, dict) else iter(())
+
+    def at(self, path: list[str]) -> Node:
+        """The node at a JSON pointer's parts, or the deepest on the way that exists."""
+        node = self
+        for part in path:
+            if isinstance(node.value, dict) and part in node.value:
+                node = node.value[part]
+            elif isinstance(node.value, list) and (place := index(part, node.value)) is not None:
+                node = node.value[place]
+            else:
+                break
+        return node
+
+    def kind(self) -> str:
+        """What it is, in JSON's words, for messages."""
+        value = self.value
+        if isinstance(value, dict):
+            return "a mapping"
+        if isinstance(value, list):
+            return "a list"
+        if value is None:
+            return "null"
+        return f"{value!r}"
+
+
+def compose(source: Source, report: Report) -> Node | None:
+    """The nodes of a source that ``source.parse`` has taken. Duplicate keys are reported."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        root = yaml.compose(source.text, loader)
+    except yaml.YAMLError as error:
+        fault = syntax_fault(source.text, str(error), Location(source.name), SCENARIO_FILE)
+        report.found.append(fault.diagnostic)
+        return None
+    return _node(root, source.name, report) if root is not None else None
+
+
+def _node(node: yaml.Node, name: str, report: Report) -> Node:
+    where = _where(node, name)
+    if isinstance(node, yaml.MappingNode):
+        members: dict[str, Node] = {}
+        for label, value in node.value:
+            key = str(label.value) if isinstance(label, yaml.ScalarNode) else "?"
+            child = _node(value, name, report)
+            child.key = _where(label, name)
+            if key in members:
+                report.error("S102", child.at_key, f"the key {key!r} is given twice", "remove one of them.")
+                if isinstance(child.value, dict) and isinstance(earlier := members[key].value, dict):
+                    # What either of them describes is known, so that nothing else is said to be missing
+                    child.value = {**earlier, **child.value}
+            members[key] = child
+        return Node(members, where)
+    if isinstance(node, yaml.SequenceNode):
+        return Node([_node(each, name, report) for each in node.value], where)
+    return Node(_scalar(node), where)
+
+
+def _where(node: yaml.Node, name: str) -> Location:
+    return Location(name, node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def _scalar(node: yaml.Node) -> bool | int | float | str | None:
+    text = str(node.value)
+    if isinstance(node, yaml.ScalarNode) and node.style:  # quoted or a block; plain scalars have none
+        return text
+    if text in _NULL:
+        return None
+    if text in _BOOL:
+        return _BOOL[text]
+    if _INT.match(text):
+        return int(text)
+    if _FLOAT.match(text):
+        return float(text)
+    return text

@@ -1,0 +1,382 @@
+"""Validation of a document by openapi-spec-validator, as diagnostics with locations in its files.
+
+The validator walks the document's own trees, so a location in them is a location in a file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, ClassVar, cast
+from urllib.parse import unquote, urldefrag
+
+from jsonschema.exceptions import ValidationError
+from jsonschema_path.accessors import SchemaAccessor
+from jsonschema_path.paths import SchemaPath
+from openapi_spec_validator import (
+    OpenAPIV2SpecValidator,
+    OpenAPIV30SpecValidator,
+    OpenAPIV31SpecValidator,
+    OpenAPIV32SpecValidator,
+)
+from openapi_spec_validator.schemas import schema_v2, schema_v30, schema_v31, schema_v32
+from openapi_spec_validator.schemas.backend.jsonschema import create_validator
+from openapi_spec_validator.validation.exceptions import (
+    DuplicateOperationIDError,
+    UnresolvableParameterError,
+)
+from openapi_spec_validator.validation.validators import SpecValidator
+
+from mockserver.compile.operations import SYNTHETIC
+from mockserver.compile.references import Trees, absolute
+from mockserver.diagnostics import Diagnostic, Location
+from mockserver.jsonschema.references import escape, index, shown, tokens
+from mockserver.jsonschema.references import pointer as pointer_of
+from mockserver.plan import JSON, ROOT, Dialect, SchemaRef
+
+_Place = tuple[Any, str]
+"""A node, references followed, and the URI of its tree."""
+
+
+class _Accessor(SchemaAccessor):
+    trees: Trees
+    places: dict[tuple[Any, ...], _Place]
+
+    def __getitem__(self, parts: Sequence[Any]) -> Any:
+        """What stands at a path. Raises KeyError, as the accessor does that this one stands in for."""
+        try:
+            return self._place(tuple(parts))[0]
+        except _Unfollowed:
+            return super().__getitem__(parts)
+
+    @classmethod
+    def _get_subnode(cls, node: Any, part: Any) -> Any:
+        return _member(node, part)
+
+    def _place(self, parts: tuple[Any, ...]) -> _Place:
+        found = self.places.get(parts)
+        if found is None:
+            if parts:
+                node, uri = self._place(parts[:-1])
+                found = self._followed(_member(node, parts[-1]), uri)
+            else:
+                found = self._followed(self.node, self.trees.root_uri)
+            self.places[parts] = found
+        return found
+
+    def _followed(self, node: Any, uri: str) -> _Place:
+        seen = set()
+        while isinstance(node, dict) and isinstance(target := node.get("$ref"), str):
+            ref = absolute(target, uri)
+            if ref in seen:
+                raise _Unfollowed
+            seen.add(ref)
+            try:
+                node = self.trees.node(ref)
+            except KeyError:
+                raise _Unfollowed from None  # by $id or anchor, say
+            uri = ref.partition("#")[0]
+        return node, uri
+
+
+class _Unfollowed(Exception):  # noqa: N818 - a turn of the way, not a fault
+    """A reference that only ``referencing`` can follow."""
+
+
+def pathway(trees: Trees, handlers: dict[str, Any]) -> SchemaPath:
+    """The path at the root of a document; ``handlers`` fetch other trees by scheme."""
+    root = cast("dict[str, JSON]", trees.sources[trees.root_uri].value)
+    accessor = _Accessor.from_schema(cast("Any", root), base_uri=trees.root_uri, handlers=handlers)
+    made = cast("_Accessor", accessor)
+    made.trees, made.places = trees, {}
+    return SchemaPath(made)
+
+
+def _member(node: Any, part: Any) -> Any:
+    if isinstance(node, (dict, list)):
+        try:
+            return node[part]
+        except (KeyError, IndexError, TypeError):
+            pass
+    raise KeyError(part)
+
+
+_MOST_STEPS = 64
+"""References followed on the way to one place."""
+
+
+def locate(trees: Trees, ref: SchemaRef, *, through: bool = False) -> Location:
+    """File, line and column of ``ref``; of the deepest part of it that exists.
+
+    References on the way are followed, so that what a path holds only by
+    ``$ref`` is found where it is written; ``through`` follows one at its end as well.
+    """
+    if through:
+        with contextlib.suppress(KeyError):
+            _, ref = trees.resolve(ref)
+    uri, path = _existing(trees, *_split(ref))
+    if uri not in trees.sources:
+        return trees.sources[trees.root_uri].locate("")
+    return trees.sources[uri].locate("".join(f"/{escape(part)}" for part in path))
+
+
+def _split(ref: SchemaRef) -> tuple[str, list[str]]:
+    uri, pointer = urldefrag(ref)
+    path = tokens(pointer)
+    if uri == SYNTHETIC and path:  # named after the place of the parameter or header that it was made from
+        origin, *rest = path
+        origin = unquote(origin)
+        if origin.startswith(ROOT):
+            uri, path = _split(origin)
+            return uri, path + rest
+    return uri, path
+
+
+def _existing(trees: Trees, uri: str, path: list[str]) -> tuple[str, list[str]]:
+    """The tree in which a path ends, and as much of the path as there is."""
+    node: JSON = trees.sources[uri].value if uri in trees.sources else None
+    done: list[str] = []
+    pending = list(path)
+    steps = 0
+    while pending:
+        part = pending[0]
+        name = next((each for each in (part, unquote(part)) if _places_member(node, each) is not None), None)
+        if name is not None:
+            pending.pop(0)
+            done.append(name)
+            node = _places_member(node, name)
+            continue
+        target = node.get("$ref") if isinstance(node, dict) else None
+        steps += 1
+        if not isinstance(target, str) or steps > _MOST_STEPS:
+            break
+        other, start = _split(absolute(target, f"{uri}#"))
+        if other not in trees.sources:
+            break
+        uri, node, done = other, trees.sources[other].value, []
+        pending = start + pending
+    return uri, done
+
+
+def _places_member(node: JSON, name: str) -> JSON | None:
+    if isinstance(node, dict):
+        return node.get(name)
+    if isinstance(node, list) and (place := index(name, node)) is not None:
+        return node[place]
+    return None
+
+
+# The setting is read when the validator's schemas are first used, hence before the import.
+os.environ.setdefault("OPENAPI_SPEC_VALIDATOR_SCHEMA_VALIDATOR_BACKEND", "jsonschema-rs")
+
+
+_VALIDATORS: Mapping[Dialect, type[SpecValidator]] = {
+    "2.0": OpenAPIV2SpecValidator,
+    "3.0": OpenAPIV30SpecValidator,
+    "3.1": OpenAPIV31SpecValidator,
+    "3.2": OpenAPIV32SpecValidator,
+}
+_SCHEMAS = {"2.0": schema_v2, "3.0": schema_v30, "3.1": schema_v31, "3.2": schema_v32}
+_RETOLD = 2 * 1024 * 1024
+_QUICKLY_RETOLD = 128 * 1024
+_MOST = 20
+_MOST_LOOKED_AT = 1000
+_LONGEST = 240
+
+
+class _Names(set[str]):
+    """Of operations: what the validator keeps in a list, and looks through once an operation."""
+
+    append = set[str].add
+
+
+def _telling_apart(base: type[Any]) -> type[Any]:
+    """Operations whose names are told apart in one step each, however many there are."""
+
+    class TellingApart(base):  # type: ignore[misc]
+        def __init__(self, registry: object) -> None:
+            super().__init__(registry)
+            self.operation_ids_registry = _Names()
+
+        def __call__(self, url: str, name: str, operation: Any, shared: Any) -> Iterator[ValidationError]:
+            for error in super().__call__(url, name, operation, shared):
+                error.at = getattr(error, "at", None) or _place(error, operation, shared)
+                yield error
+
+    return TellingApart
+
+
+def _place(error: ValidationError, operation: Any, shared: Any) -> tuple[Any, ...]:
+    """Where an operation has what an error is about; ``shared`` are the parameters of its path."""
+    parts: tuple[Any, ...] = operation.parts
+    if isinstance(error, DuplicateOperationIDError):
+        return (*parts, "operationId")
+    if isinstance(error, UnresolvableParameterError):
+        own = operation / "parameters" if "parameters" in operation else ()
+        for each in (*own, *(shared or ())):
+            if (each["name"], each["in"]) == (_parameter(error), "path"):
+                return tuple(each.parts)
+    return parts
+
+
+def _parameter(error: ValidationError) -> str:
+    """The name of the path parameter that was not resolved: it stands in the message alone."""
+    return str(error.message).split("'")[1]
+
+
+def _placing(base: type[Any]) -> type[Any]:
+    """Parameters or tags, which keep with each error the list that it is about."""
+
+    class Placing(base):  # type: ignore[misc]
+        def __call__(self, listed: Any) -> Iterator[ValidationError]:
+            for error in super().__call__(listed):
+                error.at = getattr(error, "at", None) or listed.parts
+                yield error
+
+    return Placing
+
+
+def _entered(base: type[Any]) -> type[Any]:
+    """The walk into schemas, which keeps with each error the schema that it is about."""
+
+    class Entered(base):  # type: ignore[misc]
+        def __call__(self, schema: Any, *args: object, **settings: object) -> Iterator[ValidationError]:
+            for error in super().__call__(schema, *args, **settings):
+                if not hasattr(error, "of_schema"):
+                    error.of_schema = [str(part) for part in schema.parts]
+                yield error
+
+        def _validate_schema_meta(self, *_: object) -> None:
+            """Whether a schema is one is told by what compiles it, in the words of the dialect."""
+
+    return Entered
+
+
+def judge(trees: Trees, dialect: Dialect, forgiven: Sequence[Diagnostic], *, quick: bool) -> list[Diagnostic]:
+    """What is wrong with the root document of ``trees`` beside what is forgiven, at most 20 diagnostics."""
+    root = trees.sources[trees.root_uri]
+    base = _VALIDATORS[dialect]
+
+    def handler(uri: str) -> JSON:
+        return trees.sources[urldefrag(uri).url].value
+
+    class Validator(base):  # type: ignore[valid-type, misc]
+        keyword_validators: ClassVar = {
+            **base.keyword_validators,
+            "operation": _telling_apart(base.keyword_validators["operation"]),
+            "parameters": _placing(base.keyword_validators["parameters"]),
+            "tags": _placing(base.keyword_validators["tags"]),
+            "schema": _entered(base.keyword_validators["schema"]),
+        }
+
+    validator = Validator(pathway(trees, dict.fromkeys(("", "file", "http", "https"), handler)))
+    found = _structure(validator, dialect, trees, forgiven, quick=quick)
+    if found or quick:
+        return found[:_MOST]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            for error in validator.root_validator(validator.schema_path):
+                of_schema = getattr(error, "of_schema", None)
+                diagnostic = (
+                    _of_part(error, trees) if of_schema is None else _of_schema(error, of_schema, trees)
+                )
+                if diagnostic not in found:  # what a path declares is looked at in each of its operations
+                    found.append(diagnostic)
+        except Exception as error:  # noqa: BLE001 - the validator's own limits (recursion, lookups) must not hide the rest
+            where = root.locate("")
+            remedy = (
+                "this may be a limit of openapi-spec-validator; the document is served as far as it goes."
+            )
+            return [
+                Diagnostic(
+                    "D302", f"could not be judged to the end: {_short(error)}", where, remedy, "warning"
+                )
+            ]
+    return found[:_MOST]
+
+
+def _structure(
+    validator: SpecValidator, dialect: Dialect, trees: Trees, forgiven: Sequence[Diagnostic], *, quick: bool
+) -> list[Diagnostic]:
+    """What breaks the specification's own schema, where nothing else has been told of the place.
+
+    The Rust validator says in milliseconds that nothing does. What it objects
+    to is judged again by the Python one, if there is time: it keeps the branches of an anyOf
+    apart, and takes patterns that are valid without ECMA 262's unicode flag.
+    """
+    root = trees.sources[trees.root_uri]
+    errors = validator.schema_validator.iter_errors(root.value)
+    told = [each.where.pointer for each in forgiven if each.where.source == root.name]
+    untold = _untold(islice(errors, _MOST_LOOKED_AT), told)
+    if untold and len(root.text) <= (_QUICKLY_RETOLD if quick else _RETOLD):
+        untold = _untold(create_validator(dict(_SCHEMAS[dialect])).iter_errors(root.value), told)
+    return [_diagnostic(error, pointer, trees) for error, pointer in untold]
+
+
+def _untold(errors: Iterable[ValidationError], told: Sequence[str]) -> list[tuple[ValidationError, str]]:
+    """The errors, each with its place, of which nothing else tells."""
+    nearest = ((error, pointer_of(error.absolute_path)) for error in map(_nearest, errors))
+    return [
+        (error, pointer)
+        for error, pointer in nearest
+        if not any(_is_within(each, pointer) or _is_within(pointer, each) for each in told)
+    ]
+
+
+def _is_within(pointer: str, other: str) -> bool:
+    return pointer == other or pointer.startswith(f"{other}/")
+
+
+def _diagnostic(error: ValidationError, pointer: str, trees: Trees) -> Diagnostic:
+    message = f"breaks OpenAPI at {pointer or '/'}: {_short(error.message)}"
+    where = trees.place(trees.root_uri, tokens(pointer))
+    return Diagnostic("D301", message, where, "mend it as the OpenAPI Specification describes.")
+
+
+def _of_part(error: ValidationError, trees: Trees) -> Diagnostic:
+    """What contradicts another part of the document, which is found by its path alone."""
+    parts: tuple[Any, ...] = getattr(error, "at", ())
+    pointer = "".join(f"/{escape(str(part))}" for part in parts)
+    message = _short(error.message)
+    if isinstance(error, UnresolvableParameterError):
+        name, path = _parameter(error), str(parts[1]) if len(parts) > 1 else ""
+        message = (
+            f"no parameter describes {{{name}}} of the path {path}"
+            if f"{{{name}}}" in path
+            else f"the path {path} has no {{{name}}}, which this parameter describes"
+        )
+    return Diagnostic(
+        "D301",
+        f"breaks OpenAPI at {pointer or '/'}: {message}",
+        locate(trees, f"{trees.root_uri}#{pointer}"),
+        "mend it as the OpenAPI Specification describes.",
+    )
+
+
+def _of_schema(error: ValidationError, path: list[str], trees: Trees) -> Diagnostic:
+    """A default, or a list of required properties, that its schema does not bear out."""
+    ref = f"{trees.root_uri}#" + "".join(f"/{escape(part)}" for part in path)
+    return Diagnostic(
+        "D304",
+        f"this schema contradicts itself: {_short(error.message)}",
+        locate(trees, ref, through=True),
+        "mend the default, or describe the properties that are required.",
+        "warning",
+    )
+
+
+def _nearest(error: Any) -> ValidationError:
+    """The most telling error behind an anyOf or oneOf."""
+    while error.context:
+        error = max(error.context, key=lambda each: len(each.absolute_path))
+    found: ValidationError = error
+    return found
+
+
+def _short(text: object) -> str:
+    line = shown(str(text)).strip().split("\n", 1)[0]
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

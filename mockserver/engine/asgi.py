@@ -1,0 +1,120 @@
+"""The engine as an ASGI application, for uvicorn, Granian, Hypercorn and ``httpx.ASGITransport``."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Literal
+from urllib.parse import quote
+
+from mockserver import problem
+from mockserver.diagnostics import UsageError
+from mockserver.engine.engine import Engine
+from mockserver.http.faults import stated
+from mockserver.http.wire import field_value, has_content
+from mockserver.messages import Answer, Request
+from mockserver.namespaces.namespaces import DEFAULT
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class AsgiApp:
+    """ASGI 3, HTTP and lifespan. Delays follow the engine's clock; bodies are capped to the byte."""
+
+    def __init__(self, engine: Engine, *, faults: Literal["refuse", "off"] = "refuse") -> None:
+        """``faults`` off: answers come whole where the scenario files say that the network breaks.
+
+        Raises UsageError otherwise if they do: no ASGI server lets an application reset a connection.
+        """
+        self.engine = engine
+        if faults == "refuse" and (places := list(stated(engine.plan))):
+            raise UsageError(
+                "wire faults cannot be made under an ASGI server; run `mockserver serve`, or pass "
+                f'faults="off" to serve without them. They are used at {"; ".join(places)}.'
+            )
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            await receive()
+            await send({"type": "websocket.close", "code": 1003})
+            return
+        try:
+            body = await _body(receive, self.engine.options.max_body)
+        except _Disconnected:
+            return
+        if body is None:
+            answer = problem.problem(
+                413, f"the body is over {self.engine.options.max_body:,} bytes", decision="wire"
+            )
+            await _send(answer, scope["method"], send)
+            return
+        request = _request(scope, body)
+        coming = self.engine.handle(request)
+        answer = coming if isinstance(coming, Answer) else await coming
+        if answer.delay:
+            worlds = self.engine.worlds
+            world = worlds.shown(request.headers.get("x-mock-namespace", DEFAULT))
+            with worlds.memory.wait(len(answer.body)):
+                await world.clock.sleep(answer.delay)
+        await _send(answer, request.method, send)
+
+
+class _Disconnected(Exception):  # noqa: N818 - no error of ours
+    """The client is gone before its request was whole."""
+
+
+def _request(scope: MutableMapping[str, Any], body: bytes) -> Request:
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        field, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        separator = "; " if field == "cookie" else ", "
+        headers[field] = f"{headers[field]}{separator}{text}" if field in headers else text
+    raw = scope.get("raw_path")
+    path = raw.decode("latin-1") if raw else quote(scope["path"], safe="/~!$&'()*+,;=:@")
+    return Request(
+        scope["method"], path.partition("?")[0], scope["query_string"].decode("latin-1"), headers, body
+    )
+
+
+async def _body(receive: Receive, most: int) -> bytes | None:
+    """The whole body; None where it is over ``most`` bytes. Raises _Disconnected where it never comes."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Disconnected
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > most:
+            return None
+        parts.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+async def _send(answer: Answer, method: str, send: Send) -> None:
+    headers = [(name.encode("latin-1"), field_value(value)) for name, value in answer.headers]
+    if answer.decision:
+        headers.append((b"x-mock-decision", field_value(answer.decision)))
+    if answer.stream is None and has_content(answer.status):
+        headers.append((b"content-length", b"%d" % len(answer.body)))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    if answer.stream is not None and method != "HEAD":
+        async for chunk in answer.stream:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

@@ -1,0 +1,358 @@
+"""The engine's calls where the state of resources is on Redis, shared with other workers and replicas.
+
+A poll is one script, and its answer is written when the script's comes. All
+else is the engine's own code, run by the store as one atomic step. A store
+that is away is answered by 503, in the document's words where it has any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from mockserver import problem
+from mockserver.engine.prefer import PREFIX
+from mockserver.engine.resources.runtime import Lifecycle, refused
+from mockserver.engine.routing import Found
+from mockserver.engine.service import Route, Tally
+from mockserver.http.hosts import Cors
+from mockserver.messages import Answer, Coming, Request
+from mockserver.namespaces.cluster import SharedWorlds
+from mockserver.namespaces.namespaces import DEFAULT, World
+from mockserver.plan import Plan
+from mockserver.state.protocol import NamespacesFull, PlanChanged, Unavailable
+from mockserver.state.redis.connection import within
+from mockserver.state.redis.store import LIFETIME, Polled, RedisStore
+
+if TYPE_CHECKING:
+    from mockserver.engine.engine import Engine
+    from mockserver.state.machine import ResourceState
+
+Result = TypeVar("Result")
+_LOG = logging.getLogger("mockserver.sharing")
+_MOST_PLANS = 10
+
+
+class Sharing:
+    """Serves an engine's calls from a shared store. ``worlds`` and ``store`` are those of the engine."""
+
+    def __init__(self, engine: Engine, store: RedisStore, worlds: SharedWorlds) -> None:
+        self._engine = engine
+        self._store = store
+        self._worlds = worlds
+        self._origin = engine.plan.hash
+        """Of the Plan that this process was started with."""
+        self._following = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Answer]] = set()
+        self.listens = asyncio.Event()
+        """Set when it hears what other processes say."""
+        self.on_inputs: Callable[[bytes], None] = lambda inputs: None
+        """Called with what a Plan was made from that another process put in place of ours."""
+        engine.sharing = self
+        self.stream = engine.makers.stream = store.link.name
+        """Tells our tokens from those of other processes."""
+        store.serves = self._serves
+
+    @property
+    def address(self) -> str:
+        """Where the store is, without its password."""
+        return self._store.link.address.shown
+
+    @property
+    def connected(self) -> bool:
+        """Whether the store is there, as far as is known."""
+        return self._store.link.connected
+
+    async def trouble(self) -> str:
+        """What keeps the store from being used; empty where nothing does."""
+        return await self._store.trouble(self._engine.lifecycles)
+
+    def handle(
+        self, request: Request, found: Found[Route] | None, world: World, cors: Cors | None, started: float
+    ) -> Answer | Awaitable[Answer]:
+        """The answer to a request that leads where ``found`` says."""
+        if world.name != DEFAULT:
+            answer = self._engine.without_namespace(world.name, request, found)
+            if answer is not None:
+                return self._visited(answer, request, found, world, cors, started)
+        return self._led(request, found, world, cors, started)
+
+    async def _visited(
+        self, answer: Answer, request: Request, found: Found[Route] | None, world: World, cors: Cors | None,
+        started: float,
+    ) -> Answer:  # fmt: skip
+        """The answer to a request that makes no namespace: ``answer`` where there is none of that name."""
+        route, link = found.target if found is not None else None, self._store.link
+        try:
+            known = await link.ask("ZSCORE", self._store.name("ns"), world.name)
+        except Unavailable as error:
+            known = None
+            if route is not None:
+                answer = self._away(error, request, route, world)
+        if known is not None:
+            coming = self._led(request, found, world, cors, started)
+            return coming if isinstance(coming, Answer) else await coming
+        self._engine.count_unrouted(answer, found)
+        if cors is not None:
+            cors.allow(request, answer)
+        return answer
+
+    def _led(
+        self, request: Request, found: Found[Route] | None, world: World, cors: Cors | None, started: float
+    ) -> Answer | Awaitable[Answer]:
+        engine = self._engine
+        route = found.target if found is not None else None
+        if found is None or route is None:
+            answer = engine.missed(request, found)
+            return self._finished(answer, request, engine.unrouted, world, cors, started)
+        lifecycle: Lifecycle | None = route.lifecycle  # type: ignore[assignment]
+        if route.guard is None:
+            if lifecycle is None and (engine.options.delay is None or engine.options.delay.kind == "fixed"):
+                answer = engine.answer(request, route, found.parameters, world, world.clock.now())
+                answer.operation = route.operation.id
+                return self._finished(answer, request, route.tally, world, cors, started)
+            if (
+                lifecycle is not None and lifecycle.is_plain and "prefer" not in request.headers
+                and PREFIX not in request.query_string
+                and request.method == route.operation.method and "%" not in request.raw_path
+            ):  # fmt: skip
+                return self._polled(request, route, found.parameters, world, cors, started)
+        return self._stepped(request, route, found.parameters, world, cors, started)
+
+    # A poll
+
+    def _polled(
+        self, request: Request, route: Route, path: dict[str, str], world: World, cors: Cors | None,
+        started: float,
+    ) -> Answer | Awaitable[Answer]:  # fmt: skip
+        engine = self._engine
+        lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
+        checked = engine.read(request, route, path)
+        if checked.status or checked.warnings:
+            return self._stepped(request, route, path, world, cors, started)
+        body = checked.body
+        key = engine.key(lifecycle, path, body, request)
+        if key is None:
+            return self._stepped(request, route, path, world, cors, started)
+        coming = Coming()
+
+        def done(reply: Polled | PlanChanged | Unavailable) -> None:
+            if not isinstance(reply, Polled):
+                self._failed(reply, coming, request, route, world, cors, started)
+                return
+            SharedWorlds.clock(world).mirror(reply.clock)
+            scenario = reply.scenario
+            place = scenario, reply.call, reply.created, reply.changed
+            try:
+                step = lifecycle.timeline(scenario)[reply.step]
+                answer = engine.stood(route, step, place, key, path, body, request, world, reply.now)
+            except Exception as error:  # noqa: BLE001 - the client is owed an answer
+                answer = problem.failed(request, error)
+            answer.operation = route.operation.id
+            coming.resolve(self._finished(answer, request, route.tally, world, cors, started, reply.now))
+
+        chosen = lifecycle.selection.by_rules(request, path, body)
+        untouched = SharedWorlds.clock(world).untouched()
+        self._store.poll(world.name, lifecycle.name, key, route.alias, chosen, untouched, done)
+        return coming
+
+    def _failed(
+        self, error: PlanChanged | Unavailable, coming: Coming, request: Request, route: Route, world: World,
+        cors: Cors | None, started: float,
+    ) -> None:  # fmt: skip
+        if isinstance(error, PlanChanged):
+            task = asyncio.get_running_loop().create_task(self._anew(request, route, world, cors, started))
+            task.add_done_callback(lambda done: None if done.cancelled() else coming.resolve(done.result()))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            return
+        answer = self._away(error, request, route, world)
+        coming.resolve(self._finished(answer, request, route.tally, world, cors, started))
+
+    async def _anew(
+        self, request: Request, route: Route, world: World, cors: Cors | None, started: float
+    ) -> Answer:
+        """The same request, by the Plan that is served now."""
+        try:
+            await self.follow()
+            coming = self._engine.handle(request)
+            return coming if isinstance(coming, Answer) else await coming
+        except Unavailable as error:
+            answer = self._away(error, request, route, world)
+            return self._finished(answer, request, route.tally, world, cors, started)
+        except Exception as error:  # noqa: BLE001 - the client is owed an answer, the log the traceback
+            return problem.failed(request, error)
+
+    # Everything else
+
+    async def _stepped(
+        self, request: Request, route: Route, path: dict[str, str], world: World, cors: Cors | None,
+        started: float,
+    ) -> Answer:  # fmt: skip
+        guard = route.guard
+        if guard is None or guard.concurrency is None:
+            return await self._step(request, route, path, world, cors, started, admitted=True)
+        async with guard.turn(guard.concurrency, world) as admitted:
+            answer = await self._step(request, route, path, world, cors, started, admitted=admitted)
+            if answer.delay:
+                with self._worlds.memory.wait(len(answer.body)):
+                    await world.clock.sleep(answer.delay)
+                answer = replace(answer, delay=0)
+            return answer
+
+    async def _step(
+        self, request: Request, route: Route, path: dict[str, str], world: World, cors: Cors | None,
+        started: float, *, admitted: bool,
+    ) -> Answer:  # fmt: skip
+        engine = self._engine
+
+        def work() -> Answer:
+            return engine.answer(request, route, dict(path), world, world.clock.now(), admitted=admitted)
+
+        link = self._store.link
+        try:
+            with within(link.timeout):
+                answer = await self._store.atomically(work)
+        except PlanChanged:
+            return await self._anew(request, route, world, cors, started)
+        except Unavailable as error:
+            answer = self._away(error, request, route, world)
+        answer.operation = route.operation.id
+        finished = self._finished(answer, request, route.tally, world, cors, started)
+        link.flush()  # a record goes before the answer that it tells of
+        return finished
+
+    async def atomically(self, work: Callable[[], Result], *needs: tuple[str, ...]) -> Result:
+        """As the store does, with the Plan that is served by then. Raises Unavailable."""
+        for _ in range(_MOST_PLANS):
+            try:
+                return await self._store.atomically(work, *needs)
+            except PlanChanged:
+                await self.follow()
+        raise Unavailable("the Plan was changed again and again")
+
+    # What they share
+
+    def _finished(
+        self, answer: Answer, request: Request, tally: Tally, world: World, cors: Cors | None,
+        started: float, now: int | None = None,
+    ) -> Answer:  # fmt: skip
+        if cors is not None:
+            cors.allow(request, answer)
+        when = world.clock.now() if now is None else now
+        self._engine.write_down(request, answer, tally, world, when, perf_counter() - started)
+        if now is None:
+            self._store.link.flush()
+        return answer
+
+    def _away(self, error: Unavailable, request: Request, route: Route, world: World) -> Answer:
+        """The store is away: 503 in the document's words, with when to try again."""
+        if isinstance(error, NamespacesFull):
+            return problem.unavailable(str(error))
+        decision = f"store away; counted={error.counted}"
+        answer = refused(route, request, world.clock.now(), 503, str(error), decision)
+        if not any(name == "retry-after" for name, _ in answer.headers):
+            answer.headers.append(("retry-after", "1"))
+        return answer
+
+    def _serves(self, resource: str, state: ResourceState) -> bool:
+        lifecycle = self._engine.lifecycles.get(resource)
+        steps = None if lifecycle is None else lifecycle.steps(state.scenario)
+        return steps is not None and state.step < len(steps)
+
+    # The Plan that all of them serve
+
+    async def replace(self, before: str, plan: Plan, inputs: bytes) -> bool:
+        """Let every process serve a Plan in place of that with the hash ``before``; return when they do.
+
+        False where another one is served by now; nothing is changed then. Raises Unavailable.
+        """
+        if not await publish(self._store, plan, inputs, before=before):
+            return False
+        await self.follow()
+        await self._store.assembly.tell("plan")
+        return True
+
+    async def follow(self) -> None:
+        """Serve the Plan that the store names. Raises Unavailable."""
+        async with self._following:
+            store = self._store
+            named = await store.link.ask("HGET", store.name("g"), "plan")
+            wanted = named.decode() if named is not None else None
+            if wanted is None or (
+                wanted == self._engine.plan.hash
+                and not await store.link.ask("EXISTS", store.name("t", wanted))
+            ):  # it has lost everything
+                await publish(store, self._engine.plan, self.inputs, origin=self._origin)
+                wanted = self._engine.plan.hash
+            elif wanted != self._engine.plan.hash:
+                self._adopt(wanted, await store.link.ask("HMGET", store.name("p", wanted), "plan", "inputs"))
+            store.plan = wanted
+
+    def _adopt(self, wanted: str, told: tuple[bytes | None, bytes | None]) -> None:
+        """Serve a Plan that the store has. Raises Unavailable."""
+        engine, (packed, inputs) = self._engine, told
+        if packed is None or inputs is None:
+            raise Unavailable(f"the store names the Plan {wanted}, which it no longer has")
+        try:
+            plan = msgspec.msgpack.decode(packed, type=Plan)
+        except msgspec.MsgspecError:
+            raise Unavailable(
+                f"the store's Plan {wanted} was made by another version of this server"
+            ) from None
+        engine.adopt(type(engine)(plan, store=self._store, worlds=self._worlds, options=engine.options))
+        self.inputs = inputs
+        self.on_inputs(inputs)
+
+    inputs: bytes = b""
+    """What our Plan was made from, for whoever changes a part of it."""
+
+    def tell_reset(self, namespace: str) -> None:
+        """Let other processes know that the resources of a namespace are gone. Within a step."""
+        self._store.say(f"reset {self._store.link.name} {namespace}")
+
+    async def listen(self) -> None:
+        """Follow what other processes say: clocks moved, namespaces reset or dropped, Plans replaced."""
+        async for what in self._store.assembly.hear():
+            kind, _, namespace = what.partition(" ")
+            try:
+                if kind in ("plan", ""):
+                    await self.follow()
+                if kind == "clock":
+                    await self._store.atomically(_nothing, ("meta", namespace))
+                elif kind == "reset":
+                    who, _, namespace = namespace.partition(" ")
+                    if who != self._store.link.name:
+                        self._engine.let_go(namespace)
+                elif kind == "":
+                    await self._store.atomically(
+                        _nothing, *(("meta", each.name) for each in self._worlds.seen())
+                    )
+                self.listens.set()
+            except (Unavailable, PlanChanged) as error:
+                _LOG.warning("what another process told could not be followed: %s", error)
+            except Exception:  # noqa: BLE001 - it goes on to listen
+                _LOG.exception("what another process told could not be followed")
+
+
+async def publish(
+    store: RedisStore, plan: Plan, inputs: bytes, *, before: str | None = None, origin: str = ""
+) -> bool:
+    """Let this be the Plan of every process on a store; ``inputs`` is what it was made from.
+
+    False where ``before`` is not the hash of the one that is served. Raises Unavailable.
+    """
+    place, ask = store.name("p", plan.hash), store.link.ask
+    await ask("HSET", place, "plan", msgspec.msgpack.encode(plan), "inputs", inputs)
+    await ask("EXPIRE", place, LIFETIME)
+    return await store.publish(plan.hash, {each.name: each for each in plan.resources}, before, origin)
+
+
+def _nothing() -> None:
+    """Work that only reads."""

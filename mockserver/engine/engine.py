@@ -1,0 +1,638 @@
+"""The engine: a request in, an answer out. No server, no socket, no framework.
+
+``handle`` calls one stage after the other and each returns to it: route,
+validate, resource state, decide, render. What is wrong with a request arrives
+as values, so that a scenario may answer it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from mockserver import problem
+from mockserver.diagnostics import MockServerError
+from mockserver.engine.delays import MAX_WAIT
+from mockserver.engine.limits import guard_of
+from mockserver.engine.poll import Polls
+from mockserver.engine.prefer import NONE, PREFIX, Preference, preferences
+from mockserver.engine.request.validation import Checked, Objection
+from mockserver.engine.resources.context import Makers, Subject
+from mockserver.engine.resources.overrides import Admission, Beside, Fields, set_fields
+from mockserver.engine.resources.render import Renderer, kept_answers
+from mockserver.engine.resources.runtime import Lifecycle, decided, documented, paced, rendered
+from mockserver.engine.resources.stateful import Call, Lives
+from mockserver.engine.resources.webhooks import Notifier
+from mockserver.engine.routing import Found
+from mockserver.engine.service import Route, Service, Tally
+from mockserver.http.egress import Gate
+from mockserver.http.hosts import Cors, is_cross_site
+from mockserver.media.styles import decode
+from mockserver.messages import Answer, BodyLimits, Request
+from mockserver.namespaces.namespaces import DEFAULT, World, Worlds, enter, is_name
+from mockserver.plan import JSON, Delay, Plan, Step
+from mockserver.state.machine import begin, settle
+from mockserver.state.protocol import NamespacesFull, Store
+
+if TYPE_CHECKING:
+    from mockserver.engine.cluster import Sharing
+
+ADMIN = "/__admin"
+_RESERVED = "/__"
+_LONGEST_WARNING = 1000
+_LARGE = 16 * 1024
+"""Bytes of an answer for which there may be no room while clients do not take theirs."""
+
+
+class Options(Struct, frozen=True):
+    """How requests are judged."""
+
+    validation: str = "strict"
+    """off: violations are passed over; warn: they are named in a header; strict: they are answered."""
+    security: str = "presence"
+    """off: none are asked for; presence: any will do; strict: they have the form of their scheme."""
+    max_body: int = 10 * 1024 * 1024
+    """Bytes of a request body, on the wire and decompressed."""
+    base_path: str | None = None
+    cors: tuple[str, ...] = ()
+    """Origins whose pages may call the mocked operations."""
+    delay: Delay | None = None
+    """Of every answer of an operation that has none of its own."""
+    callbacks: tuple[str, ...] = ()
+    """Hosts beside loopback that notices may be sent to."""
+    styles: str = "any"
+    """strict: arrays and objects are written in the documented style; any: in any that can be told apart."""
+    max_nodes: int = BodyLimits().nodes
+    max_ratio: int = BodyLimits().ratio
+    max_delay: int = MAX_WAIT
+    """Milliseconds that ``Prefer: wait`` may ask for; of more, so many are waited."""
+
+    @property
+    def body(self) -> BodyLimits:
+        return BodyLimits(self.max_body, self.max_nodes, self.max_ratio)
+
+
+class Engine:
+    """Runs a Plan. Single-threaded: every call to ``handle`` is one atomic step."""
+
+    def __init__(self, plan: Plan, *, store: Store, worlds: Worlds, options: Options | None = None) -> None:
+        self.plan = plan
+        self.store = store
+        self.worlds = worlds
+        self.options = options or Options()
+        self.control: Callable[[Request], Answer | Awaitable[Answer]] = _no_control
+        self.unrouted: Tally = {}
+        """Calls that led to no operation."""
+        self.sharing: Sharing | None = None
+        """Takes over where the state of resources is shared with other processes."""
+        self.worlds.dropped = self.reset
+        self.makers = makers = Makers(plan.seed)
+        limits = worlds.memory.limits
+        self._max_answer = limits.answer
+        self._large_answer = min(_LARGE, limits.answer)
+        self._kept = kept = kept_answers(limits.cache * 2 // 3)
+        self.services = [
+            Service(
+                document,
+                plan.seed,
+                security=self.options.security,
+                styles=self.options.styles,
+                limits=self.options.body,
+                base_path=self.options.base_path,
+                cache=limits.cache // 3 // len(plan.documents),
+            )
+            for document in plan.documents
+        ]
+        self.lifecycles: dict[str, Lifecycle] = {}
+        for resource in plan.resources:
+            service = next(each for each in self.services if each.document.name == resource.document)
+            lifecycle = Lifecycle(resource, service, makers, kept, self.options.delay)
+            lifecycle.selection.assigned = store.assignments(resource.name)
+            self.lifecycles[resource.name] = lifecycle
+            aliases = {wanted: alias for alias, wanted in resource.operations.items()}
+            for route in service.routes:
+                if route.operation.id in aliases:
+                    route.lifecycle, route.alias = lifecycle, aliases[route.operation.id]
+                    route.guard = guard_of(resource, route.alias, lifecycle.key, plan.seed)
+        self.gate = Gate(self.options.callbacks)
+        """What leaves goes through it; it is to know the sockets on which this engine is served."""
+        self.notifier = Notifier(store, makers, self.gate, self.lifecycles)
+        self._stages()
+        self._has_admin_paths = any(
+            base + operation.path for document in plan.documents for base in document.base_paths
+            for operation in document.operations if (base + operation.path).startswith(ADMIN)
+        )  # fmt: skip
+        self._cors = Cors(self.options.cors) if self.options.cors else None
+        self.judges = self.options.validation != "off"
+        self.strict = self.options.validation == "strict"
+
+    def _stages(self) -> None:
+        """Build the stages that belong to one Plan."""
+        self._lives = Lives(self.store, self.makers, self.notifier, self.options.validation)
+        self._beside = Beside(self.store, self._lives, self.plan.seed)
+        self.admission = Admission(self.store, self._beside)
+        self._polls = Polls(self)
+
+    def handle(self, request: Request) -> Answer | Awaitable[Answer]:
+        """The answer to a request; never raises for what a request says."""
+        headers = request.headers
+        if request.repeats and (known := self._polls.known.get(id(headers))) is not None:
+            parent, _, last = request.raw_path.rpartition("/")
+            poll = known[1].get(parent) if request.method == "GET" and not request.query_string else None
+            if poll is not None and (polled := poll.answer(request, last)) is not None:
+                return polled
+        if request.raw_path.startswith(_RESERVED):
+            if not request.raw_path.startswith(ADMIN):
+                enter(request)
+            elif not self._is_mocked(request):
+                return self.control(request)
+            headers = request.headers
+        cors = self._cors
+        if cors is not None:
+            if "origin" not in headers:
+                cors = None
+            elif (asked := cors.preflight(request)) is not None:
+                return asked
+        started = perf_counter()
+        found = self.find(request)
+        name = headers.get("x-mock-namespace")
+        world = self.worlds.default if name is None else self._namespace(name, request, found)
+        if not isinstance(world, World):
+            if cors is not None:
+                cors.allow(request, world)
+            return world
+        now = world.clock.now()
+        if self.sharing is not None:
+            return self.sharing.handle(request, found, world, cors, started)
+        if found is None or found.target is None:
+            answer, tally = self.missed(request, found), self.unrouted
+        else:
+            route = found.target
+            if route.guard is not None and route.guard.concurrency is not None:
+                return self._in_turn(request, found, world, cors)
+            answer, tally = self.answer(request, route, found.parameters, world, now), route.tally
+            answer.operation = route.operation.id
+        if cors is not None:
+            cors.allow(request, answer)
+        seconds = perf_counter() - started
+        self.write_down(request, answer, tally, world, now, seconds)
+        return answer
+
+    def _namespace(self, name: str, request: Request, found: Found[Route] | None) -> World | Answer:
+        """The namespace of a request that leads where ``found`` says, or an answer where it has none."""
+        worlds = self.worlds
+        if (
+            self.sharing is None
+            and name != DEFAULT
+            and worlds.shown(name) is worlds.default
+            and is_name(name)
+        ):
+            answer = self.without_namespace(name, request, found)
+            if answer is not None:
+                self.count_unrouted(answer, found)
+                return answer
+        try:
+            world = worlds.find(name)
+        except NamespacesFull as error:
+            return problem.unavailable(str(error))
+        if world is None:
+            return problem.problem(
+                400, f"X-Mock-Namespace: {name} is no name for a namespace", decision="namespace"
+            )
+        return world
+
+    def without_namespace(self, name: str, request: Request, found: Found[Route] | None) -> Answer | None:
+        """The answer to a request that does not make the namespace which it names; None where it makes one.
+
+        None is made by what no operation answers, nor by a page of another site: whoever makes
+        many has others go.
+        """
+        if found is None or found.target is None:
+            return self.missed(request, found)
+        if not is_cross_site(request.headers) or self._may_call(request):
+            return None
+        return problem.problem(
+            403,
+            f"the namespace {name} is not there, and a page of another site does not make one; "
+            "allow its origin by --cors, or make the namespace by a control request",
+            decision="namespace",
+        )
+
+    def count_unrouted(self, answer: Answer, found: Found[Route] | None) -> None:
+        """Count a call that leaves no other trace, if it led to no operation."""
+        if found is None or found.target is None:
+            self.unrouted.setdefault(answer.status, [0, 0.0])[0] += 1
+
+    def _may_call(self, request: Request) -> bool:
+        """Whether the page that made a request is one that may call the mocked operations."""
+        return self._cors is not None and self._cors.allows(request.headers.get("origin", ""))
+
+    def write_down(
+        self, request: Request, answer: Answer, tally: Tally, world: World, now: int, seconds: float
+    ) -> None:
+        """Keep a call, whose answer is the last word by now: but none that takes too much is sent."""
+        if answer.delay or answer.warnings or len(answer.body) > self._large_answer:
+            self._bound(answer)
+            _warn(answer)
+        world.journal.write(request, answer, now, seconds)
+        try:
+            counts = tally[answer.status]
+        except KeyError:
+            counts = tally[answer.status] = [0, 0.0]
+        counts[0] += 1
+        counts[1] += seconds
+
+    def memory(self) -> Iterator[tuple[str, int, int]]:
+        """What things of each kind take in this process, and may take: bytes."""
+        memory = self.worlds.memory
+        limits = memory.limits
+        yield "journals", self.worlds.ledger.size, self.worlds.ledger.most
+        yield from self.store.memory()
+        cached = self._kept.size + sum(each.cached for each in self.services)
+        yield "cache", cached, limits.cache
+        yield "unfinished", memory.unfinished, limits.unfinished
+        yield "unsent", memory.unsent, limits.unsent
+        yield "delayed", memory.delayed, limits.delayed
+
+    def _bound(self, answer: Answer) -> None:
+        """Put a refusal in place of an answer that there is no room for."""
+        memory, size = self.worlds.memory, len(answer.body)
+        if size > self._max_answer:
+            instead = problem.internal(
+                f"the answer has {size:,} bytes, and one may have {self._max_answer:,} by --max-memory"
+            )
+        elif answer.delay and not memory.may_wait(size):
+            instead = _too_many_wait()
+        elif size > _LARGE and not memory.make_room(size):
+            instead = problem.unavailable("other clients do not take their answers; try again later")
+        else:
+            return
+        answer.status, answer.headers, answer.body = instead.status, instead.headers, instead.body
+        answer.decision, answer.delay, answer.fault = instead.decision, 0, ""
+        answer.stream, answer.head = None, b""
+
+    async def _in_turn(
+        self, request: Request, found: Found[Route], world: World, cors: Cors | None
+    ) -> Answer:
+        """The same where only so many calls may be under way; a call is under way until its delay is over."""
+        route, path = found.target, found.parameters
+        assert route is not None  # noqa: S101 - who calls has looked
+        assert route.guard is not None  # noqa: S101
+        assert route.guard.concurrency is not None  # noqa: S101
+        concurrency = route.guard.concurrency
+        async with route.guard.turn(concurrency, world) as admitted:
+            started, now = perf_counter(), world.clock.now()
+            answer = self.answer(request, route, path, world, now, admitted=admitted)
+            answer.operation = route.operation.id
+            if cors is not None:
+                cors.allow(request, answer)
+            self.write_down(request, answer, route.tally, world, now, perf_counter() - started)
+            if not answer.delay:
+                return answer
+            with self.worlds.memory.wait(len(answer.body)):
+                await world.clock.sleep(answer.delay)
+            return replace(answer, delay=0)
+
+    def read(self, request: Request, route: Route, path: dict[str, str]) -> Checked:
+        """What a request says, and the verdict on it where requests are judged. ``path`` is as sent."""
+        checked = route.checker.check(request, path)
+        if not self.judges and checked.status:
+            checked.violations, checked.status, checked.challenges = (), 0, ()
+        return checked
+
+    def answer(
+        self,
+        request: Request,
+        route: Route,
+        path: dict[str, str],
+        world: World,
+        now: int,
+        *,
+        admitted: bool = True,
+    ) -> Answer:
+        """The answer of an operation: asked for, refused, documented, or that of a resource.
+
+        A call that is not ``admitted`` is one too many at once.
+        """
+        headers = request.headers
+        prefer = NONE
+        if "prefer" in headers or PREFIX in request.query_string:
+            prefer = preferences(headers, request.query_string, route.operation)
+            if prefer.wait and not self.worlds.memory.may_wait():
+                return _too_many_wait()
+        raw = path
+        if "%" in request.raw_path:
+            if "%00" in request.raw_path:
+                return problem.undecodable(request.method, request.raw_path)
+            path = _decoded(path)
+        fields: Fields = ()
+        warnings: tuple[str, ...] = ()
+        try:
+            checked = self.read(request, route, raw)
+            warnings = checked.warnings
+            lifecycle: Lifecycle | None = route.lifecycle  # type: ignore[assignment]
+            held = None
+            if route.guard is not None and lifecycle is not None:
+                call = Call(route, lifecycle, request, path, checked, world, now)
+                if not admitted:
+                    return self.admission.busy(route.guard, call)
+            if prefer is not NONE:
+                direct = self._beside.preferred(prefer, route, checked, path, request, world)
+                if direct is not None:
+                    return _forgiven(self._waited(direct, prefer), warnings)
+            if route.guard is not None and lifecycle is not None and checked.status != 401:
+                held, fields = self.admission.ask(route.guard, call)
+            if held is not None:
+                answer = held
+            elif checked.status and self.strict:
+                answer = self._beside.refused(route, checked, path, request, world)
+                answer = self._slow(answer, route, request, world)
+            else:
+                answer = self._admitted(request, route, path, raw, checked, prefer, world, now)
+        except PreferenceError as error:
+            answer = problem.problem(400, str(error), decision="prefer")
+        except MockServerError as error:
+            answer = problem.failed(request, error)
+        if fields:
+            set_fields(answer, fields)
+        if warnings:
+            _forgiven(answer, warnings)
+        return answer if prefer is NONE else self._waited(answer, prefer)
+
+    def _admitted(
+        self,
+        request: Request,
+        route: Route,
+        path: dict[str, str],
+        raw: dict[str, str],
+        checked: Checked,
+        prefer: Preference,
+        world: World,
+        now: int,
+    ) -> Answer:
+        """The answer to a call that nothing keeps from its operation. ``raw``: the path as it was sent."""
+        lifecycle: Lifecycle | None = route.lifecycle  # type: ignore[assignment]
+        if lifecycle is None:
+            answer = self._slow(documented(route, path, request, now), route, request, world)
+        elif lifecycle.is_plain:
+            if (
+                request.repeats
+                and prefer is NONE
+                and route.guard is None
+                and not (checked.status or checked.warnings)
+            ):
+                self._learn(request, route, raw, checked, world)
+            answer = self._lived(route, path, checked, prefer, request, world, now)
+        else:
+            call = Call(route, lifecycle, request, path, checked, world, now)
+            if prefer.scenario is not None:
+                self._known(lifecycle, prefer.scenario)
+            try:
+                answer = self._lives.answer(call, prefer.scenario)
+            except Objection as error:
+                checked.violations, checked.status = (error.violation,), 422
+                return self._beside.refused(route, checked, path, request, world)
+        if checked.status:
+            answer.violations = checked.violations
+            answer.headers.append(
+                ("x-mock-violations", problem.shortened(problem.sentence(checked.violations), 1000))
+            )
+        return answer
+
+    def _learn(
+        self, request: Request, route: Route, path: dict[str, str], checked: Checked, world: World
+    ) -> None:
+        """Let the next request of this kind take the short way, where it may."""
+        if (
+            world is self.worlds.default
+            and self.sharing is None
+            and (self._cors is None or "origin" not in request.headers)
+        ):
+            self._polls.learn(request, route, path, checked)
+
+    def _waited(self, answer: Answer, prefer: Preference) -> Answer:
+        """The answer when the client said to wait: ``Prefer: wait=`` goes before any other delay."""
+        if prefer.wait:
+            answer.delay = min(prefer.wait, self.options.max_delay)
+            answer.headers.append(("preference-applied", f"wait={answer.delay / 1000:g}"))
+        return answer
+
+    def _slow(self, answer: Answer, route: Route, request: Request, world: World) -> Answer:
+        """Give an answer without a state the server's own delay."""
+        delay = self.options.delay
+        if delay is not None:
+            name = f"{route.operation.id} {request.raw_path}"
+            number = 0 if delay.kind == "fixed" else self.store.counters.tally(world.name, "", name)
+            subject = Subject(world.name, "", name, "", "", number, 0, 0, 0)
+            paced(answer, delay, None, subject, self.plan.seed, world)
+        return answer
+
+    def adopt(self, other: Engine) -> None:
+        """Serve what ``other`` was made for, from the next request on; state, clocks and journals stay.
+
+        A resource whose scenario is no longer served begins anew.
+        """
+        tallies = {
+            (each.document.name, route.operation.id): route.tally
+            for each in self.services
+            for route in each.routes
+        }
+        for service in other.services:
+            for route in service.routes:
+                route.tally = tallies.get((service.document.name, route.operation.id), route.tally)
+        for name, lifecycle in other.lifecycles.items():
+            self.store.retire(name, lifecycle.steps)
+        self.plan, self.services, self.lifecycles = other.plan, other.services, other.lifecycles
+        self._has_admin_paths, self.makers = other._has_admin_paths, other.makers
+        self._kept = other._kept
+        self.makers.stream = self.sharing.stream if self.sharing is not None else ""
+        self.notifier.serve(self.lifecycles, self.makers, self.worlds.seen())
+        self._stages()
+        self.worlds.dropped = self.reset
+
+    def reset(self, namespace: str) -> None:
+        """Forget every resource of a namespace; its tokens begin anew."""
+        self.store.reset(namespace)
+        self.let_go(namespace)
+        if self.sharing is not None:
+            self.sharing.tell_reset(namespace)
+
+    def let_go(self, namespace: str) -> None:
+        """End what this process has under way for the resources of a namespace, which are gone."""
+        self.makers.restart(namespace)
+        self.notifier.reset(namespace)
+        for world in self.worlds.seen():
+            if world.name == namespace:
+                world.clock.release()
+
+    def _is_mocked(self, request: Request) -> bool:
+        """Whether a path under ``/__admin`` is the document's own, which goes before ours."""
+        return (
+            self._has_admin_paths and (found := self.find(request)) is not None and found.target is not None
+        )
+
+    def find(self, request: Request) -> Found[Route] | None:
+        """Where a request leads. A HEAD that is not documented goes where GET does."""
+        missed = None
+        for service in self.services:
+            found = service.router.find(request.method, request.raw_path)
+            if (
+                found is not None
+                and found.target is None
+                and request.method == "HEAD"
+                and "GET" in found.allowed
+            ):
+                found = service.router.find("GET", request.raw_path)
+            if found is not None and found.target is not None:
+                if service.has_variants and found.target.variants is not None:
+                    found.target = found.target.variants.choose(request)
+                return found
+            if missed is not None and found is not None:  # the methods of all documents that know the path
+                found = Found(None, {}, tuple(dict.fromkeys(missed.allowed + found.allowed)))
+            missed = found or missed
+        return missed
+
+    def _lived(
+        self,
+        route: Route,
+        path: dict[str, str],
+        checked: Checked,
+        prefer: Preference,
+        request: Request,
+        world: World,
+        now: int,
+    ) -> Answer:
+        """The answer of a resource at the point of its life where it stands."""
+        lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
+        key = self.key(lifecycle, path, checked.body, request)
+        if key is None:
+            return documented(route, path, request, now)
+        if prefer.scenario is not None:
+            self._assign(lifecycle, world.name, key, prefer.scenario, now)
+        choose, about = lifecycle.selection.choose, (request, path, checked.body)
+        if request.method == "HEAD" and route.operation.method != "HEAD":
+            state = self.store.peek(world.name, lifecycle.name, key) or begin(choose(*about), now)
+            steps = lifecycle.timeline(state.scenario)
+            state = settle(steps, state, now)
+            step, call, changed, created, scenario = (
+                steps[state.step],
+                state.calls + 1,
+                state.changed,
+                state.created,
+                state.scenario,
+            )
+        else:
+            decision = self.store.call(
+                world.name, lifecycle.name, key, now, route.alias, lifecycle.steps, choose, about
+            )
+            left = decision.state
+            scenario, created, changed, call = left.scenario, left.created, decision.changed, decision.call
+            step = lifecycle.timeline(scenario)[decision.step]
+        return self.stood(
+            route, step, (scenario, call, created, changed), key, path, checked.body, request, world, now
+        )
+
+    def stood(
+        self,
+        route: Route,
+        step: Step,
+        place: tuple[str, int, int, int],
+        key: str,
+        path: dict[str, str],
+        body: JSON,
+        request: Request,
+        world: World,
+        now: int,
+    ) -> Answer:
+        """What a step answers. ``place``: scenario, number of the call, when created, when changed."""
+        lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
+        renderer = lifecycle.renderer(step.state, route.alias)
+        if renderer is None:
+            return documented(route, path, request, now)
+        scenario, call, created, changed = place
+        subject = Subject(
+            world.name, lifecycle.name, key, step.state, scenario, call, created, changed, now, request,
+            path, body,
+        )  # fmt: skip
+        answer = self._rendered(renderer, subject, decided(scenario, step.state, call), world)
+        if step.delay is not None or step.dribble is not None:
+            paced(answer, step.delay, step.dribble, subject, self.plan.seed, world)
+        if step.fault:
+            answer.fault = step.fault
+        return answer
+
+    def _rendered(self, renderer: Renderer, subject: Subject, decision: str, world: World) -> Answer:
+        return rendered(renderer, subject, decision, self.plan.seed, world)
+
+    def key(self, lifecycle: Lifecycle, path: dict[str, str], body: JSON, request: Request) -> str | None:
+        key = (
+            path.get(lifecycle.key_name)
+            if lifecycle.key_part == "path"
+            else lifecycle.key(request, path, body)
+        )
+        return None if key is None else lifecycle.normal(key)
+
+    def _assign(self, lifecycle: Lifecycle, world: str, key: str, scenario: str, now: int) -> None:
+        """Let a key begin a scenario, unless it is on it already."""
+        self._known(lifecycle, scenario)
+        state = self.store.peek(world, lifecycle.name, key)
+        if state is None or state.scenario != scenario:
+            self.store.put(world, lifecycle.name, key, begin(scenario, now))
+
+    @staticmethod
+    def _known(lifecycle: Lifecycle, scenario: str) -> None:
+        if lifecycle.steps(scenario) is None:
+            known = ", ".join(each for each in lifecycle.resource.scenarios if ":" not in each)
+            raise PreferenceError(f"Prefer: scenario={scenario} is none of {known}")
+
+    def missed(self, request: Request, found: Found[Route] | None) -> Answer:
+        if not self.services:
+            return problem.unavailable(f"no document is served yet; PUT one to {ADMIN}/document")
+        if found is None:
+            if request.method == "OPTIONS" and request.raw_path == "*":
+                return Answer(
+                    200, [("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")], b"", "options"
+                )
+            if "%00" in request.raw_path or decode(request.raw_path) is None:
+                return problem.undecodable(request.method, request.raw_path)
+            nearby = [each for service in self.services for each in service.router.nearby(request.raw_path)]
+            return problem.unknown_path(request.method, request.raw_path, nearby[:5])
+        allowed = sorted({*found.allowed, "OPTIONS", *(["HEAD"] if "GET" in found.allowed else [])})
+        if request.method == "OPTIONS":
+            return Answer(204, [("allow", ", ".join(allowed))], b"", "options")
+        return problem.unknown_method(request.method, request.raw_path, allowed)
+
+
+def _warn(answer: Answer) -> None:
+    """Tell in a header field what was forgiven."""
+    if answer.warnings:
+        text = problem.shortened("; ".join(answer.warnings), _LONGEST_WARNING)
+        answer.headers.append(("x-mock-warning", text))
+
+
+def _too_many_wait() -> Answer:
+    """503: as many answers wait for their delay as may."""
+    return problem.unavailable("too many answers wait for their delay already; try again later")
+
+
+def _forgiven(answer: Answer, warnings: tuple[str, ...]) -> Answer:
+    """The answer, which also tells what was forgiven of the request."""
+    answer.warnings = (*warnings, *answer.warnings)
+    return answer
+
+
+def _decoded(path: dict[str, str]) -> dict[str, str]:
+    """Path parameters as they are meant: ``%41`` and ``A`` are the same (RFC 3986 section 6.2.2.2)."""
+    return {name: text if (plain := decode(text)) is None else plain for name, text in path.items()}
+
+
+class PreferenceError(MockServerError):
+    """A ``Prefer`` header that names what does not exist."""
+
+
+def _no_control(request: Request) -> Answer:
+    return problem.unknown_path(request.method, request.raw_path)

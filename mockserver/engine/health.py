@@ -1,0 +1,55 @@
+"""``/__admin/health``: whether the server lives and what it serves, without the control plane."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mockserver import __version__, problem
+from mockserver.engine.engine import ADMIN, Engine
+from mockserver.messages import Answer, Request
+
+if TYPE_CHECKING:
+    from mockserver.engine.cluster import Sharing
+
+
+class Health:
+    """Answers health checks for an engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def answer(self, request: Request) -> Answer | Awaitable[Answer]:
+        """At once, unless a store is to be asked whether it can be used."""
+        if request.raw_path != f"{ADMIN}/health":
+            return problem.unknown_path(request.method, request.raw_path, [("GET", f"{ADMIN}/health")])
+        if request.method not in ("GET", "HEAD"):
+            return problem.unknown_method(request.method, request.raw_path, ["GET", "HEAD"])
+        sharing = self._engine.sharing
+        return self._told() if sharing is None else self._shared(sharing)
+
+    async def _shared(self, sharing: Sharing) -> Answer:
+        store: dict[str, object] = {"address": sharing.address, "connected": sharing.connected}
+        if not sharing.connected:
+            return self._told(store, "the store is away")
+        trouble = await sharing.trouble()
+        store["connected"] = sharing.connected
+        if not sharing.connected:
+            return self._told(store, "the store is away")
+        return self._told(store, f"the store cannot be used: {trouble}" if trouble else "")
+
+    def _told(self, store: dict[str, object] | None = None, trouble: str = "") -> Answer:
+        plan = self._engine.plan
+        body: dict[str, object] = {
+            "status": trouble or "healthy",
+            "live": True,
+            "ready": bool(plan.documents) and not trouble,
+            "version": __version__,
+            "plan": plan.hash,
+            "documents": [document.name for document in plan.documents],
+        }
+        if store is not None:
+            body["store"] = store
+        return Answer(200, [("content-type", "application/json")], msgspec.json.encode(body), "admin")

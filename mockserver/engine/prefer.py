@@ -1,0 +1,94 @@
+"""The ``Prefer`` request header (RFC 7240), in the words that users of Prism know and two of our own.
+
+Prism also takes ``__code``, ``__example`` and ``__dynamic`` in the query.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from mockserver.media.form import parse_fields
+from mockserver.media.styles import decode_form
+from mockserver.plan import Operation
+
+_ELEMENT = re.compile(r'(?:[^,;"]|"(?:[^"\\]|\\.?+)*+(?:"|$))++', re.DOTALL)
+"""Up to the next comma or semicolon that is in no quotes."""
+_PREFERENCE = re.compile(
+    r'\s*+([!#$%&\'*+\-.^_`|~\w]++)\s*+(?:=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s;,"]++))?+\s*+)?+', re.DOTALL
+)
+
+
+class Preference(Struct, frozen=True):
+    """What a request prefers. ``problem`` says what is wrong with it."""
+
+    code: int | None = None
+    example: str | None = None
+    dynamic: bool | None = None
+    scenario: str | None = None
+    state: str | None = None
+    wait: int = 0
+    """Milliseconds."""
+    problem: str = ""
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the answer is asked for straight from the document."""
+        return self.code is not None or self.example is not None or self.dynamic is not None
+
+
+NONE = Preference()
+PREFIX = "__"
+"""Of preferences in a query."""
+_IN_QUERY = ("code", "example", "dynamic")
+
+
+def preferences(headers: Mapping[str, str], query: str, operation: Operation) -> Preference:
+    """What a request prefers, by its header and else by its query.
+
+    A name that is a query parameter of the operation is no preference.
+    """
+    stated: dict[str, str] = {}
+    if PREFIX in query:
+        fields = parse_fields(query)
+        documented = {each.name for each in operation.parameters if each.location == "query"}
+        for name in _IN_QUERY:
+            values = fields.get(key := PREFIX + name)
+            if values and key not in documented:
+                stated[name] = decode_form(values[0]) or ""
+    header = headers.get("prefer")
+    return NONE if header is None and not stated else parse_prefer(header or "", stated)
+
+
+def parse_prefer(value: str, stated: Mapping[str, str] | None = None) -> Preference:
+    """Parse a ``Prefer`` header; ``stated`` are preferences that count where it has none of their name.
+
+    The first of repeated preferences counts; unknown ones are ignored.
+    """
+    found: dict[str, str] = {}
+    for element in _ELEMENT.finditer(value):
+        match = _PREFERENCE.fullmatch(element[0])
+        if match is None:
+            continue
+        name = match[1].lower()
+        text = match[3] if match[3] is not None else re.sub(r"(?s)\\(.)", r"\1", match[2] or "")
+        found.setdefault(name, text)
+    found = {**(stated or {}), **found}
+    code, wait = found.get("code"), found.get("wait")
+    if code is not None and not re.fullmatch(r"[2-9][0-9]{2}", code):
+        return Preference(problem=f"Prefer: code={code} is no status from 200 to 999")
+    if wait is not None and not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", wait):
+        return Preference(problem=f"Prefer: wait={wait} is no number of seconds")
+    dynamic = found.get("dynamic")
+    if dynamic not in (None, "", "true", "false"):
+        return Preference(problem=f"Prefer: dynamic={dynamic} is neither true nor false")
+    return Preference(
+        code=int(code) if code is not None else None,
+        example=found.get("example"),
+        dynamic=None if dynamic is None else dynamic != "false",
+        scenario=found.get("scenario"),
+        state=found.get("state"),
+        wait=round(float(wait) * 1000) if wait else 0,
+    )

@@ -1,0 +1,166 @@
+"""The body of a request: choose the documented media type, decode, read and validate."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mockserver.diagnostics import Violation
+from mockserver.engine.request.parameters import in_request
+from mockserver.media.codec import Codec
+from mockserver.media.coercion import Reader
+from mockserver.media.size import BoundedReader, TooManyNodesError
+from mockserver.media.types import ContentType, Malformed, match_content, parse_content_type
+from mockserver.messages import BodyLimits
+from mockserver.plan import JSON, MediaType, RequestBody
+
+UNKNOWN = "application/octet-stream"
+"""What a body without ``Content-Type`` may be taken for (RFC 9110, section 8.3)."""
+
+_WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+_RAW_DEFLATE = -15
+_MOST_DESCRIBED = 16
+"""Spellings of ``Content-Type`` that are remembered: clients have one or two, but boundaries are many."""
+_FOR_ITS_SIZE = ", which is too many for its size on the wire"
+_MOST_MEMBERS = 16
+"""A gzip file may have several members (RFC 1952); each costs a copy of what follows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body as read. ``status`` is 0, 413, 415 or 422."""
+
+    value: JSON = None
+    violations: tuple[Violation, ...] = ()
+    status: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+NO_BODY = Body()
+
+
+class BodyReader:
+    """Reads the body of one operation's requests."""
+
+    __slots__ = ("_codecs", "_content", "_described", "_limits", "_reader", "_required")
+
+    def __init__(self, body: RequestBody, reader: Reader, limits: BodyLimits) -> None:
+        self._content = body.content
+        self._required = body.required
+        self._reader = BoundedReader(reader)
+        self._limits = limits
+        self._codecs: dict[str, Codec] = {}
+        self._described: dict[str, tuple[ContentType, MediaType | None]] = {}
+
+    def read(self, headers: Mapping[str, str], data: bytes) -> Body:
+        """Where the document names no media type, any body will do."""
+        sent = headers.get("content-type")
+        if not data and sent is None:
+            return _wrong("required", "The body is required") if self._required else NO_BODY
+        if not self._content:
+            return NO_BODY
+        described = self._describe(UNKNOWN if sent is None else sent)
+        if isinstance(described, Malformed):
+            return self._unsupported(sent, described.message)
+        content_type, media = described
+        if not data and not self._required and (media is None or not self._codec(media).is_form):
+            return NO_BODY
+        if media is None:
+            told = "The body has no Content-Type" if sent is None else f"The body is {content_type.name}"
+            return self._unsupported(sent, told)
+        nodes = self._limits.nodes
+        if coding := headers.get("content-encoding"):
+            unpacked = _unpack(data, coding, self._limits)
+            if isinstance(unpacked, Body):
+                return unpacked
+            if unpacked is not data:
+                nodes = self._limits.unpacked_nodes(len(data))
+                data = unpacked
+        try:
+            return self._read(media, content_type, data, nodes)
+        except TooManyNodesError:
+            return self._too_many(nodes)
+
+    def _describe(self, sent: str) -> tuple[ContentType, MediaType | None] | Malformed:
+        """A ``Content-Type`` and the documented media type for it; the first few are remembered."""
+        found = self._described.get(sent)
+        if found is None:
+            content_type = parse_content_type(sent)
+            if isinstance(content_type, Malformed):
+                return content_type
+            found = (content_type, match_content(self._content, content_type))
+            if len(self._described) < _MOST_DESCRIBED:
+                self._described[sent] = found
+        return found
+
+    def _codec(self, media: MediaType) -> Codec:
+        codec = self._codecs.get(media.name)
+        if codec is None:
+            codec = self._codecs[media.name] = Codec(media, self._reader)
+        return codec
+
+    def _unsupported(self, sent: str | None, told: str) -> Body:
+        documented = ", ".join(media.name for media in self._content)
+        message = f"{told}; documented: {documented}"
+        return Body(None, (Violation("body", "", "", "mediaType", message, sent, documented),), 415)
+
+    def _read(self, media: MediaType, content_type: ContentType, data: bytes, nodes: int) -> Body:
+        codec = self._codec(media)
+        if not data and codec.needs_text:
+            return _wrong("required", "The body is required")
+        if codec.exceeds(data, content_type, nodes):
+            return self._too_many(nodes)
+        self._reader.begin(nodes)
+        raw = codec.decode(data, content_type)
+        if isinstance(raw, Malformed):
+            return _wrong(raw.keyword, raw.message)
+        judged = codec.judge(raw)
+        violations = tuple(in_request(each, "body") for each in judged.violations)
+        warnings = tuple(f"body: {each}" for each in judged.warnings)
+        return Body(judged.value, violations, 422 if violations else 0, warnings)
+
+    def _too_many(self, nodes: int) -> Body:
+        few, option = ("", "--max-nodes") if nodes == self._limits.nodes else (_FOR_ITS_SIZE, "--max-ratio")
+        message = f"The body holds over {nodes:,} values{few}; {option} allows more"
+        return _wrong("size", message, 413)
+
+
+def _wrong(keyword: str, message: str, status: int = 422) -> Body:
+    return Body(None, (Violation("body", "", "", keyword, message),), status)
+
+
+def _unpack(data: bytes, codings: str, limits: BodyLimits) -> bytes | Body:
+    """Undo ``Content-Encoding`` (RFC 9110, section 8.4), the last coding first."""
+    limit = limits.unpacked(len(data))
+    for coding in reversed([each.strip().lower() for each in codings.split(",")]):
+        if coding in ("", "identity"):
+            continue
+        if coding not in _WINDOW_BITS:
+            return _wrong("mediaType", f"Content-Encoding {coding!r} is none of gzip, deflate, identity", 415)
+        try:
+            data = _inflate(data, _WINDOW_BITS[coding], limit)
+        except zlib.error:
+            return _wrong("syntax", f"The body is not {coding} as its Content-Encoding says")
+        if len(data) > limit:
+            few = f"{_FOR_ITS_SIZE}; --max-ratio allows more" if limit < limits.octets else ""
+            return _wrong("size", f"The body is over {limit} bytes once decompressed{few}", 413)
+    return data
+
+
+def _inflate(data: bytes, window_bits: int, limit: int) -> bytes:
+    """At most one byte over the limit. Raises zlib.error for what is broken, cut off or trailed."""
+    if window_bits == _WINDOW_BITS["deflate"] and (not data or data[0] & 0x0F != 8):
+        window_bits = _RAW_DEFLATE  # what many clients call deflate lacks zlib's header
+    out = b""
+    for _ in range(_MOST_MEMBERS):
+        inflater = zlib.decompressobj(window_bits)
+        out += inflater.decompress(data, limit + 1 - len(out))
+        if len(out) > limit:
+            return out
+        if not inflater.eof:
+            raise zlib.error("incomplete")
+        data = inflater.unused_data
+        if not data:
+            return out
+    raise zlib.error("too many members")

@@ -1,0 +1,309 @@
+"""What a template can read: the names of ``NAMES``.
+
+Every value is made when it is first read, from the *subject*: one resource at
+one call. All of it is a function of (seed, namespace, resource, key) and of the
+resource's own times, but for ``request``, ``now`` and ``token``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from mockserver.diagnostics import MockServerError, Violation
+from mockserver.engine.resources import conditions
+from mockserver.engine.response.cause import issues
+from mockserver.messages import Request
+from mockserver.namespaces.clock import iso
+from mockserver.plan import JSON
+from mockserver.providers import ids
+from mockserver.state.tables import Birth
+
+if TYPE_CHECKING:
+    from mockserver.providers.x509 import Authority, Leaf
+
+NAMES = ("request", "resource", "fake", "x509", "uuid", "token", "now", "violations")
+LIFETIME = 90 * 86_400_000
+"""How long a certificate is valid, in milliseconds."""
+
+
+class Subject(NamedTuple):
+    """One resource at one call: what its answer is made of. Times are milliseconds.
+
+    One is made for most requests, hence no dataclass.
+    """
+
+    namespace: str
+    resource: str
+    key: str
+    state: str
+    scenario: str
+    call: int
+    created: int
+    changed: int
+    now: int
+    request: Request | None = None
+    path: Mapping[str, str] = {}
+    body: JSON = None
+    violations: Sequence[Violation] = ()
+    birth: Birth | None = None
+    """The request that created the resource, where an operation did."""
+    moves: int = 0
+
+
+class Makers:
+    """The providers that every context draws on, built when first needed."""
+
+    def __init__(self, seed: str) -> None:
+        self.seed = seed
+        self.stream = ""
+        """Tells the tokens of one worker from those of the others."""
+        self._tokens: dict[str, Callable[[int], str]] = {}
+
+    def token(self, namespace: str) -> Callable[[int], str]:
+        """Fresh tokens of a namespace: the run of them is the same in every run of the server."""
+        try:
+            return self._tokens[namespace]
+        except KeyError:
+            return self._tokens.setdefault(namespace, ids.Tokens(self.seed, namespace, self.stream).token)
+
+    def restart(self, namespace: str) -> None:
+        self._tokens.pop(namespace, None)
+
+    @cached_property
+    def authority(self) -> Authority:
+        from mockserver.providers.x509 import Authority
+
+        return Authority(self.seed)
+
+    @cached_property
+    def fakes(self) -> Any:
+        from mockserver.providers.faker import FakeValues
+
+        return FakeValues()
+
+
+class Context(dict[str, Any]):
+    """The names of ``NAMES``, each made when first read."""
+
+    __slots__ = ("_makers", "subject")
+    known = NAMES
+
+    def __init__(self, subject: Subject, makers: Makers) -> None:
+        self.subject = subject
+        self._makers = makers
+
+    def __missing__(self, name: str) -> Any:
+        value = self._make(name)
+        self[name] = value
+        return value
+
+    def _make(self, name: str) -> Any:
+        subject, makers = self.subject, self._makers
+        match name:
+            case "resource":
+                return ResourceView(subject)
+            case "token":
+                return makers.token(subject.namespace)
+            case "now":
+                return iso(subject.now)
+            case "x509":
+                return CertificateView(makers, self.identity, subject)
+            case "uuid":
+                identity = self.identity
+                return lambda label="": ids.uuid(identity, label)
+            case "fake":
+                return FakeView(makers, self.identity)
+            case "request":
+                return RequestView(subject)
+            case "violations":
+                return issues(subject.violations)
+        raise KeyError(name)
+
+    @property
+    def identity(self) -> str:
+        subject = self.subject
+        return ids.identity(self._makers.seed, subject.namespace, subject.resource, subject.key)
+
+
+class ResourceView:
+    """``resource`` in a template."""
+
+    __slots__ = ("_subject",)
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+
+    @property
+    def name(self) -> str:
+        return self._subject.resource
+
+    @property
+    def namespace(self) -> str:
+        return self._subject.namespace
+
+    @property
+    def key(self) -> str:
+        return self._subject.key
+
+    @property
+    def state(self) -> str:
+        return self._subject.state
+
+    @property
+    def scenario(self) -> str:
+        return self._subject.scenario
+
+    @property
+    def call(self) -> int:
+        """How many calls the state has answered, with this one."""
+        return self._subject.call
+
+    @property
+    def created_at(self) -> str:
+        """ISO 8601, milliseconds, ``Z``."""
+        return iso(self._subject.created)
+
+    @property
+    def changed_at(self) -> str:
+        return iso(self._subject.changed)
+
+    @property
+    def created_by(self) -> Any:
+        """The creating request: method, url, path, query, headers, body. What it had not is undefined."""
+        birth = self._subject.birth
+        return Parts(msgspec.json.decode(birth.request) if birth is not None else {})
+
+
+class Parts(Mapping[str, Any]):
+    """An object that has any member: those that are not there, or null, are absent.
+
+    Absent in Jinja's lenient way: its members are absent too, it is false, the
+    ``default`` filter replaces it, and as a value it is null.
+    """
+
+    __slots__ = ("_members",)
+
+    def __init__(self, members: Mapping[str, JSON]) -> None:
+        self._members = members
+
+    def __getitem__(self, name: str) -> Any:
+        if (found := self._members.get(name)) is not None:
+            return _parts(found)
+        from mockserver.engine.resources.template_values import Absent
+
+        return Absent(name=name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._members
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+
+def _parts(value: JSON) -> Any:
+    """``value`` with its objects as Parts."""
+    if isinstance(value, dict):
+        return Parts(value)
+    return [_parts(each) for each in value] if isinstance(value, list) else value
+
+
+class RequestView:
+    """``request`` in a template: names are looked up as attributes or items."""
+
+    def __init__(self, subject: Subject) -> None:
+        request = subject.request or Request("GET", "/")
+        self.method = request.method
+        self.url = request.raw_path + (f"?{request.query_string}" if request.query_string else "")
+        self.path = subject.path
+        self.headers = request.headers
+        self.body = subject.body
+        self._request = request
+
+    @cached_property
+    def query(self) -> dict[str, str]:
+        return conditions.query(self._request)
+
+    @cached_property
+    def cookies(self) -> dict[str, str]:
+        return conditions.cookies(self._request)
+
+
+class CertificateView:
+    """``x509`` in a template: a certificate of the mock authority for this resource.
+
+    It certifies the CSR or the name of the creating request, where the scenario
+    file says where they stand; with a CSR there is no private key.
+    """
+
+    def __init__(self, makers: Makers, identity: str, subject: Subject) -> None:
+        self._makers = makers
+        self._identity = identity
+        self._subject = subject
+
+    @cached_property
+    def _leaf(self) -> Leaf:
+        from mockserver.providers.x509 import host_name, not_before
+
+        birth = self._subject.birth
+        return self._makers.authority.leaf(
+            identity=self._identity,
+            not_before_ms=not_before(self._subject.created),
+            lifetime_ms=LIFETIME,
+            common_name=(birth.common_name if birth is not None else "") or host_name(self._subject.key),
+            csr_pem=birth.csr or None if birth is not None else None,
+        )
+
+    @property
+    def certificate(self) -> str:
+        return self._leaf.certificate
+
+    @property
+    def private_key(self) -> str | None:
+        return self._leaf.private_key
+
+    @property
+    def serial_number(self) -> str:
+        return self._leaf.serial_number
+
+    @property
+    def chain(self) -> str:
+        return self._leaf.chain
+
+    @property
+    def issuing_ca_certificate(self) -> str:
+        return self._leaf.issuing_ca_certificate
+
+
+class FakeView:
+    """``fake`` in a template: ``fake.name()``, any provider of Faker, stable for the resource."""
+
+    def __init__(self, makers: Makers, identity: str) -> None:
+        self._makers = makers
+        self._identity = identity
+        self._items_left = float(makers.fakes.max_items)
+
+    def __getattr__(self, provider: str) -> Callable[..., JSON]:
+        if provider.startswith("_"):
+            raise AttributeError(provider)
+        import random
+
+        dice = random.Random(f"{self._identity}/{provider}")
+
+        def call(*args: JSON, **kwargs: JSON) -> JSON:
+            fakes = self._makers.fakes
+            if args or kwargs:
+                self._items_left -= fakes.items(provider, *args, **kwargs)
+                if self._items_left < 0:
+                    raise MockServerError(
+                        f"the fakes of one answer are over {fakes.max_items:,} items in all"
+                    )
+            return fakes.value(provider, dice, *args, **kwargs)
+
+        return call

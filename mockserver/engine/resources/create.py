@@ -1,0 +1,192 @@
+"""Operations that create a resource under a fresh key, and runtime expressions over the call that did so.
+
+Runtime expressions: OpenAPI 3.0.4, section 4.8.20.4.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mockserver.diagnostics import MockServerError, Violation
+from mockserver.engine.resources import conditions
+from mockserver.engine.resources.context import Makers
+from mockserver.jsonschema import Schemas
+from mockserver.jsonschema.references import index, tokens
+from mockserver.messages import Request
+from mockserver.plan import JSON, Certify, Resource
+from mockserver.providers import ids
+from mockserver.state.protocol import Store
+from mockserver.state.tables import Birth
+
+if TYPE_CHECKING:
+    from mockserver.generate import Fakes
+
+
+MOST_BODY = 64 * 1024
+"""Bytes of a creating request's body that are kept; of a longer one, nothing is."""
+MOST_HEADERS = 64
+MOST_HEADER = 1024
+_FAKES = 32
+_ENOUGH = 10_000
+_SECRET = frozenset(["authorization", "proxy-authorization", "cookie"])
+
+
+class Creation:
+    """Makes keys and births for one resource."""
+
+    def __init__(self, resource: Resource, schemas: Schemas, fakes: Fakes, makers: Makers) -> None:
+        self._resource = resource
+        self._schemas = schemas
+        self._fakes = fakes
+        self._makers = makers
+        certify = resource.certify or Certify()
+        self._csr = conditions.reader(certify.csr) if certify.csr else None
+        self._common_name = conditions.reader(certify.common_name) if certify.common_name else None
+
+    def key(self, namespace: str, number: int) -> str:
+        """The key of the n-th creation. Raises MockServerError where no key satisfies the document."""
+        for value in self._candidates(namespace, number):
+            if all(
+                self._schemas.validator(ref, "response").is_valid(value) for ref in self._resource.key_schemas
+            ):
+                return value if isinstance(value, str) else str(value)
+        raise MockServerError(
+            f"no fresh key for {self._resource.name} satisfies the document; give its schema an example"
+        )
+
+    def fresh(self, store: Store, namespace: str) -> tuple[int, str]:
+        """The next number, and a key that no resource has."""
+        name = self._resource.name
+        for _ in range(_ENOUGH):
+            number = store.counters.run(namespace, name, "creations")
+            key = self.key(namespace, number)
+            if store.peek(namespace, name, key) is None:
+                return number, key
+        raise MockServerError(f"every key that {name} may have is taken")
+
+    def _candidates(self, namespace: str, number: int) -> Iterator[JSON]:
+        identity = ids.identity(self._makers.seed, namespace, self._resource.name, f"#{number}")
+        yield ids.uuid(identity, "key")
+        yield number
+        for ref in self._resource.key_schemas:
+            for attempt in range(_FAKES):
+                yield self._fakes.value(ref, key=f"{identity}/{attempt}")
+        yield str(number)
+
+    def birth(self, number: int, request: Request, path: dict[str, str], body: Any) -> Birth:
+        """What is kept of the creating request. Credentials are not."""
+        told = {
+            "method": request.method,
+            "url": request.raw_path + (f"?{request.query_string}" if request.query_string else ""),
+            "path": path,
+            "query": conditions.query(request) if request.query_string else {},
+            "headers": _bounded(request.headers),
+            "body": body if len(request.body) <= MOST_BODY else None,
+        }
+        csr = (self._csr(request, path, body) if self._csr else None) or ""
+        name = (self._common_name(request, path, body) if self._common_name else None) or ""
+        return Birth(number, msgspec.json.encode(told, enc_hook=str), csr, name)
+
+    def objection(self, birth: Birth) -> Violation | None:
+        """Why the certificate that is asked for cannot be made; None where it can."""
+        if not birth.csr and not birth.common_name:
+            return None
+        from mockserver.providers.x509 import CertificateRequestError
+
+        certify = self._resource.certify or Certify()
+        place = certify.csr if birth.csr else certify.common_name
+        try:
+            self._makers.authority.leaf(
+                identity="objection",
+                not_before_ms=0,
+                common_name=birth.common_name,
+                csr_pem=birth.csr or None,
+            )
+        except CertificateRequestError as error:
+            name = place.name if place is not None else ""
+            pointer = "/" + name.replace(".", "/")
+            return Violation("body", "", pointer, "certificate", str(error), birth.csr or birth.common_name)
+        return None
+
+
+def _bounded(headers: Mapping[str, str]) -> dict[str, str]:
+    kept = [(name, value[:MOST_HEADER]) for name, value in headers.items() if name not in _SECRET]
+    return dict(kept[:MOST_HEADERS])
+
+
+_EMBEDDED = re.compile(r"\{(\$[^{}]+)\}")
+_NAME = r"[!#-'*+\-.^_`|~0-9A-Za-z]+"
+_BODY = r"body(?:#(?:/.*)?)?"
+_FORM = re.compile(
+    rf"\$(?:url|method|statusCode|request\.(?:(?:path|query)\..+|header\.{_NAME}|{_BODY})"
+    rf"|response\.(?:header\.{_NAME}|{_BODY}))$"
+)
+
+Message = Mapping[str, JSON]
+"""A request or an answer by its parts: method, url, path, query, status, headers (lower case), body."""
+
+
+def _expressions(text: str) -> list[str]:
+    return [text] if text.startswith("$") else _EMBEDDED.findall(text)
+
+
+def is_expression(text: str) -> bool:
+    """Whether every expression in ``text`` is one that is known here."""
+    return all(_FORM.match(each) for each in _expressions(text))
+
+
+def reads_answer(text: str) -> bool:
+    """Whether an expression in ``text`` is about the answer."""
+    return any(each.startswith(("$response.", "$statusCode")) for each in _expressions(text))
+
+
+def evaluate(text: str, request: Message, answer: Callable[[], Message]) -> str | None:
+    """``text`` with its expressions replaced; None where one of them has no value.
+
+    ``answer`` is called for expressions that read the answer.
+    """
+
+    def value(expression: str) -> str | None:
+        return _text(_value(expression, answer() if reads_answer(expression) else request))
+
+    if text.startswith("$"):
+        return value(text)
+    missing = False
+
+    def replaced(found: re.Match[str]) -> str:
+        nonlocal missing
+        told = value(found[1])
+        missing = missing or told is None
+        return told or ""
+
+    told = _EMBEDDED.sub(replaced, text)
+    return None if missing else told
+
+
+def _value(expression: str, message: Message) -> Any:
+    if expression in ("$url", "$method", "$statusCode"):
+        return message.get(expression[1:])
+    _, part, rest = (*expression.split(".", 2), "")[:3]
+    members: Any = message
+    if part in ("path", "query"):
+        return (members.get(part) or {}).get(rest)
+    if part == "header":
+        return (members.get("headers") or {}).get(rest.lower())
+    value = members.get("body")
+    pointer = expression.partition("#")[2]
+    for name in tokens(pointer):
+        if isinstance(value, dict):
+            value = value.get(name)
+        elif isinstance(value, list) and (place := index(name, value)) is not None:
+            value = value[place]
+        else:
+            return None
+    return value
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None or isinstance(value, dict | list) else str(value)

@@ -1,0 +1,239 @@
+"""One resource of a scenario file, ready to be served: its key, its first scenario, its responses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from mockserver.engine import delays
+from mockserver.engine.prefer import NONE, Preference
+from mockserver.engine.resources.conditions import Holds, Read, Selection, condition, reader
+from mockserver.engine.resources.context import Makers, Subject
+from mockserver.engine.resources.render import Ground, Kept, Renderer, Verdict
+from mockserver.engine.response.negotiation import Choice, is_json, negotiate, response_for
+from mockserver.engine.service import Route, Service
+from mockserver.jsonschema import SchemaViolation
+from mockserver.media.codec import Encoded
+from mockserver.messages import Answer, Request
+from mockserver.namespaces.namespaces import World
+from mockserver.plan import JSON, AnswerRecipe, Delay, Dribble, MediaType, Operation, Resource, Role, Step
+from mockserver.providers.ids import identity
+
+
+class Lifecycle:
+    """Runs one resource of the Plan. Renderers are made when first needed."""
+
+    def __init__(
+        self,
+        resource: Resource,
+        service: Service,
+        makers: Makers,
+        kept: Kept,
+        delay: Delay | None = None,
+    ) -> None:
+        """``delay`` is that of answers which have none of their own."""
+        self.resource = resource
+        self.name = resource.name
+        self.service = service
+        self.key = reader(resource.key)
+        self.key_part = resource.key.part
+        self.key_name = resource.key.name
+        default = next(iter(resource.scenarios), "")
+        self.selection = Selection(resource.rules, default, resource.scenarios)
+        self._makers = makers
+        self._kept = kept
+        self._steps = {name: scenario.steps for name, scenario in resource.scenarios.items()}
+        self.steps = self._steps.get
+        by_id = {operation.id: operation for operation in service.document.operations}
+        self.normal: Callable[[str], str] = str.lower if resource.key.fold else str
+        self._operations = {alias: by_id[wanted] for alias, wanted in resource.operations.items()}
+        self._renderers: dict[tuple[str, str], Renderer] = {}
+        self._delay = delay
+        self._keys: dict[str, Read] = {
+            alias: reader(role.key) for alias, role in resource.roles.items() if role.key is not None
+        }
+        self._facts: list[list[Holds]] = [[condition(each) for each in fact] for fact in resource.facts]
+        self._drawn = any(
+            branch.weight
+            for scenario in resource.scenarios.values()
+            for step in scenario.steps
+            for branch in step.branches
+        )
+        self.is_plain = not (
+            resource.facts or self._drawn or resource.unknown or resource.unanswered or resource.notices
+            or resource.handles
+            or any(
+                role.creates or role.lists is not None or role.deletes or role.key
+                for role in resource.roles.values()
+            )
+        )  # fmt: skip
+        """Whether a call is a matter of a key and a timeline alone."""
+
+    def role(self, alias: str) -> Role:
+        return self.resource.roles.get(alias) or _NO_ROLE
+
+    def operation(self, alias: str) -> Operation:
+        return self._operations[alias]
+
+    def read_key(self, alias: str, request: Request, path: dict[str, str], body: Any) -> str | None:
+        """The key, or the handle, that a request to an operation names."""
+        key = self._keys.get(alias, self.key)(request, path, body)
+        return None if key is None else self.normal(key)
+
+    def facts(self, request: Request, path: dict[str, str], body: Any) -> Sequence[bool]:
+        """What is true of a request, of all that branches ask."""
+        return [all(holds(request, path, body) for holds in fact) for fact in self._facts]
+
+    def dice(self, namespace: str, key: str) -> str:
+        """What throws for a resource are made from; empty where nothing is drawn."""
+        return identity(self._makers.seed, namespace, self.name, key) if self._drawn else ""
+
+    def timeline(self, scenario: str) -> tuple[Step, ...]:
+        return self._steps[scenario]
+
+    def renderer(self, state: str, alias: str) -> Renderer | None:
+        """The renderer of a state's answer to an operation; None where it has none."""
+        try:
+            return self._renderers[state, alias]
+        except KeyError:
+            found = self.resource.states.get(state)
+            recipe = found.answers.get(alias) if found is not None else None
+            if recipe is None:
+                return None
+            certify = self.resource.certify
+            ground = ground_of(
+                recipe,
+                self._operations[alias],
+                self.service,
+                certifies=certify is not None and certify.csr is not None,
+            )
+            if recipe.delay is None and self._delay is not None:
+                recipe = replace(recipe, delay=self._delay)
+            renderer = Renderer(f"{self.name}.{state}", recipe, ground, self._makers, self._kept)
+            return self._renderers.setdefault((state, alias), renderer)
+
+    def state_with_status(self, status: int, alias: str) -> str | None:
+        """The first state that answers an operation with ``status``; one of a list is no answer."""
+        for name, state in self.resource.states.items():
+            recipe = state.answers.get(alias)
+            if recipe is not None and recipe.status == status and not recipe.schema:
+                return name
+        return None
+
+
+_NO_ROLE = Role()
+
+
+def ground_of(
+    recipe: AnswerRecipe, operation: Operation, service: Service, *, certifies: bool = False
+) -> Ground:
+    """What the document says of a recipe's response, as functions."""
+    response = None if recipe.undocumented else response_for(operation, recipe.status)
+    headers = None
+    if response is not None and response.headers:
+        known = response
+
+        def headers(key: str, now: int) -> list[tuple[str, str]]:
+            return service.documented.headers.fields(known, key=key, now_ms=now)
+
+    media = None
+    if recipe.schema:
+        media = MediaType(recipe.media_type, recipe.schema)
+    elif response is not None and response.content and recipe.has_body:
+        negotiated = negotiate(response.content, recipe.media_type)
+        media = negotiated.media if negotiated is not None else response.content[0]
+    choice = Choice(media or MediaType(recipe.media_type), recipe.media_type)
+
+    def fake(key: str, hints: Mapping[str, JSON], now: int) -> JSON:
+        status = 0 if recipe.schema else recipe.status
+        return service.documented.bodies.base_body(choice, key=key, hints=hints, now_ms=now, status=status)
+
+    def encode(value: JSON) -> Encoded:
+        return service.documented.bodies.stated(choice, value)
+
+    is_other = recipe.has_body and not is_json(recipe.media_type)
+    violations: Callable[[JSON], tuple[SchemaViolation, ...]] | None = None
+    if media is not None and is_other:
+
+        def violations(value: JSON) -> tuple[SchemaViolation, ...]:
+            return service.documented.bodies.violations(choice, value)
+
+    elif media is not None and media.schema is not None:
+        violations = service.schemas.validator(media.schema, "response").violations
+
+    def judge(value: JSON) -> Verdict:
+        found = violations(value) if violations is not None else ()
+        return Verdict(*service.documented.bodies.avoidable(choice, found)) if found else Verdict()
+
+    return Ground(
+        fake if media is not None and recipe.partial else None,
+        judge if violations is not None else None,
+        encode if is_other else None,
+        headers,
+        certifies,
+    )
+
+
+def decided(scenario: str, state: str, call: int | str) -> str:
+    """What decided a state's answer, as ``X-Mock-Decision`` tells it."""
+    return f"scenario={scenario}; state={state}; call={call}"
+
+
+def rendered(renderer: Renderer, subject: Subject, decision: str, seed: str, world: World) -> Answer:
+    """What a state answers."""
+    parts = renderer.render(subject)
+    recipe = renderer.recipe
+    answer = Answer(
+        parts.status, list(parts.headers), parts.body, decision, 0, recipe.fault,
+        resource=subject.resource, key=subject.key, warnings=parts.warnings,
+    )  # fmt: skip
+    if recipe.delay is not None or recipe.dribble is not None:
+        paced(answer, recipe.delay, recipe.dribble, subject, seed, world)
+    return answer
+
+
+def paced(
+    answer: Answer, delay: Delay | None, dribble: Dribble | None, subject: Subject, seed: str, world: World
+) -> None:
+    """Give an answer its delay, drawn for this call of this resource, and its dribble."""
+    if delay is not None:
+        answer.delay = delays.length(
+            delay, seed, subject.namespace, subject.resource, subject.key,
+            f"{subject.state}/{subject.call}/{subject.moves}",
+        )  # fmt: skip
+    if dribble is not None and answer.body:
+        answer.stream = delays.dribbled(answer.body, dribble, world.clock)
+
+
+def documented(
+    route: Route, path: dict[str, str], request: Request, now: int, prefer: Preference = NONE
+) -> Answer:
+    """The answer straight from the document: the same under every server's prefix."""
+    template = route.operation.path
+    return route.service.documented.answer(
+        route.operation,
+        accept=request.headers.get("accept"),
+        key="\n".join((template, *path.values())) if path else template,
+        hints=path,
+        now_ms=now,
+        code=prefer.code,
+        example=prefer.example,
+        dynamic=prefer.dynamic,
+    )
+
+
+def refused(route: Route, request: Request, now: int, status: int, detail: str, decision: str) -> Answer:
+    """A refusal in the document's own words where it has any for the status."""
+    answer = route.service.documented.refusals.answer(
+        route.operation,
+        status=status,
+        detail=detail,
+        accept=request.headers.get("accept"),
+        key=request.raw_path,
+        now_ms=now,
+        instance=request.raw_path,
+    )
+    answer.decision = decision
+    return answer

@@ -1,0 +1,239 @@
+"""Values written as templates in Jinja2's syntax, with native types.
+
+Most templates are one plain expression, such as ``{{ resource.created_at }}``
+or ``req-{{ token(14) }}``. Those are read here into a few closures and cost
+well under a microsecond; everything else is compiled by Jinja2, which is
+imported when the first such template is met.
+
+A template made of one expression alone keeps the type of its value (a number
+stays a number); any other is text.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
+from functools import lru_cache
+from itertools import islice
+from math import isfinite
+from typing import Any, TypeGuard
+
+from mockserver.diagnostics import MockServerError
+
+Context = Mapping[str, Any]
+Template = Callable[[Context], Any]
+
+MAX_SOURCE = 16 * 1024
+MAX_OUTPUT = 1024 * 1024
+_PLAIN = re.compile(r"\{\{\s*([^{}%#|]+?)\s*\}\}")
+_MARK = re.compile(r"\{\{|\{%|\{#")
+VOLATILE = frozenset(["request", "now", "token", "violations", "dice"])
+"""Names whose value differs from call to call."""
+_PER_CALL = re.compile(r"\b(?:call|scenario)\b")
+"""The members of ``resource`` of which the same is true."""
+
+
+class TemplateError(MockServerError):
+    """A template that does not compile, or goes wrong when it is rendered."""
+
+
+def is_template(value: object) -> TypeGuard[str]:
+    """Whether ``value`` is text with a Jinja2 mark in it."""
+    return isinstance(value, str) and _MARK.search(value) is not None
+
+
+@lru_cache(maxsize=4096)
+def compile_template(source: str) -> Template:
+    """The renderer of a template. Raises TemplateError when it does not compile."""
+    if len(source) > MAX_SOURCE:
+        raise TemplateError(f"the template is {len(source):,} characters, over the limit of {MAX_SOURCE:,}")
+    return _plain(source) or _jinja(source)
+
+
+def names(source: str) -> frozenset[str]:
+    """The names of the context that a template reads. Raises TemplateError as compiling does."""
+    from jinja2 import TemplateSyntaxError, meta
+
+    from mockserver.engine.resources.template_compiler import parse
+
+    try:
+        return frozenset(meta.find_undeclared_variables(parse(source)))
+    except TemplateSyntaxError as error:
+        raise TemplateError(f"the template does not compile: {error.message}") from None
+
+
+def is_volatile(source: str) -> bool:
+    """Whether a template's value may differ from call to call."""
+    read = names(source)
+    return bool(read & VOLATILE) or ("resource" in read and _PER_CALL.search(source) is not None)
+
+
+def _plain(source: str) -> Template | None:
+    """The renderer of text with plain expressions in it; None where it takes more than that."""
+    pieces: list[str | Template] = []
+    end = 0
+    for found in _PLAIN.finditer(source):
+        expression = _expression(found[1])
+        if expression is None:
+            return None
+        if found.start() > end:
+            pieces.append(source[end : found.start()])
+        pieces.append(expression)
+        end = found.end()
+    if end < len(source):
+        pieces.append(source[end:])
+    if any(isinstance(piece, str) and _MARK.search(piece) for piece in pieces):
+        return None
+    if len(pieces) == 1 and not isinstance(pieces[0], str):
+        return pieces[0]
+
+    def joined(context: Context) -> str:
+        texts = [piece if isinstance(piece, str) else _text(piece(context)) for piece in pieces]
+        if sum(map(len, texts)) > MAX_OUTPUT:
+            raise TemplateError(f"the template's text is over the limit of {MAX_OUTPUT:,} characters")
+        return "".join(texts)
+
+    return joined
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else str(value)
+
+
+def _expression(text: str) -> Template | None:
+    """``name.attribute.attribute``, optionally called with constants."""
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+    arguments: tuple[Any, ...] | None = None
+    if isinstance(tree, ast.Call):
+        if tree.keywords or not all(isinstance(each, ast.Constant) for each in tree.args):
+            return None
+        arguments = tuple(each.value for each in tree.args if isinstance(each, ast.Constant))
+        tree = tree.func
+    path: list[str] = []
+    while isinstance(tree, ast.Attribute):
+        path.append(tree.attr)
+        tree = tree.value
+    if not isinstance(tree, ast.Name) or any(part.startswith("_") for part in path):
+        return None
+    if tree.id in _LITERALS or (arguments is not None and path and path[0] in _METHODS):
+        return None
+    return _lookup(tree.id, path[::-1], arguments, text)
+
+
+_LITERALS = frozenset(
+    ["true", "false", "none", "True", "False", "None", "loop", "range", "dict", "cycler", "namespace"]
+)
+_METHODS = frozenset(dir(dict))
+"""A mapping's own, which are not among its members."""
+
+
+def _lookup(name: str, path: list[str], arguments: tuple[Any, ...] | None, text: str) -> Template:
+    def value(context: Context) -> Any:
+        try:
+            found = context[name]
+            for part in path:
+                found = found[part] if isinstance(found, Mapping) else getattr(found, part)
+            if arguments is not None:
+                found = found(*arguments)
+            return found if type(found) is str else _json(found)
+        except MockServerError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as for Jinja2's
+            cause = _unknown_step(context, (name, *path)) or str(error)
+            raise TemplateError(f"{{{{ {text} }}}} has no value: {cause}") from None
+
+    return value
+
+
+def _unknown_step(context: Context, path: Sequence[str]) -> str:
+    """What to say of the first name on a path that is not there; nothing where all are."""
+    holder: Any = context
+    for part in path:
+        try:
+            holder = holder[part] if isinstance(holder, Mapping) else getattr(holder, part)
+        except (KeyError, AttributeError):
+            return unknown_name(part, holder)
+    return ""
+
+
+def unknown_name(name: object, holder: object) -> str:
+    """What to say of a name that ``holder`` does not have: what was meant, perhaps, and what there is."""
+    known = _names_in(holder)
+    if not known:
+        return f"no {name!r} in {_KINDS.get(type(holder), 'what has no names')}"
+    from difflib import get_close_matches
+
+    close = get_close_matches(str(name), known, n=1)
+    hint = f"did you mean {close[0]!r}? There" if close else "there"
+    listed = ", ".join(known[:_MAX_LISTED]) + (", …" if len(known) > _MAX_LISTED else "")
+    return f"no {name!r}; {hint} is {listed}"
+
+
+def _names_in(holder: object) -> list[str]:
+    if isinstance(holder, Mapping):
+        return [str(each) for each in getattr(holder, "known", holder)]
+    if type(holder).__module__ == "builtins":  # whose methods nobody looks for
+        return []
+    return [each for each in dir(holder) if not each.startswith("_")]
+
+
+_MAX_LISTED = 20
+_KINDS = {
+    type(None): "null",
+    str: "a text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "an empty mapping",
+}
+
+
+def _jinja(source: str) -> Template:
+    from jinja2 import TemplateError as JinjaError
+
+    from mockserver.engine.resources.template_compiler import compile_tree, parse
+
+    try:
+        run = compile_tree(parse(source))
+    except (JinjaError, SyntaxError, RecursionError, OverflowError, ValueError) as error:
+        raise TemplateError(f"the template does not compile: {error}") from None
+
+    def render(context: Context) -> Any:
+        try:
+            value = run(context)
+            if getattr(value, "_undefined_message", None) and not getattr(type(value), "is_absent", False):
+                str(value)  # a strict undefined says what is missing
+            return _json(value)
+        except MockServerError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a template does is the template's fault
+            raise TemplateError(f"the template {source!r} goes wrong: {error}") from None
+
+    return render
+
+
+_SERIES = (list, tuple, set, frozenset, range, Iterator, ItemsView, KeysView, ValuesView)
+
+
+def _json(value: Any) -> Any:
+    """``value`` as JSON has it; what iterates becomes a list. Raises TypeError for anything else."""
+    if isinstance(value, str):
+        return str(value)
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        if not isfinite(value):
+            raise TypeError(f"{value} is no number of JSON")
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): _json(each) for name, each in value.items()}
+    if isinstance(value, _SERIES):
+        return [_json(each) for each in islice(value, MAX_OUTPUT)]
+    if getattr(type(value), "is_absent", False):
+        return None
+    raise TypeError(f"it is no value of JSON but {type(value).__name__}")

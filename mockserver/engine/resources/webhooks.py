@@ -1,0 +1,391 @@
+"""Notices: requests that are sent when a resource enters a state. They never keep an answer waiting.
+
+A state that is entered by the clock is noticed at its time, by a watch on each
+resource that has such a step before it, and not only when somebody asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct, field
+
+from mockserver.diagnostics import MockServerError, reason
+from mockserver.engine.resources.context import Context, Makers, Subject
+from mockserver.engine.resources.create import Message, evaluate
+from mockserver.engine.resources.render import RenderError, merge
+from mockserver.engine.resources.runtime import Lifecycle
+from mockserver.engine.resources.templates import Template, compile_template, is_template
+from mockserver.engine.response.negotiation import is_json
+from mockserver.http.egress import Gate, Outgoing, Refused
+from mockserver.namespaces.namespaces import World
+from mockserver.plan import JSON, Notice
+from mockserver.state.machine import ResourceState, settle
+from mockserver.state.protocol import PlanChanged, Store
+
+MOST_KEPT = 1000
+"""Outcomes that a namespace keeps."""
+MOST_UNDER_WAY = 1000
+MOST_WATCHED = 10_000
+_AT_ONCE = 16
+_RETRY = 1.0
+"""Seconds until a store that does not answer is asked again."""
+Value = TypeVar("Value")
+_LOG = logging.getLogger("mockserver.notices")
+
+
+class Outcome(Struct):
+    """What became of one notice. Times are milliseconds of the namespace's clock."""
+
+    namespace: str
+    resource: str
+    key: str
+    state: str
+    when: int
+    method: str
+    url: str
+    headers: Sequence[tuple[str, str]] = ()
+    body: bytes = b""
+    attempts: list[str] = field(default_factory=list)
+    """What each attempt came to: a status, or why there was none."""
+    done: bool = False
+    delivered: bool = False
+
+
+class Notifier:
+    """Sends the notices of an engine. ``outcomes`` tells what became of them, newest last."""
+
+    def __init__(self, store: Store, makers: Makers, gate: Gate, lifecycles: Mapping[str, Lifecycle]) -> None:
+        """``lifecycles`` are those of the Plan that is served."""
+        self._store = store
+        self._makers = makers
+        self._gate = gate
+        self._lifecycles = lifecycles
+        self._outcomes: dict[str, deque[Outcome]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._watches: dict[tuple[World, str, str], _Watch] = {}
+        """By namespace, not by its name: a namespace that was dropped is not the next one of its name."""
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    def outcomes(self, namespace: str) -> list[Outcome]:
+        return list(self._outcomes.get(namespace, ()))
+
+    def reset(self, namespace: str) -> None:
+        """Forget what became of notices, and send none of those that still wait for their time."""
+        self._outcomes.pop(namespace, None)
+
+    def serve(self, lifecycles: Mapping[str, Lifecycle], makers: Makers, worlds: Sequence[World]) -> None:
+        """Go on by another Plan: outcomes and watches stay, and what it gives a time is watched."""
+        self._lifecycles, self._makers = lifecycles, makers
+        for watch in self._watches.values():
+            watch.look_again()
+        names = [name for name, each in lifecycles.items() if each.resource.notices]
+        if names:
+            self._start(self._arm(names, worlds))
+
+    def entered(
+        self,
+        lifecycle: Lifecycle,
+        world: World,
+        key: str,
+        state: ResourceState,
+        trail: Sequence[tuple[int, int]],
+    ) -> None:
+        """Send what is due for the steps that were entered, and watch for those that time enters."""
+        steps = lifecycle.timeline(state.scenario)
+        for index, moment in trail:
+            name = steps[index].state
+            for notice in lifecycle.resource.notices:
+                if name in notice.states:
+                    self._send(notice, lifecycle, world, key, name, state, moment)
+        if (due := _due(lifecycle, state)) is not None:
+            self._store.after(lambda: self._watch(lifecycle.name, world, key, due))
+
+    async def settled(self) -> None:
+        """Return when nothing is under way. Watches go on."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _send(
+        self, notice: Notice, lifecycle: Lifecycle, world: World, key: str, name: str,
+        state: ResourceState, moment: int,
+    ) -> None:  # fmt: skip
+        birth = self._store.births.get(world.name, lifecycle.name, key)
+        subject = Subject(
+            world.name, lifecycle.name, key, name, state.scenario, 0, state.created, moment, moment,
+            birth=birth, moves=state.moves,
+        )  # fmt: skip
+        kept = self._outcomes.setdefault(world.name, deque(maxlen=MOST_KEPT))
+        outcome = Outcome(world.name, lifecycle.name, key, name, moment, notice.method, notice.url)
+        try:
+            request = Made(notice, lifecycle, self._makers).request(subject)
+        except MockServerError as error:
+            outcome.attempts.append(str(error))
+            outcome.done = True
+            self._store.after(lambda: kept.append(outcome))
+            _LOG.warning("%s %s entered %s: no notice could be made: %s", lifecycle.name, key, name, error)
+            return
+        if request is None:
+            return  # the client gave no address
+        outcome.url, outcome.headers, outcome.body = request.url, request.headers, request.body
+        self._store.after(lambda: self._begin(notice, request, outcome, kept, world))
+
+    def _begin(
+        self, notice: Notice, request: Outgoing, outcome: Outcome, kept: deque[Outcome], world: World
+    ) -> None:
+        """Send a notice that is due for certain."""
+        kept.append(outcome)
+        if len(self._tasks) >= MOST_UNDER_WAY:
+            outcome.attempts.append(f"not sent: {MOST_UNDER_WAY} notices are under way already")
+            outcome.done = True
+            _LOG.warning("%s %s: %s", request.method, request.url, outcome.attempts[-1])
+            return
+        self._start(self._deliver(notice, request, outcome, kept, world))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            task = asyncio.get_running_loop().create_task(work)
+        except RuntimeError:  # the engine is asked without a loop: nothing can be sent
+            work.close()
+            return
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(
+        self, notice: Notice, request: Outgoing, outcome: Outcome, kept: deque[Outcome], world: World
+    ) -> None:
+        """Try until it is taken, refused for good, or there were enough attempts."""
+        wait = notice.delay
+        for attempt in range(notice.retries + 1):
+            if wait:
+                await world.clock.sleep(wait)
+                if self._outcomes.get(world.name) is not kept:
+                    return  # the namespace was reset or dropped: what it was to tell of is gone
+            wait = notice.backoff * 2**attempt
+            try:
+                async with self._turns:
+                    status = await self._gate.send(request)
+            except Refused as error:
+                outcome.attempts.append(str(error))
+                break
+            except (OSError, ValueError) as error:  # TimeoutError is an OSError
+                outcome.attempts.append(reason(error))
+                continue
+            outcome.attempts.append(str(status))
+            outcome.delivered = 200 <= status < 300
+            if outcome.delivered or not (status >= 500 or status in (408, 429)):
+                break
+        outcome.done = True
+        level = logging.INFO if outcome.delivered else logging.WARNING
+        told = "; ".join(outcome.attempts)
+        _LOG.log(
+            level, "%s %s for %s %s: %s", request.method, request.url, outcome.resource, outcome.key, told
+        )
+
+    def _watch(self, name: str, world: World, key: str, due: int) -> None:
+        """Have a resource looked at when the time of its step is over."""
+        place = world, name, key
+        if (known := self._watches.get(place)) is not None:
+            if known.due != due:
+                known.look_again()
+            return
+        if world.clock.closed or len(self._watches) >= MOST_WATCHED:
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        watch = self._watches[place] = _Watch()
+        watch.task = loop.create_task(self._watching(watch, place))
+
+    async def _arm(self, names: Sequence[str], worlds: Sequence[World]) -> None:
+        """Watch the resources that stand in a step with a time, whoever put them there."""
+        for world in worlds:
+            for name in names:
+                for key, due in await self._asked(partial(self._timed, world, name), world):
+                    self._watch(name, world, key, due)
+
+    def _timed(self, world: World, name: str) -> list[tuple[str, int]]:
+        """Resources with the time when their step is over, where it has any."""
+        lifecycle = self._lifecycles.get(name)
+        items = self._store.items(world.name, name) if lifecycle is not None else ()
+        return [
+            (key, due) for key, state in items if lifecycle and (due := _due(lifecycle, state)) is not None
+        ]
+
+    async def _watching(self, watch: _Watch, place: tuple[World, str, str]) -> None:
+        world, name, key = place
+
+        def look() -> int | None:
+            """When to look next: in the past for at once; None when there is nothing to wait for."""
+            lifecycle = self._lifecycles.get(name)
+            known = self._store.peek(world.name, name, key)
+            due = _due(lifecycle, known) if lifecycle is not None and known is not None else None
+            if lifecycle is None or known is None or due is None:
+                return None
+            watch.due = due
+            if due > world.clock.now():
+                return due
+            trail: list[tuple[int, int]] = []
+            dice = lifecycle.dice(world.name, key)
+            steps = lifecycle.timeline(known.scenario)
+            state = settle(steps, known, world.clock.now(), dice, trail)
+            self._store.put(world.name, name, key, state)
+            self.entered(lifecycle, world, key, state, trail)
+            return 0
+
+        try:
+            while not world.clock.closed:
+                watch.again = False
+                due = await self._asked(look, world)
+                if due is not None:
+                    await watch.sleep(due, world)
+                elif not watch.again:
+                    return
+        finally:
+            del self._watches[place]
+
+    async def _asked(self, work: Callable[[], Value], world: World) -> Value:
+        """What work at the store comes to. One that is away, or about to change its Plan, is asked again."""
+        while True:
+            try:
+                return await self._store.atomically(work, ("meta", world.name))
+            except (MockServerError, PlanChanged):
+                await asyncio.sleep(_RETRY)
+
+
+class _Watch:
+    """Looks at a resource when the time of its step is over, and when something else has become of it."""
+
+    def __init__(self) -> None:
+        self.due = 0
+        """When it looks next."""
+        self.again = False
+        self.task: asyncio.Task[None] | None = None
+        self._sleeping: asyncio.Task[None] | None = None
+
+    def look_again(self) -> None:
+        self.again = True
+        if self._sleeping is not None:
+            self._sleeping.cancel()
+
+    async def sleep(self, due: int, world: World) -> None:
+        """Wait until it is time, or it is to look again."""
+        if self.again:
+            return
+        self._sleeping = asyncio.get_running_loop().create_task(world.clock.sleep_until(due))
+        try:
+            await asyncio.wait((self._sleeping,))
+        finally:
+            self._sleeping.cancel()
+            self._sleeping = None
+
+
+def _due(lifecycle: Lifecycle, state: ResourceState) -> int | None:
+    """When the time of the step is over where a resource stands; None where it has none."""
+    steps = lifecycle.steps(state.scenario)
+    if steps is None or state.step >= len(steps) or not steps[state.step].after:
+        return None
+    return state.entered + steps[state.step].after
+
+
+class Made:
+    """One notice as a request."""
+
+    def __init__(self, notice: Notice, lifecycle: Lifecycle, makers: Makers) -> None:
+        self._notice = notice
+        self._lifecycle = lifecycle
+        self._makers = makers
+
+    def request(self, subject: Subject) -> Outgoing | None:
+        """The request; None where there is no address to send it to. Raises MockServerError."""
+        notice = self._notice
+        context = Context(subject, self._makers)
+        url = self._url(context, subject)
+        if url is None:
+            return None
+        given = {name.lower(): str(_made(value, context)) for name, value in notice.headers.items()}
+        if notice.has_body:
+            given = {"content-type": notice.media_type, **given}
+        fields = [("user-agent", "mockserver"), *given.items()]
+        body = b""
+        if notice.has_body:
+            body = _encoded(self.body(context, subject), given["content-type"])
+        if notice.sign is not None:
+            sign = notice.sign
+            digest = hmac.new(sign.secret.encode(), body, sign.algorithm).hexdigest()
+            fields.append((sign.header.lower(), f"{sign.algorithm}={digest}"))
+        return Outgoing(notice.method, url, tuple(fields), body)
+
+    def body(self, context: Mapping[str, Any], subject: Subject) -> Any:
+        """The body, laid over a fake of what the callback documents. Raises RenderError for a breach."""
+        notice = self._notice
+        value = _made(notice.body, context)
+        if notice.schema is None:
+            return value
+        service = self._lifecycle.service
+        if notice.partial:
+            key = f"{subject.namespace}/{subject.resource}/{subject.key}/{subject.state}"
+            fake = service.fakes.value(notice.schema, key=key, direction="request", now_ms=subject.now)
+            value = merge(fake, value)
+        broken = service.schemas.validator(notice.schema, "request").violations(value)
+        if broken:
+            first = broken[0]
+            raise RenderError(
+                f"{notice.where}: the notice breaks the callback's document at {first.pointer or '/'}: "
+                f"{first.message}"
+            )
+        return value
+
+    def _url(self, context: Mapping[str, Any], subject: Subject) -> str | None:
+        if self._notice.is_expression:
+            request = msgspec.json.decode(subject.birth.request) if subject.birth is not None else {}
+            return evaluate(self._notice.url, request, lambda: self._answer(request, subject))
+        url = _made(self._notice.url, context)
+        return str(url) if url else None
+
+    def _answer(self, request: Message, subject: Subject) -> Message:
+        """What the call that created the resource was answered with, made once more as it was then."""
+        resource = self._lifecycle.resource
+        creator = next((alias for alias, role in resource.roles.items() if role.creates), "")
+        scenario = resource.scenarios.get(subject.scenario) or next(iter(resource.scenarios.values()))
+        first = scenario.steps[0].state
+        renderer = self._lifecycle.renderer(first, creator)
+        if renderer is None:
+            raise RenderError(
+                f"{self._notice.where}: the state {first} has no answer to {creator!r} for the URL to read"
+            )
+        path: Any = request.get("path") or {}
+        then = subject._replace(
+            state=first, call=0, changed=subject.created, now=subject.created, path=path, moves=0
+        )
+        answer = renderer.render(then)
+        headers = dict(answer.headers)
+        body: JSON = answer.body.decode("utf-8", "replace")
+        if is_json(headers.get("content-type", "")):
+            body = msgspec.json.decode(answer.body)
+        return {"statusCode": answer.status, "headers": headers, "body": body}
+
+
+def _encoded(value: JSON, media_type: str) -> bytes:
+    """A text is the body as it stands, unless that is JSON."""
+    if isinstance(value, str) and not is_json(media_type):
+        return value.encode()
+    return msgspec.json.encode(value)
+
+
+def _made(value: Any, context: Mapping[str, Any]) -> Any:
+    """``value`` with its templates rendered."""
+    if is_template(value):
+        template: Template = compile_template(value)
+        return template(context)
+    if isinstance(value, dict):
+        return {key: _made(each, context) for key, each in value.items()}
+    return [_made(each, context) for each in value] if isinstance(value, list) else value

@@ -1,0 +1,155 @@
+"""Documented response header fields (OpenAPI 3.2, Header Object), with texts that clients can parse.
+
+Field texts: RFC 9110 (``Allow``, ``ETag``, ``Last-Modified``, ``Location``, ``Retry-After``, ``Vary``,
+``WWW-Authenticate``), RFC 9111 (``Age``, ``Cache-Control``, ``Expires``), RFC 6265 (``Set-Cookie``),
+RFC 6266 (``Content-Disposition``), RFC 8288 (``Link``) and Fetch (``Access-Control-*``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator
+
+from mockserver.engine.response.examples import Fault, Slot, Unanswerable, Values
+from mockserver.engine.response.negotiation import is_json
+from mockserver.media.styles import expand_header
+from mockserver.namespaces.clock import http_date
+from mockserver.plan import JSON, Header, Response
+
+_HOUR = 3_600_000
+
+_FIXED = {
+    "accept-ranges": "bytes",
+    "access-control-allow-headers": "Content-Type, Authorization",
+    "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "*",
+    "access-control-max-age": "600",
+    "age": "0",
+    "allow": "GET, HEAD, OPTIONS",
+    "cache-control": "no-cache",
+    "content-disposition": 'attachment; filename="file"',
+    "content-language": "en",
+    "content-location": "/",
+    "link": '</>; rel="self"',
+    "location": "/",
+    "retry-after": "1",
+    "vary": "Accept",
+    "www-authenticate": "Bearer",
+}
+
+
+def field_text(name: str, key: str, now_ms: int) -> str | None:
+    """The text of the field ``name`` (in lower case), the same for one ``key``; None where any will do."""
+    maker = _MAKERS.get(name)
+    return _FIXED.get(name) if maker is None else maker(key, now_ms)
+
+
+def _token(key: str) -> str:
+    return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+_MAKERS: dict[str, Callable[[str, int], str]] = {
+    "etag": lambda key, _: f'"{_token(key)}"',
+    "expires": lambda _, now_ms: http_date(now_ms + _HOUR),
+    "last-modified": lambda _, now_ms: http_date(now_ms - _HOUR),
+    "set-cookie": lambda key, _: f"session={_token(key)}; Path=/; HttpOnly",
+}
+
+
+_NOT_OURS = frozenset(
+    (
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "date",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(r"(?:[!-~](?:[ \t!-~]*[!-~])?)?")
+"""RFC 9110, section 5.5, in ASCII: beyond it readers differ."""
+_ATTEMPTS = 5
+
+
+class Headers:
+    """The header fields of documented responses."""
+
+    def __init__(self, values: Values) -> None:
+        self._values = values
+
+    def fields(self, response: Response, *, key: str, now_ms: int) -> list[tuple[str, str]]:
+        """Names in lower case, with values that are valid by their schemas; each name once.
+
+        A header with nothing that can be sent is left out: an optional one
+        silently, a required one as ``faults`` tells.
+        """
+        found: dict[str, str] = {}
+        for header in _ours(response):
+            text = self._text(header, key, now_ms)
+            if text is not None:
+                found[header.name.lower()] = text
+        return list(found.items())
+
+    def faults(self, response: Response, where: str) -> Iterator[Fault]:
+        """What keeps headers from being answered as documented."""
+        for header in _ours(response):
+            place = f"{where}/headers/{header.name}"
+            yield from self._values.faults(_slot(header), place)
+            if header.required and self._text(header, place, 0) is None:
+                yield Fault("unsatisfiable", place, f"no value of the header {header.name} can be sent")
+
+    def _text(self, header: Header, key: str, now_ms: int) -> str | None:
+        for value in self._candidates(header, f"{key}\n{header.name.lower()}", now_ms):
+            text = _written(value, header)
+            if text is not None and _VALUE.fullmatch(text):
+                return text
+        return None
+
+    def _candidates(self, header: Header, key: str, now_ms: int) -> Iterator[JSON]:
+        """An example, what HTTP knows of the field, then fakes until one can stand in a header."""
+        slot = _slot(header)
+        sample = self._values.example(slot)
+        if sample is not None:
+            yield sample.value
+        usual = None if header.content else field_text(header.name.lower(), key, now_ms)
+        if usual is not None and self._values.is_valid(usual, slot.schema):
+            yield usual
+        for attempt in range(_ATTEMPTS):
+            try:
+                yield self._values.generated(slot, key=f"{key}\n{attempt}", hints={}, now_ms=now_ms)
+            except Unanswerable:
+                return
+
+
+def _ours(response: Response) -> Iterator[Header]:
+    for header in response.headers:
+        if header.name.lower() not in _NOT_OURS and _NAME.fullmatch(header.name):
+            yield header
+
+
+def _slot(header: Header) -> Slot:
+    if header.content is not None:
+        return Slot(header.content.schema, header.content.examples)
+    return Slot(header.schema, header.examples)
+
+
+def _written(value: JSON, header: Header) -> str | None:
+    """The text of a value; None where it would not be read back as the same."""
+    if header.content is not None and is_json(header.content.name):
+        return json.dumps(value, separators=(",", ":"))  # ASCII, as header fields are
+    if isinstance(value, str):
+        return value
+    if value is None or value in ([], {}):
+        return None
+    parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if any(isinstance(part, (dict, list)) or (isinstance(part, str) and "," in part) for part in parts):
+        return None
+    return expand_header(value, header.explode)

@@ -1,0 +1,249 @@
+"""How an invalid request is refused: by the documented error response, with the cause in its text fields."""
+
+from __future__ import annotations
+
+import copy
+import html
+from collections.abc import Callable, Sequence
+
+from mockserver import problem
+from mockserver.diagnostics import Violation
+from mockserver.engine.response.bodies import Bodies
+from mockserver.engine.response.cause import Cause, role
+from mockserver.engine.response.examples import Sample, Unanswerable, Values
+from mockserver.engine.response.headers import Headers
+from mockserver.engine.response.negotiation import Choice, is_json, negotiate, response_for
+from mockserver.media.shapes import Shapes
+from mockserver.messages import Answer
+from mockserver.plan import JSON, Operation, Response, SchemaRef
+
+_MAX_DEPTH = 4
+_ABSENT = object()
+
+
+class Telling:
+    """One body being told one cause. ``fake(ref)`` makes the value of an optional field."""
+
+    def __init__(
+        self, shapes: Shapes, is_valid: Callable[[JSON], bool], fake: Callable[[SchemaRef], JSON]
+    ) -> None:
+        self._shapes = shapes
+        self._is_valid = is_valid
+        self._fake = fake
+        self._whole: dict[str, JSON] = {}
+
+    def tell(self, body: JSON, ref: SchemaRef, cause: Cause) -> JSON:
+        """``body``, valid by the schema at ``ref``, with the cause in it; still valid."""
+        self._whole = {"": copy.deepcopy(body)}
+        is_open = isinstance(body, dict) and not self._shapes.properties(ref)
+        if is_open and self._offer(self._whole, "", [cause.as_problem()]):
+            return self._whole[""]
+        self._field(self._whole, "", ref, cause, ("list", True), 0)
+        return self._whole[""]
+
+    def _object(self, node: dict[str, JSON], ref: SchemaRef | None, cause: Cause, depth: int) -> None:
+        known = self._shapes.properties(ref) if ref else {}
+        names = [*known, *(name for name in node if name not in known)]
+        roles = {name: role(name) for name in names}
+        in_prose = not {"list", "prose"}.isdisjoint(roles.values())
+        for name in names:
+            self._field(node, name, known.get(name), cause, (roles[name], in_prose), depth)
+        ordered = {name: node[name] for name in names if name in node}
+        node.clear()
+        node.update(ordered)
+
+    def _field(
+        self,
+        node: dict[str, JSON],
+        name: str,
+        ref: SchemaRef | None,
+        cause: Cause,
+        meaning: tuple[str, bool],
+        depth: int,
+    ) -> None:
+        purpose, in_prose = meaning
+        candidates = list(cause.says(purpose, in_prose=in_prose))
+        item = self._item(ref)
+        if item and self._shapes.properties(item):
+            candidates = []  # a list of documented objects is filled field by field
+        if self._offer(node, name, candidates) or depth > _MAX_DEPTH:
+            return
+        if name not in node and not (
+            purpose == "list" and ref and self._offer(node, name, [self._fake(ref)])
+        ):
+            return
+        if isinstance(node[name], dict):
+            self._object(node[name], ref, cause, depth + 1)
+        elif isinstance(node[name], list) and not cause.is_item:
+            self._list(node, name, item, cause, depth + 1)
+
+    def _list(
+        self, node: dict[str, JSON], name: str, item: SchemaRef | None, cause: Cause, depth: int
+    ) -> None:
+        """Fill a list with one item for each violation, made after its first item."""
+        fake = node[name]
+        example = fake[0] if fake else item and self._fake(item)
+        if not isinstance(example, dict):
+            return
+        told = []
+        for each in cause.items():
+            node[name] = [copy.deepcopy(example)]
+            if not self._holds():
+                break  # the list must be longer than one, or something else than objects
+            self._object(node[name][0], item, each, depth)
+            told.append(node[name][0])
+        node[name] = fake
+        self._offer(node, name, [told, told[:1]] if told else [])
+
+    def _item(self, ref: SchemaRef | None) -> SchemaRef | None:
+        """The schema of an array's items, where there is one for all."""
+        return next((shape.items[0] for shape in self._shapes.of(ref) if shape.items), None)
+
+    def _offer(self, node: dict[str, JSON], name: str, candidates: Sequence[JSON]) -> bool:
+        """Put the first candidate in place that leaves the body valid; tell whether there was one."""
+        before = node.get(name, _ABSENT)
+        for candidate in candidates:
+            node[name] = candidate
+            if self._holds():
+                return True
+        if before is _ABSENT:
+            node.pop(name, None)
+        else:
+            node[name] = before
+        return False
+
+    def _holds(self) -> bool:
+        return self._is_valid(self._whole[""])
+
+
+_INSTEAD = {422: 400, 400: 422}
+_LOWEST_FAULT = 500
+
+
+class Refusals:
+    """Refusals of one document's operations."""
+
+    def __init__(self, values: Values, bodies: Bodies, headers: Headers) -> None:
+        self._values = values
+        self._bodies = bodies
+        self._headers = headers
+
+    def answer(
+        self,
+        operation: Operation,
+        *,
+        status: int,
+        violations: tuple[Violation, ...] = (),
+        detail: str = "",
+        accept: str | None = None,
+        key: str = "",
+        now_ms: int = 0,
+        challenges: Sequence[str] = (),
+        instance: str = "",
+    ) -> Answer:
+        """Refuse with 401, 406, 413, 415, or 400 or 422 for what the request says.
+
+        ``detail`` tells the cause where there are no violations; ``challenges``
+        are values of ``WWW-Authenticate`` (RFC 9110, section 11.6.1).
+        """
+        extra = [("www-authenticate", each) for each in challenges]
+        response, sent = _documented(operation, status)
+        cause = Cause(sent, violations, detail, instance)
+        if response is not None and response.content:
+            try:
+                return self._in_words_of(response, cause, accept, key, now_ms, extra)
+            except Unanswerable:
+                pass  # `faults` tells; the refusal is still owed
+        return problem.answer(cause.as_problem(), _decision(sent, "problem"), extra)
+
+    def _in_words_of(
+        self,
+        response: Response,
+        cause: Cause,
+        accept: str | None,
+        key: str,
+        now_ms: int,
+        extra: list[tuple[str, str]],
+    ) -> Answer:
+        # A client that takes none of them is better told in a form it did not ask for than not at all
+        choice = negotiate(response.content, accept) or negotiate(response.content, None)
+        if choice is None:
+            raise Unanswerable("", "no media type is documented")
+        sample = self._told(response, choice, cause, key, now_ms)
+        given = {name for name, _ in extra}
+        fields = [
+            each for each in self._headers.fields(response, key=key, now_ms=now_ms) if each[0] not in given
+        ]
+        body = self._bodies.written(choice, sample)
+        return Answer(
+            cause.status,
+            [("content-type", body.content_type), *fields, *extra],
+            body.data,
+            _decision(cause.status, f"response={response.status}"),
+        )
+
+    def _told(self, response: Response, choice: Choice, cause: Cause, key: str, now_ms: int) -> Sample:
+        ref = choice.media.schema
+        if ref is None and is_json(choice.content_type):
+            return Sample(cause.as_problem())
+
+        def fake(ref: SchemaRef) -> JSON:
+            try:
+                return self._values.fake(ref, key, {}, now_ms)
+            except Unanswerable:
+                return None
+
+        sample = self._bodies.generated(
+            response, choice, key=key, hints={}, now_ms=now_ms, status=cause.status
+        )
+        if sample.warning:  # the form that every client knows tells the cause better
+            raise Unanswerable(ref or "", sample.warning)
+        if ref is None:
+            return Sample(_safe(cause.sentence, choice), is_text=True)
+        telling = Telling(self._values.reader.shapes, lambda body: self._values.is_valid(body, ref), fake)
+        told = telling.tell(sample.value, ref, cause)
+        if response.status.isdigit() and response.status != str(cause.status):
+            told = _restated(told, response.status, cause.status)
+        if isinstance(told, str) and not self._values.is_valid(told := _safe(told, choice), ref):
+            return sample
+        return Sample(told)
+
+
+def _documented(operation: Operation, status: int) -> tuple[Response | None, int]:
+    """The response that tells of a refusal with ``status`` (its own or a like one's), and the status sent."""
+    exact = {response.status for response in operation.responses}
+    instead = _INSTEAD.get(status, status)
+    if str(status) not in exact and str(instead) in exact:
+        status = instead
+    found = response_for(operation, status)
+    if found is None and status >= _LOWEST_FAULT:
+        faults = [each for each in operation.responses if each.status.startswith("5") and each.content]
+        found = min(faults, key=lambda each: each.status, default=None)
+    return found, status
+
+
+def _restated(body: JSON, documented: str, status: int) -> JSON:
+    """``body`` with the status that is sent where it names the one that its schema is documented for."""
+    if isinstance(body, dict):
+        return {
+            name: _status(value, documented, status)
+            if role(name) in ("status", "code")
+            else _restated(value, documented, status)
+            for name, value in body.items()
+        }
+    return [_restated(each, documented, status) for each in body] if isinstance(body, list) else body
+
+
+def _status(value: JSON, documented: str, status: int) -> JSON:
+    if isinstance(value, bool) or str(value) != documented:
+        return value
+    return str(status) if isinstance(value, str) else status
+
+
+def _decision(status: int, words: str) -> str:
+    return f"violation; status={status}; {words}"
+
+
+def _safe(text: str, choice: Choice) -> str:
+    """Text that quotes a request must not become markup in a browser."""
+    return html.escape(text) if "html" in choice.content_type else text

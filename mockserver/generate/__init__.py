@@ -1,0 +1,6 @@
+"""Schema → valid, plausible value."""
+
+from mockserver.generate.attempt import Unsatisfiable
+from mockserver.generate.fakes import NOW_MS, Fakes
+
+__all__ = ["NOW_MS", "Fakes", "Unsatisfiable"]

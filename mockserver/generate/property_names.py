@@ -1,0 +1,348 @@
+"""What the name of a property says about its value, and which values the request named already."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+
+from mockserver.plan import JSON
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+TEXTS: Mapping[str, str] = {
+    # the last words of a name → a provider of Faker's
+    "email": "safe_email",
+    "mail": "safe_email",
+    "email address": "safe_email",
+    "login": "user_name",
+    "user": "user_name",
+    "username": "user_name",
+    "user name": "user_name",
+    "nickname": "user_name",
+    "handle": "user_name",
+    "name": "name",
+    "full name": "name",
+    "display name": "name",
+    "author": "name",
+    "owner": "name",
+    "customer": "name",
+    "contact": "name",
+    "first name": "first_name",
+    "given name": "first_name",
+    "firstname": "first_name",
+    "last name": "last_name",
+    "family name": "last_name",
+    "lastname": "last_name",
+    "surname": "last_name",
+    "company": "company",
+    "company name": "company",
+    "organization": "company",
+    "organisation": "company",
+    "organization name": "company",
+    "brand": "company",
+    "manufacturer": "company",
+    "vendor": "company",
+    "job": "job",
+    "job title": "job",
+    "occupation": "job",
+    "phone": "basic_phone_number",
+    "phone number": "basic_phone_number",
+    "mobile": "basic_phone_number",
+    "telephone": "basic_phone_number",
+    "fax": "basic_phone_number",
+    "address": "street_address",
+    "street": "street_address",
+    "address line 1": "street_address",
+    "address line 2": "secondary_address",
+    "city": "city",
+    "town": "city",
+    "province": "state",
+    "region": "state",
+    "country": "country",
+    "country name": "country",
+    "country code": "country_code",
+    "zip": "postcode",
+    "zip code": "postcode",
+    "zipcode": "postcode",
+    "postcode": "postcode",
+    "postal code": "postcode",
+    "currency": "currency_code",
+    "currency code": "currency_code",
+    "language": "language_code",
+    "language code": "language_code",
+    "locale": "locale",
+    "timezone": "timezone",
+    "time zone": "timezone",
+    "description": "sentence",
+    "summary": "sentence",
+    "message": "sentence",
+    "comment": "sentence",
+    "note": "sentence",
+    "notes": "sentence",
+    "reason": "sentence",
+    "detail": "sentence",
+    "bio": "sentence",
+    "body": "paragraph",
+    "content": "paragraph",
+    "text": "sentence",
+    "title": "catch_phrase",
+    "subject": "catch_phrase",
+    "headline": "catch_phrase",
+    "slogan": "catch_phrase",
+    "slug": "slug",
+    "color": "safe_color_name",
+    "colour": "safe_color_name",
+    "ip": "ipv4",
+    "ip address": "ipv4",
+    "mac address": "mac_address",
+    "host": "domain_name",
+    "hostname": "domain_name",
+    "domain": "domain_name",
+    "user agent": "user_agent",
+    "file": "file_name",
+    "filename": "file_name",
+    "file name": "file_name",
+    "mime type": "mime_type",
+    "content type": "mime_type",
+    "media type": "mime_type",
+    "iban": "iban",
+    "isbn": "isbn13",
+    "license plate": "license_plate",
+    "vin": "vin",
+    "sha1": "sha1",
+    "sha256": "sha256",
+    "md5": "md5",
+    "hash": "sha256",
+    "checksum": "sha256",
+    "password": "password",
+}
+
+WORDS: Mapping[str, tuple[str, ...]] = {
+    # the last word of a name → words of its own
+    "status": ("active", "pending", "completed"),
+    "state": ("active", "pending", "completed"),
+    "type": ("standard", "basic", "custom"),
+    "kind": ("standard", "basic", "custom"),
+    "category": ("general", "books", "garden", "music"),
+    "role": ("member", "admin", "viewer"),
+    "gender": ("female", "male", "other"),
+    "level": ("low", "medium", "high"),
+    "priority": ("low", "medium", "high"),
+    "severity": ("low", "medium", "high"),
+    "size": ("small", "medium", "large"),
+    "version": ("1.0.0", "1.4.2", "2.1.0"),
+    "tag": ("new", "featured", "sale"),
+    "tags": ("new", "featured", "sale"),
+    "unit": ("kg", "m", "piece"),
+    "method": ("GET", "POST"),
+    "error": ("InvalidRequest", "NotFound", "Conflict"),
+    "breed": ("Beagle", "Siamese", "Poodle"),
+    "species": ("dog", "cat", "rabbit"),
+}
+
+LINKS = frozenset(
+    (
+        "url",
+        "uri",
+        "href",
+        "link",
+        "links",
+        "website",
+        "homepage",
+        "avatar",
+        "image",
+        "photo",
+        "icon",
+        "logo",
+        "callback",
+    )
+)
+IDENTIFIERS = frozenset(
+    ("id", "uid", "guid", "key", "sid", "identifier", "reference", "ref", "number", "code", "token")
+)
+
+NUMBERS: Mapping[str, tuple[float, float]] = {
+    # the last word of a name → what its numbers usually lie between
+    "age": (18, 80),
+    "year": (1990, 2025),
+    "month": (1, 12),
+    "day": (1, 28),
+    "hour": (0, 23),
+    "minute": (0, 59),
+    "percent": (0, 100),
+    "percentage": (0, 100),
+    "progress": (0, 100),
+    "ratio": (0, 1),
+    "rate": (0, 1),
+    "probability": (0, 1),
+    "score": (0, 100),
+    "rating": (1, 5),
+    "price": (1, 500),
+    "amount": (1, 1000),
+    "total": (1, 1000),
+    "cost": (1, 500),
+    "fee": (1, 50),
+    "balance": (0, 10000),
+    "discount": (0, 50),
+    "tax": (0, 100),
+    "lat": (-90, 90),
+    "latitude": (-90, 90),
+    "lon": (-180, 180),
+    "lng": (-180, 180),
+    "long": (-180, 180),
+    "longitude": (-180, 180),
+    "width": (1, 1920),
+    "height": (1, 1080),
+    "size": (1, 65536),
+    "length": (1, 500),
+    "weight": (1, 100),
+    "port": (1024, 65535),
+    "status": (200, 200),
+    "page": (1, 1),
+    "limit": (10, 100),
+    "offset": (0, 0),
+    "position": (1, 20),
+    "priority": (1, 5),
+    "version": (1, 9),
+    "quantity": (1, 10),
+    "count": (1, 100),
+    "id": (1, 9999),
+}
+
+_PAST = frozenset(
+    (
+        "created",
+        "create",
+        "added",
+        "joined",
+        "registered",
+        "born",
+        "start",
+        "started",
+        "begin",
+        "issued",
+        "from",
+        "birth",
+    )
+)
+_RECENT = frozenset(
+    ("updated", "update", "modified", "changed", "edited", "last", "seen", "synced", "finished", "completed")
+)
+_FUTURE = frozenset(
+    (
+        "expires",
+        "expire",
+        "expiry",
+        "expiration",
+        "expired",
+        "until",
+        "due",
+        "end",
+        "ends",
+        "deadline",
+        "next",
+        "valid",
+        "to",
+    )
+)
+
+Era = tuple[int, int]
+"""Milliseconds from now: the earliest and the latest."""
+
+_DAY = 86_400_000
+ERAS: Mapping[str, Era] = {
+    "past": (-40 * _DAY, -10 * _DAY),
+    "": (-9 * _DAY, -3 * _DAY),
+    "recent": (-2 * _DAY, -60_000),
+    "future": (_DAY, 90 * _DAY),
+}
+
+
+@lru_cache(maxsize=4096)
+def words(name: str) -> tuple[str, ...]:
+    """``billingAddress``, ``billing_address`` → billing, address."""
+    return tuple(word.lower() for word in _WORD.findall(name))
+
+
+@lru_cache(maxsize=4096)
+def last_word(name: str) -> str:
+    """The word that says what a thing is; the others say which."""
+    return words(name)[-1] if words(name) else ""
+
+
+@lru_cache(maxsize=4096)
+def provider(name: str) -> str | None:
+    """Faker's provider for texts of this name."""
+    all_words = words(name)
+    for count in (3, 2, 1):
+        if found := TEXTS.get(" ".join(all_words[-count:])):
+            return found
+    return None
+
+
+@lru_cache(maxsize=4096)
+def era(name: str) -> Era:
+    """When an event of this name usually was or will be, so that created ≤ updated ≤ expires."""
+    all_words = frozenset(words(name))
+    for which, signs in (("recent", _RECENT), ("past", _PAST), ("future", _FUTURE)):
+        if all_words & signs:
+            return ERAS[which]
+    return ERAS[""]
+
+
+@lru_cache(maxsize=4096)
+def is_time(name: str) -> bool:
+    """Whether numbers and texts of this name are points in time: createdAt, updated_on, timestamp."""
+    all_words = words(name)
+    return bool(all_words) and (
+        all_words[-1] in ("timestamp", "datetime", "date", "time")
+        or (len(all_words) > 1 and all_words[-1] in ("at", "on") and all_words[-2] != "based")
+    )
+
+
+def echo(
+    value: JSON, hints: Mapping[str, JSON], names: Iterable[str], is_valid: Callable[[JSON], bool]
+) -> JSON:
+    """``value`` with members of a hint's name set to the hint, where that is valid.
+
+    ``names``: the members that there can be. A sole hint like ``petId`` also
+    sets ``id``. Texts become numbers where only that is valid.
+    """
+    if not isinstance(value, dict):
+        return value
+    known = [*value, *(name for name in names if name not in value)]
+    for name, hint in _targets(hints, known):
+        for candidate in _readings(hint, value.get(name)):
+            changed = {**value, name: candidate}
+            if is_valid(changed):
+                value = changed
+                break
+    return value
+
+
+def _targets(hints: Mapping[str, JSON], known: list[str]) -> Iterable[tuple[str, JSON]]:
+    by_words = {words(name): name for name in reversed(known)}
+    identifiers = [name for name in hints if words(name)[-1:] == ("id",)]
+    for name, hint in hints.items():
+        same = name if name in known else by_words.get(words(name))  # user_id is userId
+        if same is not None:
+            yield same, hint
+        elif identifiers == [name] and "id" in known:
+            yield "id", hint
+
+
+def _readings(hint: JSON, current: JSON) -> list[JSON]:
+    """What a text from a path may mean; first the type that the value has now."""
+    if not isinstance(hint, str):
+        return [hint]
+    readings: list[JSON] = [hint]
+    for read in (int, float):
+        try:
+            readings.append(read(hint))
+        except (ValueError, OverflowError):
+            continue
+    if hint in ("true", "false"):
+        readings.append(hint == "true")
+    readings = [each for each in readings if each == each and each not in (float("inf"), float("-inf"))]
+    return sorted(readings, key=lambda each: type(each) is not type(current))

@@ -1,0 +1,92 @@
+"""Faults of the network, made on the connection itself. Other connections never notice.
+
+=======  ==================================  ===========================
+name     what arrives                        WireMock's name
+=======  ==================================  ===========================
+reset    nothing; the connection is reset    CONNECTION_RESET_BY_PEER
+empty    nothing; the connection is closed   EMPTY_RESPONSE
+garbage  bytes that are no HTTP, then close  RANDOM_DATA_THEN_CLOSE
+chunk    a good head, a malformed chunk      MALFORMED_RESPONSE_CHUNK
+short    half of what Content-Length says
+stall    a good head, then nothing more
+close    the whole answer, then close, with
+         no word of it in the head
+=======  ==================================  ===========================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Iterator
+from random import Random
+
+from mockserver.http import wire
+from mockserver.messages import Answer, Request
+from mockserver.namespaces.clock import Clock
+from mockserver.plan import Plan
+
+_RUDE = struct.pack("ii", 1, 0)
+_GARBAGE = 96
+_NO_CHUNK = b"no chunk begins like this\r\n"
+
+
+def commit(answer: Answer, request: Request, transport: asyncio.Transport, clock: Clock) -> bool:
+    """Answer by ``answer.fault`` in place of what is right. Whether the connection stays open."""
+    body = b"" if request.method == "HEAD" else answer.body
+    match answer.fault:
+        case "reset":
+            _reset(transport)
+        case "garbage":
+            transport.write(garbage(request))
+        case "chunk":
+            transport.write(_head(answer, clock, ("transfer-encoding", "chunked")) + _NO_CHUNK)
+        case "short":
+            promised = str(max(2, len(answer.body)))
+            transport.write(_head(answer, clock, ("content-length", promised)) + body[: len(body) // 2])
+        case "stall":
+            transport.write(_head(answer, clock, ("content-length", str(max(1, len(answer.body))))))
+            return True
+        case "close":
+            length = len(answer.body) if wire.has_content(answer.status) else None
+            head = wire.head(answer, length=length, close=False, keep_alive=False, clock=clock)
+            transport.write(head + body)
+    transport.close()
+    return False
+
+
+def garbage(request: Request) -> bytes:
+    """Bytes that no HTTP client takes for an answer; the same ones for the same request."""
+    return b"\x00" + Random(f"garbage {request.method} {request.raw_path}").randbytes(_GARBAGE)
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """Close with a RST: without lingering, the kernel throws away what it has and says so at once."""
+    connection: socket.socket | None = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RUDE)
+    transport.abort()
+
+
+def _head(answer: Answer, clock: Clock, *fields: tuple[str, str]) -> bytes:
+    headed = Answer(answer.status, [*answer.headers, *fields], b"", answer.decision)
+    return wire.head(headed, length=None, close=False, keep_alive=False, clock=clock)
+
+
+def stated(plan: Plan) -> Iterator[str]:
+    """Where a Plan's scenario files make use of faults."""
+    for resource in plan.resources:
+        for state in resource.states.values():
+            for recipe in state.answers.values():
+                if recipe.fault:
+                    yield f"{recipe.where}: {recipe.fault}"
+        for scenario in resource.scenarios.values():
+            for number, step in enumerate(scenario.steps, 1):
+                if step.fault:
+                    yield f"{resource.source}: {step.fault}, in step {number} of scenario {scenario.name}"
+        flaky = {"": resource.flaky} | {alias: role.flaky for alias, role in resource.roles.items()}
+        for alias, each in flaky.items():
+            for name in each.answers if each is not None else ():
+                if not name.isdigit() and name not in resource.states:
+                    yield f"{resource.source}: {name}, by `flaky`{f' of operation {alias}' if alias else ''}"

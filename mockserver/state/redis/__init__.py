@@ -1,0 +1,1 @@
+"""Resource state on Redis or Valkey, shared by workers and replicas."""

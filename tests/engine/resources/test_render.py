@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockserver.engine.resources.context import Makers, Subject
+from mockserver.engine.resources.render import Ground, Renderer, RenderError, Verdict, kept_answers, merge
+from mockserver.messages import Request
+from mockserver.plan import JSON, AnswerRecipe
+
+NOW = 1_767_225_600_000
+BARE = Ground(None, None, None, None)
+
+
+def subject(key: str = "k", *, now: int = NOW, changed: int = NOW, call: int = 1) -> Subject:
+    return Subject("default", "thing", key, "made", "story", call, NOW, changed, now, Request("GET", "/"), {})
+
+
+def renderer(recipe: AnswerRecipe, ground: Ground = BARE) -> Renderer:
+    return Renderer("thing.made", recipe, ground, Makers("0"), kept_answers())
+
+
+def recipe(body: JSON, **more: Any) -> AnswerRecipe:
+    return AnswerRecipe(
+        200, has_body=True, body=body, media_type="application/json", where="x.yaml:1:1", **more
+    )
+
+
+OWN = [
+    "{{ resource.created_at }}",
+    "{{ now }}",
+    "{{ uuid('a') }}",
+    "req-{{ token(3) }}",
+    "{{ x509.serial_number }}",
+]
+LEAVES = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.text(max_size=5), st.sampled_from(OWN)
+)
+BODIES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+)
+
+
+@given(BODIES)
+def test_joined_pieces_are_what_building_the_whole_gives(body: JSON) -> None:
+    """The quick way of an answer whose templates are all our own, against the plain one."""
+    plain = Ground(None, lambda value: Verdict(), None, None)
+    whole = Renderer("n", recipe(body), plain, Makers("0"), kept_answers())
+    whole._whole, whole._keeps = True, False
+    joined = renderer(recipe(body))
+    assert json.loads(joined.render(subject()).body) == json.loads(whole.render(subject()).body)
+
+
+def test_a_constant_body_keeps_its_order_and_its_characters() -> None:
+    body = {"b": 1, "a": ["é", "\u2028", '"', "\\", "\x00"], "c": {"z": None, "y": 1.5, "x": True}}
+    assert (
+        renderer(recipe(body)).render(subject()).body
+        == json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    )
+
+
+@pytest.mark.parametrize("text", ["\x000", "\x001", "\\u00000", '"\\u00000"'])
+def test_a_text_that_looks_like_a_place_for_a_value(text: str) -> None:
+    body = {"a": text, "b": "{{ uuid('x') }}", "c": text}
+    rendered = json.loads(renderer(recipe(body)).render(subject()).body)
+    assert (rendered["a"], rendered["c"]) == (text, text)
+    assert len(rendered["b"]) == 36
+
+
+def fake(key: str, hints: Mapping[str, JSON], now: int) -> JSON:
+    return {"a": {"x": 1, "y": 2}, "b": [1, 2, 3], "c": key[:2]}
+
+
+def test_a_partial_body_is_laid_over_a_fake() -> None:
+    partial = renderer(
+        recipe({"a": {"y": 5}, "b": [9], "d": None}), Ground(fake, lambda value: Verdict(), None, None)
+    )
+    rendered = json.loads(partial.render(subject()).body)
+    assert rendered.pop("c")
+    assert rendered == {"a": {"x": 1, "y": 5}, "b": [9], "d": None}
+
+
+@pytest.mark.parametrize(
+    ("base", "over", "expected"),
+    [
+        (1, 2, 2),
+        ({"a": 1}, 2, 2),
+        ({"a": 1}, None, None),
+        ([1, 2], [3], [3]),
+        ({"a": 1}, {}, {"a": 1}),
+        ({"a": 1, "b": 2}, {"b": 3}, {"a": 1, "b": 3}),
+        ({"a": {"b": 1}}, {"a": {"c": 2}}, {"a": {"b": 1, "c": 2}}),
+        ({"a": {"b": 1}}, {"a": []}, {"a": []}),
+        ({}, {"a": {"b": {}}}, {"a": {"b": {}}}),
+    ],
+)
+def test_merging(base: JSON, over: JSON, expected: JSON) -> None:
+    assert merge(base, over) == expected
+
+
+class Broken:
+    pointer = "/a"
+    keyword = "type"
+    message = "is wrong"
+    value = 1
+
+
+def test_what_breaks_the_document_is_refused_with_its_place() -> None:
+    judged = Ground(fake, lambda value: Verdict((Broken(),)), None, None)
+    with pytest.raises(RenderError, match=r"x.yaml:1:1: thing.made breaks the document at /a: is wrong"):
+        renderer(recipe({"a": 1}), judged).render(subject())
+
+
+def test_an_answer_is_rendered_once_for_a_key_and_a_change() -> None:
+    calls: list[str] = []
+
+    def counted(key: str, hints: Mapping[str, JSON], now: int) -> JSON:
+        calls.append(key)
+        return {}
+
+    made = renderer(recipe({}), Ground(counted, None, None, None))
+    made.render(subject())
+    made.render(subject(now=NOW + 5, call=2))
+    assert len(calls) == 1
+    made.render(subject("other"))
+    made.render(subject(changed=NOW + 1))
+    assert len(calls) == 3
+    fleeting = renderer(recipe({}, kept=False), Ground(counted, None, None, None))
+    fleeting.render(subject())
+    fleeting.render(subject())
+    assert len(calls) == 5
+
+
+def test_headers() -> None:
+    headers = {"Retry-After": "30", "X-Key": "{{ resource.key }}"}
+    documented = Ground(None, None, None, lambda key, now: [("x-key", "made"), ("x-more", "made")])
+    made = renderer(AnswerRecipe(204, headers=headers), documented).render(subject())
+    assert dict(made.headers) == {"x-more": "made", "retry-after": "30", "x-key": "k"}
+    assert made.body == b""
+
+
+def test_a_files_own_content_type_stands_alone() -> None:
+    own = AnswerRecipe(
+        200, headers={"Content-Type": "text/x"}, has_body=True, body="a", media_type="text/plain"
+    )
+    made = renderer(own, Ground(None, None, None, None)).render(subject())
+    assert made.headers == (("content-type", "text/x"),)
+
+
+@pytest.mark.parametrize(
+    ("key", "sent"),
+    [
+        ("a\r\nX-Evil: 1", "a%0D%0AX-Evil: 1"),
+        ("a\nb%", "a%0Ab%"),
+        ("a\x00", "a%00"),
+        ("\x1b\x7f", "%1B%7F"),
+        ("日\ud800", "%E6%97%A5%ED%A0%80"),
+    ],
+)
+def test_what_no_header_can_carry_is_percent_encoded_and_told(key: str, sent: str) -> None:
+    made = renderer(AnswerRecipe(204, headers={"X-Key": "{{ resource.key }}"})).render(subject(key))
+    assert made.headers == (("x-key", sent),)
+    assert made.warnings == ("the header x-key holds what no header can carry, which is percent-encoded",)
+
+
+@pytest.mark.parametrize("key", ["", "a b\tc", "é%0a"])
+def test_what_a_header_can_carry_is_sent_as_it_is(key: str) -> None:
+    made = renderer(AnswerRecipe(204, headers={"X-Key": "{{ resource.key }}"})).render(subject(key))
+    assert (made.headers, made.warnings) == ((("x-key", key),), ())

@@ -1,0 +1,101 @@
+"""Templates that grow are refused before they do: what a rendering holds and does is bounded."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+
+from mockserver.diagnostics import MockServerError
+from mockserver.engine.resources.context import Context, Makers, Subject
+from mockserver.engine.resources.template_values import MAX_HELD, MAX_SPENT, STEP, Rendering, weigh
+from mockserver.engine.resources.templates import TemplateError, compile_template
+from mockserver.messages import Request
+from tests.hardening.growing_templates import growing
+
+MAX_PEAK = 50_000_000
+"""Bytes."""
+
+
+@pytest.fixture(scope="module")
+def makers() -> Makers:
+    return Makers("0")
+
+
+@pytest.fixture
+def context(makers: Makers) -> Context:
+    request = Request("GET", "/x", "n=1", {})
+    subject = Subject("default", "thing", "k", "made", "story", 1, 0, 0, 0, request)
+    return Context(subject, makers)
+
+
+@pytest.mark.parametrize("source", list(growing()))
+def test_a_template_that_grows_is_refused(source: str, context: Context) -> None:
+    with pytest.raises(MockServerError):
+        compile_template(source)(context)
+
+
+@pytest.mark.parametrize("source", list(growing())[::12])  # all of them: make hardening FIGURES=templates
+def test_a_template_that_grows_holds_little_until_it_is_refused(source: str, context: Context) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(MockServerError):
+            compile_template(source)(context)
+        assert tracemalloc.get_traced_memory()[1] < MAX_PEAK
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_table_of_growing_templates_has_200() -> None:
+    assert len(set(growing())) >= 200
+
+
+def test_a_count_from_the_request_is_bounded_as_a_constant_is() -> None:
+    for count, refused in (("3", False), ("100000000", True)):
+        request = Request("GET", "/x", f"n={count}", {})
+        subject = Subject("default", "thing", "k", "made", "story", 1, 0, 0, 0, request)
+        template = compile_template("{{ (([[1]] * (request.query.n|int))|sum(start=[]))|length }}")
+        if refused:
+            with pytest.raises(TemplateError, match="over the limit"):
+                template(Context(subject, Makers("0")))
+        else:
+            assert template(Context(subject, Makers("0"))) == int(count)
+
+
+def test_what_is_held_twice_counts_twice() -> None:
+    shared = ["x" * 100] * 3
+    assert weigh([shared, shared]) == STEP + 2 * (STEP + 3 * (STEP + 100))
+    nested: list[object] = [1]
+    for _ in range(40):
+        nested = [nested, nested]
+    with pytest.raises(Exception, match="over the limit"):
+        weigh(nested)
+
+
+def test_a_budget_is_for_one_rendering() -> None:
+    rendering = Rendering({})
+    rendering.spend(MAX_SPENT)
+    with pytest.raises(Exception, match="too many operations"):
+        rendering.spend(1)
+    assert Rendering({}).left == MAX_SPENT
+
+
+def test_a_text_of_the_limit_is_made_and_one_more_character_refused() -> None:
+    most = MAX_HELD - STEP
+    assert len(compile_template(f"{{{{ 'x' * {most} }}}}")({})) == most
+    with pytest.raises(TemplateError, match="over the limit"):
+        compile_template(f"{{{{ 'x' * {MAX_HELD} }}}}")({})
+
+
+def test_names_given_to_fakes_are_bounded_too(context: Context) -> None:
+    assert len(compile_template("{{ fake.words(nb=3) }}")(context)) == 3
+    with pytest.raises(MockServerError, match="nb is over 1,000"):
+        compile_template("{{ fake.words(nb=100000) }}")(context)
+
+
+def test_many_fakes_of_one_answer_are_bounded_together(context: Context) -> None:
+    template = compile_template("{{ fake.words(400) }}")
+    assert len(template(context)) == 400
+    assert len(template(context)) == 400
+    with pytest.raises(MockServerError, match="of one answer"):
+        template(context)

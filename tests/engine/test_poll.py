@@ -1,0 +1,192 @@
+"""The short way for polls answers what the usual way would: one engine has it, its twin has not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mockserver.engine.engine import Engine, Options
+from mockserver.engine.poll import Poll
+from mockserver.messages import Answer, Request
+from mockserver.plan import Plan
+from tests.live import MISSION, Write, compiled, engine_of
+
+KEYS = (
+    "11111111-1111-4111-8111-111111111111",
+    "22222222-2222-4222-8222-222222222222",
+    "33333333-3333-4333-8333-333333333333",
+    "AAAAAAAA-AAAA-4AAA-8AAA-AAAAAAAAAAAA",
+    "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa",
+    "no-uuid",
+    "%31",
+    "",
+    "44444444-4444-4444-8444-444444444444?x=1",
+)
+SECTIONS = (
+    {"host": "localhost", "authorization": "Bearer t"},
+    {"host": "localhost", "authorization": "Bearer other"},
+    {"host": "localhost"},
+    {"host": "localhost", "authorization": "Bearer t", "prefer": "code=404"},
+    {"host": "localhost", "authorization": "Bearer t", "x-mock-namespace": "n"},
+    {"host": "localhost", "authorization": "Bearer t", "origin": "http://page"},
+    {"host": "localhost", "authorization": "Bearer t", "cookie": "a=b"},
+)
+ANIMALS = """
+    openapi: 3.0.3
+    info: {title: Animals, version: "1"}
+    paths:
+      /animals/{id}:
+        get:
+          operationId: read
+          parameters: [{name: id, in: path, required: true, schema: {type: integer, maximum: 4}}]
+          responses: {"200": {description: It, content: {application/json: {schema: {type: object}}}}}
+        delete:
+          operationId: drop
+          parameters: [{name: id, in: path, required: true, schema: {type: integer}}]
+          responses: {"204": {description: Gone}}
+      /animals/4:
+        get:
+          operationId: four
+          responses: {"200": {description: It, content: {text/plain: {schema: {type: string, enum: [four]}}}}}
+"""
+LIVES = """
+    resource: animal
+    operations: {get: read, drop: drop}
+    key: path.id
+    states:
+      young: {get: {status: 200, body: {at: "{{ now }}", "100%": "{{ resource.created_at }}"}}}
+      odd: {get: {status: 200, headers: {X-Key: "{{ resource.key }}"}, body: {key: "{{ resource.key }}"}}}
+      slow: {get: {status: 200, delay: 1s, body: {}}}
+      gone: {drop: {status: 204}}
+    scenarios:
+      life:
+        - {state: young, until: {calls: 2}}
+        - {state: odd, until: {after: 1s}}
+        - {state: slow, until: {calls: 1}}
+        - {state: gone}
+    select: [{scenario: life}]
+"""
+
+
+def told(answer: object) -> tuple[object, ...]:
+    assert isinstance(answer, Answer)
+    return (
+        answer.status, tuple(answer.headers), answer.body, answer.decision, answer.delay, answer.fault,
+        answer.operation, answer.resource, answer.key,
+    )  # fmt: skip
+
+
+class Twins:
+    """Two engines that are sent the same; one knows that header sections repeat."""
+
+    def __init__(self, plan: Plan, options: Options | None = None) -> None:
+        self.quick, self.usual = (engine_of(plan, options=options) for _ in range(2))
+
+    def ask(self, method: str, target: str, section: dict[str, str]) -> Answer:
+        path, _, query = target.partition("?")
+        quick = self.quick.handle(Request(method, path, query, section, b"", repeats=True))
+        usual = self.usual.handle(Request(method, path, query, section, b""))
+        assert told(quick) == told(usual)
+        assert isinstance(quick, Answer)
+        return quick
+
+    def each(self) -> tuple[Engine, Engine]:
+        return self.quick, self.usual
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys that were answered the short way."""
+    taken: list[str] = []
+    answer = Poll.answer
+
+    def counting(poll: Poll, request: Request, last: str) -> Answer | None:
+        given = answer(poll, request, last)
+        if given is not None:
+            taken.append(last)
+        return given
+
+    monkeypatch.setattr(Poll, "answer", counting)
+    return taken
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(
+                st.sampled_from(["GET"] * 8 + ["HEAD", "POST", "OPTIONS"]),
+                st.sampled_from(KEYS),
+                st.sampled_from((SECTIONS[0],) * 6 + SECTIONS),
+            ),
+            st.integers(1, 90_000),
+            st.sampled_from(["reset", "assign", "again"]),
+        ),
+        max_size=30,
+    ),
+    st.sampled_from(["strict", "warn", "off"]),
+    st.booleans(),
+)
+def test_both_ways_answer_the_same(
+    mission: Plan, story: list[object], validation: str, has_cors: bool
+) -> None:
+    twins = Twins(mission, Options(validation=validation, cors=("http://page",) if has_cors else ()))
+    assigned = "failed"
+    assert assigned in mission.resources[0].scenarios
+    for event in story:
+        match event:
+            case (str() as method, str() as key, section):
+                assert isinstance(section, dict)
+                twins.ask(method, f"{MISSION}/{key}", section)
+            case int():
+                for engine in twins.each():
+                    engine.worlds.default.clock.advance(event)
+            case "reset":
+                for engine in twins.each():
+                    engine.reset("default")
+            case "assign":
+                for engine in twins.each():
+                    engine.store.assign("default", "certificate-request", assigned)
+            case _:
+                for engine in twins.each():
+                    engine.adopt(engine_of(mission))
+    counts = [
+        {route.operation.id: {status: row[0] for status, row in route.tally.items()}}
+        for engine in twins.each()
+        for route in engine.services[0].routes
+    ]
+    assert counts[: len(counts) // 2] == counts[len(counts) // 2 :]
+    assert len({len(engine.worlds.default.journal) for engine in twins.each()}) == 1
+
+
+def test_polls_take_the_short_way(mission: Plan, short: list[str]) -> None:
+    twins = Twins(mission)
+    for key in (*KEYS[:3], *KEYS[:3]):
+        twins.ask("GET", f"{MISSION}/{key}", SECTIONS[0])
+    assert short == [*KEYS[1:3], *KEYS[:3]]
+
+
+def test_every_kind_of_answer(write: Write, short: list[str]) -> None:
+    document: Path = write("animals.yaml", ANIMALS)
+    twins = Twins(compiled(document, scenarios=[write("animal.scenario.yaml", LIVES)]))
+    for key in ("1", "2", "4", "5", "x", "1", "1", "2", "1", "1", "1", "2"):
+        answer = twins.ask("GET", f"/animals/{key}", SECTIONS[0])
+        if answer.delay:
+            for engine in twins.each():
+                engine.worlds.default.clock.advance(2000)
+    for engine in twins.each():
+        engine.worlds.default.clock.advance(5000)
+    for key in ("1", "2", "2", "2", "3"):
+        twins.ask("GET", f"/animals/{key}", SECTIONS[0])
+    assert set(short) == {"1", "2", "3"}
+
+
+def test_what_is_not_plain_goes_the_usual_way(mission: Plan, short: list[str]) -> None:
+    twins = Twins(mission)
+    for section in SECTIONS[3:5]:
+        for _ in range(3):
+            twins.ask("GET", f"{MISSION}/{KEYS[0]}", section)
+    assert short == []

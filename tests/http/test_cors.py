@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from mockserver.http.hosts import Cors
+from mockserver.messages import Answer, Request
+
+ORIGIN = "https://app.example"
+
+
+def asked(origin: str = ORIGIN, method: str = "OPTIONS", **fields: str) -> Request:
+    headers = {"origin": origin, **{name.replace("_", "-"): value for name, value in fields.items()}}
+    return Request(method, "/pets", "", headers)
+
+
+def test_answers_the_question_before_a_request() -> None:
+    request = asked(access_control_request_method="PUT", access_control_request_headers="x-a, authorization")
+    answer = Cors([f"{ORIGIN}/"]).preflight(request)
+    assert answer is not None
+    assert answer.status == 204
+    assert dict(answer.headers) == {
+        "access-control-allow-origin": ORIGIN,
+        "access-control-allow-credentials": "true",
+        "vary": "Origin",
+        "access-control-allow-methods": "PUT",
+        "access-control-allow-headers": "x-a, authorization",
+        "access-control-max-age": "600",
+    }
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        asked(),
+        asked(method="GET", access_control_request_method="PUT"),
+        asked("https://evil.example", access_control_request_method="PUT"),
+        asked("null", access_control_request_method="PUT"),
+    ],
+)
+def test_leaves_everything_else_alone(request_: Request) -> None:
+    assert Cors([ORIGIN]).preflight(request_) is None
+
+
+def test_lets_a_page_read_every_header() -> None:
+    answer = Answer(200, [("x-total", "1")])
+    Cors([ORIGIN]).allow(asked(method="GET"), answer)
+    headers = dict(answer.headers)
+    assert headers["access-control-allow-origin"] == ORIGIN
+    assert headers["access-control-expose-headers"] == "x-mock-decision, x-total"
+
+
+def test_any_origin_goes_without_credentials() -> None:
+    answer = Answer(200)
+    Cors(["*"]).allow(asked("https://whoever.example", method="GET"), answer)
+    headers = dict(answer.headers)
+    assert headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-credentials" not in headers
+
+
+def test_other_origins_get_nothing() -> None:
+    answer = Answer(200)
+    Cors([ORIGIN]).allow(asked("https://evil.example", method="GET"), answer)
+    assert answer.headers == []

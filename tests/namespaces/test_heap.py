@@ -1,0 +1,40 @@
+"""What is freed between things that stay goes back to the system (Linux with glibc)."""
+
+from __future__ import annotations
+
+import platform
+
+import pytest
+
+from mockserver.namespaces import memory
+from mockserver.namespaces.memory import Heap, resident
+
+pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no glibc")
+MEBI = 1024 * 1024
+
+
+def test_what_was_freed_between_things_that_stay_is_given_back_after_some_beats() -> None:
+    server = Heap()
+    taken = [bytes(60_000) for _ in range(2000)]
+    stay = taken[::50]
+    full = resident()
+    del taken
+    kept = resident()
+    for _ in range(10):
+        server.beat()
+    assert full - resident() > 80 * MEBI
+    assert full - kept < 80 * MEBI
+    assert len(stay) == 40
+
+
+def test_nothing_is_looked_for_while_little_was_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(memory, "give_back", lambda: looked.append("looked"))
+    size = 100 * MEBI
+    monkeypatch.setattr(memory, "resident", lambda: size)
+    server = Heap()
+    for size, expected in ((116, 0), (133, 1), (140, 1), (157, 2)):
+        size *= MEBI
+        for _ in range(10):
+            server.beat()
+        assert len(looked) == expected

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockserver.diagnostics import Violation
+from mockserver.engine.delays import dribbled
+from mockserver.messages import Answer, Request
+from mockserver.namespaces.clock import Clock
+from mockserver.namespaces.journal import MOST_BODY, Call, Cut, Journal, Ledger
+from mockserver.plan import Dribble
+
+FIELDS = {"host": "localhost"}
+LISTED = [("content-type", "application/json")]
+BODY = b'{"status": "pending"}'
+
+
+def write(journal: Journal, path: str = "/", body: bytes = b"", said: bytes = b"") -> None:
+    journal.write(Request("GET", path, "", {}, body), Answer(200, [], said), 0, 0.0)
+
+
+def paths(journal: Journal) -> list[str]:
+    return [Call(*record).request.raw_path for record in journal.records()]
+
+
+def test_keeps_the_last_calls_and_counts_the_others() -> None:
+    journal = Ledger(calls=3).open("a")
+    for number in range(5):
+        write(journal, f"/{number}")
+    assert paths(journal) == ["/2", "/3", "/4"]
+    assert (len(journal), journal.lost, journal.number) == (3, 2, 5)
+
+
+def test_what_is_removed_is_not_lost() -> None:
+    journal = Ledger(calls=10).open("a")
+    for number in range(4):
+        write(journal, f"/{number}")
+    assert [call.request.raw_path for call in journal.remove({2, 3, 99})] == ["/1", "/2"]
+    assert (paths(journal), journal.lost) == (["/0", "/3"], 0)
+    assert journal.find(4) is not None
+    assert journal.find(2) is None
+
+
+def test_clearing_begins_anew_but_numbers_go_on() -> None:
+    journal = Ledger(calls=2).open("a")
+    for _ in range(3):
+        write(journal)
+    journal.clear()
+    assert (len(journal), journal.lost, journal.size) == (0, 0, 0)
+    write(journal)
+    assert journal.records()[0][0] == 4
+
+
+def test_long_bodies_are_cut_and_say_how_long_they_were() -> None:
+    journal = Ledger().open("a")
+    write(journal, body=b"x" * (MOST_BODY + 1), said=b"y" * MOST_BODY)
+    [record] = journal.records()
+    call = Call(*record)
+    assert isinstance(call.request.body, Cut)
+    assert (len(call.request.body), call.request.body.length) == (MOST_BODY, MOST_BODY + 1)
+    assert not isinstance(call.answer.body, Cut)
+
+
+def test_the_bound_on_bytes_holds_for_all_journals_together() -> None:
+    ledger = Ledger(calls=1000, most=1_000_000)
+    noisy, quiet = ledger.open("noisy"), ledger.open("quiet")
+    write(quiet)
+    for _ in range(100):
+        write(noisy, body=b"x" * 50_000)
+    assert ledger.size <= ledger.most
+    assert noisy.lost > 50
+    assert quiet.lost == 0
+
+
+def test_a_closed_journal_weighs_nothing() -> None:
+    ledger = Ledger()
+    journal = ledger.open("a")
+    write(journal, body=b"x" * 50_000)
+    assert ledger.size > 50_000
+    ledger.close(journal)
+    assert ledger.size == 0
+
+
+def test_without_a_bound_on_calls_nothing_is_kept_but_it_can_be_followed() -> None:
+    ledger = Ledger(calls=0)
+    journal = ledger.open("a")
+    heard: list[int] = []
+    write(journal, body=b"x" * 50_000)
+    ledger.watch = lambda _, record: heard.append(record[0])
+    write(journal)
+    assert (len(journal), journal.lost, ledger.size, journal.kept) == (0, 0, 0, False)
+    assert heard == [2]
+
+
+KINDS: dict[str, Callable[[int], tuple[Request, Answer]]] = {
+    "a poll": lambda number: (
+        Request("GET", f"/things/{number:036d}", "", FIELDS, b"", True),
+        Answer(200, LISTED, BODY, f"scenario=a; state=b; call={number}", 0, "", None, "poll", "thing",
+               f"{number:036d}", (), b"HTTP/1.1 200 OK"),
+    ),
+    "a long header field": lambda number: (
+        Request("GET", "/", "", {"host": "localhost", "x-a": f"{number:060000d}"}), Answer(200, [], BODY)
+    ),
+    "a hundred short header fields": lambda number: (
+        Request("GET", "/", "", {f"x-{number}-{each}": f"{number}" for each in range(100)}), Answer(200)
+    ),
+    "a long key": lambda number: (
+        Request("GET", f"/{number:015000d}"), Answer(200, [], b"", "", key=f"{number:015000d}")
+    ),
+    "a long query": lambda number: (Request("GET", "/", f"{number:015000d}"), Answer(200)),
+    "a key beyond ASCII": lambda number: (
+        Request("GET", f"/{number}"), Answer(200, key=f"\N{PILE OF POO}{number:02000d}")
+    ),
+    "bodies": lambda number: (
+        Request("POST", "/", "", {}, b"%060000d" % number), Answer(200, [], b"%040000d" % number)
+    ),
+    "bodies that are cut": lambda number: (
+        Request("POST", "/", "", {}, b"%0200000d" % number), Answer(200, [], b"%0200000d" % number)
+    ),
+    "header fields of the answer": lambda number: (
+        Request("GET", "/"), Answer(200, [(f"x-{each}", f"{number:0500d}") for each in range(20)])
+    ),
+    "what is wrong with a body": lambda number: (
+        Request("POST", "/"),
+        Answer(422, violations=[
+            Violation("body", "", f"/{each}", "type", f"{number:0200d}", [f"{number}"] * 5000, ["a"])
+            for each in range(20)
+        ]),
+    ),
+    "warnings": lambda number: (
+        Request("GET", "/"), Answer(200, warnings=[f"{number:0900d}", f"{number:01000d}"])
+    ),
+    "an answer that dribbles": lambda number: (
+        Request("GET", "/"),
+        Answer(200, [], body := b"%0200000d" % number, stream=dribbled(body, Dribble(10, 10), Clock())),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_calls_of_any_kind_weigh_what_they_take(kind: str) -> None:
+    number, make = 100, KINDS[kind]
+    journal = Ledger(most=1 << 30).open("a")
+    made = map(make, range(10**6, 10**6 + number))
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for request, answer in made:
+            journal.write(request, answer, 1_800_000_000_000 + journal.number, 0.001 * journal.number)
+        del request, answer
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken <= journal.size <= 2 * taken
+
+
+def test_the_size_of_a_call_is_what_the_journal_gives_up_with_it() -> None:
+    journal = Ledger(calls=2).open("a")
+    for size in (70_000, 10, 5_000):
+        write(journal, body=b"x" * size)
+    assert journal.size == sum(record[5] for record in journal.records())
+
+
+SIZES = st.integers(0, 3 * MOST_BODY)
+ACTIONS = st.one_of(
+    st.tuples(st.just("write"), SIZES),
+    st.tuples(st.just("drop"), st.integers(0, 5)),
+    st.tuples(st.just("remove"), st.integers(1, 60)),
+    st.tuples(st.just("clear"), st.just(0)),
+)
+
+
+@given(st.lists(ACTIONS, max_size=60), st.integers(0, 8))
+def test_sizes_and_losses_add_up(actions: list[tuple[str, int]], most: int) -> None:
+    ledger = Ledger(calls=most, most=600_000)
+    journal = ledger.open("a")
+    written = removed = 0
+    for action, value in actions:
+        match action:
+            case "write":
+                write(journal, body=b"x" * value)
+                written += 1
+            case "drop":
+                journal.drop(value)
+            case "remove":
+                removed += len(journal.remove({value}))
+            case "clear":
+                journal.clear()
+                written = removed = 0
+        assert len(journal) <= most
+        assert journal.size == ledger.size <= ledger.most
+        if most:
+            assert journal.lost == written - removed - len(journal)

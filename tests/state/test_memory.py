@@ -1,0 +1,224 @@
+"""What is the memory's own; all else is in ``test_stores``."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockserver.plan import Step
+from mockserver.state.machine import begin
+from mockserver.state.memory import MemoryStore
+from mockserver.state.tables import Birth, Births, Counters
+
+TIMELINES = {"issued": (Step("issued"),)}
+
+
+@given(st.integers(1, 300), st.lists(st.integers(0, 400), max_size=600))
+def test_it_stays_within_its_bound_and_keeps_the_last_used(most: int, keys: list[int]) -> None:
+    store = MemoryStore(max_resources=most)
+    for key in keys:
+        store.call("default", "request", str(key), 0, "poll", TIMELINES.get, lambda: "issued")
+        assert store.count("default", "request") <= most
+        assert store.peek("default", "request", str(key)) is not None
+
+
+def create(store: MemoryStore, namespace: str, key: int, size: int) -> None:
+    store.create(namespace, "request", str(key), begin("issued", 0), Birth(key, b"x" * size))
+
+
+def keys(store: MemoryStore, namespace: str) -> list[str]:
+    return [key for key, _ in store.items(namespace, "request")]
+
+
+def test_requests_that_take_too_much_make_room_in_the_namespace_that_takes_most() -> None:
+    store = MemoryStore()
+    store.births.sizes.most = 100_000
+    for key in range(90):
+        create(store, "greedy", key, 500)
+    for key in range(10):
+        create(store, "modest", key, 500)
+    assert keys(store, "modest") == [str(key) for key in range(10)]
+    assert keys(store, "greedy") == [str(key) for key in range(store.evicted, 90)]
+    assert store.births.sizes.total <= 100_000 < store.births.sizes.total + 100_000 // 64 + 1012
+
+
+def test_a_request_that_takes_too_much_by_itself_is_kept_until_there_is_another() -> None:
+    store = MemoryStore()
+    store.births.sizes.most = 100_000
+    create(store, "greedy", 1, 90_000)
+    create(store, "modest", 1, 90)
+    create(store, "greedy", 2, 190_000)
+    assert (keys(store, "greedy"), keys(store, "modest")) == (["2"], ["1"])
+    assert store.births.get("greedy", "request", "2") is not None
+    create(store, "modest", 1, 90)
+    assert (keys(store, "greedy"), keys(store, "modest")) == ([], ["1"])
+
+
+def test_what_is_forgotten_takes_no_room() -> None:
+    store = MemoryStore()
+    for namespace in ("a", "b"):
+        for key in (1, 1, 2, 3):
+            create(store, namespace, key, 90)
+    store.delete("a", "request", "1")
+    store.reset("b")
+    assert store.births.sizes.total == 2 * 602
+    store.reset("a")
+    assert store.births.sizes.total == 0
+
+
+def test_of_a_full_store_the_least_recently_used_goes() -> None:
+    store = MemoryStore(max_resources=2)
+    for key in ("a", "b", "a", "c"):
+        store.call("default", "request", key, 0, "poll", TIMELINES.get, lambda: "issued")
+    assert {key for key, _ in store.items("default", "request")} == {"a", "c"}
+
+
+def test_a_key_after_a_reload_in_the_same_millisecond_begins_on_the_timeline_that_is_served() -> None:
+    store = MemoryStore()
+    timelines = (Step("pending", calls=1, next=1), Step("issued")), (Step("issued"),)
+    left = [
+        store.call("default", "request", key, 0, "poll", {"s": steps}.get, lambda: "s").state.step
+        for key, steps in zip("ab", timelines, strict=True)
+    ]
+    assert left == [1, 0]
+
+
+def test_a_key_first_seen_by_an_operation_that_does_not_count_begins_by_itself() -> None:
+    store = MemoryStore()
+    steps = (Step("pending", calls=1, counted="poll", next=1), Step("issued"))
+    left = [
+        store.call("default", "request", operation, 0, operation, {"s": steps}.get, lambda: "s").state.step
+        for operation in ("poll", "list")
+    ]
+    assert left == [1, 0]
+
+
+def call(store: MemoryStore, namespace: str, key: str, now: int = 0) -> None:
+    store.call(namespace, "request", key, now, "poll", TIMELINES.get, lambda: "issued")
+
+
+LONG = {"short": "{:036d}", "long": "{:015000d}", "beyond ASCII": "\N{PILE OF POO}{:01000d}"}
+
+
+@pytest.mark.parametrize("form", LONG.values(), ids=LONG)
+def test_keys_weigh_what_they_take(form: str) -> None:
+    store = MemoryStore()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for number in range(1000):
+            call(store, "default", form.format(number), 1_800_000_000_000 + number)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken <= store.sizes.total <= 2 * taken
+
+
+def test_creations_weigh_what_they_take() -> None:
+    store = MemoryStore()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for number in range(1000):
+            key, birth = (
+                f"{number:036d}",
+                Birth(number, b"%01000d" % number, f"\N{PILE OF POO}{number:0500d}"),
+            )
+            store.create("default", "request", key, begin("issued", 1_800_000_000_000 + number), birth)
+            handles = {"order": f"{number:0100d}", "customer": f"\N{PILE OF POO}{number:0100d}"}
+            store.births.name("default", "request", key, handles)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken <= store.sizes.total + store.births.sizes.total <= 2 * taken
+
+
+def test_keys_that_take_too_much_make_room_in_the_namespace_that_takes_most() -> None:
+    store = MemoryStore(max_bytes=1_000_000)
+    for key in ("a", "b", "c"):
+        call(store, "modest", key)
+    for number in range(300):
+        call(store, "greedy", f"{number:015000d}")
+        assert store.sizes.total <= store.sizes.most
+    assert keys(store, "modest") == ["a", "b", "c"]
+    assert keys(store, "greedy") == [f"{number:015000d}" for number in range(store.evicted, 300)]
+    assert store.evicted < 250
+
+
+def test_the_bound_on_keys_holds_for_a_thousand_namespaces_together() -> None:
+    store = MemoryStore(max_bytes=1_000_000)
+    for number in range(5000):
+        call(store, f"n{number % 1000}", f"{number:01000d}")
+    assert store.sizes.total <= 1_000_000
+    assert store.evicted > 4000
+
+
+def test_a_key_that_is_longer_than_the_bound_is_answered_and_the_next_one_too() -> None:
+    store = MemoryStore(max_bytes=1000)
+    for key in ("x" * 2000, "y" * 2000):
+        call(store, "default", key)
+        assert keys(store, "default") == [key]
+
+
+def test_keys_that_are_gone_weigh_nothing() -> None:
+    store = MemoryStore(max_resources=3)
+    for key in "abcde":
+        call(store, "default", key)
+        call(store, "other", key)
+    store.put("default", "request", "f", begin("issued", 0))
+    store.put("default", "request", "f", begin("issued", 0))
+    for key in keys(store, "default"):
+        store.delete("default", "request", key)
+    store.reset("other")
+    assert store.sizes.total == 0
+
+
+def test_handles_that_take_too_much_make_room_without_a_creation() -> None:
+    store = MemoryStore(births=Births(1_000_000))
+    for number in range(300):
+        call(store, "default", str(number))
+        store.births.name("default", "request", str(number), {"order": f"{number:015000d}"})
+        assert store.births.sizes.total <= 1_000_000
+    assert store.evicted > 200
+    assert store.births.named("default", "request", "order", f"{299:015000d}") == "299"
+
+
+def test_a_handle_that_another_resource_took_over_stays_when_the_first_goes() -> None:
+    store = MemoryStore()
+    for key in ("a", "b"):
+        create(store, "default", 1, 1)
+        store.births.name("default", "request", key, {"order": "1"})
+    store.delete("default", "request", "a")
+    assert store.births.named("default", "request", "order", "1") == "b"
+
+
+def test_counts_of_long_names_make_room_for_each_other() -> None:
+    counters = Counters(max_bytes=1_000_000)
+    for number in range(300):
+        assert counters.tally("a", "request", f"{number:015000d}") == 1
+        assert counters.window("b", "request", f"{number:015000d}", 0, 1000) == (1, 0)
+        assert counters.sizes.total <= 1_000_000
+    assert counters.tally("a", "request", f"{299:015000d}") == 2
+    assert counters.window("b", "request", f"{299:015000d}", 0, 1000) == (2, 0)
+    assert counters.tally("a", "request", f"{0:015000d}") == 1
+    counters.reset("a")
+    counters.reset("b")
+    assert counters.sizes.total == 0
+
+
+def test_counts_weigh_what_they_take() -> None:
+    counters = Counters()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for number in range(1000):
+            counters.tally("a", "request", f"{number:036d}")
+            counters.window("a", "request", f"{number:036d}", 1_800_000_000_000 + number, 1000)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken <= counters.sizes.total <= 2.5 * taken

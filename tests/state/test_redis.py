@@ -1,0 +1,531 @@
+"""What is Redis's own: what is done at once, what lives how long, and that all of it is as in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mockserver.messages import Answer, Request
+from mockserver.namespaces.cluster import SharedWorlds
+from mockserver.namespaces.journal import Record
+from mockserver.plan import Step
+from mockserver.state.machine import ResourceState, begin
+from mockserver.state.protocol import NamespacesFull, PlanChanged
+from mockserver.state.redis.connection import Link
+from mockserver.state.redis.handshake import read_address
+from mockserver.state.redis.store import RedisStore
+from mockserver.state.tables import Birth
+from tests.proxy import Proxy
+from tests.redis import Redis
+from tests.state.desk import Desk, Desks, PollDesk, SharedDesk, desks_of
+from tests.state.scripts import Scripts
+
+STEPS = (Step("pending", calls=2, next=1), Step("issued"))
+TIMELINES = {"issued": STEPS}
+_FRESH = itertools.count()
+
+
+@pytest.fixture
+def desks(redis: Redis, prefix: str) -> Iterator[Desks]:
+    with desks_of("redis by poll", redis, prefix) as found:
+        yield found
+
+
+@pytest.fixture
+def scripts(redis: Redis, prefix: str) -> Iterator[Scripts]:
+    found = Scripts(redis, f"{prefix}-0")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def desk(desks: Desks) -> SharedDesk:
+    found = desks()
+    assert isinstance(found, SharedDesk)
+    return found
+
+
+def at_once(desk: SharedDesk, works: list[Callable[[], Any]]) -> list[Any]:
+    """What works come to that are begun before any of them is done."""
+
+    async def all_of_them() -> list[Any]:
+        return await asyncio.gather(*(desk.store.atomically(work) for work in works))
+
+    found: list[Any] = desk.run(all_of_them())
+    return found
+
+
+def test_steps_that_are_under_way_together_come_to_what_one_after_the_other_would(desk: SharedDesk) -> None:
+    store = desk.store
+
+    def call() -> tuple[str, int]:
+        decision = store.call("default", "request", "a", 0, "poll", TIMELINES.get, lambda: "issued")
+        return STEPS[decision.step].state, decision.call
+
+    told = at_once(desk, [call] * 30)
+    assert sorted(told) == sorted([("pending", 1), ("pending", 2), *(("issued", n + 1) for n in range(28))])
+
+
+def test_steps_and_polls_together_count_every_call(desks: Desks) -> None:
+    desk = desks()
+    assert isinstance(desk, PollDesk)
+    desk.serve("request", TIMELINES)
+    store = desk.store
+
+    async def all_of_them() -> None:
+        polls = []
+        for _ in range(100):
+            polled = asyncio.get_running_loop().create_future()
+            store.poll("default", "request", "a", "poll", "issued", 0, polled.set_result)
+            polls.append(polled)
+            await asyncio.sleep(0)
+        await asyncio.gather(*polls)
+
+    async def work() -> None:
+        def call() -> None:
+            store.call("default", "request", "a", 0, "poll", TIMELINES.get, lambda: "issued")
+
+        await asyncio.gather(all_of_them(), *(store.atomically(call) for _ in range(20)))
+
+    desk.run(work())
+    state = desk.peek("a")
+    assert state is not None
+    assert (state.step, state.calls) == (1, 118)
+
+
+def test_a_key_that_is_called_without_a_pause_can_still_be_put(desks: Desks) -> None:
+    """Who reads, decides and commits finds the state changed each time; it gets through nevertheless."""
+    desk = desks()
+    assert isinstance(desk, PollDesk)
+    desk.serve("request", TIMELINES)
+    store, calls = desk.store, itertools.count()
+
+    async def work() -> int:
+        done = False
+
+        def again(_: object) -> None:
+            if not done:
+                next(calls)
+                store.poll("default", "request", "a", "poll", "issued", 0, again)
+
+        for _ in range(50):
+            again(None)
+        store.link.flush()
+        try:
+            await store.atomically(lambda: store.put("default", "request", "a", begin("issued", 7)))
+        finally:
+            done = True
+        return next(calls)
+
+    assert desk.run(work()) > 50
+    state = desk.peek("a")
+    assert state is not None
+    assert state.created == 7
+
+
+def test_a_call_is_counted_in_its_window_once_though_time_goes_on(desk: SharedDesk) -> None:
+    clock = itertools.count(1000)
+
+    def work() -> tuple[int, int]:
+        counted = desk.store.counters.window("default", "request", "n", next(clock), 60_000)
+        desk.store.peek("default", "request", "a")  # is read later, so that the work is begun anew
+        return counted
+
+    assert [desk.do(work)[0] for _ in range(3)] == [1, 2, 3]
+
+
+def test_what_follows_a_step_happens_once_it_is_certain(desk: SharedDesk) -> None:
+    store, told, begun = desk.store, [], []
+
+    def work() -> None:
+        begun.append(1)
+        number = (store.peek("default", "request", "a") or begin("issued", 0)).created
+        store.put("default", "request", "a", begin("issued", number + 1))
+        store.after(lambda: told.append(number + 1))
+
+    at_once(desk, [work] * 10)
+    assert sorted(told) == list(range(1, 11))
+    assert len(begun) > 10
+
+
+def test_work_for_a_plan_that_is_no_longer_served_changes_nothing(desk: SharedDesk) -> None:
+    desk.serve("request", TIMELINES)
+    desk.call("a", TIMELINES, "issued")
+    desk.run(desk.store.link.ask("HSET", desk.store.name("g"), "plan", "another"))
+    with pytest.raises(PlanChanged):
+        desk.put("a", begin("issued", 9))
+    with pytest.raises(PlanChanged):
+        desk.reset()
+    left = desk.peek("a")
+    assert left is not None
+    assert left.calls == 1
+
+
+def test_who_publishes_a_plan_goes_on_by_its_own_until_it_serves_that(desk: SharedDesk) -> None:
+    """Else a call would be decided by a timeline that it cannot be answered from."""
+    desk.serve("request", TIMELINES)
+    plan = desk.store.plan
+    assert desk.run(desk.store.publish("new", {}, before=plan))
+    with pytest.raises(PlanChanged):
+        desk.put("a", begin("issued", 9))
+    assert not desk.run(desk.store.publish("newer", {}, before=plan)), "another one is served by now"
+    desk.store.plan = "new"
+    desk.put("a", begin("issued", 9))
+
+
+def test_reading_outside_of_a_step_is_a_fault(desk: SharedDesk) -> None:
+    with pytest.raises(RuntimeError, match="outside of atomic work"):
+        desk.store.peek("default", "request", "a")
+
+
+def test_prefixes_are_kept_apart(desks: Desks) -> None:
+    one, two = desks(), desks()
+    one.call("a", TIMELINES, "issued")
+    assert two.keys() == []
+    two.call("a", TIMELINES, "issued")
+    two.reset()
+    assert one.keys() == ["a"]
+
+
+def test_a_journal_is_read_when_what_others_wrote_before_is_in(redis: Redis, prefix: str) -> None:
+    """Who writes does not wait, and its octets may be on the way still when another process reads."""
+
+    async def listen(store: RedisStore, ready: asyncio.Event) -> None:
+        async for _ in store.assembly.hear():
+            ready.set()
+
+    async def work() -> list[Record]:
+        with Proxy(redis.port) as proxy:
+            links = [
+                Link(read_address(f"redis://127.0.0.1:{port}"), prefix=prefix, timeout=20)
+                for port in (proxy.port, redis.port)
+            ]
+            for link in links:
+                await link.open()
+            writer, reader = map(RedisStore, links)
+            ready = [asyncio.Event(), asyncio.Event()]
+            listening = [
+                asyncio.create_task(listen(*each)) for each in zip((writer, reader), ready, strict=True)
+            ]
+            for event in ready:
+                await event.wait()
+            proxy.hold("there")
+            request = Request("GET", "/", "", {}, b"")
+            SharedWorlds(writer).default.journal.write(request, Answer(200, [], b""), 0, 0.0)
+            links[0].flush()
+            reading = asyncio.create_task(reader.atomically(SharedWorlds(reader).default.journal.records))
+            await asyncio.to_thread(proxy.kept, b"PUBLISH")  # the writer says that it has heard
+            assert not reading.done()
+            proxy.let_go()
+            records = await reading
+            for task in listening:
+                task.cancel()
+            await asyncio.wait(listening)
+            for link in links:
+                await link.close()
+            return records
+
+    assert [each[0] for each in asyncio.run(work())] == [1]
+
+
+# What lives how long
+
+
+def everything(desk: Desk) -> None:
+    """Something of every kind, then once more after it was forgotten."""
+    store = desk.store
+    for world in ("default", "other"):
+        journal = desk.journal(world)
+
+        def name(world: str = world) -> None:
+            store.create(world, "born", "k", begin("issued", 0), Birth(1, b"{}"))
+            store.births.name(world, "born", "k", {"serial": "1"})
+
+        def count(world: str = world) -> None:
+            for resource in ("request", "", "limited"):
+                store.counters.run(world, resource, "n")
+                store.counters.tally(world, resource, "n")
+                store.counters.window(world, resource, "n", 0, 10)
+
+        def wind(world: str = world) -> None:
+            found = desk.worlds.find(world)
+            assert found is not None
+            found.clock.advance(5)
+
+        for _ in range(2):
+            for _ in range(3):
+                journal.write(Request("GET", "/", "", {}, b""), Answer(200, [], b""), 0, 0.0)
+            desk.do(count)
+            desk.do(name)
+            desk.call("a", TIMELINES, "issued", world=world)
+            desk.do(lambda world=world: store.assign(world, "request", "issued"))  # type: ignore[misc]
+            desk.do(wind)
+            desk.delete("a", world)
+            desk.delete("k", world, "born")
+            desk.do(lambda journal=journal: journal.clear())  # type: ignore[misc]
+        desk.call("a", TIMELINES, "issued", world=world)
+        desk.do(name)
+        journal.write(Request("GET", "/", "", {}, b""), Answer(200, [], b""), 0, 0.0)
+        desk.reset(world, "request")
+        desk.call("a", TIMELINES, "issued", world=world)
+        desk.do(count)
+        desk.reset(world)
+        desk.do(count)
+        desk.do(name)
+        desk.call("a", TIMELINES, "issued", world=world)
+
+
+def test_what_nobody_uses_is_forgotten_in_a_week(desk: SharedDesk, scripts: Scripts) -> None:
+    everything(desk)
+    names = scripts.say("KEYS", f"{scripts.prefix}/*")
+    left = {name.decode().removeprefix(f"{scripts.prefix}/"): scripts.say("TTL", name) for name in names}
+    kinds = {name.partition("/")[0] for name in left}
+    assert kinds == {"g", "t", "w", "ns", "m", "s", "u", "b", "h", "k", "c", "v", "j"}
+    for_ever = {name for name, seconds in left.items() if seconds == -1}
+    assert for_ever <= {"g", "w/test"}, "w/test is of this test"
+    weeks = {name: seconds for name, seconds in left.items() if name[0] in "msubhkcvj"}
+    assert all(604_000 < seconds <= 604_800 for seconds in weeks.values()), weeks
+
+
+def test_a_journal_that_was_cleared_is_forgotten_as_well(desk: SharedDesk, scripts: Scripts) -> None:
+    for _ in range(2):
+        desk.journal().write(Request("GET", "/", "", {}, b""), Answer(200, [], b""), 0, 0.0)
+        assert desk.do(lambda: len(desk.journal())) == 1
+        assert scripts.say("TTL", f"{scripts.prefix}/j/default") > 604_000
+        desk.do(lambda: desk.journal().clear())
+
+
+def test_what_is_used_lives_on(desk: SharedDesk, scripts: Scripts) -> None:
+    """Times to live are set anew when a 64th of them is over by the machine's clock, which is moved here."""
+    desk.serve("request", TIMELINES)
+    desk.call("a", TIMELINES, "issued")
+    prefix = scripts.prefix
+    for name in (f"{prefix}/s/default/request", f"{prefix}/m/default", f"{prefix}/t/{desk.store.plan}"):
+        scripts.say("EXPIRE", name, 1000)
+    desk.call("a", TIMELINES, "issued")
+    assert scripts.say("TTL", f"{prefix}/s/default/request") <= 1000
+    scripts.say("HSET", f"{prefix}/m/default", "r/request", 1)  # as if it had been long ago
+    desk.call("a", TIMELINES, "issued")
+    assert scripts.say("TTL", f"{prefix}/s/default/request") > 600_000
+    assert scripts.say("TTL", f"{prefix}/m/default") > 600_000
+    assert scripts.say("TTL", f"{prefix}/t/{desk.store.plan}") > 2_000_000
+
+
+def test_the_namespace_that_was_not_used_for_longest_makes_room(desks: Desks, scripts: Scripts) -> None:
+    desk = desks(namespaces=4)
+    for world in ("default", "a", "b", "c"):
+        desk.call("k", TIMELINES, "issued", world=world)
+        desk.call("k", TIMELINES, "issued", world=world)
+    desk.call("k", TIMELINES, "issued", world="a")
+    desk.call("k", TIMELINES, "issued", world="d")
+    assert [each.name for each in desk.do(lambda: list(desk.worlds))] == ["default", "c", "a", "d"]
+    assert desk.do(lambda: desk.worlds.evicted) == 1
+    assert desk.count("b") == 0
+    desk.put("k", begin("issued", 0), "e")
+    assert [each.name for each in desk.do(lambda: list(desk.worlds))] == ["default", "a", "d", "e"]
+    assert scripts.say("KEYS", f"{scripts.prefix}/[^w]/c*") == []
+
+
+def names(desk: Desk) -> list[str]:
+    return [each.name for each in desk.do(lambda: list(desk.worlds))]
+
+
+def control(desk: Desk, *worlds: str) -> None:
+    for world in worlds:
+        desk.do(lambda world=world: desk.worlds.control(world))  # type: ignore[misc]
+
+
+def test_the_namespace_that_makes_room_is_none_that_was_controlled(desks: Desks) -> None:
+    desk = desks(namespaces=4)
+    for world in ("a", "b", "c"):
+        desk.call("k", TIMELINES, "issued", world=world)
+    control(desk, "a", "c")
+    for world in ("a", "d", "a", "e", "f"):
+        desk.call("k", TIMELINES, "issued", world=world)
+        desk.call("k", TIMELINES, "issued", world="default")
+        assert desk.count("a") == desk.count("c") == desk.count(world) == 1
+    assert sorted(names(desk)) == ["a", "c", "default", "f"]
+    assert desk.do(lambda: desk.worlds.evicted) == 3
+
+
+REACHES = {
+    "a poll": lambda desk: desk.call("k", TIMELINES, "issued", world="late"),
+    "a step": lambda desk: desk.put("k", begin("issued", 0), "late"),
+    "a counter": lambda desk: desk.do(lambda: desk.store.counters.tally("late", "request", "n")),
+    "a window": lambda desk: desk.do(lambda: desk.store.counters.window("late", "request", "n", 0, 9)),
+    "an assignment": lambda desk: desk.do(lambda: desk.store.assign("late", "request", "issued")),
+    "a control request": lambda desk: control(desk, "late"),
+}
+
+
+@pytest.mark.parametrize("reach", REACHES.values(), ids=REACHES)
+def test_where_only_controlled_namespaces_are_left_another_is_refused_and_nothing_written(
+    desks: Desks, scripts: Scripts, reach: Callable[[Desk], object]
+) -> None:
+    desk = desks(namespaces=3)
+    desk.call("k", TIMELINES, "issued", world="default")
+    control(desk, "a", "b")
+    with pytest.raises(NamespacesFull, match="DELETE /__admin/namespaces/NAME"):
+        reach(desk)
+    desk.journal("late").write(Request("GET", "/", "", {}, b""), Answer(200, [], b""), 0, 0.0)
+    assert names(desk) == ["default", "a", "b"]
+    assert scripts.say("KEYS", f"{scripts.prefix}/*/late*") == []
+    desk.do(lambda: desk.worlds.drop("a"))
+    reach(desk)
+    assert "a" not in names(desk)
+
+
+def test_a_namespace_that_was_controlled_and_is_not_used_for_a_week_makes_room(
+    desks: Desks, scripts: Scripts
+) -> None:
+    desk = desks(namespaces=2)
+    control(desk, "a")
+    place = f"{scripts.prefix}/ns"
+    scripts.say("ZINCRBY", place, -7 * 86_400 * 1_000_000, "a")
+    desk.call("k", TIMELINES, "issued", world="b")
+    assert names(desk) == ["default", "b"]
+
+
+def test_a_namespace_stays_controlled_when_it_is_reset_and_is_not_once_it_was_deleted(desks: Desks) -> None:
+    desk = desks(namespaces=2)
+    control(desk, "a")
+    desk.reset("a")
+    with pytest.raises(NamespacesFull):
+        desk.call("k", TIMELINES, "issued", world="b")
+    desk.do(lambda: desk.worlds.drop("a"))
+    desk.call("k", TIMELINES, "issued", world="a")
+    desk.call("k", TIMELINES, "issued", world="b")
+    assert names(desk) == ["default", "b"]
+
+
+def test_all_namespaces_are_told_of_by_few_questions(desk: SharedDesk) -> None:
+    """A step is begun again for what it asks for and was not read: never once for each namespace."""
+    names, begun = [f"n{number}" for number in range(40)], []
+    for name in names:
+        desk.call("a", TIMELINES, "issued", world=name)
+    desk.store.assignments("request")  # as an engine that serves it
+
+    def work() -> list[tuple[str, int, int, int]]:
+        begun.append(1)
+        return [
+            (each.name, len(each.journal), each.journal.lost, desk.store.count(each.name, "request"))
+            for each in desk.worlds
+        ]
+
+    assert desk.do(work) == [("default", 0, 0, 0), *((name, 0, 0, 1) for name in names)]
+    assert len(begun) == 3
+
+
+# As in memory
+
+WORLDS = st.sampled_from(["default", "w"])
+KEYS = st.sampled_from(["a", "b", "c", "d"])
+RESOURCES = st.sampled_from(["request", "order"])
+LIVES = {
+    "issued": STEPS,
+    "timed": (Step("red", after=5, next=1), Step("green", calls=1, after=7, next=0)),
+    "moved": (Step("one", operation="move", next=1), Step("two", calls=3, next=0)),
+}
+STATES = st.sampled_from(
+    [
+        ResourceState(scenario, step, 0, 3, 1, 3, moves)
+        for scenario in LIVES
+        for step in (0, 1)
+        for moves in (0, 7)
+    ]
+)
+OPERATIONS = st.one_of(
+    st.tuples(st.just("call"), WORLDS, RESOURCES, KEYS, st.sampled_from(sorted(LIVES)),
+              st.sampled_from(["poll", "move"])),
+    st.tuples(st.just("put"), WORLDS, RESOURCES, KEYS, STATES),
+    st.tuples(st.just("create"), WORLDS, RESOURCES, KEYS, st.sampled_from(["1", "2", "3"])),
+    st.tuples(st.just("named"), WORLDS, RESOURCES, st.sampled_from(["1", "2", "3"])),
+    st.tuples(st.just("birth"), WORLDS, RESOURCES, KEYS),
+    st.tuples(st.just("delete"), WORLDS, RESOURCES, KEYS),
+    st.tuples(st.just("assign"), WORLDS, RESOURCES, st.sampled_from([None, *sorted(LIVES)])),
+    st.tuples(st.just("run"), WORLDS, RESOURCES),
+    st.tuples(st.just("window"), WORLDS, RESOURCES, st.integers(0, 40)),
+    st.tuples(st.just("reset"), WORLDS, st.one_of(st.none(), RESOURCES)),
+    st.tuples(st.just("write"), WORLDS),
+    st.tuples(st.just("clear"), WORLDS),
+    st.tuples(st.just("advance"), WORLDS, st.integers(0, 9)),
+)  # fmt: skip
+
+
+def told(desk: Desk, operation: tuple[Any, ...]) -> Any:
+    """What a store says to an operation."""
+    kind, world, *rest = operation
+    store = desk.store
+    match kind:
+        case "call":
+            resource, key, scenario, alias = rest
+            now = desk.worlds.find(world).clock.now()  # type: ignore[union-attr]
+            found = desk.call(key, LIVES, scenario, world=world, resource=resource, now=now, operation=alias)
+            return found.step, found.call, found.changed, found.state
+        case "put":
+            resource, key, state = rest
+            desk.put(key, state, world, resource)
+        case "create":
+            resource, key, handle = rest
+
+            def create() -> None:
+                store.create(world, resource, key, begin("issued", 2), Birth(int(handle), b"{}"))
+                if not store.births.has_name(world, resource, key):
+                    store.births.name(world, resource, key, {"serial": handle})
+
+            desk.do(create)
+        case "named":
+            return desk.do(lambda: store.births.named(world, rest[0], "serial", rest[1]))
+        case "birth":
+            return desk.do(lambda: store.births.get(world, *rest))
+        case "delete":
+            return desk.delete(rest[1], world, rest[0])
+        case "assign":
+            desk.do(lambda: store.assign(world, *rest))
+        case "run":
+            return desk.do(lambda: store.counters.run(world, rest[0], "n"))
+        case "window":
+            return desk.do(lambda: store.counters.window(world, rest[0], "n", rest[1], 20))
+        case "reset":
+            desk.reset(world, *rest)
+        case "write":
+            desk.journal(world).write(Request("GET", "/", "", {}, b""), Answer(200, [], b""), 0, 0.0)
+        case "clear":
+            desk.do(lambda: desk.journal(world).clear())
+        case "advance":
+            clock = desk.worlds.find(world).clock  # type: ignore[union-attr]
+            desk.do(lambda: clock.advance(rest[0]))
+            return clock.now()
+    return None
+
+
+def standing(desk: Desk) -> list[Any]:
+    """All that a store holds."""
+    found: list[Any] = []
+    for world in ("default", "w"):
+        journal = desk.journal(world)
+        found.append(desk.do(lambda journal=journal: [each[0] for each in journal.records()]))  # type: ignore[misc]
+        found.append(desk.do(lambda journal=journal: journal.lost))  # type: ignore[misc]
+        for resource in ("request", "order"):
+            found += [desk.items(world, resource), desk.count(world, resource)]
+            found += [told(desk, ("named", world, resource, handle)) for handle in "123"]
+    return [*found, desk.evicted()]
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(OPERATIONS, max_size=25))
+def test_any_history_comes_to_what_it_comes_to_in_memory(
+    desks: Desks, history: list[tuple[Any, ...]]
+) -> None:
+    memory, shared = Desk(3, journal=2), desks(3, journal=2)
+    shared.serve("request", LIVES)
+    shared.serve("order", LIVES)
+    for operation in history:
+        assert told(shared, operation) == told(memory, operation), operation
+    assert standing(shared) == standing(memory)
