@@ -13,6 +13,7 @@ import threading
 import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -29,10 +30,15 @@ from mockserver.compile.compiler import Inputs, compile_plan
 from mockserver.testing import MockServer
 from tests import programs
 from tests.docs.blocks import (
+    CONTROL,
+    DOCS,
+    LESSONS,
     PAGES,
     ROOT,
     Block,
+    Command,
     blocks,
+    blocks_of,
     commands,
     is_variable,
     languages,
@@ -52,7 +58,6 @@ _ELSEWHERE = frozenset(["pip", "docker", "make"])
 SHOWN_URL = "http://127.0.0.1:8080"
 RECIPE_KEY = "5b1c0a52-6a0e-4f1c-8f4c-0d2a1b1e6a11"
 _BIN = Path(sys.executable).parent
-DOCS = ROOT / "docs"
 LIFECYCLE = default.DOCUMENT.with_name("certificate-lifecycle.yaml")
 LIFECYCLE_SCENARIOS = default.SCENARIOS.with_name("certificate-lifecycle.yaml")
 STUB = {
@@ -90,7 +95,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "mappings" / "gone.json").write_text(json.dumps(STUB))
     shutil.copytree(ROOT / "openapi", tmp_path / "openapi")
     shutil.copy(LIFECYCLE_SCENARIOS, tmp_path / "scenarios")
-    for block in blocks("yaml"):
+    for block in snippets("yaml"):
         if block.title.endswith(".yaml") and "/" not in block.title:
             (tmp_path / block.title).write_text(block.text)
     monkeypatch.chdir(tmp_path)
@@ -98,11 +103,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def snippets(language: str) -> list[Block]:
+    """Return the blocks of pages on which each block or section stands alone."""
+    return [block for block in blocks(language) if block.page not in LESSONS]
+
+
 def test_every_language_is_looked_at() -> None:
     assert languages() <= {"console", "python", "toml", "yaml", "text"}
 
 
-@pytest.mark.parametrize("block", blocks("yaml"), ids=str)
+@pytest.mark.parametrize("block", snippets("yaml"), ids=str)
 def test_scenario_files_can_be_served(block: Block) -> None:
     shown: Any = yaml12.parse_yaml(block.text)
     Draft202012Validator(json.loads(default.SCHEMA.read_text("utf-8"))).validate(shown)
@@ -113,13 +123,13 @@ def test_scenario_files_can_be_served(block: Block) -> None:
     assert compiled.warnings == ()
 
 
-@pytest.mark.parametrize("block", blocks("toml"), ids=str)
+@pytest.mark.parametrize("block", snippets("toml"), ids=str)
 def test_settings_are_options_of_the_plugin(block: Block, pytestconfig: pytest.Config) -> None:
     for name in tomllib.loads(block.text)["tool"]["pytest"]["ini_options"]:
         pytestconfig.getini(name)
 
 
-@pytest.mark.parametrize("block", blocks("python"), ids=str)
+@pytest.mark.parametrize("block", snippets("python"), ids=str)
 def test_python(block: Block, folder: Path) -> None:
     (folder / "test_shown.py").write_text(block.text)
     command = [sys.executable, "test_shown.py"]
@@ -132,33 +142,71 @@ def test_python(block: Block, folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("section", sections("console"), ids=lambda section: str(section[0]))
+@dataclass
+class Reader:
+    """Runs the commands of a page one after the other, in the terminals that the page asks for.
+
+    ``url`` is the server that the page shows as ``SHOWN_URL``; ``known`` are the variables that are set.
+    """
+
+    url: str
+    known: str
+    cache: Path
+    served: ExitStack
+
+    def run(self, command: Command) -> None:
+        require(command.text)
+        words = shlex.split(command.text.removesuffix(" &"))
+        if words[0] in _ELSEWHERE:
+            return
+        if words[:2] == ["mockserver", "serve"]:
+            self.served.close()
+            process = self.served.enter_context(Process(*words[2:], cache=self.cache))
+            self.url = f"http://127.0.0.1:{process.port}"
+            return
+        done = shell((self.known + command.text).replace(SHOWN_URL, self.url))
+        if is_variable(command.text):
+            self.known += f"{command.text}\n"
+        if command.output is not None:
+            said = done.stdout.replace(self.url, SHOWN_URL).strip()
+            assert alike(said, command.output.strip()), f"{command.text}\n{said}\n{done.stderr}"
+        if command.output is None or words[0] == "mockserver":
+            assert done.returncode == 0, f"{command.text}\n{done.stderr}"
+
+
+@pytest.mark.parametrize(
+    "section",
+    [section for section in sections("console") if section[0].page not in LESSONS],
+    ids=lambda section: str(section[0]),
+)
 def test_consoles(section: list[Block], folder: Path, server: MockServer, own_cache: Path) -> None:
     """From heading to heading, one after the other, as a reader does."""
     server.reset()
     server.namespace("t1").drop()
-    known = variables(section[0])
-    url = server.url
     with ExitStack() as served:
+        reader = Reader(server.url, variables(section[0]), own_cache, served)
         for block in section:
             for command in commands(block):
-                require(command.text)
-                words = shlex.split(command.text.removesuffix(" &"))
-                if words[0] in _ELSEWHERE:
-                    continue
-                if words[:2] == ["mockserver", "serve"]:
-                    served.close()
-                    process = served.enter_context(Process(*words[2:], cache=own_cache))
-                    url = f"http://127.0.0.1:{process.port}"
-                    continue
-                done = shell((known + command.text).replace(SHOWN_URL, url))
-                if is_variable(command.text):
-                    known += f"{command.text}\n"
-                if command.output is not None:
-                    said = done.stdout.replace(url, SHOWN_URL).strip()
-                    assert alike(said, command.output.strip()), f"{command.text}\n{said}\n{done.stderr}"
-                if command.output is None or words[0] == "mockserver":
-                    assert done.returncode == 0, f"{command.text}\n{done.stderr}"
+                reader.run(command)
+
+
+@pytest.mark.parametrize("page", LESSONS, ids=lambda page: page.stem)
+def test_page_followed_from_top_to_bottom_in_an_empty_folder_works(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_cache: Path
+) -> None:
+    """Blocks with a title are saved as files, and commands run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{_BIN}{os.pathsep}{os.environ['PATH']}")
+    with ExitStack() as served:
+        reader = Reader(SHOWN_URL, "", own_cache, served)
+        for block in blocks_of(page):
+            if block.title:
+                path = tmp_path / block.title
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(block.text)
+            elif block.language == "console":
+                for command in commands(block):
+                    reader.run(command)
 
 
 @pytest.mark.parametrize("section", sections("console"), ids=lambda section: str(section[0]))
@@ -192,7 +240,7 @@ def test_recipes(recipe: str, folder: Path) -> None:
     with MockServer() as server, server.client() as client:
         for _ in range(2):
             assert client.get(f"{MISSION}/{RECIPE_KEY}").status_code == 200
-        page = (ROOT / "README.md").read_text("utf-8")
+        page = CONTROL.read_text("utf-8")
         [known] = re.findall(r"^`(A=\S+)`, `(J='.*')`, `(ID=\S+)`\.$", page, re.MULTILINE)
         assert known[2] == f"ID={RECIPE_KEY}"
         once = recipe.replace("$A/events", "$A/events?most=0")  # else it goes on for ever
