@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
+
+import yaml12
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -75,6 +78,33 @@ def sections(language: str) -> list[list[Block]]:
 def languages() -> set[str]:
     found = (match["language"] for page in PAGES for match in _PART.finditer(page.read_text("utf-8")))
     return {language for language in found if language}
+
+
+def parsed(block: Block) -> dict[str, Any]:
+    found = yaml12.parse_yaml(block.text)
+    assert isinstance(found, dict)
+    return found
+
+
+def is_document(block: Block) -> bool:
+    return "openapi" in parsed(block)
+
+
+def whole_file(block: Block) -> dict[str, Any]:
+    """Return the scenario file of a block. A part of one is added to the file with a title above it."""
+    shown = parsed(block)
+    if "resource" in shown:
+        return shown
+    [*_, file] = [
+        found
+        for each in blocks_of(block.page)
+        if each.language == "yaml" and each.title and each.line < block.line
+        if "resource" in (found := parsed(each))
+    ]
+    return file | {
+        name: {**file[name], **value} if isinstance(value, dict) and name in file else value
+        for name, value in shown.items()
+    }
 
 
 def recipes() -> list[str]:

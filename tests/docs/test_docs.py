@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-import yaml12
 from jsonschema import Draft202012Validator
 
 from mockserver import default
@@ -40,11 +39,14 @@ from tests.docs.blocks import (
     blocks,
     blocks_of,
     commands,
+    is_document,
     is_variable,
     languages,
+    parsed,
     recipes,
     sections,
     variables,
+    whole_file,
 )
 from tests.live import MISSION, Process
 
@@ -112,15 +114,51 @@ def test_every_language_is_looked_at() -> None:
     assert languages() <= {"console", "python", "toml", "yaml", "text"}
 
 
-@pytest.mark.parametrize("block", snippets("yaml"), ids=str)
+@pytest.mark.parametrize("block", [each for each in snippets("yaml") if not is_document(each)], ids=str)
 def test_scenario_files_can_be_served(block: Block) -> None:
-    shown: Any = yaml12.parse_yaml(block.text)
+    shown = whole_file(block)
     Draft202012Validator(json.loads(default.SCHEMA.read_text("utf-8"))).validate(shown)
     path = Path("shown.yaml")
-    document = LIFECYCLE if shown.get("document") == LIFECYCLE.stem else default.DOCUMENT
-    compiled = compile_plan(Inputs((document,), (path,), texts={path: block.text}))
+    texts = {path: yaml.safe_dump(shown) if shown != parsed(block) else block.text}
+    document = default.DOCUMENT
+    if "document" in shown:
+        document = document.with_name(f"{shown['document']}.yaml")
+        for other in filter(is_document, blocks("yaml")):
+            if other.page == block.page and other.title == document.name:
+                document = Path(other.title)
+                texts[document] = other.text
+    compiled = compile_plan(Inputs((document,), (path,), texts=texts))
     assert [each.name for each in compiled.plan.resources] == [shown["resource"]]
     assert compiled.warnings == ()
+
+
+def test_every_key_of_the_scenario_format_has_an_example() -> None:
+    schema = json.loads(default.SCHEMA.read_text("utf-8"))
+    page = DOCS / "scenarios.md"
+    shown = [parsed(each) for each in blocks_of(page) if each.language == "yaml" and not is_document(each)]
+    assert set(keys_of(schema)) - {key for each in shown for key in keys_in(each)} == set()
+
+
+def keys_of(schema: Any) -> Iterator[str]:
+    """Return the names under ``properties``, wherever they are."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from keys_of(item)
+    elif isinstance(schema, dict):
+        for name, value in schema.items():
+            if name == "properties":
+                yield from value
+            yield from keys_of(value)
+
+
+def keys_in(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from keys_in(item)
+    elif isinstance(value, dict):
+        yield from value
+        for member in value.values():
+            yield from keys_in(member)
 
 
 @pytest.mark.parametrize("block", snippets("toml"), ids=str)
