@@ -20,10 +20,11 @@ from mockserver.cli.report import FORMATS, counted, echo
     "form",
     default="text",
     type=click.Choice(list(FORMATS)),
-    help="For people, for scripts, to mark lines in a pull request, for code scanning.",
+    help="text for people, json for scripts, github to mark lines in a pull request, sarif for "
+    "code scanning.",
 )
-@option("--strict/--no-strict", default=False, help="Let warnings fail as errors do.")
-@option("--seed", default="0", help="Everything generated follows from it.")
+@option("--strict/--no-strict", default=False, help="Treat warnings as errors.")
+@option("--seed", default="0", help="Seed of all generated values. The same seed gives the same values.")
 @REMOTE_REFS
 @REF_ROOT
 def check(
@@ -35,16 +36,16 @@ def check(
     allow_remote_refs: bool,
     ref_root: Path | None,
 ) -> int:
-    """Judge DOCUMENT and the scenario files that tell the life of its resources.
+    """Check DOCUMENT and its scenario files, and print all diagnostics.
 
-    Looks further than `serve` does: into every schema and every example, at keys given twice, and at
-    answers that cannot be generated. `mockserver explain CODE` tells what a code means.
+    `check` finds more than `serve`: it checks every schema and every example, and finds keys that appear
+    twice and responses that cannot be generated. `mockserver explain CODE` explains a code.
 
     \b
     mockserver check openapi.yaml --scenarios scenarios/
     mockserver check openapi.yaml --strict --format github
 
-    Exits with 0 when there is no error, with 1 when there is, with 2 when called wrongly.
+    Exit code: 0 without errors, 1 with errors, 2 if the command line is wrong.
     """
     documents, scenarios = inputs(document, scenarios)
     with Progress() as progress:

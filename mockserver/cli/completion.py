@@ -13,7 +13,7 @@ _WAYS = """\b
 
 
 @click.command(
-    help=f"Print the completion script of a SHELL, to be read by it when it starts.\n\n{_WAYS}",
+    help=f"Print the completion script for SHELL. Load it when the shell starts:\n\n{_WAYS}",
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context

@@ -14,10 +14,10 @@ from mockserver.errors import UsageError
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 def example(folder: Path) -> None:
-    """Write the example's documents and scenario files into DIR, which is made where it is not there.
+    """Write the documents and scenario files of the example into the folder DIR.
 
-    They are what `mockserver serve` without a document serves, and a second pair with the whole life of a
-    certificate. A file that exists is never written over.
+    One document and scenario file are those that `mockserver serve` serves without arguments. The others
+    describe the whole lifecycle of a certificate. The command never overwrites a file.
     """
     paths = {folder / each.relative_to(default.ROOT): each for each in default.EXAMPLE}
     if taken := [str(path) for path in paths if path.exists()]:

@@ -19,9 +19,10 @@ def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
 @click.command()
 @click.argument("code", required=False, shell_complete=_complete)
 def explain(code: str | None) -> None:
-    """Tell what a diagnostic CODE means, with an example of the wrong and of the right.
+    """Explain a diagnostic CODE, with a wrong and a right example.
 
-    Without CODE, list all of them: D is about OpenAPI documents, S about scenario files.
+    Without CODE, list all codes. D codes are about OpenAPI documents, S codes about scenario files, M
+    codes about the import from other mock servers.
     """
     known = codes()
     if code is None:

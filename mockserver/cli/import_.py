@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @click.group("import")
 def import_() -> None:
-    """Carry over what was written for another mock server.
+    """Convert files or command lines of another mock server.
 
-    What has no counterpart here is told, with what to write instead.
+    The command reports what it cannot convert, and what to write instead.
     """
 
 
@@ -30,16 +30,16 @@ def import_() -> None:
     required=True,
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="The OpenAPI document of the service that the stubs stand for.",
+    help="OpenAPI document of the service that the stubs mock.",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Folder for the scenario files; without it, a single one goes to standard output.",
+    help="Folder for the scenario files. Without it, a single file is written to standard output.",
 )
-@click.option("--force", is_flag=True, help="Write over files that exist.")
+@click.option("--force", is_flag=True, help="Overwrite files that exist.")
 @REMOTE_REFS
 @REF_ROOT
 def wiremock(
@@ -50,10 +50,10 @@ def wiremock(
     allow_remote_refs: bool,
     ref_root: Path | None,
 ) -> int:
-    """Write scenario files that answer as the stub mappings in MAPPINGS did: a file, or a folder of them.
+    """Convert WireMock stub mappings to scenario files. MAPPINGS is a file or a folder.
 
-    A scenario of stubs becomes a timeline of states. The result is checked against the document, which
-    stubs seldom are. Exits with 1 when there is something to put right in it.
+    Each scenario of stubs becomes a list of states. The command checks the result against the document.
+    It exits with 1 if the result needs corrections.
     """
     from mockserver.compile.compiler import Inputs, compile_plan
     from mockserver.migrate.stubs import read_stubs
@@ -83,7 +83,7 @@ def wiremock(
 )
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def prism(command: tuple[str, ...]) -> None:
-    """Print the command that serves as COMMAND did: prism mock -p 4010 openapi.yaml."""
+    """Convert a command line of Prism, such as `prism mock -p 4010 openapi.yaml`."""
     from mockserver.migrate.prism import command as translated
 
     found: list[Diagnostic] = []

@@ -25,16 +25,17 @@ if TYPE_CHECKING:
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="File to write; default: scenarios/RESOURCE.yaml. - writes to standard output.",
+    help="File to write. The default is scenarios/RESOURCE.yaml. - writes to standard output.",
 )
 @click.option(
     "--operation",
     "wanted",
     multiple=True,
     metavar="OPERATION",
-    help="operationId or 'METHOD /path' of the operation that reads the resource, then of others on it.",
+    help="operationId or 'METHOD /path' of the operation that reads the resource. Repeat it for"
+    " other operations on the resource.",
 )
-@click.option("--force", is_flag=True, help="Write over a file that exists.")
+@click.option("--force", is_flag=True, help="Overwrite a file that exists.")
 @REMOTE_REFS
 @REF_ROOT
 def init(
@@ -45,11 +46,11 @@ def init(
     allow_remote_refs: bool,
     ref_root: Path | None,
 ) -> None:
-    """Write a commented scenario file for the operations of DOCUMENT that look like a resource's life.
+    """Write a first scenario file for DOCUMENT, with comments.
 
-    That is a GET whose path ends in a parameter, best one with a status field; its values become states,
-    and so do the documented errors; what creates, lists and deletes the resource goes with it. The file is
-    valid at once, and is there to be edited.
+    The command looks for a GET operation whose path ends in a parameter, and prefers one with a status
+    field. The values of this field and the documented errors become states. The operations that create,
+    list and delete the resource are included. The file is valid. Edit it.
     """
     from mockserver.compile.compiler import Inputs, compile_plan
     from mockserver.compile.outline import candidates, outline

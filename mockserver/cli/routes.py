@@ -35,7 +35,11 @@ class Route:
 @DOCUMENTS
 @SCENARIOS
 @option(
-    "--format", "form", default="text", type=click.Choice(["text", "json"]), help="For people, or scripts."
+    "--format",
+    "form",
+    default="text",
+    type=click.Choice(["text", "json"]),
+    help="text for people, json for scripts.",
 )
 @REMOTE_REFS
 @REF_ROOT
@@ -46,9 +50,9 @@ def routes(
     allow_remote_refs: bool,
     ref_root: Path | None,
 ) -> None:
-    """List the operations of DOCUMENT: method, path, operation id, what answers them, documented statuses.
+    """List the operations of DOCUMENT: method, path, operationId, what responds, documented statuses.
 
-    Without DOCUMENT, those of the certificate-request example.
+    Without DOCUMENT, list the operations of the example.
     """
     documents, scenarios = inputs(document, scenarios)
     given = Inputs(documents, scenarios, "0", allow_remote_refs, ref_root)

@@ -14,7 +14,7 @@ from mockserver.errors import CompileError, Diagnostic, Location
 
 @click.group()
 def scenarios() -> None:
-    """Look into scenario files; no document is needed."""
+    """Work with scenario files. No document is needed."""
 
 
 @scenarios.command()
@@ -25,11 +25,11 @@ def scenarios() -> None:
     default="text",
     show_default=True,
     type=click.Choice(["text", "mermaid"]),
-    help="Lines for a terminal, or a diagram for Markdown.",
+    help="text for a terminal, mermaid for a diagram in Markdown.",
 )
 @click.option("--scenario", metavar="NAME", help="Draw this scenario only.")
 def graph(file: Path, form: str, scenario: str | None) -> None:
-    """Draw the states of FILE and the ways from one to another."""
+    """Draw the states of FILE and the transitions between them."""
     from mockserver.compile.graph import DRAWINGS, timelines
     from mockserver.compile.source import SCENARIO_FILE, SourceFault, read
 
@@ -51,9 +51,9 @@ def graph(file: Path, form: str, scenario: str | None) -> None:
 
 @scenarios.command()
 def schema() -> None:
-    """Print the JSON Schema of scenario files, by which editors complete and check them.
+    """Print the JSON Schema of scenario files, for editors.
 
-    Write it beside yours, and begin them with the line
+    Write it next to your scenario files, and begin each of them with the line
     # yaml-language-server: $schema=scenario.schema.json
     """
     click.echo(default.SCHEMA.read_text("utf-8"), nl=False)
