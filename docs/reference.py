@@ -161,7 +161,7 @@ def example(name: str) -> Iterator[str]:
 
 def _link(step: Any) -> str:
     """Return what joins a step to the following one: without an end, a step does not lead there."""
-    if isinstance(step, str) or "state" in step and "until" not in step:
+    if isinstance(step, str) or ("state" in step and "until" not in step):
         return "; "
     return "; " if "next" in step else ", then "
 

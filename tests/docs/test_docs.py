@@ -20,11 +20,14 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
 from mockserver import default
+from mockserver.cli.commands import cli
+from mockserver.codes import codes
 from mockserver.compile.compiler import Inputs, compile_plan
 from mockserver.testing import MockServer
 from tests import programs
@@ -103,6 +106,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{_BIN}{os.pathsep}{os.environ['PATH']}")
     return tmp_path
+
+
+def all_commands(command: click.Command, context: click.Context | None = None) -> Iterator[click.Context]:
+    """Return a context for each command that is no group."""
+    context = context or click.Context(command, info_name="mockserver")
+    if not isinstance(command, click.Group):
+        yield context
+        return
+    for name in command.list_commands(context):
+        found = command.get_command(context, name)
+        assert found is not None
+        yield from all_commands(found, click.Context(found, info_name=name, parent=context))
 
 
 def snippets(language: str) -> list[Block]:
@@ -318,12 +333,51 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def test_the_pages_have_what_is_written_elsewhere(site: Path) -> None:
-    control = (site / "control" / "index.html").read_text()
+def test_control_page_has_every_operation_of_the_control_plane(site: Path) -> None:
+    page = (site / "control" / "index.html").read_text()
     paths = yaml.safe_load(default.ADMIN_DOCUMENT.read_text())["paths"]
-    assert [each for each in paths if f"/__admin{each}</code>" not in control] == []
-    assert "<code>certify</code>" in (site / "scenarios" / "index.html").read_text()
-    assert "S304" in (site / "codes" / "index.html").read_text()
+    assert [path for path in paths if f"/__admin{path}</code>" not in page] == []
+
+
+def test_each_diagnostic_code_has_an_anchor_of_its_name(site: Path) -> None:
+    page = (site / "codes" / "index.html").read_text()
+    assert [code for code in codes() if f'<h2 id="{code.lower()}">{code}: ' not in page] == []
+
+
+@pytest.mark.parametrize("command", list(all_commands(cli)), ids=lambda command: command.command_path)
+def test_command_line_page_has_every_option_with_its_variable(command: click.Context, site: Path) -> None:
+    page = (site / "command-line" / "index.html").read_text()
+    section = re.split(rf'<h2 id="[^"]*"><code>{command.command_path}</code>', page)[1].partition("<h2")[0]
+    for option in command.command.params:
+        if isinstance(option, click.Option):
+            for name in (*option.opts, *option.secondary_opts):
+                assert f"<code>{name}</code>" in section
+            assert option.help
+            assert option.envvar is None or f"<code>{option.envvar}</code>" in section
+
+
+@pytest.mark.parametrize("path", [default.SCENARIOS, LIFECYCLE_SCENARIOS], ids=lambda path: path.stem)
+def test_example_page_has_every_state_and_scenario(path: Path, site: Path) -> None:
+    page = (site / "example" / "index.html").read_text()
+    section = page.partition(f"Scenarios and states of <code>{path.stem}</code><")[2].partition("<h2")[0]
+    file = yaml.safe_load(path.read_text("utf-8"))
+    assert [
+        name
+        for name in (*file["states"], *file["scenarios"])
+        if f"<td><code>{name}</code></td>" not in section
+    ] == []
+
+
+def test_reserved_ids_of_the_example_page_are_those_of_the_scenario_file() -> None:
+    listed = set(
+        re.findall(r"^\| `([0-9a-f-]{36})` \|", (DOCS / "example.md").read_text("utf-8"), re.MULTILINE)
+    )
+    rules = yaml.safe_load(default.SCENARIOS.read_text("utf-8"))["select"]
+    assert listed == {rule["requestId"] for rule in rules if "requestId" in rule}
+
+
+def test_readme_has_at_most_150_lines() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
 
 
 @pytest.fixture(scope="module")
