@@ -81,7 +81,7 @@ def languages() -> set[str]:
 
 
 def parsed(block: Block) -> dict[str, Any]:
-    found = yaml12.parse_yaml(block.text)
+    found: Any = yaml12.parse_yaml(block.text)
     assert isinstance(found, dict)
     return found
 
