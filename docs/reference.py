@@ -102,8 +102,8 @@ def _command(command: click.Command, context: click.Context) -> Iterator[str]:
         yield from _help(command.help or "")
     options = [each for each in command.params if isinstance(each, click.Option)]
     if context.parent is not None and options:
-        yield "| Option | Environment variable | Default | Meaning |"
-        yield "|---|---|---|---|"
+        yield "| Option, environment variable | Default | Meaning |"
+        yield "|---|---|---|"
         yield from (_option(each, context) for each in options)
         yield ""
     if isinstance(command, click.Group):
@@ -130,11 +130,11 @@ def _option(option: click.Option, context: click.Context) -> str:
         values = "`, `".join(kind.choices) if isinstance(kind, click.Choice) else ""
         names += f"<br>`{values}`" if values else f" `{option.make_metavar(context)}`"
     facts = option.get_help_extra(context)
-    variable = f"`{facts['envvars'][0]}`" if "envvars" in facts else ""
+    variable = f"<br>`{facts['envvars'][0]}`" if "envvars" in facts else ""
     default = f"`{facts['default']}`" if "default" in facts else ""
     meaning = " ".join(part for part in (_escaped(option.help or ""), _bounds(facts)) if part)
     required = " Required." if option.required else ""
-    return f"| {names} | {variable} | {default} | {meaning}{required} |"
+    return f"| {names}{variable} | {default} | {meaning}{required} |"
 
 
 def _bounds(facts: Any) -> str:
