@@ -16,10 +16,10 @@ from tests.docs.blocks import ROOT, blocks
 
 _PATIENCE = 120
 """Seconds until a command that hangs is given up; nothing is measured by it."""
-CONSUMER = """    while (said := httpx.get(api + REQUEST).json())["status"] == "pending":
+CONSUMER = """    while (response := httpx.get(mock_api.url + REQUEST).json())["status"] == "pending":
         pass
 """
-IMPATIENT = """    said = httpx.get(api + REQUEST).json()
+IMPATIENT = """    response = httpx.get(mock_api.url + REQUEST).json()
 """
 
 

@@ -30,50 +30,59 @@ control_options = options(
     option(
         "--admin-port",
         type=click.IntRange(0, 65535),
-        help="Serve the control plane on this port instead; 0 picks a free one.",
+        help="Port of the control plane, if it is not --port. 0 picks a free port.",
     ),
     option(
         "--admin-token",
         metavar="TOKEN",
-        help="Ask control requests for it, as Authorization: Bearer TOKEN. On the command line every user of "
-        "the machine can read it; give it by the environment or a file.",
+        help="Token that control requests must send as Authorization: Bearer TOKEN. All users of "
+        "the machine can read a command line. Set the token by the environment variable or a "
+        "file.",
     ),
     option(
         "--admin-token-file",
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="The same, from the first line of a file.",
+        help="File whose first line is the token.",
     ),
-    option("--admin-open", is_flag=True, help="Let every host that reaches --host control this server."),
+    option(
+        "--admin-open",
+        is_flag=True,
+        help="Allow control requests without a token from all hosts that can reach --host.",
+    ),
     option(
         "--hosts",
         multiple=True,
         metavar="NAME",
-        help="Answer requests whose Host is this name, beside --host, addresses, localhost and names without "
-        "dots; * is any, and is what holds without it where --host can be reached by other machines. May be "
-        "repeated.",
+        help="Accept this name in the Host header field. --host, IP addresses, localhost and names "
+        "without dots are always accepted. * accepts all names; it is the default if other "
+        "machines can reach --host. Can be repeated.",
     ),
     option(
-        "--journal", default=10_000, type=click.IntRange(0), help="Calls kept per namespace; 0 keeps none."
+        "--journal",
+        default=10_000,
+        type=click.IntRange(0),
+        help="Maximum number of recorded calls in one namespace. 0 records none.",
     ),
     option(
         "--journal-bytes",
         default=64 * 1024 * 1024,
         type=click.IntRange(1),
         metavar="BYTES",
-        help="What the journals of all namespaces may take.",
+        help="Maximum memory of the recorded calls of all namespaces.",
     ),
     option(
         "--cors",
         multiple=True,
         metavar="ORIGIN",
-        help="Let pages of this origin call the mocked operations; * is any. May be repeated.",
+        help="Allow web pages of this origin to call the mocked operations; * allows all origins. "
+        "Can be repeated.",
     ),
     option("--watch", is_flag=True, help="Reload when a document or scenario file changes."),
     option(
         "--wait-for-document",
         is_flag=True,
-        help="Start without a document: one is to appear at its path, or to be PUT to /__admin/document.",
+        help="Start without a document. The server waits for the file, or for a PUT to /__admin/document.",
     ),
 )
 """Every option of ``Settings``."""

@@ -15,16 +15,16 @@ from mockserver.diagnostics import CompileError, MockServerError, OptionError
 
 _COMMANDS = {
     "serve": "Serve a document and its scenarios.",
-    "check": "Judge documents and scenario files.",
-    "routes": "List operations and what answers them.",
-    "example": "Write the example's documents and scenario files into a folder.",
+    "check": "Check documents and scenario files.",
+    "routes": "List operations and what responds to them.",
+    "example": "Write the files of the example into a folder.",
     "init": "Write a first scenario file for a document.",
-    "scenarios": "Draw a scenario file's timelines; print the format's schema.",
-    "explain": "Tell what a diagnostic code means.",
-    "health": "Ask a running server whether it is well.",
-    "push": "Give a running server its documents and scenario files.",
-    "import": "Carry over what was written for WireMock or Prism.",
-    "completion": "Print the completion script of a shell.",
+    "scenarios": "Draw a scenario file; print the JSON Schema of the format.",
+    "explain": "Explain a diagnostic code.",
+    "health": "Check that a running server is ready.",
+    "push": "Send documents and scenario files to a running server.",
+    "import": "Convert files of WireMock or a command of Prism.",
+    "completion": "Print the completion script for a shell.",
 }
 """Name → one line of help."""
 _MODULES = {
@@ -68,16 +68,16 @@ def cli() -> None:
     """An OpenAPI-driven mock server with a scenario engine.
 
     \b
-    mockserver serve                            the example that comes with it, on http://127.0.0.1:8080
-    mockserver serve openapi.yaml               a document of yours: valid answers, nothing else needed
-    mockserver init openapi.yaml                a first scenario file for it, in scenarios/
+    mockserver serve                            serve the example on http://127.0.0.1:8080
+    mockserver serve openapi.yaml               serve your document
+    mockserver init openapi.yaml                write a first scenario file to scenarios/
     mockserver check openapi.yaml --scenarios scenarios/
     mockserver serve openapi.yaml --scenarios scenarios/ --watch
 
-    What was called, what comes next and what time it is: http://127.0.0.1:8080/__admin/ while it serves.
-    COMMAND --help tells its options, and by which variables of the environment they can be set.
+    While the server runs, http://127.0.0.1:8080/__admin/ shows calls, resources and the clock. COMMAND
+    --help lists the options of a command and their environment variables.
 
-    Exits with 0 when done, with 1 when it cannot, with 2 when its inputs or its command line are wrong.
+    Exit code: 0 if the command succeeds, 1 if it fails, 2 if its inputs or its command line are wrong.
     """
 
 
@@ -109,7 +109,7 @@ _WAYS = """\b
 
 
 @click.command(
-    help=f"Print the completion script of a SHELL, to be read by it when it starts.\n\n{_WAYS}",
+    help=f"Print the completion script for SHELL. Load it when the shell starts:\n\n{_WAYS}",
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context

@@ -23,16 +23,19 @@ _PATH = "/__admin/health"
     envvar="MOCKSERVER_URL",
     show_envvar=True,
     metavar="URL",
-    help="The server; default: this machine, at the port that MOCKSERVER_ADMIN_PORT or MOCKSERVER_PORT says.",
+    help="URL of the server. The default is this machine, and the port in MOCKSERVER_ADMIN_PORT"
+    " or MOCKSERVER_PORT.",
 )
-@click.option("--timeout", default=5.0, show_default=True, metavar="SECONDS", help="How long to wait for it.")
+@click.option(
+    "--timeout", default=5.0, show_default=True, metavar="SECONDS", help="How long to wait for a response."
+)
 @option(
     "--wait-for-document",
     is_flag=True,
-    help="Say that a server is well, too, which was started with this and waits for its document.",
+    help="Accept a server that was started with --wait-for-document and still waits for its document.",
 )
 def health(url: str | None, timeout: float, *, wait_for_document: bool) -> None:
-    """Ask a running server whether it is ready. Exits with 0 if it is, with 1 and the reason if not."""
+    """Check that a running server is ready. Exit code: 0 if it is, 1 if not; then the reason is printed."""
     port = os.environ.get("MOCKSERVER_ADMIN_PORT") or os.environ.get("MOCKSERVER_PORT") or "8080"
     url = (url or f"http://127.0.0.1:{port}").rstrip("/")
     parts = urlsplit(url)

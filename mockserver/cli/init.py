@@ -27,16 +27,17 @@ if TYPE_CHECKING:
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="File to write; default: scenarios/RESOURCE.yaml. - writes to standard output.",
+    help="File to write. The default is scenarios/RESOURCE.yaml. - writes to standard output.",
 )
 @click.option(
     "--operation",
     "wanted",
     multiple=True,
     metavar="OPERATION",
-    help="operationId or 'METHOD /path' of the operation that reads the resource, then of others on it.",
+    help="operationId or 'METHOD /path' of the operation that reads the resource. Repeat it for"
+    " other operations on the resource.",
 )
-@click.option("--force", is_flag=True, help="Write over a file that exists.")
+@click.option("--force", is_flag=True, help="Overwrite a file that exists.")
 @REMOTE_REFS
 @REF_ROOT
 def init(
@@ -47,11 +48,11 @@ def init(
     allow_remote_refs: bool,
     ref_root: Path | None,
 ) -> None:
-    """Write a commented scenario file for the operations of DOCUMENT that look like a resource's life.
+    """Write a first scenario file for DOCUMENT, with comments.
 
-    That is a GET whose path ends in a parameter, best one with a status field; its values become states,
-    and so do the documented errors; what creates, lists and deletes the resource goes with it. The file is
-    valid at once, and is there to be edited.
+    The command looks for a GET operation whose path ends in a parameter, and prefers one with a status
+    field. The values of this field and the documented errors become states. The operations that create,
+    list and delete the resource are included. The file is valid. Edit it.
     """
     from mockserver.compile.compiler import Inputs, compile_plan
     from mockserver.compile.scaffold import candidates, outline, with_relatives
@@ -145,10 +146,10 @@ def _offer(others: Sequence[Operation]) -> None:
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 def example(folder: Path) -> None:
-    """Write the example's documents and scenario files into DIR, which is made where it is not there.
+    """Write the documents and scenario files of the example into the folder DIR.
 
-    They are what `mockserver serve` without a document serves, and a second pair with the whole life of a
-    certificate. A file that exists is never written over.
+    One document and scenario file are those that `mockserver serve` serves without arguments. The others
+    describe the whole lifecycle of a certificate. The command never overwrites a file.
     """
     paths = {folder / each.relative_to(inputs.ROOT): each for each in inputs.EXAMPLE}
     if taken := [str(path) for path in paths if path.exists()]:
@@ -169,9 +170,9 @@ def example(folder: Path) -> None:
 
 @click.group("import")
 def import_() -> None:
-    """Carry over what was written for another mock server.
+    """Convert files or command lines of another mock server.
 
-    What has no counterpart here is told, with what to write instead.
+    The command reports what it cannot convert, and what to write instead.
     """
 
 
@@ -182,16 +183,16 @@ def import_() -> None:
     required=True,
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="The OpenAPI document of the service that the stubs stand for.",
+    help="OpenAPI document of the service that the stubs mock.",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Folder for the scenario files; without it, a single one goes to standard output.",
+    help="Folder for the scenario files. Without it, a single file is written to standard output.",
 )
-@click.option("--force", is_flag=True, help="Write over files that exist.")
+@click.option("--force", is_flag=True, help="Overwrite files that exist.")
 @REMOTE_REFS
 @REF_ROOT
 def wiremock(
@@ -202,10 +203,10 @@ def wiremock(
     allow_remote_refs: bool,
     ref_root: Path | None,
 ) -> int:
-    """Write scenario files that answer as the stub mappings in MAPPINGS did: a file, or a folder of them.
+    """Convert WireMock stub mappings to scenario files. MAPPINGS is a file or a folder.
 
-    A scenario of stubs becomes a timeline of states. The result is checked against the document, which
-    stubs seldom are. Exits with 1 when there is something to put right in it.
+    Each scenario of stubs becomes a list of states. The command checks the result against the document.
+    It exits with 1 if the result needs corrections.
     """
     from mockserver.compile.compiler import Inputs, compile_plan
     from mockserver.migrate.stubs import read_stubs
@@ -235,7 +236,7 @@ def wiremock(
 )
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def prism(command: tuple[str, ...]) -> None:
-    """Print the command that serves as COMMAND did: prism mock -p 4010 openapi.yaml."""
+    """Convert a command line of Prism, such as `prism mock -p 4010 openapi.yaml`."""
     from mockserver.migrate.prism import command as translated
 
     found: list[Diagnostic] = []

@@ -27,10 +27,11 @@ from mockserver.plan import Plan
     "form",
     default="text",
     type=click.Choice(list(FORMATS)),
-    help="For people, for scripts, to mark lines in a pull request, for code scanning.",
+    help="text for people, json for scripts, github to mark lines in a pull request, sarif for "
+    "code scanning.",
 )
-@option("--strict/--no-strict", default=False, help="Let warnings fail as errors do.")
-@option("--seed", default="0", help="Everything generated follows from it.")
+@option("--strict/--no-strict", default=False, help="Treat warnings as errors.")
+@option("--seed", default="0", help="Seed of all generated values. The same seed gives the same values.")
 @REMOTE_REFS
 @REF_ROOT
 def check(
@@ -42,16 +43,16 @@ def check(
     allow_remote_refs: bool,
     ref_root: Path | None,
 ) -> int:
-    """Judge DOCUMENT and the scenario files that tell the life of its resources.
+    """Check DOCUMENT and its scenario files, and print all diagnostics.
 
-    Looks further than `serve` does: into every schema and every example, at keys given twice, and at
-    answers that cannot be generated. `mockserver explain CODE` tells what a code means.
+    `check` finds more than `serve`: it checks every schema and every example, and finds keys that appear
+    twice and responses that cannot be generated. `mockserver explain CODE` explains a code.
 
     \b
     mockserver check openapi.yaml --scenarios scenarios/
     mockserver check openapi.yaml --strict --format github
 
-    Exits with 0 when there is no error, with 1 when there is, with 2 when called wrongly.
+    Exit code: 0 without errors, 1 with errors, 2 if the command line is wrong.
     """
     documents, scenarios = inputs(document, scenarios)
     with Progress() as progress:
@@ -87,7 +88,11 @@ class Route:
 @DOCUMENTS
 @SCENARIOS
 @option(
-    "--format", "form", default="text", type=click.Choice(["text", "json"]), help="For people, or scripts."
+    "--format",
+    "form",
+    default="text",
+    type=click.Choice(["text", "json"]),
+    help="text for people, json for scripts.",
 )
 @REMOTE_REFS
 @REF_ROOT
@@ -98,9 +103,9 @@ def routes(
     allow_remote_refs: bool,
     ref_root: Path | None,
 ) -> None:
-    """List the operations of DOCUMENT: method, path, operation id, what answers them, documented statuses.
+    """List the operations of DOCUMENT: method, path, operationId, what responds, documented statuses.
 
-    Without DOCUMENT, those of the certificate-request example.
+    Without DOCUMENT, list the operations of the example.
     """
     documents, scenarios = inputs(document, scenarios)
     given = Inputs(documents, scenarios, "0", allow_remote_refs, ref_root)
@@ -150,7 +155,7 @@ def _print(rows: Sequence[tuple[str, ...]]) -> None:
 
 @click.group()
 def scenarios() -> None:
-    """Look into scenario files; no document is needed."""
+    """Work with scenario files. No document is needed."""
 
 
 @scenarios.command()
@@ -161,11 +166,11 @@ def scenarios() -> None:
     default="text",
     show_default=True,
     type=click.Choice(["text", "mermaid"]),
-    help="Lines for a terminal, or a diagram for Markdown.",
+    help="text for a terminal, mermaid for a diagram in Markdown.",
 )
 @click.option("--scenario", metavar="NAME", help="Draw this scenario only.")
 def graph(file: Path, form: str, scenario: str | None) -> None:
-    """Draw the states of FILE and the ways from one to another."""
+    """Draw the states of FILE and the transitions between them."""
     from mockserver.compile.scenario.diagram import DRAWINGS, timelines
     from mockserver.compile.source import SCENARIO_FILE, SourceFault, read
 
@@ -187,9 +192,9 @@ def graph(file: Path, form: str, scenario: str | None) -> None:
 
 @scenarios.command()
 def schema() -> None:
-    """Print the JSON Schema of scenario files, by which editors complete and check them.
+    """Print the JSON Schema of scenario files, for editors.
 
-    Write it beside yours, and begin them with the line
+    Write it next to your scenario files, and begin each of them with the line
     # yaml-language-server: $schema=scenario.schema.json
     """
     click.echo(SCHEMA.read_text("utf-8"), nl=False)
@@ -203,9 +208,10 @@ def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
 @click.command()
 @click.argument("code", required=False, shell_complete=_complete)
 def explain(code: str | None) -> None:
-    """Tell what a diagnostic CODE means, with an example of the wrong and of the right.
+    """Explain a diagnostic CODE, with a wrong and a right example.
 
-    Without CODE, list all of them: D is about OpenAPI documents, S about scenario files.
+    Without CODE, list all codes. D codes are about OpenAPI documents, S codes about scenario files, M
+    codes about the import from other mock servers.
     """
     known = codes()
     if code is None:

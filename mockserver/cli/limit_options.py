@@ -29,101 +29,104 @@ limit_options = options(
         default=10 * 1024 * 1024,
         type=click.IntRange(1),
         metavar="BYTES",
-        help="Largest request body.",
+        help="Maximum size of a request body.",
     ),
     option(
         "--max-nodes",
         default=500_000,
         type=click.IntRange(1),
         metavar="NUMBER",
-        help="Most values in a request body; a field of a form or an element of XML counts as five.",
+        help="Maximum number of values in a request body. A form field or an XML element counts as five.",
     ),
     option(
         "--max-ratio",
         default=100,
         type=click.IntRange(1),
         metavar="NUMBER",
-        help="How many times its size on the wire a compressed body may be, once it is over 1 MiB.",
+        help="Maximum ratio of the size of a body to its compressed size. It applies to bodies of "
+        "more than 1 MiB.",
     ),
     option(
         "--max-head",
         default=64 * 1024,
         type=click.IntRange(256, 16 * 1024 * 1024),
         metavar="BYTES",
-        help="Largest head of a request: its first line and header fields.",
+        help="Maximum size of the request line and the header fields.",
     ),
     option(
         "--max-headers",
         default=100,
         type=click.IntRange(1, 10_000),
         metavar="NUMBER",
-        help="Most header fields of a request.",
+        help="Maximum number of header fields in a request.",
     ),
     option(
         "--max-target",
         default=16 * 1024,
         type=click.IntRange(64, 16 * 1024 * 1024),
         metavar="BYTES",
-        help="Longest request target: path and query.",
+        help="Maximum size of the request target (path and query).",
     ),
     option(
         "--max-unfinished",
         type=click.IntRange(1),
         metavar="BYTES",
-        help="What all requests that are arriving or waiting their turn may take together; "
-        "default: its share of --max-memory, and 256 MiB at most; never less than one request may be.",
+        help="Maximum memory of all requests that are not complete or wait to be processed. The "
+        "default is a share of --max-memory, at most 256 MiB. It is never less than one "
+        "request can need.",
     ),
     option(
         "--max-memory",
         type=click.IntRange(_LEAST_MEMORY),
         metavar="BYTES",
-        help="What calls, resources, answers and requests under way may take, each a share of it; default: a "
-        "quarter of what the machine or container has.",
+        help="Maximum memory of recorded calls, resources, responses and requests. Each has a share"
+        " of it. The default is a quarter of the memory of the machine or container.",
     ),
     option(
         "--max-delay",
         default="2m",
         metavar="DURATION",
-        help="How long an answer waits at most for which `Prefer: wait` asks for more.",
+        help="Maximum delay that a client can request with `Prefer: wait`.",
     ),
     option(
         "--max-waiting",
         default=10_000,
         type=click.IntRange(0),
         metavar="NUMBER",
-        help="Most answers that wait for a delay at once; the next are 503.",
+        help="Maximum number of responses that wait for a delay at the same time. More requests get 503.",
     ),
     option(
         "--max-waiting-per-client",
         default=0,
         type=click.IntRange(0),
         metavar="NUMBER",
-        help="The same of one client, told by its address; 0: any number. Loopback is not counted.",
+        help="The same maximum for one client address. 0 means no maximum. Loopback is not counted.",
     ),
     option(
         "--max-connections-per-client",
         default=0,
         type=click.IntRange(0),
         metavar="NUMBER",
-        help="Most connections of one client; 0: any number. Loopback is not counted.",
+        help="Maximum number of connections from one client address. 0 means no maximum. Loopback "
+        "is not counted.",
     ),
     option(
         "--head-timeout",
         default="10s",
         metavar="DURATION",
-        help="How long a client may take to send a request's head.",
+        help="How long a client can take to send the request line and the header fields.",
     ),
     option(
         "--body-timeout",
         default="30s",
         metavar="DURATION",
-        help="How long it may take to send the body then.",
+        help="How long a client can take to send the body after that.",
     ),
     option(
         "--idle-timeout",
         default="2m",
         metavar="DURATION",
-        help="How long a connection stays open between two requests.",
+        help="How long a connection without requests stays open.",
     ),
 )
 """Every option of ``Bounds``."""

@@ -38,20 +38,20 @@ SCENARIOS = option(
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Scenario file, or folder of them; may be repeated.",
+    help="Scenario file, or folder of scenario files. Can be repeated.",
 )
 REMOTE_REFS = option(
-    "--allow-remote-refs/--no-allow-remote-refs", default=False, help="Fetch $refs to other hosts."
+    "--allow-remote-refs/--no-allow-remote-refs", default=False, help="Fetch files of $refs to other hosts."
 )
 STRICT_DOCUMENT = option(
     "--strict-document/--no-strict-document",
     default=False,
-    help="Serve no document in which `mockserver check` finds an error.",
+    help="Refuse a document in which `mockserver check` finds an error.",
 )
 REF_ROOT = option(
     "--ref-root",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder that $refs to files may not leave; default: the document's.",
+    help="Folder from which $refs can read files. The default is the folder of the document.",
 )
 
 

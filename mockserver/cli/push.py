@@ -25,18 +25,18 @@ _LOOK = 0.2
 
 
 @click.command()
-@option("--url", required=True, metavar="URL", help="The server that is to serve them.")
+@option("--url", required=True, metavar="URL", help="URL of the server.")
 @option(
     "--document",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="PATH",
-    help="OpenAPI document; may be repeated. It may refer to no other file.",
+    help="OpenAPI document. It cannot refer to other files. Can be repeated.",
 )
 @SCENARIOS
-@option("--admin-token", metavar="TOKEN", help="What --admin-token of the server was given.")
-@option("--replace", is_flag=True, help="Take away the scenario files that are served and not among these.")
-@option("--wait", default=0.0, metavar="SECONDS", help="How long to wait for a server that is starting.")
+@option("--admin-token", metavar="TOKEN", help="The --admin-token of the server.")
+@option("--replace", is_flag=True, help="Remove all other scenario files from the server.")
+@option("--wait", default=0.0, metavar="SECONDS", help="How long to wait until the server responds.")
 def push(
     url: str,
     document: tuple[Path, ...],
@@ -45,16 +45,16 @@ def push(
     replace: bool,
     wait: float,
 ) -> int:
-    """Let the server at URL serve documents and scenario files from here.
+    """Send documents and scenario files to a running server.
 
-    For a service that starts before the checkout: it is started with --wait-for-document, and has
-    neither disk nor volume. Nothing is written there; what is faulty is reported, and what was served
-    before goes on.
+    Use it for a service that starts before the checkout and has no access to its files. Start such a
+    server with --wait-for-document. The server writes nothing to its disk. If a file has an error, the
+    command prints the diagnostics, and the server continues to serve the previous files.
 
     \b
     mockserver push --url http://mock:8080 --document openapi.yaml --scenarios scenarios/ --wait 30
 
-    Exits with 0 when all of it is served, with 1 when there is no such server, with 2 when it is faulty.
+    Exit code: 0 if the server serves the files, 1 if it does not respond, 2 if a file has an error.
     """
     if not document and not scenarios:
         raise UsageError("there is nothing to push: give --document, --scenarios, or both.")

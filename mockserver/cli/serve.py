@@ -43,50 +43,53 @@ if TYPE_CHECKING:
 @DOCUMENTS
 @SCENARIOS
 @option("--host", default="127.0.0.1", help="Address to listen on.")
-@option("--port", default=8080, type=click.IntRange(0, 65535), help="Port to listen on; 0 picks a free one.")
-@option("--seed", default="0", help="Everything generated follows from it.")
+@option("--port", default=8080, type=click.IntRange(0, 65535), help="Port to listen on. 0 picks a free port.")
+@option("--seed", default="0", help="Seed of all generated values. The same seed gives the same values.")
 @option("--clock", metavar="DATE-TIME", help="Freeze the clock at an ISO 8601 date-time.")
 @option(
     "--validation",
     default="strict",
     type=click.Choice(["strict", "warn", "off"]),
-    help="What becomes of requests that break the document.",
+    help="strict: a request that breaks the document gets an error. warn: it gets a normal "
+    "response with a warning. off: requests are not validated.",
 )
 @option(
     "--security",
     default="presence",
     type=click.Choice(["presence", "strict", "off", "on"]),
-    help="Where the document asks for credentials: presence takes any (on is another word for it), strict "
-    "also judges the form of Basic and Bearer credentials, off asks for none.",
+    help="Credentials that the document asks for. presence: any credentials (on means the "
+    "same). strict: Basic and Bearer credentials must have the correct form. off: none.",
 )
 @option(
     "--styles",
     default="any",
     type=click.Choice(["any", "strict"]),
-    help="How arrays and objects in queries and forms may be written: in any style that can be told apart, "
-    "or in the documented one alone.",
+    help="How a client can write arrays and objects in queries and forms. any: in any style "
+    "with a clear meaning. strict: in the documented style only.",
 )
 @option(
     "--base-path",
     metavar="PATH",
-    help="Answer under this prefix only, instead of those of the document's servers.",
+    help="Serve under this path prefix, instead of the prefixes in the document's servers.",
 )
 @option(
     "--max-resources",
     default=1_000_000,
     type=click.IntRange(1),
-    help="Resources kept per kind and namespace; the least recently used go first.",
+    help="Maximum number of resources of one kind in one namespace. The least recently used are"
+    " deleted first.",
 )
 @option(
     "--delay",
     metavar="DELAY",
-    help="Of every answer that has none of its own: 200ms, 100ms..2s (uniform), 200ms~0.5 (log-normal).",
+    help="Delay of every response that has no other delay: 200ms, 100ms..2s (uniform), "
+    "200ms~0.5 (log-normal).",
 )
 @option(
     "--allow-callbacks",
     multiple=True,
     metavar="HOST",
-    help="Let notices leave for this host as well as for loopback; * for any. May be repeated.",
+    help="Allow webhooks to this host, besides loopback; * allows all hosts. Can be repeated.",
 )
 @STRICT_DOCUMENT
 @REMOTE_REFS
@@ -95,16 +98,20 @@ if TYPE_CHECKING:
     "--log-level",
     default=None,
     type=click.Choice(["debug", "info", "warning", "error"]),
-    help="info also logs each request, debug those to the control plane as well; without it, info on a "
-    "terminal, else warning.",
+    help="info logs each request to a mocked operation. debug logs control requests too. The "
+    "default is info on a terminal, and warning elsewhere.",
 )
-@option("--log-format", default="text", type=click.Choice(["text", "json"]))
+@option("--log-format", default="text", type=click.Choice(["text", "json"]), help="Format of log lines.")
 @option(
     "--supervisor/--no-supervisor",
     default=True,
-    help="Serve from a process of its own that is ended and started anew when it stands still.",
+    help="Serve in a child process, and restart it if it stops responding.",
 )
-@option("--cache/--no-cache", default=True, help="Keep compiled documents in the user's cache folder.")
+@option(
+    "--cache/--no-cache",
+    default=True,
+    help="Store compiled documents in the user's cache folder, so that the next start is faster.",
+)
 @limit_options
 @sharing_options
 @control_options
@@ -131,7 +138,7 @@ def serve(
     cache: bool,
     **more: Any,
 ) -> None:
-    """Serve DOCUMENT (OpenAPI 2.0 or 3.x, YAML or JSON); without one, the certificate-request example.
+    """Serve DOCUMENT (OpenAPI 2.0 or 3.x, YAML or JSON). Without DOCUMENT, serve the example.
 
     \b
     mockserver serve openapi.yaml --scenarios scenarios/ --watch

@@ -41,25 +41,26 @@ sharing_options = options(
         "--store-prefix",
         default="mockserver",
         metavar="NAME",
-        help="Of every name in the store: keeps several mock servers on one Redis apart.",
+        help="Prefix of all keys in Redis. Give each mock server on one Redis its own prefix.",
     ),
     option(
         "--store-timeout",
         default="1s",
         metavar="DURATION",
-        help="How long a call waits for the store before it is answered 503.",
+        help="How long a call waits for the store before it gets 503.",
     ),
     option(
         "--store-down",
         default="fail",
         type=click.Choice(["fail", "wait"]),
-        help="While the store is away: answer 503 at once, or wait for it within --store-timeout.",
+        help="If the store is not available. fail: respond with 503 at once. wait: wait for it up "
+        "to --store-timeout.",
     ),
     option(
         "--workers",
         default=1,
         type=click.IntRange(1, 256),
-        help="Processes that answer; more than one needs --store.",
+        help="Number of processes that serve requests. More than one needs --store.",
     ),
 )
 """Every option of ``Shared``."""

@@ -7,9 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
+
+import yaml12
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples" / "README.md"]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), ROOT / "examples" / "README.md"]
+LESSONS = [DOCS / "bodies.md", DOCS / "tutorial.md"]
+"""Pages that are read from top to bottom, in a folder that is empty at first."""
+CONTROL = DOCS / "control.md"
 _PART = re.compile(
     r"^(?P<heading>#+ [^\n]*)$|^```(?P<language>\w+)(?: title=\"(?P<title>[^\"]*)\")?\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
@@ -42,18 +49,24 @@ class Command:
 
 
 def blocks(language: str) -> list[Block]:
-    """Those of a language, in the order of the pages."""
+    """Return the blocks of a language, in the order of the pages."""
+    return [block for page in PAGES for block in blocks_of(page) if block.language == language]
+
+
+def blocks_of(page: Path) -> list[Block]:
+    """Return the blocks of a page, in their order."""
     found = []
-    for page in PAGES:
-        text, heading, end = page.read_text("utf-8"), "", 0
-        for match in _PART.finditer(text):
-            if match["heading"]:
-                heading, end = match["heading"], match.end()
-            elif match["language"] == language:
-                line = text.count("\n", 0, match.start("text")) + 1
-                prose = text[end : match.start()]
-                found.append(Block(page, line, language, match["title"] or "", match["text"], heading, prose))
-                end = match.end()
+    text, heading, ends = page.read_text("utf-8"), "", dict[str, int]()
+    start = 0
+    for match in _PART.finditer(text):
+        if match["heading"]:
+            heading, start, ends = match["heading"], match.end(), {}
+        else:
+            language = match["language"]
+            line = text.count("\n", 0, match.start("text")) + 1
+            prose = text[ends.get(language, start) : match.start()]
+            found.append(Block(page, line, language, match["title"] or "", match["text"], heading, prose))
+            ends[language] = match.end()
     return found
 
 
@@ -67,9 +80,36 @@ def languages() -> set[str]:
     return {language for language in found if language}
 
 
+def parsed(block: Block) -> dict[str, Any]:
+    found: Any = yaml12.parse_yaml(block.text)
+    assert isinstance(found, dict)
+    return found
+
+
+def is_document(block: Block) -> bool:
+    return "openapi" in parsed(block)
+
+
+def whole_file(block: Block) -> dict[str, Any]:
+    """Return the scenario file of a block. A part of one is added to the file with a title above it."""
+    shown = parsed(block)
+    if "resource" in shown:
+        return shown
+    [*_, file] = [
+        found
+        for each in blocks_of(block.page)
+        if each.language == "yaml" and each.title and each.line < block.line
+        if "resource" in (found := parsed(each))
+    ]
+    return file | {
+        name: {**file[name], **value} if isinstance(value, dict) and name in file else value
+        for name, value in shown.items()
+    }
+
+
 def recipes() -> list[str]:
-    """The commands for curl in the tables of the first page."""
-    lines = [each for each in PAGES[0].read_text("utf-8").splitlines() if each.startswith("| ")]
+    """Return the curl commands in the tables of the page about the control plane."""
+    lines = [each for each in CONTROL.read_text("utf-8").splitlines() if each.startswith("| ")]
     return [found for line in lines for found in re.findall(r"`(curl [^`]*)`", line)]
 
 
