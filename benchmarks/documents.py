@@ -17,7 +17,7 @@ from benchmarks.load import Load
 from benchmarks.peers import ROOT, Server, Start
 from benchmarks.process import LOAD_CORE, Process, pin
 from benchmarks.start import StartError, first_answer, free_port
-from benchmarks.wire import Answer
+from benchmarks.wire import Response
 
 CORPUS = ROOT.parent / "shared" / "corpus"
 OPERATIONS = (1, 100, 1000)
@@ -122,7 +122,7 @@ class _Bench:
 
     @contextmanager
     def started(
-        self, server: Server, document: Path, target: str, is_meant: Callable[[Answer], bool]
+        self, server: Server, document: Path, target: str, is_meant: Callable[[Response], bool]
     ) -> Iterator[tuple[Process, int, float]]:
         """The process, its port, and the milliseconds that it took to its first answer."""
         environment = os.environ | {"XDG_CACHE_HOME": str(self._scratch / "cache")}
@@ -151,8 +151,8 @@ def _starts(
         outcome.failures[f"{server.name} on {document.name}"] = str(reason)
 
 
-def _is_success(answer: Answer) -> bool:
-    return answer.status == 200
+def _is_success(response: Response) -> bool:
+    return response.status == 200
 
 
 def _routing(bench: _Bench, ours: Server, pace: _Pace, outcome: Outcome) -> None:
@@ -190,7 +190,7 @@ def _bodies(bench: _Bench, server: Server, pace: _Pace) -> dict[str, list[Load]]
     }
     found: dict[str, list[Load]] = {name: [] for name in targets}
     # There is no GET: whatever says so has read the document
-    with bench.started(server, document, "/orders", lambda answer: answer.status >= 400) as (
+    with bench.started(server, document, "/orders", lambda response: response.status >= 400) as (
         process,
         port,
         _,

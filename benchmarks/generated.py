@@ -69,13 +69,13 @@ def order() -> dict[str, Any]:
         },
         "additionalProperties": False,
     }
-    answer = {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}}
+    response = {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}}
     operation = {
         "requestBody": {"content": {"application/json": {"schema": body}}},
         "responses": {
             "200": {
                 "description": "Placed",
-                "content": {"application/json": {"schema": answer, "example": {"status": "placed"}}},
+                "content": {"application/json": {"schema": response, "example": {"status": "placed"}}},
             }
         },
     }

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.wire import Answer
+from benchmarks.wire import Response
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "openapi" / "certificate-request.yaml"
@@ -33,11 +33,11 @@ PENDING = {
 class Samples:
     """Answers for nginx and WireMock to give: ours where it ran before them, else one made up."""
 
-    pending: Answer
-    issued: Answer
+    pending: Response
+    issued: Response
 
 
-_PENDING_ANSWER = Answer(200, (("content-type", "application/json"),), json.dumps(PENDING).encode())
+_PENDING_ANSWER = Response(200, (("content-type", "application/json"),), json.dumps(PENDING).encode())
 MADE_UP = Samples(_PENDING_ANSWER, _PENDING_ANSWER)
 
 
@@ -147,12 +147,12 @@ http {{
     return ["nginx", "-p", str(start.folder), "-e", "stderr", "-c", str(configuration)]
 
 
-def _location(where: str, answer: Answer) -> str:
-    pieces = _pieces(answer.body.decode(), limit=3900)
-    lines = [f"default_type {answer.header('content-type')};"]
+def _location(where: str, response: Response) -> str:
+    pieces = _pieces(response.body.decode(), limit=3900)
+    lines = [f"default_type {response.header('content-type')};"]
     lines += [
         f'add_header {name} "{_escaped(value)}";'
-        for name, value in answer.headers
+        for name, value in response.headers
         if name not in {"server", "date", "content-length", "content-type", "connection"}
     ]
     body = pieces[0]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from benchmarks.process import Process
-from benchmarks.wire import Answer, Connection
+from benchmarks.wire import Connection, Response
 
 TIMEOUT = 60.0
 _POLL = 0.001
@@ -26,9 +26,9 @@ def free_port() -> int:
         return port
 
 
-def has_status(answer: Answer) -> bool:
+def has_status(response: Response) -> bool:
     """Whether it is a 200 with a JSON object that has a ``status``. ValueError: no JSON."""
-    return answer.status == 200 and "status" in json.loads(answer.body)
+    return response.status == 200 and "status" in json.loads(response.body)
 
 
 def first_answer(
@@ -36,8 +36,8 @@ def first_answer(
     port: int,
     path: str,
     *fields: str,
-    is_meant: Callable[[Answer], bool] = has_status,
-) -> Answer:
+    is_meant: Callable[[Response], bool] = has_status,
+) -> Response:
     """Wait for the answer that ``is_meant``, asking anew with header ``fields`` every millisecond."""
     deadline = time.monotonic() + TIMEOUT
     last = "nothing listens"
@@ -46,10 +46,10 @@ def first_answer(
             raise StartError(f"it ended before the first answer:\n{process.output()}")
         try:
             with Connection(port, timeout=TIMEOUT) as connection:
-                answer = connection.get(path, *fields)
-            if is_meant(answer):
-                return answer
-            last = f"it answers {answer.status} {answer.body[:200]!r}"
+                response = connection.get(path, *fields)
+            if is_meant(response):
+                return response
+            last = f"it answers {response.status} {response.body[:200]!r}"
         except (OSError, ValueError) as reason:
             last = str(reason)
         time.sleep(_POLL)

@@ -115,8 +115,8 @@ def _each(work: Callable[[str], Value], names: Sequence[str], workers: int) -> I
     """What ``work`` makes of each name, as it comes, done by as many processes."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(workers, maxtasksperchild=_TASKS) as pool:
-        coming = pool.imap_unordered(work, names)
-        with click.progressbar(coming, len(names), file=sys.stderr) as progress:
+        deferred = pool.imap_unordered(work, names)
+        with click.progressbar(deferred, len(names), file=sys.stderr) as progress:
             yield from progress
 
 

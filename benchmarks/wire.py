@@ -9,7 +9,7 @@ from types import TracebackType
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """Status, header fields (names in lower case) and body."""
 
     status: int
@@ -39,7 +39,7 @@ class Connection:
         self._reader.close()
         self._socket.close()
 
-    def get(self, path: str, *fields: str) -> Answer:
+    def get(self, path: str, *fields: str) -> Response:
         """The answer to GET with further header ``fields``, read to its end (RFC 9112)."""
         self._socket.sendall(self._head(path, fields))
         return self._answer()
@@ -54,7 +54,7 @@ class Connection:
         lines = (f"GET {path} HTTP/1.1", f"Host: {self._host}", "Accept: */*", *fields, "", "")
         return "\r\n".join(lines).encode()
 
-    def _answer(self) -> Answer:
+    def _answer(self) -> Response:
         status = self._line().split(" ", 2)[1:2]
         if not status:
             raise ConnectionResetError("closed without an answer")
@@ -62,12 +62,12 @@ class Connection:
         while line := self._line():
             name, _, value = line.partition(":")
             headers.append((name.lower(), value.strip()))
-        answer = Answer(int(status[0]), tuple(headers), b"")
-        if answer.header("transfer-encoding") == "chunked":
+        response = Response(int(status[0]), tuple(headers), b"")
+        if response.header("transfer-encoding") == "chunked":
             body = self._chunks()
         else:
-            body = self._reader.read(int(answer.header("content-length") or 0))
-        return Answer(answer.status, answer.headers, body)
+            body = self._reader.read(int(response.header("content-length") or 0))
+        return Response(response.status, response.headers, body)
 
     def _line(self) -> str:
         return self._reader.readline().rstrip(b"\r\n").decode("latin-1")

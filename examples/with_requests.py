@@ -19,12 +19,12 @@ def wait(session: requests.Session, url: str, request_id: str) -> tuple[int, str
     for attempt in range(ATTEMPTS):
         if attempt:
             time.sleep(INTERVAL)
-        answer = session.get(url + PATH + request_id, timeout=10)
-        if answer.status_code == 429 or answer.status_code >= 500:
+        response = session.get(url + PATH + request_id, timeout=10)
+        if response.status_code == 429 or response.status_code >= 500:
             continue
-        said = answer.json()
-        if not answer.ok:
-            return 2, f"error {answer.status_code}: {said['message']}"
+        said = response.json()
+        if not response.ok:
+            return 2, f"error {response.status_code}: {said['message']}"
         # A certificate that was deleted later leaves "issued" without one.
         if said["status"] == "issued" and said["certificate"]:
             return 0, f"issued {said['serialNumber']}"

@@ -49,10 +49,10 @@ class BodyLimits(Struct, frozen=True):
 _ALWAYS_OCTETS = 1024 * 1024
 """A small body compresses well, and costs little however well."""
 _ALWAYS_NODES = 10_000
-_OCTETS_A_NODE = 50
+_OCTETS_A_NODE = 70
 
 
-class Answer(Struct):
+class Response(Struct):
     """Status, header fields and body; ``Content-Length`` and ``Date`` are the adapter's.
 
     Header names are lower case. ``decision`` says what decided the answer and
@@ -78,21 +78,21 @@ class Answer(Struct):
     """What had to be forgiven, of the request or of the document; sent as ``X-Mock-Warning``."""
 
 
-class Coming:
+class Deferred:
     """Awaitable; or give ``then`` a function. It comes once, from the event loop."""
 
     __slots__ = ("_answer", "_then")
 
     def __init__(self) -> None:
-        self._answer: Answer | None = None
-        self._then: Callable[[Answer], None] | None = None
+        self._answer: Response | None = None
+        self._then: Callable[[Response], None] | None = None
 
-    def resolve(self, answer: Answer) -> None:
-        self._answer = answer
+    def resolve(self, response: Response) -> None:
+        self._answer = response
         if self._then is not None:
-            self._then(answer)
+            self._then(response)
 
-    def then(self, work: Callable[[Answer], None]) -> None:
+    def then(self, work: Callable[[Response], None]) -> None:
         """Call ``work`` with the answer when it comes; now if it is there."""
         self._then = work
         if self._answer is not None:
@@ -102,7 +102,7 @@ class Coming:
         """Nobody waits any longer."""
         self._then = None
 
-    def __await__(self) -> Generator[object, None, Answer]:
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.then(lambda answer: None if future.done() else future.set_result(answer))
+    def __await__(self) -> Generator[object, None, Response]:
+        future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self.then(lambda response: None if future.done() else future.set_result(response))
         return (yield from future)

@@ -97,7 +97,7 @@ class Header(Struct, frozen=True):
     examples: tuple[Example, ...] = ()
 
 
-class Response(Struct, frozen=True):
+class DocumentedResponse(Struct, frozen=True):
     """``status`` is as documented: ``"200"``, ``"4XX"`` (upper case) or ``"default"``."""
 
     status: str
@@ -145,7 +145,7 @@ class Operation(Struct, frozen=True):
     """The path template as documented, without any server's prefix."""
     parameters: tuple[Parameter, ...] = ()
     body: RequestBody | None = None
-    responses: tuple[Response, ...] = ()
+    responses: tuple[DocumentedResponse, ...] = ()
     security: tuple[SecurityRequirement, ...] = ()
     """Alternatives; empty means no credentials are asked for."""
     pointer: str = ""
@@ -193,7 +193,7 @@ class Dribble(Struct, frozen=True):
     over: int
 
 
-class AnswerRecipe(Struct, frozen=True):
+class ResponseTemplate(Struct, frozen=True):
     """How a state answers one operation. Strings may be Jinja2 templates.
 
     ``body`` is laid over a fake of the documented response where ``partial``;
@@ -226,7 +226,7 @@ class State(Struct, frozen=True):
     """A named set of answers, by the alias of the operation."""
 
     name: str
-    answers: dict[str, AnswerRecipe]
+    answers: dict[str, ResponseTemplate]
 
 
 class Branch(Struct, frozen=True):
@@ -354,7 +354,7 @@ class Signature(Struct, frozen=True):
     algorithm: str = "sha256"
 
 
-class Notice(Struct, frozen=True):
+class Webhook(Struct, frozen=True):
     """A request that is sent when a resource enters one of ``states``."""
 
     states: tuple[str, ...]
@@ -407,7 +407,7 @@ class Resource(Struct, frozen=True):
     limits: tuple[Limit, ...] = ()
     """For all operations together."""
     flaky: Flaky | None = None
-    notices: tuple[Notice, ...] = ()
+    notices: tuple[Webhook, ...] = ()
 
 
 class Plan(Struct, frozen=True):

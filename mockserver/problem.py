@@ -14,7 +14,7 @@ from http import HTTPStatus
 
 from mockserver.diagnostics import MockServerError, Violation
 from mockserver.media.json import encode_json
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 from mockserver.plan import JSON
 
 _LOG = logging.getLogger("mockserver.problem")
@@ -49,15 +49,15 @@ def problem(
     decision: str = "",
     headers: Iterable[tuple[str, str]] = (),
     members: Mapping[str, JSON] | None = None,
-) -> Answer:
+) -> Response:
     """An ``application/problem+json`` answer; ``members`` are its extension members."""
     body = details(status, detail, instance=instance, members=members)
-    return answer(body, decision or f"problem; status={status}", headers)
+    return response(body, decision or f"problem; status={status}", headers)
 
 
-def answer(body: dict[str, JSON], decision: str, headers: Iterable[tuple[str, str]] = ()) -> Answer:
+def response(body: dict[str, JSON], decision: str, headers: Iterable[tuple[str, str]] = ()) -> Response:
     """An answer of the problem details ``body``."""
-    return Answer(body["status"], [("content-type", CONTENT_TYPE), *headers], encode_json(body), decision)
+    return Response(body["status"], [("content-type", CONTENT_TYPE), *headers], encode_json(body), decision)
 
 
 def details(
@@ -71,7 +71,7 @@ def details(
     return {**body, **(members or {})}
 
 
-def unknown_path(method: str, path: str, nearby: Sequence[tuple[str, str]] = ()) -> Answer:
+def unknown_path(method: str, path: str, nearby: Sequence[tuple[str, str]] = ()) -> Response:
     """404: no path template matches. ``nearby`` are (method, path template), nearest first."""
     shown = nearby[:_MAX_NEARBY]
     hint = "; nearest: " + ", ".join(f"{verb} {template}" for verb, template in shown) if shown else ""
@@ -84,7 +84,7 @@ def unknown_path(method: str, path: str, nearby: Sequence[tuple[str, str]] = ())
     )
 
 
-def undecodable(method: str, path: str) -> Answer:
+def undecodable(method: str, path: str) -> Response:
     """400: the path holds what is no text, or NUL, which no path may lead through."""
     return problem(
         400,
@@ -94,7 +94,7 @@ def undecodable(method: str, path: str) -> Answer:
     )
 
 
-def unknown_method(method: str, path: str, allowed: Sequence[str]) -> Answer:
+def unknown_method(method: str, path: str, allowed: Sequence[str]) -> Response:
     """405 with ``Allow`` (RFC 9110, section 15.5.6): the path is documented, the method is not."""
     listed = ", ".join(allowed)
     return problem(
@@ -107,7 +107,7 @@ def unknown_method(method: str, path: str, allowed: Sequence[str]) -> Answer:
     )
 
 
-def not_acceptable(accept: str, available: Sequence[str], *, instance: str = "") -> Answer:
+def not_acceptable(accept: str, available: Sequence[str], *, instance: str = "") -> Response:
     """406 (RFC 9110, section 15.5.7): ``available`` are the media types that there are."""
     return problem(
         406,
@@ -124,7 +124,7 @@ def unacceptable(accept: str, available: Sequence[str]) -> str:
     return f"Accept: {shortened(accept)} takes none of the documented media types; there is {there_is}"
 
 
-def undocumented(what: str, available: Sequence[str], *, instance: str = "") -> Answer:
+def undocumented(what: str, available: Sequence[str], *, instance: str = "") -> Response:
     """400: ``Prefer`` asks for ``what``, which the operation does not document."""
     return problem(
         400,
@@ -136,12 +136,12 @@ def undocumented(what: str, available: Sequence[str], *, instance: str = "") -> 
     )
 
 
-def internal(detail: str, *, instance: str = "") -> Answer:
+def internal(detail: str, *, instance: str = "") -> Response:
     """500: the mock itself failed; ``detail`` says how."""
     return problem(500, detail, instance=instance, decision="internal error")
 
 
-def failed(request: Request, error: Exception) -> Answer:
+def failed(request: Request, error: Exception) -> Response:
     """500 for what a request came to. The log has it, too, with the traceback if it is a fault of ours."""
     place = f"{request.method} {request.raw_path}"
     if isinstance(error, MockServerError):
@@ -151,7 +151,7 @@ def failed(request: Request, error: Exception) -> Answer:
     return internal("the mock server met a fault of its own; its log has the traceback")
 
 
-def unavailable(detail: str, *, retry_after: int = 1, instance: str = "") -> Answer:
+def unavailable(detail: str, *, retry_after: int = 1, instance: str = "") -> Response:
     """503 with ``Retry-After`` in seconds (RFC 9110, section 10.2.3)."""
     return problem(
         503,

@@ -27,9 +27,9 @@ def bomb(levels: int = 9) -> str:
 def answering(schemas: str, version: str = "3.0.3") -> str:
     """A document whose one operation answers with the schema ``A0``."""
     reference = '{schema: {$ref: "#/components/schemas/A0"}}'
-    answer = f"{{description: ok, content: {{application/json: {reference}}}}}"
+    response = f"{{description: ok, content: {{application/json: {reference}}}}}"
     head = HEAD.replace("3.0.3", version)
-    paths = f"paths: {{/ping: {{get: {{responses: {{'200': {answer}}}}}}}}}\n"
+    paths = f"paths: {{/ping: {{get: {{responses: {{'200': {response}}}}}}}}}\n"
     return f"{head}{paths}components:\n  schemas:\n{schemas}"
 
 

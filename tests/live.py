@@ -27,10 +27,10 @@ from mockserver.engine.health import Health
 from mockserver.http.connection import Handler, Limits
 from mockserver.http.listener import bind
 from mockserver.http.server import Server
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 from mockserver.namespaces.clock import parse_time
 from mockserver.namespaces.memory import Memory
-from mockserver.namespaces.namespaces import Worlds
+from mockserver.namespaces.namespaces import Namespaces
 from mockserver.plan import Plan
 from mockserver.state.memory import MemoryStore
 
@@ -60,9 +60,9 @@ def engine_of(
     most: int = 1_000_000,
     memory: Memory | None = None,
 ) -> Engine:
-    worlds = Worlds(parse_time(clock) if clock else None, memory=memory)
+    worlds = Namespaces(parse_time(clock) if clock else None, memory=memory)
     engine = Engine(plan, store=MemoryStore(most), worlds=worlds, options=options)
-    engine.control = Health(engine).answer
+    engine.control = Health(engine).response
     return engine
 
 
@@ -72,12 +72,12 @@ def ask(
     target: str,
     headers: dict[str, str] | None = None,
     body: bytes = b"",
-) -> Answer:
+) -> Response:
     """An answer of the engine, without a server."""
     path, _, query = target.partition("?")
-    answer = engine.handle(Request(method, path, query, headers or {}, body))
-    assert isinstance(answer, Answer)
-    return answer
+    response = engine.handle(Request(method, path, query, headers or {}, body))
+    assert isinstance(response, Response)
+    return response
 
 
 class Live:
@@ -101,20 +101,22 @@ class Live:
 
         return self.wait(working())
 
-    def wait(self, coming: Coroutine[Any, Any, Value]) -> Value:
+    def wait(self, deferred: Coroutine[Any, Any, Value]) -> Value:
         """What a coroutine of the server's own loop comes to."""
-        return asyncio.run_coroutine_threadsafe(coming, self._loop).result(PATIENCE)
+        return asyncio.run_coroutine_threadsafe(deferred, self._loop).result(PATIENCE)
 
 
 @contextmanager
-def serving(handle: Handler, *, worlds: Worlds | None = None, limits: Limits | None = None) -> Iterator[Live]:
+def serving(
+    handle: Handler, *, worlds: Namespaces | None = None, limits: Limits | None = None
+) -> Iterator[Live]:
     """``handle`` behind a real socket."""
     listener = bind("127.0.0.1", 0)
     found: list[Live] = []
     ready = threading.Event()
 
     async def run() -> None:
-        server = Server(handle, worlds or Worlds(), limits=limits, drain_time=0)
+        server = Server(handle, worlds or Namespaces(), limits=limits, drain_time=0)
         found.append(Live(server, asyncio.get_running_loop(), listener))
         await server.run(listener, ready.set)
 

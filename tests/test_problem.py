@@ -7,7 +7,7 @@ import pytest
 
 from mockserver import problem
 from mockserver.diagnostics import Violation
-from mockserver.messages import Answer
+from mockserver.messages import Response
 
 UUID = Violation("path", "requestId", "", "format", '"abc" is not a "uuid"', "abc", "uuid")
 LIMIT = Violation("query", "limit", "", "maximum", "500 is greater than the maximum of 100", 500, 100)
@@ -15,10 +15,10 @@ NAME = Violation("body", "", "/pets/0/name", "type", '7 is not of type "string"'
 CREDENTIALS = Violation("security", "bearerAuth", "", "security", "the Authorization header is missing")
 
 
-def body(answer: Answer) -> Any:
-    assert dict(answer.headers)["content-type"] == "application/problem+json"
-    value = json.loads(answer.body)
-    assert value["status"] == answer.status
+def body(response: Response) -> Any:
+    assert dict(response.headers)["content-type"] == "application/problem+json"
+    value = json.loads(response.body)
+    assert value["status"] == response.status
     return value
 
 
@@ -29,23 +29,23 @@ def test_a_problem_has_the_members_of_rfc_9457_in_their_order() -> None:
 
 
 def test_an_unknown_path_names_its_neighbours() -> None:
-    answer = problem.unknown_path("GET", "/pet", [("GET", "/pets"), ("POST", "/pets")])
-    assert answer.status == 404
-    value = body(answer)
+    response = problem.unknown_path("GET", "/pet", [("GET", "/pets"), ("POST", "/pets")])
+    assert response.status == 404
+    value = body(response)
     assert value["detail"] == "the document has no path for GET /pet; nearest: GET /pets, POST /pets"
     assert value["nearby"][0] == {"method": "GET", "path": "/pets"}
     assert body(problem.unknown_path("GET", "/pet"))["detail"] == "the document has no path for GET /pet"
 
 
 def test_an_unknown_method_says_what_is_allowed() -> None:
-    answer = problem.unknown_method("PUT", "/pets", ["GET", "HEAD", "OPTIONS"])
-    assert answer.status == 405
-    assert ("allow", "GET, HEAD, OPTIONS") in answer.headers
-    assert body(answer)["allowed"] == ["GET", "HEAD", "OPTIONS"]
+    response = problem.unknown_method("PUT", "/pets", ["GET", "HEAD", "OPTIONS"])
+    assert response.status == 405
+    assert ("allow", "GET, HEAD, OPTIONS") in response.headers
+    assert body(response)["allowed"] == ["GET", "HEAD", "OPTIONS"]
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "told"),
+    ("response", "status", "told"),
     [
         (problem.not_acceptable("text/csv", ["application/json"]), 406, "there is application/json"),
         (problem.undocumented("example=cat", ["dog"]), 400, "Prefer asks for example=cat"),
@@ -54,9 +54,9 @@ def test_an_unknown_method_says_what_is_allowed() -> None:
         (problem.unavailable("the store does not answer", retry_after=3), 503, "the store"),
     ],
 )
-def test_the_rest(answer: Answer, status: int, told: str) -> None:
-    assert answer.status == status
-    assert told in body(answer)["detail"]
+def test_the_rest(response: Response, status: int, told: str) -> None:
+    assert response.status == status
+    assert told in body(response)["detail"]
 
 
 def test_unavailable_says_when_to_come_back() -> None:

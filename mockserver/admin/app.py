@@ -32,7 +32,7 @@ from mockserver.engine.engine import ADMIN
 from mockserver.engine.routing import Router
 from mockserver.media.json import decode_json
 from mockserver.media.types import Malformed
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 
 _HOPS = frozenset(["content-length", "transfer-encoding", "connection"])
 
@@ -51,10 +51,10 @@ class Gateway:
         self._build = build
         threading.Thread(target=self._run, name="mockserver-admin", daemon=True).start()
 
-    async def answer(self, request: Request) -> Answer:
+    async def response(self, request: Request) -> Response:
         """The application's answer; 500 where it fails."""
-        coming = asyncio.run_coroutine_threadsafe(self._call(request), self._loop)
-        return await asyncio.wrap_future(coming)
+        deferred = asyncio.run_coroutine_threadsafe(self._call(request), self._loop)
+        return await asyncio.wrap_future(deferred)
 
     def _run(self) -> None:
         try:
@@ -63,8 +63,8 @@ class Gateway:
             self._built.set_exception(error)
         self._loop.run_forever()
 
-    async def _call(self, request: Request) -> Answer:
-        answer = Answer(500, [], b"", "admin")
+    async def _call(self, request: Request) -> Response:
+        response = Response(500, [], b"", "admin")
         chunks: list[bytes] = []
         arrived = [{"type": "http.request", "body": request.body, "more_body": False}]
 
@@ -73,12 +73,12 @@ class Gateway:
 
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                answer.status = message["status"]
+                response.status = message["status"]
                 fields = [
                     (name.decode("latin-1").lower(), value.decode("latin-1"))
                     for name, value in message["headers"]
                 ]
-                answer.headers = [each for each in fields if each[0] not in _HOPS]
+                response.headers = [each for each in fields if each[0] not in _HOPS]
             elif message["type"] == "http.response.body":
                 chunks.append(message.get("body", b""))
 
@@ -89,11 +89,11 @@ class Gateway:
             await app(_scope(request), receive, send)
         except Exception as error:  # noqa: BLE001 - a request is answered, whatever happens
             return problem.failed(request, error)
-        answer.body = b"".join(chunks)
-        return answer
+        response.body = b"".join(chunks)
+        return response
 
 
-def _unrouted(request: Request, router: Router[str]) -> Answer | None:
+def _unrouted(request: Request, router: Router[str]) -> Response | None:
     """What to answer where the document has no such path or method; None where it has."""
     method, path = request.method, request.raw_path
     found = router.find("GET" if method == "HEAD" else method, path)
@@ -184,10 +184,10 @@ class Pages:
 
 
 def _html(text: str, policy: str) -> flask.Response:
-    answer = flask.Response(text, content_type="text/html; charset=utf-8")
-    answer.headers["Content-Security-Policy"] = policy
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+    response = flask.Response(text, content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = policy
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @cache
@@ -265,24 +265,26 @@ def _answered_before() -> flask.Response:
     raise AssertionError
 
 
-def _told(_: object, error: ProblemException) -> connexion.lifecycle.ConnexionResponse:
+def _told(_: object, error: ProblemException) -> connexion.runtime.ConnexionResponse:
     """Connexion's problems in this server's words."""
-    return _response(problem.answer(problem.details(error.status, str(error.detail), members=error.ext), ""))
+    return _response(
+        problem.response(problem.details(error.status, str(error.detail), members=error.ext), "")
+    )
 
 
 def _failed(
-    request: connexion.lifecycle.ConnexionRequest, error: Exception
-) -> connexion.lifecycle.ConnexionResponse:
+    request: connexion.runtime.ConnexionRequest, error: Exception
+) -> connexion.runtime.ConnexionResponse:
     """What any fault comes to: Connexion's own answer would be in no log."""
     return _response(problem.failed(Request(request.method, request.scope["path"]), error))
 
 
-def _response(answer: Answer) -> connexion.lifecycle.ConnexionResponse:
-    return connexion.lifecycle.ConnexionResponse(
-        status_code=answer.status,
+def _response(response: Response) -> connexion.runtime.ConnexionResponse:
+    return connexion.runtime.ConnexionResponse(
+        status_code=response.status,
         content_type=problem.CONTENT_TYPE,
         mimetype=problem.CONTENT_TYPE,
-        body=answer.body,
+        body=response.body,
     )
 
 

@@ -104,58 +104,58 @@ def request_json(call: Call) -> dict[str, JSON]:
 
 def event_json(namespace: str, call: Call) -> dict[str, JSON]:
     """WireMock's ServeEvent."""
-    answer = call.answer
+    response = call.response
     headers: dict[str, str] = {}
-    for name, value in answer.headers:
+    for name, value in response.headers:
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    response: dict[str, JSON] = {
-        "status": answer.status,
+    sent: dict[str, JSON] = {
+        "status": response.status,
         "headers": headers,
-        "body": answer.body.decode("utf-8", "replace"),
-        "bodyAsBase64": base64.b64encode(answer.body).decode(),
+        "body": response.body.decode("utf-8", "replace"),
+        "bodyAsBase64": base64.b64encode(response.body).decode(),
     }
-    if isinstance(answer.body, Cut):
-        response["bodyLength"] = answer.body.length
+    if isinstance(response.body, Cut):
+        sent["bodyLength"] = response.body.length
     milliseconds = round(call.seconds * 1000, 3)
     return {
         "id": call_id(namespace, call.number),
         "request": request_json(call),
-        "responseDefinition": {"status": answer.status, "fromConfiguredStub": bool(answer.operation)},
-        "response": response,
-        "wasMatched": bool(answer.operation),
+        "responseDefinition": {"status": response.status, "fromConfiguredStub": bool(response.operation)},
+        "response": sent,
+        "wasMatched": bool(response.operation),
         "timing": {
-            "addedDelay": answer.delay,
+            "addedDelay": response.delay,
             "processTime": milliseconds,
-            "totalTime": round(milliseconds + answer.delay, 3),
+            "totalTime": round(milliseconds + response.delay, 3),
         },
         "mock": {
             "namespace": namespace,
             "number": call.number,
-            "operation": answer.operation,
-            "resource": answer.resource,
-            "key": answer.key,
-            "decision": answer.decision,
+            "operation": response.operation,
+            "resource": response.resource,
+            "key": response.key,
+            "decision": response.decision,
             "scenario": call.decided("scenario"),
             "state": call.decided("state"),
-            "fault": answer.fault,
-            "diagnostics": problem.listed(answer.violations),
+            "fault": response.fault,
+            "diagnostics": problem.listed(response.violations),
         },
     }
 
 
 def summary_json(namespace: str, call: Call) -> dict[str, JSON]:
     """A call on one line: for near misses and events."""
-    answer = call.answer
+    response = call.response
     return {
         "id": call_id(namespace, call.number),
         "when": iso(call.when),
         "method": call.request.method,
         "url": problem.shortened(call.url, 1000),
-        "status": answer.status,
-        "operation": answer.operation,
-        "resource": answer.resource,
-        "key": answer.key,
-        "decision": answer.decision,
+        "status": response.status,
+        "operation": response.operation,
+        "resource": response.resource,
+        "key": response.key,
+        "decision": response.decision,
     }
 
 

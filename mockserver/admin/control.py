@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from mockserver.admin.exchange import ControlError
 from mockserver.engine.engine import Engine
-from mockserver.namespaces.namespaces import World
+from mockserver.namespaces.namespaces import Namespace
 from mockserver.state.protocol import NamespacesFull, Unavailable
 
 Result = TypeVar("Result")
@@ -47,7 +47,7 @@ class Control:
         doer = self.engine.store if sharing is None else sharing
         return self.wait(doer.atomically(work, *needs))
 
-    def world(self, name: str) -> World:
+    def world(self, name: str) -> Namespace:
         """The namespace of that name, made if need be. On the loop only."""
         try:
             world = self.engine.worlds.control(name)
@@ -57,7 +57,7 @@ class Control:
             raise ControlError(400, f"X-Mock-Namespace: {name[:200]} is no name for a namespace")
         return world
 
-    def in_world(self, name: str, work: Callable[[World], Result]) -> Result:
+    def in_world(self, name: str, work: Callable[[Namespace], Result]) -> Result:
         """``work`` with a namespace, on the loop, as one atomic step."""
         if threading.get_ident() == self._thread:
             return work(self.world(name))

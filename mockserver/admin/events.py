@@ -14,7 +14,7 @@ from mockserver import problem
 from mockserver.admin.calls import summary_json
 from mockserver.engine.engine import Engine
 from mockserver.media.json import encode_json
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 from mockserver.namespaces.journal import Call, Record
 from mockserver.plan import JSON
 from mockserver.state.machine import settle
@@ -41,7 +41,7 @@ class Events:
     def followers(self) -> int:
         return len(self._followers)
 
-    def answer(self, request: Request) -> Answer:
+    def response(self, request: Request) -> Response:
         """A stream. The query may choose ``kinds`` (with commas) and end it after ``most`` events."""
         if request.method not in ("GET", "HEAD"):
             return problem.unknown_method(request.method, request.raw_path, ["GET", "HEAD"])
@@ -59,10 +59,10 @@ class Events:
         follower = _Follower(kinds, None if most is None else int(most))
         headers = [("content-type", "text/event-stream"), ("cache-control", "no-store")]
         if request.method == "HEAD" or follower.left == 0:
-            return Answer(200, headers, b"", "admin")
+            return Response(200, headers, b"", "admin")
         self._followers.add(follower)
         self._engine.worlds.ledger.watch = self._called
-        return Answer(200, headers, b"", "admin", stream=self._stream(follower))
+        return Response(200, headers, b"", "admin", stream=self._stream(follower))
 
     def publish(self, kind: str, data: dict[str, JSON]) -> None:
         """Tell everyone who listens."""
@@ -102,23 +102,23 @@ class Events:
     def _called(self, namespace: str, record: Record) -> None:
         call = Call(*record)
         self.publish("call", {"namespace": namespace, **summary_json(namespace, call)})
-        answer = call.answer
-        lifecycle = self._engine.lifecycles.get(answer.resource)
-        if lifecycle is None:
+        response = call.response
+        runtime = self._engine.lifecycles.get(response.resource)
+        if runtime is None:
             return
-        known = self._engine.store.glance(namespace, answer.resource, answer.key)
-        if known is None or lifecycle.steps(known.scenario) is None:
+        known = self._engine.store.glance(namespace, response.resource, response.key)
+        if known is None or runtime.steps(known.scenario) is None:
             return
-        steps = lifecycle.timeline(known.scenario)
-        dice = lifecycle.dice(namespace, answer.key)
+        steps = runtime.timeline(known.scenario)
+        dice = runtime.dice(namespace, response.key)
         state = steps[settle(steps, known, call.when, dice).step].state
-        place = namespace, answer.resource, answer.key
+        place = namespace, response.resource, response.key
         before = self._states.pop(place, None) or call.decided("state")
         if len(self._states) >= _REMEMBERED:
             self._states.pop(next(iter(self._states)))
         self._states[place] = state
         if before != state:
-            change = {"namespace": namespace, "resource": answer.resource, "key": answer.key}
+            change = {"namespace": namespace, "resource": response.resource, "key": response.key}
             self.publish("state", {"cause": "call", **change, "from": before, "state": state})
 
 

@@ -65,17 +65,17 @@ def answering(endpoint: Callable[..., flask.Response]) -> Callable[..., flask.Re
     """An endpoint whose faults become problem+json."""
 
     @functools.wraps(endpoint)
-    def answer(**arguments: Any) -> flask.Response:
+    def response(**arguments: Any) -> flask.Response:
         try:
             return endpoint(**arguments)
         except ControlError as error:
             body = problem.details(error.status, error.detail, members=error.members)
-            answer = _response(encode_json(body), error.status, problem.CONTENT_TYPE)
+            response = _response(encode_json(body), error.status, problem.CONTENT_TYPE)
             if error.status == 503:
-                answer.headers["Retry-After"] = "1"
-            return answer
+                response.headers["Retry-After"] = "1"
+            return response
 
-    return answer
+    return response
 
 
 def _response(body: bytes, status: int, content_type: str) -> flask.Response:

@@ -12,7 +12,7 @@ from mockserver.admin.exchange import ControlError, namespace, said, segment
 from mockserver.engine.engine import Engine
 from mockserver.inputs import milliseconds
 from mockserver.namespaces.clock import Clock, iso, parse_time
-from mockserver.namespaces.namespaces import DEFAULT, World
+from mockserver.namespaces.namespaces import DEFAULT, Namespace
 from mockserver.plan import JSON
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def move_on(clock: Clock, by: str) -> None:
     clock.advance(length)
 
 
-def renew(engine: Engine, world: World) -> None:
+def renew(engine: Engine, world: Namespace) -> None:
     """Make a namespace as it was at first. On the loop only."""
     engine.reset(world.name)
     world.journal.clear()
@@ -139,13 +139,13 @@ class Namespaces:
         self._notify("reset", {"namespace": name, "deleted": False})
         return said({})
 
-    def _known(self, name: str) -> World:
+    def _known(self, name: str) -> Namespace:
         world = self._control.engine.worlds.known(name)
         if world is None:
             raise ControlError(404, f"there is no namespace {name[:200]!r}")
         return world
 
-    def _shown(self, world: World) -> dict[str, JSON]:
+    def _shown(self, world: Namespace) -> dict[str, JSON]:
         engine = self._control.engine
         return {
             "name": world.name,

@@ -21,14 +21,14 @@ from mockserver.engine.health import Health
 from mockserver.http.egress import MARK
 from mockserver.http.hosts import Hosts
 from mockserver.inputs import Inputs
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 from mockserver.plan import JSON
 
 if TYPE_CHECKING:
     from mockserver.admin.app import App, Gateway
     from mockserver.admin.control import Control
     from mockserver.admin.events import Events
-    from mockserver.admin.reloader import Workshop
+    from mockserver.admin.reloader import Reloader
     from mockserver.engine.routing import Router
 
 
@@ -63,33 +63,33 @@ class ControlPlane:
         self._stop = stop
         self._gateway: Gateway | None = None
 
-    def answer(self, request: Request) -> Answer | Awaitable[Answer]:
+    def response(self, request: Request) -> Response | Awaitable[Response]:
         """The answer to a request whose path begins with ``/__admin``. Called on the engine's loop."""
-        answer = self._answer(request)
-        return _own(answer) if isinstance(answer, Answer) else self._own_later(answer)
+        response = self._answer(request)
+        return _own(response) if isinstance(response, Response) else self._own_later(response)
 
     @staticmethod
-    async def _own_later(coming: Awaitable[Answer]) -> Answer:
-        return _own(await coming)
+    async def _own_later(deferred: Awaitable[Response]) -> Response:
+        return _own(await deferred)
 
-    def _answer(self, request: Request) -> Answer | Awaitable[Answer]:
+    def _answer(self, request: Request) -> Response | Awaitable[Response]:
         path = request.raw_path
         if MARK in request.headers:
             return problem.problem(403, "webhooks do not reach the control plane", decision="admin")
         if path == f"{ADMIN}/health":
-            return self._health.answer(request)
+            return self._health.response(request)
         if path == ADMIN:
-            return Answer(308, [("location", f"{ADMIN}/")], b"", "admin")
+            return Response(308, [("location", f"{ADMIN}/")], b"", "admin")
         if not path.startswith(f"{ADMIN}/"):
             return problem.unknown_path(request.method, path)
         refusal = self._guard.refusal(request, public=path in _PUBLIC or path.startswith(f"{ADMIN}/docs/"))
         if refusal is not None:
             return refusal
         if path == f"{ADMIN}/events":
-            return self.events.answer(request)
+            return self.events.response(request)
         if self._gateway is None:
             self._gateway = self._build()
-        return self._gateway.answer(request)
+        return self._gateway.response(request)
 
     def close(self) -> None:
         """The server stops: nothing that has no end may keep it."""
@@ -135,12 +135,12 @@ class ControlPlane:
         return Control(self._engine)
 
     @cached_property
-    def _workshop(self) -> Workshop | None:
-        from mockserver.admin.reloader import Workshop
+    def _workshop(self) -> Reloader | None:
+        from mockserver.admin.reloader import Reloader
 
-        return None if self._inputs is None else Workshop(self._inputs)
+        return None if self._inputs is None else Reloader(self._inputs)
 
-    def _needed_workshop(self) -> Workshop:
+    def _needed_workshop(self) -> Reloader:
         if self._workshop is None:
             raise UsageError("there are no files to watch: what is served was compiled elsewhere.")
         return self._workshop
@@ -150,7 +150,7 @@ class ControlPlane:
 
         return Gateway(partial(self._app, self._control, self.events, self._workshop))
 
-    def _app(self, control: Control, events: Events, workshop: Workshop | None) -> tuple[App, Router[str]]:
+    def _app(self, control: Control, events: Events, workshop: Reloader | None) -> tuple[App, Router[str]]:
         """On the control plane's own thread: this is where the time for imports goes."""
         from mockserver.admin import (
             app,
@@ -181,10 +181,10 @@ class ControlPlane:
         )
 
 
-def _own(answer: Answer) -> Answer:
+def _own(response: Response) -> Response:
     """An answer that pages of other sites cannot take in, as an image or as a script."""
-    answer.headers += _OWN
-    return answer
+    response.headers += _OWN
+    return response
 
 
 MOST_BODY = 10 * 1024 * 1024
@@ -199,7 +199,7 @@ class Guard:
     token: str = ""
     hosts: Collection[str] = ()
 
-    def refusal(self, request: Request, *, public: bool) -> Answer | None:
+    def refusal(self, request: Request, *, public: bool) -> Response | None:
         """What to answer instead; None where the request may pass. ``public`` asks for no token."""
         headers = request.headers
         known = self._knows(headers.get("authorization", ""))
@@ -239,5 +239,5 @@ def _is_foreign(request: Request) -> bool:
     return request.method not in _SAFE and site not in (None, "same-origin", "none")
 
 
-def _refused(status: int, detail: str) -> Answer:
+def _refused(status: int, detail: str) -> Response:
     return problem.problem(status, detail, decision="admin")

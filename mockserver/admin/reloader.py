@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mockserver.engine.cluster import Sharing
 
 
-class Workshop:
+class Reloader:
     """The inputs of the Plan that is served, and the one place where they change.
 
     A change is compiled in a process of its own. If it is faulty, nothing has
@@ -179,7 +179,7 @@ _LOOK = 0.2
 Told = Callable[[str, dict[str, JSON]], None]
 
 
-async def watch(workshop: Workshop, control: Control, notify: Told, say: Callable[[str], None]) -> None:
+async def watch(workshop: Reloader, control: Control, notify: Told, say: Callable[[str], None]) -> None:
     """Reload whenever an input changes on disk, for ever. A fault is said, and the old Plan serves on."""
     folders = {_folder(path) for path in (*workshop.inputs.documents, *workshop.inputs.scenarios)}
     async for changes in awatch(*(each for each in folders if each.is_dir()), watch_filter=_is_input):
@@ -187,7 +187,7 @@ async def watch(workshop: Workshop, control: Control, notify: Told, say: Callabl
 
 
 async def wait_for_documents(
-    workshop: Workshop, control: Control, notify: Told, say: Callable[[str], None]
+    workshop: Reloader, control: Control, notify: Told, say: Callable[[str], None]
 ) -> None:
     """Serve the documents as soon as all of them are there and sound, or something else is served instead."""
     tried: list[int] = []
@@ -200,7 +200,7 @@ async def wait_for_documents(
 
 
 async def _reload(
-    workshop: Workshop, control: Control, changed: set[str], notify: Told, say: Callable[[str], None]
+    workshop: Reloader, control: Control, changed: set[str], notify: Told, say: Callable[[str], None]
 ) -> None:
     try:
         warnings = await asyncio.to_thread(workshop.reload, control, changed)

@@ -94,7 +94,7 @@ class Requests:
             paths = [each.request.raw_path for each in unmatched]
             return [[found for each in services for found in each.router.nearby(path)] for path in paths]
 
-        missed = [
+        not_found = [
             {
                 "request": request_json(call),
                 "stubMapping": {"request": {"method": method, "urlPathTemplate": template}},
@@ -103,7 +103,7 @@ class Requests:
             for call, operations in zip(unmatched, self._control.run(work), strict=True)
             for method, template in operations[:NEAR_MISSES]
         ]
-        return said({"nearMisses": missed})
+        return said({"nearMisses": not_found})
 
     def count(self, body: dict[str, JSON]) -> flask.Response:
         pattern = RequestPattern(body)
@@ -134,8 +134,8 @@ class Requests:
         pattern = RequestPattern(body)
         records, _ = self._read(name)
         calls = {call_id(name, each[0]): Call(*each) for each in records}
-        missed = near_misses(pattern, name, records, Budget())
-        return said({"nearMisses": [_wiremock(each, calls, body) for each in missed]})
+        not_found = near_misses(pattern, name, records, Budget())
+        return said({"nearMisses": [_wiremock(each, calls, body) for each in not_found]})
 
     def verify(self, body: dict[str, JSON]) -> flask.Response:
         """200 where the calls are as wanted, else 409 with what came closest."""
@@ -161,7 +161,7 @@ class Requests:
     @property
     def _most(self) -> int:
         """Bytes that one answer may have."""
-        return self._control.engine.worlds.memory.limits.answer
+        return self._control.engine.worlds.memory.limits.response
 
     def _all(self, calls: Iterable[JSON]) -> list[JSON]:
         """Calls as JSON. Raises ControlError where all of them are more than one answer may hold."""
@@ -194,13 +194,13 @@ def _fitting(calls: Iterable[JSON], most: int) -> tuple[list[JSON], bool]:
     return shown, True
 
 
-def _wiremock(missed: JSON, calls: dict[str, Call], pattern: JSON) -> dict[str, JSON]:
+def _wiremock(not_found: JSON, calls: dict[str, Call], pattern: JSON) -> dict[str, JSON]:
     """A near miss in WireMock's shape."""
     return {
-        "request": request_json(calls[missed["call"]["id"]]),
+        "request": request_json(calls[not_found["call"]["id"]]),
         "requestPattern": pattern,
-        "matchResult": {"distance": missed["distance"]},
-        "fields": missed["fields"],
+        "matchResult": {"distance": not_found["distance"]},
+        "fields": not_found["fields"],
     }
 
 

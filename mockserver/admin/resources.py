@@ -10,8 +10,8 @@ import flask
 from mockserver.admin.control import Control
 from mockserver.admin.exchange import ControlError, namespace, said, segment
 from mockserver.admin.standing import Standing, check_scenario, lifecycle_of, put, standing, standings
-from mockserver.engine.resources.runtime import Lifecycle
-from mockserver.namespaces.namespaces import World
+from mockserver.engine.resources.runtime import ResourceRuntime
+from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON
 
 Notify = Callable[[str, dict[str, JSON]], None]
@@ -37,7 +37,7 @@ class Resources:
     ) -> flask.Response:
         """``key`` may hold ``*``, ``?`` and ``[…]``. Least recently called first."""
 
-        def work(world: World) -> tuple[list[Standing], int]:
+        def work(world: Namespace) -> tuple[list[Standing], int]:
             known = self._engine.lifecycles
             lifecycles = known.values() if resource is None else [lifecycle_of(self._engine, resource)]
             return standings(self._engine, world, lifecycles), self._engine.store.evicted
@@ -66,7 +66,7 @@ class Resources:
         if scenario is None and state is None:
             raise ControlError(422, "give a scenario, a state, or both", "")
 
-        def work(world: World) -> dict[str, JSON]:
+        def work(world: Namespace) -> dict[str, JSON]:
             put(self._engine, world, lifecycle_of(self._engine, resource), key, scenario, state)
             return self._read(world, resource, key)
 
@@ -78,9 +78,9 @@ class Resources:
         """Forget a resource: the next call finds it as if first seen."""
         name, resource, key = namespace(), segment(resource), segment(key)
 
-        def work(world: World) -> bool:
-            lifecycle = lifecycle_of(self._engine, resource)
-            return self._engine.store.delete(world.name, lifecycle.name, lifecycle.normal(key))
+        def work(world: Namespace) -> bool:
+            runtime = lifecycle_of(self._engine, resource)
+            return self._engine.store.delete(world.name, runtime.name, runtime.normal(key))
 
         if not self._control.in_world(name, work):
             raise ControlError(404, f"no {resource} of the key {key[:200]!r} has been seen")
@@ -91,7 +91,7 @@ class Resources:
         """Forget all resources, or all of one kind."""
         name = namespace()
 
-        def work(world: World) -> None:
+        def work(world: Namespace) -> None:
             if resource is not None:
                 lifecycle_of(self._engine, resource)
             self._engine.store.reset(world.name, resource)
@@ -100,7 +100,7 @@ class Resources:
         self._notify("state", {"cause": "cleared", "namespace": name, "resource": resource})
         return said({})
 
-    def _read(self, world: World, resource: str, key: str) -> dict[str, JSON]:
+    def _read(self, world: Namespace, resource: str, key: str) -> dict[str, JSON]:
         return standing(self._engine, world, lifecycle_of(self._engine, resource), key).json()
 
 
@@ -114,7 +114,7 @@ class Assignments:
     def index(self) -> flask.Response:
         """Those of the namespace."""
 
-        def work(world: World) -> list[dict[str, str]]:
+        def work(world: Namespace) -> list[dict[str, str]]:
             return [
                 {"resource": name, "scenario": assigned[world.name]}
                 for name in self._engine.lifecycles
@@ -127,10 +127,10 @@ class Assignments:
         """Resources that have been seen go on as they are."""
         resource, scenario = segment(resource), body["scenario"]
 
-        def work(world: World) -> None:
-            lifecycle = lifecycle_of(self._engine, resource)
-            check_scenario(lifecycle, scenario)
-            self._engine.store.assign(world.name, lifecycle.name, scenario)
+        def work(world: Namespace) -> None:
+            runtime = lifecycle_of(self._engine, resource)
+            check_scenario(runtime, scenario)
+            self._engine.store.assign(world.name, runtime.name, scenario)
 
         self._control.in_world(namespace(), work)
         return said({"resource": resource, "scenario": scenario})
@@ -139,10 +139,10 @@ class Assignments:
         """Let the file's rules decide again."""
         resource = segment(resource)
 
-        def work(world: World) -> str | None:
-            store, lifecycle = self._engine.store, lifecycle_of(self._engine, resource)
-            assigned = store.assignments(lifecycle.name).get(world.name)
-            store.assign(world.name, lifecycle.name, None)
+        def work(world: Namespace) -> str | None:
+            store, runtime = self._engine.store, lifecycle_of(self._engine, resource)
+            assigned = store.assignments(runtime.name).get(world.name)
+            store.assign(world.name, runtime.name, None)
             return assigned
 
         if self._control.in_world(namespace(), work) is None:
@@ -165,10 +165,10 @@ class Scenarios:
         )
         shown = [
             {
-                "id": f"{each.lifecycle.name}:{each.key}",
-                "name": f"{each.lifecycle.name}:{each.key}",
+                "id": f"{each.runtime.name}:{each.key}",
+                "name": f"{each.runtime.name}:{each.key}",
                 "state": each.state,
-                "possibleStates": list(each.lifecycle.resource.states),
+                "possibleStates": list(each.runtime.resource.states),
             }
             for each in found[-limit:]
         ]
@@ -178,12 +178,12 @@ class Scenarios:
         """Stand in ``state``, or begin anew where none is given."""
         name, state = segment(name), (body or {}).get("state")
 
-        def work(world: World) -> None:
-            lifecycle, key = self._named(name)
+        def work(world: Namespace) -> None:
+            runtime, key = self._named(name)
             if state is None:
-                self._engine.store.delete(world.name, lifecycle.name, lifecycle.normal(key))
+                self._engine.store.delete(world.name, runtime.name, runtime.normal(key))
             else:
-                put(self._engine, world, lifecycle, key, None, state)
+                put(self._engine, world, runtime, key, None, state)
 
         self._control.in_world(namespace(), work)
         self._notify(
@@ -198,9 +198,9 @@ class Scenarios:
         self._notify("state", {"cause": "cleared", "namespace": name, "resource": None})
         return said({})
 
-    def _named(self, name: str) -> tuple[Lifecycle, str]:
-        for lifecycle in self._engine.lifecycles.values():
-            if name.startswith(f"{lifecycle.name}:"):
-                return lifecycle, name.removeprefix(f"{lifecycle.name}:")
+    def _named(self, name: str) -> tuple[ResourceRuntime, str]:
+        for runtime in self._engine.lifecycles.values():
+            if name.startswith(f"{runtime.name}:"):
+                return runtime, name.removeprefix(f"{runtime.name}:")
         known = ", ".join(f"{each}:KEY" for each in self._engine.lifecycles) or "none"
         raise ControlError(404, f"{name[:200]!r} is no scenario; there is {known}")

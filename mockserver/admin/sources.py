@@ -9,7 +9,7 @@ import flask
 
 from mockserver.admin.control import Control
 from mockserver.admin.exchange import ControlError, said, segment, text
-from mockserver.admin.reloader import Workshop, diagnostic_json
+from mockserver.admin.reloader import Reloader, diagnostic_json
 from mockserver.admin.resources import Notify
 from mockserver.diagnostics import CompileError, Diagnostic
 from mockserver.engine.engine import ADMIN
@@ -25,7 +25,7 @@ _NEW = "document"
 class Sources:
     """``workshop`` is None where the Plan was made elsewhere: then it can be read, not replaced."""
 
-    def __init__(self, control: Control, workshop: Workshop | None, notify: Notify) -> None:
+    def __init__(self, control: Control, workshop: Reloader | None, notify: Notify) -> None:
         self._control = control
         self._workshop = workshop
         self._notify = notify
@@ -97,7 +97,7 @@ class Sources:
             raise _no_file(name, workshop)
         return self._compiled(lambda: workshop.delete_scenario_file(self._control, name))
 
-    def _open(self) -> Workshop:
+    def _open(self) -> Reloader:
         if self._workshop is None:
             raise ControlError(409, "what is served here was compiled elsewhere and cannot be replaced")
         return self._workshop
@@ -137,6 +137,6 @@ def _named(name: str) -> str:
     return name
 
 
-def _no_file(name: str, workshop: Workshop) -> ControlError:
+def _no_file(name: str, workshop: Reloader) -> ControlError:
     known = ", ".join(workshop.scenario_files()) or "none"
     return ControlError(404, f"there is no scenario file {name[:200]!r}; there is {known}")

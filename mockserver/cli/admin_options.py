@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mockserver.engine.engine import Engine
     from mockserver.http.hosts import Hosts
     from mockserver.http.server import Server
-    from mockserver.messages import Answer, Request
+    from mockserver.messages import Request, Response
 
 control_options = options(
     option("--admin/--no-admin", default=True, help="Serve the control plane under /__admin."),
@@ -85,7 +85,7 @@ control_options = options(
         help="Start without a document. The server waits for the file, or for a PUT to /__admin/document.",
     ),
 )
-"""Every option of ``Settings``."""
+"""Every option of ``AdminOptions``."""
 
 
 _MAX_TOKEN = 4096
@@ -93,7 +93,7 @@ _LOOPBACK = frozenset(["127.0.0.1", "::1", "localhost"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class AdminOptions:
     """The options, as click hands them over."""
 
     admin: bool
@@ -179,7 +179,7 @@ class Settings:
             engine.sharing.on_inputs = plane.take
         tasks = self._looking_at_the_disk(plane) if looks else []
         if listener is None:
-            engine.control = plane.answer
+            engine.control = plane.response
             yield
         else:
             second = Server(
@@ -211,11 +211,11 @@ def _is_loopback(host: str) -> bool:
     return is_loopback(host)
 
 
-def _only_control(plane: ControlPlane, request: Request) -> Answer | Awaitable[Answer]:
+def _only_control(plane: ControlPlane, request: Request) -> Response | Awaitable[Response]:
     """What the port of ``--admin-port`` answers: nothing of the mocked operations."""
     from mockserver import problem
     from mockserver.engine.engine import ADMIN
 
     if request.raw_path.startswith(ADMIN):
-        return plane.answer(request)
+        return plane.response(request)
     return problem.unknown_path(request.method, request.raw_path, [("GET", f"{ADMIN}/")])

@@ -129,13 +129,13 @@ limit_options = options(
         help="How long a connection without requests stays open.",
     ),
 )
-"""Every option of ``Bounds``."""
+"""Every option of ``LimitOptions``."""
 _SHORTEST, _LONGEST = 100, 86_400_000
 """Milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class LimitOptions:
     """The options, as click hands them over."""
 
     max_body: int

@@ -73,16 +73,16 @@ def push(
         click.echo(as_text([each.diagnostic() for each in found]), err=True)
         echo(f"{error.detail}.", err=True)
         return 2
-    answer = _read(served, _Served, server)
-    warnings = [each.diagnostic() for each in answer.warnings]
+    response = _read(served, _Served, server)
+    warnings = [each.diagnostic() for each in response.warnings]
     if warnings:
         click.echo(as_text(warnings), err=True)
-    if forgiven := forgiveness(answer.faults):
+    if forgiven := forgiveness(response.faults):
         echo(forgiven, err=True)
-    told = f"{server.url} serves {', '.join(answer.documents)}"
-    if answer.resources:
-        told += f" with scenarios for {', '.join(answer.resources)}"
-    echo(f"{told} ({counted(warnings)}; plan {answer.plan}).")
+    told = f"{server.url} serves {', '.join(response.documents)}"
+    if response.resources:
+        told += f" with scenarios for {', '.join(response.resources)}"
+    echo(f"{told} ({counted(warnings)}; plan {response.plan}).")
     return 0
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mockserver import __version__
-from mockserver.cli.admin_options import Settings, control_options
+from mockserver.cli.admin_options import AdminOptions, control_options
 from mockserver.cli.compilation import Compilation
-from mockserver.cli.limit_options import Bounds, limit_options
+from mockserver.cli.limit_options import LimitOptions, limit_options
 from mockserver.cli.options import (
     DOCUMENTS,
     REF_ROOT,
@@ -28,7 +28,7 @@ from mockserver.cli.options import (
     option,
 )
 from mockserver.cli.report import echo
-from mockserver.cli.store_options import Shared, sharing_options
+from mockserver.cli.store_options import StoreOptions, sharing_options
 from mockserver.diagnostics import UsageError
 from mockserver.inputs import Compiled, Inputs, forgiveness
 from mockserver.plan import Delay, Plan
@@ -157,16 +157,16 @@ def serve(
         frozen_at = parse_time(clock) if clock else None
     except ValueError as error:
         raise UsageError(f"--clock: {error}.") from None
-    bounds = Bounds(**{name: more.pop(name) for name in Bounds.__dataclass_fields__})
+    bounds = LimitOptions(**{name: more.pop(name) for name in LimitOptions.__dataclass_fields__})
     bounds.check()
-    shared = Shared(**{name: more.pop(name) for name in Shared.__dataclass_fields__})
+    shared = StoreOptions(**{name: more.pop(name) for name in StoreOptions.__dataclass_fields__})
     shared.check()
-    settings = Settings(**more)
+    settings = AdminOptions(**more)
     settings.check(host)
     if not settings.wait_for_document:
         document, scenarios = inputs(document, scenarios)
     given = Inputs(document, scenarios, seed, allow_remote_refs, ref_root, strict_document=strict_document)
-    paced = _delay(delay)
+    apply_delay = _delay(delay)
 
     crowd = shared.workers > 1
     closing = click.get_current_context().with_resource
@@ -198,7 +198,7 @@ def serve(
         bounds.max_body,
         base_path,
         settings.cors,
-        paced,
+        apply_delay,
         allow_callbacks,
         styles,
         bounds.max_nodes,
@@ -223,7 +223,7 @@ def serve(
         async with _engine(
             compiled.plan, given, ledger, memory, frozen_at, max_resources, options, shared
         ) as engine:
-            engine.control = Health(engine).answer
+            engine.control = Health(engine).response
             for each in (*listeners, *([admin_listener] if admin_listener else ())):
                 engine.gate.exclude(each)
             server = Server(
@@ -262,7 +262,7 @@ async def _engine(
     frozen_at: int | None,
     most: int,
     options: Options,
-    shared: Shared,
+    shared: StoreOptions,
 ) -> AsyncIterator[Engine]:
     """The engine, over memory or the store that is shared."""
     if shared.store is not None:
@@ -270,14 +270,14 @@ async def _engine(
             yield engine
         return
     from mockserver.engine.engine import Engine
-    from mockserver.namespaces.namespaces import Worlds
+    from mockserver.namespaces.namespaces import Namespaces
     from mockserver.state.memory import MemoryStore
-    from mockserver.state.tables import Births, Counters
+    from mockserver.state.tables import Counters, Creations
 
     limits = memory.limits
     counters = Counters(max_bytes=limits.counts)
-    store = MemoryStore(most, limits.resources, Births(limits.creations), counters)
-    worlds = Worlds(frozen_at, ledger=ledger, memory=memory)
+    store = MemoryStore(most, limits.resources, Creations(limits.creations), counters)
+    worlds = Namespaces(frozen_at, ledger=ledger, memory=memory)
     yield Engine(plan, store=store, worlds=worlds, options=options)
 
 

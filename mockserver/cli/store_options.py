@@ -63,11 +63,11 @@ sharing_options = options(
         help="Number of processes that serve requests. More than one needs --store.",
     ),
 )
-"""Every option of ``Shared``."""
+"""Every option of ``StoreOptions``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
+class StoreOptions:
     """The options, as click hands them over."""
 
     store: str | None
@@ -191,14 +191,14 @@ class Shared:
         from mockserver.engine.cluster import Sharing
         from mockserver.engine.engine import Engine
         from mockserver.namespaces.clock import Clock
-        from mockserver.namespaces.cluster import SharedWorlds
+        from mockserver.namespaces.cluster import SharedNamespaces
         from mockserver.state.redis.store import RedisStore
 
         link = self.link()
         await link.open(patient=True)  # it was there a moment ago: a worker that is begun anew goes without
         store = RedisStore(link, most)
         store.plan = plan.hash
-        worlds = SharedWorlds(store, frozen_at, ledger=ledger, memory=memory)
+        worlds = SharedNamespaces(store, frozen_at, ledger=ledger, memory=memory)
         engine = Engine(plan, store=store, worlds=worlds, options=options)
         sharing = Sharing(engine, store, worlds)
         if abs(time.time_ns() // 1_000_000 - link.now()) >= _DIFFERS * 1000:

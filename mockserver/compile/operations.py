@@ -16,6 +16,7 @@ from mockserver.plan import (
     JSON,
     ROOT,
     Callback,
+    DocumentedResponse,
     Encoding,
     Example,
     Header,
@@ -23,7 +24,6 @@ from mockserver.plan import (
     Operation,
     Parameter,
     RequestBody,
-    Response,
     SchemaRef,
     SecurityScheme,
 )
@@ -188,13 +188,13 @@ class OperationReader:
             bool(required), tuple(MediaType(name, schema, encoding=encoding) for name in types)
         )
 
-    def _response(self, status: str, node: dict[str, Any], produces: list[str]) -> Response:
+    def _response(self, status: str, node: dict[str, Any], produces: list[str]) -> DocumentedResponse:
         content = (
             self._swagger_content(node, produces)
             if self.swagger
             else self._content(node.get("content") or {})
         )
-        return Response(
+        return DocumentedResponse(
             status=status.upper() if status != "default" else status,
             content=tuple(content),
             headers=tuple(self._header(name, each) for name, each in (node.get("headers") or {}).items()),

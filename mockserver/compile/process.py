@@ -132,7 +132,7 @@ def compiled(inputs: Inputs, *, cached: bool) -> Compiled:
     cache = Cache()
     found = cache.find(key)
     if found is None:
-        with _in_turn(cache.folder):
+        with with_concurrency(cache.folder):
             found = cache.find(key)
             if found is None:
                 found = compile_apart(inputs)
@@ -141,7 +141,7 @@ def compiled(inputs: Inputs, *, cached: bool) -> Compiled:
 
 
 @contextmanager
-def _in_turn(folder: Path) -> Iterator[None]:
+def with_concurrency(folder: Path) -> Iterator[None]:
     """One process at a time, where the folder and the platform can keep others waiting."""
     file = -1
     with suppress(ImportError, OSError):

@@ -105,8 +105,10 @@ def outline(document: Document, schemas: Schemas, operations: Sequence[Operation
 
 def answer_schema(operation: Operation) -> SchemaRef | None:
     """The schema of the JSON that an operation usually answers."""
-    response, _ = default_response(operation)
-    return next((media.schema for media in response.content if media.schema and "json" in media.name), None)
+    documented_response, _ = default_response(operation)
+    return next(
+        (media.schema for media in documented_response.content if media.schema and "json" in media.name), None
+    )
 
 
 def answer_fields(schemas: Schemas, operation: Operation) -> dict[str, dict[str, JSON]]:
@@ -316,12 +318,12 @@ def _states(outline: Outline, _: str) -> Iterator[str]:
         if state.kind == "error" and not told:
             told = True
             yield "  # The documented errors; they can have a body too: {status: 404, body: {message: Gone}}."
-        answer = _answer(state)
+        response = _answer(state)
         told_too = ending if state.kind == "error" else others
         if others or outline.life:
-            shown = f"{{{', '.join([f'{reading}: {answer}', *(f'{alias}: {{}}' for alias in told_too)])}}}"
+            shown = f"{{{', '.join([f'{reading}: {response}', *(f'{alias}: {{}}' for alias in told_too)])}}}"
         else:
-            shown = answer
+            shown = response
         yield f"  {_key(state.name)}: {shown}"
     yield ""
 

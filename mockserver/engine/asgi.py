@@ -11,7 +11,7 @@ from mockserver.diagnostics import UsageError
 from mockserver.engine.engine import Engine
 from mockserver.http.faults import stated
 from mockserver.http.wire import field_value, has_content
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 from mockserver.namespaces.namespaces import DEFAULT
 
 Message = MutableMapping[str, Any]
@@ -47,20 +47,20 @@ class AsgiApp:
         except _Disconnected:
             return
         if body is None:
-            answer = problem.problem(
+            response = problem.problem(
                 413, f"the body is over {self.engine.options.max_body:,} bytes", decision="wire"
             )
-            await _send(answer, scope["method"], send)
+            await _send(response, scope["method"], send)
             return
         request = _request(scope, body)
-        coming = self.engine.handle(request)
-        answer = coming if isinstance(coming, Answer) else await coming
-        if answer.delay:
+        deferred = self.engine.handle(request)
+        response = deferred if isinstance(deferred, Response) else await deferred
+        if response.delay:
             worlds = self.engine.worlds
             world = worlds.shown(request.headers.get("x-mock-namespace", DEFAULT))
-            with worlds.memory.wait(len(answer.body)):
-                await world.clock.sleep(answer.delay)
-        await _send(answer, request.method, send)
+            with worlds.memory.wait(len(response.body)):
+                await world.clock.sleep(response.delay)
+        await _send(response, request.method, send)
 
 
 class _Disconnected(Exception):  # noqa: N818 - no error of ours
@@ -97,19 +97,19 @@ async def _body(receive: Receive, most: int) -> bytes | None:
             return b"".join(parts)
 
 
-async def _send(answer: Answer, method: str, send: Send) -> None:
-    headers = [(name.encode("latin-1"), field_value(value)) for name, value in answer.headers]
-    if answer.decision:
-        headers.append((b"x-mock-decision", field_value(answer.decision)))
-    if answer.stream is None and has_content(answer.status):
-        headers.append((b"content-length", b"%d" % len(answer.body)))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    if answer.stream is not None and method != "HEAD":
-        async for chunk in answer.stream:
+async def _send(response: Response, method: str, send: Send) -> None:
+    headers = [(name.encode("latin-1"), field_value(value)) for name, value in response.headers]
+    if response.decision:
+        headers.append((b"x-mock-decision", field_value(response.decision)))
+    if response.stream is None and has_content(response.status):
+        headers.append((b"content-length", b"%d" % len(response.body)))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    if response.stream is not None and method != "HEAD":
+        async for chunk in response.stream:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
         return
-    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else response.body})
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -18,13 +18,13 @@ from msgspec.structs import replace
 
 from mockserver import problem
 from mockserver.engine.prefer import PREFIX
-from mockserver.engine.resources.runtime import Lifecycle, refused
+from mockserver.engine.resources.runtime import ResourceRuntime, refused
 from mockserver.engine.routing import Found
 from mockserver.engine.service import Route, Tally
 from mockserver.http.hosts import Cors
-from mockserver.messages import Answer, Coming, Request
-from mockserver.namespaces.cluster import SharedWorlds
-from mockserver.namespaces.namespaces import DEFAULT, World
+from mockserver.messages import Deferred, Request, Response
+from mockserver.namespaces.cluster import SharedNamespaces
+from mockserver.namespaces.namespaces import DEFAULT, Namespace
 from mockserver.plan import Plan
 from mockserver.state.protocol import NamespacesFull, PlanChanged, Unavailable
 from mockserver.state.redis.connection import within
@@ -42,14 +42,14 @@ _MOST_PLANS = 10
 class Sharing:
     """Serves an engine's calls from a shared store. ``worlds`` and ``store`` are those of the engine."""
 
-    def __init__(self, engine: Engine, store: RedisStore, worlds: SharedWorlds) -> None:
+    def __init__(self, engine: Engine, store: RedisStore, worlds: SharedNamespaces) -> None:
         self._engine = engine
         self._store = store
         self._worlds = worlds
         self._origin = engine.plan.hash
         """Of the Plan that this process was started with."""
         self._following = asyncio.Lock()
-        self._tasks: set[asyncio.Task[Answer]] = set()
+        self._tasks: set[asyncio.Task[Response]] = set()
         self.listens = asyncio.Event()
         """Set when it hears what other processes say."""
         self.on_inputs: Callable[[bytes], None] = lambda inputs: None
@@ -74,51 +74,61 @@ class Sharing:
         return await self._store.trouble(self._engine.lifecycles)
 
     def handle(
-        self, request: Request, found: Found[Route] | None, world: World, cors: Cors | None, started: float
-    ) -> Answer | Awaitable[Answer]:
+        self,
+        request: Request,
+        found: Found[Route] | None,
+        world: Namespace,
+        cors: Cors | None,
+        started: float,
+    ) -> Response | Awaitable[Response]:
         """The answer to a request that leads where ``found`` says."""
         if world.name != DEFAULT:
-            answer = self._engine.without_namespace(world.name, request, found)
-            if answer is not None:
-                return self._visited(answer, request, found, world, cors, started)
+            response = self._engine.without_namespace(world.name, request, found)
+            if response is not None:
+                return self._visited(response, request, found, world, cors, started)
         return self._led(request, found, world, cors, started)
 
     async def _visited(
-        self, answer: Answer, request: Request, found: Found[Route] | None, world: World, cors: Cors | None,
-        started: float,
-    ) -> Answer:  # fmt: skip
-        """The answer to a request that makes no namespace: ``answer`` where there is none of that name."""
+        self, response: Response, request: Request, found: Found[Route] | None, world: Namespace,
+        cors: Cors | None, started: float,
+    ) -> Response:  # fmt: skip
+        """The answer to a request that makes no namespace: ``response`` where there is none of that name."""
         route, link = found.target if found is not None else None, self._store.link
         try:
             known = await link.ask("ZSCORE", self._store.name("ns"), world.name)
         except Unavailable as error:
             known = None
             if route is not None:
-                answer = self._away(error, request, route, world)
+                response = self._away(error, request, route, world)
         if known is not None:
-            coming = self._led(request, found, world, cors, started)
-            return coming if isinstance(coming, Answer) else await coming
-        self._engine.count_unrouted(answer, found)
+            deferred = self._led(request, found, world, cors, started)
+            return deferred if isinstance(deferred, Response) else await deferred
+        self._engine.count_unrouted(response, found)
         if cors is not None:
-            cors.allow(request, answer)
-        return answer
+            cors.allow(request, response)
+        return response
 
     def _led(
-        self, request: Request, found: Found[Route] | None, world: World, cors: Cors | None, started: float
-    ) -> Answer | Awaitable[Answer]:
+        self,
+        request: Request,
+        found: Found[Route] | None,
+        world: Namespace,
+        cors: Cors | None,
+        started: float,
+    ) -> Response | Awaitable[Response]:
         engine = self._engine
         route = found.target if found is not None else None
         if found is None or route is None:
-            answer = engine.missed(request, found)
-            return self._finished(answer, request, engine.unrouted, world, cors, started)
-        lifecycle: Lifecycle | None = route.lifecycle  # type: ignore[assignment]
+            response = engine.not_found(request, found)
+            return self._finished(response, request, engine.unrouted, world, cors, started)
+        runtime: ResourceRuntime | None = route.runtime  # type: ignore[assignment]
         if route.guard is None:
-            if lifecycle is None and (engine.options.delay is None or engine.options.delay.kind == "fixed"):
-                answer = engine.answer(request, route, found.parameters, world, world.clock.now())
-                answer.operation = route.operation.id
-                return self._finished(answer, request, route.tally, world, cors, started)
+            if runtime is None and (engine.options.delay is None or engine.options.delay.kind == "fixed"):
+                response = engine.response(request, route, found.parameters, world, world.clock.now())
+                response.operation = route.operation.id
+                return self._finished(response, request, route.tally, world, cors, started)
             if (
-                lifecycle is not None and lifecycle.is_plain and "prefer" not in request.headers
+                runtime is not None and runtime.is_plain and "prefer" not in request.headers
                 and PREFIX not in request.query_string
                 and request.method == route.operation.method and "%" not in request.raw_path
             ):  # fmt: skip
@@ -128,103 +138,103 @@ class Sharing:
     # A poll
 
     def _polled(
-        self, request: Request, route: Route, path: dict[str, str], world: World, cors: Cors | None,
+        self, request: Request, route: Route, path: dict[str, str], world: Namespace, cors: Cors | None,
         started: float,
-    ) -> Answer | Awaitable[Answer]:  # fmt: skip
+    ) -> Response | Awaitable[Response]:  # fmt: skip
         engine = self._engine
-        lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
+        runtime: ResourceRuntime = route.runtime  # type: ignore[assignment]
         checked = engine.read(request, route, path)
         if checked.status or checked.warnings:
             return self._stepped(request, route, path, world, cors, started)
         body = checked.body
-        key = engine.key(lifecycle, path, body, request)
+        key = engine.key(runtime, path, body, request)
         if key is None:
             return self._stepped(request, route, path, world, cors, started)
-        coming = Coming()
+        deferred = Deferred()
 
         def done(reply: Polled | PlanChanged | Unavailable) -> None:
             if not isinstance(reply, Polled):
-                self._failed(reply, coming, request, route, world, cors, started)
+                self._failed(reply, deferred, request, route, world, cors, started)
                 return
-            SharedWorlds.clock(world).mirror(reply.clock)
+            SharedNamespaces.clock(world).mirror(reply.clock)
             scenario = reply.scenario
             place = scenario, reply.call, reply.created, reply.changed
             try:
-                step = lifecycle.timeline(scenario)[reply.step]
-                answer = engine.stood(route, step, place, key, path, body, request, world, reply.now)
+                step = runtime.timeline(scenario)[reply.step]
+                response = engine.render_step(route, step, place, key, path, body, request, world, reply.now)
             except Exception as error:  # noqa: BLE001 - the client is owed an answer
-                answer = problem.failed(request, error)
-            answer.operation = route.operation.id
-            coming.resolve(self._finished(answer, request, route.tally, world, cors, started, reply.now))
+                response = problem.failed(request, error)
+            response.operation = route.operation.id
+            deferred.resolve(self._finished(response, request, route.tally, world, cors, started, reply.now))
 
-        chosen = lifecycle.selection.by_rules(request, path, body)
-        untouched = SharedWorlds.clock(world).untouched()
-        self._store.poll(world.name, lifecycle.name, key, route.alias, chosen, untouched, done)
-        return coming
+        chosen = runtime.selection.by_rules(request, path, body)
+        untouched = SharedNamespaces.clock(world).untouched()
+        self._store.poll(world.name, runtime.name, key, route.alias, chosen, untouched, done)
+        return deferred
 
     def _failed(
-        self, error: PlanChanged | Unavailable, coming: Coming, request: Request, route: Route, world: World,
-        cors: Cors | None, started: float,
+        self, error: PlanChanged | Unavailable, deferred: Deferred, request: Request, route: Route,
+        world: Namespace, cors: Cors | None, started: float,
     ) -> None:  # fmt: skip
         if isinstance(error, PlanChanged):
             task = asyncio.get_running_loop().create_task(self._anew(request, route, world, cors, started))
-            task.add_done_callback(lambda done: None if done.cancelled() else coming.resolve(done.result()))
+            task.add_done_callback(lambda done: None if done.cancelled() else deferred.resolve(done.result()))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             return
-        answer = self._away(error, request, route, world)
-        coming.resolve(self._finished(answer, request, route.tally, world, cors, started))
+        response = self._away(error, request, route, world)
+        deferred.resolve(self._finished(response, request, route.tally, world, cors, started))
 
     async def _anew(
-        self, request: Request, route: Route, world: World, cors: Cors | None, started: float
-    ) -> Answer:
+        self, request: Request, route: Route, world: Namespace, cors: Cors | None, started: float
+    ) -> Response:
         """The same request, by the Plan that is served now."""
         try:
             await self.follow()
-            coming = self._engine.handle(request)
-            return coming if isinstance(coming, Answer) else await coming
+            deferred = self._engine.handle(request)
+            return deferred if isinstance(deferred, Response) else await deferred
         except Unavailable as error:
-            answer = self._away(error, request, route, world)
-            return self._finished(answer, request, route.tally, world, cors, started)
+            response = self._away(error, request, route, world)
+            return self._finished(response, request, route.tally, world, cors, started)
         except Exception as error:  # noqa: BLE001 - the client is owed an answer, the log the traceback
             return problem.failed(request, error)
 
     # Everything else
 
     async def _stepped(
-        self, request: Request, route: Route, path: dict[str, str], world: World, cors: Cors | None,
+        self, request: Request, route: Route, path: dict[str, str], world: Namespace, cors: Cors | None,
         started: float,
-    ) -> Answer:  # fmt: skip
+    ) -> Response:  # fmt: skip
         guard = route.guard
         if guard is None or guard.concurrency is None:
             return await self._step(request, route, path, world, cors, started, admitted=True)
         async with guard.turn(guard.concurrency, world) as admitted:
-            answer = await self._step(request, route, path, world, cors, started, admitted=admitted)
-            if answer.delay:
-                with self._worlds.memory.wait(len(answer.body)):
-                    await world.clock.sleep(answer.delay)
-                answer = replace(answer, delay=0)
-            return answer
+            response = await self._step(request, route, path, world, cors, started, admitted=admitted)
+            if response.delay:
+                with self._worlds.memory.wait(len(response.body)):
+                    await world.clock.sleep(response.delay)
+                response = replace(response, delay=0)
+            return response
 
     async def _step(
-        self, request: Request, route: Route, path: dict[str, str], world: World, cors: Cors | None,
+        self, request: Request, route: Route, path: dict[str, str], world: Namespace, cors: Cors | None,
         started: float, *, admitted: bool,
-    ) -> Answer:  # fmt: skip
+    ) -> Response:  # fmt: skip
         engine = self._engine
 
-        def work() -> Answer:
-            return engine.answer(request, route, dict(path), world, world.clock.now(), admitted=admitted)
+        def work() -> Response:
+            return engine.response(request, route, dict(path), world, world.clock.now(), admitted=admitted)
 
         link = self._store.link
         try:
             with within(link.timeout):
-                answer = await self._store.atomically(work)
+                response = await self._store.atomically(work)
         except PlanChanged:
             return await self._anew(request, route, world, cors, started)
         except Unavailable as error:
-            answer = self._away(error, request, route, world)
-        answer.operation = route.operation.id
-        finished = self._finished(answer, request, route.tally, world, cors, started)
+            response = self._away(error, request, route, world)
+        response.operation = route.operation.id
+        finished = self._finished(response, request, route.tally, world, cors, started)
         link.flush()  # a record goes before the answer that it tells of
         return finished
 
@@ -240,30 +250,30 @@ class Sharing:
     # What they share
 
     def _finished(
-        self, answer: Answer, request: Request, tally: Tally, world: World, cors: Cors | None,
+        self, response: Response, request: Request, tally: Tally, world: Namespace, cors: Cors | None,
         started: float, now: int | None = None,
-    ) -> Answer:  # fmt: skip
+    ) -> Response:  # fmt: skip
         if cors is not None:
-            cors.allow(request, answer)
+            cors.allow(request, response)
         when = world.clock.now() if now is None else now
-        self._engine.write_down(request, answer, tally, world, when, perf_counter() - started)
+        self._engine.record(request, response, tally, world, when, perf_counter() - started)
         if now is None:
             self._store.link.flush()
-        return answer
+        return response
 
-    def _away(self, error: Unavailable, request: Request, route: Route, world: World) -> Answer:
+    def _away(self, error: Unavailable, request: Request, route: Route, world: Namespace) -> Response:
         """The store is away: 503 in the document's words, with when to try again."""
         if isinstance(error, NamespacesFull):
             return problem.unavailable(str(error))
         decision = f"store away; counted={error.counted}"
-        answer = refused(route, request, world.clock.now(), 503, str(error), decision)
-        if not any(name == "retry-after" for name, _ in answer.headers):
-            answer.headers.append(("retry-after", "1"))
-        return answer
+        response = refused(route, request, world.clock.now(), 503, str(error), decision)
+        if not any(name == "retry-after" for name, _ in response.headers):
+            response.headers.append(("retry-after", "1"))
+        return response
 
     def _serves(self, resource: str, state: ResourceState) -> bool:
-        lifecycle = self._engine.lifecycles.get(resource)
-        steps = None if lifecycle is None else lifecycle.steps(state.scenario)
+        runtime = self._engine.lifecycles.get(resource)
+        steps = None if runtime is None else runtime.steps(state.scenario)
         return steps is not None and state.step < len(steps)
 
     # The Plan that all of them serve

@@ -20,20 +20,20 @@ from mockserver.engine.delays import MAX_WAIT
 from mockserver.engine.limits import guard_of
 from mockserver.engine.poll import Polls
 from mockserver.engine.prefer import NONE, PREFIX, Preference, preferences
-from mockserver.engine.request.validation import Checked, Objection
-from mockserver.engine.resources.context import Makers, Subject
-from mockserver.engine.resources.overrides import Admission, Beside, Fields, set_fields
+from mockserver.engine.request.validation import Checked, InvalidCsr
+from mockserver.engine.resources.context import Providers, RenderContext
+from mockserver.engine.resources.overrides import Admission, Fields, Overrides, set_fields
 from mockserver.engine.resources.render import Renderer, kept_answers
-from mockserver.engine.resources.runtime import Lifecycle, decided, documented, paced, rendered
-from mockserver.engine.resources.stateful import Call, Lives
-from mockserver.engine.resources.webhooks import Notifier
+from mockserver.engine.resources.runtime import ResourceRuntime, apply_delay, decided, documented, rendered
+from mockserver.engine.resources.stateful import Call, StatefulResources
+from mockserver.engine.resources.webhooks import WebhookSender
 from mockserver.engine.routing import Found
 from mockserver.engine.service import Route, Service, Tally
 from mockserver.http.egress import Gate
 from mockserver.http.hosts import Cors, is_cross_site
 from mockserver.media.styles import decode
-from mockserver.messages import Answer, BodyLimits, Request
-from mockserver.namespaces.namespaces import DEFAULT, World, Worlds, enter, is_name
+from mockserver.messages import BodyLimits, Request, Response
+from mockserver.namespaces.namespaces import DEFAULT, Namespace, Namespaces, enter, is_name
 from mockserver.plan import JSON, Delay, Plan, Step
 from mockserver.state.machine import begin, settle
 from mockserver.state.protocol import NamespacesFull, Store
@@ -79,21 +79,23 @@ class Options(Struct, frozen=True):
 class Engine:
     """Runs a Plan. Single-threaded: every call to ``handle`` is one atomic step."""
 
-    def __init__(self, plan: Plan, *, store: Store, worlds: Worlds, options: Options | None = None) -> None:
+    def __init__(
+        self, plan: Plan, *, store: Store, worlds: Namespaces, options: Options | None = None
+    ) -> None:
         self.plan = plan
         self.store = store
         self.worlds = worlds
         self.options = options or Options()
-        self.control: Callable[[Request], Answer | Awaitable[Answer]] = _no_control
+        self.control: Callable[[Request], Response | Awaitable[Response]] = _no_control
         self.unrouted: Tally = {}
         """Calls that led to no operation."""
         self.sharing: Sharing | None = None
         """Takes over where the state of resources is shared with other processes."""
         self.worlds.dropped = self.reset
-        self.makers = makers = Makers(plan.seed)
+        self.makers = makers = Providers(plan.seed)
         limits = worlds.memory.limits
-        self._max_answer = limits.answer
-        self._large_answer = min(_LARGE, limits.answer)
+        self._max_answer = limits.response
+        self._large_answer = min(_LARGE, limits.response)
         self._kept = kept = kept_answers(limits.cache * 2 // 3)
         self.services = [
             Service(
@@ -107,20 +109,20 @@ class Engine:
             )
             for document in plan.documents
         ]
-        self.lifecycles: dict[str, Lifecycle] = {}
+        self.lifecycles: dict[str, ResourceRuntime] = {}
         for resource in plan.resources:
             service = next(each for each in self.services if each.document.name == resource.document)
-            lifecycle = Lifecycle(resource, service, makers, kept, self.options.delay)
-            lifecycle.selection.assigned = store.assignments(resource.name)
-            self.lifecycles[resource.name] = lifecycle
+            runtime = ResourceRuntime(resource, service, makers, kept, self.options.delay)
+            runtime.selection.assigned = store.assignments(resource.name)
+            self.lifecycles[resource.name] = runtime
             aliases = {wanted: alias for alias, wanted in resource.operations.items()}
             for route in service.routes:
                 if route.operation.id in aliases:
-                    route.lifecycle, route.alias = lifecycle, aliases[route.operation.id]
-                    route.guard = guard_of(resource, route.alias, lifecycle.key, plan.seed)
+                    route.runtime, route.alias = runtime, aliases[route.operation.id]
+                    route.guard = guard_of(resource, route.alias, runtime.key, plan.seed)
         self.gate = Gate(self.options.callbacks)
         """What leaves goes through it; it is to know the sockets on which this engine is served."""
-        self.notifier = Notifier(store, makers, self.gate, self.lifecycles)
+        self.notifier = WebhookSender(store, makers, self.gate, self.lifecycles)
         self._stages()
         self._has_admin_paths = any(
             base + operation.path for document in plan.documents for base in document.base_paths
@@ -132,18 +134,18 @@ class Engine:
 
     def _stages(self) -> None:
         """Build the stages that belong to one Plan."""
-        self._lives = Lives(self.store, self.makers, self.notifier, self.options.validation)
-        self._beside = Beside(self.store, self._lives, self.plan.seed)
+        self._lives = StatefulResources(self.store, self.makers, self.notifier, self.options.validation)
+        self._beside = Overrides(self.store, self._lives, self.plan.seed)
         self.admission = Admission(self.store, self._beside)
         self._polls = Polls(self)
 
-    def handle(self, request: Request) -> Answer | Awaitable[Answer]:
+    def handle(self, request: Request) -> Response | Awaitable[Response]:
         """The answer to a request; never raises for what a request says."""
         headers = request.headers
         if request.repeats and (known := self._polls.known.get(id(headers))) is not None:
             parent, _, last = request.raw_path.rpartition("/")
             poll = known[1].get(parent) if request.method == "GET" and not request.query_string else None
-            if poll is not None and (polled := poll.answer(request, last)) is not None:
+            if poll is not None and (polled := poll.response(request, last)) is not None:
                 return polled
         if request.raw_path.startswith(_RESERVED):
             if not request.raw_path.startswith(ADMIN):
@@ -161,7 +163,7 @@ class Engine:
         found = self.find(request)
         name = headers.get("x-mock-namespace")
         world = self.worlds.default if name is None else self._namespace(name, request, found)
-        if not isinstance(world, World):
+        if not isinstance(world, Namespace):
             if cors is not None:
                 cors.allow(request, world)
             return world
@@ -169,20 +171,20 @@ class Engine:
         if self.sharing is not None:
             return self.sharing.handle(request, found, world, cors, started)
         if found is None or found.target is None:
-            answer, tally = self.missed(request, found), self.unrouted
+            response, tally = self.not_found(request, found), self.unrouted
         else:
             route = found.target
             if route.guard is not None and route.guard.concurrency is not None:
-                return self._in_turn(request, found, world, cors)
-            answer, tally = self.answer(request, route, found.parameters, world, now), route.tally
-            answer.operation = route.operation.id
+                return self.with_concurrency(request, found, world, cors)
+            response, tally = self.response(request, route, found.parameters, world, now), route.tally
+            response.operation = route.operation.id
         if cors is not None:
-            cors.allow(request, answer)
+            cors.allow(request, response)
         seconds = perf_counter() - started
-        self.write_down(request, answer, tally, world, now, seconds)
-        return answer
+        self.record(request, response, tally, world, now, seconds)
+        return response
 
-    def _namespace(self, name: str, request: Request, found: Found[Route] | None) -> World | Answer:
+    def _namespace(self, name: str, request: Request, found: Found[Route] | None) -> Namespace | Response:
         """The namespace of a request that leads where ``found`` says, or an answer where it has none."""
         worlds = self.worlds
         if (
@@ -191,10 +193,10 @@ class Engine:
             and worlds.shown(name) is worlds.default
             and is_name(name)
         ):
-            answer = self.without_namespace(name, request, found)
-            if answer is not None:
-                self.count_unrouted(answer, found)
-                return answer
+            response = self.without_namespace(name, request, found)
+            if response is not None:
+                self.count_unrouted(response, found)
+                return response
         try:
             world = worlds.find(name)
         except NamespacesFull as error:
@@ -205,14 +207,14 @@ class Engine:
             )
         return world
 
-    def without_namespace(self, name: str, request: Request, found: Found[Route] | None) -> Answer | None:
+    def without_namespace(self, name: str, request: Request, found: Found[Route] | None) -> Response | None:
         """The answer to a request that does not make the namespace which it names; None where it makes one.
 
         None is made by what no operation answers, nor by a page of another site: whoever makes
         many has others go.
         """
         if found is None or found.target is None:
-            return self.missed(request, found)
+            return self.not_found(request, found)
         if not is_cross_site(request.headers) or self._may_call(request):
             return None
         return problem.problem(
@@ -222,27 +224,27 @@ class Engine:
             decision="namespace",
         )
 
-    def count_unrouted(self, answer: Answer, found: Found[Route] | None) -> None:
+    def count_unrouted(self, response: Response, found: Found[Route] | None) -> None:
         """Count a call that leaves no other trace, if it led to no operation."""
         if found is None or found.target is None:
-            self.unrouted.setdefault(answer.status, [0, 0.0])[0] += 1
+            self.unrouted.setdefault(response.status, [0, 0.0])[0] += 1
 
     def _may_call(self, request: Request) -> bool:
         """Whether the page that made a request is one that may call the mocked operations."""
         return self._cors is not None and self._cors.allows(request.headers.get("origin", ""))
 
-    def write_down(
-        self, request: Request, answer: Answer, tally: Tally, world: World, now: int, seconds: float
+    def record(
+        self, request: Request, response: Response, tally: Tally, world: Namespace, now: int, seconds: float
     ) -> None:
         """Keep a call, whose answer is the last word by now: but none that takes too much is sent."""
-        if answer.delay or answer.warnings or len(answer.body) > self._large_answer:
-            self._bound(answer)
-            _warn(answer)
-        world.journal.write(request, answer, now, seconds)
+        if response.delay or response.warnings or len(response.body) > self._large_answer:
+            self._bound(response)
+            _warn(response)
+        world.journal.write(request, response, now, seconds)
         try:
-            counts = tally[answer.status]
+            counts = tally[response.status]
         except KeyError:
-            counts = tally[answer.status] = [0, 0.0]
+            counts = tally[response.status] = [0, 0.0]
         counts[0] += 1
         counts[1] += seconds
 
@@ -258,26 +260,26 @@ class Engine:
         yield "unsent", memory.unsent, limits.unsent
         yield "delayed", memory.delayed, limits.delayed
 
-    def _bound(self, answer: Answer) -> None:
+    def _bound(self, response: Response) -> None:
         """Put a refusal in place of an answer that there is no room for."""
-        memory, size = self.worlds.memory, len(answer.body)
+        memory, size = self.worlds.memory, len(response.body)
         if size > self._max_answer:
             instead = problem.internal(
                 f"the answer has {size:,} bytes, and one may have {self._max_answer:,} by --max-memory"
             )
-        elif answer.delay and not memory.may_wait(size):
+        elif response.delay and not memory.may_wait(size):
             instead = _too_many_wait()
         elif size > _LARGE and not memory.make_room(size):
             instead = problem.unavailable("other clients do not take their answers; try again later")
         else:
             return
-        answer.status, answer.headers, answer.body = instead.status, instead.headers, instead.body
-        answer.decision, answer.delay, answer.fault = instead.decision, 0, ""
-        answer.stream, answer.head = None, b""
+        response.status, response.headers, response.body = instead.status, instead.headers, instead.body
+        response.decision, response.delay, response.fault = instead.decision, 0, ""
+        response.stream, response.head = None, b""
 
-    async def _in_turn(
-        self, request: Request, found: Found[Route], world: World, cors: Cors | None
-    ) -> Answer:
+    async def with_concurrency(
+        self, request: Request, found: Found[Route], world: Namespace, cors: Cors | None
+    ) -> Response:
         """The same where only so many calls may be under way; a call is under way until its delay is over."""
         route, path = found.target, found.parameters
         assert route is not None  # noqa: S101 - who calls has looked
@@ -286,16 +288,16 @@ class Engine:
         concurrency = route.guard.concurrency
         async with route.guard.turn(concurrency, world) as admitted:
             started, now = perf_counter(), world.clock.now()
-            answer = self.answer(request, route, path, world, now, admitted=admitted)
-            answer.operation = route.operation.id
+            response = self.response(request, route, path, world, now, admitted=admitted)
+            response.operation = route.operation.id
             if cors is not None:
-                cors.allow(request, answer)
-            self.write_down(request, answer, route.tally, world, now, perf_counter() - started)
-            if not answer.delay:
-                return answer
-            with self.worlds.memory.wait(len(answer.body)):
-                await world.clock.sleep(answer.delay)
-            return replace(answer, delay=0)
+                cors.allow(request, response)
+            self.record(request, response, route.tally, world, now, perf_counter() - started)
+            if not response.delay:
+                return response
+            with self.worlds.memory.wait(len(response.body)):
+                await world.clock.sleep(response.delay)
+            return replace(response, delay=0)
 
     def read(self, request: Request, route: Route, path: dict[str, str]) -> Checked:
         """What a request says, and the verdict on it where requests are judged. ``path`` is as sent."""
@@ -304,16 +306,16 @@ class Engine:
             checked.violations, checked.status, checked.challenges = (), 0, ()
         return checked
 
-    def answer(
+    def response(
         self,
         request: Request,
         route: Route,
         path: dict[str, str],
-        world: World,
+        world: Namespace,
         now: int,
         *,
         admitted: bool = True,
-    ) -> Answer:
+    ) -> Response:
         """The answer of an operation: asked for, refused, documented, or that of a resource.
 
         A call that is not ``admitted`` is one too many at once.
@@ -334,34 +336,34 @@ class Engine:
         try:
             checked = self.read(request, route, raw)
             warnings = checked.warnings
-            lifecycle: Lifecycle | None = route.lifecycle  # type: ignore[assignment]
+            runtime: ResourceRuntime | None = route.runtime  # type: ignore[assignment]
             held = None
-            if route.guard is not None and lifecycle is not None:
-                call = Call(route, lifecycle, request, path, checked, world, now)
+            if route.guard is not None and runtime is not None:
+                call = Call(route, runtime, request, path, checked, world, now)
                 if not admitted:
                     return self.admission.busy(route.guard, call)
             if prefer is not NONE:
                 direct = self._beside.preferred(prefer, route, checked, path, request, world)
                 if direct is not None:
                     return _forgiven(self._waited(direct, prefer), warnings)
-            if route.guard is not None and lifecycle is not None and checked.status != 401:
+            if route.guard is not None and runtime is not None and checked.status != 401:
                 held, fields = self.admission.ask(route.guard, call)
             if held is not None:
-                answer = held
+                response = held
             elif checked.status and self.strict:
-                answer = self._beside.refused(route, checked, path, request, world)
-                answer = self._slow(answer, route, request, world)
+                response = self._beside.refused(route, checked, path, request, world)
+                response = self.apply_default_delay(response, route, request, world)
             else:
-                answer = self._admitted(request, route, path, raw, checked, prefer, world, now)
+                response = self._admitted(request, route, path, raw, checked, prefer, world, now)
         except PreferenceError as error:
-            answer = problem.problem(400, str(error), decision="prefer")
+            response = problem.problem(400, str(error), decision="prefer")
         except MockServerError as error:
-            answer = problem.failed(request, error)
+            response = problem.failed(request, error)
         if fields:
-            set_fields(answer, fields)
+            set_fields(response, fields)
         if warnings:
-            _forgiven(answer, warnings)
-        return answer if prefer is NONE else self._waited(answer, prefer)
+            _forgiven(response, warnings)
+        return response if prefer is NONE else self._waited(response, prefer)
 
     def _admitted(
         self,
@@ -371,40 +373,40 @@ class Engine:
         raw: dict[str, str],
         checked: Checked,
         prefer: Preference,
-        world: World,
+        world: Namespace,
         now: int,
-    ) -> Answer:
+    ) -> Response:
         """The answer to a call that nothing keeps from its operation. ``raw``: the path as it was sent."""
-        lifecycle: Lifecycle | None = route.lifecycle  # type: ignore[assignment]
-        if lifecycle is None:
-            answer = self._slow(documented(route, path, request, now), route, request, world)
-        elif lifecycle.is_plain:
+        runtime: ResourceRuntime | None = route.runtime  # type: ignore[assignment]
+        if runtime is None:
+            response = self.apply_default_delay(documented(route, path, request, now), route, request, world)
+        elif runtime.is_plain:
             if (
                 request.repeats
                 and prefer is NONE
                 and route.guard is None
                 and not (checked.status or checked.warnings)
             ):
-                self._learn(request, route, raw, checked, world)
-            answer = self._lived(route, path, checked, prefer, request, world, now)
+                self.cache_poll(request, route, raw, checked, world)
+            response = self.call_resource(route, path, checked, prefer, request, world, now)
         else:
-            call = Call(route, lifecycle, request, path, checked, world, now)
+            call = Call(route, runtime, request, path, checked, world, now)
             if prefer.scenario is not None:
-                self._known(lifecycle, prefer.scenario)
+                self._known(runtime, prefer.scenario)
             try:
-                answer = self._lives.answer(call, prefer.scenario)
-            except Objection as error:
+                response = self._lives.response(call, prefer.scenario)
+            except InvalidCsr as error:
                 checked.violations, checked.status = (error.violation,), 422
                 return self._beside.refused(route, checked, path, request, world)
         if checked.status:
-            answer.violations = checked.violations
-            answer.headers.append(
+            response.violations = checked.violations
+            response.headers.append(
                 ("x-mock-violations", problem.shortened(problem.sentence(checked.violations), 1000))
             )
-        return answer
+        return response
 
-    def _learn(
-        self, request: Request, route: Route, path: dict[str, str], checked: Checked, world: World
+    def cache_poll(
+        self, request: Request, route: Route, path: dict[str, str], checked: Checked, world: Namespace
     ) -> None:
         """Let the next request of this kind take the short way, where it may."""
         if (
@@ -414,22 +416,24 @@ class Engine:
         ):
             self._polls.learn(request, route, path, checked)
 
-    def _waited(self, answer: Answer, prefer: Preference) -> Answer:
+    def _waited(self, response: Response, prefer: Preference) -> Response:
         """The answer when the client said to wait: ``Prefer: wait=`` goes before any other delay."""
         if prefer.wait:
-            answer.delay = min(prefer.wait, self.options.max_delay)
-            answer.headers.append(("preference-applied", f"wait={answer.delay / 1000:g}"))
-        return answer
+            response.delay = min(prefer.wait, self.options.max_delay)
+            response.headers.append(("preference-applied", f"wait={response.delay / 1000:g}"))
+        return response
 
-    def _slow(self, answer: Answer, route: Route, request: Request, world: World) -> Answer:
+    def apply_default_delay(
+        self, response: Response, route: Route, request: Request, world: Namespace
+    ) -> Response:
         """Give an answer without a state the server's own delay."""
         delay = self.options.delay
         if delay is not None:
             name = f"{route.operation.id} {request.raw_path}"
             number = 0 if delay.kind == "fixed" else self.store.counters.tally(world.name, "", name)
-            subject = Subject(world.name, "", name, "", "", number, 0, 0, 0)
-            paced(answer, delay, None, subject, self.plan.seed, world)
-        return answer
+            subject = RenderContext(world.name, "", name, "", "", number, 0, 0, 0)
+            apply_delay(response, delay, None, subject, self.plan.seed, world)
+        return response
 
     def adopt(self, other: Engine) -> None:
         """Serve what ``other`` was made for, from the next request on; state, clocks and journals stay.
@@ -444,8 +448,8 @@ class Engine:
         for service in other.services:
             for route in service.routes:
                 route.tally = tallies.get((service.document.name, route.operation.id), route.tally)
-        for name, lifecycle in other.lifecycles.items():
-            self.store.retire(name, lifecycle.steps)
+        for name, runtime in other.lifecycles.items():
+            self.store.retire(name, runtime.steps)
         self.plan, self.services, self.lifecycles = other.plan, other.services, other.lifecycles
         self._has_admin_paths, self.makers = other._has_admin_paths, other.makers
         self._kept = other._kept
@@ -477,7 +481,7 @@ class Engine:
 
     def find(self, request: Request) -> Found[Route] | None:
         """Where a request leads. A HEAD that is not documented goes where GET does."""
-        missed = None
+        not_found = None
         for service in self.services:
             found = service.router.find(request.method, request.raw_path)
             if (
@@ -491,32 +495,32 @@ class Engine:
                 if service.has_variants and found.target.variants is not None:
                     found.target = found.target.variants.choose(request)
                 return found
-            if missed is not None and found is not None:  # the methods of all documents that know the path
-                found = Found(None, {}, tuple(dict.fromkeys(missed.allowed + found.allowed)))
-            missed = found or missed
-        return missed
+            if not_found is not None and found is not None:  # the methods of all documents that know the path
+                found = Found(None, {}, tuple(dict.fromkeys(not_found.allowed + found.allowed)))
+            not_found = found or not_found
+        return not_found
 
-    def _lived(
+    def call_resource(
         self,
         route: Route,
         path: dict[str, str],
         checked: Checked,
         prefer: Preference,
         request: Request,
-        world: World,
+        world: Namespace,
         now: int,
-    ) -> Answer:
+    ) -> Response:
         """The answer of a resource at the point of its life where it stands."""
-        lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
-        key = self.key(lifecycle, path, checked.body, request)
+        runtime: ResourceRuntime = route.runtime  # type: ignore[assignment]
+        key = self.key(runtime, path, checked.body, request)
         if key is None:
             return documented(route, path, request, now)
         if prefer.scenario is not None:
-            self._assign(lifecycle, world.name, key, prefer.scenario, now)
-        choose, about = lifecycle.selection.choose, (request, path, checked.body)
+            self._assign(runtime, world.name, key, prefer.scenario, now)
+        choose, about = runtime.selection.choose, (request, path, checked.body)
         if request.method == "HEAD" and route.operation.method != "HEAD":
-            state = self.store.peek(world.name, lifecycle.name, key) or begin(choose(*about), now)
-            steps = lifecycle.timeline(state.scenario)
+            state = self.store.peek(world.name, runtime.name, key) or begin(choose(*about), now)
+            steps = runtime.timeline(state.scenario)
             state = settle(steps, state, now)
             step, call, changed, created, scenario = (
                 steps[state.step],
@@ -527,16 +531,16 @@ class Engine:
             )
         else:
             decision = self.store.call(
-                world.name, lifecycle.name, key, now, route.alias, lifecycle.steps, choose, about
+                world.name, runtime.name, key, now, route.alias, runtime.steps, choose, about
             )
             left = decision.state
             scenario, created, changed, call = left.scenario, left.created, decision.changed, decision.call
-            step = lifecycle.timeline(scenario)[decision.step]
-        return self.stood(
+            step = runtime.timeline(scenario)[decision.step]
+        return self.render_step(
             route, step, (scenario, call, created, changed), key, path, checked.body, request, world, now
         )
 
-    def stood(
+    def render_step(
         self,
         route: Route,
         step: Step,
@@ -545,56 +549,54 @@ class Engine:
         path: dict[str, str],
         body: JSON,
         request: Request,
-        world: World,
+        world: Namespace,
         now: int,
-    ) -> Answer:
+    ) -> Response:
         """What a step answers. ``place``: scenario, number of the call, when created, when changed."""
-        lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
-        renderer = lifecycle.renderer(step.state, route.alias)
+        runtime: ResourceRuntime = route.runtime  # type: ignore[assignment]
+        renderer = runtime.renderer(step.state, route.alias)
         if renderer is None:
             return documented(route, path, request, now)
         scenario, call, created, changed = place
-        subject = Subject(
-            world.name, lifecycle.name, key, step.state, scenario, call, created, changed, now, request,
+        subject = RenderContext(
+            world.name, runtime.name, key, step.state, scenario, call, created, changed, now, request,
             path, body,
         )  # fmt: skip
-        answer = self._rendered(renderer, subject, decided(scenario, step.state, call), world)
+        response = self._rendered(renderer, subject, decided(scenario, step.state, call), world)
         if step.delay is not None or step.dribble is not None:
-            paced(answer, step.delay, step.dribble, subject, self.plan.seed, world)
+            apply_delay(response, step.delay, step.dribble, subject, self.plan.seed, world)
         if step.fault:
-            answer.fault = step.fault
-        return answer
+            response.fault = step.fault
+        return response
 
-    def _rendered(self, renderer: Renderer, subject: Subject, decision: str, world: World) -> Answer:
+    def _rendered(
+        self, renderer: Renderer, subject: RenderContext, decision: str, world: Namespace
+    ) -> Response:
         return rendered(renderer, subject, decision, self.plan.seed, world)
 
-    def key(self, lifecycle: Lifecycle, path: dict[str, str], body: JSON, request: Request) -> str | None:
-        key = (
-            path.get(lifecycle.key_name)
-            if lifecycle.key_part == "path"
-            else lifecycle.key(request, path, body)
-        )
-        return None if key is None else lifecycle.normal(key)
+    def key(self, runtime: ResourceRuntime, path: dict[str, str], body: JSON, request: Request) -> str | None:
+        key = path.get(runtime.key_name) if runtime.key_part == "path" else runtime.key(request, path, body)
+        return None if key is None else runtime.normal(key)
 
-    def _assign(self, lifecycle: Lifecycle, world: str, key: str, scenario: str, now: int) -> None:
+    def _assign(self, runtime: ResourceRuntime, world: str, key: str, scenario: str, now: int) -> None:
         """Let a key begin a scenario, unless it is on it already."""
-        self._known(lifecycle, scenario)
-        state = self.store.peek(world, lifecycle.name, key)
+        self._known(runtime, scenario)
+        state = self.store.peek(world, runtime.name, key)
         if state is None or state.scenario != scenario:
-            self.store.put(world, lifecycle.name, key, begin(scenario, now))
+            self.store.put(world, runtime.name, key, begin(scenario, now))
 
     @staticmethod
-    def _known(lifecycle: Lifecycle, scenario: str) -> None:
-        if lifecycle.steps(scenario) is None:
-            known = ", ".join(each for each in lifecycle.resource.scenarios if ":" not in each)
+    def _known(runtime: ResourceRuntime, scenario: str) -> None:
+        if runtime.steps(scenario) is None:
+            known = ", ".join(each for each in runtime.resource.scenarios if ":" not in each)
             raise PreferenceError(f"Prefer: scenario={scenario} is none of {known}")
 
-    def missed(self, request: Request, found: Found[Route] | None) -> Answer:
+    def not_found(self, request: Request, found: Found[Route] | None) -> Response:
         if not self.services:
             return problem.unavailable(f"no document is served yet; PUT one to {ADMIN}/document")
         if found is None:
             if request.method == "OPTIONS" and request.raw_path == "*":
-                return Answer(
+                return Response(
                     200, [("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")], b"", "options"
                 )
             if "%00" in request.raw_path or decode(request.raw_path) is None:
@@ -603,26 +605,26 @@ class Engine:
             return problem.unknown_path(request.method, request.raw_path, nearby[:5])
         allowed = sorted({*found.allowed, "OPTIONS", *(["HEAD"] if "GET" in found.allowed else [])})
         if request.method == "OPTIONS":
-            return Answer(204, [("allow", ", ".join(allowed))], b"", "options")
+            return Response(204, [("allow", ", ".join(allowed))], b"", "options")
         return problem.unknown_method(request.method, request.raw_path, allowed)
 
 
-def _warn(answer: Answer) -> None:
+def _warn(response: Response) -> None:
     """Tell in a header field what was forgiven."""
-    if answer.warnings:
-        text = problem.shortened("; ".join(answer.warnings), _LONGEST_WARNING)
-        answer.headers.append(("x-mock-warning", text))
+    if response.warnings:
+        text = problem.shortened("; ".join(response.warnings), _LONGEST_WARNING)
+        response.headers.append(("x-mock-warning", text))
 
 
-def _too_many_wait() -> Answer:
+def _too_many_wait() -> Response:
     """503: as many answers wait for their delay as may."""
     return problem.unavailable("too many answers wait for their delay already; try again later")
 
 
-def _forgiven(answer: Answer, warnings: tuple[str, ...]) -> Answer:
+def _forgiven(response: Response, warnings: tuple[str, ...]) -> Response:
     """The answer, which also tells what was forgiven of the request."""
-    answer.warnings = (*warnings, *answer.warnings)
-    return answer
+    response.warnings = (*warnings, *response.warnings)
+    return response
 
 
 def _decoded(path: dict[str, str]) -> dict[str, str]:
@@ -634,5 +636,5 @@ class PreferenceError(MockServerError):
     """A ``Prefer`` header that names what does not exist."""
 
 
-def _no_control(request: Request) -> Answer:
+def _no_control(request: Request) -> Response:
     return problem.unknown_path(request.method, request.raw_path)

@@ -9,7 +9,7 @@ import msgspec
 
 from mockserver import __version__, problem
 from mockserver.engine.engine import ADMIN, Engine
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 
 if TYPE_CHECKING:
     from mockserver.engine.cluster import Sharing
@@ -21,7 +21,7 @@ class Health:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def answer(self, request: Request) -> Answer | Awaitable[Answer]:
+    def response(self, request: Request) -> Response | Awaitable[Response]:
         """At once, unless a store is to be asked whether it can be used."""
         if request.raw_path != f"{ADMIN}/health":
             return problem.unknown_path(request.method, request.raw_path, [("GET", f"{ADMIN}/health")])
@@ -30,7 +30,7 @@ class Health:
         sharing = self._engine.sharing
         return self._told() if sharing is None else self._shared(sharing)
 
-    async def _shared(self, sharing: Sharing) -> Answer:
+    async def _shared(self, sharing: Sharing) -> Response:
         store: dict[str, object] = {"address": sharing.address, "connected": sharing.connected}
         if not sharing.connected:
             return self._told(store, "the store is away")
@@ -40,7 +40,7 @@ class Health:
             return self._told(store, "the store is away")
         return self._told(store, f"the store cannot be used: {trouble}" if trouble else "")
 
-    def _told(self, store: dict[str, object] | None = None, trouble: str = "") -> Answer:
+    def _told(self, store: dict[str, object] | None = None, trouble: str = "") -> Response:
         plan = self._engine.plan
         body: dict[str, object] = {
             "status": trouble or "healthy",
@@ -52,4 +52,4 @@ class Health:
         }
         if store is not None:
             body["store"] = store
-        return Answer(200, [("content-type", "application/json")], msgspec.json.encode(body), "admin")
+        return Response(200, [("content-type", "application/json")], msgspec.json.encode(body), "admin")

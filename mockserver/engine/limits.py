@@ -16,7 +16,7 @@ from msgspec import Struct, field
 
 from mockserver.engine.resources.conditions import Read, reader
 from mockserver.messages import Request
-from mockserver.namespaces.namespaces import World
+from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import Concurrency, Flaky, Limit, Resource, Role
 from mockserver.providers.ids import join
 from mockserver.state.machine import roll
@@ -71,7 +71,7 @@ class Guard:
         self._lines: dict[str, _Line] = {}
 
     def limited(
-        self, request: Request, path: dict[str, str], body: Any, world: World, now: int, store: Store
+        self, request: Request, path: dict[str, str], body: Any, world: Namespace, now: int, store: Store
     ) -> Verdict | None:
         """Count a call in its windows; None where there are no limits."""
         tightest: tuple[int, Limit, int] | None = None
@@ -101,7 +101,9 @@ class Guard:
             return Verdict(None, headers)
         return Verdict(limit, [*headers, ("retry-after", str(reset))], reset)
 
-    def mishap(self, request: Request, path: dict[str, str], body: Any, world: World, store: Store) -> str:
+    def random_failure(
+        self, request: Request, path: dict[str, str], body: Any, world: Namespace, store: Store
+    ) -> str:
         """What is answered instead, by chance; empty for nothing. The n-th call of a key is always alike."""
         flaky = self.flaky
         if flaky is None:
@@ -116,7 +118,7 @@ class Guard:
         return flaky.answers[int(roll(f"{dice}answer", number) * len(flaky.answers))]
 
     @asynccontextmanager
-    async def turn(self, concurrency: Concurrency, world: World) -> AsyncIterator[bool]:
+    async def turn(self, concurrency: Concurrency, world: Namespace) -> AsyncIterator[bool]:
         """Take part in the queue; yields whether the call may go on."""
         line = self._lines.setdefault(world.name, _Line())
         admitted = line.busy < concurrency.most
@@ -131,7 +133,7 @@ class Guard:
                 self._leave(line, world.name)
 
     @staticmethod
-    async def _wait(line: _Line, most: int, world: World) -> bool:
+    async def _wait(line: _Line, most: int, world: Namespace) -> bool:
         """Wait until somebody leaves, who gives the place over; False when that takes too long."""
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         line.waiting.append(place)

@@ -18,10 +18,10 @@ from mockserver import problem
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.request.parameters import Forgiven, Refused
 from mockserver.engine.request.validation import Checked
-from mockserver.engine.resources.runtime import Lifecycle, decided
+from mockserver.engine.resources.runtime import ResourceRuntime, decided
 from mockserver.engine.service import Route
 from mockserver.http.wire import first_part
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 
 if TYPE_CHECKING:
     from mockserver.engine.engine import Engine
@@ -46,7 +46,7 @@ class Polls:
     def learn(self, request: Request, route: Route, parameters: dict[str, str], checked: Checked) -> None:
         """Remember a request that was judged right and is answered by a plain lifecycle."""
         parent, _, last = request.raw_path.rpartition("/")
-        lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
+        runtime: ResourceRuntime = route.runtime  # type: ignore[assignment]
         service = route.service
         if (
             request.method != "GET"
@@ -56,8 +56,8 @@ class Polls:
             or not parent
             or parent.startswith("/__")
             or service is not self._engine.services[0]
-            or lifecycle.key_part != "path"
-            or parameters != {lifecycle.key_name: last}
+            or runtime.key_part != "path"
+            or parameters != {runtime.key_name: last}
             or (literal := service.router.beside(parent)) is None
         ):
             return
@@ -91,22 +91,22 @@ class Poll:
 
     def __init__(self, engine: Engine, route: Route, literal: Container[str]) -> None:
         """``literal`` are the last segments of other paths, which go before the key."""
-        lifecycle: Lifecycle = route.lifecycle  # type: ignore[assignment]
+        runtime: ResourceRuntime = route.runtime  # type: ignore[assignment]
         self._engine = engine
         self._route = route
         self._literal = literal
-        self._lifecycle = lifecycle
-        self._name = lifecycle.name
+        self._lifecycle = runtime
+        self._name = runtime.name
         self._alias = route.alias
         self._id = route.operation.id
-        self._key_name = lifecycle.key_name
-        self._normal: Callable[[str], str] | None = lifecycle.normal if lifecycle.resource.key.fold else None
-        self._read = route.checker.path_reader(lifecycle.key_name) if engine.judges else None
-        self._choose = lifecycle.selection.choose
+        self._key_name = runtime.key_name
+        self._normal: Callable[[str], str] | None = runtime.normal if runtime.resource.key.fold else None
+        self._read = route.checker.path_reader(runtime.key_name) if engine.judges else None
+        self._choose = runtime.selection.choose
         self._world = engine.worlds.default
-        self._stations: dict[tuple[str, int], Station] = {}
+        self._stations: dict[tuple[str, int], StepCache] = {}
 
-    def answer(self, request: Request, last: str) -> Answer | None:
+    def response(self, request: Request, last: str) -> Response | None:
         """The answer to a request whose path ends with ``last``; None where the usual way has to find it."""
         if not last or "%" in last or last in self._literal:
             return None
@@ -126,47 +126,47 @@ class Poll:
         place = scenario, decision.step
         station = self._stations.get(place)
         if station is None:
-            station = self._stations[place] = Station(self._lifecycle, scenario, decision.step, self._alias)
+            station = self._stations[place] = StepCache(self._lifecycle, scenario, decision.step, self._alias)
         body = station.body(world.name, key, created, changed, now) if station.body is not None else None
         if body is not None:
-            answer = Answer(
+            response = Response(
                 station.status, station.headers, body, f"{station.decision}{call}", 0, "", None, self._id,
                 self._name, key, (), station.head,
             )  # fmt: skip
         else:
-            answer = self._usual(request, path, key, station, (scenario, call, created, changed), now)
-        engine.write_down(request, answer, self._route.tally, world, now, perf_counter() - started)
-        return answer
+            response = self._usual(request, path, key, station, (scenario, call, created, changed), now)
+        engine.record(request, response, self._route.tally, world, now, perf_counter() - started)
+        return response
 
     def _usual(
         self,
         request: Request,
         path: dict[str, str],
         key: str,
-        station: Station,
+        station: StepCache,
         place: tuple[str, int, int, int],
         now: int,
-    ) -> Answer:
+    ) -> Response:
         """The answer of a step that is more than constants and times."""
         try:
-            answer = self._engine.stood(
+            response = self._engine.render_step(
                 self._route, station.step, place, key, path, None, request, self._world, now
             )
         except MockServerError as error:
-            answer = problem.failed(request, error)
-        answer.operation = self._id
-        return answer
+            response = problem.failed(request, error)
+        response.operation = self._id
+        return response
 
 
-class Station:
+class StepCache:
     """A step that polls are answered at, with all of the answer that stays the same."""
 
     __slots__ = ("body", "decision", "head", "headers", "status", "step")
 
-    def __init__(self, lifecycle: Lifecycle, scenario: str, index: int, alias: str) -> None:
-        self.step = step = lifecycle.timeline(scenario)[index]
+    def __init__(self, runtime: ResourceRuntime, scenario: str, index: int, alias: str) -> None:
+        self.step = step = runtime.timeline(scenario)[index]
         self.decision = decided(scenario, step.state, "")
-        renderer = lifecycle.renderer(step.state, alias)
+        renderer = runtime.renderer(step.state, alias)
         self.body = None
         self.status, self.headers, self.head = 0, list[tuple[str, str]](), b""
         if renderer is None or step.delay is not None or step.dribble is not None or step.fault:

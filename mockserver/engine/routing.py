@@ -130,18 +130,18 @@ class Router(Generic[Target]):
         return None if node is None else node.static
 
     def _search(self, method: str, raw_path: str) -> Found[Target] | None:
-        missed: Found[Target] | None = None
+        not_found: Found[Target] | None = None
         for prefix in self._prefixes:
             if raw_path.startswith(prefix) and raw_path[len(prefix) : len(prefix) + 1] == "/":
                 found = self._find(method, raw_path[len(prefix) :])
                 if found is not None and found.target is not None:
                     return found
-                missed = missed or found
+                not_found = not_found or found
         if self._at_root:
             found = self._find(method, raw_path)
-            if found is not None and (found.target is not None or missed is None):
+            if found is not None and (found.target is not None or not_found is None):
                 return found
-        return missed
+        return not_found
 
     def _find(self, method: str, path: str) -> Found[Target] | None:
         segments = path.split("/")

@@ -21,15 +21,15 @@ Tally = dict[int, list[float]]
 
 
 class Route:
-    """An operation and what answers it. ``lifecycle`` is set where a scenario file names the operation."""
+    """An operation and what answers it. ``runtime`` is set where a scenario file names the operation."""
 
-    __slots__ = ("alias", "checker", "guard", "lifecycle", "operation", "service", "tally", "variants")
+    __slots__ = ("alias", "checker", "guard", "operation", "runtime", "service", "tally", "variants")
 
     def __init__(self, operation: Operation, service: Service, checker: Checker) -> None:
         self.operation = operation
         self.service = service
         self.checker = checker
-        self.lifecycle: object | None = None
+        self.runtime: object | None = None
         self.alias = ""
         self.variants: Variants[Route] | None = None
         """The operations of this path and method, where they differ behind ``?`` or ``#``."""

@@ -23,7 +23,7 @@ from mockserver import problem
 from mockserver.diagnostics import reason
 from mockserver.http import faults, wire
 from mockserver.http.hosts import ANY, Hosts, is_loopback
-from mockserver.messages import Answer, Coming, Request
+from mockserver.messages import Deferred, Request, Response
 from mockserver.namespaces.clock import Clock
 from mockserver.namespaces.memory import Memory
 
@@ -44,7 +44,7 @@ _LINE = 64
 _FRAMING = 8
 """Octets of a chunked body's framing for each of the body, beside those that a head may have."""
 
-Handler = Callable[[Request], "Answer | Awaitable[Answer]"]
+Handler = Callable[[Request], "Response | Awaitable[Response]"]
 
 
 class Limits(Struct, frozen=True):
@@ -122,10 +122,10 @@ class Connection(asyncio.Protocol):
         """When the client last took something of that."""
         self._client = ""
         """The address of the client, where clients are told apart."""
-        self._task: asyncio.Task[None] | Coming | Turn | None = None
+        self._task: asyncio.Task[None] | Deferred | Turn | None = None
         self._closing = False
         self._refused = False
-        self._refusal: Answer | None = None
+        self._refusal: Response | None = None
         self._ends = False
         self._announces = False
         self._under_way = False
@@ -569,63 +569,70 @@ class Connection(asyncio.Protocol):
         if self._server.tells_clients_apart:
             self._server.memory.client = self._client
         try:
-            answer = self._server.handle(request)
+            response = self._server.handle(request)
         except Exception as error:  # noqa: BLE001 - the client is owed an answer, the log the traceback
-            answer = problem.failed(request, error)
-        if isinstance(answer, Answer) and not answer.delay and not answer.fault and answer.stream is None:
-            self._write(request, answer, keep, started)
+            response = problem.failed(request, error)
+        if (
+            isinstance(response, Response)
+            and not response.delay
+            and not response.fault
+            and response.stream is None
+        ):
+            self._write(request, response, keep, started)
             if self._server.log_access is not None:
-                self._server.log_access(request, answer, self._server.time() - started)
+                self._server.log_access(request, response, self._server.time() - started)
             return
         self.deadline = float("inf")
-        if isinstance(answer, Coming):
-            self._task = answer
-            answer.then(partial(self._arrived, request, keep, started))
+        if isinstance(response, Deferred):
+            self._task = response
+            response.then(partial(self._arrived, request, keep, started))
             return
-        if isinstance(answer, Answer):
+        if isinstance(response, Response):
             request = replace(request, body=b"")  # it is done with, and not to be held meanwhile
         else:
             self._serving = len(request.body)
             self._server.memory.unfinished += self._serving
-        self._task = asyncio.get_running_loop().create_task(self._serve_later(request, answer, keep, started))
+        self._task = asyncio.get_running_loop().create_task(
+            self._serve_later(request, response, keep, started)
+        )
 
-    def _arrived(self, request: Request, keep: bool, started: float, answer: Answer) -> None:
+    def _arrived(self, request: Request, keep: bool, started: float, response: Response) -> None:
         """An answer is there that was waited for without a task."""
-        if answer.delay or answer.fault or answer.stream is not None or self._resume is not None:
-            later = self._serve_later(request, answer, keep, started)
+        if response.delay or response.fault or response.stream is not None or self._resume is not None:
+            later = self._serve_later(request, response, keep, started)
             self._task = asyncio.get_running_loop().create_task(later)
             return
         self._task = None
         if self._closing:
             return
-        self._write(request, answer, keep, self._server.time())
+        self._write(request, response, keep, self._server.time())
         if self._server.log_access is not None:
-            self._server.log_access(request, answer, self._server.time() - started)
+            self._server.log_access(request, response, self._server.time() - started)
         if self._waiting or self._refusal is not None or self._ends or self._under_way:
             self._next()
 
     async def _serve_later(
-        self, request: Request, coming: Answer | Awaitable[Answer], keep: bool, started: float
+        self, request: Request, deferred: Response | Awaitable[Response], keep: bool, started: float
     ) -> None:
         try:
-            answer = coming if isinstance(coming, Answer) else await coming
+            response = deferred if isinstance(deferred, Response) else await deferred
             self._served()
-            if answer.delay:
+            if response.delay:
                 request = replace(request, body=b"")
-                del coming
-                with self._server.memory.wait(len(answer.body), self._client):
-                    await self._server.clock_of(request).sleep(answer.delay)
-            if answer.fault:
-                self._break(answer, request)
+                del deferred
+                with self._server.memory.wait(len(response.body), self._client):
+                    await self._server.clock_of(request).sleep(response.delay)
+            if response.fault:
+                self._break(response, request)
                 if self._server.log_access is not None:
-                    self._server.log_access(request, answer, self._server.time() - started)
+                    self._server.log_access(request, response, self._server.time() - started)
                 return
-            if answer.stream is not None:
-                keep = await self._stream(request, answer, keep)
+            if response.stream is not None:
+                keep = await self._stream(request, response, keep)
             else:
-                self._write(request, answer, keep, self._server.time())
+                self._write(request, response, keep, self._server.time())
             if self._server.log_access is not None:
-                self._server.log_access(request, answer, self._server.time() - started)
+                self._server.log_access(request, response, self._server.time() - started)
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - as above
@@ -637,12 +644,12 @@ class Connection(asyncio.Protocol):
             await self._resume.wait()
         self._next()
 
-    def _break(self, answer: Answer, request: Request) -> None:
+    def _break(self, response: Response, request: Request) -> None:
         """A fault of the network. A stalled connection waits until the client leaves, or for long enough."""
         self._closing = True
-        is_open = faults.commit(answer, request, self._transport, self._server.clock_of(request))
+        is_open = faults.commit(response, request, self._transport, self._server.clock_of(request))
         if self._resume is not None:
-            self._hold_answer(len(answer.body))
+            self._hold_answer(len(response.body))
         if is_open:
             self.deadline = self._server.time() + self._server.limits.stall_time
 
@@ -706,18 +713,18 @@ class Connection(asyncio.Protocol):
         limits = self._server.limits
         return len(self._waiting) >= _MOST_WAITING or self._behind > max(limits.body, limits.head)
 
-    def _write(self, request: Request, answer: Answer, keep: bool, now: float) -> None:
+    def _write(self, request: Request, response: Response, keep: bool, now: float) -> None:
         clock = self._server.clock_of(request) if Clock.moved else None
-        if keep and not self._announces and request.method != "HEAD" and wire.has_content(answer.status):
-            self._transport.write(wire.usual(answer, clock))
+        if keep and not self._announces and request.method != "HEAD" and wire.has_content(response.status):
+            self._transport.write(wire.usual(response, clock))
             self.deadline = now + self._server.limits.idle_time
             if self._resume is not None:
-                self._hold_answer(len(answer.body))
+                self._hold_answer(len(response.body))
             return
-        body = answer.body
-        length = len(body) if wire.has_content(answer.status) else None
+        body = response.body
+        length = len(body) if wire.has_content(response.status) else None
         head = wire.head(
-            answer,
+            response,
             length=length,
             close=not keep,
             keep_alive=keep and self._announces,
@@ -728,16 +735,16 @@ class Connection(asyncio.Protocol):
             self._hold_answer(len(body))
         self._done(keep)
 
-    async def _stream(self, request: Request, answer: Answer, keep: bool) -> bool:
+    async def _stream(self, request: Request, response: Response, keep: bool) -> bool:
         """Send a body of chunks as they come (RFC 9112 section 7.1); to HTTP/1.0, until the end."""
         framed = not self._announces
         coding = [("transfer-encoding", "chunked")] if framed else []
         keep = keep and framed
-        chunked = Answer(answer.status, [*answer.headers, *coding], b"", answer.decision)
+        chunked = Response(response.status, [*response.headers, *coding], b"", response.decision)
         clock = self._server.clock_of(request)
         self._transport.write(wire.head(chunked, length=None, close=not keep, keep_alive=False, clock=clock))
-        if answer.stream is not None and request.method != "HEAD":
-            async for chunk in answer.stream:
+        if response.stream is not None and request.method != "HEAD":
+            async for chunk in response.stream:
                 if self._closing:
                     return False
                 if self._resume is not None:
@@ -768,18 +775,18 @@ class Connection(asyncio.Protocol):
         self._body = b""
         if self._closing:
             return
-        answer = problem.unavailable(detail) if status == 503 else problem.problem(status, detail)
-        answer.decision = "wire"
+        response = problem.unavailable(detail) if status == 503 else problem.problem(status, detail)
+        response.decision = "wire"
         if self._task is None and not self._waiting:
-            self._close_with(answer)
+            self._close_with(response)
         else:
-            self._refusal = answer
+            self._refusal = response
 
-    def _close_with(self, answer: Answer) -> None:
+    def _close_with(self, response: Response) -> None:
         """A last answer. What the client still sends is read for a while, or a reset would overtake it."""
         clock = self._server.clock_of(None)
-        head = wire.head(answer, length=len(answer.body), close=True, keep_alive=False, clock=clock)
-        self._transport.write(head + answer.body)
+        head = wire.head(response, length=len(response.body), close=True, keep_alive=False, clock=clock)
+        self._transport.write(head + response.body)
         self._transport.write_eof()
         self._later = b""
         self._transport.resume_reading()
@@ -850,7 +857,7 @@ class ConnectionOwner:
     sections: dict[tuple[bytes, bytes], _Parsed]
     """What was parsed, by method and all octets after the target."""
     handle: Handler
-    log_access: Callable[[Request, Answer, float], None] | None
+    log_access: Callable[[Request, Response, float], None] | None
 
     def time(self) -> float:
         raise NotImplementedError

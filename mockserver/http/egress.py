@@ -37,7 +37,7 @@ class Refused(MockServerError):  # noqa: N818 - the gate's word
     """A request that must not leave; trying again changes nothing."""
 
 
-class Outgoing(NamedTuple):
+class OutgoingRequest(NamedTuple):
     """A request as it leaves. ``headers`` are complete but for Host, Content-Length, Connection and MARK."""
 
     method: str
@@ -58,7 +58,7 @@ class Gate:
         host, port = listener.getsockname()[:2]
         self._own.append((_address(host), port))
 
-    async def send(self, request: Outgoing) -> int:
+    async def send(self, request: OutgoingRequest) -> int:
         """The status of the answer. Raises Refused, OSError, TimeoutError, or ValueError for no HTTP."""
         parts = urlsplit(request.url)
         port = self._port(request.url)
@@ -150,7 +150,7 @@ def _is_here(address: str) -> bool:
     return True
 
 
-def _written(request: Outgoing) -> bytes:
+def _written(request: OutgoingRequest) -> bytes:
     parts = urlsplit(request.url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     ours = {

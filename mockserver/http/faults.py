@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from random import Random
 
 from mockserver.http import wire
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 from mockserver.namespaces.clock import Clock
 from mockserver.plan import Plan
 
@@ -32,25 +32,25 @@ _GARBAGE = 96
 _NO_CHUNK = b"no chunk begins like this\r\n"
 
 
-def commit(answer: Answer, request: Request, transport: asyncio.Transport, clock: Clock) -> bool:
-    """Answer by ``answer.fault`` in place of what is right. Whether the connection stays open."""
-    body = b"" if request.method == "HEAD" else answer.body
-    match answer.fault:
+def commit(response: Response, request: Request, transport: asyncio.Transport, clock: Clock) -> bool:
+    """Answer by ``response.fault`` in place of what is right. Whether the connection stays open."""
+    body = b"" if request.method == "HEAD" else response.body
+    match response.fault:
         case "reset":
             _reset(transport)
         case "garbage":
             transport.write(garbage(request))
         case "chunk":
-            transport.write(_head(answer, clock, ("transfer-encoding", "chunked")) + _NO_CHUNK)
+            transport.write(_head(response, clock, ("transfer-encoding", "chunked")) + _NO_CHUNK)
         case "short":
-            promised = str(max(2, len(answer.body)))
-            transport.write(_head(answer, clock, ("content-length", promised)) + body[: len(body) // 2])
+            promised = str(max(2, len(response.body)))
+            transport.write(_head(response, clock, ("content-length", promised)) + body[: len(body) // 2])
         case "stall":
-            transport.write(_head(answer, clock, ("content-length", str(max(1, len(answer.body))))))
+            transport.write(_head(response, clock, ("content-length", str(max(1, len(response.body))))))
             return True
         case "close":
-            length = len(answer.body) if wire.has_content(answer.status) else None
-            head = wire.head(answer, length=length, close=False, keep_alive=False, clock=clock)
+            length = len(response.body) if wire.has_content(response.status) else None
+            head = wire.head(response, length=length, close=False, keep_alive=False, clock=clock)
             transport.write(head + body)
     transport.close()
     return False
@@ -69,8 +69,8 @@ def _reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-def _head(answer: Answer, clock: Clock, *fields: tuple[str, str]) -> bytes:
-    headed = Answer(answer.status, [*answer.headers, *fields], b"", answer.decision)
+def _head(response: Response, clock: Clock, *fields: tuple[str, str]) -> bytes:
+    headed = Response(response.status, [*response.headers, *fields], b"", response.decision)
     return wire.head(headed, length=None, close=False, keep_alive=False, clock=clock)
 
 

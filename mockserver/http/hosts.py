@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Collection, Mapping
 
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]*)(?::[0-9]*)?")
 _MAX_KNOWN = 256
@@ -91,7 +91,7 @@ class Cors:
         self._origins = frozenset(each.rstrip("/").lower() for each in origins)
         self._any = "*" in self._origins
 
-    def preflight(self, request: Request) -> Answer | None:
+    def preflight(self, request: Request) -> Response | None:
         """The answer to a browser's question before the request proper; None where this is none."""
         headers = request.headers
         wanted = headers.get("access-control-request-method")
@@ -104,16 +104,16 @@ class Cors:
         ]
         if "access-control-request-headers" in headers:
             fields.append(("access-control-allow-headers", headers["access-control-request-headers"]))
-        return Answer(204, fields, b"", "cors")
+        return Response(204, fields, b"", "cors")
 
-    def allow(self, request: Request, answer: Answer) -> None:
+    def allow(self, request: Request, response: Response) -> None:
         """Let the page that made the request read the answer, all of its headers included."""
         origin = request.headers["origin"]
         if self.allows(origin):
-            ours = ["x-mock-decision", "x-mock-warning"] if answer.warnings else ["x-mock-decision"]
-            names = dict.fromkeys([*ours, *(name for name, _ in answer.headers)])
-            answer.headers = [
-                *answer.headers,
+            ours = ["x-mock-decision", "x-mock-warning"] if response.warnings else ["x-mock-decision"]
+            names = dict.fromkeys([*ours, *(name for name, _ in response.headers)])
+            response.headers = [
+                *response.headers,
                 *self._shared(origin),
                 ("access-control-expose-headers", ", ".join(names)),
             ]

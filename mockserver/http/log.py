@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from mockserver.diagnostics import json_printable, printable
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 
 _ACCESS = logging.getLogger("mockserver.access")
 _LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -69,24 +69,24 @@ def _handler(formatter: logging.Formatter) -> logging.Handler:
     return handler
 
 
-def access_logger() -> Callable[[Request, Answer, float], None] | None:
+def access_logger() -> Callable[[Request, Response, float], None] | None:
     """What writes a line for each call; None where the level asks for none."""
     if not _ACCESS.isEnabledFor(logging.INFO):
         return None
     logs_control = _ACCESS.isEnabledFor(logging.DEBUG)
 
-    def log(request: Request, answer: Answer, seconds: float) -> None:
-        is_control = answer.decision == "admin"
+    def log(request: Request, response: Response, seconds: float) -> None:
+        is_control = response.decision == "admin"
         if is_control and not logs_control:
             return
         target = request.raw_path + (f"?{request.query_string}" if request.query_string else "")
         call = {
             "method": request.method,
             "url": target,
-            "status": answer.status,
-            "bytes": len(answer.body),
+            "status": response.status,
+            "bytes": len(response.body),
             "milliseconds": round(seconds * 1000, 3),
-            "decision": answer.decision,
+            "decision": response.decision,
         }
         line = printable("{method} {url} {status} {bytes} {milliseconds}ms {decision}".format_map(call))
         _ACCESS.log(logging.DEBUG if is_control else logging.INFO, "%s", line, extra={"call": call})

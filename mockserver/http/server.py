@@ -20,10 +20,10 @@ from collections.abc import Callable
 from mockserver.http.connection import Connection, ConnectionOwner, Handler, Limits, Turn
 from mockserver.http.hosts import Hosts
 from mockserver.http.listener import BACKLOG
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 from mockserver.namespaces.clock import Clock
 from mockserver.namespaces.memory import Heap
-from mockserver.namespaces.namespaces import DEFAULT, Worlds
+from mockserver.namespaces.namespaces import DEFAULT, Namespaces
 
 _LOG = logging.getLogger("mockserver.server")
 _KEPT = 32
@@ -39,11 +39,11 @@ class Server(ConnectionOwner):
     def __init__(
         self,
         handle: Handler,
-        worlds: Worlds,
+        worlds: Namespaces,
         *,
         limits: Limits | None = None,
         hosts: Hosts | None = None,
-        log_access: Callable[[Request, Answer, float], None] | None = None,
+        log_access: Callable[[Request, Response, float], None] | None = None,
         drain_time: float = 10.0,
     ) -> None:
         self.handle = handle

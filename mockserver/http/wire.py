@@ -8,7 +8,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from mockserver.messages import Answer
+from mockserver.messages import Response
 from mockserver.namespaces.clock import Clock, http_date
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
@@ -26,7 +26,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def head(
-    answer: Answer, *, length: int | None, close: bool, keep_alive: bool, clock: Clock | None = None
+    response: Response, *, length: int | None, close: bool, keep_alive: bool, clock: Clock | None = None
 ) -> bytes:
     """Status line and header section. ``length`` None: no content at all, or chunks.
 
@@ -40,27 +40,27 @@ def head(
     elif keep_alive:
         rest = b"connection: keep-alive\r\n" + rest
     return b"%bdate: %b\r\n%b%b" % (
-        answer.head or _known_first(answer),
+        response.head or _known_first(response),
         _date(clock),
-        _decision(answer.decision),
+        _decision(response.decision),
         rest,
     )
 
 
-def usual(answer: Answer, clock: Clock | None = None) -> bytes:
+def usual(response: Response, clock: Clock | None = None) -> bytes:
     """The whole answer, where its connection stays open and it has content: what nearly all are."""
-    body = answer.body
+    body = response.body
     return b"%bdate: %b\r\n%bcontent-length: %d\r\n\r\n%b" % (
-        answer.head or _known_first(answer),
+        response.head or _known_first(response),
         _date(clock),
-        _decision(answer.decision),
+        _decision(response.decision),
         len(body),
         body,
     )
 
 
-def _known_first(answer: Answer) -> bytes:
-    place = (answer.status, tuple(answer.headers))
+def _known_first(response: Response) -> bytes:
+    place = (response.status, tuple(response.headers))
     first = _HEADS.get(place)
     if first is None:
         first = first_part(*place)

@@ -121,7 +121,7 @@ class _DynamicError(Exception):
     """A ``$dynamicRef`` was met by a closure that is not laid out for it."""
 
 
-class Closure:
+class Bundler:
     """Bundles for one direction and reading of one document. Definitions are kept between bundles."""
 
     def __init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from mockserver.jsonschema.bundler import FLAGS, Closure, Direction, Reading
+from mockserver.jsonschema.bundler import FLAGS, Bundler, Direction, Reading
 from mockserver.jsonschema.discriminators import Discriminators
 from mockserver.jsonschema.keywords import is_draft_4
 from mockserver.jsonschema.references import References, SchemaError
@@ -25,7 +25,7 @@ class Schemas:
         self.dialect: Dialect = dialect
         self._references = References(trees, dialect)
         self.discriminators = Discriminators(self._references)
-        self._closures: dict[tuple[Direction, Reading], Closure] = {}
+        self._closures: dict[tuple[Direction, Reading], Bundler] = {}
         self._validators: dict[tuple[SchemaRef, Direction, Reading], Validator] = {}
 
     def lookup(self, ref: SchemaRef) -> tuple[JSON, SchemaRef]:
@@ -95,9 +95,9 @@ class Schemas:
         yield meant
         yield from (self.validator(ref, direction, reading) for reading in meant.readings)
 
-    def _closure(self, direction: Direction, reading: Reading) -> Closure:
+    def _closure(self, direction: Direction, reading: Reading) -> Bundler:
         closure = self._closures.get((direction, reading))
         if closure is None:
-            closure = Closure(self._references, self.dialect, direction, reading, forgiving=self._forgiving)
+            closure = Bundler(self._references, self.dialect, direction, reading, forgiving=self._forgiving)
             self._closures[direction, reading] = closure
         return closure

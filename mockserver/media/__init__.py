@@ -6,16 +6,16 @@ for parameters; ``reading`` makes JSON of raws with the help of a schema, whose
 forms ``shapes`` knows. What clients send never raises: see ``Malformed``.
 """
 
-from mockserver.media.coercion import Exact, Judged, Raw, Reader
+from mockserver.media.coercion import Decoded, Literal, Reader, Undecoded
 from mockserver.media.types import ContentType, Malformed, match_content, parse_content_type
 
 __all__ = [
     "ContentType",
-    "Exact",
-    "Judged",
+    "Decoded",
+    "Literal",
     "Malformed",
-    "Raw",
     "Reader",
+    "Undecoded",
     "match_content",
     "parse_content_type",
 ]

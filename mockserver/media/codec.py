@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.jsonschema import MAX_VIOLATIONS, SchemaViolation
-from mockserver.media.coercion import Exact, Judged, Raw, Reader, plain
+from mockserver.media.coercion import Decoded, Literal, Reader, Undecoded, plain
 from mockserver.media.json import decode_json, encode_json
 from mockserver.media.shapes import STRUCTURED
 from mockserver.media.types import ContentType, Malformed, parse_content_type
@@ -31,7 +31,7 @@ SEQUENCES = frozenset(("lines", "sequence", "events"))
 class Format(Protocol):
     """One way to write values as bytes. Formats know schemas where the bytes alone do not tell."""
 
-    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:
+    def decode(self, data: bytes, content_type: ContentType) -> Undecoded | Malformed:
         """``content_type`` is as sent, with its parameters."""
 
     def encode(self, value: JSON) -> bytes:
@@ -41,10 +41,10 @@ class Format(Protocol):
 class JsonFormat:
     """``application/json`` and everything with the suffix ``+json``."""
 
-    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:
+    def decode(self, data: bytes, content_type: ContentType) -> Undecoded | Malformed:
         """Always UTF-8, whatever charset is claimed (RFC 8259, section 8.1)."""
         value = decode_json(data)
-        return value if isinstance(value, Malformed) else Exact(value)
+        return value if isinstance(value, Malformed) else Literal(value)
 
     def encode(self, value: JSON) -> bytes:
         """Compact."""
@@ -90,12 +90,12 @@ class Codec:
         """Whether no bytes at all are no body of this type."""
         return self._family in ("json", "xml", "multipart")
 
-    def decode(self, data: bytes, content_type: ContentType | None = None) -> Raw | Malformed:
+    def decode(self, data: bytes, content_type: ContentType | None = None) -> Undecoded | Malformed:
         """What the bytes say; ``content_type`` as sent, where anything was."""
         sent = content_type or self._documented
         return self._format(sent).decode(data, sent)
 
-    def judge(self, raw: Raw) -> Judged:
+    def judge(self, raw: Undecoded) -> Decoded:
         """Read a raw by the schema: of the whole, and of each item where the body is a sequence."""
         return self._judge(raw, self._family)
 
@@ -108,11 +108,11 @@ class Codec:
         kind = family(sent)
         if kind in SEQUENCES and not isinstance(value, str):
             items = value if isinstance(value, list) else [value]
-            found = self._judge([Exact(each) for each in items], kind).violations
+            found = self._judge([Literal(each) for each in items], kind).violations
             if isinstance(value, list):
                 return found
             return tuple(replace(each, pointer=each.pointer.removeprefix("/0")) for each in found)
-        raw: Raw = Exact(value)
+        raw: Undecoded = Literal(value)
         if isinstance(value, str) and kind not in ("json", "binary"):
             schema = self._media.schema
             if kind == "events" and schema and self._reader.is_valid(value, schema):
@@ -148,7 +148,7 @@ class Codec:
         # Before 3.2 the only way to describe an item
         return (schema, None) if "array" in self._reader.shapes.types(schema) else (None, schema)
 
-    def _judge(self, raw: Raw, kind: str) -> Judged:
+    def _judge(self, raw: Undecoded, kind: str) -> Decoded:
         schema, item_schema = self.schemas(kind)
         if kind == "events" and schema and not item_schema:
             shapes = self._reader.shapes.of(schema)
@@ -158,11 +158,11 @@ class Codec:
             if judged.violations:
                 return judged
         if kind in ("text", "binary") and self._is_foreign(schema, raw):
-            return Judged(plain(raw))
+            return Decoded(plain(raw))
         return self._reader.judge([raw], schema)
 
-    def _judge_items(self, raw: Raw, schema: SchemaRef, kind: str) -> tuple[Raw, Judged]:
-        items: list[Raw] = raw if isinstance(raw, list) else [Exact(each) for each in plain(raw)]
+    def _judge_items(self, raw: Undecoded, schema: SchemaRef, kind: str) -> tuple[Undecoded, Decoded]:
+        items: list[Undecoded] = raw if isinstance(raw, list) else [Literal(each) for each in plain(raw)]
         values: list[JSON] = []
         violations: list[SchemaViolation] = []
         for i, item in enumerate(items):
@@ -173,9 +173,9 @@ class Codec:
                 judged = self._reader.judge([item], schema, tells=tells)
             values.append(judged.value)
             violations += (replace(each, pointer=f"/{i}{each.pointer}") for each in judged.violations)
-        return Exact(values), Judged(values, tuple(violations[:MAX_VIOLATIONS]))
+        return Literal(values), Decoded(values, tuple(violations[:MAX_VIOLATIONS]))
 
-    def _judge_event(self, item: Raw, schema: SchemaRef, *, tells: bool) -> Judged:
+    def _judge_event(self, item: Undecoded, schema: SchemaRef, *, tells: bool) -> Decoded:
         """An event by the schema of all of it, else by that of its data alone."""
         from mockserver.media.sequences import readings
 
@@ -187,14 +187,14 @@ class Codec:
         if told.violations and "data" in self._reader.shapes.properties(schema):
             return event
         moved = (replace(each, pointer=f"/data{each.pointer}") for each in told.violations)
-        return Judged(told.value, tuple(moved))
+        return Decoded(told.value, tuple(moved))
 
     def _sent(self, content_type: str) -> ContentType:
         """The concrete type of what is sent."""
         parsed = parse_content_type(content_type) if content_type else self._documented
         return self._documented if isinstance(parsed, Malformed) else parsed
 
-    def _is_foreign(self, schema: SchemaRef | None, raw: Raw) -> bool:
+    def _is_foreign(self, schema: SchemaRef | None, raw: Undecoded) -> bool:
         """Whether the schema is about structures in a syntax unknown here (YAML, CSV, …)."""
         if schema is None or not self._reader.shapes.types(schema) <= STRUCTURED:
             return False

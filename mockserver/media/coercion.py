@@ -22,7 +22,7 @@ from mockserver.media.types import Malformed
 from mockserver.plan import JSON, SchemaRef
 
 
-class Exact(Struct, frozen=True):
+class Literal(Struct, frozen=True):
     """A value that is JSON already and is not read as text."""
 
     value: JSON
@@ -31,17 +31,17 @@ class Exact(Struct, frozen=True):
 class Restyled(Struct, frozen=True):
     """A raw that was written in another style than the documented one, as the warnings say."""
 
-    raw: Raw
+    raw: Undecoded
     warnings: tuple[str, ...]
 
 
-Raw: TypeAlias = "str | list[Raw] | dict[str, Raw] | Exact | Restyled"
+Undecoded: TypeAlias = "str | list[Undecoded] | dict[str, Undecoded] | Literal | Restyled"
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,4000})(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 """JSON's number (RFC 8259, section 6), no longer than Python converts."""
 
 
-class Judged(Struct, frozen=True):
+class Decoded(Struct, frozen=True):
     """A value, and how it breaks its schema."""
 
     value: JSON
@@ -66,7 +66,7 @@ class Reader:
         """A JSON text that stands in a text, a field or a part."""
         return decode_json(data)
 
-    def judge(self, raws: Iterable[Raw], ref: SchemaRef | None, *, tells: bool = True) -> Judged:
+    def judge(self, raws: Iterable[Undecoded], ref: SchemaRef | None, *, tells: bool = True) -> Decoded:
         """The first valid reading of the first raw that has one; else the first reading of all.
 
         What is valid but for what a client may be forgiven is taken where nothing is valid.
@@ -74,21 +74,21 @@ class Reader:
         """
         if ref is None:
             only = next(iter(raws))
-            return Judged(plain(only), (), only.warnings if isinstance(only, Restyled) else ())
+            return Decoded(plain(only), (), only.warnings if isinstance(only, Restyled) else ())
         readings: list[tuple[JSON, tuple[str, ...]]] = []
         for raw in raws:
             value = self.read(raw, ref)
             warnings = raw.warnings if isinstance(raw, Restyled) else ()
             if self.is_valid(value, ref):
-                return Judged(value, (), warnings)
+                return Decoded(value, (), warnings)
             readings.append((value, warnings))
         for value, warnings in readings:
             if forgiven := self._forgive(value, ref):
-                return Judged(value, (), (*warnings, *forgiven))
+                return Decoded(value, (), (*warnings, *forgiven))
         value = readings[0][0]
         if not tells:
-            return Judged(value)
-        return Judged(value, self.schemas.validator(ref, self._direction).violations(value))
+            return Decoded(value)
+        return Decoded(value, self.schemas.validator(ref, self._direction).violations(value))
 
     def _forgive(self, value: JSON, ref: SchemaRef) -> tuple[str, ...]:
         """What is forgiven of a request's value that is not valid; what is passed over is taken out of it."""
@@ -117,13 +117,13 @@ class Reader:
         except ValueError:  # nested deeper than the validator goes
             return False
 
-    def read(self, raw: Raw, ref: SchemaRef) -> JSON:
+    def read(self, raw: Undecoded, ref: SchemaRef) -> JSON:
         """The valid reading of one raw, or the likeliest."""
         return self._read(raw, (ref,), {})
 
-    def _read(self, raw: Raw, refs: tuple[SchemaRef, ...], known: dict[object, JSON]) -> JSON:
+    def _read(self, raw: Undecoded, refs: tuple[SchemaRef, ...], known: dict[object, JSON]) -> JSON:
         """``known`` keeps a part from being read again for every reading of the whole."""
-        if isinstance(raw, Exact):
+        if isinstance(raw, Literal):
             return raw.value
         if isinstance(raw, Restyled):
             raw = raw.raw
@@ -140,7 +140,9 @@ class Reader:
         """The candidate that most of the schemas take, the first of those."""
         return max(candidates, key=lambda each: sum(self.is_valid(each, ref) for ref in refs))
 
-    def _candidates(self, raw: Raw, refs: tuple[SchemaRef, ...], known: dict[object, JSON]) -> Iterator[JSON]:
+    def _candidates(
+        self, raw: Undecoded, refs: tuple[SchemaRef, ...], known: dict[object, JSON]
+    ) -> Iterator[JSON]:
         for ref in refs:
             for shape in self.shapes.of(ref):
                 if isinstance(raw, str):
@@ -166,13 +168,13 @@ class Reader:
             if not isinstance(value, Malformed):
                 yield value
 
-    def _split(self, text: str, separator: str) -> list[Raw]:
+    def _split(self, text: str, separator: str) -> list[Undecoded]:
         return [*text.split(separator)] if text else []
 
-    def _array(self, raws: list[Raw], shape: Shape, known: dict[object, JSON]) -> list[JSON]:
+    def _array(self, raws: list[Undecoded], shape: Shape, known: dict[object, JSON]) -> list[JSON]:
         return [self._read(each, shape.item(i), known) for i, each in enumerate(raws)]
 
-    def _members(self, raw: dict[str, Raw], shape: Shape, known: dict[object, JSON]) -> dict[str, JSON]:
+    def _members(self, raw: dict[str, Undecoded], shape: Shape, known: dict[object, JSON]) -> dict[str, JSON]:
         return {name: self._read(each, shape.property(name), known) for name, each in raw.items()}
 
 
@@ -194,9 +196,9 @@ def scalars(text: str, types: Types) -> Iterator[JSON]:
         yield None
 
 
-def plain(raw: Raw) -> JSON:
+def plain(raw: Undecoded) -> JSON:
     """A raw without a schema: its texts stay texts."""
-    if isinstance(raw, Exact):
+    if isinstance(raw, Literal):
         return raw.value
     if isinstance(raw, Restyled):
         return plain(raw.raw)
@@ -207,7 +209,7 @@ def plain(raw: Raw) -> JSON:
     return raw
 
 
-def _listed(raw: dict[str, Raw]) -> Iterator[list[Raw]]:
+def _listed(raw: dict[str, Undecoded]) -> Iterator[list[Undecoded]]:
     """``{"": …}`` and ``{"0": …, "1": …}`` as the lists that ``a[]=`` and ``a[0]=`` mean."""
     if raw.keys() == {""}:
         only = raw[""]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
-from mockserver.media.coercion import Exact, Judged, Raw, Reader, Restyled
+from mockserver.media.coercion import Decoded, Literal, Reader, Restyled, Undecoded
 from mockserver.media.json import encode_json
 from mockserver.media.shapes import STRUCTURED, Types
 from mockserver.media.styles import (
@@ -34,7 +34,7 @@ _WHOLE = re.compile(r"[^\[.]+(?=[\[.])")
 _SEPARATORS = {"commas": ("form", ENCODED_COMMA)} | {
     f"{words}s": (f"{words}Delimited", DELIMITED[f"{words}Delimited"]) for words in ("pipe", "space", "tab")
 }
-_Node: TypeAlias = "dict[str, _Node] | list[Raw]"
+_Node: TypeAlias = "dict[str, _Node] | list[Undecoded]"
 _Value = TypeVar("_Value")
 
 
@@ -113,8 +113,10 @@ def gather(
     return raws
 
 
-def _decoded(values: Iterable[_Value], decode: Callable[[_Value], Raw | None]) -> list[Raw] | Malformed:
-    decoded: list[Raw] = []
+def _decoded(
+    values: Iterable[_Value], decode: Callable[[_Value], Undecoded | None]
+) -> list[Undecoded] | Malformed:
+    decoded: list[Undecoded] = []
     for each in values:
         text = decode(each)
         if text is None:
@@ -125,8 +127,8 @@ def _decoded(values: Iterable[_Value], decode: Callable[[_Value], Raw | None]) -
 
 def _members(
     fields: Fields, properties: Collection[str] | None, claimed: Collection[str], decode: Decode
-) -> dict[str, Raw] | Malformed:
-    members: dict[str, Raw] = {}
+) -> dict[str, Undecoded] | Malformed:
+    members: dict[str, Undecoded] = {}
     for key, values in fields.items():
         if key in claimed or (properties is not None and key not in properties):
             continue
@@ -161,7 +163,7 @@ def gather_otherwise(
     explode: bool,
     types: Types,
     claimed: Collection[str],
-    decode: Callable[[_Value], Raw | None],
+    decode: Callable[[_Value], Undecoded | None],
 ) -> Iterator[Restyled]:
     """Readings of an array or object in styles that can be told apart from the documented one."""
     types &= STRUCTURED
@@ -211,7 +213,7 @@ def _tree(
     fields: Mapping[str, Sequence[_Value]],
     name: str,
     claimed: Collection[str],
-    decode: Callable[[_Value], Raw | None],
+    decode: Callable[[_Value], Undecoded | None],
     step: re.Pattern[str],
 ) -> dict[str, _Node] | Malformed:
     tree: dict[str, _Node] = {}
@@ -234,7 +236,7 @@ def _path(rest: str, step: re.Pattern[str]) -> list[str] | None:
     return [each[each.lastindex or 1] for each in steps] if whole and len(steps) <= DEEPEST else None
 
 
-def _plant(tree: dict[str, _Node], path: list[str], values: list[Raw]) -> bool:
+def _plant(tree: dict[str, _Node], path: list[str], values: list[Undecoded]) -> bool:
     """False where one field wants a value and another wants members at the same place."""
     node = tree
     for step in path[:-1]:
@@ -248,7 +250,7 @@ def _plant(tree: dict[str, _Node], path: list[str], values: list[Raw]) -> bool:
     return True
 
 
-def _raw(node: _Node) -> Raw:
+def _raw(node: _Node) -> Undecoded:
     if isinstance(node, dict):
         return {key: _raw(each) for key, each in node.items()}
     return node[0] if len(node) == 1 else list(node)
@@ -265,7 +267,7 @@ class FormFormat:
         self._object = FormObject(reader, schema, encoding)
         self._encoding = encoding
 
-    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:
+    def decode(self, data: bytes, content_type: ContentType) -> Undecoded | Malformed:
         """Fields that no property describes are properties too, for the schema to judge."""
         warnings: list[str] = []
         found = self._object.read(parse_fields(data.decode("latin-1")), decode_form, warnings)
@@ -296,12 +298,12 @@ class FormObject:
         self._required = reader.shapes.required(schema)
         self._encoding = encoding
 
-    def read(self, fields: Fields, decode: Decode, warnings: list[str]) -> dict[str, Raw] | Malformed:
+    def read(self, fields: Fields, decode: Decode, warnings: list[str]) -> dict[str, Undecoded] | Malformed:
         """Fields that belong to no property become properties of their own names.
 
         What is written in other styles than the documented ones is added to ``warnings``.
         """
-        found: dict[str, Raw] = {}
+        found: dict[str, Undecoded] = {}
         used: set[str] = set()
         nested = nested_parts(fields) if self._reader.lenient else {}
         for name, schema in self._properties.items():
@@ -309,7 +311,7 @@ class FormObject:
             documented = raws if isinstance(raws, list) else None
             other = self.otherwise(name, schema, documented, fields, nested, decode, used)
             if other is not None:
-                found[name] = Exact(other.value)
+                found[name] = Literal(other.value)
                 warnings += other.warnings
             elif isinstance(raws, Malformed):
                 return raws
@@ -320,14 +322,14 @@ class FormObject:
             if name in self._properties or name in used:
                 continue
             decoded = [decode(each) for each in values]
-            texts: list[Raw] = [each for each in decoded if each is not None]
+            texts: list[Undecoded] = [each for each in decoded if each is not None]
             if len(texts) < len(values):
                 return Malformed(f"The field {name!r} is not percent-encoded UTF-8")
             found[name] = texts[0] if len(texts) == 1 else texts
         self.complete(found)
         return found
 
-    def complete(self, found: dict[str, Raw]) -> None:
+    def complete(self, found: dict[str, Undecoded]) -> None:
         """Add the empty lists, which are no fields at all (RFC 6570 section 3.2.1), where those are valid."""
         for name in self._required - found.keys():
             schema = self._properties.get(name)
@@ -336,7 +338,7 @@ class FormObject:
                 and self._reader.shapes.types(schema) - {"null"} == {"array"}
                 and self._reader.is_valid([], schema)
             ):
-                found[name] = Exact([])
+                found[name] = Literal([])
 
     def otherwise(
         self,
@@ -345,9 +347,9 @@ class FormObject:
         raws: Raws | None,
         fields: Mapping[str, Sequence[Value]],
         nested: Mapping[str, Mapping[str, Sequence[Value]]],
-        decode: Callable[[Value], Raw | None],
+        decode: Callable[[Value], Undecoded | None],
         used: set[str],
-    ) -> Judged | None:
+    ) -> Decoded | None:
         """A property that is not written as documented; None where it is, or is not there.
 
         ``raws`` are its readings as documented, ``nested`` the ``nested_parts`` of the fields.
@@ -370,8 +372,8 @@ class FormObject:
         used.update(spoken.keys() - claimed)
         return judged
 
-    def _best(self, raws: Raws, schema: SchemaRef) -> Raw:
-        return Exact(self._reader.judge(raws, schema, tells=False).value)
+    def _best(self, raws: Raws, schema: SchemaRef) -> Undecoded:
+        return Literal(self._reader.judge(raws, schema, tells=False).value)
 
     def _gather(
         self, fields: Fields, name: str, schema: SchemaRef, decode: Decode, used: set[str]
@@ -383,7 +385,7 @@ class FormObject:
             return (
                 Malformed(f"The field {name!r} is not JSON")
                 if isinstance(value, Malformed)
-                else [Exact(value)]
+                else [Literal(value)]
             )
         types = self._reader.shapes.types(schema)
         members = self._reader.shapes.properties(schema)

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
-from mockserver.media.coercion import Exact, Raw, Reader, Restyled
+from mockserver.media.coercion import Literal, Reader, Restyled, Undecoded
 from mockserver.media.form import DEFAULT_ENCODING, Fields, FormObject, nested_parts
 from mockserver.media.json import encode_json
 from mockserver.media.styles import Raws
@@ -52,7 +52,7 @@ class MultipartFormat:
         }
         self._form = FormObject(reader, schema, self._styled)
 
-    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:
+    def decode(self, data: bytes, content_type: ContentType) -> Undecoded | Malformed:
         """Several parts of one name are the items of an array."""
         boundary = content_type.parameters.get("boundary", "")
         if not 0 < len(boundary) <= 70 or not boundary.isascii():
@@ -60,7 +60,7 @@ class MultipartFormat:
         parts = parse_parts(data, boundary.encode())
         if isinstance(parts, Malformed):
             return parts
-        found: dict[str, list[Raw]] = {}
+        found: dict[str, list[Undecoded]] = {}
         styled: Fields = {}
         for part in parts:
             if part.name.partition("[")[0] in self._styled and not part.is_json:
@@ -80,10 +80,10 @@ class MultipartFormat:
         return Restyled(whole, tuple(warnings)) if warnings else whole
 
     def _restyled(
-        self, found: dict[str, list[Raw]], styled: Container[str], warnings: list[str]
-    ) -> dict[str, Raw]:
+        self, found: dict[str, list[Undecoded]], styled: Container[str], warnings: list[str]
+    ) -> dict[str, Undecoded]:
         """The properties that are written in another style; their parts are taken out of ``found``."""
-        properties: dict[str, Raw] = {}
+        properties: dict[str, Undecoded] = {}
         nested, used = nested_parts(found), set[str]()
         for name, schema in self._properties.items():
             if name in styled:
@@ -91,16 +91,16 @@ class MultipartFormat:
             raws = found.get(name)
             documented: Raws | None = None
             if raws is not None:
-                documented = [raws, *(each for each in raws if isinstance(each, Exact))]
+                documented = [raws, *(each for each in raws if isinstance(each, Literal))]
             other = self._form.otherwise(name, schema, documented, found, nested, _itself, used)
             if other is not None:
-                properties[name] = Exact(other.value)
+                properties[name] = Literal(other.value)
                 warnings += other.warnings
         for name in used:
             found.pop(name, None)
         return properties
 
-    def _raw(self, part: Part) -> Raw | Malformed:
+    def _raw(self, part: Part) -> Undecoded | Malformed:
         encoding = self._encoding.get(part.name) or self._encoding.get(part.name.partition("[")[0])
         expected = (encoding or DEFAULT_ENCODING).content_type
         sent = part.content_type
@@ -113,21 +113,21 @@ class MultipartFormat:
             value = self._reader.parse(part.data)
             if isinstance(value, Malformed):
                 return Malformed(f"The part {part.name!r} is not JSON")
-            return Exact(value)
+            return Literal(value)
         if part.is_file or (sent is not None and sent.type != "text"):
-            return Exact(part.data.decode("latin-1"))
+            return Literal(part.data.decode("latin-1"))
         try:
             return part.data.decode()
         except UnicodeDecodeError:
-            return Exact(part.data.decode("latin-1"))
+            return Literal(part.data.decode("latin-1"))
 
-    def _property(self, name: str, raws: list[Raw]) -> Raw:
+    def _property(self, name: str, raws: list[Undecoded]) -> Undecoded:
         if len(raws) > 1:
             return raws
         schema = self._properties.get(name)
         if schema is None or "array" not in self._reader.shapes.types(schema):
             return raws[0]
-        return Exact(self._reader.judge([raws, raws[0]], schema, tells=False).value)
+        return Literal(self._reader.judge([raws, raws[0]], schema, tells=False).value)
 
     def encode(self, value: JSON) -> bytes:
         """The boundary is made from the content, so that the same value is the same bytes."""
@@ -198,7 +198,7 @@ def _part(chunk: bytes) -> Part | Malformed:
     return Part(parameters["name"], content_type, is_file, data)
 
 
-def _itself(raw: Raw) -> Raw:
+def _itself(raw: Undecoded) -> Undecoded:
     return raw
 
 

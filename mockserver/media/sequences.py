@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mockserver.media.coercion import Exact, Raw
+from mockserver.media.coercion import Literal, Undecoded
 from mockserver.media.json import decode_json, encode_json
 from mockserver.media.types import ContentType, Malformed
 from mockserver.plan import JSON
@@ -17,7 +17,7 @@ _END_OF_LINE = re.compile(r"\r\n|\n|\r")
 class JsonLinesFormat:
     """One JSON value a line: application/x-ndjson, application/jsonl, and json-seq (RFC 7464)."""
 
-    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:
+    def decode(self, data: bytes, content_type: ContentType) -> Undecoded | Malformed:
         """Blank lines count for nothing."""
         items = []
         for number, line in enumerate(data.split(b"\n"), 1):
@@ -28,7 +28,7 @@ class JsonLinesFormat:
             if isinstance(item, Malformed):
                 return Malformed(f"Line {number}: {item.message}")
             items.append(item)
-        return Exact(items)
+        return Literal(items)
 
     def encode(self, value: JSON) -> bytes:
         """Each item on a line of its own, the last one too."""
@@ -46,15 +46,15 @@ class JsonSequenceFormat(JsonLinesFormat):
 class EventStreamFormat:
     """``text/event-stream`` (HTML, section 9.2): each item an object of id, event, retry and data."""
 
-    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:
+    def decode(self, data: bytes, content_type: ContentType) -> Undecoded | Malformed:
         """Comments and unknown fields are passed over."""
         try:
             text = data.decode().removeprefix("\ufeff")
         except UnicodeDecodeError:
             return Malformed("The body is not UTF-8, as an event stream is")
-        events: list[Raw] = []
+        events: list[Undecoded] = []
         for block in text.replace("\r\n", "\n").replace("\r", "\n").split("\n\n"):
-            event: dict[str, Raw] = {}
+            event: dict[str, Undecoded] = {}
             lines: list[str] = []
             for line in block.split("\n"):
                 name, _, value = line.partition(":")
@@ -74,17 +74,17 @@ class EventStreamFormat:
         return "".join(_event(item) for item in _items(value)).encode()
 
 
-def readings(item: Raw) -> tuple[list[Raw], list[Raw]]:
+def readings(item: Undecoded) -> tuple[list[Undecoded], list[Undecoded]]:
     """What an item of an event stream may be taken for: as a whole, and by its data alone."""
-    if not isinstance(item, Exact):  # as it came in
+    if not isinstance(item, Literal):  # as it came in
         return [item], [item["data"]] if isinstance(item, dict) and "data" in item else []
     stream = EventStreamFormat()
     read = stream.decode(stream.encode([item.value]), ContentType("text", "event-stream"))
     sent = read if isinstance(read, list) else []
-    data: list[Raw] = []
+    data: list[Undecoded] = []
     if is_event(item.value) and "data" in item.value:
         texts = [each["data"] for each in sent if isinstance(each, dict) and "data" in each]
-        data = [Exact(item.value["data"]), *texts]
+        data = [Literal(item.value["data"]), *texts]
     return [item, *sent], data
 
 

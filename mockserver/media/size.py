@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from xml.parsers import expat
 
-from mockserver.media.coercion import Raw, Reader
+from mockserver.media.coercion import Reader, Undecoded
 from mockserver.media.json import decode_json
 from mockserver.media.shapes import Shape
 from mockserver.media.types import ContentType, Malformed
@@ -118,16 +118,16 @@ class BoundedReader(Reader):
         self._spend(_of_json(data, self._left))
         return decode_json(data)
 
-    def _split(self, text: str, separator: str) -> list[Raw]:
+    def _split(self, text: str, separator: str) -> list[Undecoded]:
         if text.count(separator) * WEIGHT > self._left:
             raise TooManyNodesError
         return super()._split(text, separator)
 
-    def _array(self, raws: list[Raw], shape: Shape, known: dict[object, JSON]) -> list[JSON]:
+    def _array(self, raws: list[Undecoded], shape: Shape, known: dict[object, JSON]) -> list[JSON]:
         self._spend(len(raws) * WEIGHT)
         return super()._array(raws, shape, known)
 
-    def _members(self, raw: dict[str, Raw], shape: Shape, known: dict[object, JSON]) -> dict[str, JSON]:
+    def _members(self, raw: dict[str, Undecoded], shape: Shape, known: dict[object, JSON]) -> dict[str, JSON]:
         self._spend(len(raw) * WEIGHT)
         return super()._members(raw, shape, known)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from urllib.parse import quote, unquote_to_bytes
 
-from mockserver.media.coercion import Raw
+from mockserver.media.coercion import Undecoded
 from mockserver.media.json import encode_json
 from mockserver.media.shapes import Types
 from mockserver.media.types import Malformed
@@ -47,7 +47,7 @@ def encode(text: str, *, safe: str = "") -> str:
 
 
 Decode = Callable[[str], str | None]
-Raws = list[Raw]
+Raws = list[Undecoded]
 
 DELIMITED = {
     "spaceDelimited": re.compile(r"%20|\+| "),
@@ -84,7 +84,7 @@ def split(
 
 def _structured(
     text: str, delimiter: re.Pattern[str], explode: bool, types: Types, decode: Decode
-) -> Iterator[Raw]:
+) -> Iterator[Undecoded]:
     # decode() cannot fail on a part where it did not on the whole: delimiters are ASCII
     parts = delimiter.split(text)
     if "array" in types:

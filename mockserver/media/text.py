@@ -6,7 +6,7 @@ import zlib
 from base64 import b64decode
 from functools import cache
 
-from mockserver.media.coercion import Exact, Raw
+from mockserver.media.coercion import Literal, Undecoded
 from mockserver.media.json import encode_json
 from mockserver.media.types import ContentType, Malformed
 from mockserver.plan import JSON
@@ -44,7 +44,7 @@ def encode_text(value: JSON) -> bytes:
 class TextFormat:
     """``text/*``: the schema says what is read from it."""
 
-    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:
+    def decode(self, data: bytes, content_type: ContentType) -> Undecoded | Malformed:
         """Read by its charset."""
         return decode_text(data, content_type)
 
@@ -56,9 +56,9 @@ class TextFormat:
 class BinaryFormat:
     """Bytes: one character each, U+0000 to U+00FF."""
 
-    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:
+    def decode(self, data: bytes, content_type: ContentType) -> Undecoded | Malformed:
         """Any bytes will do."""
-        return Exact(data.decode("latin-1"))
+        return Literal(data.decode("latin-1"))
 
     def encode(self, value: JSON) -> bytes:
         """Text with characters that no byte stands for becomes UTF-8."""

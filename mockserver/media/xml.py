@@ -11,7 +11,7 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 from mockserver.jsonschema import SchemaError
-from mockserver.media.coercion import Raw, Reader
+from mockserver.media.coercion import Reader, Undecoded
 from mockserver.media.text import encode_text
 from mockserver.media.types import ContentType, Malformed
 from mockserver.plan import JSON, SchemaRef
@@ -122,7 +122,7 @@ class XmlFormat:
         self._reader = reader
         self._root = self._node(schema, "")
 
-    def decode(self, data: bytes, content_type: ContentType) -> Raw | Malformed:
+    def decode(self, data: bytes, content_type: ContentType) -> Undecoded | Malformed:
         """The root element must be called as the schema's ``xml`` object says, where it does."""
         root, node = parse_elements(data), self._root
         if isinstance(root, Malformed):
@@ -171,15 +171,15 @@ class XmlFormat:
         schema = next((refs[0] for shape in shapes if (refs := shape.item(0))), None)
         return self._node(schema, array.name)
 
-    def _raw(self, element: Element, schema: SchemaRef | None) -> Raw:
+    def _raw(self, element: Element, schema: SchemaRef | None) -> Undecoded:
         properties = self._reader.shapes.properties(schema)
         if not properties and not element.children and not element.attributes:
             return "" if element.is_nil else element.text
-        raw: dict[str, Raw] = {}
+        raw: dict[str, Undecoded] = {}
         rest, attributes = list(element.children), dict(element.attributes)
         for name, ref in properties.items():
             node = self._node(ref, name)
-            found: Raw | None
+            found: Undecoded | None
             if node.kind == "attribute":
                 found = attributes.pop(node.name, None)
             elif node.kind == "text":
@@ -195,7 +195,7 @@ class XmlFormat:
             _add(raw, name, self._raw(child, None))
         return raw if raw or not element.text.strip() else element.text
 
-    def _property(self, rest: list[Element], node: Node, name: str) -> Raw | None:
+    def _property(self, rest: list[Element], node: Node, name: str) -> Undecoded | None:
         """Take the elements of one property out of ``rest``."""
         items = self._items(node) if node.is_array else node
         found = _take(rest, node if node.wrapped else items, name)
@@ -248,7 +248,7 @@ def _take(rest: list[Element], node: Node, name: str) -> list[Element]:
     return found
 
 
-def _add(raw: dict[str, Raw], name: str, value: Raw) -> None:
+def _add(raw: dict[str, Undecoded], name: str, value: Undecoded) -> None:
     """Under a name that may be taken already."""
     known = raw.get(name)
     if isinstance(known, list):

@@ -279,7 +279,7 @@ def read_response(stub: Stub, operation: Operation, found: Found) -> Members:
     """A stub's response as the answer of a state."""
     response = stub.response
     status = _status(stub, found)
-    answer: Members = {"status": status}
+    state_response: Members = {"status": status}
     given, body = body_of(stub, found)
     headers = response.get("headers")
     kept = {
@@ -288,15 +288,15 @@ def read_response(stub: Stub, operation: Operation, found: Found) -> Members:
         if name.lower() not in _DERIVED
     }
     if kept:
-        answer["headers"] = {name: ", ".join(map(str, each)) if isinstance(each, list) else each
+        state_response["headers"] = {name: ", ".join(map(str, each)) if isinstance(each, list) else each
                              for name, each in kept.items()}  # fmt: skip
     if given:
-        answer["body"] = body
+        state_response["body"] = body
     if response_for(operation, status) is None:
-        answer["undocumented"] = True
-        if media_type := _media_type(answer.get("body"), headers):
-            answer["mediaType"] = media_type
-    answer |= _delivery(response)
+        state_response["undocumented"] = True
+        if media_type := _media_type(state_response.get("body"), headers):
+            state_response["mediaType"] = media_type
+    state_response |= _delivery(response)
     for name in sorted(response.keys() - _RESPONSE):
         found.append(stub.lost(f"response.{name}", "see the documentation for what scenario files can say."))
     if "{{" in str(body):
@@ -304,7 +304,7 @@ def read_response(stub: Stub, operation: Operation, found: Found) -> Members:
     for name in ("postServeActions", "serveEventListeners"):
         if stub.members.get(name):
             found.append(stub.lost(name, "write a notice, if it was a webhook."))
-    return answer
+    return state_response
 
 
 def _status(stub: Stub, found: Found) -> int:

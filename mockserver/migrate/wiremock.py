@@ -25,7 +25,7 @@ class _Part:
 
     stub: Stub
     asked: Asked
-    answer: Members
+    response: Members
 
 
 @dataclass(slots=True)
@@ -173,7 +173,7 @@ class _Writer:
         for part in sorted(parts, key=lambda each: (each.stub.priority, -each.stub.order)):
             alias = self.aliases[part.asked.operation.id]
             if alias not in answers:
-                answers[alias] = part.answer
+                answers[alias] = part.response
             elif len(parts) > 1:
                 self.found.append(
                     part.stub.lost("answering the same state another way", "add a state for it.")

@@ -9,11 +9,11 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from mockserver.diagnostics import Violation
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 from mockserver.namespaces.clock import Clock
 from mockserver.namespaces.journal import Call, Cut, Journal, Ledger, Record, kept
 from mockserver.namespaces.memory import Memory
-from mockserver.namespaces.namespaces import DEFAULT, World, Worlds
+from mockserver.namespaces.namespaces import DEFAULT, Namespace, Namespaces
 from mockserver.state.protocol import Unavailable
 from mockserver.state.redis.store import RedisStore
 
@@ -81,19 +81,19 @@ class SharedJournal(Journal):
         self._store = store
         self._bytes = ledger.most
 
-    def write(self, request: Request, answer: Answer, when: int, seconds: float) -> None:
+    def write(self, request: Request, response: Response, when: int, seconds: float) -> None:
         publish = None
         if self._ledger.watch is not None:
-            publish = partial(self._publish, request, answer, when, seconds)
+            publish = partial(self._publish, request, response, when, seconds)
         if self._most:
-            length, sent = len(request.body), len(answer.body)
-            request, answer = kept(request, answer)
+            length, sent = len(request.body), len(response.body)
+            request, response = kept(request, response)
             record = (
                 when, seconds, request.method, request.raw_path, request.query_string, request.headers,
-                bytes(request.body), length, answer.status, answer.headers, bytes(answer.body), sent,
-                answer.decision,
-                answer.delay, answer.fault, answer.operation, answer.resource, answer.key,
-                answer.violations or (),
+                bytes(request.body), length, response.status, response.headers, bytes(response.body), sent,
+                response.decision,
+                response.delay, response.fault, response.operation, response.resource, response.key,
+                response.violations or (),
             )  # fmt: skip
             store = self._store
             words = (
@@ -109,12 +109,12 @@ class SharedJournal(Journal):
             publish(0)
 
     def _publish(
-        self, request: Request, answer: Answer, when: int, seconds: float, number: int | Unavailable
+        self, request: Request, response: Response, when: int, seconds: float, number: int | Unavailable
     ) -> None:
         """Tell who listens of a call, by the number that the store gave it; 0 where it keeps none."""
         if self._ledger.watch is not None:
             known = 0 if isinstance(number, Unavailable) else number
-            self._ledger.watch(self.namespace, (known, when, seconds, request, answer, 0))
+            self._ledger.watch(self.namespace, (known, when, seconds, request, response, 0))
 
     def __len__(self) -> int:
         self._store.read("records")
@@ -161,7 +161,7 @@ class SharedJournal(Journal):
         return found
 
 
-class SharedWorlds(Worlds):
+class SharedNamespaces(Namespaces):
     """The namespaces of all workers."""
 
     def __init__(
@@ -186,12 +186,12 @@ class SharedWorlds(Worlds):
             self.clock(world).mirror(meta.get("c", _UNTOUCHED))
 
     @staticmethod
-    def clock(world: World) -> SharedClock:
+    def clock(world: Namespace) -> SharedClock:
         clock = world.clock
         assert isinstance(clock, SharedClock)  # noqa: S101 - made here
         return clock
 
-    def __iter__(self) -> Iterator[World]:
+    def __iter__(self) -> Iterator[Namespace]:
         """All that there is to tell of them is read at once: there may be a thousand."""
         store, names = self._store, self._store.read("namespaces")
         needs: list[tuple[str, ...]] = [("records",), ("global",)]
@@ -204,19 +204,19 @@ class SharedWorlds(Worlds):
             if name != DEFAULT and (world := self.find(name)) is not None:
                 yield world
 
-    def find(self, name: str) -> World | None:
+    def find(self, name: str) -> Namespace | None:
         """As ever; but one that is not used here for long is forgotten here, and stays in the store."""
         if name != DEFAULT and len(self._named) >= self.most and name not in self._named:
             oldest = self._named.pop(next(iter(self._named)))
             self.ledger.forget(oldest.journal)
         return super().find(name)
 
-    def known(self, name: str) -> World | None:
+    def known(self, name: str) -> Namespace | None:
         if name != DEFAULT and name not in self._store.read("namespaces"):
             return None
         return self.find(name)
 
-    def control(self, name: str) -> World | None:
+    def control(self, name: str) -> Namespace | None:
         world = self.find(name)
         if world is not None and name != DEFAULT:
             self._store.stay(name)
@@ -239,11 +239,11 @@ class SharedWorlds(Worlds):
     def evicted(self, value: int) -> None:
         """Nothing: the store counts."""
 
-    def _make(self, name: str) -> World:
+    def _make(self, name: str) -> Namespace:
         clock = self._clocks.get(name)
         if clock is None or clock.closed:
             clock = self._clocks[name] = SharedClock(name, self._store, self.frozen_at)
-        return World(name, clock, SharedJournal(name, self.ledger, self._store))
+        return Namespace(name, clock, SharedJournal(name, self.ledger, self._store))
 
 
 def _number(name: bytes) -> int:
@@ -256,11 +256,11 @@ def _record(name: bytes, raw: bytes) -> Record:
         delay, fault, operation, resource, key, violations,
     ) = _unpack(raw)  # fmt: skip
     request = Request(method, path, query, headers, _cut(body, length))
-    answer = Answer(
+    response = Response(
         status, [(field, value) for field, value in fields], _cut(out, sent), decision, delay, fault, None,
         operation, resource, key, tuple(msgspec.convert(each, Violation) for each in violations),
     )  # fmt: skip
-    return _number(name), when, seconds, request, answer, len(raw)
+    return _number(name), when, seconds, request, response, len(raw)
 
 
 def _cut(body: bytes, length: int) -> bytes:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from mockserver import problem
 from mockserver.diagnostics import Violation
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 from mockserver.state.tables import text_size
 
 MOST_CALLS = 10_000
@@ -38,7 +38,7 @@ _ROUND = 64
 _SLACK = 64
 """One in so many of the bytes is given up beyond what is too much, so that room is not made for each call."""
 
-Record = tuple[int, int, float, Request, Answer, int]
+Record = tuple[int, int, float, Request, Response, int]
 """As a Call has it."""
 
 
@@ -66,7 +66,7 @@ class Call(Struct, frozen=True):
     seconds: float
     """What deciding and rendering took; a delay comes on top."""
     request: Request
-    answer: Answer
+    response: Response
     size: int = 0
     """Bytes that it takes."""
 
@@ -77,7 +77,7 @@ class Call(Struct, frozen=True):
 
     def decided(self, name: str) -> str:
         """A part of the decision, such as ``scenario``, ``state`` or ``call``; empty where it has none."""
-        for part in self.answer.decision.split("; "):
+        for part in self.response.decision.split("; "):
             key, _, value = part.partition("=")
             if key == name:
                 return value
@@ -166,25 +166,25 @@ class Journal:
         """The calls as they are now, oldest first, for a reader on another thread."""
         return list(self._calls)
 
-    def write(self, request: Request, answer: Answer, when: int, seconds: float) -> None:
+    def write(self, request: Request, response: Response, when: int, seconds: float) -> None:
         """Keep a call. Called for every request."""
         self.number = number = self.number + 1
-        size = 2 * len(request.raw_path) + len(request.query_string) + len(answer.body) + _EACH
+        size = 2 * len(request.raw_path) + len(request.query_string) + len(response.body) + _EACH
         # With a head it is a poll: no body, and header fields that it has in common with others
-        if not answer.head or size > _LARGE:
-            request, answer = kept(request, answer)
-            size = weight(request, answer)
+        if not response.head or size > _LARGE:
+            request, response = kept(request, response)
+            size = weight(request, response)
         ledger = self._ledger
         if self._most:
             calls = self._calls
             if len(calls) >= self._most:
                 self._size -= calls.popleft()[5]
-            calls.append((number, when, seconds, request, answer, size))
+            calls.append((number, when, seconds, request, response, size))
             self._size += size
             if size > _LARGE or not number % _ROUND:
                 ledger.relieve()
         if ledger.watch is not None:
-            ledger.watch(self.namespace, (number, when, seconds, request, answer, size))
+            ledger.watch(self.namespace, (number, when, seconds, request, response, size))
 
     def drop(self, count: int) -> None:
         """Give up the oldest calls."""
@@ -214,14 +214,14 @@ class Journal:
         self._size -= sum(record[5] for record in records)
 
 
-def kept(request: Request, answer: Answer) -> tuple[Request, Answer]:
+def kept(request: Request, response: Response) -> tuple[Request, Response]:
     """What is kept of a call: the beginnings of its bodies, and nothing that holds on to all of them."""
     if len(request.body) > MOST_BODY:
         request = replace(request, body=Cut.of(request.body))
-    if len(answer.body) > MOST_BODY or answer.stream is not None or answer.violations:
-        violations = tuple(map(_bounded, answer.violations[: problem.MAX_VIOLATIONS]))
-        answer = replace(answer, body=Cut.of(answer.body), stream=None, violations=violations)
-    return request, answer
+    if len(response.body) > MOST_BODY or response.stream is not None or response.violations:
+        violations = tuple(map(_bounded, response.violations[: problem.MAX_VIOLATIONS]))
+        response = replace(response, body=Cut.of(response.body), stream=None, violations=violations)
+    return request, response
 
 
 def _bounded(violation: Violation) -> Violation:
@@ -236,29 +236,29 @@ def _bounded(violation: Violation) -> Violation:
     )
 
 
-def weight(request: Request, answer: Answer) -> int:
+def weight(request: Request, response: Response) -> int:
     """Bytes of a call with all that it holds, as if nothing else held that too."""
-    fields, given = request.headers, answer.headers
+    fields, given = request.headers, response.headers
     size = (
         _EACH
         + 2 * len(request.raw_path)
         + len(request.query_string)
         + len(request.body)
-        + len(answer.body)
+        + len(response.body)
         + sys.getsizeof(fields)
         + len("".join(fields))
         + len("".join(fields.values()))
         + 2 * _TEXT * len(fields)
-        + len(answer.decision)
-        + text_size(answer.key)
+        + len(response.decision)
+        + text_size(response.key)
         + (_TEXT + _FIELD) * (2 + 2 * len(given))
     )
     for name, value in given:
         size += len(name) + len(value)
-    if answer.warnings or answer.violations:
-        texts = [*answer.warnings]
-        for each in answer.violations:
+    if response.warnings or response.violations:
+        texts = [*response.warnings]
+        for each in response.violations:
             texts += (each.name, each.pointer, each.message, str(each.value))
         size += sum(map(text_size, texts)) + (_TEXT + _FIELD) * len(texts)
-        size += _VIOLATION * len(answer.violations)
+        size += _VIOLATION * len(response.violations)
     return size

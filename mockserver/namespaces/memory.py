@@ -40,7 +40,7 @@ class MemoryLimits(Struct, frozen=True):
     """Answers that clients have not taken."""
     delayed: int = 64 * _MEBI
     """Bodies of answers that are waiting for their delay."""
-    answer: int = 64 * _MEBI
+    response: int = 64 * _MEBI
     """The body of one answer."""
 
     @classmethod

@@ -19,7 +19,7 @@ _FORGOTTEN = 10_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}\Z")
 
 
-class World:
+class Namespace:
     """One namespace: its clock and journal. State lives in the store, under the world's name."""
 
     __slots__ = ("clock", "controlled", "journal", "name")
@@ -32,7 +32,7 @@ class World:
         """Whether a control request was about it: what somebody prepared is not lost to other clients."""
 
 
-class Worlds:
+class Namespaces:
     """The namespaces, made on first use and bounded: the one not used for longest goes first.
 
     One that was controlled stays until it is dropped.
@@ -55,16 +55,16 @@ class Worlds:
         self.dropped: Callable[[str], None] = lambda name: None
         """Called with the name of a namespace that is gone."""
         self.default = self._make(DEFAULT)
-        self._named: dict[str, World] = {}
+        self._named: dict[str, Namespace] = {}
         self._forgotten: dict[str, int] = {}
         """How many calls went with each namespace that the bound pushed out."""
 
-    def __iter__(self) -> Iterator[World]:
+    def __iter__(self) -> Iterator[Namespace]:
         """The default one, then the others, longest unused first."""
         yield self.default
         yield from self._named.values()
 
-    def find(self, name: str) -> World | None:
+    def find(self, name: str) -> Namespace | None:
         """The world of a namespace header; None where that is no name. Raises NamespacesFull."""
         if name == DEFAULT:
             return self.default
@@ -79,15 +79,15 @@ class Worlds:
         self._named[name] = world
         return world
 
-    def known(self, name: str) -> World | None:
+    def known(self, name: str) -> Namespace | None:
         """The world of that name, if there is one."""
         return self.default if name == DEFAULT else self._named.get(name)
 
-    def shown(self, name: str) -> World:
+    def shown(self, name: str) -> Namespace:
         """The world of that name as this process knows it, or the default one."""
         return self._named.get(name, self.default)
 
-    def seen(self) -> list[World]:
+    def seen(self) -> list[Namespace]:
         """Those that this process knows."""
         return [self.default, *self._named.values()]
 
@@ -98,7 +98,7 @@ class Worlds:
         self.dropped(name)
         world.clock.close()
 
-    def control(self, name: str) -> World | None:
+    def control(self, name: str) -> Namespace | None:
         """The same for a control request, which lets it stay."""
         world = self.find(name)
         if world is not None:
@@ -120,8 +120,8 @@ class Worlds:
         self.drop(name)
         self.evicted += 1
 
-    def _make(self, name: str) -> World:
-        return World(name, Clock(self.frozen_at), self.ledger.open(name))
+    def _make(self, name: str) -> Namespace:
+        return Namespace(name, Clock(self.frozen_at), self.ledger.open(name))
 
 
 def is_name(text: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from mockserver.plan import Step
 from mockserver.state.machine import Decision, ResourceState, begin, decide
-from mockserver.state.tables import Birth, Births, Counters, Sizes, text_size
+from mockserver.state.tables import Counters, CreationRecord, Creations, Sizes, text_size
 
 MOST_BYTES = 1024 * 1024 * 1024
 """Bytes that the states and keys of all namespaces take."""
@@ -32,13 +32,13 @@ class MemoryStore:
         self,
         max_resources: int = 1_000_000,
         max_bytes: int = MOST_BYTES,
-        births: Births | None = None,
+        births: Creations | None = None,
         counters: Counters | None = None,
     ) -> None:
         self.max_resources = max_resources
         self.evicted = 0
         self.sizes: Sizes[tuple[str, str]] = Sizes(max_bytes)
-        self.births = births or Births()
+        self.births = births or Creations()
         self.births.on_growth = self._relieve_births
         self.counters = counters or Counters()
         self._fresh: dict[str, tuple[int, str, Sequence[Step], Decision]] = {}
@@ -125,7 +125,9 @@ class MemoryStore:
             self._make_room(namespace, resource, key)
         shelf[key] = state
 
-    def create(self, namespace: str, resource: str, key: str, state: ResourceState, birth: Birth) -> None:
+    def create(
+        self, namespace: str, resource: str, key: str, state: ResourceState, birth: CreationRecord
+    ) -> None:
         """Bring a resource into being by a request."""
         self.put(namespace, resource, key, state)
         self.births.put(namespace, resource, key, birth)

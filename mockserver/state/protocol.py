@@ -11,17 +11,17 @@ from typing import Any, Literal, Protocol, TypeVar
 from mockserver.diagnostics import MockServerError
 from mockserver.plan import Step
 from mockserver.state.machine import Decision, ResourceState
-from mockserver.state.tables import Birth
+from mockserver.state.tables import CreationRecord
 
 Result = TypeVar("Result")
 Timelines = Callable[[str], "Sequence[Step] | None"]
 """Gives the timeline of a scenario, or None where it is no longer served."""
 
 
-class BirthRecords(Protocol):
+class CreationRecords(Protocol):
     """How resources came into being, and by which handles they are known."""
 
-    def get(self, namespace: str, resource: str, key: str) -> Birth | None: ...
+    def get(self, namespace: str, resource: str, key: str) -> CreationRecord | None: ...
 
     def name(self, namespace: str, resource: str, key: str, handles: Mapping[str, str]) -> None: ...
 
@@ -56,7 +56,7 @@ class Store(Protocol):
         ...
 
     @property
-    def births(self) -> BirthRecords: ...
+    def births(self) -> CreationRecords: ...
 
     @property
     def counters(self) -> Counts: ...
@@ -89,7 +89,9 @@ class Store(Protocol):
 
     def put(self, namespace: str, resource: str, key: str, state: ResourceState) -> None: ...
 
-    def create(self, namespace: str, resource: str, key: str, state: ResourceState, birth: Birth) -> None: ...
+    def create(
+        self, namespace: str, resource: str, key: str, state: ResourceState, birth: CreationRecord
+    ) -> None: ...
 
     def delete(self, namespace: str, resource: str, key: str) -> bool: ...
 

@@ -58,7 +58,7 @@ _HANDLE = 480
 _Shelf = tuple[str, str]
 
 
-class Birth(NamedTuple):
+class CreationRecord(NamedTuple):
     """The request that created a resource."""
 
     number: int
@@ -75,25 +75,25 @@ class Birth(NamedTuple):
         return len(self.request) + text_size(self.csr) + text_size(self.common_name) + _OVERHEAD
 
 
-class Births:
+class Creations:
     """Births and handles by namespace, resource and key."""
 
     def __init__(self, most: int = MOST_BYTES) -> None:
         self.sizes: Sizes[_Shelf] = Sizes(most)
         self.on_growth: Callable[[str, str], None] = lambda namespace, resource: None
         """Called with the namespace and resource of which more is kept."""
-        self._births: dict[_Shelf, dict[str, Birth]] = {}
+        self._births: dict[_Shelf, dict[str, CreationRecord]] = {}
         self._keys: dict[_Shelf, dict[tuple[str, str], str]] = {}
         self._handles: dict[_Shelf, dict[str, tuple[tuple[str, str], ...]]] = {}
 
-    def put(self, namespace: str, resource: str, key: str, birth: Birth) -> None:
+    def put(self, namespace: str, resource: str, key: str, birth: CreationRecord) -> None:
         shelf = namespace, resource
         self.drop(namespace, resource, (key,))
         self._births.setdefault(shelf, {})[key] = birth
         self.sizes.grow(shelf, birth.size)
         self.on_growth(namespace, resource)
 
-    def get(self, namespace: str, resource: str, key: str) -> Birth | None:
+    def get(self, namespace: str, resource: str, key: str) -> CreationRecord | None:
         return self._births.get((namespace, resource), {}).get(key)
 
     def name(self, namespace: str, resource: str, key: str, handles: Mapping[str, str]) -> None:

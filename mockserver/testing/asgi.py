@@ -42,10 +42,10 @@ class AsgiBridge:
 
     async def _answered(self, scope: Message, arrived: list[Message]) -> list[Message]:
         said: list[Message] = []
-        coming = iter(arrived)
+        deferred = iter(arrived)
 
         async def receive() -> Message:
-            return next(coming, {"type": "http.disconnect"})
+            return next(deferred, {"type": "http.disconnect"})
 
         async def send(message: Message) -> None:
             said.append(message)

@@ -208,13 +208,13 @@ def _equal(values: object) -> Members:
 def mismatch(verification: Members, verdict: Members, calls: Calls) -> str:
     """Why a verification failed, for the person who reads a test's report."""
     lines = [f"{_wanted(verification)}: {verdict['detail']}"]
-    missed: Sequence[Members] = [each for each in verdict.get("nearMisses") or () if each["distance"]]
+    not_found: Sequence[Members] = [each for each in verdict.get("nearMisses") or () if each["distance"]]
     told: list[list[str]] = []
-    for each in missed:
+    for each in not_found:
         if (differing := _differing(each)) not in told:
             told.append(differing)
             lines += ["", _closest(each), *differing]
-    if not missed:
+    if not not_found:
         lines += ["", "calls of this namespace:" if calls else "nothing was called in this namespace"]
         lines += [f"  {each}" for each in calls[-_LISTED:]]
     return "\n".join(lines)
@@ -234,19 +234,21 @@ def _said(pattern: Members) -> str:
     return "a call with " + ", ".join(told) if told else "any call"
 
 
-def _closest(missed: Members) -> str:
-    call = missed["call"]
+def _closest(not_found: Members) -> str:
+    call = not_found["call"]
     number = int(call["id"][-12:], 16)
     return f"closest: #{number} {call['method']} {call['url']} → {call['status']}"
 
 
-def _differing(missed: Members) -> list[str]:
+def _differing(not_found: Members) -> list[str]:
     """Where it stood, and in what it differs."""
-    call = missed["call"]
+    call = not_found["call"]
     lines = [f"  decided by: {call['decision']}"]
-    if missed["state"]:
-        lines = [f"  {call['resource']} {call['key']} was {missed['state']} (scenario {missed['scenario']})"]
-    for each in missed["fields"]:
+    if not_found["state"]:
+        lines = [
+            f"  {call['resource']} {call['key']} was {not_found['state']} (scenario {not_found['scenario']})"
+        ]
+    for each in not_found["fields"]:
         if each["matched"]:
             lines.append(f"    {each['field']}: {_plain(each['required'])}")
         else:

@@ -16,8 +16,8 @@ from mockserver.engine.engine import Engine, Options
 from mockserver.http.listener import bind
 from mockserver.http.server import Server
 from mockserver.inputs import Inputs
-from mockserver.messages import Answer, Request
-from mockserver.namespaces.namespaces import Worlds
+from mockserver.messages import Request, Response
+from mockserver.namespaces.namespaces import Namespaces
 from mockserver.plan import Plan
 from mockserver.state.memory import MemoryStore
 
@@ -45,10 +45,10 @@ class Host:
         self._listener = bind(address.host, address.port)
         shown = f"[{address.host}]" if ":" in address.host else address.host
         self.url = f"http://{shown}:{self._listener.getsockname()[1]}"
-        self.engine = Engine(plan, store=MemoryStore(), worlds=Worlds(frozen_at), options=options)
+        self.engine = Engine(plan, store=MemoryStore(), worlds=Namespaces(frozen_at), options=options)
         self.engine.gate.exclude(self._listener)
         self._plane = ControlPlane(self.engine, hosts=(address.host,), inputs=inputs)
-        self.engine.control = self._plane.answer
+        self.engine.control = self._plane.response
         self._runner = asyncio.Runner(loop_factory=_new_loop)
         self._loop = self._runner.get_loop()
         self._running: Future[tuple[Server, Control]] = Future()
@@ -68,14 +68,14 @@ class Host:
             raise UsageError("the mock server was stopped.")
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    async def answer(self, request: Request) -> Answer:
+    async def response(self, request: Request) -> Response:
         """The answer to a request that came by no socket, after its delay. On the loop only."""
-        coming = self.engine.handle(request)
-        answer = await coming if isinstance(coming, Awaitable) else coming
-        if answer.delay:
-            with self.engine.worlds.memory.wait(len(answer.body)):
-                await self._server.clock_of(request).sleep(answer.delay)
-        return answer
+        deferred = self.engine.handle(request)
+        response = await deferred if isinstance(deferred, Awaitable) else deferred
+        if response.delay:
+            with self.engine.worlds.memory.wait(len(response.body)):
+                await self._server.clock_of(request).sleep(response.delay)
+        return response
 
     def _run(self) -> None:
         with self._runner:  # what is still waited for at the end is cancelled

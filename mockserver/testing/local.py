@@ -12,7 +12,7 @@ from mockserver.admin.namespaces import moment, move_on, renew, shown
 from mockserver.admin.standing import check_scenario, lifecycle_of, put, standing
 from mockserver.namespaces.clock import Clock
 from mockserver.namespaces.journal import Call, Record
-from mockserver.namespaces.namespaces import DEFAULT, World
+from mockserver.namespaces.namespaces import DEFAULT, Namespace
 from mockserver.testing.control import Members
 from mockserver.testing.host import Host
 
@@ -36,29 +36,29 @@ class Local:
     def assign(
         self, namespace: str, resource: str, key: str, scenario: str | None, state: str | None
     ) -> Members:
-        def work(world: World) -> Members:
-            lifecycle = lifecycle_of(self._engine, resource)
-            put(self._engine, world, lifecycle, key, scenario, state)
-            return standing(self._engine, world, lifecycle, key).json()
+        def work(world: Namespace) -> Members:
+            runtime = lifecycle_of(self._engine, resource)
+            put(self._engine, world, runtime, key, scenario, state)
+            return standing(self._engine, world, runtime, key).json()
 
         return self._in_world(namespace, work)
 
     def assign_new(self, namespace: str, resource: str, scenario: str) -> None:
-        def work(world: World) -> None:
-            lifecycle = lifecycle_of(self._engine, resource)
-            check_scenario(lifecycle, scenario)
-            self._engine.store.assign(world.name, lifecycle.name, scenario)
+        def work(world: Namespace) -> None:
+            runtime = lifecycle_of(self._engine, resource)
+            check_scenario(runtime, scenario)
+            self._engine.store.assign(world.name, runtime.name, scenario)
 
         self._in_world(namespace, work)
 
     def standing(self, namespace: str, resource: str, key: str) -> Members:
-        def work(world: World) -> Members:
+        def work(world: Namespace) -> Members:
             return standing(self._engine, world, lifecycle_of(self._engine, resource), key).json()
 
         return self._in_world(namespace, work)
 
     def clock(self, namespace: str, verb: str, body: Members) -> Members:
-        def work(world: World) -> Members:
+        def work(world: Namespace) -> Members:
             _turn(world.clock, verb, body)
             return shown(world.clock)
 
@@ -94,7 +94,7 @@ class Local:
     def _records(self, namespace: str) -> list[Record]:
         return self._in_world(namespace, lambda world: world.journal.records())
 
-    def _in_world(self, namespace: str, work: Callable[[World], Result]) -> Result:
+    def _in_world(self, namespace: str, work: Callable[[Namespace], Result]) -> Result:
         return self._host.control.in_world(namespace, work)
 
 

@@ -261,7 +261,7 @@ Result = TypeVar("Result")
 Subject = TypeVar("Subject")
 
 
-class _Apart(Generic[Subject]):
+class _ThreadProxy(Generic[Subject]):
     """Stands for ``subject``, whose methods it calls on another thread."""
 
     def __init__(self, subject: Subject) -> None:
@@ -270,16 +270,16 @@ class _Apart(Generic[Subject]):
 
 def _apart(
     method: Callable[Concatenate[Subject, P], Result],
-) -> Callable[Concatenate[_Apart[Subject], P], Coroutine[Any, Any, Result]]:
+) -> Callable[Concatenate[_ThreadProxy[Subject], P], Coroutine[Any, Any, Result]]:
     @wraps(method)
-    async def call(self: _Apart[Subject], /, *given: P.args, **named: P.kwargs) -> Result:
+    async def call(self: _ThreadProxy[Subject], /, *given: P.args, **named: P.kwargs) -> Result:
         __tracebackhide__ = True
         return await asyncio.to_thread(method, self._subject, *given, **named)
 
     return call
 
 
-class AsyncClock(_Apart[Clock]):
+class AsyncClock(_ThreadProxy[Clock]):
     """``Clock`` for coroutines."""
 
     freeze = _apart(Clock.freeze)
@@ -293,7 +293,7 @@ class AsyncClock(_Apart[Clock]):
         return await asyncio.to_thread(lambda: self._subject.now)
 
 
-class AsyncNamespace(_Apart[Namespace]):
+class AsyncNamespace(_ThreadProxy[Namespace]):
     """``Namespace`` for coroutines."""
 
     scenario = _apart(Namespace.scenario)

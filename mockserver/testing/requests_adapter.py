@@ -26,7 +26,7 @@ from mockserver.problem import phrase
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-    from mockserver.messages import Answer
+    from mockserver.messages import Response
     from mockserver.testing.host import Host
 
 
@@ -67,57 +67,57 @@ class MockAdapter(BaseAdapter):
     ) -> requests.Response:
         patience = _patience(timeout)
         parts = _Stream(patience)
-        coming = self._host.submit(self._begun(request, parts))
+        deferred = self._host.submit(self._begun(request, parts))
         try:
-            answer = coming.result(patience)
+            response = deferred.result(patience)
         except Late:
-            coming.cancel()
+            deferred.cancel()
             parts.close()
             raise requests.ReadTimeout(f"no answer in {patience} s", request=request) from None
         except CancelledError:
             raise requests.ConnectionError("the mock server was stopped", request=request) from None
-        if answer.fault:
-            raise requests.ConnectionError(f"the answer has the fault {answer.fault}", request=request)
-        return self._response(request, answer, parts)
+        if response.fault:
+            raise requests.ConnectionError(f"the answer has the fault {response.fault}", request=request)
+        return self._response(request, response, parts)
 
     def close(self) -> None:
         """Nothing is held: the server outlives its clients."""
 
-    async def _begun(self, request: requests.PreparedRequest, body: _Stream) -> Answer:
+    async def _begun(self, request: requests.PreparedRequest, body: _Stream) -> Response:
         """The answer; ``body`` is given its parts where it is a stream."""
-        answer = await self._host.answer(_received(request))
-        if answer.stream is not None and not answer.fault and request.method != "HEAD":
-            await body.begin(answer.stream)
-        return answer
+        response = await self._host.response(_received(request))
+        if response.stream is not None and not response.fault and request.method != "HEAD":
+            await body.begin(response.stream)
+        return response
 
     def _response(
-        self, request: requests.PreparedRequest, answer: Answer, stream: _Stream
+        self, request: requests.PreparedRequest, response: Response, stream: _Stream
     ) -> requests.Response:
         fields = HTTPHeaderDict()
-        for name, value in answer.headers:
+        for name, value in response.headers:
             fields.add(name, value)
-        if answer.decision:
-            fields.add("x-mock-decision", answer.decision)
-        streams = answer.stream is not None and request.method != "HEAD"
-        body = b"" if request.method == "HEAD" else answer.body
+        if response.decision:
+            fields.add("x-mock-decision", response.decision)
+        streams = response.stream is not None and request.method != "HEAD"
+        body = b"" if request.method == "HEAD" else response.body
         raw = (_StreamedResponse if streams else HTTPResponse)(
             BufferedReader(stream) if streams else BytesIO(body),
             fields,
-            answer.status,
-            reason=phrase(answer.status),
+            response.status,
+            reason=phrase(response.status),
             preload_content=False,
             request_method=request.method,
             original_response=_Head(fields),  # type: ignore[arg-type]
         )
-        response = requests.Response()
-        response.status_code = answer.status
-        response.reason = phrase(answer.status)
-        response.headers = CaseInsensitiveDict(fields)
-        response.encoding = get_encoding_from_headers(response.headers)
-        response.raw, response.request, response.url = raw, request, request.url or ""
-        response.connection = self  # type: ignore[assignment]
-        extract_cookies_to_jar(response.cookies, request, raw)
-        return response
+        converted = requests.Response()
+        converted.status_code = response.status
+        converted.reason = phrase(response.status)
+        converted.headers = CaseInsensitiveDict(fields)
+        converted.encoding = get_encoding_from_headers(converted.headers)
+        converted.raw, converted.request, converted.url = raw, request, request.url or ""
+        converted.connection = self  # type: ignore[assignment]
+        extract_cookies_to_jar(converted.cookies, request, raw)
+        return converted
 
 
 class _Stream(RawIOBase):

@@ -46,8 +46,8 @@ def attack(
     def asking(case: Any) -> None:
         if operation.path == "/events":
             case.query = {**(case.query if isinstance(case.query, dict) else {}), "most": 0}
-        answer = case.call(base_url=f"{mock.live.url}/__admin", timeout=PATIENCE)
-        case.validate_response(answer, checks=CHECKS)
+        response = case.call(base_url=f"{mock.live.url}/__admin", timeout=PATIENCE)
+        case.validate_response(response, checks=CHECKS)
 
     try:
         asking()

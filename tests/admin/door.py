@@ -62,10 +62,10 @@ class Door:
                 for name, value in (_hidden(headers, self.path) if blind else headers).items():
                     connection.putheader(name, value)
                 connection.endheaders(body or None)
-                answer = connection.getresponse()
-                door.passed.put(Passed(self.command, self.path, headers, answer.status))
-                self.send_response_only(answer.status)
-                for name, value in answer.getheaders():
+                response = connection.getresponse()
+                door.passed.put(Passed(self.command, self.path, headers, response.status))
+                self.send_response_only(response.status)
+                for name, value in response.getheaders():
                     if name.lower() != "transfer-encoding" and not (
                         blind and name.lower().startswith(_KEEPERS)
                     ):
@@ -74,7 +74,7 @@ class Door:
                 self.send_header("Connection", "close")
                 self.end_headers()
                 try:
-                    while chunk := answer.read1(65536):
+                    while chunk := response.read1(65536):
                         self.wfile.write(chunk)
                         self.wfile.flush()
                 except OSError:

@@ -45,8 +45,8 @@ class Mock:
 
     def poll(self, key: str = KEY, **headers: str) -> Any:
         """The body of one poll of a certificate request."""
-        answer = self.client.get(f"{MISSION}/{key}", headers={**_ALLOWED, **named(headers)})
-        return answer.json()
+        response = self.client.get(f"{MISSION}/{key}", headers={**_ALLOWED, **named(headers)})
+        return response.json()
 
     def state(self, key: str = KEY, **headers: str) -> str:
         return str(self.poll(key, **headers)["status"])
@@ -57,16 +57,16 @@ class Mock:
 
     def said(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """The JSON of a control request that succeeds."""
-        answer = self.control(method, path, body, **headers)
-        assert answer.is_success, answer.text
-        return answer.json()
+        response = self.control(method, path, body, **headers)
+        assert response.is_success, response.text
+        return response.json()
 
     def fault(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """Status and pointer of a control request that fails."""
-        answer = self.control(method, path, body, **headers)
-        assert answer.headers["content-type"] == "application/problem+json", answer.text
-        assert answer.json()["detail"]
-        return answer.status_code, answer.json().get("pointer")
+        response = self.control(method, path, body, **headers)
+        assert response.headers["content-type"] == "application/problem+json", response.text
+        assert response.json()["detail"]
+        return response.status_code, response.json().get("pointer")
 
 
 def named(headers: dict[str, str]) -> dict[str, str]:
@@ -77,7 +77,7 @@ def named(headers: dict[str, str]) -> dict[str, str]:
 @contextmanager
 def mocking(engine: Engine, **settings: Any) -> Iterator[Mock]:
     plane = ControlPlane(engine, **settings)
-    engine.control = plane.answer
+    engine.control = plane.response
     with serving_engine(engine) as live:
         live.server.on_stop = plane.close
         with httpx.Client(base_url=live.url, timeout=PATIENCE) as client:

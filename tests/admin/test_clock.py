@@ -37,8 +37,8 @@ def test_freezes_sets_and_resumes(mock: Mock) -> None:
 
 def test_the_date_of_answers_follows_the_clock_of_their_namespace(mock: Mock) -> None:
     def date(**headers: str) -> str:
-        answer = mock.client.get(POLL, headers={"Authorization": "Bearer any", **named(headers)})
-        return answer.headers["date"]
+        response = mock.client.get(POLL, headers={"Authorization": "Bearer any", **named(headers)})
+        return response.headers["date"]
 
     assert date() == "Thu, 01 Jan 2026 00:00:00 GMT"
     mock.said("POST", "/clock/advance", {"by": "36h"}, x_mock_namespace="t")
@@ -61,8 +61,8 @@ def test_whatever_else_a_connection_sends_has_the_date_of_the_clock(mock: Mock, 
 def test_a_running_clock_that_was_set_back_dates_answers(mock: Mock) -> None:
     mock.said("POST", "/clock/resume", x_mock_namespace="t")
     mock.said("POST", "/clock/set", {"at": "2001-01-01T00:00:00Z"}, x_mock_namespace="t")
-    answer = mock.control("GET", "/clock", x_mock_namespace="t")
-    assert answer.headers["date"].startswith("Mon, 01 Jan 2001 00:")
+    response = mock.control("GET", "/clock", x_mock_namespace="t")
+    assert response.headers["date"].startswith("Mon, 01 Jan 2001 00:")
 
 
 def test_an_answer_names_no_new_namespace_to_have_a_date(mock: Mock) -> None:
@@ -105,8 +105,8 @@ def test_a_delay_in_flight_ends_when_the_clock_moves_on(write: Callable[[str, st
 
         def poll() -> None:
             headers = {"Authorization": "Bearer any"}
-            answer = httpx.get(f"{mock.live.url}{MISSION}/{KEY}", headers=headers, timeout=PATIENCE)
-            arrived.append(answer.status_code)
+            response = httpx.get(f"{mock.live.url}{MISSION}/{KEY}", headers=headers, timeout=PATIENCE)
+            arrived.append(response.status_code)
 
         thread = threading.Thread(target=poll)
         thread.start()

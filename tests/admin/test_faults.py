@@ -27,7 +27,7 @@ def fail(*_: Any, **__: Any) -> Any:
     [
         (Clocks, "get", "GET", "/__admin/clock", None),
         (_Body, "_validate", "POST", "/__admin/clock/advance", {"by": "1s"}),
-        (Engine, "answer", "GET", POLL, None),
+        (Engine, "response", "GET", POLL, None),
         (Renderer, "render", "GET", POLL, None),
     ],
 )
@@ -44,11 +44,11 @@ def test_a_500_is_in_the_log_with_its_traceback_and_the_client_is_not_told_it(
     with mocking(engine_of(mission)) as mock:
         monkeypatch.setattr(owner, name, fail)
         headers = {"Authorization": "Bearer any"}
-        answer = mock.client.request(
+        response = mock.client.request(
             method, path, headers=headers, **({} if body is None else {"json": body})
         )
-    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
-    assert SECRET not in answer.text
+    assert (response.status_code, response.headers["content-type"]) == (500, "application/problem+json")
+    assert SECRET not in response.text
     [record] = [each for each in caplog.records if each.levelno == logging.ERROR]
     assert record.name == "mockserver.problem"
     assert record.getMessage() == f"{method} {path}"
@@ -64,8 +64,8 @@ def test_a_500_for_a_scenarios_own_fault_says_it_to_the_client_and_in_one_line_o
 
     with mocking(engine_of(mission)) as mock:
         monkeypatch.setattr(Renderer, "render", refuse)
-        answer = mock.client.get(POLL, headers={"Authorization": "Bearer any"})
-    assert (answer.status_code, answer.json()["detail"]) == (500, "s.yaml:1:2: it cannot be made")
+        response = mock.client.get(POLL, headers={"Authorization": "Bearer any"})
+    assert (response.status_code, response.json()["detail"]) == (500, "s.yaml:1:2: it cannot be made")
     [record] = [each for each in caplog.records if each.levelno == logging.ERROR]
     assert record.getMessage() == f"GET {POLL}: s.yaml:1:2: it cannot be made"
     assert record.exc_info is None

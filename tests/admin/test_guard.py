@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from mockserver.admin.plane import MOST_BODY, Guard
-from mockserver.http.egress import Gate, Outgoing
+from mockserver.http.egress import Gate, OutgoingRequest
 from mockserver.http.hosts import is_loopback
 from mockserver.messages import Request
 from mockserver.plan import Plan
@@ -18,8 +18,8 @@ def asked(headers: dict[str, str] | None = None, method: str = "POST", body: byt
 
 
 def status(guard: Guard, request: Request, *, public: bool = False) -> int:
-    answer = guard.refusal(request, public=public)
-    return 0 if answer is None else answer.status
+    response = guard.refusal(request, public=public)
+    return 0 if response is None else response.status
 
 
 HOSTS = [
@@ -135,8 +135,8 @@ def test_with_a_token_only_pages_and_health_are_public(mission: Plan) -> None:
             assert mock.control("GET", path).status_code == 200
         for path in ("/requests", "/events", "/metrics", "/resources", "/document", "/docs/../requests"):
             assert mock.control("GET", path).status_code == 401
-        answer = mock.control("POST", "/reset")
-        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        response = mock.control("POST", "/reset")
+        assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
         assert mock.said("POST", "/reset", authorization="Bearer secret") == {}
         assert mock.state() == "pending"
 
@@ -152,9 +152,9 @@ def test_nothing_is_changed_by_what_is_refused(mock: Mock) -> None:
     for headers in attacks:
         assert mock.client.post("/__admin/reset", headers=headers).status_code in (403, 415)
     preflight = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
-    answer = mock.client.options("/__admin/reset", headers=preflight)
-    assert answer.status_code == 403
-    assert "access-control-allow-origin" not in answer.headers
+    response = mock.client.options("/__admin/reset", headers=preflight)
+    assert response.status_code == 403
+    assert "access-control-allow-origin" not in response.headers
     assert mock.said("GET", "/requests")["meta"]["total"] == 1
 
 
@@ -162,7 +162,7 @@ def test_nothing_is_changed_by_what_is_refused(mock: Mock) -> None:
 def test_a_webhook_of_any_mock_server_is_refused(mock: Mock, path: str) -> None:
     mock.poll()
     elsewhere = Gate()
-    assert asyncio.run(elsewhere.send(Outgoing("POST", f"{mock.live.url}/__admin{path}"))) == 403
+    assert asyncio.run(elsewhere.send(OutgoingRequest("POST", f"{mock.live.url}/__admin{path}"))) == 403
     assert mock.said("GET", "/requests")["meta"]["total"] == 1
 
 

@@ -33,8 +33,8 @@ def state(found: httpx.Client) -> str:
 def test_shuts_down_when_asked(cache: Path) -> None:
     with Process(cache=cache) as process, client(process) as found:
         with found.stream("GET", "/__admin/events") as events:
-            answer = httpx.post(f"http://127.0.0.1:{process.port}/__admin/shutdown")
-            assert answer.status_code == 202
+            response = httpx.post(f"http://127.0.0.1:{process.port}/__admin/shutdown")
+            assert response.status_code == 202
             events.read()
         assert process.stop() == (0, "")
 
@@ -146,8 +146,8 @@ def test_pages_of_allowed_origins_may_call(cache: Path) -> None:
         preflight = found.options(f"{MISSION}/{KEY}", headers=asked)
         assert preflight.status_code == 204
         assert preflight.headers["access-control-allow-origin"] == origin
-        answer = found.get(f"{MISSION}/{KEY}", headers={**HEADERS, "Origin": origin})
-        assert answer.headers["access-control-allow-origin"] == origin
+        response = found.get(f"{MISSION}/{KEY}", headers={**HEADERS, "Origin": origin})
+        assert response.headers["access-control-allow-origin"] == origin
         other = found.get(f"{MISSION}/{KEY}", headers={**HEADERS, "Origin": "https://evil.example"})
         assert "access-control-allow-origin" not in other.headers
         assert found.post("/__admin/reset", headers={"Origin": origin}).status_code == 403
@@ -158,8 +158,8 @@ def test_waits_for_a_document_over_http(cache: Path) -> None:
         assert found.get("/__admin/health").json()["ready"] is False
         assert found.get(f"{MISSION}/{KEY}").status_code == 503
         put = {"Content-Type": "application/yaml"}
-        answer = found.put("/__admin/document", content=DOCUMENT.read_bytes(), headers=put)
-        assert answer.status_code == 200, answer.text
+        response = found.put("/__admin/document", content=DOCUMENT.read_bytes(), headers=put)
+        assert response.status_code == 200, response.text
         text = inputs.SCENARIOS.read_bytes()
         assert found.put("/__admin/scenario-files/life", content=text, headers=put).status_code == 200
         assert state(found) == "pending"

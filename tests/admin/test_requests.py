@@ -142,7 +142,7 @@ def test_the_oldest_calls_go_and_are_counted(mission: Plan) -> None:
 @pytest.fixture
 def crowded(mission: Plan) -> Iterator[Mock]:
     """A server that has had thirty calls, of which an answer may hold a few."""
-    engine = engine_of(mission, memory=Memory(MemoryLimits(answer=20_000)))
+    engine = engine_of(mission, memory=Memory(MemoryLimits(response=20_000)))
     with mocking(engine) as mock:
         for number in range(30):
             mock.client.post(f"/{number}", content=b"x" * 1000)
@@ -177,9 +177,9 @@ def test_calls_that_are_too_many_for_one_answer_are_refused_and_stay(crowded: Mo
         ("POST", "/requests/remove", pattern),
         ("GET", "/requests/unmatched", None),
     ):
-        answer = crowded.control(method, path, body)
-        assert answer.status_code == 422
-        assert "20,000 bytes that one answer may have" in answer.json()["detail"]
+        response = crowded.control(method, path, body)
+        assert response.status_code == 422
+        assert "20,000 bytes that one answer may have" in response.json()["detail"]
     assert crowded.said("POST", "/requests/count", pattern)["count"] == 30
     assert len(crowded.said("POST", "/requests/find", {"url": "/3"})["requests"]) == 1
 
@@ -213,14 +213,14 @@ def test_long_bodies_are_cut(mock: Mock) -> None:
 @pytest.mark.parametrize("body", [b"{", b"[" * 10_000, b'{"a": NaN}', b"\xff", b""])
 def test_what_is_no_json_is_refused(mock: Mock, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
-    answer = mock.client.post("/__admin/requests/count", content=body, headers=headers)
-    assert answer.status_code == 400
-    assert answer.headers["content-type"] == "application/problem+json"
+    response = mock.client.post("/__admin/requests/count", content=body, headers=headers)
+    assert response.status_code == 400
+    assert response.headers["content-type"] == "application/problem+json"
 
 
 def test_unknown_paths_and_methods(mock: Mock) -> None:
     assert mock.fault("GET", "/request") == (404, None)
-    answer = mock.control("PATCH", "/clock")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    response = mock.control("PATCH", "/clock")
+    assert (response.status_code, response.headers["allow"]) == (405, "GET")
     head = mock.client.head("/__admin/version")
     assert (head.status_code, head.content) == (200, b"")

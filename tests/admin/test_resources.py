@@ -102,8 +102,8 @@ def test_lists_filters_and_pages(mock: Mock) -> None:
 def test_a_key_may_hold_anything(mock: Mock) -> None:
     for sent, key in {"a%2Fb": "a/b", "%25": "%", "%C3%A9": "é"}.items():
         assert mock.said("PUT", f"/resources/certificate-request/{sent}", {"state": "issued"})["key"] == key
-    answer = mock.client.get("/__admin/resources/certificate-request/%ff")
-    assert answer.status_code == 400
+    response = mock.client.get("/__admin/resources/certificate-request/%ff")
+    assert response.status_code == 400
 
 
 def test_forgets_one_or_all(mock: Mock) -> None:

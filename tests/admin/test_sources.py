@@ -67,9 +67,9 @@ def test_reads_what_is_served(mock: Mock) -> None:
 def test_replaces_a_scenario_file_and_keeps_state(mock: Mock) -> None:
     mock.poll()
     text = scenario_text(mock).replace("issued: [pending: 2, issued]", "issued: [pending: 1, failed]")
-    answer = put(mock, "/scenario-files/certificate-request", text)
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["plan"] == mock.client.get("/__admin/health").json()["plan"]
+    response = put(mock, "/scenario-files/certificate-request", text)
+    assert response.status_code == 200, response.text
+    assert response.json()["plan"] == mock.client.get("/__admin/health").json()["plan"]
     assert scenario_text(mock) == text
     known = mock.said("GET", f"/resources/certificate-request/{KEY}")
     assert (known["state"], known["calls"]) == ("pending", 1)
@@ -166,9 +166,9 @@ FAULTY = [
 @pytest.mark.parametrize("text", FAULTY, ids=range(len(FAULTY)))
 def test_a_faulty_file_changes_nothing(mock: Mock, text: str) -> None:
     before = mock.client.get("/__admin/health").json()["plan"]
-    answer = put(mock, "/scenario-files/certificate-request", text)
-    assert answer.status_code == 422
-    [first, *_] = answer.json()["diagnostics"]
+    response = put(mock, "/scenario-files/certificate-request", text)
+    assert response.status_code == 422
+    [first, *_] = response.json()["diagnostics"]
     assert first["code"]
     assert first["message"]
     assert first["source"].endswith("certificate-request.yaml")
@@ -178,9 +178,9 @@ def test_a_faulty_file_changes_nothing(mock: Mock, text: str) -> None:
 
 def test_an_answer_that_breaks_the_document_is_refused(mock: Mock) -> None:
     text = scenario_text(mock).replace("body: {status: pending,", "body: {status: waiting,")
-    answer = put(mock, "/scenario-files/certificate-request", text)
-    assert answer.status_code == 422
-    assert any(each["line"] for each in answer.json()["diagnostics"])
+    response = put(mock, "/scenario-files/certificate-request", text)
+    assert response.status_code == 422
+    assert any(each["line"] for each in response.json()["diagnostics"])
 
 
 def test_begins_with_nothing_and_is_given_everything() -> None:
@@ -211,11 +211,11 @@ def test_takes_a_document_as_json(mock: Mock) -> None:
 def test_a_document_over_http_refers_to_nothing_else(reference: str) -> None:
     text = PETS.replace("schema: {type: string}", f"schema: {{$ref: '{reference}'}}")
     with mocking(engine_of(Plan(hash="", documents=())), inputs=Inputs(())) as mock:
-        answer = put(mock, "/document?name=pets", text)
-        assert answer.status_code == 200
-        assert {each["code"] for each in answer.json()["faults"]} <= {"D202", "D203"}
-        assert answer.json()["faults"]
-        assert "root:" not in answer.text
+        response = put(mock, "/document?name=pets", text)
+        assert response.status_code == 200
+        assert {each["code"] for each in response.json()["faults"]} <= {"D202", "D203"}
+        assert response.json()["faults"]
+        assert "root:" not in response.text
         assert reference not in json.dumps(mock.said("GET", "/document")["paths"])
 
 
@@ -247,10 +247,10 @@ def test_names_are_no_paths(mock: Mock, name: str) -> None:
 
 
 def test_what_cannot_be_text_is_refused(mock: Mock) -> None:
-    answer = mock.client.put("/__admin/document", content=b"\xff\xfe", headers=YAML)
-    assert answer.status_code == 400
-    answer = mock.client.put("/__admin/document", content=PETS, headers={"Content-Type": "text/plain"})
-    assert answer.status_code == 415
+    response = mock.client.put("/__admin/document", content=b"\xff\xfe", headers=YAML)
+    assert response.status_code == 400
+    response = mock.client.put("/__admin/document", content=PETS, headers={"Content-Type": "text/plain"})
+    assert response.status_code == 415
 
 
 def test_what_was_compiled_elsewhere_can_only_be_read(mission: Plan) -> None:
@@ -267,8 +267,8 @@ def test_a_template_without_end_is_stopped(mock: Mock, monkeypatch: pytest.Monke
     monkeypatch.setattr("mockserver.compile.process.MOST_SECONDS", 5)
     text = scenario_text(mock).replace("error: NotFound}}", f'error: "{LOOP}"}}}}')
     assert LOOP in text
-    answer = put(mock, "/scenario-files/certificate-request", text)
-    assert answer.status_code == 422
+    response = put(mock, "/scenario-files/certificate-request", text)
+    assert response.status_code == 422
     assert mock.state() == "pending"
 
 

@@ -61,9 +61,9 @@ def test_holds(polled: Mock, wanted: Any) -> None:
 
 @pytest.mark.parametrize(("wanted", "detail"), FAILS, ids=str)
 def test_fails_in_a_sentence(polled: Mock, wanted: Any, detail: str) -> None:
-    answer = polled.control("POST", "/verify", wanted)
-    assert answer.status_code == 409
-    assert answer.json()["detail"] == detail
+    response = polled.control("POST", "/verify", wanted)
+    assert response.status_code == 409
+    assert response.json()["detail"] == detail
 
 
 @pytest.mark.parametrize(("wanted", "fault"), FAULTS, ids=str)
@@ -73,9 +73,9 @@ def test_faults_say_where(polled: Mock, wanted: Any, fault: tuple[int, str]) -> 
 
 def test_near_misses_go_field_by_field(polled: Mock) -> None:
     wanted = {"request": {"method": "GET", "urlPath": POLL, "state": "failed", "headers": {"X-Id": "1"}}}
-    missed = polled.control("POST", "/verify", wanted).json()["nearMisses"]
-    assert len(missed) == 3
-    closest = missed[0]
+    not_found = polled.control("POST", "/verify", wanted).json()["nearMisses"]
+    assert len(not_found) == 3
+    closest = not_found[0]
     assert closest["call"]["url"] == POLL
     assert closest["scenario"] == "issued"
     fields = {each["field"]: each for each in closest["fields"]}
@@ -83,7 +83,7 @@ def test_near_misses_go_field_by_field(polled: Mock) -> None:
     assert fields["state"]["required"] == "failed"
     assert fields["state"]["actual"] == closest["state"]
     assert fields["headers.X-Id"]["actual"] is None
-    assert [each["distance"] for each in missed] == sorted(each["distance"] for each in missed)
+    assert [each["distance"] for each in not_found] == sorted(each["distance"] for each in not_found)
 
 
 TOLD_ALL_THE_SAME: list[Any] = [
@@ -116,19 +116,19 @@ def test_calls_that_were_found_are_enough_whatever_was_lost(forgetful: Mock, wan
 
 @pytest.mark.parametrize("wanted", NOT_TOLD, ids=str)
 def test_what_a_lost_call_may_have_been_is_not_held_to_be_known(forgetful: Mock, wanted: Any) -> None:
-    answer = forgetful.control("POST", "/verify", wanted)
-    assert (answer.status_code, answer.json()["lost"]) == (409, 1)
-    assert "1 call from before is no longer in the journal, so it cannot be told" in answer.json()["detail"]
+    response = forgetful.control("POST", "/verify", wanted)
+    assert (response.status_code, response.json()["lost"]) == (409, 1)
+    assert "1 call from before is no longer in the journal, so it cannot be told" in response.json()["detail"]
 
 
 def test_too_many_are_too_many_whatever_was_lost(forgetful: Mock) -> None:
-    answer = forgetful.control("POST", "/verify", {"request": POLLS, "atMost": 1})
-    assert answer.json()["detail"] == "2 calls of 3 matched; wanted: at most once"
+    response = forgetful.control("POST", "/verify", {"request": POLLS, "atMost": 1})
+    assert response.json()["detail"] == "2 calls of 3 matched; wanted: at most once"
 
 
 def test_where_too_many_came_they_are_shown(polled: Mock) -> None:
-    answer = polled.control("POST", "/verify", {"request": {"state": "pending", "key": KEY}, "exactly": 1})
-    newest, oldest = answer.json()["nearMisses"]
+    response = polled.control("POST", "/verify", {"request": {"state": "pending", "key": KEY}, "exactly": 1})
+    newest, oldest = response.json()["nearMisses"]
     assert newest["call"]["id"] > oldest["call"]["id"]
     assert (newest["state"], newest["distance"]) == ("pending", 0)
     assert {"field": "key", "required": KEY, "actual": KEY, "matched": True} in newest["fields"]

@@ -82,8 +82,8 @@ def test_metrics_count_calls(mock: Mock) -> None:
     mock.poll()
     mock.poll()
     mock.client.get("/nowhere")
-    answer = mock.control("GET", "/metrics")
-    found = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    response = mock.control("GET", "/metrics")
+    found = {family.name: family for family in text_string_to_metric_families(response.text)}
     calls = {
         tuple(sample.labels[name] for name in ("document", "operation", "status")): sample.value
         for sample in found["mockserver_calls"].samples
@@ -136,13 +136,13 @@ def test_health(mock: Mock) -> None:
 def test_pages_hold_everything_they_need(mock: Mock) -> None:
     assert mock.client.get("/__admin").headers["location"] == "/__admin/"
     for path in ("/", "/docs"):
-        answer = mock.control("GET", path)
-        assert answer.headers["content-type"] == "text/html; charset=utf-8"
-        policy = answer.headers["content-security-policy"]
+        response = mock.control("GET", path)
+        assert response.headers["content-type"] == "text/html; charset=utf-8"
+        policy = response.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "frame-ancestors 'none'" in policy
-        assert "http://" not in answer.text
-        assert "https://" not in answer.text
+        assert "http://" not in response.text
+        assert "https://" not in response.text
     for name in ("swagger-ui.css", "swagger-ui-bundle.js", "initializer.js", "favicon-32x32.png"):
         assert mock.control("GET", f"/docs/{name}").status_code == 200
     for name in ("index.html", "..%2F__init__.py", "%2e%2e"):

@@ -33,9 +33,9 @@ def document(name: str) -> str:
         "s": {"$ref": f"x{name}.json"},
         "t": {"type": "string", "pattern": f"({name}", "example": 7},
     }
-    answer = {"description": "d", "content": {"application/json": {"schema": {"properties": properties}}}}
+    response = {"description": "d", "content": {"application/json": {"schema": {"properties": properties}}}}
     parameter = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
-    operation = {"operationId": f"op{name}", "parameters": [parameter], "responses": {"200": answer}}
+    operation = {"operationId": f"op{name}", "parameters": [parameter], "responses": {"200": response}}
     paths = {f"/a{name.replace('/', '')}/{{id}}": {"get": operation}}
     return json.dumps({"openapi": "3.1.0", "info": {"title": f"T{name}", "version": "1"}, "paths": paths})
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from mockserver.cli.health import health
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 from mockserver.plan import Plan
 from tests.live import ask, engine_of, mission_plan, serving, serving_engine
 
@@ -29,13 +29,13 @@ def test_the_environment_says_where() -> None:
         assert CliRunner().invoke(health, env={"MOCKSERVER_URL": url, "MOCKSERVER_PORT": "1"}).exit_code == 0
 
 
-def no_document(_: Request) -> Answer:
+def no_document(_: Request) -> Response:
     return ask(engine_of(Plan(hash="", documents=(), seed="0")), "GET", "/__admin/health")
 
 
-def no_store(_: Request) -> Answer:
+def no_store(_: Request) -> Response:
     body = b'{"status": "the store is away", "live": true, "ready": false, "documents": []}'
-    return Answer(200, [], body, "")
+    return Response(200, [], body, "")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def no_store(_: Request) -> Answer:
     [(no_document, "no document is served yet", 0), (no_store, "the store is away", 1)],
 )
 def test_a_server_that_is_not_ready_is_not_well(
-    handle: Callable[[Request], Answer], why: str, code_while_waiting: int
+    handle: Callable[[Request], Response], why: str, code_while_waiting: int
 ) -> None:
     with serving(handle) as live:
         ran = CliRunner().invoke(health, ["--url", live.url])
@@ -58,21 +58,21 @@ def test_a_server_that_is_not_ready_is_not_well(
 
 @pytest.mark.parametrize("body", [b"", b"fine", b"[]", b'"ready"', b'{"status": "healthy"}'])
 def test_another_server_is_no_well_one(body: bytes) -> None:
-    with serving(lambda _: Answer(200, [], body, "")) as live:
+    with serving(lambda _: Response(200, [], body, "")) as live:
         ran = CliRunner().invoke(health, ["--url", live.url])
     assert "answers, but not as a mockserver does" in str(ran.exception)
 
 
-def unwell(_: Request) -> Answer:
-    return Answer(503, [], b"", "")
+def unwell(_: Request) -> Response:
+    return Response(503, [], b"", "")
 
 
-def unfound(_: Request) -> Answer:
-    return Answer(404, [], b"", "")
+def unfound(_: Request) -> Response:
+    return Response(404, [], b"", "")
 
 
 @pytest.mark.parametrize("handle", [unwell, unfound])
-def test_a_server_that_is_not(handle: Callable[[Request], Answer]) -> None:
+def test_a_server_that_is_not(handle: Callable[[Request], Response]) -> None:
     with serving(handle) as live:
         ran = CliRunner().invoke(health, ["--url", f"http://127.0.0.1:{live.port}"])
         assert "answers with status" in str(ran.exception)

@@ -92,12 +92,12 @@ def test_addresses_and_requests_are_shown(cache: Path) -> None:
         assert get(port, "/__admin/health").status == 200
         assert get(port, f"{MISSION}/{KEY}", ALLOWED).status == 200
         assert get(port, "/nowhere").status == 404
-        polled, missed = terminal.line(), terminal.line()
+        polled, not_found = terminal.line(), terminal.line()
         assert re.fullmatch(
             rf"\d\d:\d\d:\d\d GET {MISSION}/{KEY} 200 \d+ \S+ms scenario=issued; state=pending; call=1",
             polled,
         )
-        assert re.fullmatch(r"\d\d:\d\d:\d\d GET /nowhere 404 \d+ \S+ms unknown path", missed)
+        assert re.fullmatch(r"\d\d:\d\d:\d\d GET /nowhere 404 \d+ \S+ms unknown path", not_found)
         assert terminal.end() == []
 
 

@@ -27,9 +27,9 @@ def document(write: Write, text: str, name: str = "doc.yaml") -> Document:
 
 
 def get(write: Write, text: str, path: str) -> Any:
-    answer = ask(engine_of(compiled(write("doc.yaml", text))), "GET", path)
-    assert answer.status == 200, answer.body
-    return json.loads(answer.body)
+    response = ask(engine_of(compiled(write("doc.yaml", text))), "GET", path)
+    assert response.status == 200, response.body
+    return json.loads(response.body)
 
 
 PET = "{type: object, required: [name], properties: {name: {type: string, enum: [Rex]}}}"
@@ -46,11 +46,11 @@ PET = "{type: object, required: [name], properties: {name: {type: string, enum: 
         ("openapi: 3.2.0", f"content: {{application/json: {{schema: {PET}}}}}"),
     ],
 )
-def test_every_version(write: Write, version: str, response: str) -> None:
+def test_every_version(write: Write, version: str, documented: str) -> None:
     text = f"""
         {version}
         info: {{title: t, version: "1"}}
-        paths: {{/pet: {{get: {{responses: {{"200": {{description: a pet, {response}}}}}}}}}}}
+        paths: {{/pet: {{get: {{responses: {{"200": {{description: a pet, {documented}}}}}}}}}}}
     """
     assert get(write, text, "/pet") == {"name": "Rex"}
     assert document(write, text).dialect == version.split()[1].strip('"')[:3]
@@ -413,6 +413,6 @@ def test_public_documents(path: Path) -> None:
     assert found.operations or "webhooks" in path.name
     for operation in found.operations:
         target = found.base_paths[0] + path_of(operation.path).replace("{", "").replace("}", "")
-        answer = ask(engine, operation.method, target, {"prefer": "dynamic=true"})
-        assert answer.status != 404
-        assert answer.decision != "internal error", answer.body
+        response = ask(engine, operation.method, target, {"prefer": "dynamic=true"})
+        assert response.status != 404
+        assert response.decision != "internal error", response.body

@@ -129,5 +129,5 @@ def test_a_state_that_says_nothing_of_a_body_has_a_valid_one(write: Write, statu
         scenarios: {{usual: [only]}}
     """
     plan = compiled(write("api.yaml", BODIES), scenarios=(write("life.yaml", life),))
-    answer = ask(engine_of(plan), "GET", "/jobs/1")
-    assert (answer.status, answer.body) == (status, body)
+    response = ask(engine_of(plan), "GET", "/jobs/1")
+    assert (response.status, response.body) == (status, body)

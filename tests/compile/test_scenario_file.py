@@ -637,11 +637,11 @@ def test_an_undocumented_answer_is_taken_as_it_stands(write: Write) -> None:
             headers: {Retry-After: 30, X-Flag: true, X-Key: "{{ resource.key }}"}
             body: {anything: [1, null, "{{ now }}"]}
     """
-    answer = resource(write, text(states=states)).states["gone"].answers["read"]
-    assert answer.undocumented
-    assert answer.status == 429
-    assert answer.headers == {"Retry-After": "30", "X-Flag": "true", "X-Key": "{{ resource.key }}"}
-    assert answer.body == {"anything": [1, None, "{{ now }}"]}
+    response = resource(write, text(states=states)).states["gone"].answers["read"]
+    assert response.undocumented
+    assert response.status == 429
+    assert response.headers == {"Retry-After": "30", "X-Flag": "true", "X-Key": "{{ resource.key }}"}
+    assert response.body == {"anything": [1, None, "{{ now }}"]}
 
 
 def test_yaml_is_that_of_1_2(write: Write) -> None:
@@ -653,9 +653,9 @@ def test_yaml_is_that_of_1_2(write: Write) -> None:
 
 def test_another_media_type(write: Write) -> None:
     states = "{open: {read: {mediaType: text/plain, body: 'plain {{ resource.key }}'}}, gone: {}}"
-    answer = resource(write, text(states=states)).states["open"].answers["read"]
-    assert answer.media_type == "text/plain"
-    assert answer.body == "plain {{ resource.key }}"
+    response = resource(write, text(states=states)).states["open"].answers["read"]
+    assert response.media_type == "text/plain"
+    assert response.body == "plain {{ resource.key }}"
 
 
 def test_a_file_may_be_json(write: Write) -> None:

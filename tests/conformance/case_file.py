@@ -72,7 +72,7 @@ class Case:
 
     title: str
     request: Message
-    answer: Message
+    response: Message
 
 
 @dataclass(slots=True)
@@ -100,10 +100,10 @@ def read_groups(path: Path) -> list[Group]:
         elif title == "options":
             group.options.update(_field(line) for line in text.splitlines() if line)
         else:
-            request, divider, answer = text.partition("\n---\n")
+            request, divider, response = text.partition("\n---\n")
             if not divider:
                 raise ValueError(f"{path}: {title}: there is no answer")
-            group.cases.append(Case(title, _message(request), _message(answer)))
+            group.cases.append(Case(title, _message(request), _message(response)))
     return groups
 
 

@@ -65,12 +65,12 @@ def test_answer(group: Group, case: Case, serve: Serve) -> None:
     with closing(HTTPConnection("127.0.0.1", serve(group).port, timeout=PATIENCE)) as connection:
         response, body = _sent(connection, case)
     told = f"{response.status} {response.getheaders()} {body.decode('utf-8', 'backslashreplace')}"
-    wrong = [] if case.answer.line == str(response.status) else [f"status {response.status}"]
-    for name, wanted in case.answer.fields:
+    wrong = [] if case.response.line == str(response.status) else [f"status {response.status}"]
+    for name, wanted in case.response.fields:
         sent = response.getheader(name)
         if not _is_wanted(sent, wanted):
             wrong.append(f"{name}: {sent}")
-    wrong += differences(case.answer.body, body)
+    wrong += differences(case.response.body, body)
     assert not wrong, f"{wrong}\n{told}"
 
 

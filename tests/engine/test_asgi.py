@@ -139,7 +139,7 @@ def test_concurrent_polls_in_httpx(app: AsgiApp) -> None:
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://mock") as client:
             answers = await asyncio.gather(*(client.get(KEY) for _ in range(16)))
-        return sorted(answer.json()["status"] for answer in answers)
+        return sorted(response.json()["status"] for response in answers)
 
     assert asyncio.run(poll()) == ["issued"] * 14 + ["pending"] * 2
 

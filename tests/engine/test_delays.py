@@ -99,9 +99,9 @@ def test_of_the_whole_server(tmp_path: Path) -> None:
 
 def test_prefer_wait(tmp_path: Path) -> None:
     engine = things(tmp_path, FILE)
-    answer = ask(engine, "GET", "/things/1", {"prefer": "wait=1.5"})
-    assert answer.delay == 1500
-    assert ("preference-applied", "wait=1.5") in answer.headers
+    response = ask(engine, "GET", "/things/1", {"prefer": "wait=1.5"})
+    assert response.delay == 1500
+    assert ("preference-applied", "wait=1.5") in response.headers
     slow = ask(engine, "GET", "/things/2", {"prefer": "scenario=slow, wait=1"})
     assert slow.delay == 1000, "no longer than the client waits"
     assert ask(engine, "GET", "/things/3", {"prefer": "code=404; wait=2"}).delay == 2000

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mockserver.engine.engine import Engine, Options
-from mockserver.messages import Answer
+from mockserver.messages import Response
 from mockserver.plan import Plan
 from tests.live import Write, ask, compiled, engine_of, get, serving_engine
 
@@ -88,25 +88,25 @@ def shop(plan: Plan) -> Engine:
     return engine_of(plan)
 
 
-def read(engine: Engine, key: str = "1", **headers: str) -> Answer:
+def read(engine: Engine, key: str = "1", **headers: str) -> Response:
     target = key if key.startswith("/") else f"/orders/{key}"
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return ask(engine, "GET", target, AUTHORISED | named)
 
 
-def content(answer: Answer) -> Any:
-    return json.loads(answer.body)
+def content(response: Response) -> Any:
+    return json.loads(response.body)
 
 
 def test_a_preference_for_a_code_goes_before_the_credentials(shop: Engine) -> None:
-    answer = ask(shop, "GET", "/orders/1", {"prefer": "code=404"})
-    assert (answer.status, answer.decision) == (404, "prefer; state=gone")
+    response = ask(shop, "GET", "/orders/1", {"prefer": "code=404"})
+    assert (response.status, response.decision) == (404, "prefer; state=gone")
 
 
 def test_credentials_go_before_a_scenario(shop: Engine) -> None:
-    answer = ask(shop, "GET", "/orders/1", {"prefer": "scenario=other"})
-    assert answer.status == 401
-    assert dict(answer.headers)["www-authenticate"].startswith("Bearer")
+    response = ask(shop, "GET", "/orders/1", {"prefer": "scenario=other"})
+    assert response.status == 401
+    assert dict(response.headers)["www-authenticate"].startswith("Bearer")
     assert read(shop).decision == "scenario=normal; state=open; call=1"
 
 
@@ -116,11 +116,11 @@ def test_credentials_may_be_left_unasked(plan: Plan) -> None:
 
 
 def test_a_violation_goes_before_a_scenario(shop: Engine) -> None:
-    answer = read(shop, "1?limit=x", prefer="scenario=other")
-    assert answer.status == 400
-    assert "limit" in content(answer)["message"]
-    assert answer.decision.startswith("violation; status=400")
-    assert answer.violations
+    response = read(shop, "1?limit=x", prefer="scenario=other")
+    assert response.status == 400
+    assert "limit" in content(response)["message"]
+    assert response.decision.startswith("violation; status=400")
+    assert response.violations
     assert read(shop).decision == "scenario=normal; state=open; call=1"
 
 
@@ -161,10 +161,10 @@ def test_what_a_partial_body_leaves_out_is_the_same_for_a_key(shop: Engine) -> N
 
 
 def test_an_answer_that_would_break_the_document_is_never_sent(shop: Engine) -> None:
-    answer = read(shop, "/orders/1?status=lost", prefer="state=broken")
-    assert answer.status == 500
-    assert dict(answer.headers)["content-type"] == "application/problem+json"
-    assert "breaks the document at /status" in content(answer)["detail"]
+    response = read(shop, "/orders/1?status=lost", prefer="state=broken")
+    assert response.status == 500
+    assert dict(response.headers)["content-type"] == "application/problem+json"
+    assert "breaks the document at /status" in content(response)["detail"]
     assert content(read(shop, "/orders/1?status=open", prefer="state=broken"))["status"] == "open"
 
 
@@ -192,9 +192,9 @@ def test_an_operation_that_no_file_names(shop: Engine) -> None:
 
 @pytest.mark.parametrize("preference", ["state=open", "scenario=normal"])
 def test_a_preference_for_a_life_that_an_operation_has_not(shop: Engine, preference: str) -> None:
-    answer = read(shop, "/free", prefer=preference)
-    assert answer.status == 400
-    assert "no scenario file names free" in content(answer)["detail"]
+    response = read(shop, "/free", prefer=preference)
+    assert response.status == 400
+    assert "no scenario file names free" in content(response)["detail"]
 
 
 def test_it_answers_under_each_base_path(shop: Engine) -> None:
@@ -278,9 +278,9 @@ def test_a_new_plan_is_taken_over_with_the_state_kept(plan: Plan, write: Write) 
 def test_preferences_in_the_query_are_those_of_the_header(
     shop: Engine, query: str, prefer: str, status: int, body: Any
 ) -> None:
-    answer = ask(shop, "GET", f"/free?{query}", {"prefer": prefer} if prefer else {})
-    assert answer.status == status, answer.body
-    assert body is None or content(answer) == body
+    response = ask(shop, "GET", f"/free?{query}", {"prefer": prefer} if prefer else {})
+    assert response.status == status, response.body
+    assert body is None or content(response) == body
 
 
 def test_dynamic_in_the_query_passes_examples_over(shop: Engine) -> None:
@@ -321,8 +321,8 @@ def test_a_preferred_code_that_a_range_documents_is_the_status(
                 {documented}: {{description: bad, content: {{text/plain: {{example: sorry}}}}}}
         """,
     )
-    answer = ask(engine_of(compiled(file)), "GET", "/a", {"prefer": f"code={code}"})
-    assert (answer.status, answer.body) == (code, b"sorry")
+    response = ask(engine_of(compiled(file)), "GET", "/a", {"prefer": f"code={code}"})
+    assert (response.status, response.body) == (code, b"sorry")
 
 
 FORGIVING = """
@@ -372,14 +372,14 @@ def test_what_is_forgiven_of_a_request_is_told_in_a_header_and_the_journal(
 ) -> None:
     engine = engine_of(compiled(write("forgiving.yaml", FORGIVING)))
     headers = {"content-type": "application/json"}
-    answer = ask(engine, "POST", target, headers, json.dumps(body).encode())
-    assert answer.status == 204, answer.body
-    warning = dict(answer.headers).get("x-mock-warning")
+    response = ask(engine, "POST", target, headers, json.dumps(body).encode())
+    assert response.status == 204, response.body
+    warning = dict(response.headers).get("x-mock-warning")
     assert (warning is not None) == bool(told)
     assert all(each in (warning or "") for each in told)
     call = engine.worlds.default.journal.find(1)
     assert call is not None
-    assert dict(call.answer.headers).get("x-mock-warning") == warning
+    assert dict(call.response.headers).get("x-mock-warning") == warning
 
 
 @pytest.mark.parametrize("body", [{"id": None, "at": 1}, {"more": 1}, {"inner": {"made": 1}}])

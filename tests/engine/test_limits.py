@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mockserver.engine.engine import Engine
-from mockserver.messages import Answer
+from mockserver.messages import Response
 from tests.live import PATIENCE, Live, Wire, ask, serving_engine
 from tests.things import things
 
@@ -69,10 +69,10 @@ def test_the_headers(tmp_path: Path) -> None:
 def test_in_the_documents_shape(tmp_path: Path) -> None:
     engine = limited(tmp_path, "1/1h")
     statuses(engine, 1)
-    answer = ask(engine, "GET", "/things/1")
-    assert answer.status == 429
-    assert json.loads(answer.body).keys() == {"message"}
-    assert "3600" in json.loads(answer.body)["message"]
+    response = ask(engine, "GET", "/things/1")
+    assert response.status == 429
+    assert json.loads(response.body).keys() == {"message"}
+    assert "3600" in json.loads(response.body)["message"]
 
 
 @pytest.mark.parametrize("limit", ["1/1h", "{rate: 1/1h, state: told-off}"])
@@ -171,8 +171,8 @@ flaky: {rate: 25%, answers: [500, reset, lost, 429]}
 def flaked(engine: Engine) -> list[str]:
     told = []
     for key in range(1, 401):
-        answer = ask(engine, "GET", f"/things/{key}")
-        told.append(answer.fault or str(answer.status))
+        response = ask(engine, "GET", f"/things/{key}")
+        told.append(response.fault or str(response.status))
     return told
 
 
@@ -199,7 +199,7 @@ def test_the_nth_call_of_a_key_is_always_alike(tmp_path: Path) -> None:
 
 def test_a_mishap_is_no_call(tmp_path: Path) -> None:
     engine = things(tmp_path, FLAKY)
-    calls = [answer.decision for answer in (ask(engine, "GET", "/things/1") for _ in range(60))]
+    calls = [response.decision for response in (ask(engine, "GET", "/things/1") for _ in range(60))]
     lived = [each for each in calls if each.startswith("scenario=")]
     assert lived[:20] == [f"scenario=here; state=here; call={number}" for number in range(1, 21)]
     assert lived[20].startswith("scenario=here; state=lost")
@@ -290,4 +290,4 @@ def test_who_leaves_gives_the_place_over(live: Live) -> None:
 
 def test_nothing_waits_without_a_file(tmp_path: Path) -> None:
     engine = things(tmp_path, LIMITED % "1/1s")
-    assert isinstance(ask(engine, "GET", "/things"), Answer)
+    assert isinstance(ask(engine, "GET", "/things"), Response)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mockserver.engine.engine import Engine, Options
 from mockserver.engine.poll import Poll
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 from mockserver.plan import Plan
 from tests.live import MISSION, Write, compiled, engine_of
 
@@ -71,11 +71,11 @@ LIVES = """
 """
 
 
-def told(answer: object) -> tuple[object, ...]:
-    assert isinstance(answer, Answer)
+def told(response: object) -> tuple[object, ...]:
+    assert isinstance(response, Response)
     return (
-        answer.status, tuple(answer.headers), answer.body, answer.decision, answer.delay, answer.fault,
-        answer.operation, answer.resource, answer.key,
+        response.status, tuple(response.headers), response.body, response.decision, response.delay,
+        response.fault, response.operation, response.resource, response.key,
     )  # fmt: skip
 
 
@@ -85,12 +85,12 @@ class Twins:
     def __init__(self, plan: Plan, options: Options | None = None) -> None:
         self.quick, self.usual = (engine_of(plan, options=options) for _ in range(2))
 
-    def ask(self, method: str, target: str, section: dict[str, str]) -> Answer:
+    def ask(self, method: str, target: str, section: dict[str, str]) -> Response:
         path, _, query = target.partition("?")
         quick = self.quick.handle(Request(method, path, query, section, b"", repeats=True))
         usual = self.usual.handle(Request(method, path, query, section, b""))
         assert told(quick) == told(usual)
-        assert isinstance(quick, Answer)
+        assert isinstance(quick, Response)
         return quick
 
     def each(self) -> tuple[Engine, Engine]:
@@ -101,15 +101,15 @@ class Twins:
 def short(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The keys that were answered the short way."""
     taken: list[str] = []
-    answer = Poll.answer
+    response = Poll.response
 
-    def counting(poll: Poll, request: Request, last: str) -> Answer | None:
-        given = answer(poll, request, last)
+    def counting(poll: Poll, request: Request, last: str) -> Response | None:
+        given = response(poll, request, last)
         if given is not None:
             taken.append(last)
         return given
 
-    monkeypatch.setattr(Poll, "answer", counting)
+    monkeypatch.setattr(Poll, "response", counting)
     return taken
 
 
@@ -173,8 +173,8 @@ def test_every_kind_of_answer(write: Write, short: list[str]) -> None:
     document: Path = write("animals.yaml", ANIMALS)
     twins = Twins(compiled(document, scenarios=[write("animal.scenario.yaml", LIVES)]))
     for key in ("1", "2", "4", "5", "x", "1", "1", "2", "1", "1", "1", "2"):
-        answer = twins.ask("GET", f"/animals/{key}", SECTIONS[0])
-        if answer.delay:
+        response = twins.ask("GET", f"/animals/{key}", SECTIONS[0])
+        if response.delay:
             for engine in twins.each():
                 engine.worlds.default.clock.advance(2000)
     for engine in twins.each():

@@ -433,10 +433,10 @@ def test_a_call_that_is_cut_off_after_it_was_counted_has_its_answer(
 ) -> None:
     server = proxied("--store-down", "wait", "--store-timeout", "60s")
     assert server.next() == 0
-    answer = DONE if fields else ANSWERED
-    proxy.hold("back", since=answer)
+    response = DONE if fields else ANSWERED
+    proxy.hold("back", since=response)
     with server.begin(*fields) as wire:
-        proxy.kept(answer)
+        proxy.kept(response)
         proxy.cut()
         assert server.position(wire.reply()) == 1
     assert server.next() == 2

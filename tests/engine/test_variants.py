@@ -53,8 +53,8 @@ def test_a_request_reaches_the_operation_whose_conditions_it_meets(
         for path, (verb, more, word) in PATHS.items()
     ]
     engine = engine_of(compiled(write("api.yaml", "\n".join(lines))))
-    answer = ask(engine, method, target, headers)
-    assert (answer.status, answer.body if method != "HEAD" else b"") == (200, expected)
+    response = ask(engine, method, target, headers)
+    assert (response.status, response.body if method != "HEAD" else b"") == (200, expected)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import yaml
 
 from mockserver.compile.compiler import Inputs, compile_plan
 from mockserver.diagnostics import MockServerError
-from mockserver.engine.resources.context import Context, Makers, Subject
+from mockserver.engine.resources.context import Context, Providers, RenderContext
 from mockserver.engine.resources.templates import compile_template
 from mockserver.messages import Request
 
@@ -96,12 +96,14 @@ def _scenario_file(data: bytes, folder: Path) -> Callable[[], object]:
 
 
 def _template(data: bytes, folder: Path) -> Callable[[], object]:
-    subject = Subject("default", "thing", "k", "made", "story", 1, 0, 0, 0, Request("GET", "/x", "n=900", {}))
+    subject = RenderContext(
+        "default", "thing", "k", "made", "story", 1, 0, 0, 0, Request("GET", "/x", "n=900", {})
+    )
     try:
         template = compile_template(data.decode("utf-8", "replace"))
     except MockServerError:
         return lambda: None
-    return partial(template, Context(subject, Makers("0")))
+    return partial(template, Context(subject, Providers("0")))
 
 
 DOCUMENT = Path(__file__).with_name("costs.yaml")

@@ -95,10 +95,10 @@ async def fresh(port: int, number: int, pause: float = 0.0) -> list[float]:
     for index in range(number):
         began = time.perf_counter()
         client = await connect(port)
-        answer = await client.ask(poll(1_000_000 + index, close=True))
+        response = await client.ask(poll(1_000_000 + index, close=True))
         took.append(time.perf_counter() - began)
-        if not answer.startswith(b"HTTP/1.1 200 "):
-            raise EOFError(answer)
+        if not response.startswith(b"HTTP/1.1 200 "):
+            raise EOFError(response)
         client.transport.close()
         await asyncio.sleep(pause)
     return took

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from mockserver.diagnostics import CompileError, Diagnostic
-from tests.hardening.figures.answers import DOCUMENT, WILD, answer, written
+from tests.hardening.figures.answers import DOCUMENT, WILD, response, written
 from tests.live import Wire, Write, compiled, engine_of, serving_engine
 
 HEAD = "resource: shown\nkey: path.id\noperations: {show: show}\nscenarios: {main: [odd]}\nstates:\n"
@@ -18,7 +18,7 @@ HEAD = "resource: shown\nkey: path.id\noperations: {show: show}\nscenarios: {mai
 def test_an_answer_by_chance(write: Write, number: int) -> None:
     document = write("answers.yaml", DOCUMENT)
     life = write("shown.yaml", "x")
-    life.write_text(f"{HEAD}  odd: {written(answer(random.Random(number)))}\n", "utf-8")
+    life.write_text(f"{HEAD}  odd: {written(response(random.Random(number)))}\n", "utf-8")
     refused: Sequence[Diagnostic] = ()
     try:
         plan = compiled(document, scenarios=[life])

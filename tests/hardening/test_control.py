@@ -26,10 +26,10 @@ def test_nothing_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
                 wire.send(
                     f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode("latin-1")
                 )
-                answer = wire.rest()
-            assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 308")), target
-            assert SECRET.encode() not in answer
-            assert b"root:" not in answer
+                response = wire.rest()
+            assert response.startswith((b"HTTP/1.1 4", b"HTTP/1.1 308")), target
+            assert SECRET.encode() not in response
+            assert b"root:" not in response
         for target in REFERENCES[:3]:
             answer_to = mock.client.put(
                 "/__admin/document", content=referring(target), headers={"content-type": "application/yaml"}

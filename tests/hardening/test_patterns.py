@@ -20,8 +20,8 @@ def test_of_documents(plan: Plan) -> None:
     engine = engine_of(plan)
     for i, bad in enumerate(PATTERNS):
         body = json.dumps({"text": bad.text}).encode()
-        answer = ask(engine, "POST", f"/p{i}", {"content-type": "application/json"}, body)
-        assert answer.status in (200, 400, 422), bad.pattern
+        response = ask(engine, "POST", f"/p{i}", {"content-type": "application/json"}, body)
+        assert response.status in (200, 400, 422), bad.pattern
 
 
 @pytest.mark.parametrize("own", OWN, ids=lambda own: own[0])

@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from mockserver.http.connection import Connection, Limits
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 from mockserver.namespaces.clock import parse_time
 from mockserver.namespaces.memory import Memory, MemoryLimits
-from mockserver.namespaces.namespaces import Worlds
+from mockserver.namespaces.namespaces import Namespaces
 from tests.live import NOON, Live, Wire, get, serving
 
 LIMITS = Limits(body=1000, head_time=10, body_time=30, idle_time=120)
@@ -29,26 +29,26 @@ class Behaviour:
     """A handler with its own paths, and a clock that stands still."""
 
     def __init__(self) -> None:
-        self.worlds = Worlds(parse_time(NOON))
+        self.worlds = Namespaces(parse_time(NOON))
         self.served: list[str] = []
 
-    def handle(self, request: Request) -> Answer:
+    def handle(self, request: Request) -> Response:
         self.served.append(f"{request.method} {request.raw_path}")
-        answer = Answer(200, [("content-type", "text/plain")], request.raw_path.encode())
+        response = Response(200, [("content-type", "text/plain")], request.raw_path.encode())
         match request.raw_path:
             case "/slow":
-                answer.delay = 5000
+                response.delay = 5000
             case "/large":
-                answer.body = b"x" * 5_000_000
+                response.body = b"x" * 5_000_000
             case "/stream":
-                answer.stream = self.chunks()
+                response.stream = self.chunks()
             case "/raise":
                 raise RuntimeError("on purpose")
             case "/empty":
-                answer = Answer(204)
+                response = Response(204)
             case "/reset":
-                answer.fault = "reset"
-        return answer
+                response.fault = "reset"
+        return response
 
     @staticmethod
     async def chunks() -> AsyncIterator[bytes]:
@@ -321,9 +321,9 @@ def test_keeping_alive_is_announced_to_1_0_alone(live: Live) -> None:
 def test_trailers_are_no_headers() -> None:
     found: list[dict[str, str]] = []
 
-    def handle(request: Request) -> Answer:
+    def handle(request: Request) -> Response:
         found.append(request.headers)
-        return Answer(200)
+        return Response(200)
 
     with serving(handle) as live, Wire(live.port) as wire:
         wire.send(
@@ -337,9 +337,9 @@ def test_trailers_are_no_headers() -> None:
 def test_repeated_fields_are_joined() -> None:
     found: list[dict[str, str]] = []
 
-    def handle(request: Request) -> Answer:
+    def handle(request: Request) -> Response:
         found.append(request.headers)
-        return Answer(200)
+        return Response(200)
 
     with serving(handle) as live:
         get(live.port, "/", "Accept: a", "Cookie: b=1", "accept: c", "COOKIE: d=2")
@@ -359,9 +359,9 @@ def test_the_same_octets_again_are_the_same_request(live: Live, behaviour: Behav
 def test_a_header_section_that_came_on_another_connection_is_not_read_again() -> None:
     heads: list[tuple[str, str, dict[str, str], bool]] = []
 
-    def handle(request: Request) -> Answer:
+    def handle(request: Request) -> Response:
         heads.append((request.method, request.raw_path, request.headers, request.repeats))
-        return Answer(200, [], b"")
+        return Response(200, [], b"")
 
     with serving(handle) as other:
         for target in ("/a", "/b"):
@@ -488,11 +488,11 @@ def test_a_read_of_many_requests_is_looked_at_in_pieces() -> None:
     turn = 0
     served: list[int] = []
 
-    def handle(request: Request) -> Answer:
+    def handle(request: Request) -> Response:
         if not served:
             tick()
         served.append(turn)
-        return Answer(200)
+        return Response(200)
 
     def tick() -> None:
         nonlocal turn
@@ -513,9 +513,9 @@ def test_a_read_of_many_requests_is_looked_at_in_pieces() -> None:
 def test_large_bodies_arrive_whole_between_others(size: int) -> None:
     found: list[bytes] = []
 
-    def handle(request: Request) -> Answer:
+    def handle(request: Request) -> Response:
         found.append(request.body)
-        return Answer(200)
+        return Response(200)
 
     body = bytes(n % 251 for n in range(size))
     by_length = b"POST /a HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % size + body
@@ -596,7 +596,7 @@ def test_a_connection_is_over_nothing_is_left_to_the_garbage_collector(live: Liv
 
 def test_unfinished_requests_are_bounded_in_all(behaviour: Behaviour) -> None:
     """A request is refused that would take more than all may; those that are there go on."""
-    worlds = Worlds(memory=Memory(MemoryLimits(unfinished=5000)))
+    worlds = Namespaces(memory=Memory(MemoryLimits(unfinished=5000)))
     post = POST.replace(b"5", b"1000")
     head = A[:-2] + b"X: " + b"x" * 900
     with serving(behaviour.handle, worlds=worlds, limits=Limits(body=1000)) as live:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mockserver.http.hosts import Cors
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 
 ORIGIN = "https://app.example"
 
@@ -15,10 +15,10 @@ def asked(origin: str = ORIGIN, method: str = "OPTIONS", **fields: str) -> Reque
 
 def test_answers_the_question_before_a_request() -> None:
     request = asked(access_control_request_method="PUT", access_control_request_headers="x-a, authorization")
-    answer = Cors([f"{ORIGIN}/"]).preflight(request)
-    assert answer is not None
-    assert answer.status == 204
-    assert dict(answer.headers) == {
+    response = Cors([f"{ORIGIN}/"]).preflight(request)
+    assert response is not None
+    assert response.status == 204
+    assert dict(response.headers) == {
         "access-control-allow-origin": ORIGIN,
         "access-control-allow-credentials": "true",
         "vary": "Origin",
@@ -42,22 +42,22 @@ def test_leaves_everything_else_alone(request_: Request) -> None:
 
 
 def test_lets_a_page_read_every_header() -> None:
-    answer = Answer(200, [("x-total", "1")])
-    Cors([ORIGIN]).allow(asked(method="GET"), answer)
-    headers = dict(answer.headers)
+    response = Response(200, [("x-total", "1")])
+    Cors([ORIGIN]).allow(asked(method="GET"), response)
+    headers = dict(response.headers)
     assert headers["access-control-allow-origin"] == ORIGIN
     assert headers["access-control-expose-headers"] == "x-mock-decision, x-total"
 
 
 def test_any_origin_goes_without_credentials() -> None:
-    answer = Answer(200)
-    Cors(["*"]).allow(asked("https://whoever.example", method="GET"), answer)
-    headers = dict(answer.headers)
+    response = Response(200)
+    Cors(["*"]).allow(asked("https://whoever.example", method="GET"), response)
+    headers = dict(response.headers)
     assert headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in headers
 
 
 def test_other_origins_get_nothing() -> None:
-    answer = Answer(200)
-    Cors([ORIGIN]).allow(asked("https://evil.example", method="GET"), answer)
-    assert answer.headers == []
+    response = Response(200)
+    Cors([ORIGIN]).allow(asked("https://evil.example", method="GET"), response)
+    assert response.headers == []

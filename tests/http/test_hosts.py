@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from mockserver.http.hosts import Hosts, served
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 from mockserver.plan import Plan
 from tests.live import MISSION, Live, Wire, engine_of, serving, serving_engine
 
 
-def told(request: Request) -> Answer:
-    return Answer(200, [("x-host", request.headers.get("host", "none"))], request.raw_path.encode())
+def told(request: Request) -> Response:
+    return Response(200, [("x-host", request.headers.get("host", "none"))], request.raw_path.encode())
 
 
 @pytest.fixture(scope="module")

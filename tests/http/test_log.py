@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from mockserver.http.log import access_logger, configure
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 
 REQUEST = Request("GET", "/a\x1b[31m\nb", "c=d")
-ANSWER = Answer(404, [], b"12345", "unknown path")
+ANSWER = Response(404, [], b"12345", "unknown path")
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ def test_what_the_control_plane_answers_is_logged_at_level_debug(
     configure(level, "text", terminal=terminal)
     log = access_logger()
     assert log is not None
-    log(REQUEST, Answer(200, [], b"", "admin"), 0.00123)
+    log(REQUEST, Response(200, [], b"", "admin"), 0.00123)
     assert len(capsys.readouterr().err.splitlines()) == lines
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from mockserver.diagnostics import UsageError
 from mockserver.http.listener import bind, listen
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 from tests.live import Process, Wire, get, serving
 
 
@@ -73,8 +73,8 @@ def test_a_port_that_another_takes_before_it_is_listened_on() -> None:
                 listen(one)
 
 
-def handle(request: Request) -> Answer:
-    return Answer(200, [], request.raw_path.encode(), delay=60_000 if request.raw_path == "/slow" else 0)
+def handle(request: Request) -> Response:
+    return Response(200, [], request.raw_path.encode(), delay=60_000 if request.raw_path == "/slow" else 0)
 
 
 def test_stopping_closes_the_idle_and_takes_no_more() -> None:
@@ -130,8 +130,8 @@ def test_the_limit_of_descriptors_is_raised_as_far_as_may_be(tmp_path: Path) -> 
 def test_calls_are_told_to_the_access_log() -> None:
     told: list[str] = []
     with serving(handle) as live:
-        live.server.log_access = lambda request, answer, seconds: told.append(
-            f"{request.raw_path} {answer.status} {seconds >= 0}"
+        live.server.log_access = lambda request, response, seconds: told.append(
+            f"{request.raw_path} {response.status} {seconds >= 0}"
         )
         get(live.port, "/a")
         get(live.port, "/b", method="HEAD")

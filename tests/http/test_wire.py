@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.http import wire
-from mockserver.messages import Answer
+from mockserver.messages import Response
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_targets(target: str, method: str, expected: tuple[str, str] | None) -> 
 
 
 def test_a_head() -> None:
-    answer = Answer(404, [("content-type", "text/plain")], decision="a; b")
-    head = wire.head(answer, length=5, close=True, keep_alive=False).decode()
+    response = Response(404, [("content-type", "text/plain")], decision="a; b")
+    head = wire.head(response, length=5, close=True, keep_alive=False).decode()
     line, *fields, empty, last = head.split("\r\n")
     assert line == "HTTP/1.1 404 Not Found"
     assert (empty, last) == ("", "")
@@ -97,14 +97,14 @@ def test_a_head() -> None:
 
 @pytest.mark.parametrize("status", [200, 299, 418, 599, 999])
 def test_the_usual_answer_is_head_and_body(status: int) -> None:
-    answer = Answer(status, [("a", "b")], b"body", "why")
-    assert wire.usual(answer) == wire.head(answer, length=4, close=False, keep_alive=False) + b"body"
+    response = Response(status, [("a", "b")], b"body", "why")
+    assert wire.usual(response) == wire.head(response, length=4, close=False, keep_alive=False) + b"body"
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_no_text_breaks_out_of_its_field(text: str) -> None:
-    answer = Answer(200, [("a", text)], decision=text)
-    head = wire.head(answer, length=0, close=False, keep_alive=False)
+    response = Response(200, [("a", text)], decision=text)
+    head = wire.head(response, length=0, close=False, keep_alive=False)
     fields = head.split(b"\r\n")
     assert len(fields) == len([b"status", b"a", b"date", b"length", b"", b""]) + bool(text)
     assert not any(mark in field for field in fields for mark in b"\r\n\0\x01\x1b\x7f")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mockserver.jsonschema import Schemas
 from mockserver.media.codec import Codec
-from mockserver.media.coercion import Judged, Reader
+from mockserver.media.coercion import Decoded, Reader
 from mockserver.media.types import ContentType, Malformed, parse_content_type
 from mockserver.plan import Encoding, MediaType
 
@@ -69,7 +69,7 @@ def codec_of(name: str, schema: Any, item: Any, encoding: dict[str, Encoding], *
     return Codec(media, Reader(Schemas(trees, "3.1"), "request", lenient=lenient))
 
 
-def judged(made: Codec, data: bytes, sent: str | None = None) -> Judged | Malformed:
+def judged(made: Codec, data: bytes, sent: str | None = None) -> Decoded | Malformed:
     content_type = parse_content_type(sent) if sent else None
     assert not isinstance(content_type, Malformed)
     raw = made.decode(data, content_type)
@@ -78,7 +78,7 @@ def judged(made: Codec, data: bytes, sent: str | None = None) -> Judged | Malfor
 
 def value(made: Codec, data: bytes, sent: str | None = None) -> Any:
     result = judged(made, data, sent)
-    assert isinstance(result, Judged), result
+    assert isinstance(result, Decoded), result
     assert result.violations == ()
     return result.value
 
@@ -184,7 +184,7 @@ class TestForm:
     ) -> None:
         data = urlencode(fields).encode()
         result = judged(lenient_codec(FORM, RESTYLED_PET), data)
-        assert isinstance(result, Judged)
+        assert isinstance(result, Decoded)
         assert (result.value, result.violations) == (expected, ())
         assert all("documented: style form" in each for each in result.warnings)
         assert result.warnings
@@ -321,7 +321,7 @@ class TestMultipart:
     ) -> None:
         data = parts(*((f'name="{name}"', text) for name, text in fields))
         result = judged(lenient_codec("multipart/form-data", RESTYLED_PET), data, self.SENT)
-        assert isinstance(result, Judged)
+        assert isinstance(result, Decoded)
         assert (result.value, result.violations) == (expected, ())
         assert result.warnings
 
@@ -381,7 +381,7 @@ class TestSequences:
         assert value(made, made.encode([1, 2]).data) == [1, 2]
         assert keywords(made, b"1\n{") == ["syntax"]
         result = judged(made, b'1\n"x"\n"y"')
-        assert isinstance(result, Judged)
+        assert isinstance(result, Decoded)
         assert [each.pointer for each in result.violations] == ["/1", "/2"]
 
     def test_a_schema_is_of_the_whole_or_of_each_item(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from mockserver.jsonschema import Schemas
 from mockserver.media.codec import Codec
-from mockserver.media.coercion import Judged, Reader
+from mockserver.media.coercion import Decoded, Reader
 from mockserver.media.types import Malformed
 from mockserver.plan import MediaType
 
@@ -21,7 +21,7 @@ def codec(schema: Any, name: str = "thing", **others: Any) -> Codec:
     return Codec(MediaType("application/xml", f"u#/schemas/{name}"), Reader(Schemas(trees, "3.1"), "request"))
 
 
-def judge(made: Codec, text: str | bytes) -> Judged | Malformed:
+def judge(made: Codec, text: str | bytes) -> Decoded | Malformed:
     raw = made.decode(text.encode() if isinstance(text, str) else text)
     return raw if isinstance(raw, Malformed) else made.judge(raw)
 
@@ -117,7 +117,7 @@ def test_both_ways(schema: Any, text: str, value: Any) -> None:
     made = codec(schema, Inner=inner)
     assert made.encode(value).data == HEAD + text.encode()
     result = judge(made, text)
-    assert isinstance(result, Judged), result
+    assert isinstance(result, Decoded), result
     if value != {"a": None}:  # text may be null, and an empty text too
         assert (result.value, result.violations) == (value, ())
 
@@ -141,7 +141,7 @@ def test_both_ways(schema: Any, text: str, value: Any) -> None:
 )
 def test_also_read(schema: Any, text: str | bytes, value: Any) -> None:
     result = judge(codec(schema, Inner=of(n={"type": "integer"})), text)
-    assert isinstance(result, Judged), result
+    assert isinstance(result, Decoded), result
     assert (result.value, result.violations) == (value, ())
 
 
@@ -197,4 +197,4 @@ def test_hostile_names_and_text_stay_data() -> None:
     made = codec({"type": "object"})
     data = made.encode({"a b><c": "]]>&<\x00\r", "1": 1}).data
     assert data == HEAD + b"<thing><a_b__c>]]&gt;&amp;&lt;\xef\xbf\xbd&#13;</a_b__c><_1>1</_1></thing>"
-    assert isinstance(judge(made, data), Judged)
+    assert isinstance(judge(made, data), Decoded)

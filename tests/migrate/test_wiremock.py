@@ -12,7 +12,7 @@ import yaml
 from mockserver.compile.compiler import Inputs, compile_plan
 from mockserver.diagnostics import Diagnostic
 from mockserver.engine.engine import Engine
-from mockserver.messages import Answer
+from mockserver.messages import Response
 from mockserver.migrate.stubs import read_stubs
 from mockserver.migrate.wiremock import scenario_files
 from mockserver.plan import Document
@@ -58,7 +58,7 @@ class Carried:
         self._engine = engine_of(compile_plan(Inputs((self.document,), tuple(paths))).plan)
         return self
 
-    def call(self, method: str, path: str, **headers: str) -> Answer:
+    def call(self, method: str, path: str, **headers: str) -> Response:
         assert self._engine is not None
         named = {"host": "localhost"} | {
             name.lower().replace("_", "-"): value for name, value in headers.items()
@@ -209,7 +209,7 @@ class TestStubs:
 
 class TestResponses:
     @pytest.mark.parametrize(
-        ("response", "answer"),
+        ("stubbed", "response"),
         [
             ({"status": 404, "jsonBody": {"a": 1}}, {"status": 404, "body": {"a": 1}}),
             ({"jsonBody": None, "body": '{"a": 1}'}, {"status": 200, "body": None}),
@@ -237,11 +237,11 @@ class TestResponses:
             ),
         ],
     )
-    def test_what_an_answer_is(
-        self, carried: Carried, response: dict[str, Any], answer: dict[str, Any]
+    def test_a_stubbed_response_is_the_response_of_a_state(
+        self, carried: Carried, stubbed: dict[str, Any], response: dict[str, Any]
     ) -> None:
-        carried.over(stub(response=response))
-        assert [*carried.files["order"]["states"].values()] == [answer]
+        carried.over(stub(response=stubbed))
+        assert [*carried.files["order"]["states"].values()] == [response]
         assert carried.told == []
 
     def test_a_body_of_text_and_none_at_all(self, carried: Carried) -> None:
@@ -338,8 +338,8 @@ def test_nothing_comes_of_nothing(write: Write) -> None:
 def test_a_text_that_no_document_says_is_sent_as_it_stands(
     carried: Carried, headers: dict[str, str], media_type: str
 ) -> None:
-    answer = {"status": 503, "body": "<h1>Away</h1>", "headers": headers}
-    carried.over({"request": {"method": "GET", **literal("/v1/status")}, "response": answer})
+    response = {"status": 503, "body": "<h1>Away</h1>", "headers": headers}
+    carried.over({"request": {"method": "GET", **literal("/v1/status")}, "response": response})
     sent = carried.call("GET", "/status")
     assert (sent.status, sent.body) == (503, b"<h1>Away</h1>")
     assert dict(sent.headers)["content-type"] == media_type

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mockserver.diagnostics import Violation
 from mockserver.engine.delays import dribbled
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 from mockserver.namespaces.clock import Clock
 from mockserver.namespaces.journal import MOST_BODY, Call, Cut, Journal, Ledger
 from mockserver.plan import Dribble
@@ -21,7 +21,7 @@ BODY = b'{"status": "pending"}'
 
 
 def write(journal: Journal, path: str = "/", body: bytes = b"", said: bytes = b"") -> None:
-    journal.write(Request("GET", path, "", {}, body), Answer(200, [], said), 0, 0.0)
+    journal.write(Request("GET", path, "", {}, body), Response(200, [], said), 0, 0.0)
 
 
 def paths(journal: Journal) -> list[str]:
@@ -63,7 +63,7 @@ def test_long_bodies_are_cut_and_say_how_long_they_were() -> None:
     call = Call(*record)
     assert isinstance(call.request.body, Cut)
     assert (len(call.request.body), call.request.body.length) == (MOST_BODY, MOST_BODY + 1)
-    assert not isinstance(call.answer.body, Cut)
+    assert not isinstance(call.response.body, Cut)
 
 
 def test_the_bound_on_bytes_holds_for_all_journals_together() -> None:
@@ -97,47 +97,47 @@ def test_without_a_bound_on_calls_nothing_is_kept_but_it_can_be_followed() -> No
     assert heard == [2]
 
 
-KINDS: dict[str, Callable[[int], tuple[Request, Answer]]] = {
+KINDS: dict[str, Callable[[int], tuple[Request, Response]]] = {
     "a poll": lambda number: (
         Request("GET", f"/things/{number:036d}", "", FIELDS, b"", True),
-        Answer(200, LISTED, BODY, f"scenario=a; state=b; call={number}", 0, "", None, "poll", "thing",
+        Response(200, LISTED, BODY, f"scenario=a; state=b; call={number}", 0, "", None, "poll", "thing",
                f"{number:036d}", (), b"HTTP/1.1 200 OK"),
     ),
     "a long header field": lambda number: (
-        Request("GET", "/", "", {"host": "localhost", "x-a": f"{number:060000d}"}), Answer(200, [], BODY)
+        Request("GET", "/", "", {"host": "localhost", "x-a": f"{number:060000d}"}), Response(200, [], BODY)
     ),
     "a hundred short header fields": lambda number: (
-        Request("GET", "/", "", {f"x-{number}-{each}": f"{number}" for each in range(100)}), Answer(200)
+        Request("GET", "/", "", {f"x-{number}-{each}": f"{number}" for each in range(100)}), Response(200)
     ),
     "a long key": lambda number: (
-        Request("GET", f"/{number:015000d}"), Answer(200, [], b"", "", key=f"{number:015000d}")
+        Request("GET", f"/{number:015000d}"), Response(200, [], b"", "", key=f"{number:015000d}")
     ),
-    "a long query": lambda number: (Request("GET", "/", f"{number:015000d}"), Answer(200)),
+    "a long query": lambda number: (Request("GET", "/", f"{number:015000d}"), Response(200)),
     "a key beyond ASCII": lambda number: (
-        Request("GET", f"/{number}"), Answer(200, key=f"\N{PILE OF POO}{number:02000d}")
+        Request("GET", f"/{number}"), Response(200, key=f"\N{PILE OF POO}{number:02000d}")
     ),
     "bodies": lambda number: (
-        Request("POST", "/", "", {}, b"%060000d" % number), Answer(200, [], b"%040000d" % number)
+        Request("POST", "/", "", {}, b"%060000d" % number), Response(200, [], b"%040000d" % number)
     ),
     "bodies that are cut": lambda number: (
-        Request("POST", "/", "", {}, b"%0200000d" % number), Answer(200, [], b"%0200000d" % number)
+        Request("POST", "/", "", {}, b"%0200000d" % number), Response(200, [], b"%0200000d" % number)
     ),
     "header fields of the answer": lambda number: (
-        Request("GET", "/"), Answer(200, [(f"x-{each}", f"{number:0500d}") for each in range(20)])
+        Request("GET", "/"), Response(200, [(f"x-{each}", f"{number:0500d}") for each in range(20)])
     ),
     "what is wrong with a body": lambda number: (
         Request("POST", "/"),
-        Answer(422, violations=[
+        Response(422, violations=[
             Violation("body", "", f"/{each}", "type", f"{number:0200d}", [f"{number}"] * 5000, ["a"])
             for each in range(20)
         ]),
     ),
     "warnings": lambda number: (
-        Request("GET", "/"), Answer(200, warnings=[f"{number:0900d}", f"{number:01000d}"])
+        Request("GET", "/"), Response(200, warnings=[f"{number:0900d}", f"{number:01000d}"])
     ),
     "an answer that dribbles": lambda number: (
         Request("GET", "/"),
-        Answer(200, [], body := b"%0200000d" % number, stream=dribbled(body, Dribble(10, 10), Clock())),
+        Response(200, [], body := b"%0200000d" % number, stream=dribbled(body, Dribble(10, 10), Clock())),
     ),
 }  # fmt: skip
 
@@ -150,9 +150,9 @@ def test_calls_of_any_kind_weigh_what_they_take(kind: str) -> None:
     gc.collect()
     tracemalloc.start()
     try:
-        for request, answer in made:
-            journal.write(request, answer, 1_800_000_000_000 + journal.number, 0.001 * journal.number)
-        del request, answer
+        for request, response in made:
+            journal.write(request, response, 1_800_000_000_000 + journal.number, 0.001 * journal.number)
+        del request, response
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -19,10 +19,10 @@ from mockserver.engine.response.negotiation import negotiate
 from mockserver.http import connection, wire
 from mockserver.http.connection import Limits
 from mockserver.media.types import parse_content_type
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 from mockserver.namespaces.clock import parse_time
 from mockserver.namespaces.memory import SHARES, Memory, MemoryLimits
-from mockserver.namespaces.namespaces import Worlds
+from mockserver.namespaces.namespaces import Namespaces
 from mockserver.plan import MediaType, Plan
 from tests.live import MISSION, NOON, Live, Wire, ask, engine_of, get, serving, serving_engine
 
@@ -35,19 +35,19 @@ class Behaviour:
     """A handler with its own paths, and a clock that stands still."""
 
     def __init__(self, memory: Memory) -> None:
-        self.worlds = Worlds(parse_time(NOON), memory=memory)
+        self.worlds = Namespaces(parse_time(NOON), memory=memory)
         self.asked: list[Request] = []
 
-    def handle(self, request: Request) -> Answer | asyncio.Future[Answer]:
+    def handle(self, request: Request) -> Response | asyncio.Future[Response]:
         self.asked.append(request)
         match request.raw_path:
             case "/large":
-                return Answer(200, [], b"x" * LARGE)
+                return Response(200, [], b"x" * LARGE)
             case "/slow":
-                return Answer(200, [], b"x" * 1000, delay=5000)
+                return Response(200, [], b"x" * 1000, delay=5000)
             case "/never":
                 return asyncio.get_running_loop().create_future()
-        return Answer(200)
+        return Response(200)
 
 
 @contextmanager
@@ -167,10 +167,10 @@ def test_a_request_whose_answer_takes_time_to_make_is_counted_as_unfinished() ->
 
 
 def test_an_answer_that_is_too_large_is_refused_and_the_journal_says_so(mission: Plan) -> None:
-    engine = engine_of(mission, memory=Memory(MemoryLimits(answer=10)))
-    answer = ask(engine, "GET", KEY, TOKEN)
-    assert answer.status == 500
-    assert b"may have 10 by --max-memory" in answer.body
+    engine = engine_of(mission, memory=Memory(MemoryLimits(response=10)))
+    response = ask(engine, "GET", KEY, TOKEN)
+    assert response.status == 500
+    assert b"may have 10 by --max-memory" in response.body
     [record] = engine.worlds.default.journal.records()
     assert record[4].status == 500
 
@@ -179,9 +179,9 @@ def test_an_answer_that_is_too_large_is_refused_and_the_journal_says_so(mission:
 def test_a_delay_beyond_the_longest_is_cut_and_the_answer_says_so(
     mission: Plan, asked: str, waited: str
 ) -> None:
-    answer = ask(engine_of(mission), "GET", KEY, {**TOKEN, "prefer": f"wait={asked}"})
-    assert dict(answer.headers)["preference-applied"] == f"wait={waited}"
-    assert answer.delay == float(waited) * 1000
+    response = ask(engine_of(mission), "GET", KEY, {**TOKEN, "prefer": f"wait={asked}"})
+    assert dict(response.headers)["preference-applied"] == f"wait={waited}"
+    assert response.delay == float(waited) * 1000
 
 
 def test_the_longest_delay_is_an_option(mission: Plan) -> None:
@@ -220,8 +220,8 @@ def test_more_answers_than_may_wait_are_refused_without_a_call_and_have_room_lat
 def test_a_delay_of_the_server_counts_and_what_is_refused_is_told_by_the_journal(mission: Plan) -> None:
     memory = Memory(MemoryLimits(delayed=0))
     engine = engine_of(mission, memory=memory)
-    answer = ask(engine, "GET", KEY, {**TOKEN, "prefer": "wait=1"})
-    assert (answer.status, dict(answer.headers)["retry-after"], answer.delay) == (503, "1", 0)
+    response = ask(engine, "GET", KEY, {**TOKEN, "prefer": "wait=1"})
+    assert (response.status, dict(response.headers)["retry-after"], response.delay) == (503, "1", 0)
     [record] = engine.worlds.default.journal.records()
     assert record[4].status == 503
 
@@ -247,8 +247,8 @@ def test_a_large_answer_that_finds_no_room_is_503_and_makes_room_for_the_next(
     memory = Memory(MemoryLimits(unsent=100_000))
     engine = engine_of(mission, memory=memory)
     readers = [Idle(memory, taken, 50_000) for taken in (2.0, 1.0)]
-    answer = ask(engine, "GET", KEY, TOKEN)
-    assert (answer.status, dict(answer.headers)["retry-after"]) == (503, "1")
+    response = ask(engine, "GET", KEY, TOKEN)
+    assert (response.status, dict(response.headers)["retry-after"]) == (503, "1")
     assert [each.is_broken_off for each in readers] == [False, True]
     assert ask(engine, "GET", KEY, TOKEN).status == 503  # what it held is not gone yet
     assert not readers[0].is_broken_off
@@ -351,7 +351,7 @@ def test_one_answer_too_many_that_waits_for_a_client_is_refused(
         lambda number: wire.is_host(f"{number:060000d}"),
         lambda number: parse_content_type(f"a/b; c={number:060000d}"),
         lambda number: negotiate((MediaType("a/b"),), f"a/b; c={number:060000d}"),
-        lambda number: wire.usual(Answer(200, [("x-a", f"{number:060000d}")])),
+        lambda number: wire.usual(Response(200, [("x-a", f"{number:060000d}")])),
     ],
 )
 def test_long_texts_of_clients_are_not_remembered(remember: Callable[[int], object]) -> None:
@@ -373,5 +373,5 @@ def test_shares_are_of_the_whole_and_no_larger_than_their_most() -> None:
     assert set(SHARES) == set(MemoryLimits.__struct_fields__)
     assert sum(SHARES.values()) == 32
     limits = MemoryLimits.of(32_000_000)
-    assert (limits.journals, limits.answer) == (6_000_000, 2_000_000)
+    assert (limits.journals, limits.response) == (6_000_000, 2_000_000)
     assert MemoryLimits.of(1 << 50) == MemoryLimits()

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from mockserver.engine.engine import Engine, Options
-from mockserver.messages import Answer, Request
-from mockserver.namespaces.namespaces import Worlds, enter
+from mockserver.messages import Request, Response
+from mockserver.namespaces.namespaces import Namespaces, enter
 from mockserver.plan import Plan
 from mockserver.state.memory import MemoryStore
 from tests.live import MISSION, ask, engine_of
@@ -95,8 +95,8 @@ def test_a_page_of_another_site_makes_no_namespace_but_calls_in_one(
     engine: Engine, fields: dict[str, str]
 ) -> None:
     headers = {"authorization": "Bearer any", **fields}
-    answer = ask(engine, "GET", f"/__ns/t1{MISSION}/{KEY}", headers)
-    assert (answer.status, engine.worlds.known("t1")) == (403, None)
+    response = ask(engine, "GET", f"/__ns/t1{MISSION}/{KEY}", headers)
+    assert (response.status, engine.worlds.known("t1")) == (403, None)
     engine.worlds.find("t1")
     assert ask(engine, "GET", f"/__ns/t1{MISSION}/{KEY}", headers).status == 200
 
@@ -125,13 +125,13 @@ def test_a_page_of_an_allowed_origin_makes_a_namespace(
     mission: Plan, changed: dict[str, str], status: int
 ) -> None:
     engine = engine_of(mission, options=Options(cors=("http://app.example",)))
-    answer = ask(engine, "GET", f"/__ns/t1{MISSION}/{KEY}", {**PAGE, **changed})
-    assert answer.status == status
+    response = ask(engine, "GET", f"/__ns/t1{MISSION}/{KEY}", {**PAGE, **changed})
+    assert response.status == status
     assert (engine.worlds.known("t1") is not None) == (status == 200)
 
 
 def test_the_namespace_that_goes_is_none_that_was_controlled() -> None:
-    worlds = Worlds(most=3)
+    worlds = Namespaces(most=3)
     for name in ("a", "b", "c"):
         worlds.find(name)
     worlds.control("a")
@@ -143,12 +143,12 @@ def test_the_namespace_that_goes_is_none_that_was_controlled() -> None:
 
 
 def test_a_namespace_that_finds_no_room_is_answered_503(mission: Plan) -> None:
-    engine = Engine(mission, store=MemoryStore(), worlds=Worlds(most=2))
+    engine = Engine(mission, store=MemoryStore(), worlds=Namespaces(most=2))
     for name in ("a", "b"):
         engine.worlds.control(name)
-    answer = ask(engine, "GET", f"/__ns/c{MISSION}/{KEY}", {"authorization": "Bearer any"})
-    assert (answer.status, dict(answer.headers)["retry-after"]) == (503, "1")
-    assert b"DELETE /__admin/namespaces/NAME" in answer.body
+    response = ask(engine, "GET", f"/__ns/c{MISSION}/{KEY}", {"authorization": "Bearer any"})
+    assert (response.status, dict(response.headers)["retry-after"]) == (503, "1")
+    assert b"DELETE /__admin/namespaces/NAME" in response.body
     engine.worlds.drop("a")
     assert ask(engine, "GET", f"/__ns/c{MISSION}/{KEY}", {"authorization": "Bearer any"}).status == 200
 
@@ -157,7 +157,7 @@ def test_a_namespace_that_finds_no_room_is_answered_503(mission: Plan) -> None:
 @pytest.mark.parametrize("name", ["t1", "default", "%64efault"])
 def test_the_control_plane_has_one_path(engine: Engine, path: str, name: str) -> None:
     asked: list[str] = []
-    engine.control = lambda request: asked.append(request.raw_path) or Answer(200, [], b"")  # type: ignore[func-returns-value]
+    engine.control = lambda request: asked.append(request.raw_path) or Response(200, [], b"")  # type: ignore[func-returns-value]
     assert ask(engine, "GET", f"/__ns/{name}{path}").status == 404
     assert asked == []
     assert ask(engine, "GET", path).status == 200

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from mockserver.namespaces.cluster import SharedWorlds
+from mockserver.namespaces.cluster import SharedNamespaces
 from mockserver.namespaces.journal import Journal, Ledger
-from mockserver.namespaces.namespaces import Worlds
+from mockserver.namespaces.namespaces import Namespaces
 from mockserver.plan import Lookup, Resource, Scenario, Step
 from mockserver.state.machine import Decision, ResourceState
 from mockserver.state.memory import MemoryStore
@@ -31,11 +31,11 @@ class Desk:
     """A MemoryStore, and what the suite asks of any store."""
 
     store: Store
-    worlds: Worlds
+    worlds: Namespaces
 
     def __init__(self, most: int = 1_000_000, *, journal: int = 10_000, journal_bytes: int = 2**26) -> None:
         self.store = MemoryStore(most)
-        self.worlds = Worlds(0, ledger=Ledger(journal, journal_bytes))
+        self.worlds = Namespaces(0, ledger=Ledger(journal, journal_bytes))
 
     def do(self, work: Callable[[], Value]) -> Value:
         """What ``work`` returns or raises, as one atomic step of the store."""
@@ -129,10 +129,10 @@ class SharedDesk(Desk):
             return RedisStore(link, most, namespaces)
 
         self.store = self.run(opened())
-        self.worlds = SharedWorlds(self.store, 0, ledger=Ledger(journal, journal_bytes))
+        self.worlds = SharedNamespaces(self.store, 0, ledger=Ledger(journal, journal_bytes))
 
-    def run(self, coming: Any) -> Any:
-        return self._runner.run(coming)
+    def run(self, deferred: Any) -> Any:
+        return self._runner.run(deferred)
 
     def do(self, work: Callable[[], Value]) -> Value:
         found: Value = self.run(self.store.atomically(work))

@@ -31,8 +31,8 @@ class Scripts:
 
     def say(self, *words: Word) -> Any:
         """The answer to a command. Raises hiredis.ReplyError."""
-        [answer] = self.exchange([words])
-        return answer
+        [response] = self.exchange([words])
+        return response
 
     def run(self, name: str, *calls: Sequence[Word]) -> list[Any]:
         """What a script answers to each of its calls."""
@@ -48,11 +48,11 @@ class Scripts:
         self._socket.sendall(b"".join(hiredis.pack_command(tuple(each)) for each in commands))  # type: ignore[arg-type]
         answers: list[Any] = []
         while len(answers) < len(commands):
-            answer = self._reader.gets()
-            if answer is False:
+            response = self._reader.gets()
+            if response is False:
                 self._reader.feed(self._socket.recv(65536))
                 continue
-            if isinstance(answer, hiredis.ReplyError):
-                raise answer
-            answers.append(answer)
+            if isinstance(response, hiredis.ReplyError):
+                raise response
+            answers.append(response)
         return answers

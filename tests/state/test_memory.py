@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mockserver.plan import Step
 from mockserver.state.machine import begin
 from mockserver.state.memory import MemoryStore
-from mockserver.state.tables import Birth, Births, Counters
+from mockserver.state.tables import Counters, CreationRecord, Creations
 
 TIMELINES = {"issued": (Step("issued"),)}
 
@@ -27,7 +27,7 @@ def test_it_stays_within_its_bound_and_keeps_the_last_used(most: int, keys: list
 
 
 def create(store: MemoryStore, namespace: str, key: int, size: int) -> None:
-    store.create(namespace, "request", str(key), begin("issued", 0), Birth(key, b"x" * size))
+    store.create(namespace, "request", str(key), begin("issued", 0), CreationRecord(key, b"x" * size))
 
 
 def keys(store: MemoryStore, namespace: str) -> list[str]:
@@ -126,7 +126,7 @@ def test_creations_weigh_what_they_take() -> None:
         for number in range(1000):
             key, birth = (
                 f"{number:036d}",
-                Birth(number, b"%01000d" % number, f"\N{PILE OF POO}{number:0500d}"),
+                CreationRecord(number, b"%01000d" % number, f"\N{PILE OF POO}{number:0500d}"),
             )
             store.create("default", "request", key, begin("issued", 1_800_000_000_000 + number), birth)
             handles = {"order": f"{number:0100d}", "customer": f"\N{PILE OF POO}{number:0100d}"}
@@ -178,7 +178,7 @@ def test_keys_that_are_gone_weigh_nothing() -> None:
 
 
 def test_handles_that_take_too_much_make_room_without_a_creation() -> None:
-    store = MemoryStore(births=Births(1_000_000))
+    store = MemoryStore(births=Creations(1_000_000))
     for number in range(300):
         call(store, "default", str(number))
         store.births.name("default", "request", str(number), {"order": f"{number:015000d}"})

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mockserver.messages import Answer, Request
-from mockserver.namespaces.cluster import SharedWorlds
+from mockserver.messages import Request, Response
+from mockserver.namespaces.cluster import SharedNamespaces
 from mockserver.namespaces.journal import Record
 from mockserver.plan import Step
 from mockserver.state.machine import ResourceState, begin
@@ -20,7 +20,7 @@ from mockserver.state.protocol import NamespacesFull, PlanChanged
 from mockserver.state.redis.connection import Link
 from mockserver.state.redis.handshake import read_address
 from mockserver.state.redis.store import RedisStore
-from mockserver.state.tables import Birth
+from mockserver.state.tables import CreationRecord
 from tests.proxy import Proxy
 from tests.redis import Redis
 from tests.state.desk import Desk, Desks, PollDesk, SharedDesk, desks_of
@@ -217,9 +217,9 @@ def test_a_journal_is_read_when_what_others_wrote_before_is_in(redis: Redis, pre
                 await event.wait()
             proxy.hold("there")
             request = Request("GET", "/", "", {}, b"")
-            SharedWorlds(writer).default.journal.write(request, Answer(200, [], b""), 0, 0.0)
+            SharedNamespaces(writer).default.journal.write(request, Response(200, [], b""), 0, 0.0)
             links[0].flush()
-            reading = asyncio.create_task(reader.atomically(SharedWorlds(reader).default.journal.records))
+            reading = asyncio.create_task(reader.atomically(SharedNamespaces(reader).default.journal.records))
             await asyncio.to_thread(proxy.kept, b"PUBLISH")  # the writer says that it has heard
             assert not reading.done()
             proxy.let_go()
@@ -244,7 +244,7 @@ def everything(desk: Desk) -> None:
         journal = desk.journal(world)
 
         def name(world: str = world) -> None:
-            store.create(world, "born", "k", begin("issued", 0), Birth(1, b"{}"))
+            store.create(world, "born", "k", begin("issued", 0), CreationRecord(1, b"{}"))
             store.births.name(world, "born", "k", {"serial": "1"})
 
         def count(world: str = world) -> None:
@@ -260,7 +260,7 @@ def everything(desk: Desk) -> None:
 
         for _ in range(2):
             for _ in range(3):
-                journal.write(Request("GET", "/", "", {}, b""), Answer(200, [], b""), 0, 0.0)
+                journal.write(Request("GET", "/", "", {}, b""), Response(200, [], b""), 0, 0.0)
             desk.do(count)
             desk.do(name)
             desk.call("a", TIMELINES, "issued", world=world)
@@ -271,7 +271,7 @@ def everything(desk: Desk) -> None:
             desk.do(lambda journal=journal: journal.clear())  # type: ignore[misc]
         desk.call("a", TIMELINES, "issued", world=world)
         desk.do(name)
-        journal.write(Request("GET", "/", "", {}, b""), Answer(200, [], b""), 0, 0.0)
+        journal.write(Request("GET", "/", "", {}, b""), Response(200, [], b""), 0, 0.0)
         desk.reset(world, "request")
         desk.call("a", TIMELINES, "issued", world=world)
         desk.do(count)
@@ -295,7 +295,7 @@ def test_what_nobody_uses_is_forgotten_in_a_week(desk: SharedDesk, scripts: Scri
 
 def test_a_journal_that_was_cleared_is_forgotten_as_well(desk: SharedDesk, scripts: Scripts) -> None:
     for _ in range(2):
-        desk.journal().write(Request("GET", "/", "", {}, b""), Answer(200, [], b""), 0, 0.0)
+        desk.journal().write(Request("GET", "/", "", {}, b""), Response(200, [], b""), 0, 0.0)
         assert desk.do(lambda: len(desk.journal())) == 1
         assert scripts.say("TTL", f"{scripts.prefix}/j/default") > 604_000
         desk.do(lambda: desk.journal().clear())
@@ -373,7 +373,7 @@ def test_where_only_controlled_namespaces_are_left_another_is_refused_and_nothin
     control(desk, "a", "b")
     with pytest.raises(NamespacesFull, match="DELETE /__admin/namespaces/NAME"):
         reach(desk)
-    desk.journal("late").write(Request("GET", "/", "", {}, b""), Answer(200, [], b""), 0, 0.0)
+    desk.journal("late").write(Request("GET", "/", "", {}, b""), Response(200, [], b""), 0, 0.0)
     assert names(desk) == ["default", "a", "b"]
     assert scripts.say("KEYS", f"{scripts.prefix}/*/late*") == []
     desk.do(lambda: desk.worlds.drop("a"))
@@ -475,7 +475,7 @@ def told(desk: Desk, operation: tuple[Any, ...]) -> Any:
             resource, key, handle = rest
 
             def create() -> None:
-                store.create(world, resource, key, begin("issued", 2), Birth(int(handle), b"{}"))
+                store.create(world, resource, key, begin("issued", 2), CreationRecord(int(handle), b"{}"))
                 if not store.births.has_name(world, resource, key):
                     store.births.name(world, resource, key, {"serial": handle})
 
@@ -495,7 +495,7 @@ def told(desk: Desk, operation: tuple[Any, ...]) -> Any:
         case "reset":
             desk.reset(world, *rest)
         case "write":
-            desk.journal(world).write(Request("GET", "/", "", {}, b""), Answer(200, [], b""), 0, 0.0)
+            desk.journal(world).write(Request("GET", "/", "", {}, b""), Response(200, [], b""), 0, 0.0)
         case "clear":
             desk.do(lambda: desk.journal(world).clear())
         case "advance":

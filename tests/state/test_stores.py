@@ -6,11 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 from mockserver.namespaces.journal import Call, Cut, Journal
 from mockserver.plan import Step
 from mockserver.state.machine import Decision, begin
-from mockserver.state.tables import Birth
+from mockserver.state.tables import CreationRecord
 from tests.state.desk import Desk, Desks
 
 STEPS = (Step("pending", calls=2, next=1), Step("issued"))
@@ -97,7 +97,7 @@ def test_peeking_and_putting(desk: Desk) -> None:
 
 
 def test_a_step_sees_what_it_wrote_itself(desk: Desk) -> None:
-    store, birth = desk.store, Birth(1, b"{}")
+    store, birth = desk.store, CreationRecord(1, b"{}")
 
     def work() -> list[object]:
         store.create("default", "request", "a", begin("issued", 1), birth)
@@ -182,14 +182,16 @@ def test_a_reset_forgets_assignments_of_its_namespace(desk: Desk) -> None:
 
 def create(desk: Desk, key: str, *, world: str = "default", number: int = 1, **handles: str) -> None:
     def work() -> None:
-        desk.store.create(world, "request", key, begin("issued", 0), Birth(number, b'{"a": 1}', "csr", "cn"))
+        desk.store.create(
+            world, "request", key, begin("issued", 0), CreationRecord(number, b'{"a": 1}', "csr", "cn")
+        )
         if handles:
             desk.store.births.name(world, "request", key, handles)
 
     desk.do(work)
 
 
-def birth(desk: Desk, key: str, world: str = "default") -> Birth | None:
+def birth(desk: Desk, key: str, world: str = "default") -> CreationRecord | None:
     return desk.do(lambda: desk.store.births.get(world, "request", key))
 
 
@@ -203,7 +205,7 @@ def has_name(desk: Desk, key: str) -> bool:
 
 def test_a_birth_is_kept_as_it_was(desk: Desk) -> None:
     create(desk, "a")
-    assert birth(desk, "a") == Birth(1, b'{"a": 1}', "csr", "cn")
+    assert birth(desk, "a") == CreationRecord(1, b'{"a": 1}', "csr", "cn")
     assert birth(desk, "b") is None
     assert birth(desk, "a", "another") is None
     assert desk.peek("a") == begin("issued", 0)
@@ -337,7 +339,7 @@ def test_a_window_begins_with_the_first_call_after_the_last_is_over(desk: Desk) 
 
 def write(journal: Journal, path: str = "/", body: bytes = b"", said: bytes = b"") -> None:
     request = Request("GET", path, "a=b", {"accept": "*/*"}, body)
-    journal.write(request, Answer(200, [("content-type", "text/plain")], said, "why"), 7, 0.25)
+    journal.write(request, Response(200, [("content-type", "text/plain")], said, "why"), 7, 0.25)
 
 
 def read(desk: Desk, world: str = "default") -> list[Call]:
@@ -357,7 +359,7 @@ def test_a_call_is_told_as_it_was(desk: Desk) -> None:
     [found] = read(desk)
     assert (found.number, found.when, found.seconds) == (1, 7, 0.25)
     assert found.request == Request("GET", "/a", "a=b", {"accept": "*/*"}, b"asked")
-    assert found.answer == Answer(200, [("content-type", "text/plain")], b"said", "why")
+    assert found.response == Response(200, [("content-type", "text/plain")], b"said", "why")
     assert desk.do(lambda: desk.journal().find(1)) == found
     assert desk.do(lambda: desk.journal().find(2)) is None
 
@@ -403,7 +405,7 @@ def test_long_bodies_are_cut_and_say_how_long_they_were(desk: Desk) -> None:
     [found] = read(desk)
     assert isinstance(found.request.body, Cut)
     assert (len(found.request.body), found.request.body.length) == (65_536, 70_000)
-    assert not isinstance(found.answer.body, Cut)
+    assert not isinstance(found.response.body, Cut)
 
 
 def test_a_journal_stays_within_its_bytes(desks: Desks) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from mockserver import inputs
-from mockserver.messages import Answer
+from mockserver.messages import Response
 from mockserver.testing import Call, CompileError, ControlError, MockServer, Namespace, UsageError
 from tests.live import MISSION, Live, Write, serving
 from tests.testing.conftest import KEY, poll
@@ -177,14 +177,14 @@ class TestConnections:
 
     def test_a_server_that_is_another(self) -> None:
         with (
-            serving(lambda request: Answer(200, [], b"hello")) as live,
+            serving(lambda request: Response(200, [], b"hello")) as live,
             pytest.raises(UsageError, match="not as a mockserver does"),
         ):
             MockServer.connect(live.url)
 
     def test_a_refusal_without_words(self) -> None:
         with (
-            serving(lambda request: Answer(503)) as live,
+            serving(lambda request: Response(503)) as live,
             pytest.raises(ControlError, match="GET /health was answered with status 503"),
         ):
             MockServer.connect(live.url)
@@ -192,9 +192,9 @@ class TestConnections:
     def test_a_token(self) -> None:
         seen: list[str | None] = []
 
-        def handle(request: object) -> Answer:
+        def handle(request: object) -> Response:
             seen.append(request.headers.get("authorization"))  # type: ignore[attr-defined]
-            return Answer(200, [], b"{}")
+            return Response(200, [], b"{}")
 
         with serving(handle) as live:
             MockServer.connect(live.url, token="secret")

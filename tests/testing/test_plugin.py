@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from mockserver import inputs
-from mockserver.namespaces.namespaces import Worlds
+from mockserver.namespaces.namespaces import Namespaces
 from mockserver.testing.plugin import _name
 from tests.live import MISSION, Process
 
@@ -435,5 +435,5 @@ def test_a_failure_on_a_worker_tells_its_calls(consumer: pytest.Pytester) -> Non
 def test_namespaces_are_named_after_tests(nodeid: str, begins: str) -> None:
     name = _name(nodeid)
     assert name.startswith(begins)
-    assert Worlds().find(name) is not None
+    assert Namespaces().find(name) is not None
     assert name == _name(nodeid) != _name(nodeid + "x")

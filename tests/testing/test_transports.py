@@ -75,10 +75,10 @@ class TestAsgi:
         said: list[str] = []
 
         async def work() -> None:
-            coming = iter(["lifespan.startup", "lifespan.shutdown"])
+            deferred = iter(["lifespan.startup", "lifespan.shutdown"])
 
             async def receive() -> dict[str, str]:
-                return {"type": next(coming)}
+                return {"type": next(deferred)}
 
             async def send(message: dict[str, str]) -> None:
                 said.append(message["type"])
@@ -142,11 +142,11 @@ class TestRequests:
 
     def test_events_that_end_are_a_body(self, fresh: MockServer, session: requests.Session) -> None:
         with ThreadPoolExecutor() as pool:
-            coming = pool.submit(session.get, f"{fresh.url}/__admin/events?kinds=call&most=1")
-            while followers(fresh) == 0 and not coming.done():
+            deferred = pool.submit(session.get, f"{fresh.url}/__admin/events?kinds=call&most=1")
+            while followers(fresh) == 0 and not deferred.done():
                 pass
             session.get(POLL)
-            assert "event: call\n" in coming.result(20).text
+            assert "event: call\n" in deferred.result(20).text
         assert followers(fresh) == 0
 
     def test_a_stream_that_is_left_has_no_follower(
@@ -244,22 +244,22 @@ def test_a_body_that_dribbles_comes_by_the_clock(wire: MockServer) -> None:
 def test_a_server_that_stops_keeps_nobody_waiting(wire: MockServer, scenario: str) -> None:
     wire.scenario(scenario)
     with ThreadPoolExecutor() as pool:
-        coming = pool.submit(client(wire).get, "http://wire/wire/1")
+        deferred = pool.submit(client(wire).get, "http://wire/wire/1")
         while not wire.calls:
             pass
         wire.stop()
         with pytest.raises(requests.RequestException):
-            coming.result(20)
+            deferred.result(20)
 
 
 def test_a_delay_is_over_when_the_clock_says_so(wire: MockServer) -> None:
     wire.scenario("late")
     with ThreadPoolExecutor() as pool:
-        coming = pool.submit(client(wire).get, "http://wire/wire/1", timeout=20)
+        deferred = pool.submit(client(wire).get, "http://wire/wire/1", timeout=20)
         while not wire.calls:
             pass
         wire.clock.advance("1h")
-        assert coming.result(20).text == "hello"
+        assert deferred.result(20).text == "hello"
 
 
 def test_a_fault_of_the_wire_is_no_answer(wire: MockServer) -> None:

@@ -126,8 +126,8 @@ def in_order(
             where = f"call {index + 1} of {len(patterns)}"
             anywhere = bool(pattern.find(records, budget))
             detail = f"{where} came too early" if anywhere else f"{where} did not come"
-            missed = () if anywhere else near_misses(pattern, namespace, records, budget)
-            return Verdict(False, index, detail, missed)
+            not_found = () if anywhere else near_misses(pattern, namespace, records, budget)
+            return Verdict(False, index, detail, not_found)
     return Verdict(True, len(patterns), f"{len(patterns)} calls came in this order")
 
 

@@ -55,17 +55,17 @@ class References:
         A reference that is written oddly is written anew in ``holder``.
         """
         target, uri = holder["$ref"], tree(at)
-        answer = self._answers.get((uri, target, kind))
-        if answer is None:
-            answer = self._answers[uri, target, kind] = self._look(target, uri, kind)
-        if answer.rewritten:
-            self._findings.tell("reference", at, target, assumed=(answer.rewritten,))
-            holder["$ref"] = answer.rewritten
-        if answer.found is None:
+        response = self._answers.get((uri, target, kind))
+        if response is None:
+            response = self._answers[uri, target, kind] = self._look(target, uri, kind)
+        if response.rewritten:
+            self._findings.tell("reference", at, target, assumed=(response.rewritten,))
+            holder["$ref"] = response.rewritten
+        if response.found is None:
             if self._siblings_count and self._trees.is_identified(ref(at)):
                 return Found(None, at, is_left=True)
             self._miss(target, uri, at)
-        return answer.found
+        return response.found
 
     def is_target(self, at: At) -> bool:
         """Whether anything refers to a place, or to something below it."""

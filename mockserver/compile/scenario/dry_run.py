@@ -12,15 +12,15 @@ from mockserver.compile.scenario.responses import Bound
 from mockserver.compile.scenario.samples import Origins, Samples
 from mockserver.compile.scenario.yaml_nodes import Node, Report
 from mockserver.diagnostics import MockServerError
-from mockserver.engine.resources.context import Context, Makers, Subject
+from mockserver.engine.resources.context import Context, Providers, RenderContext
 from mockserver.engine.resources.render import RenderError, Verdict, kept_answers
-from mockserver.engine.resources.runtime import Lifecycle
+from mockserver.engine.resources.runtime import ResourceRuntime
 from mockserver.engine.resources.templates import compile_template, is_template
 from mockserver.engine.resources.webhooks import Made
-from mockserver.engine.response.examples import Unanswerable
+from mockserver.engine.response.examples import NoValidExample
 from mockserver.engine.service import Service
-from mockserver.plan import AnswerRecipe, Resource, State
-from mockserver.state.tables import Birth
+from mockserver.plan import Resource, ResponseTemplate, State
+from mockserver.state.tables import CreationRecord
 
 _TIME = 1_767_225_600_000
 """2026-01-01T00:00:00Z: the rehearsal's own time, so that its outcome never depends on the day."""
@@ -35,29 +35,31 @@ def rehearse(drafts: Sequence[Draft], services: Sequence[Service], seed: str, re
     """Report every answer that cannot be made, or would break the document."""
     for draft in drafts:
         service = next(each for each in services if each.document.name == draft.resource.document)
-        makers = Makers(seed)
-        lifecycle = Lifecycle(draft.resource, service, makers, kept_answers())
+        makers = Providers(seed)
+        runtime = ResourceRuntime(draft.resource, service, makers, kept_answers())
         origins = Origins(draft, service, makers)
         warnings: dict[tuple[str, str], str] = {}
         for (state, alias), node in draft.nodes.items():
-            rehearsal = _Rehearsal(draft, lifecycle, draft.bound[alias], origins, report)
-            if warning := rehearsal.answer(state, alias, node):
+            rehearsal = _Rehearsal(draft, runtime, draft.bound[alias], origins, report)
+            if warning := rehearsal.response(state, alias, node):
                 warnings[state, alias] = warning
         if warnings:
             draft.resource = _warned(draft.resource, warnings)
         nodes = {str(node.where): node for node in draft.notices}
         for notice in draft.resource.notices:
-            made, node = Made(notice, lifecycle, makers), nodes[notice.where]
-            _notice(made, notice.states, node, lifecycle, origins, report)
+            made, node = Made(notice, runtime, makers), nodes[notice.where]
+            _notice(made, notice.states, node, runtime, origins, report)
 
 
 def _notice(
-    made: Made, states: Sequence[str], node: Node, lifecycle: Lifecycle, origins: Origins, report: Report
+    made: Made, states: Sequence[str], node: Node, runtime: ResourceRuntime, origins: Origins, report: Report
 ) -> None:
     """Make a notice for each of its states and origins; the first that goes wrong is told."""
     for state in states:
         for key, birth in origins.samples or [("sample", None)]:
-            subject = Subject("default", lifecycle.name, key, state, "", 0, _TIME, _TIME, _TIME, birth=birth)
+            subject = RenderContext(
+                "default", runtime.name, key, state, "", 0, _TIME, _TIME, _TIME, birth=birth
+            )
             try:
                 made.request(subject)
             except MockServerError as error:
@@ -82,16 +84,16 @@ def _warned(resource: Resource, warnings: Mapping[tuple[str, str], str]) -> Reso
 
 class _Rehearsal:
     def __init__(
-        self, draft: Draft, lifecycle: Lifecycle, bound: Bound, origins: Origins, report: Report
+        self, draft: Draft, runtime: ResourceRuntime, bound: Bound, origins: Origins, report: Report
     ) -> None:
         self.draft = draft
-        self.lifecycle = lifecycle
+        self.runtime = runtime
         self.bound = bound
         self.origins = origins
         self.report = report
-        self.samples = Samples(bound, lifecycle.service.fakes)
+        self.samples = Samples(bound, runtime.service.fakes)
 
-    def answer(self, state: str, alias: str, node: Node) -> str:
+    def response(self, state: str, alias: str, node: Node) -> str:
         """Judge one answer; the first key that goes wrong is told, the others would say the same.
 
         Returns why it is not valid, where the document leaves nothing that is.
@@ -102,7 +104,7 @@ class _Rehearsal:
             about = " for a resource that no request created" if uncreated else ""
             try:
                 broken, told = self._violations(state, alias, key, birth)
-            except Unanswerable as error:
+            except NoValidExample as error:
                 self.report.error(
                     "S502", node, f"no body can be generated for it: {error}", "give every field of the body."
                 )
@@ -118,16 +120,16 @@ class _Rehearsal:
             warning = warning or told
         return warning
 
-    def _samples(self) -> Sequence[tuple[str, Birth | None]]:
+    def _samples(self) -> Sequence[tuple[str, CreationRecord | None]]:
         """The keys to try, with their births. A resource that the control plane placed has none."""
         created = self.origins.samples
         if not created:
-            return [(key, None) for key in self.samples.keys(self.lifecycle.key_name)]
+            return [(key, None) for key in self.samples.keys(self.runtime.key_name)]
         return created if self.bound.role.creates else [*created, (created[0][0], None)]
 
-    def _violations(self, state: str, alias: str, key: str, birth: Birth | None) -> Verdict:
+    def _violations(self, state: str, alias: str, key: str, birth: CreationRecord | None) -> Verdict:
         """How an answer breaks the document. Raises MockServerError where there is none."""
-        renderer = self.lifecycle.renderer(state, alias)
+        renderer = self.runtime.renderer(state, alias)
         if renderer is None:
             return Verdict()
         subject = self._subject(state, key, birth)
@@ -159,10 +161,10 @@ class _Rehearsal:
             remedy or f"give what {self.bound.operation.id} documents for this status.",
         )
 
-    def _subject(self, state: str, key: str, birth: Birth | None) -> Subject:
-        request, path, body = self.samples.request(self.lifecycle.key_name, key)
-        return Subject(
-            "default", self.lifecycle.name, key, state, "", 1, _TIME, _TIME, _TIME,
+    def _subject(self, state: str, key: str, birth: CreationRecord | None) -> RenderContext:
+        request, path, body = self.samples.request(self.runtime.key_name, key)
+        return RenderContext(
+            "default", self.runtime.name, key, state, "", 1, _TIME, _TIME, _TIME,
             request, path, body, birth=birth,
         )  # fmt: skip
 
@@ -184,7 +186,7 @@ def rehearse_from_defaults(
 def _tell_broken(draft: Draft, services: Sequence[Service], seed: str, report: Report) -> set[str]:
     """Report the defaults of a file that cannot be rendered, and take them out of its answers."""
     service = next(each for each in services if each.document.name == draft.resource.document)
-    makers = Makers(seed)
+    makers = Providers(seed)
     origins = Origins(draft, service, makers)
     broken: set[str] = set()
     for state, alias in draft.nodes:
@@ -213,19 +215,21 @@ def _taken(draft: Draft, state: str, alias: str) -> list[str]:
     return [name for name, node in draft.defaults.items() if name in given and given[name] == node.plain()]
 
 
-def _without(recipe: AnswerRecipe, names: set[str]) -> AnswerRecipe:
+def _without(recipe: ResponseTemplate, names: set[str]) -> ResponseTemplate:
     if not isinstance(recipe.body, dict) or names.isdisjoint(recipe.body):
         return recipe
     body = {name: each for name, each in recipe.body.items() if name not in names}
     return replace(recipe, body=body, partial=True)
 
 
-def _subjects(draft: Draft, state: str, alias: str, origins: Origins, service: Service) -> Iterator[Subject]:
+def _subjects(
+    draft: Draft, state: str, alias: str, origins: Origins, service: Service
+) -> Iterator[RenderContext]:
     samples = Samples(draft.bound[alias], service.fakes)
     name = draft.resource.key.name
     for key, birth in origins.samples or [(key, None) for key in samples.keys(name)]:
         request, path, body = samples.request(name, key)
-        yield Subject(
+        yield RenderContext(
             "default", draft.resource.name, key, state, "", 1, _TIME, _TIME, _TIME,
             request, path, body, birth=birth,
         )  # fmt: skip

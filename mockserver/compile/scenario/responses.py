@@ -23,12 +23,12 @@ from mockserver.media.codec import SEQUENCES, family_of
 from mockserver.media.sequences import is_event
 from mockserver.plan import (
     JSON,
-    AnswerRecipe,
     Delay,
     Document,
+    DocumentedResponse,
     MediaType,
     Operation,
-    Response,
+    ResponseTemplate,
     Role,
     SchemaRef,
 )
@@ -135,14 +135,14 @@ class Bound:
 
 def read_answer(
     state: str, node: Node, bound: Bound, defaults: Mapping[str, Node], report: Report
-) -> AnswerRecipe | None:
+) -> ResponseTemplate | None:
     """The answer of a state to an operation."""
     return _Reader(state, node, bound, defaults, report).read()
 
 
 def read_item(
     state: str, node: Node, bound: Bound, defaults: Mapping[str, Node], report: Report, *, strict: bool
-) -> AnswerRecipe | None:
+) -> ResponseTemplate | None:
     """One resource in a list. Unless ``strict``, what its schema does not know is left out."""
     return _Reader(state, node, bound, defaults, report).item(strict=strict)
 
@@ -161,7 +161,7 @@ class _Reader:
         self.report = report
         self.undocumented = self._flag("undocumented")
 
-    def read(self) -> AnswerRecipe | None:
+    def read(self) -> ResponseTemplate | None:
         before = self.report.errors
         if not isinstance(self.node.value, dict):
             self.report.error(
@@ -201,7 +201,7 @@ class _Reader:
             return None
         if not in_effect or "*" in in_effect:
             in_effect = choice.content_type if choice else "application/json" if has_body else ""
-        return AnswerRecipe(
+        return ResponseTemplate(
             status=status,
             headers=headers,
             has_body=has_body,
@@ -216,7 +216,7 @@ class _Reader:
             dribble=dribble,
         )
 
-    def item(self, *, strict: bool) -> AnswerRecipe | None:
+    def item(self, *, strict: bool) -> ResponseTemplate | None:
         before = self.report.errors
         node = self.members.get("body")
         for key, each in self.members.items():
@@ -230,7 +230,7 @@ class _Reader:
             compile_templates(node, self.report)
         if self.report.errors > before:
             return None
-        return AnswerRecipe(
+        return ResponseTemplate(
             status=200,
             has_body=True,
             body=body,
@@ -241,13 +241,13 @@ class _Reader:
             schema=schema,
         )
 
-    def _status(self) -> tuple[int, Response | None]:
+    def _status(self) -> tuple[int, DocumentedResponse | None]:
         node = self.members.get("status")
         operation = self.bound.operation
         if node is None:
             response, status = default_response(operation)
             return status, response
-        found: Response | None
+        found: DocumentedResponse | None
         value = node.value
         if isinstance(value, bool) or not isinstance(value, int) or not _LOWEST <= value <= _HIGHEST:
             self.report.error(
@@ -287,7 +287,7 @@ class _Reader:
                     f"did you mean {documented[close[0]]!r}?",
                 )
 
-    def _choice(self, response: Response | None, stated: str, in_effect: str) -> Choice | None:
+    def _choice(self, response: DocumentedResponse | None, stated: str, in_effect: str) -> Choice | None:
         """The documented media type of the answer; ``stated`` is that of the file, if it says any."""
         if response is None or not response.content:
             return None
@@ -303,7 +303,7 @@ class _Reader:
             return None
         return choice or negotiate(response.content, None)
 
-    def _body(self, node: Node | None, response: Response | None, media: MediaType | None) -> JSON:
+    def _body(self, node: Node | None, response: DocumentedResponse | None, media: MediaType | None) -> JSON:
         if self.undocumented:
             return node.plain() if node is not None else None
         if node is not None and response is not None and media is None:

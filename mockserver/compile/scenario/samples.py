@@ -9,13 +9,13 @@ from urllib.parse import quote, urlencode
 from mockserver.compile.scenario.file import Draft
 from mockserver.compile.scenario.responses import Bound
 from mockserver.diagnostics import MockServerError
-from mockserver.engine.resources.context import Makers
-from mockserver.engine.resources.create import Creation
+from mockserver.engine.resources.context import Providers
+from mockserver.engine.resources.create import KeyFactory
 from mockserver.engine.service import Service
 from mockserver.generate import Fakes
 from mockserver.messages import Request
 from mockserver.plan import JSON, Lookup, Operation, Parameter, SchemaRef
-from mockserver.state.tables import Birth
+from mockserver.state.tables import CreationRecord
 
 MOST = 3
 """Samples of a key."""
@@ -82,18 +82,18 @@ _NAME = "sample.example"
 class Origins:
     """The births of one file's resources."""
 
-    def __init__(self, draft: Draft, service: Service, makers: Makers) -> None:
+    def __init__(self, draft: Draft, service: Service, makers: Providers) -> None:
         self._draft = draft
         self._service = service
         self._makers = makers
 
     @cached_property
-    def samples(self) -> list[tuple[str, Birth | None]]:
+    def samples(self) -> list[tuple[str, CreationRecord | None]]:
         """A few keys with their births; none where no operation creates, or no key can be made."""
         creator = next((each for each in self._draft.bound.values() if each.role.creates), None)
         if creator is None:
             return []
-        creation = Creation(self._draft.resource, self._service.schemas, self._service.fakes, self._makers)
+        creation = KeyFactory(self._draft.resource, self._service.schemas, self._service.fakes, self._makers)
         request = Request(creator.operation.method, creator.operation.path)
         try:
             return [

@@ -13,7 +13,7 @@ from mockserver.compile.scenario.conditions import did_you_mean, nearest, sugges
 from mockserver.compile.scenario.delays_faults import unknown_keys
 from mockserver.compile.scenario.responses import ANSWER_KEYS, Bound, read_answer, read_item
 from mockserver.compile.scenario.yaml_nodes import Node, Report
-from mockserver.plan import AnswerRecipe, State
+from mockserver.plan import ResponseTemplate, State
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*$")
 """What states, scenarios and resources may be called."""
@@ -54,8 +54,8 @@ def _tell_unused(defaults: Mapping[str, Node], bound: Mapping[str, Bound], repor
     known = {
         name
         for each in bound.values()
-        for response in each.operation.responses
-        for media in response.content
+        for documented_response in each.operation.responses
+        for media in documented_response.content
         if media.schema
         for name in properties(each.schemas, media.schema).names
     }
@@ -78,7 +78,7 @@ def _read_state(
     unbound: Collection[str],
 ) -> tuple[State, dict[str, Node]]:
     """The state at ``node``, and the node of each of its answers, by alias."""
-    answers: dict[str, AnswerRecipe] = {}
+    answers: dict[str, ResponseTemplate] = {}
     nodes: dict[str, Node] = {}
     members = node.value
     if not isinstance(members, dict):
@@ -108,19 +108,19 @@ def _read_state(
         elif per_operation:
             unknown_keys(each, ANSWER_KEYS, f"an answer of state {name!r}", report)
     for alias, operation in bound.items():
-        answer = members.get(alias) if per_operation else node
+        response = members.get(alias) if per_operation else node
         if operation.item:
-            borrowed = answer is None or not per_operation
-            answer = members.get(operation.source) if answer is None else answer
-            if answer is None or (borrowed and not _succeeds(answer)):
+            borrowed = response is None or not per_operation
+            response = members.get(operation.source) if response is None else response
+            if response is None or (borrowed and not _succeeds(response)):
                 continue
-            recipe = read_item(name, answer, operation, defaults, report, strict=not borrowed)
-        elif answer is None:
+            recipe = read_item(name, response, operation, defaults, report, strict=not borrowed)
+        elif response is None:
             continue
         else:
-            recipe = read_answer(name, answer, operation, defaults, report)
+            recipe = read_answer(name, response, operation, defaults, report)
         if recipe is not None:
-            answers[alias], nodes[alias] = recipe, answer
+            answers[alias], nodes[alias] = recipe, response
     return State(name, answers), nodes
 
 
@@ -142,6 +142,6 @@ def _by_alias(
     return answers
 
 
-def _succeeds(answer: Node) -> bool:
-    status = answer.value.get("status") if isinstance(answer.value, dict) else None
+def _succeeds(response: Node) -> bool:
+    status = response.value.get("status") if isinstance(response.value, dict) else None
     return status is None or (isinstance(status.value, int) and 200 <= status.value < 300)

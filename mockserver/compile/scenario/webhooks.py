@@ -16,7 +16,7 @@ from mockserver.compile.scenario.delays_faults import listed, read_duration, unk
 from mockserver.compile.scenario.responses import Bound, compile_templates, is_unsendable, read_headers
 from mockserver.compile.scenario.yaml_nodes import Node, Report
 from mockserver.engine.resources.create import is_expression, reads_answer
-from mockserver.plan import JSON, Callback, MediaType, Notice, Signature, State
+from mockserver.plan import JSON, Callback, MediaType, Signature, State, Webhook
 
 _KEYS = frozenset(
     ["on", "callback", "url", "method", "headers", "body", "sign", "delay", "retries", "backoff"]
@@ -29,7 +29,7 @@ _MOST_RETRIES = 20
 
 def read_notices(
     node: Node, states: Mapping[str, State], bound: Mapping[str, Bound], report: Report
-) -> tuple[Notice, ...]:
+) -> tuple[Webhook, ...]:
     """One notice, or a list of them."""
     nodes = node.value if isinstance(node.value, list) else [node]
     found = [_Reader(each, states, bound, report).read() for each in nodes]
@@ -48,7 +48,7 @@ class _Reader:
         self.report = report
         self.members: Mapping[str, Node] = unknown_keys(node, _KEYS, "a notice", report)
 
-    def read(self) -> Notice | None:
+    def read(self) -> Webhook | None:
         before = self.report.errors
         if "on" not in self.members or ("url" in self.members) == ("callback" in self.members):
             self.report.error(
@@ -68,7 +68,7 @@ class _Reader:
             )
         media = next(iter(callback.body.content), None) if callback is not None and callback.body else None
         body, partial = self._body(media, owner)
-        notice = Notice(
+        notice = Webhook(
             states=states,
             url=url,
             is_expression=callback is not None,

@@ -18,7 +18,7 @@ from msgspec import Struct
 from mockserver.diagnostics import Violation
 from mockserver.jsonschema import SchemaViolation
 from mockserver.media.codec import Codec
-from mockserver.media.coercion import Judged, Reader, Restyled, scalars
+from mockserver.media.coercion import Decoded, Reader, Restyled, scalars
 from mockserver.media.form import Fields, decode_cookie, gather, gather_otherwise
 from mockserver.media.json import encode_json
 from mockserver.media.shapes import STRUCTURED
@@ -172,7 +172,7 @@ class ParameterReader:
             judged = self._reader.judge(chain(raws, self._otherwise(source)), self._schema)
         return self._taken(judged) if not judged.violations else Refused(self._tell(judged), judged.value)
 
-    def _taken(self, judged: Judged) -> JSON | Forgiven:
+    def _taken(self, judged: Decoded) -> JSON | Forgiven:
         if not judged.warnings:
             return judged.value
         told = tuple(f"{self._location} parameter {self.name!r}: {each}" for each in judged.warnings)
@@ -267,7 +267,7 @@ class ParameterReader:
         schema = self._schema or ""
         return Refused((Violation(self._location, self.name, "", keyword, message, value, None, schema),))
 
-    def _tell(self, judged: Judged) -> tuple[Violation, ...]:
+    def _tell(self, judged: Decoded) -> tuple[Violation, ...]:
         return tuple(in_request(each, self._location, self.name) for each in judged.violations)
 
 

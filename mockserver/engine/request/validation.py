@@ -32,7 +32,7 @@ Values = Mapping[str, JSON]
 NOTHING: Values = MappingProxyType({})
 
 
-class Objection(MockServerError):  # noqa: N818 - the client's fault, told as a violation
+class InvalidCsr(MockServerError):  # noqa: N818 - the client's fault, told as a violation
     """What the document allows and the resource does not: a certificate or a page that cannot be made."""
 
     def __init__(self, violation: Violation) -> None:

@@ -20,7 +20,7 @@ from mockserver.messages import Request
 from mockserver.namespaces.clock import iso
 from mockserver.plan import JSON
 from mockserver.providers import ids
-from mockserver.state.tables import Birth
+from mockserver.state.tables import CreationRecord
 
 if TYPE_CHECKING:
     from mockserver.providers.x509 import Authority, Leaf
@@ -30,7 +30,7 @@ LIFETIME = 90 * 86_400_000
 """How long a certificate is valid, in milliseconds."""
 
 
-class Subject(NamedTuple):
+class RenderContext(NamedTuple):
     """One resource at one call: what its answer is made of. Times are milliseconds.
 
     One is made for most requests, hence no dataclass.
@@ -49,12 +49,12 @@ class Subject(NamedTuple):
     path: Mapping[str, str] = {}
     body: JSON = None
     violations: Sequence[Violation] = ()
-    birth: Birth | None = None
+    birth: CreationRecord | None = None
     """The request that created the resource, where an operation did."""
     moves: int = 0
 
 
-class Makers:
+class Providers:
     """The providers that every context draws on, built when first needed."""
 
     def __init__(self, seed: str) -> None:
@@ -92,7 +92,7 @@ class Context(dict[str, Any]):
     __slots__ = ("_makers", "subject")
     known = NAMES
 
-    def __init__(self, subject: Subject, makers: Makers) -> None:
+    def __init__(self, subject: RenderContext, makers: Providers) -> None:
         self.subject = subject
         self._makers = makers
 
@@ -134,7 +134,7 @@ class ResourceView:
 
     __slots__ = ("_subject",)
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: RenderContext) -> None:
         self._subject = subject
 
     @property
@@ -217,7 +217,7 @@ def _parts(value: JSON) -> Any:
 class RequestView:
     """``request`` in a template: names are looked up as attributes or items."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: RenderContext) -> None:
         request = subject.request or Request("GET", "/")
         self.method = request.method
         self.url = request.raw_path + (f"?{request.query_string}" if request.query_string else "")
@@ -242,7 +242,7 @@ class CertificateView:
     file says where they stand; with a CSR there is no private key.
     """
 
-    def __init__(self, makers: Makers, identity: str, subject: Subject) -> None:
+    def __init__(self, makers: Providers, identity: str, subject: RenderContext) -> None:
         self._makers = makers
         self._identity = identity
         self._subject = subject
@@ -284,7 +284,7 @@ class CertificateView:
 class FakeView:
     """``fake`` in a template: ``fake.name()``, any provider of Faker, stable for the resource."""
 
-    def __init__(self, makers: Makers, identity: str) -> None:
+    def __init__(self, makers: Providers, identity: str) -> None:
         self._makers = makers
         self._identity = identity
         self._items_left = float(makers.fakes.max_items)

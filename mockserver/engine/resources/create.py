@@ -13,14 +13,14 @@ import msgspec
 
 from mockserver.diagnostics import MockServerError, Violation
 from mockserver.engine.resources import conditions
-from mockserver.engine.resources.context import Makers
+from mockserver.engine.resources.context import Providers
 from mockserver.jsonschema import Schemas
 from mockserver.jsonschema.references import index, tokens
 from mockserver.messages import Request
 from mockserver.plan import JSON, Certify, Resource
 from mockserver.providers import ids
 from mockserver.state.protocol import Store
-from mockserver.state.tables import Birth
+from mockserver.state.tables import CreationRecord
 
 if TYPE_CHECKING:
     from mockserver.generate import Fakes
@@ -35,10 +35,10 @@ _ENOUGH = 10_000
 _SECRET = frozenset(["authorization", "proxy-authorization", "cookie"])
 
 
-class Creation:
+class KeyFactory:
     """Makes keys and births for one resource."""
 
-    def __init__(self, resource: Resource, schemas: Schemas, fakes: Fakes, makers: Makers) -> None:
+    def __init__(self, resource: Resource, schemas: Schemas, fakes: Fakes, makers: Providers) -> None:
         self._resource = resource
         self._schemas = schemas
         self._fakes = fakes
@@ -77,7 +77,7 @@ class Creation:
                 yield self._fakes.value(ref, key=f"{identity}/{attempt}")
         yield str(number)
 
-    def birth(self, number: int, request: Request, path: dict[str, str], body: Any) -> Birth:
+    def birth(self, number: int, request: Request, path: dict[str, str], body: Any) -> CreationRecord:
         """What is kept of the creating request. Credentials are not."""
         told = {
             "method": request.method,
@@ -89,9 +89,9 @@ class Creation:
         }
         csr = (self._csr(request, path, body) if self._csr else None) or ""
         name = (self._common_name(request, path, body) if self._common_name else None) or ""
-        return Birth(number, msgspec.json.encode(told, enc_hook=str), csr, name)
+        return CreationRecord(number, msgspec.json.encode(told, enc_hook=str), csr, name)
 
-    def objection(self, birth: Birth) -> Violation | None:
+    def objection(self, birth: CreationRecord) -> Violation | None:
         """Why the certificate that is asked for cannot be made; None where it can."""
         if not birth.csr and not birth.common_name:
             return None
@@ -144,14 +144,14 @@ def reads_answer(text: str) -> bool:
     return any(each.startswith(("$response.", "$statusCode")) for each in _expressions(text))
 
 
-def evaluate(text: str, request: Message, answer: Callable[[], Message]) -> str | None:
+def evaluate(text: str, request: Message, response: Callable[[], Message]) -> str | None:
     """``text`` with its expressions replaced; None where one of them has no value.
 
-    ``answer`` is called for expressions that read the answer.
+    ``response`` is called for expressions that read the answer.
     """
 
     def value(expression: str) -> str | None:
-        return _text(_value(expression, answer() if reads_answer(expression) else request))
+        return _text(_value(expression, response() if reads_answer(expression) else request))
 
     if text.startswith("$"):
         return value(text)

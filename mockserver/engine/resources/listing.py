@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 from mockserver.diagnostics import MockServerError, Violation
 from mockserver.engine.request.validation import Checked
 from mockserver.engine.resources import conditions
-from mockserver.engine.resources.context import Subject
+from mockserver.engine.resources.context import RenderContext
 from mockserver.engine.resources.render import Renderer, RenderError
-from mockserver.engine.resources.runtime import Lifecycle
+from mockserver.engine.resources.runtime import ResourceRuntime
 from mockserver.engine.response.negotiation import Choice, default_response, negotiate
 from mockserver.jsonschema.references import pointer
 from mockserver.media.shapes import Shapes
-from mockserver.messages import Answer, Request
-from mockserver.namespaces.namespaces import World
+from mockserver.messages import Request, Response
+from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON, MediaType, Operation, Role
 from mockserver.state.machine import ResourceState, settle
 from mockserver.state.protocol import Store
@@ -39,14 +39,14 @@ MORES = ("hasMore", "has_more", "hasNextPage", "hasNext")
 USUAL, MOST = 100, 1000
 
 _LOG = logging.getLogger("mockserver.listing")
-_Item = tuple[Renderer, Subject]
+_Item = tuple[Renderer, RenderContext]
 
 
 class _Shown(NamedTuple):
     """One of a list, rendered."""
 
     renderer: Renderer
-    subject: Subject
+    subject: RenderContext
     value: JSON
 
 
@@ -60,19 +60,25 @@ class Page(NamedTuple):
 class Listing:
     """Answers one operation that lists."""
 
-    def __init__(self, lifecycle: Lifecycle, alias: str, role: Role, operation: Operation) -> None:
-        self._lifecycle = lifecycle
+    def __init__(self, runtime: ResourceRuntime, alias: str, role: Role, operation: Operation) -> None:
+        self._lifecycle = runtime
         self._alias = alias
-        self._key = lifecycle.resource.key
+        self._key = runtime.resource.key
         self._path = [part for part in (role.lists or "").split("/") if part]
         self._response, self._status = default_response(operation)
         queries = [each for each in operation.parameters if each.location == "query"]
         self._queries = {each.name for each in queries}
         self._cursors = {each.name: each for each in queries if each.name in CURSORS}
 
-    def answer(
-        self, request: Request, path: dict[str, str], checked: Checked, world: World, now: int, store: Store
-    ) -> Answer:
+    def response(
+        self,
+        request: Request,
+        path: dict[str, str],
+        checked: Checked,
+        world: Namespace,
+        now: int,
+        store: Store,
+    ) -> Response:
         """The page that a request asks for. What cannot be rendered is left out, and the log says why."""
         query: dict[str, JSON] = {**conditions.query(request), **checked.query}
         page = self._page(query)
@@ -81,7 +87,7 @@ class Listing:
         service = self._lifecycle.service
         choice = negotiate(self._response.content, request.headers.get("accept"))
         if choice is None:
-            return service.documented.refusals.answer(
+            return service.documented.refusals.response(
                 self._operation,
                 status=406,
                 detail="the list is not documented in that media type",
@@ -104,7 +110,7 @@ class Listing:
         encoded = bodies.encode(choice, value)
         fields = service.documented.headers.fields(self._response, key=request.raw_path, now_ms=now)
         decision = f"list; {len(shown)} of {total}"
-        return Answer(
+        return Response(
             self._status, [("content-type", encoded.content_type), *fields], encoded.data, decision,
             resource=self._lifecycle.name, warnings=(warning,) if warning else (),
         )  # fmt: skip
@@ -145,7 +151,7 @@ class Listing:
         return self._lifecycle.operation(self._alias)
 
     def _items(
-        self, path: dict[str, str], world: World, now: int, store: Store, request: Request, body: JSON
+        self, path: dict[str, str], world: Namespace, now: int, store: Store, request: Request, body: JSON
     ) -> Iterator[_Item]:
         """What makes each item, in the order of creation. A state that has no answer to list is not shown."""
         name = self._lifecycle.name
@@ -164,7 +170,7 @@ class Listing:
             if renderer is not None:
                 # As the reading of this one would have it: the item repeats its key where that does
                 at = {**path, self._key.name: key} if self._key.part == "path" else path
-                subject = Subject(
+                subject = RenderContext(
                     world.name, name, key, shown, state.scenario, state.calls, state.created, state.changed,
                     now, request, at, body, birth=store.births.get(world.name, name, key),
                 )  # fmt: skip
@@ -196,7 +202,7 @@ class Listing:
             self._leave_out(shown.subject, f"{where}: at {broken[0].pointer or '/'}: {broken[0].message}")
         return not broken
 
-    def _leave_out(self, subject: Subject, why: str) -> None:
+    def _leave_out(self, subject: RenderContext, why: str) -> None:
         _LOG.warning("%s %s is not in the list: %s", subject.resource, subject.key, why)
 
     def _page(self, query: Mapping[str, JSON]) -> Page:

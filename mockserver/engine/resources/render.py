@@ -13,19 +13,19 @@ import msgspec
 from msgspec import Struct
 
 from mockserver.diagnostics import MockServerError
-from mockserver.engine.resources.context import Context, Makers, Subject
+from mockserver.engine.resources.context import Context, Providers, RenderContext
 from mockserver.engine.resources.templates import Template, compile_template, is_template
 from mockserver.jsonschema.references import tokens
 from mockserver.media.codec import Encoded
 from mockserver.namespaces.clock import iso
-from mockserver.plan import JSON, AnswerRecipe
+from mockserver.plan import JSON, ResponseTemplate
 from mockserver.state.tables import text_size
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
-class Recent(Generic[Key, Value]):
+class LruCache(Generic[Key, Value]):
     """A least-recently-used mapping, bounded by entries and by the bytes its user says they weigh.
 
     For a single thread of control, as the engine is.
@@ -103,13 +103,13 @@ _VALID = Verdict()
 
 
 Headers = tuple[tuple[str, str], ...]
-Kept = Recent[Any, Rendered]
+Kept = LruCache[Any, Rendered]
 Slot = Callable[[Context], bytes]
 Quick = Callable[[str, str, int, int, int], "bytes | None"]
 """(namespace, key, created, changed, now) → a body; None where the renderer has to make it first."""
 
 
-class Ground(Struct, frozen=True):
+class ResponseSpec(Struct, frozen=True):
     """What a recipe is laid on: how the documented response is made and judged."""
 
     fake: Callable[[str, Mapping[str, JSON], int], JSON] | None
@@ -126,7 +126,9 @@ class Ground(Struct, frozen=True):
 class Renderer:
     """Renders one state's answer to one operation."""
 
-    def __init__(self, name: str, recipe: AnswerRecipe, ground: Ground, makers: Makers, kept: Kept) -> None:
+    def __init__(
+        self, name: str, recipe: ResponseTemplate, ground: ResponseSpec, makers: Providers, kept: Kept
+    ) -> None:
         self.recipe = recipe
         self._name = name
         self._ground = ground
@@ -152,7 +154,7 @@ class Renderer:
         )
         self._keeps = recipe.kept and (self._whole or any("x509" in source for source in sources))
 
-    def render(self, subject: Subject) -> Rendered:
+    def render(self, subject: RenderContext) -> Rendered:
         """The answer for ``subject``. Raises RenderError or TemplateError."""
         if not self._keeps:
             return self._render(subject)
@@ -188,7 +190,7 @@ class Renderer:
             return None
         return _timed(self._pieces, [_TIMES[source] for source in sources])
 
-    def value(self, subject: Subject) -> JSON:
+    def value(self, subject: RenderContext) -> JSON:
         """The body as a value, not yet judged by the document."""
         value = self._value(Context(subject, self._makers), subject)
         broken = self.judge(value).violations if self._whole else ()
@@ -198,7 +200,7 @@ class Renderer:
         """How a body breaks the document."""
         return self._ground.judge(value) if self._ground.judge is not None else _VALID
 
-    def _render(self, subject: Subject) -> Rendered:
+    def _render(self, subject: RenderContext) -> Rendered:
         context = Context(subject, self._makers)
         body, media_type, warning = b"", self.recipe.media_type, self.recipe.warning
         if self.recipe.has_body and self._whole:
@@ -218,14 +220,14 @@ class Renderer:
             place += 2
         return b"".join(pieces)
 
-    def _value(self, context: Context, subject: Subject) -> JSON:
+    def _value(self, context: Context, subject: RenderContext) -> JSON:
         value = self._build(context)
         if self._ground.fake is None:
             return value
         fake = self._ground.fake(context.identity, subject.path, subject.created)
         return merge(fake, value) if value != {} else fake  # a state that says nothing of a text, say
 
-    def _judged(self, context: Context, subject: Subject) -> tuple[bytes, str, str]:
+    def _judged(self, context: Context, subject: RenderContext) -> tuple[bytes, str, str]:
         """A body built whole, its media type, and what has to be said of it."""
         value = self._value(context, subject)
         # Encoded first, which refuses what is nested so deeply that judging it would exhaust the stack
@@ -265,7 +267,7 @@ class Renderer:
                 holder.pop(path[-1], None)
         return value
 
-    def _made(self, context: Context, subject: Subject) -> tuple[Headers, tuple[str, ...]]:
+    def _made(self, context: Context, subject: RenderContext) -> tuple[Headers, tuple[str, ...]]:
         """The header fields, and what is to be told of them: what no header can carry is percent-encoded."""
         given, warnings = list[tuple[str, str]](), list[str]()
         for name, make in self._headers:
@@ -293,7 +295,7 @@ def merge(base: JSON, over: JSON) -> JSON:
 
 def kept_answers(size: int = 32 * 1024 * 1024) -> Kept:
     """The store of rendered answers that all renderers of an engine share."""
-    return Recent(entries=_KEPT_ENTRIES, size=size)
+    return LruCache(entries=_KEPT_ENTRIES, size=size)
 
 
 _MOMENTS = ("created", "changed", "now")
@@ -323,7 +325,7 @@ def _timed(pieces: list[bytes], moments: list[int]) -> Quick:
     return timed
 
 
-def _weight(rendered: Rendered, subject: Subject) -> int:
+def _weight(rendered: Rendered, subject: RenderContext) -> int:
     """Bytes of a kept answer, and of what tells it from others."""
     fields = sum(text_size(text) for field in rendered.headers for text in field)
     birth = subject.birth.size if subject.birth is not None else 0

@@ -10,26 +10,26 @@ from msgspec.structs import replace
 from mockserver.engine import delays
 from mockserver.engine.prefer import NONE, Preference
 from mockserver.engine.resources.conditions import Holds, Read, Selection, condition, reader
-from mockserver.engine.resources.context import Makers, Subject
-from mockserver.engine.resources.render import Ground, Kept, Renderer, Verdict
+from mockserver.engine.resources.context import Providers, RenderContext
+from mockserver.engine.resources.render import Kept, Renderer, ResponseSpec, Verdict
 from mockserver.engine.response.negotiation import Choice, is_json, negotiate, response_for
 from mockserver.engine.service import Route, Service
 from mockserver.jsonschema import SchemaViolation
 from mockserver.media.codec import Encoded
-from mockserver.messages import Answer, Request
-from mockserver.namespaces.namespaces import World
-from mockserver.plan import JSON, AnswerRecipe, Delay, Dribble, MediaType, Operation, Resource, Role, Step
+from mockserver.messages import Request, Response
+from mockserver.namespaces.namespaces import Namespace
+from mockserver.plan import JSON, Delay, Dribble, MediaType, Operation, Resource, ResponseTemplate, Role, Step
 from mockserver.providers.ids import identity
 
 
-class Lifecycle:
+class ResourceRuntime:
     """Runs one resource of the Plan. Renderers are made when first needed."""
 
     def __init__(
         self,
         resource: Resource,
         service: Service,
-        makers: Makers,
+        makers: Providers,
         kept: Kept,
         delay: Delay | None = None,
     ) -> None:
@@ -127,13 +127,13 @@ _NO_ROLE = Role()
 
 
 def ground_of(
-    recipe: AnswerRecipe, operation: Operation, service: Service, *, certifies: bool = False
-) -> Ground:
+    recipe: ResponseTemplate, operation: Operation, service: Service, *, certifies: bool = False
+) -> ResponseSpec:
     """What the document says of a recipe's response, as functions."""
-    response = None if recipe.undocumented else response_for(operation, recipe.status)
+    documented_response = None if recipe.undocumented else response_for(operation, recipe.status)
     headers = None
-    if response is not None and response.headers:
-        known = response
+    if documented_response is not None and documented_response.headers:
+        known = documented_response
 
         def headers(key: str, now: int) -> list[tuple[str, str]]:
             return service.documented.headers.fields(known, key=key, now_ms=now)
@@ -141,9 +141,9 @@ def ground_of(
     media = None
     if recipe.schema:
         media = MediaType(recipe.media_type, recipe.schema)
-    elif response is not None and response.content and recipe.has_body:
-        negotiated = negotiate(response.content, recipe.media_type)
-        media = negotiated.media if negotiated is not None else response.content[0]
+    elif documented_response is not None and documented_response.content and recipe.has_body:
+        negotiated = negotiate(documented_response.content, recipe.media_type)
+        media = negotiated.media if negotiated is not None else documented_response.content[0]
     choice = Choice(media or MediaType(recipe.media_type), recipe.media_type)
 
     def fake(key: str, hints: Mapping[str, JSON], now: int) -> JSON:
@@ -167,7 +167,7 @@ def ground_of(
         found = violations(value) if violations is not None else ()
         return Verdict(*service.documented.bodies.avoidable(choice, found)) if found else Verdict()
 
-    return Ground(
+    return ResponseSpec(
         fake if media is not None and recipe.partial else None,
         judge if violations is not None else None,
         encode if is_other else None,
@@ -181,38 +181,45 @@ def decided(scenario: str, state: str, call: int | str) -> str:
     return f"scenario={scenario}; state={state}; call={call}"
 
 
-def rendered(renderer: Renderer, subject: Subject, decision: str, seed: str, world: World) -> Answer:
+def rendered(
+    renderer: Renderer, subject: RenderContext, decision: str, seed: str, world: Namespace
+) -> Response:
     """What a state answers."""
     parts = renderer.render(subject)
     recipe = renderer.recipe
-    answer = Answer(
+    response = Response(
         parts.status, list(parts.headers), parts.body, decision, 0, recipe.fault,
         resource=subject.resource, key=subject.key, warnings=parts.warnings,
     )  # fmt: skip
     if recipe.delay is not None or recipe.dribble is not None:
-        paced(answer, recipe.delay, recipe.dribble, subject, seed, world)
-    return answer
+        apply_delay(response, recipe.delay, recipe.dribble, subject, seed, world)
+    return response
 
 
-def paced(
-    answer: Answer, delay: Delay | None, dribble: Dribble | None, subject: Subject, seed: str, world: World
+def apply_delay(
+    response: Response,
+    delay: Delay | None,
+    dribble: Dribble | None,
+    subject: RenderContext,
+    seed: str,
+    world: Namespace,
 ) -> None:
     """Give an answer its delay, drawn for this call of this resource, and its dribble."""
     if delay is not None:
-        answer.delay = delays.length(
+        response.delay = delays.length(
             delay, seed, subject.namespace, subject.resource, subject.key,
             f"{subject.state}/{subject.call}/{subject.moves}",
         )  # fmt: skip
-    if dribble is not None and answer.body:
-        answer.stream = delays.dribbled(answer.body, dribble, world.clock)
+    if dribble is not None and response.body:
+        response.stream = delays.dribbled(response.body, dribble, world.clock)
 
 
 def documented(
     route: Route, path: dict[str, str], request: Request, now: int, prefer: Preference = NONE
-) -> Answer:
+) -> Response:
     """The answer straight from the document: the same under every server's prefix."""
     template = route.operation.path
-    return route.service.documented.answer(
+    return route.service.documented.response(
         route.operation,
         accept=request.headers.get("accept"),
         key="\n".join((template, *path.values())) if path else template,
@@ -224,9 +231,9 @@ def documented(
     )
 
 
-def refused(route: Route, request: Request, now: int, status: int, detail: str, decision: str) -> Answer:
+def refused(route: Route, request: Request, now: int, status: int, detail: str, decision: str) -> Response:
     """A refusal in the document's own words where it has any for the status."""
-    answer = route.service.documented.refusals.answer(
+    response = route.service.documented.refusals.response(
         route.operation,
         status=status,
         detail=detail,
@@ -235,5 +242,5 @@ def refused(route: Route, request: Request, now: int, status: int, detail: str, 
         now_ms=now,
         instance=request.raw_path,
     )
-    answer.decision = decision
-    return answer
+    response.decision = decision
+    return response

@@ -18,15 +18,15 @@ import msgspec
 from msgspec import Struct, field
 
 from mockserver.diagnostics import MockServerError, reason
-from mockserver.engine.resources.context import Context, Makers, Subject
+from mockserver.engine.resources.context import Context, Providers, RenderContext
 from mockserver.engine.resources.create import Message, evaluate
 from mockserver.engine.resources.render import RenderError, merge
-from mockserver.engine.resources.runtime import Lifecycle
+from mockserver.engine.resources.runtime import ResourceRuntime
 from mockserver.engine.resources.templates import Template, compile_template, is_template
 from mockserver.engine.response.negotiation import is_json
-from mockserver.http.egress import Gate, Outgoing, Refused
-from mockserver.namespaces.namespaces import World
-from mockserver.plan import JSON, Notice
+from mockserver.http.egress import Gate, OutgoingRequest, Refused
+from mockserver.namespaces.namespaces import Namespace
+from mockserver.plan import JSON, Webhook
 from mockserver.state.machine import ResourceState, settle
 from mockserver.state.protocol import PlanChanged, Store
 
@@ -59,10 +59,12 @@ class Outcome(Struct):
     delivered: bool = False
 
 
-class Notifier:
+class WebhookSender:
     """Sends the notices of an engine. ``outcomes`` tells what became of them, newest last."""
 
-    def __init__(self, store: Store, makers: Makers, gate: Gate, lifecycles: Mapping[str, Lifecycle]) -> None:
+    def __init__(
+        self, store: Store, makers: Providers, gate: Gate, lifecycles: Mapping[str, ResourceRuntime]
+    ) -> None:
         """``lifecycles`` are those of the Plan that is served."""
         self._store = store
         self._makers = makers
@@ -70,7 +72,7 @@ class Notifier:
         self._lifecycles = lifecycles
         self._outcomes: dict[str, deque[Outcome]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._watches: dict[tuple[World, str, str], _Watch] = {}
+        self._watches: dict[tuple[Namespace, str, str], _Watch] = {}
         """By namespace, not by its name: a namespace that was dropped is not the next one of its name."""
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
@@ -81,7 +83,9 @@ class Notifier:
         """Forget what became of notices, and send none of those that still wait for their time."""
         self._outcomes.pop(namespace, None)
 
-    def serve(self, lifecycles: Mapping[str, Lifecycle], makers: Makers, worlds: Sequence[World]) -> None:
+    def serve(
+        self, lifecycles: Mapping[str, ResourceRuntime], makers: Providers, worlds: Sequence[Namespace]
+    ) -> None:
         """Go on by another Plan: outcomes and watches stay, and what it gives a time is watched."""
         self._lifecycles, self._makers = lifecycles, makers
         for watch in self._watches.values():
@@ -92,21 +96,21 @@ class Notifier:
 
     def entered(
         self,
-        lifecycle: Lifecycle,
-        world: World,
+        runtime: ResourceRuntime,
+        world: Namespace,
         key: str,
         state: ResourceState,
         trail: Sequence[tuple[int, int]],
     ) -> None:
         """Send what is due for the steps that were entered, and watch for those that time enters."""
-        steps = lifecycle.timeline(state.scenario)
+        steps = runtime.timeline(state.scenario)
         for index, moment in trail:
             name = steps[index].state
-            for notice in lifecycle.resource.notices:
+            for notice in runtime.resource.notices:
                 if name in notice.states:
-                    self._send(notice, lifecycle, world, key, name, state, moment)
-        if (due := _due(lifecycle, state)) is not None:
-            self._store.after(lambda: self._watch(lifecycle.name, world, key, due))
+                    self._send(notice, runtime, world, key, name, state, moment)
+        if (due := _due(runtime, state)) is not None:
+            self._store.after(lambda: self._watch(runtime.name, world, key, due))
 
     async def settled(self) -> None:
         """Return when nothing is under way. Watches go on."""
@@ -114,23 +118,23 @@ class Notifier:
             await asyncio.wait(self._tasks)
 
     def _send(
-        self, notice: Notice, lifecycle: Lifecycle, world: World, key: str, name: str,
+        self, notice: Webhook, runtime: ResourceRuntime, world: Namespace, key: str, name: str,
         state: ResourceState, moment: int,
     ) -> None:  # fmt: skip
-        birth = self._store.births.get(world.name, lifecycle.name, key)
-        subject = Subject(
-            world.name, lifecycle.name, key, name, state.scenario, 0, state.created, moment, moment,
+        birth = self._store.births.get(world.name, runtime.name, key)
+        subject = RenderContext(
+            world.name, runtime.name, key, name, state.scenario, 0, state.created, moment, moment,
             birth=birth, moves=state.moves,
         )  # fmt: skip
         kept = self._outcomes.setdefault(world.name, deque(maxlen=MOST_KEPT))
-        outcome = Outcome(world.name, lifecycle.name, key, name, moment, notice.method, notice.url)
+        outcome = Outcome(world.name, runtime.name, key, name, moment, notice.method, notice.url)
         try:
-            request = Made(notice, lifecycle, self._makers).request(subject)
+            request = Made(notice, runtime, self._makers).request(subject)
         except MockServerError as error:
             outcome.attempts.append(str(error))
             outcome.done = True
             self._store.after(lambda: kept.append(outcome))
-            _LOG.warning("%s %s entered %s: no notice could be made: %s", lifecycle.name, key, name, error)
+            _LOG.warning("%s %s entered %s: no notice could be made: %s", runtime.name, key, name, error)
             return
         if request is None:
             return  # the client gave no address
@@ -138,7 +142,12 @@ class Notifier:
         self._store.after(lambda: self._begin(notice, request, outcome, kept, world))
 
     def _begin(
-        self, notice: Notice, request: Outgoing, outcome: Outcome, kept: deque[Outcome], world: World
+        self,
+        notice: Webhook,
+        request: OutgoingRequest,
+        outcome: Outcome,
+        kept: deque[Outcome],
+        world: Namespace,
     ) -> None:
         """Send a notice that is due for certain."""
         kept.append(outcome)
@@ -159,7 +168,12 @@ class Notifier:
         task.add_done_callback(self._tasks.discard)
 
     async def _deliver(
-        self, notice: Notice, request: Outgoing, outcome: Outcome, kept: deque[Outcome], world: World
+        self,
+        notice: Webhook,
+        request: OutgoingRequest,
+        outcome: Outcome,
+        kept: deque[Outcome],
+        world: Namespace,
     ) -> None:
         """Try until it is taken, refused for good, or there were enough attempts."""
         wait = notice.delay
@@ -189,7 +203,7 @@ class Notifier:
             level, "%s %s for %s %s: %s", request.method, request.url, outcome.resource, outcome.key, told
         )
 
-    def _watch(self, name: str, world: World, key: str, due: int) -> None:
+    def _watch(self, name: str, world: Namespace, key: str, due: int) -> None:
         """Have a resource looked at when the time of its step is over."""
         place = world, name, key
         if (known := self._watches.get(place)) is not None:
@@ -205,40 +219,38 @@ class Notifier:
         watch = self._watches[place] = _Watch()
         watch.task = loop.create_task(self._watching(watch, place))
 
-    async def _arm(self, names: Sequence[str], worlds: Sequence[World]) -> None:
+    async def _arm(self, names: Sequence[str], worlds: Sequence[Namespace]) -> None:
         """Watch the resources that stand in a step with a time, whoever put them there."""
         for world in worlds:
             for name in names:
                 for key, due in await self._asked(partial(self._timed, world, name), world):
                     self._watch(name, world, key, due)
 
-    def _timed(self, world: World, name: str) -> list[tuple[str, int]]:
+    def _timed(self, world: Namespace, name: str) -> list[tuple[str, int]]:
         """Resources with the time when their step is over, where it has any."""
-        lifecycle = self._lifecycles.get(name)
-        items = self._store.items(world.name, name) if lifecycle is not None else ()
-        return [
-            (key, due) for key, state in items if lifecycle and (due := _due(lifecycle, state)) is not None
-        ]
+        runtime = self._lifecycles.get(name)
+        items = self._store.items(world.name, name) if runtime is not None else ()
+        return [(key, due) for key, state in items if runtime and (due := _due(runtime, state)) is not None]
 
-    async def _watching(self, watch: _Watch, place: tuple[World, str, str]) -> None:
+    async def _watching(self, watch: _Watch, place: tuple[Namespace, str, str]) -> None:
         world, name, key = place
 
         def look() -> int | None:
             """When to look next: in the past for at once; None when there is nothing to wait for."""
-            lifecycle = self._lifecycles.get(name)
+            runtime = self._lifecycles.get(name)
             known = self._store.peek(world.name, name, key)
-            due = _due(lifecycle, known) if lifecycle is not None and known is not None else None
-            if lifecycle is None or known is None or due is None:
+            due = _due(runtime, known) if runtime is not None and known is not None else None
+            if runtime is None or known is None or due is None:
                 return None
             watch.due = due
             if due > world.clock.now():
                 return due
             trail: list[tuple[int, int]] = []
-            dice = lifecycle.dice(world.name, key)
-            steps = lifecycle.timeline(known.scenario)
+            dice = runtime.dice(world.name, key)
+            steps = runtime.timeline(known.scenario)
             state = settle(steps, known, world.clock.now(), dice, trail)
             self._store.put(world.name, name, key, state)
-            self.entered(lifecycle, world, key, state, trail)
+            self.entered(runtime, world, key, state, trail)
             return 0
 
         try:
@@ -252,7 +264,7 @@ class Notifier:
         finally:
             del self._watches[place]
 
-    async def _asked(self, work: Callable[[], Value], world: World) -> Value:
+    async def _asked(self, work: Callable[[], Value], world: Namespace) -> Value:
         """What work at the store comes to. One that is away, or about to change its Plan, is asked again."""
         while True:
             try:
@@ -276,7 +288,7 @@ class _Watch:
         if self._sleeping is not None:
             self._sleeping.cancel()
 
-    async def sleep(self, due: int, world: World) -> None:
+    async def sleep(self, due: int, world: Namespace) -> None:
         """Wait until it is time, or it is to look again."""
         if self.again:
             return
@@ -288,9 +300,9 @@ class _Watch:
             self._sleeping = None
 
 
-def _due(lifecycle: Lifecycle, state: ResourceState) -> int | None:
+def _due(runtime: ResourceRuntime, state: ResourceState) -> int | None:
     """When the time of the step is over where a resource stands; None where it has none."""
-    steps = lifecycle.steps(state.scenario)
+    steps = runtime.steps(state.scenario)
     if steps is None or state.step >= len(steps) or not steps[state.step].after:
         return None
     return state.entered + steps[state.step].after
@@ -299,12 +311,12 @@ def _due(lifecycle: Lifecycle, state: ResourceState) -> int | None:
 class Made:
     """One notice as a request."""
 
-    def __init__(self, notice: Notice, lifecycle: Lifecycle, makers: Makers) -> None:
+    def __init__(self, notice: Webhook, runtime: ResourceRuntime, makers: Providers) -> None:
         self._notice = notice
-        self._lifecycle = lifecycle
+        self._lifecycle = runtime
         self._makers = makers
 
-    def request(self, subject: Subject) -> Outgoing | None:
+    def request(self, subject: RenderContext) -> OutgoingRequest | None:
         """The request; None where there is no address to send it to. Raises MockServerError."""
         notice = self._notice
         context = Context(subject, self._makers)
@@ -322,9 +334,9 @@ class Made:
             sign = notice.sign
             digest = hmac.new(sign.secret.encode(), body, sign.algorithm).hexdigest()
             fields.append((sign.header.lower(), f"{sign.algorithm}={digest}"))
-        return Outgoing(notice.method, url, tuple(fields), body)
+        return OutgoingRequest(notice.method, url, tuple(fields), body)
 
-    def body(self, context: Mapping[str, Any], subject: Subject) -> Any:
+    def body(self, context: Mapping[str, Any], subject: RenderContext) -> Any:
         """The body, laid over a fake of what the callback documents. Raises RenderError for a breach."""
         notice = self._notice
         value = _made(notice.body, context)
@@ -344,14 +356,14 @@ class Made:
             )
         return value
 
-    def _url(self, context: Mapping[str, Any], subject: Subject) -> str | None:
+    def _url(self, context: Mapping[str, Any], subject: RenderContext) -> str | None:
         if self._notice.is_expression:
             request = msgspec.json.decode(subject.birth.request) if subject.birth is not None else {}
             return evaluate(self._notice.url, request, lambda: self._answer(request, subject))
         url = _made(self._notice.url, context)
         return str(url) if url else None
 
-    def _answer(self, request: Message, subject: Subject) -> Message:
+    def _answer(self, request: Message, subject: RenderContext) -> Message:
         """What the call that created the resource was answered with, made once more as it was then."""
         resource = self._lifecycle.resource
         creator = next((alias for alias, role in resource.roles.items() if role.creates), "")
@@ -366,12 +378,12 @@ class Made:
         then = subject._replace(
             state=first, call=0, changed=subject.created, now=subject.created, path=path, moves=0
         )
-        answer = renderer.render(then)
-        headers = dict(answer.headers)
-        body: JSON = answer.body.decode("utf-8", "replace")
+        response = renderer.render(then)
+        headers = dict(response.headers)
+        body: JSON = response.body.decode("utf-8", "replace")
         if is_json(headers.get("content-type", "")):
-            body = msgspec.json.decode(answer.body)
-        return {"statusCode": answer.status, "headers": headers, "body": body}
+            body = msgspec.json.decode(response.body)
+        return {"statusCode": response.status, "headers": headers, "body": body}
 
 
 def _encoded(value: JSON, media_type: str) -> bytes:

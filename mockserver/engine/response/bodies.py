@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from mockserver.engine.response.cause import role
-from mockserver.engine.response.examples import OF_SCHEMA, Fault, Sample, Slot, Unanswerable, Values
+from mockserver.engine.response.examples import OF_SCHEMA, Fault, NoValidExample, Sample, Slot, Values
 from mockserver.engine.response.negotiation import Choice
 from mockserver.jsonschema import SchemaError, SchemaViolation
 from mockserver.jsonschema.references import escape, tokens
@@ -16,7 +16,7 @@ from mockserver.media.codec import Codec, Encoded, family_of
 from mockserver.media.coercion import Reader
 from mockserver.media.shapes import ANY
 from mockserver.media.text import specimen
-from mockserver.plan import JSON, MediaType, Response, SchemaRef
+from mockserver.plan import JSON, DocumentedResponse, MediaType, SchemaRef
 
 _LOWEST, _LOWEST_ERROR, _HIGHEST = 100, 400, 599
 _MAX_DEPTH = 4
@@ -149,7 +149,7 @@ class Bodies:
 
     def generated(
         self,
-        response: Response,
+        response: DocumentedResponse,
         choice: Choice,
         *,
         key: str,
@@ -231,7 +231,7 @@ class Bodies:
             return Encoded(str(sample.value).encode("utf-8", "replace"), choice.content_type)
         return self.encode(choice, sample.value)
 
-    def faults(self, response: Response, where: str) -> Iterator[Fault]:
+    def faults(self, response: DocumentedResponse, where: str) -> Iterator[Fault]:
         """What keeps bodies from being answered as documented."""
         for media in response.content:
             slot = self._slot(Choice(media, media.name))
@@ -272,6 +272,6 @@ def _touches(place: _Place, others: Iterable[_Place]) -> bool:
     return any(all(map(str.__eq__, place, other)) for other in others)
 
 
-def _unanswerable(choice: Choice, reason: str) -> Unanswerable:
+def _unanswerable(choice: Choice, reason: str) -> NoValidExample:
     media = choice.media
-    return Unanswerable(media.schema or media.item_schema or "", f"{choice.content_type}: {reason}")
+    return NoValidExample(media.schema or media.item_schema or "", f"{choice.content_type}: {reason}")

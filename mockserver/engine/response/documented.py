@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mockserver import problem
-from mockserver.engine.resources.render import Recent
+from mockserver.engine.resources.render import LruCache
 from mockserver.engine.response.bodies import Bodies
-from mockserver.engine.response.examples import Fault, Sample, Unanswerable, Values
+from mockserver.engine.response.examples import Fault, NoValidExample, Sample, Values
 from mockserver.engine.response.headers import Headers
 from mockserver.engine.response.negotiation import (
     bodiless,
@@ -26,8 +26,8 @@ from mockserver.engine.response.negotiation import (
 from mockserver.engine.response.refusal import Refusals
 from mockserver.generate import Fakes
 from mockserver.jsonschema import Schemas
-from mockserver.messages import Answer
-from mockserver.plan import JSON, Document, MediaType, Operation, Response
+from mockserver.messages import Response
+from mockserver.plan import JSON, Document, DocumentedResponse, MediaType, Operation
 from mockserver.state.tables import text_size
 
 _DAY = 86_400_000
@@ -61,14 +61,14 @@ class Documented:
         self.bodies = Bodies(values)
         self.headers = Headers(values)
         self.refusals = Refusals(values, self.bodies, self.headers)
-        self._recent: Recent[_Asked, Answer] = Recent(entries=_KEPT_ANSWERS, size=cache)
+        self._recent: LruCache[_Asked, Response] = LruCache(entries=_KEPT_ANSWERS, size=cache)
 
     @property
     def cached(self) -> int:
         """Bytes of answers that are kept ready."""
         return self._recent.size
 
-    def answer(
+    def response(
         self,
         operation: Operation,
         *,
@@ -79,7 +79,7 @@ class Documented:
         code: int | None = None,
         example: str | None = None,
         dynamic: bool | None = None,
-    ) -> Answer:
+    ) -> Response:
         """The response that is asked for, else the one that the operation gives by itself.
 
         ``hints`` follow from ``key``. ``code``, ``example`` and ``dynamic`` are
@@ -94,31 +94,33 @@ class Documented:
             texts = (accept, key, example, *(text for field in kept.headers for text in field))
             size = len(kept.body) + sum(text_size(text or "") for text in texts)
             self._recent.keep(asked, kept, size + _OVERHEAD)
-        return Answer(kept.status, kept.headers.copy(), kept.body, kept.decision, warnings=kept.warnings)
+        return Response(kept.status, kept.headers.copy(), kept.body, kept.decision, warnings=kept.warnings)
 
     def faults(self, operation: Operation) -> Iterator[Fault]:
         """Everything in an operation's responses that cannot be answered as the document has it."""
-        for response in operation.responses:
-            where = f"{operation.pointer}/responses/{response.status}"
-            yield from self.headers.faults(response, where)
-            yield from self.bodies.faults(response, where)
+        for documented_response in operation.responses:
+            where = f"{operation.pointer}/responses/{documented_response.status}"
+            yield from self.headers.faults(documented_response, where)
+            yield from self.bodies.faults(documented_response, where)
 
     def _answer(
         self, operation: Operation, wish: _Wish, key: str, hints: Mapping[str, JSON], now_ms: int
-    ) -> Answer:
+    ) -> Response:
         found = _response(operation, wish)
         if found is None:
             return problem.undocumented(f"code={wish.code}", documented_statuses(operation))
-        response, status = found
-        content = tuple(media for media in response.content if wish.example in (None, *_names(media)))
+        documented_response, status = found
+        content = tuple(
+            media for media in documented_response.content if wish.example in (None, *_names(media))
+        )
         if wish.example is not None and not content:
             return problem.undocumented(f"example={wish.example}", _all_names(*operation.responses))
-        fields = self.headers.fields(response, key=key, now_ms=now_ms)
+        fields = self.headers.fields(documented_response, key=key, now_ms=now_ms)
         decision = f"document; {'status' if wish.code is None else 'code'}={status}"
         if not content or bodiless(status):
-            if response.content_type and not bodiless(status):
-                fields.insert(0, ("content-type", response.content_type))
-            return Answer(status, fields, b"", decision)
+            if documented_response.content_type and not bodiless(status):
+                fields.insert(0, ("content-type", documented_response.content_type))
+            return Response(status, fields, b"", decision)
         choice = negotiate(content, wish.accept)
         if choice is None:
             return self._not_acceptable(operation, wish.accept or "", content, key, now_ms)
@@ -127,41 +129,41 @@ class Documented:
             sample = None if wish.is_dynamic else self.bodies.example(choice, wish.example)
             if sample is None:
                 sample = self.bodies.generated(
-                    response, choice, key=key, hints=hints, now_ms=now_ms, status=status
+                    documented_response, choice, key=key, hints=hints, now_ms=now_ms, status=status
                 )
             sample = self.bodies.with_status(choice, sample, status)
             body = self.bodies.written(choice, sample)
-        except Unanswerable as error:  # the media type cannot hold the value: a text can
+        except NoValidExample as error:  # the media type cannot hold the value: a text can
             sample = Sample(json.dumps(sample.value) if sample else "", "text", True, f"D502 {error}")
             body = self.bodies.written(choice, sample)
         fields.insert(0, ("content-type", body.content_type))
         warnings = (sample.warning,) if sample.warning else ()
-        return Answer(status, fields, body.data, f"{decision}; {sample.origin}", warnings=warnings)
+        return Response(status, fields, body.data, f"{decision}; {sample.origin}", warnings=warnings)
 
     def _not_acceptable(
         self, operation: Operation, accept: str, content: Sequence[MediaType], key: str, now_ms: int
-    ) -> Answer:
+    ) -> Response:
         available = [media.name for media in content]
-        response = response_for(operation, 406)
-        if response is None or not response.content:
+        documented_response = response_for(operation, 406)
+        if documented_response is None or not documented_response.content:
             return problem.not_acceptable(accept, available)
         detail = problem.unacceptable(accept, available)
-        return self.refusals.answer(
+        return self.refusals.response(
             operation, status=406, detail=detail, accept=accept, key=key, now_ms=now_ms
         )
 
 
-def _response(operation: Operation, wish: _Wish) -> tuple[Response, int] | None:
+def _response(operation: Operation, wish: _Wish) -> tuple[DocumentedResponse, int] | None:
     """The response of a code, else the one that the operation gives, else the first with the example."""
     if wish.code is not None:
-        response = response_for(operation, wish.code) if is_sendable(wish.code) else None
-        return (response, wish.code) if response else None
+        documented_response = response_for(operation, wish.code) if is_sendable(wish.code) else None
+        return (documented_response, wish.code) if documented_response else None
     usual = default_response(operation)
     if wish.example is None or wish.example in _all_names(usual[0]):
         return usual
-    for response in operation.responses:
-        if wish.example in _all_names(response) and response.status.isdigit():
-            return response, int(response.status)
+    for documented_response in operation.responses:
+        if wish.example in _all_names(documented_response) and documented_response.status.isdigit():
+            return documented_response, int(documented_response.status)
     return usual
 
 
@@ -169,6 +171,6 @@ def _names(media: MediaType) -> list[str]:
     return [example.name for example in media.examples]
 
 
-def _all_names(*responses: Response) -> list[str]:
+def _all_names(*responses: DocumentedResponse) -> list[str]:
     """Names of examples, each once, in the document's order."""
     return list(dict.fromkeys(name for each in responses for media in each.content for name in _names(media)))

@@ -39,7 +39,7 @@ _MOST_TOLD = 3
 """Violations that are told of one example."""
 
 
-class Unanswerable(MockServerError):  # noqa: N818 - a fault of the document, not of the program
+class NoValidExample(MockServerError):  # noqa: N818 - a fault of the document, not of the program
     """The document leaves nothing valid to answer with; ``ref`` is the place that says so."""
 
     def __init__(self, ref: SchemaRef, message: str) -> None:
@@ -106,7 +106,7 @@ class Values:
         """
         try:
             return Sample(self.generated(slot, key=key, hints=hints, now_ms=now_ms))
-        except Unanswerable as error:
+        except NoValidExample as error:
             warning = f"D502 {error}"
         except Exception as error:  # noqa: BLE001 - a schema that is none may lead the generator anywhere
             _LOG.exception("the generator failed at %s", slot.schema or slot.item_schema)
@@ -134,7 +134,7 @@ class Values:
         try:
             return self._fakes.value(ref, key=key, hints=hints, now_ms=now_ms)
         except (Unsatisfiable, SchemaError) as error:
-            raise Unanswerable(error.ref, str(error)) from error
+            raise NoValidExample(error.ref, str(error)) from error
 
     def is_valid(self, value: JSON, ref: SchemaRef | None) -> bool:
         """Whether a response may hold ``value``. A schema that cannot be used takes nothing."""
@@ -172,7 +172,7 @@ class Values:
             self.generated(slot, key=where, hints={}, now_ms=0)
         except SchemaError as error:
             yield Fault("schema", error.ref, error.message)
-        except Unanswerable as error:
+        except NoValidExample as error:
             yield Fault("unsatisfiable", error.ref, str(error).removeprefix(f"{shown(error.ref)}: "))
 
     def _own(self, slot: Slot) -> Iterator[Example]:

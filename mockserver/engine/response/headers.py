@@ -12,11 +12,11 @@ import json
 import re
 from collections.abc import Callable, Iterator
 
-from mockserver.engine.response.examples import Fault, Slot, Unanswerable, Values
+from mockserver.engine.response.examples import Fault, NoValidExample, Slot, Values
 from mockserver.engine.response.negotiation import is_json
 from mockserver.media.styles import expand_header
 from mockserver.namespaces.clock import http_date
-from mockserver.plan import JSON, Header, Response
+from mockserver.plan import JSON, DocumentedResponse, Header
 
 _HOUR = 3_600_000
 
@@ -85,7 +85,7 @@ class Headers:
     def __init__(self, values: Values) -> None:
         self._values = values
 
-    def fields(self, response: Response, *, key: str, now_ms: int) -> list[tuple[str, str]]:
+    def fields(self, response: DocumentedResponse, *, key: str, now_ms: int) -> list[tuple[str, str]]:
         """Names in lower case, with values that are valid by their schemas; each name once.
 
         A header with nothing that can be sent is left out: an optional one
@@ -98,7 +98,7 @@ class Headers:
                 found[header.name.lower()] = text
         return list(found.items())
 
-    def faults(self, response: Response, where: str) -> Iterator[Fault]:
+    def faults(self, response: DocumentedResponse, where: str) -> Iterator[Fault]:
         """What keeps headers from being answered as documented."""
         for header in _ours(response):
             place = f"{where}/headers/{header.name}"
@@ -125,11 +125,11 @@ class Headers:
         for attempt in range(_ATTEMPTS):
             try:
                 yield self._values.generated(slot, key=f"{key}\n{attempt}", hints={}, now_ms=now_ms)
-            except Unanswerable:
+            except NoValidExample:
                 return
 
 
-def _ours(response: Response) -> Iterator[Header]:
+def _ours(response: DocumentedResponse) -> Iterator[Header]:
     for header in response.headers:
         if header.name.lower() not in _NOT_OURS and _NAME.fullmatch(header.name):
             yield header

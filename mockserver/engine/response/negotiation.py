@@ -10,7 +10,7 @@ from itertools import islice
 from msgspec import Struct
 
 from mockserver.media.types import ContentType, Malformed, parse_content_type
-from mockserver.plan import MediaType, Operation, Response
+from mockserver.plan import DocumentedResponse, MediaType, Operation
 
 _ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*+")++')
 _WEIGHT = re.compile(r"0(?:\.\d{0,3})?|1(?:\.0{0,3})?")
@@ -199,17 +199,17 @@ _LOWEST, _HIGHEST = 200, 999
 
 _RESPONSES_EXACT = re.compile(r"[2-9][0-9][0-9]")
 _RANGE = re.compile(r"[2-5]XX")
-_UNDOCUMENTED = Response(status="default")
+_UNDOCUMENTED = DocumentedResponse(status="default")
 
 
-def response_for(operation: Operation, status: int) -> Response | None:
+def response_for(operation: Operation, status: int) -> DocumentedResponse | None:
     """The response documented for ``status``: exact, then its range, then ``default``."""
     documented = {response.status: response for response in operation.responses}
     names = (str(status), f"{status // 100}XX", "default")
     return next((documented[name] for name in names if name in documented), None)
 
 
-def default_response(operation: Operation) -> tuple[Response, int]:
+def default_response(operation: Operation) -> tuple[DocumentedResponse, int]:
     """The response and status that the operation gives when nothing else is asked for.
 
     The lowest documented 2xx, ``2XX`` as 200, ``default`` as 200, or the lowest
@@ -236,7 +236,7 @@ def bodiless(status: int) -> bool:
     return status < _LOWEST or status in {204, 205, 304}
 
 
-def _status(response: Response) -> int | None:
+def _status(response: DocumentedResponse) -> int | None:
     if _RESPONSES_EXACT.fullmatch(response.status):
         return int(response.status)
     if _RANGE.fullmatch(response.status):
@@ -244,7 +244,7 @@ def _status(response: Response) -> int | None:
     return _LOWEST if response.status == "default" else None
 
 
-def _rank(response: Response) -> tuple[int, bool, int]:
+def _rank(response: DocumentedResponse) -> tuple[int, bool, int]:
     """Success, default, redirection by number, errors as they stand, what cannot be sent.
 
     Within a class of numbers exact ones go first.

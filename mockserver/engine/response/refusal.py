@@ -10,12 +10,12 @@ from mockserver import problem
 from mockserver.diagnostics import Violation
 from mockserver.engine.response.bodies import Bodies
 from mockserver.engine.response.cause import Cause, role
-from mockserver.engine.response.examples import Sample, Unanswerable, Values
+from mockserver.engine.response.examples import NoValidExample, Sample, Values
 from mockserver.engine.response.headers import Headers
 from mockserver.engine.response.negotiation import Choice, is_json, negotiate, response_for
 from mockserver.media.shapes import Shapes
-from mockserver.messages import Answer
-from mockserver.plan import JSON, Operation, Response, SchemaRef
+from mockserver.messages import Response
+from mockserver.plan import JSON, DocumentedResponse, Operation, SchemaRef
 
 _MAX_DEPTH = 4
 _ABSENT = object()
@@ -128,7 +128,7 @@ class Refusals:
         self._bodies = bodies
         self._headers = headers
 
-    def answer(
+    def response(
         self,
         operation: Operation,
         *,
@@ -140,49 +140,55 @@ class Refusals:
         now_ms: int = 0,
         challenges: Sequence[str] = (),
         instance: str = "",
-    ) -> Answer:
+    ) -> Response:
         """Refuse with 401, 406, 413, 415, or 400 or 422 for what the request says.
 
         ``detail`` tells the cause where there are no violations; ``challenges``
         are values of ``WWW-Authenticate`` (RFC 9110, section 11.6.1).
         """
         extra = [("www-authenticate", each) for each in challenges]
-        response, sent = _documented(operation, status)
+        documented_response, sent = _documented(operation, status)
         cause = Cause(sent, violations, detail, instance)
-        if response is not None and response.content:
+        if documented_response is not None and documented_response.content:
             try:
-                return self._in_words_of(response, cause, accept, key, now_ms, extra)
-            except Unanswerable:
+                return self._in_words_of(documented_response, cause, accept, key, now_ms, extra)
+            except NoValidExample:
                 pass  # `faults` tells; the refusal is still owed
-        return problem.answer(cause.as_problem(), _decision(sent, "problem"), extra)
+        return problem.response(cause.as_problem(), _decision(sent, "problem"), extra)
 
     def _in_words_of(
         self,
-        response: Response,
+        documented_response: DocumentedResponse,
         cause: Cause,
         accept: str | None,
         key: str,
         now_ms: int,
         extra: list[tuple[str, str]],
-    ) -> Answer:
+    ) -> Response:
         # A client that takes none of them is better told in a form it did not ask for than not at all
-        choice = negotiate(response.content, accept) or negotiate(response.content, None)
+        choice = negotiate(documented_response.content, accept) or negotiate(
+            documented_response.content, None
+        )
         if choice is None:
-            raise Unanswerable("", "no media type is documented")
-        sample = self._told(response, choice, cause, key, now_ms)
+            raise NoValidExample("", "no media type is documented")
+        sample = self._told(documented_response, choice, cause, key, now_ms)
         given = {name for name, _ in extra}
         fields = [
-            each for each in self._headers.fields(response, key=key, now_ms=now_ms) if each[0] not in given
+            each
+            for each in self._headers.fields(documented_response, key=key, now_ms=now_ms)
+            if each[0] not in given
         ]
         body = self._bodies.written(choice, sample)
-        return Answer(
+        return Response(
             cause.status,
             [("content-type", body.content_type), *fields, *extra],
             body.data,
-            _decision(cause.status, f"response={response.status}"),
+            _decision(cause.status, f"response={documented_response.status}"),
         )
 
-    def _told(self, response: Response, choice: Choice, cause: Cause, key: str, now_ms: int) -> Sample:
+    def _told(
+        self, documented_response: DocumentedResponse, choice: Choice, cause: Cause, key: str, now_ms: int
+    ) -> Sample:
         ref = choice.media.schema
         if ref is None and is_json(choice.content_type):
             return Sample(cause.as_problem())
@@ -190,28 +196,28 @@ class Refusals:
         def fake(ref: SchemaRef) -> JSON:
             try:
                 return self._values.fake(ref, key, {}, now_ms)
-            except Unanswerable:
+            except NoValidExample:
                 return None
 
         sample = self._bodies.generated(
-            response, choice, key=key, hints={}, now_ms=now_ms, status=cause.status
+            documented_response, choice, key=key, hints={}, now_ms=now_ms, status=cause.status
         )
         if sample.warning:  # the form that every client knows tells the cause better
-            raise Unanswerable(ref or "", sample.warning)
+            raise NoValidExample(ref or "", sample.warning)
         if ref is None:
             return Sample(_safe(cause.sentence, choice), is_text=True)
         telling = Telling(self._values.reader.shapes, lambda body: self._values.is_valid(body, ref), fake)
         told = telling.tell(sample.value, ref, cause)
-        if response.status.isdigit() and response.status != str(cause.status):
-            told = _restated(told, response.status, cause.status)
+        if documented_response.status.isdigit() and documented_response.status != str(cause.status):
+            told = _restated(told, documented_response.status, cause.status)
         if isinstance(told, str) and not self._values.is_valid(told := _safe(told, choice), ref):
             return sample
         return Sample(told)
 
 
-def _documented(operation: Operation, status: int) -> tuple[Response | None, int]:
+def _documented(operation: Operation, status: int) -> tuple[DocumentedResponse | None, int]:
     """The response that tells of a refusal with ``status`` (its own or a like one's), and the status sent."""
-    exact = {response.status for response in operation.responses}
+    exact = {documented_response.status for documented_response in operation.responses}
     instead = _INSTEAD.get(status, status)
     if str(status) not in exact and str(instead) in exact:
         status = instead

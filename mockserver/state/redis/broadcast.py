@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from mockserver.state.redis.connection import Link
 
 
-class Assembly:
+class Broadcast:
     """The processes that share a prefix, as one of them."""
 
     def __init__(self, link: Link) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from mockserver.plan import Step
 from mockserver.state.machine import ResourceState
-from mockserver.state.redis.broadcast import Assembly
+from mockserver.state.redis.broadcast import Broadcast
 from mockserver.state.redis.connection import Link
 from mockserver.state.tables import MOST
 
@@ -96,7 +96,7 @@ def beside(wanted: Read) -> list[Read]:
 class Reader:
     """Fetches from Redis."""
 
-    def __init__(self, link: Link, assembly: Assembly, max_namespaces: int) -> None:
+    def __init__(self, link: Link, assembly: Broadcast, max_namespaces: int) -> None:
         self._link = link
         self._assembly = assembly
         self._max_namespaces = max_namespaces

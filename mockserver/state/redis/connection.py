@@ -34,7 +34,7 @@ import hiredis
 
 from mockserver.diagnostics import UsageError, reason
 from mockserver.state.protocol import NamespacesFull, Unavailable
-from mockserver.state.redis.handshake import Address, Refusal, Talk, Word, dial
+from mockserver.state.redis.handshake import Address, Handshake, Refusal, Word, dial
 
 _LOG = logging.getLogger("mockserver.state")
 _SCRIPTS = Path(__file__).with_name("scripts")
@@ -335,7 +335,7 @@ class Link:
             try:
                 stream = await dial(self.address)
                 try:
-                    talk = Talk(stream)
+                    talk = Handshake(stream)
                     await talk.log_in(self.address, f"mockserver-{self.name}")
                     await talk.ask("SUBSCRIBE", *channels)
                     for _ in channels[1:]:
@@ -381,7 +381,7 @@ class Link:
         """A new connection that is ready: logged in, scripts loaded, registered."""
         channel = await dial(self.address)
         try:
-            talk = Talk(channel)
+            talk = Handshake(channel)
             await talk.log_in(self.address, f"mockserver-{self.name}")
             for name, text in scripts().items():
                 self._digests[name] = (await talk.ask("SCRIPT", "LOAD", text)).decode()

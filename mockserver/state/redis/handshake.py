@@ -61,7 +61,7 @@ _KEEPALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 """Seconds, seconds and a number: half a minute until a peer that is gone without a word is known to be."""
 
 
-class Talk:
+class Handshake:
     """Question and answer on a new connection."""
 
     def __init__(self, channel: socket.socket) -> None:

@@ -18,8 +18,8 @@ from mockserver.state.protocol import PlanChanged, Timelines, Unavailable
 from mockserver.state.redis.codec import octets, packed_timeline, standing, text, written
 from mockserver.state.redis.connection import Done, Link, within
 from mockserver.state.redis.handshake import Word
-from mockserver.state.redis.transaction import SharedBirths, SharedCounters, Workbench
-from mockserver.state.tables import Birth
+from mockserver.state.redis.transaction import SharedCounters, SharedCreations, Transaction
+from mockserver.state.tables import CreationRecord
 
 _PATIENCE = 1.0
 """Seconds for which the question whether it can be used waits."""
@@ -43,7 +43,7 @@ class Polled(msgspec.Struct, frozen=True):
     scenario: str
 
 
-class RedisStore(Workbench):
+class RedisStore(Transaction):
     """States by namespace, resource and key, under the link's prefix."""
 
     def __init__(self, link: Link, max_resources: int = 1_000_000, max_namespaces: int = 1001) -> None:
@@ -53,7 +53,7 @@ class RedisStore(Workbench):
         """Called with what is true of a namespace when work begins: its clock, above all."""
         self.serves: Callable[[str, ResourceState], bool] = lambda resource, state: True
         """Whether the Plan that is served has the place where a resource stands."""
-        self.births = SharedBirths(self)
+        self.births = SharedCreations(self)
         self.counters = SharedCounters(self)
         self._assigned: dict[str, dict[str, str]] = {}
 
@@ -159,7 +159,9 @@ class RedisStore(Workbench):
         self.write("!put", namespace, resource, self.max_resources, octets(key), raw)
         self.touch(namespace, resource)
 
-    def create(self, namespace: str, resource: str, key: str, state: ResourceState, birth: Birth) -> None:
+    def create(
+        self, namespace: str, resource: str, key: str, state: ResourceState, birth: CreationRecord
+    ) -> None:
         if self.peek(namespace, resource, key) is not None:
             self._unname(namespace, resource, key)
         self.put(namespace, resource, key, state)

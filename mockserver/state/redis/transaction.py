@@ -12,11 +12,11 @@ from typing import Any, NamedTuple, TypeVar, cast
 import msgspec
 
 from mockserver.state.protocol import PlanChanged, Unavailable
-from mockserver.state.redis.broadcast import Assembly
+from mockserver.state.redis.broadcast import Broadcast
 from mockserver.state.redis.codec import CHECKED, DRAWN, Read, Reader, beside, check, octets, place_of, text
 from mockserver.state.redis.connection import Link
 from mockserver.state.redis.handshake import Word
-from mockserver.state.tables import Birth
+from mockserver.state.tables import CreationRecord
 
 Result = TypeVar("Result")
 _PATIENCE = 1.0
@@ -49,7 +49,7 @@ class _Draft(NamedTuple):
     messages: list[str]
 
 
-class Workbench:
+class Transaction:
     """Does work on what is under a link's prefix.
 
     Reading and writing is for the work of ``atomically``, and belongs to its
@@ -59,7 +59,7 @@ class Workbench:
     def __init__(self, link: Link, max_namespaces: int) -> None:
         self.link = link
         self.max_namespaces = max_namespaces
-        self.assembly = Assembly(link)
+        self.assembly = Broadcast(link)
         self.plan = ""
         """The hash of the Plan that the scripts must find served."""
         self._reader = Reader(link, self.assembly, max_namespaces)
@@ -231,19 +231,19 @@ class Workbench:
         known.update(zip(map(place_of, wanted), answers, strict=True))
 
 
-class SharedBirths:
+class SharedCreations:
     """Births and handles, as the work sees them."""
 
-    def __init__(self, store: Workbench) -> None:
+    def __init__(self, store: Transaction) -> None:
         self._store = store
 
-    def get(self, namespace: str, resource: str, key: str) -> Birth | None:
+    def get(self, namespace: str, resource: str, key: str) -> CreationRecord | None:
         store = self._store
         if store.has_read("births", namespace, resource):
             raw = store.read("births", namespace, resource).get(key)
         else:
             raw = store.read("birth", namespace, resource, key)
-        return None if raw is None else Birth(*msgspec.msgpack.decode(raw))
+        return None if raw is None else CreationRecord(*msgspec.msgpack.decode(raw))
 
     def name(self, namespace: str, resource: str, key: str, handles: Mapping[str, str]) -> None:
         store = self._store
@@ -266,7 +266,7 @@ class SharedBirths:
 class SharedCounters:
     """Counters: a number that was drawn stays drawn, however often the work is begun again."""
 
-    def __init__(self, store: Workbench) -> None:
+    def __init__(self, store: Transaction) -> None:
         self._store = store
 
     def run(self, namespace: str, resource: str, name: str) -> int:

@@ -39,8 +39,8 @@ def usages(count: int) -> bytes:
 
 def posted(engine: Engine, data: bytes, coding: str = "") -> tuple[int, Any]:
     headers = {"content-type": JSON_TYPE} | ({"content-encoding": coding} if coding else {})
-    answer = engine.handle(Request("POST", "/api/v1/cert-manager/certificates", "", headers, data))
-    return answer.status, json.loads(answer.body)  # type: ignore[union-attr]
+    response = engine.handle(Request("POST", "/api/v1/cert-manager/certificates", "", headers, data))
+    return response.status, json.loads(response.body)  # type: ignore[union-attr]
 
 
 def peak(work: Callable[[], object]) -> int:

@@ -11,7 +11,7 @@ import yaml
 
 from mockserver.diagnostics import CompileError
 from mockserver.engine.engine import Engine
-from mockserver.messages import Answer
+from mockserver.messages import Response
 from tests.live import ask, compiled, engine_of
 
 N = {
@@ -32,8 +32,8 @@ EVENT = {
 }
 
 
-def engine(folder: Path, answer: dict[str, Any], content: dict[str, Any] | None = None) -> Engine:
-    """An engine whose one state gives ``answer``; ``content`` is that of the documented 200."""
+def engine(folder: Path, response: dict[str, Any], content: dict[str, Any] | None = None) -> Engine:
+    """An engine whose one state gives ``response``; ``content`` is that of the documented 200."""
     document = {
         "openapi": "3.2.0",
         "info": {"title": "Bodies", "version": "1"},
@@ -51,7 +51,7 @@ def engine(folder: Path, answer: dict[str, Any], content: dict[str, Any] | None 
         "resource": "body",
         "key": "path.id",
         "operations": {"read": "read"},
-        "states": {"only": answer},
+        "states": {"only": response},
         "scenarios": {"only": ["only"]},
     }
     first, second = folder / "bodies.yaml", folder / "mine.yaml"
@@ -60,21 +60,21 @@ def engine(folder: Path, answer: dict[str, Any], content: dict[str, Any] | None 
     return engine_of(compiled(first, scenarios=[second]))
 
 
-def sent(folder: Path, answer: dict[str, Any], content: dict[str, Any] | None = None) -> tuple[str, bytes]:
+def sent(folder: Path, response: dict[str, Any], content: dict[str, Any] | None = None) -> tuple[str, bytes]:
     """The Content-Type and the body that a client is sent."""
-    reply = ask(engine(folder, answer, content), "GET", "/bodies/k")
-    assert reply.status == answer.get("status", 200), reply.body
+    reply = ask(engine(folder, response, content), "GET", "/bodies/k")
+    assert reply.status == response.get("status", 200), reply.body
     return field(reply, "content-type"), reply.body
 
 
-def field(reply: Answer, name: str) -> str:
+def field(reply: Response, name: str) -> str:
     return next(value for each, value in reply.headers if each == name)
 
 
-def told(folder: Path, answer: dict[str, Any], content: dict[str, Any]) -> list[str]:
+def told(folder: Path, response: dict[str, Any], content: dict[str, Any]) -> list[str]:
     """What `check` says is wrong with a state."""
     with pytest.raises(CompileError) as failure:
-        engine(folder, answer, content)
+        engine(folder, response, content)
     return [f"{each.code} {each.message}" for each in failure.value.diagnostics]
 
 
@@ -104,23 +104,23 @@ UNDOCUMENTED = [
 def test_an_undocumented_body_is_written_as_its_media_type_has_it(
     tmp_path: Path, media_type: str, body: Any, expected: bytes
 ) -> None:
-    answer = {"status": 502, "undocumented": True, "mediaType": media_type, "body": body}
-    assert sent(tmp_path, answer) == (media_type, expected)
+    response = {"status": 502, "undocumented": True, "mediaType": media_type, "body": body}
+    assert sent(tmp_path, response) == (media_type, expected)
 
 
 def test_a_content_type_among_the_headers_says_how_a_body_is_written(tmp_path: Path) -> None:
-    answer = {
+    response = {
         "status": 502,
         "undocumented": True,
         "headers": {"Content-Type": "text/html; charset=utf-8"},
         "body": "<h1>Bad gateway</h1>",
     }
-    assert sent(tmp_path, answer) == ("text/html; charset=utf-8", b"<h1>Bad gateway</h1>")
+    assert sent(tmp_path, response) == ("text/html; charset=utf-8", b"<h1>Bad gateway</h1>")
 
 
 def test_a_body_without_a_media_type_is_json(tmp_path: Path) -> None:
-    answer = {"status": 502, "undocumented": True, "body": "text"}
-    assert sent(tmp_path, answer) == ("application/json", b'"text"')
+    response = {"status": 502, "undocumented": True, "body": "text"}
+    assert sent(tmp_path, response) == ("application/json", b'"text"')
 
 
 STRING = {"type": "string"}
@@ -255,7 +255,7 @@ BY_NONE = "its schema is false"
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         {"body": {"n": 5}},
         {"body": {"n": "{{ 5 }}"}},
@@ -265,9 +265,9 @@ BY_NONE = "its schema is false"
     ids=str,
 )
 def test_an_answer_over_a_schema_that_nothing_satisfies_is_sent_with_a_warning(
-    answer: dict[str, Any], tmp_path: Path
+    response: dict[str, Any], tmp_path: Path
 ) -> None:
-    served = engine(tmp_path, answer, NEVER_JSON)
+    served = engine(tmp_path, response, NEVER_JSON)
     for _ in range(3):  # the third is answered as the one before it was
         found = ask(served, "GET", "/bodies/1")
         assert (found.status, "n" in json.loads(found.body)) == (200, True)

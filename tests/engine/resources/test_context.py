@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mockserver.diagnostics import MockServerError, Violation
-from mockserver.engine.resources.context import NAMES, Context, Makers, Subject
+from mockserver.engine.resources.context import NAMES, Context, Providers, RenderContext
 from mockserver.engine.resources.templates import compile_template
 from mockserver.engine.response.cause import Cause
 
@@ -24,8 +24,8 @@ def context(
     call: int = 1,
     created: int = CREATED,
 ) -> Context:
-    subject = Subject(namespace, resource, key, state, "story", call, created, created, created)
-    return Context(subject, Makers(seed))
+    subject = RenderContext(namespace, resource, key, state, "story", call, created, created, created)
+    return Context(subject, Providers(seed))
 
 
 def value(source: str, found: Context) -> Any:
@@ -64,10 +64,10 @@ def test_a_certificate_belongs_together() -> None:
 
 
 def test_tokens_are_fresh_and_run_the_same_in_every_world() -> None:
-    makers = Makers("0")
+    makers = Providers("0")
 
     def run(namespace: str) -> list[str]:
-        subject = Subject(namespace, "thing", "k", "made", "", 1, CREATED, CREATED, CREATED)
+        subject = RenderContext(namespace, "thing", "k", "made", "", 1, CREATED, CREATED, CREATED)
         return [value("token(14)", Context(subject, makers)) for _ in range(3)]
 
     first = run("default")
@@ -127,5 +127,5 @@ def test_there_is_nothing_else() -> None:
 )
 def test_violations_are_the_issues_of_a_refusal(violation: Violation, expected: dict[str, Any]) -> None:
     subject = context().subject._replace(violations=(violation,))
-    assert value("violations", Context(subject, Makers("0"))) == [expected]
+    assert value("violations", Context(subject, Providers("0"))) == [expected]
     assert next(Cause(422, (violation,)).says("list", in_prose=False)) == [expected]

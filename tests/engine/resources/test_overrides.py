@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mockserver.engine.engine import Engine, Options
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 from tests.live import ask, engine_of
 from tests.things import DOCUMENT, things_plan
 
@@ -46,23 +46,23 @@ def served(folder: Path, *changes: tuple[str, str], more: str = "", validation: 
     return engine_of(plan, options=Options(validation=validation))
 
 
-def act(engine: Engine, body: Any = None, target: str = "/things/1", **headers: str) -> Answer:
+def act(engine: Engine, body: Any = None, target: str = "/things/1", **headers: str) -> Response:
     data = json.dumps({"verb": "jump"} if body is None else body).encode()
     return ask(engine, "POST", target, {**JSON, **headers}, data)
 
 
-def content(answer: Answer) -> Any:
-    return json.loads(answer.body)
+def content(response: Response) -> Any:
+    return json.loads(response.body)
 
 
 def test_preferred_state_reads_the_body(tmp_path: Path) -> None:
-    answer = act(served(tmp_path), prefer="state=echo")
-    assert (answer.status, content(answer)["state"]) == (200, "jump")
+    response = act(served(tmp_path), prefer="state=echo")
+    assert (response.status, content(response)["state"]) == (200, "jump")
 
 
 def test_preferred_state_of_a_creating_operation_reads_its_own_request(tmp_path: Path) -> None:
-    answer = act(served(tmp_path), {"name": "Kit"}, "/things", prefer="state=echo")
-    assert (answer.status, content(answer)["name"]) == (201, "Kit")
+    response = act(served(tmp_path), {"name": "Kit"}, "/things", prefer="state=echo")
+    assert (response.status, content(response)["name"]) == (201, "Kit")
 
 
 def test_state_of_a_limit_reads_the_body(tmp_path: Path) -> None:
@@ -76,8 +76,8 @@ def test_state_of_a_limit_reads_the_body(tmp_path: Path) -> None:
 
 def test_state_of_chance_reads_the_body(tmp_path: Path) -> None:
     engine = served(tmp_path, ("/act", ", flaky: {rate: 100%, answers: [limited]}"))
-    answer = act(engine)
-    assert (answer.status, content(answer)) == (409, {"message": "no jump"})
+    response = act(engine)
+    assert (response.status, content(response)) == (409, {"message": "no jump"})
 
 
 QUEUE = [
@@ -86,14 +86,14 @@ QUEUE = [
 ]
 
 
-def one_too_many(engine: Engine, target: str) -> Answer:
+def one_too_many(engine: Engine, target: str) -> Response:
     """The answer to a call that comes while another one is under way."""
 
-    async def handled(target: str) -> Answer:
-        answer = engine.handle(Request("POST", target, "", JSON, b'{"verb":"jump"}'))
-        return answer if isinstance(answer, Answer) else await answer
+    async def handled(target: str) -> Response:
+        response = engine.handle(Request("POST", target, "", JSON, b'{"verb":"jump"}'))
+        return response if isinstance(response, Response) else await response
 
-    async def second() -> Answer:
+    async def second() -> Response:
         first = asyncio.ensure_future(handled("/things/1"))
         await asyncio.sleep(0)
         try:
@@ -108,23 +108,23 @@ def test_state_of_a_queue_reads_the_body_and_the_decoded_key(tmp_path: Path) -> 
     engine = served(
         tmp_path, *QUEUE, ("no {{ request.body.verb }}", "{{ request.body.verb }} {{ resource.key }}")
     )
-    answer = one_too_many(engine, "/things/%31")
-    assert (answer.status, content(answer)) == (409, {"message": "jump 1"})
+    response = one_too_many(engine, "/things/%31")
+    assert (response.status, content(response)) == (409, {"message": "jump 1"})
 
 
 def test_state_of_a_queue_that_cannot_be_rendered_is_an_answer_all_the_same(tmp_path: Path) -> None:
     engine = served(
         tmp_path, *QUEUE, ("no {{ request.body.verb }}", "{{ 'x' ~ 1 / (77 - resource.key | int) }}")
     )
-    answer = one_too_many(engine, "/things/77")
-    assert answer.status == 500
-    assert "division by zero" in content(answer)["detail"]
+    response = one_too_many(engine, "/things/77")
+    assert response.status == 500
+    assert "division by zero" in content(response)["detail"]
 
 
 def test_invalid_state_reads_what_could_be_read_of_the_body(tmp_path: Path) -> None:
     engine = served(tmp_path, more="invalid: limited\n")
-    answer = act(engine, {"verb": 7})
-    assert (answer.status, content(answer)) == (409, {"message": "no 7"})
+    response = act(engine, {"verb": 7})
+    assert (response.status, content(response)) == (409, {"message": "no 7"})
 
 
 def test_state_of_a_limit_is_no_answer_to_a_list_whose_items_it_shows(tmp_path: Path) -> None:
@@ -163,9 +163,9 @@ def test_answer_in_the_mocks_own_words_has_the_fields_too(
         ("/act", ", limit: 2/1h"),
         ("act: {body: {state: here}}", "act: {body: {state: \"{{ 'x' ~ 1 / (77 - resource.key | int) }}\"}}"),
     )
-    answer = act(engine, None, "/things/77", **headers)
-    assert answer.status == status
-    assert dict(answer.headers)["ratelimit-remaining"] == "1"
+    response = act(engine, None, "/things/77", **headers)
+    assert response.status == status
+    assert dict(response.headers)["ratelimit-remaining"] == "1"
 
 
 def test_answer_by_chance_has_the_fields_too(tmp_path: Path) -> None:
@@ -205,8 +205,8 @@ def test_answer_by_chance_has_the_fields_too(tmp_path: Path) -> None:
 def test_body_is_read_whether_or_not_it_is_judged(
     tmp_path: Path, validation: str, change: tuple[str, str], expected: tuple[str, str, str]
 ) -> None:
-    answer = act(served(tmp_path, change, validation=validation))
-    assert (answer.key, content(answer)["state"], answer.decision) == expected
+    response = act(served(tmp_path, change, validation=validation))
+    assert (response.key, content(response)["state"], response.decision) == expected
 
 
 def test_creating_request_that_is_not_judged_is_remembered(tmp_path: Path) -> None:
@@ -219,5 +219,5 @@ def test_creating_request_that_is_not_judged_is_remembered(tmp_path: Path) -> No
 
 
 def test_request_that_breaks_the_document_is_answered_where_it_is_not_judged(tmp_path: Path) -> None:
-    answer = act(served(tmp_path, validation="off"), {"verb": 7})
-    assert (answer.status, "x-mock-violations" in dict(answer.headers)) == (200, False)
+    response = act(served(tmp_path, validation="off"), {"verb": 7})
+    assert (response.status, "x-mock-violations" in dict(response.headers)) == (200, False)

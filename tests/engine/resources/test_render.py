@@ -8,25 +8,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.engine.resources.context import Makers, Subject
-from mockserver.engine.resources.render import Ground, Renderer, RenderError, Verdict, kept_answers, merge
+from mockserver.engine.resources.context import Providers, RenderContext
+from mockserver.engine.resources.render import (
+    Renderer,
+    RenderError,
+    ResponseSpec,
+    Verdict,
+    kept_answers,
+    merge,
+)
 from mockserver.messages import Request
-from mockserver.plan import JSON, AnswerRecipe
+from mockserver.plan import JSON, ResponseTemplate
 
 NOW = 1_767_225_600_000
-BARE = Ground(None, None, None, None)
+BARE = ResponseSpec(None, None, None, None)
 
 
-def subject(key: str = "k", *, now: int = NOW, changed: int = NOW, call: int = 1) -> Subject:
-    return Subject("default", "thing", key, "made", "story", call, NOW, changed, now, Request("GET", "/"), {})
+def subject(key: str = "k", *, now: int = NOW, changed: int = NOW, call: int = 1) -> RenderContext:
+    return RenderContext(
+        "default", "thing", key, "made", "story", call, NOW, changed, now, Request("GET", "/"), {}
+    )
 
 
-def renderer(recipe: AnswerRecipe, ground: Ground = BARE) -> Renderer:
-    return Renderer("thing.made", recipe, ground, Makers("0"), kept_answers())
+def renderer(recipe: ResponseTemplate, ground: ResponseSpec = BARE) -> Renderer:
+    return Renderer("thing.made", recipe, ground, Providers("0"), kept_answers())
 
 
-def recipe(body: JSON, **more: Any) -> AnswerRecipe:
-    return AnswerRecipe(
+def recipe(body: JSON, **more: Any) -> ResponseTemplate:
+    return ResponseTemplate(
         200, has_body=True, body=body, media_type="application/json", where="x.yaml:1:1", **more
     )
 
@@ -50,8 +59,8 @@ BODIES = st.recursive(
 @given(BODIES)
 def test_joined_pieces_are_what_building_the_whole_gives(body: JSON) -> None:
     """The quick way of an answer whose templates are all our own, against the plain one."""
-    plain = Ground(None, lambda value: Verdict(), None, None)
-    whole = Renderer("n", recipe(body), plain, Makers("0"), kept_answers())
+    plain = ResponseSpec(None, lambda value: Verdict(), None, None)
+    whole = Renderer("n", recipe(body), plain, Providers("0"), kept_answers())
     whole._whole, whole._keeps = True, False
     joined = renderer(recipe(body))
     assert json.loads(joined.render(subject()).body) == json.loads(whole.render(subject()).body)
@@ -79,7 +88,7 @@ def fake(key: str, hints: Mapping[str, JSON], now: int) -> JSON:
 
 def test_a_partial_body_is_laid_over_a_fake() -> None:
     partial = renderer(
-        recipe({"a": {"y": 5}, "b": [9], "d": None}), Ground(fake, lambda value: Verdict(), None, None)
+        recipe({"a": {"y": 5}, "b": [9], "d": None}), ResponseSpec(fake, lambda value: Verdict(), None, None)
     )
     rendered = json.loads(partial.render(subject()).body)
     assert rendered.pop("c")
@@ -112,7 +121,7 @@ class Broken:
 
 
 def test_what_breaks_the_document_is_refused_with_its_place() -> None:
-    judged = Ground(fake, lambda value: Verdict((Broken(),)), None, None)
+    judged = ResponseSpec(fake, lambda value: Verdict((Broken(),)), None, None)
     with pytest.raises(RenderError, match=r"x.yaml:1:1: thing.made breaks the document at /a: is wrong"):
         renderer(recipe({"a": 1}), judged).render(subject())
 
@@ -124,14 +133,14 @@ def test_an_answer_is_rendered_once_for_a_key_and_a_change() -> None:
         calls.append(key)
         return {}
 
-    made = renderer(recipe({}), Ground(counted, None, None, None))
+    made = renderer(recipe({}), ResponseSpec(counted, None, None, None))
     made.render(subject())
     made.render(subject(now=NOW + 5, call=2))
     assert len(calls) == 1
     made.render(subject("other"))
     made.render(subject(changed=NOW + 1))
     assert len(calls) == 3
-    fleeting = renderer(recipe({}, kept=False), Ground(counted, None, None, None))
+    fleeting = renderer(recipe({}, kept=False), ResponseSpec(counted, None, None, None))
     fleeting.render(subject())
     fleeting.render(subject())
     assert len(calls) == 5
@@ -139,17 +148,17 @@ def test_an_answer_is_rendered_once_for_a_key_and_a_change() -> None:
 
 def test_headers() -> None:
     headers = {"Retry-After": "30", "X-Key": "{{ resource.key }}"}
-    documented = Ground(None, None, None, lambda key, now: [("x-key", "made"), ("x-more", "made")])
-    made = renderer(AnswerRecipe(204, headers=headers), documented).render(subject())
+    documented = ResponseSpec(None, None, None, lambda key, now: [("x-key", "made"), ("x-more", "made")])
+    made = renderer(ResponseTemplate(204, headers=headers), documented).render(subject())
     assert dict(made.headers) == {"x-more": "made", "retry-after": "30", "x-key": "k"}
     assert made.body == b""
 
 
 def test_a_files_own_content_type_stands_alone() -> None:
-    own = AnswerRecipe(
+    own = ResponseTemplate(
         200, headers={"Content-Type": "text/x"}, has_body=True, body="a", media_type="text/plain"
     )
-    made = renderer(own, Ground(None, None, None, None)).render(subject())
+    made = renderer(own, ResponseSpec(None, None, None, None)).render(subject())
     assert made.headers == (("content-type", "text/x"),)
 
 
@@ -164,12 +173,12 @@ def test_a_files_own_content_type_stands_alone() -> None:
     ],
 )
 def test_what_no_header_can_carry_is_percent_encoded_and_told(key: str, sent: str) -> None:
-    made = renderer(AnswerRecipe(204, headers={"X-Key": "{{ resource.key }}"})).render(subject(key))
+    made = renderer(ResponseTemplate(204, headers={"X-Key": "{{ resource.key }}"})).render(subject(key))
     assert made.headers == (("x-key", sent),)
     assert made.warnings == ("the header x-key holds what no header can carry, which is percent-encoded",)
 
 
 @pytest.mark.parametrize("key", ["", "a b\tc", "é%0a"])
 def test_what_a_header_can_carry_is_sent_as_it_is(key: str) -> None:
-    made = renderer(AnswerRecipe(204, headers={"X-Key": "{{ resource.key }}"})).render(subject(key))
+    made = renderer(ResponseTemplate(204, headers={"X-Key": "{{ resource.key }}"})).render(subject(key))
     assert (made.headers, made.warnings) == ((("x-key", key),), ())

@@ -54,8 +54,8 @@ def call(engine: Engine, method: str, target: str, body: Any = None, **headers: 
     content = b"" if body is None else json.dumps(body).encode()
     if content:
         fields["content-type"] = "application/json"
-    answer = ask(engine, method, target, fields, content)
-    return answer.status, json.loads(answer.body) if answer.body else None
+    response = ask(engine, method, target, fields, content)
+    return response.status, json.loads(response.body) if response.body else None
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from mockserver.diagnostics import MockServerError
-from mockserver.engine.resources.context import Context, Makers, Subject
+from mockserver.engine.resources.context import Context, Providers, RenderContext
 from mockserver.engine.resources.template_values import MAX_HELD, MAX_SPENT, STEP, Rendering, weigh
 from mockserver.engine.resources.templates import TemplateError, compile_template
 from mockserver.messages import Request
@@ -18,14 +18,14 @@ MAX_PEAK = 50_000_000
 
 
 @pytest.fixture(scope="module")
-def makers() -> Makers:
-    return Makers("0")
+def makers() -> Providers:
+    return Providers("0")
 
 
 @pytest.fixture
-def context(makers: Makers) -> Context:
+def context(makers: Providers) -> Context:
     request = Request("GET", "/x", "n=1", {})
-    subject = Subject("default", "thing", "k", "made", "story", 1, 0, 0, 0, request)
+    subject = RenderContext("default", "thing", "k", "made", "story", 1, 0, 0, 0, request)
     return Context(subject, makers)
 
 
@@ -53,13 +53,13 @@ def test_the_table_of_growing_templates_has_200() -> None:
 def test_a_count_from_the_request_is_bounded_as_a_constant_is() -> None:
     for count, refused in (("3", False), ("100000000", True)):
         request = Request("GET", "/x", f"n={count}", {})
-        subject = Subject("default", "thing", "k", "made", "story", 1, 0, 0, 0, request)
+        subject = RenderContext("default", "thing", "k", "made", "story", 1, 0, 0, 0, request)
         template = compile_template("{{ (([[1]] * (request.query.n|int))|sum(start=[]))|length }}")
         if refused:
             with pytest.raises(TemplateError, match="over the limit"):
-                template(Context(subject, Makers("0")))
+                template(Context(subject, Providers("0")))
         else:
-            assert template(Context(subject, Makers("0"))) == int(count)
+            assert template(Context(subject, Providers("0"))) == int(count)
 
 
 def test_what_is_held_twice_counts_twice() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.diagnostics import MockServerError
-from mockserver.engine.resources.context import NAMES, Context, Makers, Subject
+from mockserver.engine.resources.context import NAMES, Context, Providers, RenderContext
 from mockserver.engine.resources.templates import (
     MAX_OUTPUT,
     MAX_SOURCE,
@@ -380,7 +380,7 @@ def test_names() -> None:
 # With the context that answers have
 
 REQUEST = Request("GET", "/x/a%20b", "q=1&q=2", {"x-tenant": "acme", "cookie": "s=1"})
-SUBJECT = Subject(
+SUBJECT = RenderContext(
     "default", "thing", "key", "made", "story", 3, 1_767_225_600_000, 1_767_225_600_250, 1_767_225_601_000,
     REQUEST, {"id": "a b"}, {"name": "n", "items": [1]},
 )  # fmt: skip
@@ -408,12 +408,12 @@ SUBJECT = Subject(
     ],
 )
 def test_what_a_template_can_read(source: str, expected: object) -> None:
-    assert compile_template(source)(Context(SUBJECT, Makers("0"))) == expected
+    assert compile_template(source)(Context(SUBJECT, Providers("0"))) == expected
 
 
 def test_every_name_has_a_value_for_jinja_too() -> None:
     for name in NAMES:
-        assert compile_template(f"{{{{ ({name}) is defined }}}}")(Context(SUBJECT, Makers("0"))) is True
+        assert compile_template(f"{{{{ ({name}) is defined }}}}")(Context(SUBJECT, Providers("0"))) is True
 
 
 @pytest.mark.parametrize(
@@ -431,7 +431,7 @@ def test_every_name_has_a_value_for_jinja_too() -> None:
 )
 def test_what_it_cannot(source: str) -> None:
     with pytest.raises(MockServerError):
-        compile_template(source)(Context(SUBJECT, Makers("0")))
+        compile_template(source)(Context(SUBJECT, Providers("0")))
 
 
 RESOURCE = "call, changed_at, created_at, created_by, key, name, namespace, scenario, state"
@@ -465,14 +465,14 @@ RESOURCE = "call, changed_at, created_at, created_by, key, name, namespace, scen
 def test_unknown_name_is_told_with_those_that_there_are(form: str, source: str, expected: str) -> None:
     subject = SUBJECT._replace(request=Request("GET", "/"), body=None)
     with pytest.raises(TemplateError) as caught:
-        compile_template(form.replace("%s", source))(Context(subject, Makers("0")))
+        compile_template(form.replace("%s", source))(Context(subject, Providers("0")))
     assert str(caught.value).endswith(f": {expected}")
 
 
 def test_of_many_names_the_first_are_told() -> None:
     subject = SUBJECT._replace(body={f"n{number:02}": 1 for number in range(30)})
     with pytest.raises(TemplateError, match=r"no 'other'; there is n00, n01, .*, n19, …$"):
-        compile_template("{{ request.body.other }}")(Context(subject, Makers("0")))
+        compile_template("{{ request.body.other }}")(Context(subject, Providers("0")))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from mockserver.admin.namespaces import renew
 from mockserver.diagnostics import CompileError
 from mockserver.engine.engine import Engine, Options
 from mockserver.engine.resources.create import evaluate, is_expression, reads_answer
-from mockserver.http.egress import Gate, Outgoing, Refused
+from mockserver.http.egress import Gate, OutgoingRequest, Refused
 from mockserver.http.listener import bind
 from tests.live import PATIENCE, Live, Wire, engine_of, serving_engine
 from tests.things import DOCUMENT, things_plan
@@ -388,14 +388,14 @@ def test_a_listener_on_every_address_is_refused_by_each_of_them(bound: str, host
         gate = Gate(["*"])
         gate.exclude(listener)
         with pytest.raises(Refused, match="this mock server itself"):
-            asyncio.run(gate.send(Outgoing("POST", f"http://{host}:{listener.getsockname()[1]}/")))
+            asyncio.run(gate.send(OutgoingRequest("POST", f"http://{host}:{listener.getsockname()[1]}/")))
 
 
 def test_another_port_of_the_same_address_is_another_server(receiver: Receiver) -> None:
     with closing(bind("127.0.0.1", 0)) as listener:
         gate = Gate()
         gate.exclude(listener)
-        assert asyncio.run(gate.send(Outgoing("POST", receiver.url))) == 204
+        assert asyncio.run(gate.send(OutgoingRequest("POST", receiver.url))) == 204
 
 
 def test_what_is_sent_has_the_mark_once_whatever_the_file_says(tmp_path: Path, receiver: Receiver) -> None:

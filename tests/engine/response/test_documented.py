@@ -10,8 +10,8 @@ from mockserver.engine.response.examples import Fault
 from mockserver.engine.response.negotiation import Choice
 from mockserver.generate import Fakes
 from mockserver.jsonschema import Schemas
-from mockserver.messages import Answer
-from mockserver.plan import Document, Example, Header, MediaType, Operation, Response
+from mockserver.messages import Response
+from mockserver.plan import Document, DocumentedResponse, Example, Header, MediaType, Operation
 
 URI = "file:///api.yaml"
 DAY = 86_400_000
@@ -69,8 +69,12 @@ def media(
     )
 
 
-def operation(*content: MediaType, status: str = "200", others: tuple[Response, ...] = ()) -> Operation:
-    return Operation("op", "GET", "/pets/{id}", responses=(Response(status, content), *others), pointer="/op")
+def operation(
+    *content: MediaType, status: str = "200", others: tuple[DocumentedResponse, ...] = ()
+) -> Operation:
+    return Operation(
+        "op", "GET", "/pets/{id}", responses=(DocumentedResponse(status, content), *others), pointer="/op"
+    )
 
 
 def documented(schemas: dict[str, Any] | None = None) -> Documented:
@@ -80,13 +84,13 @@ def documented(schemas: dict[str, Any] | None = None) -> Documented:
     return Documented(document, compiled, Fakes(compiled))
 
 
-def ask(asked: Operation, *, of: Documented | None = None, **wish: Any) -> Answer:
+def ask(asked: Operation, *, of: Documented | None = None, **wish: Any) -> Response:
     given = {"accept": None, "key": "k", "hints": {}, "now_ms": NOW, **wish}
-    return (of or documented()).answer(asked, **given)
+    return (of or documented()).response(asked, **given)
 
 
-def content_type(answer: Answer) -> str | None:
-    return dict(answer.headers).get("content-type")
+def content_type(response: Response) -> str | None:
+    return dict(response.headers).get("content-type")
 
 
 def is_valid(name: str, value: Any) -> bool:
@@ -118,26 +122,26 @@ def is_valid(name: str, value: Any) -> bool:
 def test_an_example_that_is_valid_is_the_body(
     content: MediaType, wish: dict[str, Any], expected: Any, decision: str
 ) -> None:
-    answer = ask(operation(content), **wish)
-    assert json.loads(answer.body) == expected
-    assert answer.decision == decision
-    assert (answer.status, content_type(answer)) == (200, JSON)
+    response = ask(operation(content), **wish)
+    assert json.loads(response.body) == expected
+    assert response.decision == decision
+    assert (response.status, content_type(response)) == (200, JSON)
 
 
 @pytest.mark.parametrize(
     ("content", "wish"), [(media(), {}), (media(bad=BAD), {}), (media(a=REX), {"dynamic": True})]
 )
 def test_otherwise_it_is_generated(content: MediaType, wish: dict[str, Any]) -> None:
-    answer = ask(operation(content), **wish)
-    assert is_valid("Pet", json.loads(answer.body))
-    assert answer.decision == "document; status=200; generated"
+    response = ask(operation(content), **wish)
+    assert is_valid("Pet", json.loads(response.body))
+    assert response.decision == "document; status=200; generated"
 
 
 def test_serialized_json_is_judged_and_sent_as_it_is() -> None:
     text = '{ "id": 1,  "name": "Rex" }'
     examples = (Example("bad", '{"id": "one"}', True), Example("broken", "{", True), Example("a", text, True))
-    answer = ask(operation(MediaType(JSON, ref("Pet"), examples)))
-    assert answer.body == text.encode()
+    response = ask(operation(MediaType(JSON, ref("Pet"), examples)))
+    assert response.body == text.encode()
 
 
 def test_a_generated_body_echoes_hints_and_is_stable() -> None:
@@ -166,8 +170,8 @@ def test_a_kept_answer_can_be_changed_without_harm() -> None:
 
 
 ERRORS = (
-    Response("404", (media(missing={"id": 4, "name": "no"}),)),
-    Response("5XX", (media("Text", "text/plain"),)),
+    DocumentedResponse("404", (media(missing={"id": 4, "name": "no"}),)),
+    DocumentedResponse("5XX", (media("Text", "text/plain"),)),
 )
 
 
@@ -187,8 +191,8 @@ ERRORS = (
     ],
 )
 def test_preferences_choose_the_response(wish: dict[str, Any], status: int, decision: str) -> None:
-    answer = ask(operation(media(a=REX), others=ERRORS), **wish)
-    assert (answer.status, answer.decision) == (status, decision)
+    response = ask(operation(media(a=REX), others=ERRORS), **wish)
+    assert (response.status, response.decision) == (status, decision)
 
 
 def test_what_is_not_documented_is_told_with_what_is() -> None:
@@ -198,9 +202,9 @@ def test_what_is_not_documented_is_told_with_what_is() -> None:
 
 
 def test_a_named_example_that_is_invalid_is_sent_as_it_is_with_a_warning() -> None:
-    answer = ask(operation(media(bad=BAD)), example="bad")
-    assert (answer.status, json.loads(answer.body)) == (200, BAD)
-    assert answer.warnings == ("D501 the example bad breaks its schema",)
+    response = ask(operation(media(bad=BAD)), example="bad")
+    assert (response.status, json.loads(response.body)) == (200, BAD)
+    assert response.warnings == ("D501 the example bad breaks its schema",)
 
 
 @pytest.mark.parametrize(
@@ -223,15 +227,15 @@ def test_a_named_example_that_is_invalid_is_sent_as_it_is_with_a_warning() -> No
     ],
 )
 def test_examples_in_media_types(content: MediaType, expected: bytes) -> None:
-    answer = ask(operation(content))
-    assert answer.body == expected
-    assert answer.decision.endswith("example=a")
-    assert content_type(answer) == content.name
+    response = ask(operation(content))
+    assert response.body == expected
+    assert response.decision.endswith("example=a")
+    assert content_type(response) == content.name
 
 
 def test_an_xml_example_given_as_an_object_is_encoded() -> None:
-    answer = ask(operation(media("Xml", "application/xml", a={"name": "Rex"})))
-    assert b"<pet><name>Rex</name></pet>" in answer.body
+    response = ask(operation(media("Xml", "application/xml", a={"name": "Rex"})))
+    assert b"<pet><name>Rex</name></pet>" in response.body
 
 
 def test_sequences_are_generated_item_by_item() -> None:
@@ -245,31 +249,31 @@ def test_sequences_are_generated_item_by_item() -> None:
 
 @pytest.mark.parametrize("name", ["text/plain", "application/octet-stream"])
 def test_text_without_a_schema_is_the_description(name: str) -> None:
-    response = Response("200", (media(None, name),), description="It worked")
-    answer = ask(Operation("op", "GET", "/", responses=(response,)))
-    assert (answer.body, content_type(answer)) == (b"It worked", name)
+    success = DocumentedResponse("200", (media(None, name),), description="It worked")
+    response = ask(Operation("op", "GET", "/", responses=(success,)))
+    assert (response.body, content_type(response)) == (b"It worked", name)
 
 
 def test_a_multipart_answer_names_its_boundary() -> None:
-    answer = ask(operation(media("Pet", "multipart/form-data", a=REX)))
-    boundary = (content_type(answer) or "").partition("boundary=")[2]
+    response = ask(operation(media("Pet", "multipart/form-data", a=REX)))
+    boundary = (content_type(response) or "").partition("boundary=")[2]
     assert boundary
-    assert boundary.encode() in answer.body
+    assert boundary.encode() in response.body
 
 
 @pytest.mark.parametrize("status", ["204", "205", "304"])
 def test_statuses_without_content_have_no_body(status: str) -> None:
-    answer = ask(operation(media(a=REX), status=status), code=int(status))
-    assert (answer.status, answer.headers, answer.body) == (int(status), [], b"")
+    response = ask(operation(media(a=REX), status=status), code=int(status))
+    assert (response.status, response.headers, response.body) == (int(status), [], b"")
 
 
 def test_a_response_without_content_is_empty() -> None:
-    assert ask(operation()) == Answer(200, [], b"", "document; status=200")
+    assert ask(operation()) == Response(200, [], b"", "document; status=200")
 
 
 def test_headers_are_documented_ones() -> None:
     header = Header("X-Trace", schema=ref("Trace"))
-    response = Response("200", (media(a=REX),), (header,))
+    response = DocumentedResponse("200", (media(a=REX),), (header,))
     names = [name for name, _ in ask(Operation("op", "GET", "/", responses=(response,))).headers]
     assert names == ["content-type", "x-trace"]
 
@@ -287,7 +291,7 @@ def test_what_is_not_acceptable_is_told_in_the_documents_words() -> None:
         **SCHEMAS,
         "Error": {"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}},
     }
-    pets = operation(media(a=REX), others=(Response("default", (media("Error"),)),))
+    pets = operation(media(a=REX), others=(DocumentedResponse("default", (media("Error"),)),))
     refused = ask(pets, of=documented(schemas), accept="text/csv")
     assert (refused.status, refused.decision) == (406, "violation; status=406; response=default")
     assert "there is application/json" in json.loads(refused.body)["message"]
@@ -304,10 +308,10 @@ def test_a_range_is_sent_as_something_concrete() -> None:
 
 @pytest.mark.parametrize("schema", ["Never", "Broken"])
 def test_a_schema_that_nothing_satisfies_is_answered_with_what_comes_nearest(schema: str) -> None:
-    answer = ask(operation(media(schema)))
-    assert answer.status == 200
-    json.loads(answer.body)
-    [warning] = answer.warnings
+    response = ask(operation(media(schema)))
+    assert response.status == 200
+    json.loads(response.body)
+    [warning] = response.warnings
     assert f"#/{schema}" in warning
 
 
@@ -358,6 +362,6 @@ def test_the_base_of_a_scenario_is_a_fake() -> None:
 
 
 def test_an_operation_that_documents_errors_alone_answers_the_first() -> None:
-    gone = Response("410", (media("Pet", a=REX),), description="gone")
-    answer = ask(Operation("op", "GET", "/", responses=(gone, Response("404"))))
-    assert (answer.status, json.loads(answer.body)) == (410, REX)
+    gone = DocumentedResponse("410", (media("Pet", a=REX),), description="gone")
+    response = ask(Operation("op", "GET", "/", responses=(gone, DocumentedResponse("404"))))
+    assert (response.status, json.loads(response.body)) == (410, REX)

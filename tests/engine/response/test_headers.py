@@ -8,7 +8,7 @@ from mockserver.engine.response.examples import Values
 from mockserver.engine.response.headers import Headers
 from mockserver.generate import Fakes
 from mockserver.jsonschema import Schemas
-from mockserver.plan import Example, Header, MediaType, Response
+from mockserver.plan import DocumentedResponse, Example, Header, MediaType
 
 URI = "file:///api.yaml"
 
@@ -24,11 +24,11 @@ class Case:
         fields = dict(self.headers.fields(self.response(name, **header), key=key, now_ms=0))
         return fields.get(name.lower())
 
-    def response(self, name: str, **header: Any) -> Response:
+    def response(self, name: str, **header: Any) -> DocumentedResponse:
         content = header.pop("content", None)
         schema = None if content else f"{URI}#/{name}"
         media = MediaType(content, f"{URI}#/{name}") if content else None
-        return Response("200", headers=(Header(name, schema=schema, content=media, **header),))
+        return DocumentedResponse("200", headers=(Header(name, schema=schema, content=media, **header),))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,9 @@ def test_values_are_stable_for_a_key() -> None:
 
 def test_a_name_is_sent_once_and_in_lower_case() -> None:
     case = Case(A={"const": "1"}, B={"const": "2"})
-    response = Response("200", headers=(Header("X-A", schema=f"{URI}#/A"), Header("x-a", schema=f"{URI}#/B")))
+    response = DocumentedResponse(
+        "200", headers=(Header("X-A", schema=f"{URI}#/A"), Header("x-a", schema=f"{URI}#/B"))
+    )
     assert case.headers.fields(response, key="", now_ms=0) == [("x-a", "2")]
 
 

@@ -14,7 +14,7 @@ from mockserver.media.coercion import Reader
 from mockserver.media.json import decode_json
 from mockserver.media.shapes import ANYTHING
 from mockserver.messages import Request
-from mockserver.plan import Document, MediaType, Operation, RequestBody, Response
+from mockserver.plan import Document, DocumentedResponse, MediaType, Operation, RequestBody
 
 URI = "file:///api.yaml"
 NEVER = {
@@ -42,7 +42,7 @@ def service(name: str, *, body: bool = False) -> Service:
     operation = Operation(
         "op", "POST", "/x",
         body=RequestBody(required=True, content=(media,)) if body else None,
-        responses=(Response("204"),) if body else (Response("200", (media,)),),
+        responses=(DocumentedResponse("204"),) if body else (DocumentedResponse("200", (media,)),),
     )  # fmt: skip
     document = Document(
         name="api", title="t", version="1", dialect="3.1", uri=URI, trees={URI: {"schemas": SCHEMAS}},
@@ -55,9 +55,9 @@ def service(name: str, *, body: bool = False) -> Service:
 def test_no_schema_is_answered_500(name: str) -> None:
     made = service(name)
     [route] = made.routes
-    answer = made.documented.answer(route.operation, accept=None, key="k", hints={}, now_ms=0)
-    assert answer.status == 200
-    json.loads(answer.body)
+    response = made.documented.response(route.operation, accept=None, key="k", hints={}, now_ms=0)
+    assert response.status == 200
+    json.loads(response.body)
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_no_schema_is_answered_500(name: str) -> None:
 )
 def test_what_is_not_valid_is_named_and_the_rest_is_kept(name: str, kept: dict[str, Any] | None) -> None:
     made = service(name)
-    answer = made.documented.answer(made.routes[0].operation, accept=None, key="k", hints={}, now_ms=0)
-    [warning] = answer.warnings
+    response = made.documented.response(made.routes[0].operation, accept=None, key="k", hints={}, now_ms=0)
+    [warning] = response.warnings
     assert warning.startswith("D502 ")
-    assert "generated; nearest" in answer.decision
+    assert "generated; nearest" in response.decision
     if kept is not None:
-        body = json.loads(answer.body)
+        body = json.loads(response.body)
         assert {key: body[key] for key in kept} == kept
         assert set(SCHEMAS[name]["required"]) <= body.keys()
 

@@ -12,8 +12,8 @@ from mockserver.engine.response.headers import Headers
 from mockserver.engine.response.refusal import Refusals
 from mockserver.generate import Fakes
 from mockserver.jsonschema import Schemas
-from mockserver.messages import Answer
-from mockserver.plan import Header, MediaType, Operation, Response
+from mockserver.messages import Response
+from mockserver.plan import DocumentedResponse, Header, MediaType, Operation
 
 URI = "file:///api.yaml"
 UUID = Violation("path", "requestId", "", "format", '"abc" is not a "uuid"', "abc", "uuid")
@@ -47,23 +47,25 @@ class Service:
             "GET",
             "/pets",
             responses=tuple(
-                Response(status, () if schema is None else (MediaType(media_type, f"{URI}#/{status}"),))
+                DocumentedResponse(
+                    status, () if schema is None else (MediaType(media_type, f"{URI}#/{status}"),)
+                )
                 for status, schema in schemas.items()
             ),
         )
 
-    def refuse(self, status: int = 422, *violations: Violation, **more: Any) -> Answer:
-        answer = self.refusals.answer(
+    def refuse(self, status: int = 422, *violations: Violation, **more: Any) -> Response:
+        response = self.refusals.response(
             self.operation, status=status, violations=violations or (UUID,), instance="/pets/abc", **more
         )
-        assert (answer.headers[0][0], len(answer.headers)) >= ("content-type", 1)
-        return answer
+        assert (response.headers[0][0], len(response.headers)) >= ("content-type", 1)
+        return response
 
     def told(self, status: int = 422, *violations: Violation, **more: Any) -> Any:
         """The body of a refusal, valid by the schema of the response."""
-        answer = self.refuse(status, *violations, **more)
-        value = json.loads(answer.body)
-        documented = answer.decision.rpartition("=")[2]
+        response = self.refuse(status, *violations, **more)
+        value = json.loads(response.body)
+        documented = response.decision.rpartition("=")[2]
         assert self.schemas.validator(f"{URI}#/{documented}", "response").is_valid(value)
         return value
 
@@ -184,7 +186,7 @@ def test_a_list_that_must_be_short_tells_the_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("documented", "status", "sent", "response"),
+    ("documented", "status", "sent", "chosen"),
     [
         (("422", "400", "4XX"), 422, 422, "422"),
         (("400", "4XX"), 422, 400, "400"),
@@ -201,23 +203,21 @@ def test_a_list_that_must_be_short_tells_the_first() -> None:
         (("500", "default"), 503, 503, "default"),
     ],
 )
-def test_the_response_that_tells_it(
-    documented: tuple[str, ...], status: int, sent: int, response: str
-) -> None:
+def test_the_response_that_tells_it(documented: tuple[str, ...], status: int, sent: int, chosen: str) -> None:
     service = Service(dict.fromkeys(documented, obj("message", message=STRING)))
-    answer = service.refuse(status)
-    assert answer.status == sent
-    assert answer.decision == f"violation; status={sent}; response={response}"
-    assert json.loads(answer.body) == {"message": SENTENCE}
+    response = service.refuse(status)
+    assert response.status == sent
+    assert response.decision == f"violation; status={sent}; response={chosen}"
+    assert json.loads(response.body) == {"message": SENTENCE}
 
 
 def test_a_fault_that_is_not_documented_has_the_shape_of_one_that_is() -> None:
     status = {"type": "number", "enum": [500]}
     nested = obj("status title", status={"const": "500"}, title=STRING)
     schema = obj("statusCode message error", statusCode=status, message=STRING, error=nested)
-    answer = Service({"200": STRING, "500": schema}).refuse(503, detail="the store is away")
-    assert answer.status == 503
-    assert json.loads(answer.body) == {
+    response = Service({"200": STRING, "500": schema}).refuse(503, detail="the store is away")
+    assert response.status == 503
+    assert json.loads(response.body) == {
         "statusCode": 503,
         "message": SENTENCE,
         "error": {"status": "503", "title": SENTENCE},
@@ -226,54 +226,54 @@ def test_a_fault_that_is_not_documented_has_the_shape_of_one_that_is() -> None:
 
 @pytest.mark.parametrize("documented", [("200", "404"), ("200", "4XX")])
 def test_a_fault_has_not_the_shape_of_a_mistake(documented: tuple[str, ...]) -> None:
-    answer = Service(dict.fromkeys(documented, obj("message", message=STRING))).refuse(503)
-    assert answer.status == 503
-    assert answer.headers[0] == ("content-type", "application/problem+json")
+    response = Service(dict.fromkeys(documented, obj("message", message=STRING))).refuse(503)
+    assert response.status == 503
+    assert response.headers[0] == ("content-type", "application/problem+json")
 
 
 @pytest.mark.parametrize("documented", [{"200": STRING}, {"200": STRING, "422": None}, {"422": {"not": {}}}])
 def test_a_problem_where_nothing_fits(documented: dict[str, Any]) -> None:
-    answer = Service(documented).refuse(422, UUID)
-    value = json.loads(answer.body)
-    assert answer.status == value["status"] == 422
+    response = Service(documented).refuse(422, UUID)
+    value = json.loads(response.body)
+    assert response.status == value["status"] == 422
     assert value["detail"] == SENTENCE
     assert value["violations"][0]["keyword"] == "format"
-    assert dict(answer.headers)["content-type"] == "application/problem+json"
-    assert answer.decision == "violation; status=422; problem"
+    assert dict(response.headers)["content-type"] == "application/problem+json"
+    assert response.decision == "violation; status=422; problem"
 
 
 def test_challenges_are_sent_and_stand_before_a_documented_fake() -> None:
     service = Service({"401": obj("message", message=STRING)})
     header = Header("WWW-Authenticate", schema=f"{URI}#/401/properties/message")
-    response = Response("401", service.operation.responses[0].content, (header,))
-    service.operation = Operation("op", "GET", "/pets", responses=(response,))
+    refusal = DocumentedResponse("401", service.operation.responses[0].content, (header,))
+    service.operation = Operation("op", "GET", "/pets", responses=(refusal,))
     missing = Violation("security", "bearer", "", "security", "the Authorization header is missing")
-    answer = service.refuse(401, missing, challenges=("Bearer", 'Basic realm="x"'))
-    sent = [value for name, value in answer.headers if name == "www-authenticate"]
+    response = service.refuse(401, missing, challenges=("Bearer", 'Basic realm="x"'))
+    sent = [value for name, value in response.headers if name == "www-authenticate"]
     assert sent == ["Bearer", 'Basic realm="x"']
 
 
 def test_markup_does_not_come_through() -> None:
     script = Violation("query", "q", "", "type", "<script>alert(1)</script> is not a number")
-    answer = Service({"422": STRING}, "text/html").refuse(422, script)
-    assert answer.headers[0] == ("content-type", "text/html")
-    assert b"<script>" not in answer.body
+    response = Service({"422": STRING}, "text/html").refuse(422, script)
+    assert response.headers[0] == ("content-type", "text/html")
+    assert b"<script>" not in response.body
 
 
 def test_a_client_that_takes_none_of_it_is_told_all_the_same() -> None:
-    answer = Service({"406": obj("message", message=STRING)}).refuse(
+    response = Service({"406": obj("message", message=STRING)}).refuse(
         406, UUID, accept="text/csv", detail="none"
     )
-    assert answer.status == 406
-    assert answer.headers[0] == ("content-type", "application/json")
+    assert response.status == 406
+    assert response.headers[0] == ("content-type", "application/json")
 
 
 def test_without_violations_the_detail_is_told() -> None:
     service = Service(
         {"413": obj("message errors", message=STRING, errors={"type": "array", "items": STRING})}
     )
-    answer = service.refusals.answer(service.operation, status=413, detail="the body is over 10 bytes")
-    assert json.loads(answer.body) == {
+    response = service.refusals.response(service.operation, status=413, detail="the body is over 10 bytes")
+    assert json.loads(response.body) == {
         "message": "the body is over 10 bytes",
         "errors": ["the body is over 10 bytes"],
     }
@@ -286,7 +286,7 @@ def test_an_object_without_declared_properties_holds_a_problem() -> None:
 
 def test_a_response_without_a_schema_holds_a_problem() -> None:
     service = Service({"422": STRING})
-    response = Response("422", (MediaType("application/json"),))
+    response = DocumentedResponse("422", (MediaType("application/json"),))
     service.operation = Operation("op", "GET", "/", responses=(response,))
     assert json.loads(service.refuse().body)["detail"] == SENTENCE
 

@@ -8,11 +8,11 @@ from mockserver.engine.response.negotiation import (
     documented_statuses,
     response_for,
 )
-from mockserver.plan import Operation, Response
+from mockserver.plan import DocumentedResponse, Operation
 
 
 def operation(*statuses: str) -> Operation:
-    return Operation("op", "GET", "/", responses=tuple(Response(status) for status in statuses))
+    return Operation("op", "GET", "/", responses=tuple(DocumentedResponse(status) for status in statuses))
 
 
 @pytest.mark.parametrize(

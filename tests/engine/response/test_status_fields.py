@@ -17,7 +17,7 @@ def obj(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "required": [*properties], "properties": properties}
 
 
-def engine(folder: Path, status: int, schema: Any, media_type: str, answer: Any = None) -> Engine:
+def engine(folder: Path, status: int, schema: Any, media_type: str, response: Any = None) -> Engine:
     response = {"description": "it", "content": {media_type: {"schema": schema}}}
     path = folder / "api.yaml"
     path.write_text(
@@ -37,7 +37,7 @@ def engine(folder: Path, status: int, schema: Any, media_type: str, answer: Any 
         ),
         "utf-8",
     )
-    if answer is None:
+    if response is None:
         return engine_of(compiled(path))
     file = folder / "mine.yaml"
     file.write_text(
@@ -46,7 +46,7 @@ def engine(folder: Path, status: int, schema: Any, media_type: str, answer: Any 
                 "resource": "a",
                 "key": "path.id",
                 "operations": {"a": "a"},
-                "states": {"only": answer},
+                "states": {"only": response},
                 "scenarios": {"only": ["only"]},
             }
         ),
@@ -131,6 +131,6 @@ def test_an_example_of_a_schema_says_the_status_of_the_answer(tmp_path: Path) ->
 
 
 def test_what_the_file_says_goes_before(tmp_path: Path) -> None:
-    answer = {"status": 402, "body": {"status": 9}}
-    served = engine(tmp_path, 402, obj(title=TEXT, status=INTEGER), "application/json", answer)
+    response = {"status": 402, "body": {"status": 9}}
+    served = engine(tmp_path, 402, obj(title=TEXT, status=INTEGER), "application/json", response)
     assert json.loads(ask(served, "GET", "/a/k").body)["status"] == 9

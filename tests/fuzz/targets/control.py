@@ -90,11 +90,11 @@ def _bodies(mock: Mock, number: int) -> None:
     @given(st.sampled_from(_PLACES), _JSON)
     def asking(place: str, body: Any) -> None:
         method = "PUT" if place.startswith(("/resources", "/assignments", "/scenarios")) else "POST"
-        answer = mock.client.request(
+        response = mock.client.request(
             method, f"/__admin{place}", content=json.dumps(body), headers={"content-type": "application/json"}
         )
-        assert answer.status_code < 500, (
-            f"{method} {place} {json.dumps(body)}: {answer.status_code} {answer.text[:300]}"
+        assert response.status_code < 500, (
+            f"{method} {place} {json.dumps(body)}: {response.status_code} {response.text[:300]}"
         )
 
     asking()

@@ -49,5 +49,5 @@ def _answers(plan: Plan) -> None:
     for operation in plan.documents[0].operations[:_ASKED]:
         base = plan.documents[0].base_paths[0]
         target = base + operation.path.replace("{", "").replace("}", "")
-        answer = ask(engine, operation.method, target, {"authorization": "Bearer any"}, b"")
-        assert 200 <= answer.status <= 999
+        response = ask(engine, operation.method, target, {"authorization": "Bearer any"}, b"")
+        assert 200 <= response.status <= 999

@@ -81,8 +81,8 @@ def check(data: bytes) -> None:
     answers = _answers(compiled.plan, None)
     if kept:
         before = _answers(compile_plan(Inputs((_FILE,), (), texts={_FILE: json.dumps(sound)})).plan, kept)
-        for operation, answer in before.items():
-            assert answers[operation] == answer
+        for operation, response in before.items():
+            assert answers[operation] == response
 
 
 def _break(document: Any, random: Random) -> set[str]:
@@ -133,8 +133,8 @@ def _answers(plan: Plan, kept: set[str] | None) -> dict[tuple[str, str], tuple[i
         # No client sends what comes after a #, and the operations that differ in it share their requests
         path, mark, _ = operation.path.partition("#")
         target = document.base_paths[-1] + (path.replace("{", "").replace("}", "") or "/")
-        answer = ask(engine, operation.method, target, {"authorization": "Bearer any"}, b"")
-        assert 200 <= answer.status <= 999
+        response = ask(engine, operation.method, target, {"authorization": "Bearer any"}, b"")
+        assert 200 <= response.status <= 999
         if kept is None or not mark:
-            found[operation.method, operation.path] = answer.status, bytes(answer.body)
+            found[operation.method, operation.path] = response.status, bytes(response.body)
     return found

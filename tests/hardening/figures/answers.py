@@ -196,7 +196,7 @@ def _file(port: int, chance: random.Random, told: dict[int, int], broken: list[s
         "states:",
         "  fine: {body: 1}",
     ]
-    lines = {f"s{i}": f"  s{i}: {written(answer(chance))}" for i in range(_FILE)}
+    lines = {f"s{i}": f"  s{i}: {written(response(chance))}" for i in range(_FILE)}
     for _ in range(_ROUNDS):
         text = "\n".join([*head, *lines.values(), ""])
         reply = _ask(port, "PUT", "/__admin/scenario-files/shown", text.encode(), "application/yaml")
@@ -225,7 +225,7 @@ def written(value: object) -> str:
     return text
 
 
-def answer(chance: random.Random) -> dict[str, object]:
+def response(chance: random.Random) -> dict[str, object]:
     """One in three may be wild in all its parts, the others are odd but can be sent."""
     wild = chance.random() < WILD
     made: dict[str, object] = {"undocumented": not wild or chance.random() < 0.9}

@@ -143,8 +143,8 @@ def _send(port: int, method: str, target: str, *fields: str, body: str = "") -> 
         return wire.rest()
 
 
-def _status(answer: bytes) -> int:
-    found = re.match(rb"HTTP/1\.1 (\d{3}) ", answer)
+def _status(response: bytes) -> int:
+    found = re.match(rb"HTTP/1\.1 (\d{3}) ", response)
     return int(found[1]) if found else 0
 
 
@@ -238,12 +238,12 @@ def _traversal(verdict: Verdict, port: int) -> None:
     for target in targets:
         for method in ("GET", "PUT"):
             body = "resource: x\n" if method == "PUT" else ""
-            answer = _send(
+            response = _send(
                 port, method, target, GOOD, "Content-Type: application/yaml" if body else "", body=body
             )
-            if SECRET.encode() in answer or b"root:" in answer:
+            if SECRET.encode() in response or b"root:" in response:
                 read.append(target)
-            if _status(answer) >= 500:
+            if _status(response) >= 500:
                 odd.append(f"{method} {target}")
     verdict.hold(
         not read, f"spellings of traversal in paths and names: {len(targets)}, read {len(read)} {read[:3]}"
@@ -257,11 +257,11 @@ def _traversal(verdict: Verdict, port: int) -> None:
             )
             told[f"{path} {target}, served"] = _send(port, "GET", "/ping", GOOD)
             told[f"{path} {target}, shown"] = _send(port, "GET", path, GOOD)
-    read = [name for name, answer in told.items() if SECRET.encode() in answer or b"root:" in answer]
+    read = [name for name, response in told.items() if SECRET.encode() in response or b"root:" in response]
     untold = [
         name
-        for name, answer in told.items()
-        if "," not in name and _status(answer) != 422 and b'"faults":[]' in answer
+        for name, response in told.items()
+        if "," not in name and _status(response) != 422 and b'"faults":[]' in response
     ]
     verdict.hold(
         not read and not untold,

@@ -75,11 +75,11 @@ def _given(folder: Path, text: str | bytes, command: str, answered: list[float] 
 def _first_answer(url: str) -> float:
     began = time.perf_counter()
     try:
-        with urllib.request.urlopen(url, timeout=60) as answer:
-            answer.read()
-    except urllib.error.HTTPError as answer:
-        with answer:
-            answer.read()
+        with urllib.request.urlopen(url, timeout=60) as response:
+            response.read()
+    except urllib.error.HTTPError as response:
+        with response:
+            response.read()
     return time.perf_counter() - began
 
 
@@ -190,12 +190,12 @@ def _item(number: int) -> tuple[dict[str, object], int]:
             **properties,
         },
     }
-    answer = {"description": "One thing.", "content": {"application/json": {"schema": schema}}}
+    response = {"description": "One thing.", "content": {"application/json": {"schema": schema}}}
     item: dict[str, object] = {
         "get": {
             "operationId": f"getThing{number}",
             "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
-            "responses": {"200": answer},
+            "responses": {"200": response},
         }
     }
     return item, len(json.dumps(item))

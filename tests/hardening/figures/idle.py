@@ -30,7 +30,7 @@ def run() -> Verdict:
     with served() as server:
         uvloop.run(_idle(server, verdict))
     with served() as server:
-        uvloop.run(_slow(server, verdict))
+        uvloop.run(apply_default_delay(server, verdict))
     return verdict
 
 
@@ -78,7 +78,7 @@ async def _work(server: Served) -> tuple[float, float]:
     return rate, (server.worked - worked) / (_CLIENTS * _EACH) * 1e6
 
 
-async def _slow(server: Served, verdict: Verdict) -> None:
+async def apply_default_delay(server: Served, verdict: Verdict) -> None:
     await fresh(server.port, 100)
     descriptors, memory = server.descriptors, server.memory
     kinds = {
@@ -107,7 +107,7 @@ async def _slow(server: Served, verdict: Verdict) -> None:
             each.cancel()
     for name, found in told.items():
         wanted, longest = names.count(name), max((seconds for seconds, _ in found), default=0.0)
-        said = Counter(answer[9:12].decode() or "a close" for _, answer in found)
+        said = Counter(response[9:12].decode() or "a close" for _, response in found)
         listed = ", ".join(f"{what} {number}" for what, number in said.items())
         verdict.hold(
             len(found) == wanted and longest <= SLOW_SECONDS,

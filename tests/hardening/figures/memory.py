@@ -159,8 +159,8 @@ async def _asked(port: int, head: str, body: bytes = b"") -> int:
         client.transport.abort()
 
 
-def _status(answer: bytes) -> int:
-    return int(answer[9:12]) if answer.startswith(b"HTTP/1.1 ") else 0
+def _status(response: bytes) -> int:
+    return int(response[9:12]) if response.startswith(b"HTTP/1.1 ") else 0
 
 
 async def _header(port: int, number: int) -> bool:
@@ -317,8 +317,8 @@ async def _polling(port: int) -> dict[str, object]:
         began = time.perf_counter()
         try:
             client = client or await connect(port)
-            answer = await client.ask(f"GET /things/honest HTTP/1.1\r\n{_HEAD}\r\n".encode())
-            failed += _status(answer) != 200
+            response = await client.ask(f"GET /things/honest HTTP/1.1\r\n{_HEAD}\r\n".encode())
+            failed += _status(response) != 200
         except (OSError, EOFError, TimeoutError):
             client, failed = None, failed + 1
         took.append(time.perf_counter() - began)

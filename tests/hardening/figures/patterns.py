@@ -106,9 +106,9 @@ def _timed(
     data = json.dumps(body).encode()
     began = time.perf_counter()
     asked.request("POST", path, data, {"Content-Type": "application/json", **(headers or {})})
-    answer = asked.getresponse()
-    answer.read()
-    return (time.perf_counter() - began) * 1000, answer.status
+    response = asked.getresponse()
+    response.read()
+    return (time.perf_counter() - began) * 1000, response.status
 
 
 def _hold(verdict: Verdict, what: str, found: dict[str, tuple[float, int]]) -> None:

@@ -72,7 +72,7 @@ def _judge(
 
     body = b'{"state": "three"}'
     works = [[request("PUT", f"/__admin/resources/loop/put-{key}", body)] for key in range(controls)]
-    done = Counter(answer[9:12] for [answer] in race(ports, works, _PATIENCE))
+    done = Counter(response[9:12] for [response] in race(ports, works, _PATIENCE))
     wanted = {f"put-{key}" for key in range(controls)}
     for port in ports:
         line = Line(port)
@@ -87,7 +87,7 @@ def _judge(
 
 def _states(told: list[list[bytes]]) -> dict[str, int]:
     found = Counter(
-        answer.rpartition(b'"state":"')[2].partition(b'"')[0].decode() for each in told for answer in each
+        response.rpartition(b'"state":"')[2].partition(b'"')[0].decode() for each in told for response in each
     )
     return dict(found)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mockserver.http.connection import Limits
-from mockserver.messages import Answer, Request
+from mockserver.messages import Request, Response
 
 LIMITS = Limits(head=2000, headers=20, target=500, body=1000)
 """What the probes that go over a limit go over."""
@@ -23,13 +23,13 @@ class Probe(NamedTuple):
     """A pattern for the answers of ``echo``: status and body (or detail) of each, one after the other."""
 
 
-def echo(request: Request) -> Answer:
+def echo(request: Request) -> Response:
     """Says what it understood, in one line; of ``/slow`` a little later."""
     told = f"{request.method} {request.raw_path} {request.query_string} {len(request.body)}"
-    answer = Answer(200, [("content-type", "text/plain")], told.encode("latin-1"))
+    response = Response(200, [("content-type", "text/plain")], told.encode("latin-1"))
     if request.raw_path == "/slow":
-        answer.delay = 30
-    return answer
+        response.delay = 30
+    return response
 
 
 def get(target: bytes, *fields: bytes, method: bytes = b"GET") -> bytes:
