@@ -10,17 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
-from msgspec.structs import replace
 
 from mockserver import problem
 from mockserver.engine.prefer import PREFIX
 from mockserver.engine.resources.runtime import ResourceRuntime, refused
 from mockserver.engine.routing import Found
-from mockserver.engine.service import Route, Tally
+from mockserver.engine.service import Route
 from mockserver.http.hosts import Cors
 from mockserver.messages import Deferred, Request, Response
 from mockserver.namespaces.cluster import SharedNamespaces
@@ -119,37 +117,39 @@ class Sharing:
         engine = self._engine
         route = found.target if found is not None else None
         if found is None or route is None:
-            response = engine.not_found(request, found)
-            return self._finished(response, request, engine.unrouted, world, cors, started)
-        runtime: ResourceRuntime | None = route.runtime  # type: ignore[assignment]
+            return self._finish(engine.not_found(request, found), request, None, world, cors, started)
+        runtime = route.runtime
         if route.guard is None:
             if runtime is None and (engine.options.delay is None or engine.options.delay.kind == "fixed"):
-                response = engine.response(request, route, found.parameters, world, world.clock.now())
-                response.operation = route.operation.id
-                return self._finished(response, request, route.tally, world, cors, started)
+                response = engine.respond(request, route, found.parameters, world, world.clock.now())
+                return self._finish(response, request, route, world, cors, started)
             if (
                 runtime is not None and runtime.is_plain and "prefer" not in request.headers
                 and PREFIX not in request.query_string
                 and request.method == route.operation.method and "%" not in request.raw_path
             ):  # fmt: skip
-                return self._polled(request, route, found.parameters, world, cors, started)
-        return self._stepped(request, route, found.parameters, world, cors, started)
+                return self._polled(request, route, runtime, found.parameters, world, cors, started)
+        path = found.parameters
+        if route.guard is not None and route.guard.concurrency is not None:
+
+            async def respond(*, admitted: bool) -> Response:
+                return await self._step(request, route, path, world, cors, started, admitted=admitted)
+
+            return engine.with_concurrency(route.guard, world, respond)
+        return self._step(request, route, path, world, cors, started, admitted=True)
 
     # A poll
 
     def _polled(
-        self, request: Request, route: Route, path: dict[str, str], world: Namespace, cors: Cors | None,
-        started: float,
+        self, request: Request, route: Route, runtime: ResourceRuntime, path: dict[str, str],
+        world: Namespace, cors: Cors | None, started: float,
     ) -> Response | Awaitable[Response]:  # fmt: skip
         engine = self._engine
-        runtime: ResourceRuntime = route.runtime  # type: ignore[assignment]
         checked = engine.read(request, route, path)
-        if checked.status or checked.warnings:
-            return self._stepped(request, route, path, world, cors, started)
         body = checked.body
-        key = engine.key(runtime, path, body, request)
-        if key is None:
-            return self._stepped(request, route, path, world, cors, started)
+        key = runtime.read_key(route.alias, request, path, body)
+        if checked.status or checked.warnings or key is None:
+            return self._step(request, route, path, world, cors, started, admitted=True)
         deferred = Deferred()
 
         def done(reply: Polled | PlanChanged | Unavailable) -> None:
@@ -157,15 +157,14 @@ class Sharing:
                 self._failed(reply, deferred, request, route, world, cors, started)
                 return
             SharedNamespaces.clock(world).mirror(reply.clock)
-            scenario = reply.scenario
-            place = scenario, reply.call, reply.created, reply.changed
+            place = reply.scenario, reply.call, reply.created, reply.changed
             try:
-                step = runtime.timeline(scenario)[reply.step]
-                response = engine.render_step(route, step, place, key, path, body, request, world, reply.now)
+                response = engine.resources.render_step(
+                    route, runtime, reply.step, place, key, path, body, request, world, reply.now
+                )
             except Exception as error:  # noqa: BLE001 - the client is owed an answer
                 response = problem.failed(request, error)
-            response.operation = route.operation.id
-            deferred.resolve(self._finished(response, request, route.tally, world, cors, started, reply.now))
+            deferred.resolve(self._finish(response, request, route, world, cors, started, reply.now))
 
         chosen = runtime.selection.by_rules(request, path, body)
         untouched = SharedNamespaces.clock(world).untouched()
@@ -183,7 +182,7 @@ class Sharing:
             task.add_done_callback(self._tasks.discard)
             return
         response = self._away(error, request, route, world)
-        deferred.resolve(self._finished(response, request, route.tally, world, cors, started))
+        deferred.resolve(self._finish(response, request, route, world, cors, started))
 
     async def _anew(
         self, request: Request, route: Route, world: Namespace, cors: Cors | None, started: float
@@ -195,26 +194,11 @@ class Sharing:
             return deferred if isinstance(deferred, Response) else await deferred
         except Unavailable as error:
             response = self._away(error, request, route, world)
-            return self._finished(response, request, route.tally, world, cors, started)
+            return self._finish(response, request, route, world, cors, started)
         except Exception as error:  # noqa: BLE001 - the client is owed an answer, the log the traceback
             return problem.failed(request, error)
 
     # Everything else
-
-    async def _stepped(
-        self, request: Request, route: Route, path: dict[str, str], world: Namespace, cors: Cors | None,
-        started: float,
-    ) -> Response:  # fmt: skip
-        guard = route.guard
-        if guard is None or guard.concurrency is None:
-            return await self._step(request, route, path, world, cors, started, admitted=True)
-        async with guard.turn(guard.concurrency, world) as admitted:
-            response = await self._step(request, route, path, world, cors, started, admitted=admitted)
-            if response.delay:
-                with self._worlds.memory.wait(len(response.body)):
-                    await world.clock.sleep(response.delay)
-                response = replace(response, delay=0)
-            return response
 
     async def _step(
         self, request: Request, route: Route, path: dict[str, str], world: Namespace, cors: Cors | None,
@@ -223,7 +207,7 @@ class Sharing:
         engine = self._engine
 
         def work() -> Response:
-            return engine.response(request, route, dict(path), world, world.clock.now(), admitted=admitted)
+            return engine.respond(request, route, dict(path), world, world.clock.now(), admitted=admitted)
 
         link = self._store.link
         try:
@@ -233,8 +217,7 @@ class Sharing:
             return await self._anew(request, route, world, cors, started)
         except Unavailable as error:
             response = self._away(error, request, route, world)
-        response.operation = route.operation.id
-        finished = self._finished(response, request, route.tally, world, cors, started)
+        finished = self._finish(response, request, route, world, cors, started)
         link.flush()  # a record goes before the answer that it tells of
         return finished
 
@@ -249,14 +232,13 @@ class Sharing:
 
     # What they share
 
-    def _finished(
-        self, response: Response, request: Request, tally: Tally, world: Namespace, cors: Cors | None,
-        started: float, now: int | None = None,
+    def _finish(
+        self, response: Response, request: Request, route: Route | None, world: Namespace,
+        cors: Cors | None, started: float, now: int | None = None,
     ) -> Response:  # fmt: skip
-        if cors is not None:
-            cors.allow(request, response)
+        """Complete a response as the engine does; ``now`` is the time of a call that the store decided."""
         when = world.clock.now() if now is None else now
-        self._engine.record(request, response, tally, world, when, perf_counter() - started)
+        self._engine.finish(request, response, route, world, cors, started, when)
         if now is None:
             self._store.link.flush()
         return response

@@ -17,15 +17,15 @@ from msgspec.structs import replace
 from mockserver import problem
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.delays import MAX_WAIT
-from mockserver.engine.limits import guard_of
+from mockserver.engine.limits import Guard, guard_of
 from mockserver.engine.poll import Polls
-from mockserver.engine.prefer import NONE, PREFIX, Preference, preferences
+from mockserver.engine.prefer import NONE, PREFIX, Preference, PreferenceError, preferences
 from mockserver.engine.request.validation import Checked, InvalidCsr
+from mockserver.engine.resources.calls import Call, Resources
 from mockserver.engine.resources.context import Providers, RenderContext
 from mockserver.engine.resources.overrides import Admission, Fields, Overrides, set_fields
-from mockserver.engine.resources.render import Renderer, kept_answers
-from mockserver.engine.resources.runtime import ResourceRuntime, apply_delay, decided, documented, rendered
-from mockserver.engine.resources.stateful import Call, StatefulResources
+from mockserver.engine.resources.render import kept_answers
+from mockserver.engine.resources.runtime import ResourceRuntime, apply_delay, documented
 from mockserver.engine.resources.webhooks import WebhookSender
 from mockserver.engine.routing import Found
 from mockserver.engine.service import Route, Service, Tally
@@ -34,8 +34,7 @@ from mockserver.http.hosts import Cors, is_cross_site
 from mockserver.media.styles import decode
 from mockserver.messages import BodyLimits, Request, Response
 from mockserver.namespaces.namespaces import DEFAULT, Namespace, Namespaces, enter, is_name
-from mockserver.plan import JSON, Delay, Plan, Step
-from mockserver.state.machine import begin, settle
+from mockserver.plan import Delay, Plan
 from mockserver.state.protocol import NamespacesFull, Store
 
 if TYPE_CHECKING:
@@ -134,59 +133,89 @@ class Engine:
 
     def _stages(self) -> None:
         """Build the stages that belong to one Plan."""
-        self._lives = StatefulResources(self.store, self.makers, self.notifier, self.options.validation)
-        self._beside = Overrides(self.store, self._lives, self.plan.seed)
+        self.resources = Resources(self.store, self.makers, self.notifier, self.options.validation)
+        self._beside = Overrides(self.store, self.resources, self.plan.seed)
         self.admission = Admission(self.store, self._beside)
         self._polls = Polls(self)
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
-        """The answer to a request; never raises for what a request says."""
-        headers = request.headers
-        if request.repeats and (known := self._polls.known.get(id(headers))) is not None:
-            parent, _, last = request.raw_path.rpartition("/")
-            poll = known[1].get(parent) if request.method == "GET" and not request.query_string else None
-            if poll is not None and (polled := poll.response(request, last)) is not None:
-                return polled
+        """Return the response to a request. It never raises for what a request says."""
+        if request.repeats and (polled := self._polls.response(request)) is not None:
+            return polled
         if request.raw_path.startswith(_RESERVED):
             if not request.raw_path.startswith(ADMIN):
                 enter(request)
             elif not self._is_mocked(request):
                 return self.control(request)
-            headers = request.headers
-        cors = self._cors
-        if cors is not None:
-            if "origin" not in headers:
-                cors = None
-            elif (asked := cors.preflight(request)) is not None:
-                return asked
+        cors = self._cors if "origin" in request.headers else None
+        if cors is not None and (preflight := cors.preflight(request)) is not None:
+            return preflight
         started = perf_counter()
         found = self.find(request)
-        name = headers.get("x-mock-namespace")
-        world = self.worlds.default if name is None else self._namespace(name, request, found)
-        if not isinstance(world, Namespace):
+        namespace = self._namespace(request, found)
+        if isinstance(namespace, Response):
             if cors is not None:
-                cors.allow(request, world)
-            return world
-        now = world.clock.now()
+                cors.allow(request, namespace)
+            return namespace
         if self.sharing is not None:
-            return self.sharing.handle(request, found, world, cors, started)
-        if found is None or found.target is None:
-            response, tally = self.not_found(request, found), self.unrouted
+            return self.sharing.handle(request, found, namespace, cors, started)
+        now = namespace.clock.now()
+        route = found.target if found is not None else None
+        if found is None or route is None:
+            return self.finish(request, self.not_found(request, found), None, namespace, cors, started, now)
+        path = found.parameters
+        if route.guard is not None and route.guard.concurrency is not None:
+
+            async def respond(*, admitted: bool) -> Response:
+                started, now = perf_counter(), namespace.clock.now()
+                response = self.respond(request, route, path, namespace, now, admitted=admitted)
+                return self.finish(request, response, route, namespace, cors, started, now)
+
+            return self.with_concurrency(route.guard, namespace, respond)
+        response = self.respond(request, route, path, namespace, now)
+        return self.finish(request, response, route, namespace, cors, started, now)
+
+    def finish(
+        self,
+        request: Request,
+        response: Response,
+        route: Route | None,
+        namespace: Namespace,
+        cors: Cors | None,
+        started: float,
+        now: int,
+    ) -> Response:
+        """Complete a response: CORS, the bounds of memory, warnings, the journal and the counts.
+
+        ``route`` is None where no operation responds. ``started`` is of ``perf_counter``, ``now`` in
+        milliseconds of the namespace's clock.
+        """
+        if route is None:
+            tally = self.unrouted
         else:
-            route = found.target
-            if route.guard is not None and route.guard.concurrency is not None:
-                return self.with_concurrency(request, found, world, cors)
-            response, tally = self.response(request, route, found.parameters, world, now), route.tally
+            tally = route.tally
             response.operation = route.operation.id
         if cors is not None:
             cors.allow(request, response)
+        if response.delay or response.warnings or len(response.body) > self._large_answer:
+            self._bound(response)
+            _warn(response)
         seconds = perf_counter() - started
-        self.record(request, response, tally, world, now, seconds)
+        namespace.journal.write(request, response, now, seconds)
+        try:
+            counts = tally[response.status]
+        except KeyError:
+            counts = tally[response.status] = [0, 0.0]
+        counts[0] += 1
+        counts[1] += seconds
         return response
 
-    def _namespace(self, name: str, request: Request, found: Found[Route] | None) -> Namespace | Response:
-        """The namespace of a request that leads where ``found`` says, or an answer where it has none."""
+    def _namespace(self, request: Request, found: Found[Route] | None) -> Namespace | Response:
+        """Return the namespace of a request that leads where ``found`` says, or a response without one."""
         worlds = self.worlds
+        name = request.headers.get("x-mock-namespace")
+        if name is None:
+            return worlds.default
         if (
             self.sharing is None
             and name != DEFAULT
@@ -233,21 +262,6 @@ class Engine:
         """Whether the page that made a request is one that may call the mocked operations."""
         return self._cors is not None and self._cors.allows(request.headers.get("origin", ""))
 
-    def record(
-        self, request: Request, response: Response, tally: Tally, world: Namespace, now: int, seconds: float
-    ) -> None:
-        """Keep a call, whose answer is the last word by now: but none that takes too much is sent."""
-        if response.delay or response.warnings or len(response.body) > self._large_answer:
-            self._bound(response)
-            _warn(response)
-        world.journal.write(request, response, now, seconds)
-        try:
-            counts = tally[response.status]
-        except KeyError:
-            counts = tally[response.status] = [0, 0.0]
-        counts[0] += 1
-        counts[1] += seconds
-
     def memory(self) -> Iterator[tuple[str, int, int]]:
         """What things of each kind take in this process, and may take: bytes."""
         memory = self.worlds.memory
@@ -278,25 +292,19 @@ class Engine:
         response.stream, response.head = None, b""
 
     async def with_concurrency(
-        self, request: Request, found: Found[Route], world: Namespace, cors: Cors | None
+        self, guard: Guard, namespace: Namespace, respond: Callable[..., Awaitable[Response]]
     ) -> Response:
-        """The same where only so many calls may be under way; a call is under way until its delay is over."""
-        route, path = found.target, found.parameters
-        assert route is not None  # noqa: S101 - who calls has looked
-        assert route.guard is not None  # noqa: S101
-        assert route.guard.concurrency is not None  # noqa: S101
-        concurrency = route.guard.concurrency
-        async with route.guard.turn(concurrency, world) as admitted:
-            started, now = perf_counter(), world.clock.now()
-            response = self.response(request, route, path, world, now, admitted=admitted)
-            response.operation = route.operation.id
-            if cors is not None:
-                cors.allow(request, response)
-            self.record(request, response, route.tally, world, now, perf_counter() - started)
+        """Respond where only so many calls may be in progress; a call is until its delay is over.
+
+        ``respond`` takes ``admitted``: False for a call that is one too many.
+        """
+        assert guard.concurrency is not None  # noqa: S101 - the caller has looked
+        async with guard.turn(guard.concurrency, namespace) as admitted:
+            response = await respond(admitted=admitted)
             if not response.delay:
                 return response
             with self.worlds.memory.wait(len(response.body)):
-                await world.clock.sleep(response.delay)
+                await namespace.clock.sleep(response.delay)
             return replace(response, delay=0)
 
     def read(self, request: Request, route: Route, path: dict[str, str]) -> Checked:
@@ -306,7 +314,7 @@ class Engine:
             checked.violations, checked.status, checked.challenges = (), 0, ()
         return checked
 
-    def response(
+    def respond(
         self,
         request: Request,
         route: Route,
@@ -336,7 +344,7 @@ class Engine:
         try:
             checked = self.read(request, route, raw)
             warnings = checked.warnings
-            runtime: ResourceRuntime | None = route.runtime  # type: ignore[assignment]
+            runtime = route.runtime
             held = None
             if route.guard is not None and runtime is not None:
                 call = Call(route, runtime, request, path, checked, world, now)
@@ -377,24 +385,15 @@ class Engine:
         now: int,
     ) -> Response:
         """The answer to a call that nothing keeps from its operation. ``raw``: the path as it was sent."""
-        runtime: ResourceRuntime | None = route.runtime  # type: ignore[assignment]
+        runtime = route.runtime
         if runtime is None:
             response = self.apply_default_delay(documented(route, path, request, now), route, request, world)
-        elif runtime.is_plain:
-            if (
-                request.repeats
-                and prefer is NONE
-                and route.guard is None
-                and not (checked.status or checked.warnings)
-            ):
-                self.cache_poll(request, route, raw, checked, world)
-            response = self.call_resource(route, path, checked, prefer, request, world, now)
         else:
             call = Call(route, runtime, request, path, checked, world, now)
-            if prefer.scenario is not None:
-                self._known(runtime, prefer.scenario)
+            if request.repeats and prefer is NONE and self._may_be_cached(call):
+                self._polls.remember(call, raw)
             try:
-                response = self._lives.response(call, prefer.scenario)
+                response = self.resources.call_resource(call, prefer.scenario)
             except InvalidCsr as error:
                 checked.violations, checked.status = (error.violation,), 422
                 return self._beside.refused(route, checked, path, request, world)
@@ -405,16 +404,16 @@ class Engine:
             )
         return response
 
-    def cache_poll(
-        self, request: Request, route: Route, path: dict[str, str], checked: Checked, world: Namespace
-    ) -> None:
-        """Let the next request of this kind take the short way, where it may."""
-        if (
-            world is self.worlds.default
+    def _may_be_cached(self, call: Call) -> bool:
+        """Whether the header section of a call decides the same for every other call with it."""
+        return (
+            call.runtime.is_plain
+            and call.route.guard is None
+            and not (call.checked.status or call.checked.warnings)
+            and call.world is self.worlds.default
             and self.sharing is None
-            and (self._cors is None or "origin" not in request.headers)
-        ):
-            self._polls.learn(request, route, path, checked)
+            and (self._cors is None or "origin" not in call.request.headers)
+        )
 
     def _waited(self, response: Response, prefer: Preference) -> Response:
         """The answer when the client said to wait: ``Prefer: wait=`` goes before any other delay."""
@@ -500,97 +499,6 @@ class Engine:
             not_found = found or not_found
         return not_found
 
-    def call_resource(
-        self,
-        route: Route,
-        path: dict[str, str],
-        checked: Checked,
-        prefer: Preference,
-        request: Request,
-        world: Namespace,
-        now: int,
-    ) -> Response:
-        """The answer of a resource at the point of its life where it stands."""
-        runtime: ResourceRuntime = route.runtime  # type: ignore[assignment]
-        key = self.key(runtime, path, checked.body, request)
-        if key is None:
-            return documented(route, path, request, now)
-        if prefer.scenario is not None:
-            self._assign(runtime, world.name, key, prefer.scenario, now)
-        choose, about = runtime.selection.choose, (request, path, checked.body)
-        if request.method == "HEAD" and route.operation.method != "HEAD":
-            state = self.store.peek(world.name, runtime.name, key) or begin(choose(*about), now)
-            steps = runtime.timeline(state.scenario)
-            state = settle(steps, state, now)
-            step, call, changed, created, scenario = (
-                steps[state.step],
-                state.calls + 1,
-                state.changed,
-                state.created,
-                state.scenario,
-            )
-        else:
-            decision = self.store.call(
-                world.name, runtime.name, key, now, route.alias, runtime.steps, choose, about
-            )
-            left = decision.state
-            scenario, created, changed, call = left.scenario, left.created, decision.changed, decision.call
-            step = runtime.timeline(scenario)[decision.step]
-        return self.render_step(
-            route, step, (scenario, call, created, changed), key, path, checked.body, request, world, now
-        )
-
-    def render_step(
-        self,
-        route: Route,
-        step: Step,
-        place: tuple[str, int, int, int],
-        key: str,
-        path: dict[str, str],
-        body: JSON,
-        request: Request,
-        world: Namespace,
-        now: int,
-    ) -> Response:
-        """What a step answers. ``place``: scenario, number of the call, when created, when changed."""
-        runtime: ResourceRuntime = route.runtime  # type: ignore[assignment]
-        renderer = runtime.renderer(step.state, route.alias)
-        if renderer is None:
-            return documented(route, path, request, now)
-        scenario, call, created, changed = place
-        subject = RenderContext(
-            world.name, runtime.name, key, step.state, scenario, call, created, changed, now, request,
-            path, body,
-        )  # fmt: skip
-        response = self._rendered(renderer, subject, decided(scenario, step.state, call), world)
-        if step.delay is not None or step.dribble is not None:
-            apply_delay(response, step.delay, step.dribble, subject, self.plan.seed, world)
-        if step.fault:
-            response.fault = step.fault
-        return response
-
-    def _rendered(
-        self, renderer: Renderer, subject: RenderContext, decision: str, world: Namespace
-    ) -> Response:
-        return rendered(renderer, subject, decision, self.plan.seed, world)
-
-    def key(self, runtime: ResourceRuntime, path: dict[str, str], body: JSON, request: Request) -> str | None:
-        key = path.get(runtime.key_name) if runtime.key_part == "path" else runtime.key(request, path, body)
-        return None if key is None else runtime.normal(key)
-
-    def _assign(self, runtime: ResourceRuntime, world: str, key: str, scenario: str, now: int) -> None:
-        """Let a key begin a scenario, unless it is on it already."""
-        self._known(runtime, scenario)
-        state = self.store.peek(world, runtime.name, key)
-        if state is None or state.scenario != scenario:
-            self.store.put(world, runtime.name, key, begin(scenario, now))
-
-    @staticmethod
-    def _known(runtime: ResourceRuntime, scenario: str) -> None:
-        if runtime.steps(scenario) is None:
-            known = ", ".join(each for each in runtime.resource.scenarios if ":" not in each)
-            raise PreferenceError(f"Prefer: scenario={scenario} is none of {known}")
-
     def not_found(self, request: Request, found: Found[Route] | None) -> Response:
         if not self.services:
             return problem.unavailable(f"no document is served yet; PUT one to {ADMIN}/document")
@@ -630,10 +538,6 @@ def _forgiven(response: Response, warnings: tuple[str, ...]) -> Response:
 def _decoded(path: dict[str, str]) -> dict[str, str]:
     """Path parameters as they are meant: ``%41`` and ``A`` are the same (RFC 3986 section 6.2.2.2)."""
     return {name: text if (plain := decode(text)) is None else plain for name, text in path.items()}
-
-
-class PreferenceError(MockServerError):
-    """A ``Prefer`` header that names what does not exist."""
 
 
 def _no_control(request: Request) -> Response:

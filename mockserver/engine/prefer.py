@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from mockserver.diagnostics import MockServerError
 from mockserver.media.form import parse_fields
 from mockserver.media.styles import decode_form
 from mockserver.plan import Operation
@@ -19,6 +20,10 @@ _ELEMENT = re.compile(r'(?:[^,;"]|"(?:[^"\\]|\\.?+)*+(?:"|$))++', re.DOTALL)
 _PREFERENCE = re.compile(
     r'\s*+([!#$%&\'*+\-.^_`|~\w]++)\s*+(?:=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s;,"]++))?+\s*+)?+', re.DOTALL
 )
+
+
+class PreferenceError(MockServerError):
+    """A ``Prefer`` header field names something that does not exist."""
 
 
 class Preference(Struct, frozen=True):

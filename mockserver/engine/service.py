@@ -13,6 +13,7 @@ from mockserver.messages import BodyLimits
 from mockserver.plan import Document, Operation
 
 if TYPE_CHECKING:
+    from mockserver.engine.resources.runtime import ResourceRuntime
     from mockserver.engine.response.documented import Documented
     from mockserver.generate import Fakes
 
@@ -29,7 +30,7 @@ class Route:
         self.operation = operation
         self.service = service
         self.checker = checker
-        self.runtime: object | None = None
+        self.runtime: ResourceRuntime | None = None
         self.alias = ""
         self.variants: Variants[Route] | None = None
         """The operations of this path and method, where they differ behind ``?`` or ``#``."""

@@ -62,7 +62,7 @@ class MemoryStore:
         else:
             self.assignments(resource)[namespace] = scenario
 
-    def call(
+    def advance(
         self,
         namespace: str,
         resource: str,

@@ -67,7 +67,7 @@ class Store(Protocol):
 
     def assign(self, namespace: str, resource: str, scenario: str | None) -> None: ...
 
-    def call(
+    def advance(
         self,
         namespace: str,
         resource: str,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockserver.engine.engine import Engine, Options
-from mockserver.engine.poll import Poll
+from mockserver.engine.poll import Polls
 from mockserver.messages import Request, Response
 from mockserver.plan import Plan
 from tests.live import MISSION, Write, compiled, engine_of
@@ -101,15 +101,15 @@ class Twins:
 def short(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The keys that were answered the short way."""
     taken: list[str] = []
-    response = Poll.response
+    response = Polls.response
 
-    def counting(poll: Poll, request: Request, last: str) -> Response | None:
-        given = response(poll, request, last)
+    def counting(polls: Polls, request: Request) -> Response | None:
+        given = response(polls, request)
         if given is not None:
-            taken.append(last)
+            taken.append(request.raw_path.rpartition("/")[2])
         return given
 
-    monkeypatch.setattr(Poll, "response", counting)
+    monkeypatch.setattr(Polls, "response", counting)
     return taken
 
 

@@ -54,7 +54,7 @@ class Desk:
     ) -> Decision:
         """Spend one call on a key, whose scenario is the one given if it is first seen."""
         return self.do(
-            lambda: self.store.call(
+            lambda: self.store.advance(
                 world,
                 resource,
                 key,

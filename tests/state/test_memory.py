@@ -21,7 +21,7 @@ TIMELINES = {"issued": (Step("issued"),)}
 def test_it_stays_within_its_bound_and_keeps_the_last_used(most: int, keys: list[int]) -> None:
     store = MemoryStore(max_resources=most)
     for key in keys:
-        store.call("default", "request", str(key), 0, "poll", TIMELINES.get, lambda: "issued")
+        store.advance("default", "request", str(key), 0, "poll", TIMELINES.get, lambda: "issued")
         assert store.count("default", "request") <= most
         assert store.peek("default", "request", str(key)) is not None
 
@@ -73,7 +73,7 @@ def test_what_is_forgotten_takes_no_room() -> None:
 def test_of_a_full_store_the_least_recently_used_goes() -> None:
     store = MemoryStore(max_resources=2)
     for key in ("a", "b", "a", "c"):
-        store.call("default", "request", key, 0, "poll", TIMELINES.get, lambda: "issued")
+        store.advance("default", "request", key, 0, "poll", TIMELINES.get, lambda: "issued")
     assert {key for key, _ in store.items("default", "request")} == {"a", "c"}
 
 
@@ -81,7 +81,7 @@ def test_a_key_after_a_reload_in_the_same_millisecond_begins_on_the_timeline_tha
     store = MemoryStore()
     timelines = (Step("pending", calls=1, next=1), Step("issued")), (Step("issued"),)
     left = [
-        store.call("default", "request", key, 0, "poll", {"s": steps}.get, lambda: "s").state.step
+        store.advance("default", "request", key, 0, "poll", {"s": steps}.get, lambda: "s").state.step
         for key, steps in zip("ab", timelines, strict=True)
     ]
     assert left == [1, 0]
@@ -91,14 +91,14 @@ def test_a_key_first_seen_by_an_operation_that_does_not_count_begins_by_itself()
     store = MemoryStore()
     steps = (Step("pending", calls=1, counted="poll", next=1), Step("issued"))
     left = [
-        store.call("default", "request", operation, 0, operation, {"s": steps}.get, lambda: "s").state.step
+        store.advance("default", "request", operation, 0, operation, {"s": steps}.get, lambda: "s").state.step
         for operation in ("poll", "list")
     ]
     assert left == [1, 0]
 
 
 def call(store: MemoryStore, namespace: str, key: str, now: int = 0) -> None:
-    store.call(namespace, "request", key, now, "poll", TIMELINES.get, lambda: "issued")
+    store.advance(namespace, "request", key, now, "poll", TIMELINES.get, lambda: "issued")
 
 
 LONG = {"short": "{:036d}", "long": "{:015000d}", "beyond ASCII": "\N{PILE OF POO}{:01000d}"}

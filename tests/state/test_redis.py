@@ -65,7 +65,7 @@ def test_steps_that_are_under_way_together_come_to_what_one_after_the_other_woul
     store = desk.store
 
     def call() -> tuple[str, int]:
-        decision = store.call("default", "request", "a", 0, "poll", TIMELINES.get, lambda: "issued")
+        decision = store.advance("default", "request", "a", 0, "poll", TIMELINES.get, lambda: "issued")
         return STEPS[decision.step].state, decision.call
 
     told = at_once(desk, [call] * 30)
@@ -89,7 +89,7 @@ def test_steps_and_polls_together_count_every_call(desks: Desks) -> None:
 
     async def work() -> None:
         def call() -> None:
-            store.call("default", "request", "a", 0, "poll", TIMELINES.get, lambda: "issued")
+            store.advance("default", "request", "a", 0, "poll", TIMELINES.get, lambda: "issued")
 
         await asyncio.gather(all_of_them(), *(store.atomically(call) for _ in range(20)))
 

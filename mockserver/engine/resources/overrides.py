@@ -8,9 +8,9 @@ from mockserver import problem
 from mockserver.engine.limits import Guard
 from mockserver.engine.prefer import Preference
 from mockserver.engine.request.validation import Checked
+from mockserver.engine.resources.calls import Call, Resources
 from mockserver.engine.resources.context import RenderContext
-from mockserver.engine.resources.runtime import ResourceRuntime, documented, refused, rendered
-from mockserver.engine.resources.stateful import Call, StatefulResources
+from mockserver.engine.resources.runtime import documented, refused, rendered
 from mockserver.engine.service import Route
 from mockserver.messages import Request, Response
 from mockserver.namespaces.namespaces import Namespace
@@ -20,9 +20,9 @@ from mockserver.state.protocol import Store
 class Overrides:
     """Answers for an engine's resources as they are, or as if they were first seen now."""
 
-    def __init__(self, store: Store, lives: StatefulResources, seed: str) -> None:
+    def __init__(self, store: Store, resources: Resources, seed: str) -> None:
         self._store = store
-        self._lives = lives
+        self._resources = resources
         self._seed = seed
 
     def preferred(
@@ -37,7 +37,7 @@ class Overrides:
         """The answer that ``Prefer`` asks for without touching any state; None where it asks for none."""
         if prefer.problem:
             return problem.problem(400, prefer.problem, decision="prefer")
-        runtime: ResourceRuntime | None = route.runtime  # type: ignore[assignment]
+        runtime = route.runtime
         state = prefer.state
         if runtime is None or prefer.scenario is not None:
             if runtime is None and (state or prefer.scenario):
@@ -65,7 +65,7 @@ class Overrides:
         self, route: Route, checked: Checked, path: dict[str, str], request: Request, world: Namespace
     ) -> Response:
         """A request that breaks the document, answered by the file or in the document's own words."""
-        runtime: ResourceRuntime | None = route.runtime  # type: ignore[assignment]
+        runtime = route.runtime
         response = None
         if runtime is not None and runtime.resource.invalid and checked.status == 422:
             state = runtime.resource.invalid
@@ -91,10 +91,10 @@ class Overrides:
         renderer = runtime.renderer(state, call.alias)
         if renderer is None or renderer.recipe.schema:  # which is one of a list, and no answer
             return None
-        key = self._lives.key(call) or ""
+        key = self._resources.key(call) or ""
         known = self._store.peek(world.name, runtime.name, key)
         created, changed = (now, now) if known is None else (known.created, known.changed)
-        birth = None if runtime.is_plain else self._lives.birth(call, key)
+        birth = None if runtime.is_plain else self._resources.birth(call, key)
         subject = RenderContext(
             world.name, runtime.name, key, state, "", 0, created, changed, now, call.request, call.path,
             call.body, call.checked.violations, birth,

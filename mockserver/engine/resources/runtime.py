@@ -11,9 +11,10 @@ from mockserver.engine import delays
 from mockserver.engine.prefer import NONE, Preference
 from mockserver.engine.resources.conditions import Holds, Read, Selection, condition, reader
 from mockserver.engine.resources.context import Providers, RenderContext
-from mockserver.engine.resources.render import Kept, Renderer, ResponseSpec, Verdict
+from mockserver.engine.resources.render import Kept, Quick, Renderer, ResponseSpec, Verdict
 from mockserver.engine.response.negotiation import Choice, is_json, negotiate, response_for
 from mockserver.engine.service import Route, Service
+from mockserver.http.wire import first_part
 from mockserver.jsonschema import SchemaViolation
 from mockserver.media.codec import Encoded
 from mockserver.messages import Request, Response
@@ -51,6 +52,7 @@ class ResourceRuntime:
         self._operations = {alias: by_id[wanted] for alias, wanted in resource.operations.items()}
         self._renderers: dict[tuple[str, str], Renderer] = {}
         self._delay = delay
+        self._constants: dict[tuple[str, int, str], ConstantStep] = {}
         self._keys: dict[str, Read] = {
             alias: reader(role.key) for alias, role in resource.roles.items() if role.key is not None
         }
@@ -114,6 +116,14 @@ class ResourceRuntime:
             renderer = Renderer(f"{self.name}.{state}", recipe, ground, self._makers, self._kept)
             return self._renderers.setdefault((state, alias), renderer)
 
+    def constant(self, scenario: str, index: int, alias: str) -> ConstantStep:
+        """Return the constant part of the response of a step to an operation."""
+        place = scenario, index, alias
+        found = self._constants.get(place)
+        if found is None:
+            found = self._constants[place] = ConstantStep(self, scenario, index, alias)
+        return found
+
     def state_with_status(self, status: int, alias: str) -> str | None:
         """The first state that answers an operation with ``status``; one of a list is no answer."""
         for name, state in self.resource.states.items():
@@ -121,6 +131,26 @@ class ResourceRuntime:
             if recipe is not None and recipe.status == status and not recipe.schema:
                 return name
         return None
+
+
+class ConstantStep:
+    """The part of the response of a step that is the same for every key and call."""
+
+    __slots__ = ("body", "decision", "head", "headers", "status")
+
+    def __init__(self, runtime: ResourceRuntime, scenario: str, index: int, alias: str) -> None:
+        step = runtime.timeline(scenario)[index]
+        self.decision = decided(scenario, step.state, "")
+        self.body: Quick | None = None
+        """Joins the octets of the body; None where more than keys and times differ between responses."""
+        self.status, self.headers, self.head = 0, list[tuple[str, str]](), b""
+        renderer = runtime.renderer(step.state, alias)
+        if renderer is None or step.delay is not None or step.dribble is not None or step.fault:
+            return
+        self.body = renderer.quick()
+        if self.body is not None:
+            self.status, self.headers = renderer.recipe.status, list(renderer.fixed)
+            self.head = first_part(self.status, tuple(self.headers))
 
 
 _NO_ROLE = Role()

@@ -122,7 +122,7 @@ class RedisStore(Transaction):
             self._assigned.setdefault(resource, {})[namespace] = scenario
         self.touch(namespace)
 
-    def call(
+    def advance(
         self,
         namespace: str,
         resource: str,

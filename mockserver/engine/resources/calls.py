@@ -1,13 +1,14 @@
-"""Resources whose file tells more than a timeline: born, listed, moved by operations, ended.
+"""Calls to resources: a step of the timeline decides each one and renders its response.
 
-The stage between validation and rendering for such resources; those that are a
-key and a timeline alone never come here. Every call is one atomic step.
+A plain resource is a key and a timeline. Others are created, listed, transitioned by operations and
+deleted, are known by handles, or send webhooks. Every call is one atomic step of the store.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from mockserver.engine.prefer import PreferenceError
 from mockserver.engine.request.validation import Checked, InvalidCsr
 from mockserver.engine.resources.context import Context, Providers, RenderContext
 from mockserver.engine.resources.create import KeyFactory
@@ -25,6 +26,7 @@ from mockserver.engine.resources.webhooks import WebhookSender
 from mockserver.engine.service import Route
 from mockserver.messages import Request, Response
 from mockserver.namespaces.namespaces import Namespace
+from mockserver.plan import JSON, Step
 from mockserver.state.machine import Decision, ResourceState, begin, settle
 from mockserver.state.protocol import Store
 from mockserver.state.tables import CreationRecord
@@ -50,8 +52,8 @@ class Call(NamedTuple):
         return self.checked.body
 
 
-class StatefulResources:
-    """Answers for the resources of an engine."""
+class Resources:
+    """Responds for the resources of an engine."""
 
     def __init__(self, store: Store, makers: Providers, notifier: WebhookSender, validation: str) -> None:
         """``validation``: off, warn or strict."""
@@ -62,12 +64,17 @@ class StatefulResources:
         self._creations: dict[str, KeyFactory] = {}
         self._listings: dict[tuple[str, str], Listing] = {}
 
-    def response(self, call: Call, scenario: str | None) -> Response:
-        """The answer of an operation; ``scenario`` is the one that the client prefers.
+    def call_resource(self, call: Call, scenario: str | None) -> Response:
+        """Return the response to a call; ``scenario`` is the one that the client prefers.
 
-        Raises Objection, and MockServerError for what cannot be answered.
+        Raises InvalidCsr, PreferenceError for an unknown scenario, and MockServerError for what cannot
+        be rendered.
         """
-        role = call.runtime.role(call.alias)
+        runtime = call.runtime
+        if scenario is not None and runtime.steps(scenario) is None:
+            known = ", ".join(name for name in runtime.resource.scenarios if ":" not in name)
+            raise PreferenceError(f"Prefer: scenario={scenario} is none of {known}")
+        role = runtime.role(call.alias)
         if role.lists is not None:
             listing = self._listing(call)
             self._check_page(listing, call)
@@ -76,17 +83,104 @@ class StatefulResources:
             return self._created(call, scenario)
         key = self.key(call)
         if key is None:
+            if runtime.is_plain:
+                return documented(call.route, call.path, call.request, call.now)
             return self._unknown(call, "")
-        known = self._store.peek(call.world.name, call.runtime.name, key)
+        is_head = call.request.method == "HEAD" and call.route.operation.method != "HEAD"
+        if runtime.is_plain and scenario is None and not is_head:
+            return self.advance(
+                call.route, runtime, key, call.path, call.body, call.request, call.world, call.now
+            )
+        known_state = self._store.peek(call.world.name, runtime.name, key)
         if scenario is not None:
-            if known is None or known.scenario != scenario:
-                known = begin(scenario, call.now)
-                self._store.put(call.world.name, call.runtime.name, key, known)
-        elif known is None and call.runtime.resource.unknown:
+            if known_state is None or known_state.scenario != scenario:
+                known_state = begin(scenario, call.now)
+                self._store.put(call.world.name, runtime.name, key, known_state)
+        elif known_state is None and runtime.resource.unknown:
             return self._unknown(call, key)
-        if call.request.method == "HEAD" and call.route.operation.method != "HEAD":
-            return self._looked_at(call, key, known)
-        return self._asked(call, key, is_new=known is None)
+        if is_head:
+            return self._looked_at(call, key, known_state)
+        if runtime.is_plain:
+            return self.advance(
+                call.route, runtime, key, call.path, call.body, call.request, call.world, call.now
+            )
+        return self._asked(call, key, is_new=known_state is None)
+
+    def advance(
+        self,
+        route: Route,
+        runtime: ResourceRuntime,
+        key: str,
+        path: dict[str, str],
+        body: JSON,
+        request: Request,
+        world: Namespace,
+        now: int,
+        *,
+        is_final: bool = False,
+    ) -> Response:
+        """Spend one call on a plain resource and return the response of its step.
+
+        ``is_final`` says that nobody changes the header fields of the response, so that constant ones
+        can be shared.
+        """
+        decision = self._store.advance(
+            world.name, runtime.name, key, now, route.alias, runtime.steps, runtime.selection.choose,
+            (request, path, body),
+        )  # fmt: skip
+        state = decision.state
+        if is_final:
+            step = runtime.constant(state.scenario, decision.step, route.alias)
+            octets = step.body and step.body(world.name, key, state.created, decision.changed, now)
+            if octets is not None:
+                return Response(
+                    step.status, step.headers, octets, f"{step.decision}{decision.call}", 0, "", None,
+                    route.operation.id, runtime.name, key, (), step.head,
+                )  # fmt: skip
+        place = state.scenario, decision.call, state.created, decision.changed
+        return self.render_step(route, runtime, decision.step, place, key, path, body, request, world, now)
+
+    def render_step(
+        self,
+        route: Route,
+        runtime: ResourceRuntime,
+        index: int,
+        place: tuple[str, int, int, int],
+        key: str,
+        path: dict[str, str],
+        body: JSON,
+        request: Request,
+        world: Namespace,
+        now: int,
+    ) -> Response:
+        """Return the response of a step of a plain resource.
+
+        ``place``: the scenario, the number of the call, when the resource was created and when its
+        state changed (milliseconds).
+        """
+        scenario, number, created, changed = place
+        step = runtime.timeline(scenario)[index]
+        subject = RenderContext(
+            world.name, runtime.name, key, step.state, scenario, number, created, changed, now, request,
+            path, body,
+        )  # fmt: skip
+        return self._render(route, runtime, step, subject, world)
+
+    def _render(
+        self, route: Route, runtime: ResourceRuntime, step: Step, subject: RenderContext, world: Namespace
+    ) -> Response:
+        """Return the response of a step, with the delay and the fault of the step."""
+        renderer = runtime.renderer(step.state, route.alias)
+        if renderer is None:
+            assert subject.request is not None  # noqa: S101 - a call has one
+            return documented(route, dict(subject.path), subject.request, subject.now)
+        decision = decided(subject.scenario, subject.state, subject.call)
+        response = rendered(renderer, subject, decision, self._makers.seed, world)
+        if step.delay is not None or step.dribble is not None:
+            apply_delay(response, step.delay, step.dribble, subject, self._makers.seed, world)
+        if step.fault:
+            response.fault = step.fault
+        return response
 
     def key(self, call: Call) -> str | None:
         """The key that a request means, by itself or by a handle; None where it means none."""
@@ -114,7 +208,7 @@ class StatefulResources:
         """A call to a resource: decided, counted, answered."""
         runtime, name = call.runtime, call.world.name
         facts = runtime.facts(call.request, call.path, call.body)
-        decision = self._store.call(
+        decision = self._store.advance(
             name, runtime.name, key, call.now, call.alias, runtime.steps,
             runtime.selection.choose, (call.request, call.path, call.body),
             facts, runtime.dice(name, key),
@@ -127,10 +221,7 @@ class StatefulResources:
         if not decision.answered:
             return self._unanswered(call, key, step.state, left)
         subject = self._subject(call, key, step.state, left, decision.call, decision.changed)
-        response = self._rendered(call, subject)
-        if step.delay is not None or step.dribble is not None:
-            apply_delay(response, step.delay, step.dribble, subject, self._makers.seed, call.world)
-        response.fault = step.fault or response.fault
+        response = self._render(call.route, runtime, step, subject, call.world)
         if runtime.role(call.alias).deletes and response.status < 300:
             self._store.delete(name, runtime.name, key)
         return response
@@ -145,9 +236,8 @@ class StatefulResources:
         step = steps[state.step]
         if step.answers and call.alias not in step.answers:
             return self._unanswered(call, key, step.state, state)
-        return self._rendered(
-            call, self._subject(call, key, step.state, state, state.calls + 1, state.changed)
-        )
+        subject = self._subject(call, key, step.state, state, state.calls + 1, state.changed)
+        return self._render(call.route, runtime, step, subject, call.world)
 
     def _created(self, call: Call, scenario: str | None) -> Response:
         """A resource comes into being, unless the state that it would begin with refuses."""
@@ -162,10 +252,7 @@ class StatefulResources:
         state = begin(chosen, call.now)
         step = runtime.timeline(chosen)[0]
         subject = self._subject(call, key, step.state, state, 0, call.now, birth)
-        response = self._rendered(call, subject)
-        if step.delay is not None or step.dribble is not None:
-            apply_delay(response, step.delay, step.dribble, subject, self._makers.seed, call.world)
-        response.fault = step.fault or response.fault
+        response = self._render(call.route, runtime, step, subject, call.world)
         if response.status < 300:
             self._store.create(name, runtime.name, key, state, birth)
             self._name(call, key, state)
@@ -199,13 +286,6 @@ class StatefulResources:
         return refused(call.route, call.request, call.now, status, detail, f"{why}; status={status}")
 
     # What they share
-
-    def _rendered(self, call: Call, subject: RenderContext) -> Response:
-        renderer = call.runtime.renderer(subject.state, call.alias)
-        if renderer is None:
-            return documented(call.route, call.path, call.request, call.now)
-        decision = decided(subject.scenario, subject.state, subject.call)
-        return rendered(renderer, subject, decision, self._makers.seed, call.world)
 
     def _subject(
         self,
