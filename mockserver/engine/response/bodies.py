@@ -30,6 +30,7 @@ class StatusFields:
     def __init__(self, reader: Reader, is_valid: Callable[[JSON, SchemaRef], bool]) -> None:
         self._reader = reader
         self._is_valid = is_valid
+        self._held: dict[tuple[SchemaRef, bool], list[tuple[str, SchemaRef]]] = {}
 
     def filled(self, body: JSON, ref: SchemaRef, status: int, *, is_problem: bool) -> JSON:
         """``body``, valid by the schema at ``ref``, for an answer of ``status``; still valid."""
@@ -47,18 +48,30 @@ class StatusFields:
         if not isinstance(body, dict):
             return body
         changed: dict[str, JSON] = {}
-        for name, at in self._reader.shapes.properties(ref).items():
+        for name, at in self._holding(ref, is_error):
             value = body.get(name)
             if isinstance(value, (int, float, str)) and not isinstance(value, bool):
                 new: JSON = str(status) if isinstance(value, str) else status
-                if value != new and self._holds_status(name, at, status, is_error):
-                    changed |= {name: new} if self._is_valid(new, at) else {}
-            elif is_deep and value is not None:
-                new = self._filled(value, at, status, is_error, depth + 1)
-                changed |= {name: new} if new is not value else {}
+                if value != new and self._is_valid(new, at):
+                    changed[name] = new
+        if is_deep:
+            for name, at in self._reader.shapes.properties(ref).items():
+                value = body.get(name)
+                if isinstance(value, (dict, list)):
+                    new = self._filled(value, at, status, is_error, depth + 1)
+                    changed |= {name: new} if new is not value else {}
         return {**body, **changed} if changed else body
 
-    def _holds_status(self, name: str, ref: SchemaRef, status: int, is_error: bool) -> bool:
+    def _holding(self, ref: SchemaRef, is_error: bool) -> list[tuple[str, SchemaRef]]:
+        """The properties of a schema that hold the status of the response."""
+        found = self._held.get((ref, is_error))
+        if found is None:
+            properties = self._reader.shapes.properties(ref).items()
+            found = [each for each in properties if self._holds_status(*each, is_error)]
+            self._held[ref, is_error] = found
+        return found
+
+    def _holds_status(self, name: str, ref: SchemaRef, is_error: bool) -> bool:
         purpose = role(name)
         if purpose not in ("status", "code"):
             return False
@@ -123,6 +136,8 @@ class _Known:
     codec: Codec
     examples: dict[tuple[str, str | None], Sample | None] = field(default_factory=dict)
     """(family, name) → the example that is sent."""
+    slots: dict[tuple[str, str | None], Slot] = field(default_factory=dict)
+    """(family, name) → the slot of its bodies."""
     faults: tuple[str, frozenset[_Place]] | None = None
     """Where no body is valid: why, and the places in a body that cannot be."""
 
@@ -252,10 +267,14 @@ class Bodies:
 
     def _slot(self, choice: Choice, name: str | None = None) -> Slot:
         """The slot of a body; with a ``name``, for that example only."""
-        kind, codec = family_of(choice.content_type), self._of(choice.media).codec
-        schema, item_schema = codec.schemas(kind)
-        examples = tuple(each for each in choice.media.examples if name in (None, each.name))
-        return Slot(schema, examples, item_schema, None if kind == "json" else codec)
+        kind, known = family_of(choice.content_type), self._of(choice.media)
+        slot = known.slots.get((kind, name))
+        if slot is None:
+            schema, item_schema = known.codec.schemas(kind)
+            examples = tuple(each for each in choice.media.examples if name in (None, each.name))
+            slot = Slot(schema, examples, item_schema, None if kind == "json" else known.codec)
+            known.slots[kind, name] = slot
+        return slot
 
 
 def _stands_as_it_is(choice: Choice) -> bool:

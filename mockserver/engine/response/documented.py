@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mockserver import problem
 from mockserver.engine.resources.render import LruCache
@@ -16,6 +17,7 @@ from mockserver.engine.response.bodies import Bodies
 from mockserver.engine.response.examples import Fault, NoValidExample, Sample, Values
 from mockserver.engine.response.headers import Headers
 from mockserver.engine.response.negotiation import (
+    Choice,
     bodiless,
     default_response,
     documented_statuses,
@@ -32,6 +34,10 @@ from mockserver.state.tables import text_size
 
 _DAY = 86_400_000
 _KEPT_ANSWERS = 4096
+_MAX_CHOICES = 1024
+"""Choices that are remembered. At this number, all are forgotten."""
+_LONGEST_WISH = 200
+"""Characters of the preferences that are remembered."""
 _OVERHEAD = 1024
 """Bytes that an answer takes in memory beside its texts."""
 
@@ -49,6 +55,15 @@ class _Wish:
     """Whether examples are passed over; not where one is named."""
 
 
+class _Chosen(NamedTuple):
+    """What a client gets of an operation, whatever the key is."""
+
+    response: DocumentedResponse
+    status: int
+    content: tuple[MediaType, ...]
+    choice: Choice | None
+
+
 class Documented:
     """Answers from one document; ``bodies``, ``headers`` and ``refusals`` are its parts, for others' use."""
 
@@ -61,6 +76,7 @@ class Documented:
         self.bodies = Bodies(values)
         self.headers = Headers(values)
         self.refusals = Refusals(values, self.bodies, self.headers)
+        self._choices: dict[tuple[str, str, str | None, int | None, str | None], _Chosen] = {}
         self._recent: LruCache[_Asked, Response] = LruCache(entries=_KEPT_ANSWERS, size=cache)
 
     @property
@@ -106,22 +122,16 @@ class Documented:
     def _answer(
         self, operation: Operation, wish: _Wish, key: str, hints: Mapping[str, JSON], now_ms: int
     ) -> Response:
-        found = _response(operation, wish)
-        if found is None:
-            return problem.undocumented(f"code={wish.code}", documented_statuses(operation))
-        documented_response, status = found
-        content = tuple(
-            media for media in documented_response.content if wish.example in (None, *_names(media))
-        )
-        if wish.example is not None and not content:
-            return problem.undocumented(f"example={wish.example}", _all_names(*operation.responses))
+        chosen = self._chosen(operation, wish)
+        if isinstance(chosen, Response):
+            return chosen
+        documented_response, status, content, choice = chosen
         fields = self.headers.fields(documented_response, key=key, now_ms=now_ms)
         decision = f"document; {'status' if wish.code is None else 'code'}={status}"
         if not content or bodiless(status):
             if documented_response.content_type and not bodiless(status):
                 fields.insert(0, ("content-type", documented_response.content_type))
             return Response(status, fields, b"", decision)
-        choice = negotiate(content, wish.accept)
         if choice is None:
             return self._not_acceptable(operation, wish.accept or "", content, key, now_ms)
         sample = None
@@ -139,6 +149,26 @@ class Documented:
         fields.insert(0, ("content-type", body.content_type))
         warnings = (sample.warning,) if sample.warning else ()
         return Response(status, fields, body.data, f"{decision}; {sample.origin}", warnings=warnings)
+
+    def _chosen(self, operation: Operation, wish: _Wish) -> _Chosen | Response:
+        """Return the response and the media type that a client gets; a problem where there is none."""
+        asked = (operation.method, operation.path, wish.accept, wish.code, wish.example)
+        chosen = self._choices.get(asked)
+        if chosen is not None:
+            return chosen
+        found = _response(operation, wish)
+        if found is None:
+            return problem.undocumented(f"code={wish.code}", documented_statuses(operation))
+        content = tuple(media for media in found[0].content if wish.example in (None, *_names(media)))
+        if wish.example is not None and not content:
+            return problem.undocumented(f"example={wish.example}", _all_names(*operation.responses))
+        choice = negotiate(content, wish.accept) if content and not bodiless(found[1]) else None
+        chosen = _Chosen(*found, content, choice)
+        if len(wish.accept or "") + len(wish.example or "") <= _LONGEST_WISH:
+            if len(self._choices) >= _MAX_CHOICES:
+                self._choices.clear()
+            self._choices[asked] = chosen
+        return chosen
 
     def _not_acceptable(
         self, operation: Operation, accept: str, content: Sequence[MediaType], key: str, now_ms: int
