@@ -156,7 +156,7 @@ class Cache:
 
     def _prune(self) -> None:
         """Delete the entries that were not used for longest, beyond the bounds."""
-        entries = [(each.stat(), each) for each in self.folder.glob(f"*{_SUFFIX}")]
+        entries = [(path.stat(), path) for path in self.folder.glob(f"*{_SUFFIX}")]
         entries.sort(key=lambda entry: entry[0].st_mtime_ns, reverse=True)
         size = 0
         for number, (status, path) in enumerate(entries):

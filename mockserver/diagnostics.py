@@ -95,7 +95,7 @@ class CompileError(MockServerError):
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics: Sequence[Diagnostic] = tuple(diagnostics)
-        super().__init__("\n".join(str(each) for each in self.diagnostics))
+        super().__init__("\n".join(str(diagnostic) for diagnostic in self.diagnostics))
 
 
 class UsageError(MockServerError):
@@ -150,6 +150,9 @@ def codes() -> Mapping[str, Code]:
     """Every code by its name, in the order of ``codes.md``."""
     text = files("mockserver").joinpath("codes.md").read_text("utf-8")
     found = list(_SECTION.finditer(text))
-    ends = [each.start() for each in found[1:]] + [len(text)]
+    ends = [heading.start() for heading in found[1:]] + [len(text)]
     sections = zip(found, ends, strict=True)
-    return {each[1]: Code(each[1], each[2], text[each.end() : end].strip()) for each, end in sections}
+    return {
+        section[1]: Code(section[1], section[2], text[section.end() : end].strip())
+        for section, end in sections
+    }

@@ -46,7 +46,7 @@ class Compiled(Struct, frozen=True):
     @property
     def forgiven(self) -> tuple[Diagnostic, ...]:
         """The faults of the documents, which are served all the same."""
-        return tuple(fault for each in self.plan.documents for fault in each.faults)
+        return tuple(fault for document in self.plan.documents for fault in document.faults)
 
 
 def forgiveness(faults: Collection[object]) -> str:
@@ -62,7 +62,7 @@ def scenario_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     return sorted(
-        each for each in path.iterdir() if each.suffix in _SCENARIO_FILES and ".schema." not in each.name
+        file for file in path.iterdir() if file.suffix in _SCENARIO_FILES and ".schema." not in file.name
     )
 
 

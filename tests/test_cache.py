@@ -238,7 +238,7 @@ def test_the_least_recently_used_go_first(
     monkeypatch.setattr(cache_module, "MOST_ENTRIES", 3)
     compiled = compile_plan(INPUTS)
     inputs = [replace(INPUTS, seed=str(number)) for number in range(4)]
-    keys = [key for each in inputs if (key := key_of(each)) is not None]
+    keys = [key for given in inputs if (key := key_of(given)) is not None]
     for age, key in enumerate(keys[:3]):
         cache.keep(key, pack(compiled))
         os.utime(cache.folder / f"{key.name}.plan", (1_000_000 + age, 1_000_000 + age))

@@ -54,12 +54,12 @@ def compile_plan(inputs: Inputs, *, quick: bool = True, progress: Progress = _si
         parts = _read(inputs, report, quick=quick and not inputs.strict_document, progress=progress)
         if inputs.strict_document:
             _inspect(parts, report, progress)
-    if any(each.severity == "error" for each in report.found):
+    if any(diagnostic.severity == "error" for diagnostic in report.found):
         raise CompileError(report.found)
-    texts = [source for each in parts.loaded for source in each.trees.sources.values()] + parts.sources
+    texts = [source for entry in parts.loaded for source in entry.trees.sources.values()] + parts.sources
     plan = Plan(
         hash=_hash(texts, inputs.seed),
-        documents=tuple(each.document for each in parts.loaded),
+        documents=tuple(entry.document for entry in parts.loaded),
         resources=tuple(draft.resource for draft in parts.drafts),
         seed=inputs.seed,
     )
@@ -89,19 +89,19 @@ def _no_collection() -> Iterator[None]:
 
 def _inspect(parts: _Parts, report: Report, progress: Progress) -> None:
     """Add what was forgiven in the documents, and what only a closer look finds."""
-    report.found[:0] = (fault for each in parts.loaded for fault in each.document.faults)
+    report.found[:0] = (fault for entry in parts.loaded for fault in entry.document.faults)
     for loaded, service in zip(parts.loaded, parts.services, strict=True):
         report.found += inspect_document(loaded, service, progress)
 
 
 def _read(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) -> _Parts:
     loaded = _load(inputs, report, quick=quick, progress=progress)
-    services = [Service(each.document, inputs.seed, forgiving=False) for each in loaded]
+    services = [Service(entry.document, inputs.seed, forgiving=False) for entry in loaded]
     report.found += overlaps(loaded, services)
     sources = list(_scenario_sources(inputs, report))
     drafts: list[Draft] = []
     if loaded:
-        pairs = [(each, service.schemas) for each, service in zip(loaded, services, strict=True)]
+        pairs = [(entry, service.schemas) for entry, service in zip(loaded, services, strict=True)]
         folders = [path for path in inputs.scenarios if path.is_dir()]
         found = [file for path in folders for file in scenario_files(path)]
         collected = {os.path.relpath(file) for file in found if file not in inputs.texts}
@@ -138,15 +138,15 @@ def _load(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) ->
             report.found += diagnostics
         else:
             loaded.append(found)
-            report.found += (each for each in diagnostics if each.severity != "error")
-    names = [each.document.name for each in loaded]
-    for each in loaded:
-        if names.count(each.document.name) > 1:
-            where = Location(each.trees.sources[each.trees.root_uri].name)
+            report.found += (diagnostic for diagnostic in diagnostics if diagnostic.severity != "error")
+    names = [entry.document.name for entry in loaded]
+    for entry in loaded:
+        if names.count(entry.document.name) > 1:
+            where = Location(entry.trees.sources[entry.trees.root_uri].name)
             report.found.append(
                 Diagnostic(
                     "D401",
-                    f"another document is called {each.document.name} too",
+                    f"another document is called {entry.document.name} too",
                     where,
                     "rename one of the files.",
                 )

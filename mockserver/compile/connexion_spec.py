@@ -79,10 +79,10 @@ class _Reader:
             }
         if isinstance(node.get("headers"), dict):
             shaped["headers"] = {
-                name: self.shape(at, each) for name, each, at in self.children(ref, "headers")
+                name: self.shape(at, header) for name, header, at in self.children(ref, "headers")
             }
         if isinstance(node.get("examples"), dict) and not swagger:
-            shaped["examples"] = {name: each for name, each, _ in self.children(ref, "examples")}
+            shaped["examples"] = {name: example for name, example, _ in self.children(ref, "examples")}
         return shaped
 
     def operation(self, path: str, method: str, *, swagger: bool = False) -> dict[str, JSON]:
@@ -92,18 +92,20 @@ class _Reader:
         node = dict(found)
         node["x-ref"] = ref
         node["parameters"] = [
-            self.shape(at, each, swagger=swagger) for _, each, at in self.children(ref, "parameters")
+            self.shape(at, parameter, swagger=swagger)
+            for _, parameter, at in self.children(ref, "parameters")
         ]
         node["responses"] = {
-            status: self.shape(at, each, swagger=swagger)
-            for status, each, at in self.children(ref, "responses")
+            status: self.shape(at, response, swagger=swagger)
+            for status, response, at in self.children(ref, "responses")
         }
         if "requestBody" in node:
             body, at = self.object(f"{ref}/requestBody")
             node["requestBody"] = self.shape(at, body)
         if isinstance(node.get("callbacks"), dict):
             node["callbacks"] = {
-                name: list(self._callback(at, each)) for name, each, at in self.children(ref, "callbacks")
+                name: list(self._callback(at, callback))
+                for name, callback, at in self.children(ref, "callbacks")
             }
         return node
 
@@ -123,7 +125,10 @@ class _Reader:
 
     def path_parameters(self, path: str, *, swagger: bool = False) -> list[dict[str, JSON]]:
         _, at = self.path(path)
-        return [self.shape(ref, each, swagger=swagger) for _, each, ref in self.children(at, "parameters")]
+        return [
+            self.shape(ref, parameter, swagger=swagger)
+            for _, parameter, ref in self.children(at, "parameters")
+        ]
 
     def methods(self, path: str) -> list[str]:
         item, _ = self.path(path)
@@ -158,7 +163,7 @@ class _FromTrees(Specification):
         parent, _, key = holder.rpartition("/")
         ref = f"{self.reader.root}/{parent}" if parent else self.reader.root
         try:
-            return {name: each for name, each, _ in self.reader.children(ref, key)}
+            return {name: scheme for name, scheme, _ in self.reader.children(ref, key)}
         except (KeyError, AttributeError):
             return {}
 

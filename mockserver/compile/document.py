@@ -92,7 +92,7 @@ def _load(trees: Trees, name: str, *, quick: bool) -> tuple[Loaded | None, list[
         base_paths=_base_paths(root.value),
         operations=operations,
         security_schemes=security_schemes(specification.security_schemes),
-        faults=tuple(each for each in found if each.severity == "error"),
+        faults=tuple(diagnostic for diagnostic in found if diagnostic.severity == "error"),
     )
     return Loaded(document, trees), found
 
@@ -117,7 +117,7 @@ def _no_document(value: JSON, name: str) -> Diagnostic | None:
         message, remedy = "its top level is no mapping", "start with `openapi: 3.1.0`."
     elif value.get("openapi") is None and value.get("swagger") is None:
         message, remedy = "it has no `openapi` or `swagger` field", "start with `openapi: 3.1.0`."
-    elif not any(isinstance(value.get(each, _NONE), dict | None) for each in _HOLDERS):
+    elif not any(isinstance(value.get(holder, _NONE), dict | None) for holder in _HOLDERS):
         message, remedy = (
             "it has no `paths`, `webhooks` or `components`",
             "describe the paths that it serves.",
@@ -134,7 +134,9 @@ def _dialect(value: dict[str, JSON], trees: Trees) -> tuple[Dialect, list[Diagno
     if isinstance(stated, str) and (found := _VERSION.match(stated)):
         return cast("Dialect", found[1] or found[2]), []
     text = str(stated).strip()
-    near = next((each for each in ("2.0", "3.0", "3.1", "3.2") if re.match(rf"v?{each}(?!\d)", text)), None)
+    near = next(
+        (version for version in ("2.0", "3.0", "3.1", "3.2") if re.match(rf"v?{version}(?!\d)", text)), None
+    )
     if near is None and re.match(r"v?[1-9]\d*(\.|\Z)", text):
         number = int(text.lstrip("v").partition(".")[0][:4])
         near = "2.0" if number < _OLDEST_3 else "3.0" if number == _OLDEST_3 else "3.2"
@@ -152,15 +154,15 @@ def _ambiguous(operations: tuple[Operation, ...], trees: Trees) -> list[Diagnost
     """Templates that differ in nothing but the names of their parameters are the same path."""
     seen: dict[tuple[str, str], Operation] = {}
     found = []
-    for each in operations:
-        shape = (each.method, re.sub(r"\{[^}]*\}", "{}", each.path))
-        first = seen.setdefault(shape, each)
-        if first is not each:
+    for operation in operations:
+        shape = (operation.method, re.sub(r"\{[^}]*\}", "{}", operation.path))
+        first = seen.setdefault(shape, operation)
+        if first is not operation:
             found.append(
                 Diagnostic(
                     "D303",
-                    f"{each.method} {each.path} matches the same requests as {first.path}",
-                    trees.locate(each.pointer),
+                    f"{operation.method} {operation.path} matches the same requests as {first.path}",
+                    trees.locate(operation.pointer),
                     "the first one answers; remove or change the other.",
                     "warning",
                 )
@@ -177,7 +179,9 @@ def _base_paths(value: dict[str, JSON]) -> tuple[str, ...]:
         urls = [value["basePath"]]
     else:
         holders = [value, *(item for item in (value.get("paths") or {}).values() if isinstance(item, dict))]
-        holders += [each for item in holders[1:] for each in item.values() if isinstance(each, dict)]
+        holders += [
+            operation for item in holders[1:] for operation in item.values() if isinstance(operation, dict)
+        ]
         servers = [
             server for holder in holders for server in holder.get("servers") or () if isinstance(server, dict)
         ]
@@ -201,9 +205,12 @@ def _server_urls(server: dict[str, JSON]) -> list[str]:
         return []
     variables = server.get("variables") or {}
     choices = [
-        [(name, str(value)) for value in dict.fromkeys([each.get("default", ""), *(each.get("enum") or ())])]
-        for name, each in variables.items()
-        if isinstance(each, dict) and f"{{{name}}}" in url
+        [
+            (name, str(value))
+            for value in dict.fromkeys([variable.get("default", ""), *(variable.get("enum") or ())])
+        ]
+        for name, variable in variables.items()
+        if isinstance(variable, dict) and f"{{{name}}}" in url
     ]
     urls = []
     for combination in itertools.islice(itertools.product(*choices), _MOST_PREFIXES):

@@ -45,14 +45,14 @@ def inspect_document(
 
 def _behind_marks(loaded: Loaded) -> Iterator[Diagnostic]:
     """Paths that go on behind ``?`` or ``#``, which OpenAPI does not have."""
-    for each in loaded.document.operations:
-        if has_mark(each.path):
-            path = path_of(each.path)
+    for operation in loaded.document.operations:
+        if has_mark(operation.path):
+            path = path_of(operation.path)
             yield Diagnostic(
                 "D305",
-                f"the path of {each.method} {each.path} ends before the mark; the operation is chosen "
+                f"the path of {operation.method} {operation.path} ends before the mark; the operation is chosen "
                 f"among those of {path} by the query parameters and header fields that are named behind it",
-                loaded.trees.locate(each.pointer),
+                loaded.trees.locate(operation.pointer),
                 "give it a path of its own, or describe it as one operation with parameters.",
                 "warning",
             )
@@ -164,9 +164,9 @@ def overlaps(loaded: Sequence[Loaded], services: Sequence[Service]) -> Iterator[
     Documents whose servers have paths of their own (``/v1``, ``/v2``) are told
     apart by them.
     """
-    for number, each in enumerate(loaded):
-        for operation in each.document.operations if number else ():
-            prefixes = [base for base in each.document.base_paths if base] or [""]
+    for number, entry in enumerate(loaded):
+        for operation in entry.document.operations if number else ():
+            prefixes = [base for base in entry.document.base_paths if base] or [""]
             found = next(
                 (
                     (before, first)
@@ -182,7 +182,7 @@ def overlaps(loaded: Sequence[Loaded], services: Sequence[Service]) -> Iterator[
                     "D402",
                     f"{operation.method} {operation.path} is answered by {first.method} {first.path} of the "
                     f"document {before.document.name}",
-                    each.trees.locate(operation.pointer),
+                    entry.trees.locate(operation.pointer),
                     "remove it from one of them, name the other document first, or give their servers "
                     "different paths.",
                     "warning",

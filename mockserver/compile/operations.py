@@ -63,7 +63,8 @@ class OperationReader:
             parameters=tuple(self._parameters(model.parameters)),
             body=self._body(model),
             responses=tuple(
-                self._response(str(status), each, model.produces) for status, each in model.responses.items()
+                self._response(str(status), response, model.produces)
+                for status, response in model.responses.items()
             ),
             security=tuple(
                 {name: tuple(scopes) for name, scopes in requirement.items()}
@@ -139,13 +140,13 @@ class OperationReader:
                 examples=_examples(node),
                 encoding={
                     key: Encoding(
-                        content_type=str(each.get("contentType", "")),
-                        style=each.get("style", "form"),
-                        explode=each.get("explode", each.get("style", "form") == "form"),
-                        allow_reserved=bool(each.get("allowReserved", False)),
+                        content_type=str(encoding.get("contentType", "")),
+                        style=encoding.get("style", "form"),
+                        explode=encoding.get("explode", encoding.get("style", "form") == "form"),
+                        allow_reserved=bool(encoding.get("allowReserved", False)),
                     )
-                    for key, each in (node.get("encoding") or {}).items()
-                    if isinstance(each, dict)
+                    for key, encoding in (node.get("encoding") or {}).items()
+                    if isinstance(encoding, dict)
                 },
                 item_schema=_pointed(node, "itemSchema"),
             )
@@ -156,32 +157,32 @@ class OperationReader:
             if not node:
                 return None
             return self._request_body(node)
-        whole = [each for each in model.parameters if each.get("in") == "body"]
+        whole = [parameter for parameter in model.parameters if parameter.get("in") == "body"]
         if whole:
             types = model.consumes or ["application/json"]
             schema = _pointed(whole[0])
             return RequestBody(
                 bool(whole[0].get("required")), tuple(MediaType(name, schema) for name in types)
             )
-        fields = [each for each in model.parameters if each.get("in") == "formData"]
+        fields = [parameter for parameter in model.parameters if parameter.get("in") == "formData"]
         return self._form(fields, model) if fields else None
 
     def _form(self, fields: list[dict[str, Any]], model: AbstractOperation) -> RequestBody:
-        required = [each["name"] for each in fields if each.get("required")]
+        required = [field["name"] for field in fields if field.get("required")]
         key = f"{model.method} {model.path}"
         self.synthetic[key] = {
             "type": "object",
-            "properties": {each["name"]: {"$ref": self._place(each)} for each in fields},
+            "properties": {field["name"]: {"$ref": self._place(field)} for field in fields},
             **({"required": required} if required else {}),
         }
         encoding = {}
-        for each in fields:
-            style, explode = self._collection(each, "query")
-            if each.get("type") == "array":
-                encoding[each["name"]] = Encoding(style=style, explode=explode)
+        for parameter in fields:
+            style, explode = self._collection(parameter, "query")
+            if parameter.get("type") == "array":
+                encoding[parameter["name"]] = Encoding(style=style, explode=explode)
         types = [name for name in model.consumes or () if name in _BODY_TYPES]
         if not types:
-            has_file = any(each.get("type") == "file" for each in fields)
+            has_file = any(field.get("type") == "file" for field in fields)
             types = [_BODY_TYPES[1]] if has_file else list(_BODY_TYPES)
         schema = f"{SYNTHETIC}#/{quoted(key)}"
         return RequestBody(
@@ -197,7 +198,7 @@ class OperationReader:
         return DocumentedResponse(
             status=status.upper() if status != "default" else status,
             content=tuple(content),
-            headers=tuple(self._header(name, each) for name, each in (node.get("headers") or {}).items()),
+            headers=tuple(self._header(name, header) for name, header in (node.get("headers") or {}).items()),
             description=str(node.get("description", "")),
             content_type=_preferred(produces) if self.swagger else "",
         )
@@ -241,7 +242,7 @@ def security_schemes(nodes: dict[str, dict[str, Any]]) -> dict[str, SecuritySche
 
 
 def _preferred(types: list[str]) -> str:
-    return next((each for each in types if "json" in each), types[0] if types else "")
+    return next((media_type for media_type in types if "json" in media_type), types[0] if types else "")
 
 
 def _pointed(node: dict[str, Any], key: str = "schema") -> SchemaRef | None:
@@ -252,13 +253,13 @@ def _pointed(node: dict[str, Any], key: str = "schema") -> SchemaRef | None:
 def _examples(node: dict[str, Any]) -> tuple[Example, ...]:
     found = [Example("default", node["example"])] if "example" in node else []
     examples = node.get("examples")
-    for name, each in examples.items() if isinstance(examples, dict) else ():
-        if not isinstance(each, dict):
+    for name, example in examples.items() if isinstance(examples, dict) else ():
+        if not isinstance(example, dict):
             continue
-        if "dataValue" in each:
-            found.append(Example(name, each["dataValue"]))
-        elif "value" in each:
-            found.append(Example(name, each["value"]))
-        elif "serializedValue" in each:
-            found.append(Example(name, each["serializedValue"], serialized=True))
+        if "dataValue" in example:
+            found.append(Example(name, example["dataValue"]))
+        elif "value" in example:
+            found.append(Example(name, example["value"]))
+        elif "serializedValue" in example:
+            found.append(Example(name, example["serializedValue"], serialized=True))
     return tuple(found)

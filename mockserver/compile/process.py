@@ -61,13 +61,13 @@ class Job(msgspec.Struct):
 
     def inputs(self) -> Inputs:
         return Inputs(
-            tuple(Path(each) for each in self.documents),
-            tuple(Path(each) for each in self.scenarios),
+            tuple(Path(document) for document in self.documents),
+            tuple(Path(scenario) for scenario in self.scenarios),
             self.seed,
             self.allow_remote,
             Path(self.ref_root) if self.ref_root else None,
             {Path(path): text for path, text in self.texts.items()},
-            tuple(Path(each) for each in self.added),
+            tuple(Path(path) for path in self.added),
             self.strict_document,
         )
 

@@ -68,7 +68,7 @@ class Outline:
 
     def of_kind(self, kind: Kind) -> list[str]:
         """The names of the states of one kind."""
-        return [each.name for each in self.states if each.kind == kind]
+        return [state.name for state in self.states if state.kind == kind]
 
 
 def candidates(document: Document, schemas: Schemas) -> list[Operation]:
@@ -78,7 +78,7 @@ def candidates(document: Document, schemas: Schemas) -> list[Operation]:
         if operation.method == "GET" and _ITEM.match(operation.path) and answer_schema(operation):
             has_status = _status_field(schemas, answer_schema(operation)) is not None
             found.append((not has_status, operation.path.count("{"), operation))
-    return [operation for _, _, operation in sorted(found, key=lambda each: each[:2])]
+    return [operation for _, _, operation in sorted(found, key=lambda entry: entry[:2])]
 
 
 def outline(document: Document, schemas: Schemas, operations: Sequence[Operation]) -> Outline:
@@ -144,7 +144,7 @@ def _required(schemas: Schemas, ref: SchemaRef, depth: int = 6) -> Iterator[str]
     except MockServerError:
         return
     if isinstance(schema, dict) and depth:
-        yield from (each for each in schema.get("required") or () if isinstance(each, str))
+        yield from (name for name in schema.get("required") or () if isinstance(name, str))
         for index in range(len(schema.get("allOf") or ())):
             yield from _required(schemas, f"{ref}/allOf/{index}", depth - 1)
 
@@ -152,7 +152,7 @@ def _required(schemas: Schemas, ref: SchemaRef, depth: int = 6) -> Iterator[str]
 def _status_field(schemas: Schemas, ref: SchemaRef | None) -> tuple[str, list[str]] | None:
     """The field whose values are the states of a life: an enum of texts with a name that says so."""
     for name, schema in _fields(schemas, ref) if ref else ():
-        values = [each for each in schema.get("enum") or () if isinstance(each, str) and each]
+        values = [value for value in schema.get("enum") or () if isinstance(value, str) and value]
         if len(values) > 1 and _STATUS.match(name):
             return name, values
     return None
@@ -180,9 +180,9 @@ def _successes(
 def _kind(value: str, values: Sequence[str]) -> Kind:
     if _FAILED.search(value):
         return "failed"
-    if _PENDING.match(value) and not all(_PENDING.match(each) or _FAILED.search(each) for each in values):
+    if _PENDING.match(value) and not all(_PENDING.match(other) or _FAILED.search(other) for other in values):
         return "pending"
-    if value == values[0] and len(values) > 1 and not any(_PENDING.match(each) for each in values):
+    if value == values[0] and len(values) > 1 and not any(_PENDING.match(other) for other in values):
         return "pending"
     return "done"
 
@@ -208,7 +208,7 @@ def _partial(
 
 
 def _errors(operation: Operation) -> list[OutlinedState]:
-    statuses = [int(each.status) for each in operation.responses if each.status.isdigit()]
+    statuses = [int(response.status) for response in operation.responses if response.status.isdigit()]
     return [
         OutlinedState(_error_name(status), "error", status) for status in sorted(statuses) if status >= 400
     ]
@@ -233,7 +233,7 @@ def _defaults(fields: dict[str, dict[str, JSON]]) -> Iterator[tuple[str, str]]:
 
 def _types(schema: dict[str, JSON]) -> list[str]:
     kinds = schema.get("type", ())
-    return [kinds] if isinstance(kinds, str) else [each for each in kinds if isinstance(each, str)]
+    return [kinds] if isinstance(kinds, str) else [kind for kind in kinds if isinstance(kind, str)]
 
 
 def _is_nullable(schema: dict[str, JSON]) -> bool:
@@ -416,7 +416,7 @@ def _relatives(
     collection = reading.path.removesuffix(f"/{{{outline.key}}}")
     if collection == reading.path:
         return
-    at = {(each.path, each.method): each for each in document.operations}
+    at = {(operation.path, operation.method): operation for operation in document.operations}
     if made := at.get((collection, "POST")):
         told = _member(schemas, made, (outline.key, "id", f"{outline.resource}Id", f"{outline.resource}_id"))
         if told:
@@ -431,7 +431,7 @@ def _member(schemas: Schemas, operation: Operation, names: tuple[str, ...]) -> s
     """The member of its answer that tells a fresh key."""
     members = {name.replace("_", "").lower(): name for name in answer_fields(schemas, operation)}
     wanted = (name.replace("_", "").replace("-", "").lower() for name in names)
-    return next((members[each] for each in wanted if each in members), None)
+    return next((members[name] for name in wanted if name in members), None)
 
 
 def _array(schemas: Schemas, operation: Operation) -> str | None:
@@ -443,5 +443,9 @@ def _array(schemas: Schemas, operation: Operation) -> str | None:
         return None
     if isinstance(node, dict) and node.get("type") == "array":
         return "body"
-    arrays = [name for name, each in answer_fields(schemas, operation).items() if each.get("type") == "array"]
+    arrays = [
+        name
+        for name, answer_field in answer_fields(schemas, operation).items()
+        if answer_field.get("type") == "array"
+    ]
     return f"body.{arrays[0]}" if len(arrays) == 1 else None

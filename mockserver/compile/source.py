@@ -225,7 +225,7 @@ def _tab(text: str, where: Location, code: str) -> SourceFault | None:
     line = lines[where.line - 1] if 0 < where.line <= len(lines) else ""
     indentation = len(line) - len(line.lstrip(" \t"))
     places = [line.find("\t", 0, indentation), where.column - 1, where.column - 2]
-    column = next((each for each in places if line[each : each + 1] == "\t" and each >= 0), None)
+    column = next((place for place in places if line[place : place + 1] == "\t" and place >= 0), None)
     if column is None:
         return None
     message = "is not valid YAML: a tab stands where YAML takes spaces alone"
@@ -296,9 +296,9 @@ class _Shape:
         if self.nodes > MAX_NODES:
             raise _fault("D108", f"has more than {MAX_NODES:,} nodes", self.where, "split it by $ref.")
         if isinstance(value, dict):
-            return {self._key(key): self.json(each, depth + 1) for key, each in value.items()}
+            return {self._key(key): self.json(member, depth + 1) for key, member in value.items()}
         if isinstance(value, list):
-            return [self.json(each, depth + 1) for each in value]
+            return [self.json(item, depth + 1) for item in value]
         if isinstance(value, yaml12.Yaml):
             return self.json(value.value, depth + 1)
         if isinstance(value, float) and not math.isfinite(value):

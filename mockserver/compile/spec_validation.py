@@ -143,7 +143,7 @@ def _existing(trees: Trees, uri: str, path: list[str]) -> tuple[str, list[str]]:
     steps = 0
     while pending:
         part = pending[0]
-        name = next((each for each in (part, unquote(part)) if _places_member(node, each) is not None), None)
+        name = next((name for name in (part, unquote(part)) if _places_member(node, name) is not None), None)
         if name is not None:
             pending.pop(0)
             done.append(name)
@@ -216,9 +216,9 @@ def _place(error: ValidationError, operation: Any, shared: Any) -> tuple[Any, ..
         return (*parts, "operationId")
     if isinstance(error, UnresolvableParameterError):
         own = operation / "parameters" if "parameters" in operation else ()
-        for each in (*own, *(shared or ())):
-            if (each["name"], each["in"]) == (_parameter(error), "path"):
-                return tuple(each.parts)
+        for parameter in (*own, *(shared or ())):
+            if (parameter["name"], parameter["in"]) == (_parameter(error), "path"):
+                return tuple(parameter.parts)
     return parts
 
 
@@ -310,7 +310,7 @@ def _structure(
     """
     root = trees.sources[trees.root_uri]
     errors = validator.schema_validator.iter_errors(root.value)
-    told = [each.where.pointer for each in forgiven if each.where.source == root.name]
+    told = [diagnostic.where.pointer for diagnostic in forgiven if diagnostic.where.source == root.name]
     untold = _untold(islice(errors, _MOST_LOOKED_AT), told)
     if untold and len(root.text) <= (_QUICKLY_RETOLD if quick else _RETOLD):
         untold = _untold(create_validator(dict(_SCHEMAS[dialect])).iter_errors(root.value), told)
@@ -323,7 +323,7 @@ def _untold(errors: Iterable[ValidationError], told: Sequence[str]) -> list[tupl
     return [
         (error, pointer)
         for error, pointer in nearest
-        if not any(_is_within(each, pointer) or _is_within(pointer, each) for each in told)
+        if not any(_is_within(known, pointer) or _is_within(pointer, known) for known in told)
     ]
 
 
@@ -372,7 +372,7 @@ def _of_schema(error: ValidationError, path: list[str], trees: Trees) -> Diagnos
 def _nearest(error: Any) -> ValidationError:
     """The most telling error behind an anyOf or oneOf."""
     while error.context:
-        error = max(error.context, key=lambda each: len(each.absolute_path))
+        error = max(error.context, key=lambda cause: len(cause.absolute_path))
     found: ValidationError = error
     return found
 

@@ -47,8 +47,8 @@ def command(arguments: Sequence[str], found: Found) -> str:
         _take(name, value, off, options, found)
     if len(documents) != 1:
         raise UsageError("give the command as it was: prism mock [OPTIONS] DOCUMENT.")
-    given = [f"{each}={value}" if value.startswith("-") else f"{each} {shlex.quote(value)}"
-             for each, value in options.items()]  # fmt: skip
+    given = [f"{option}={value}" if value.startswith("-") else f"{option} {shlex.quote(value)}"
+             for option, value in options.items()]  # fmt: skip
     return " ".join(["mockserver serve", shlex.quote(documents[0]), *given])
 
 

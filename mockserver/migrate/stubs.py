@@ -103,9 +103,9 @@ def _mappings(file: Path, found: Found) -> Iterator[dict[str, JSON]]:
         )
         return
     listed = text.get("mappings", [text]) if isinstance(text, dict) else text
-    for each in listed if isinstance(listed, list) else [listed]:
-        if isinstance(each, dict) and isinstance(each.get("request"), dict):
-            yield each
+    for mapping in listed if isinstance(listed, list) else [listed]:
+        if isinstance(mapping, dict) and isinstance(mapping.get("request"), dict):
+            yield mapping
         else:
             remedy = "a mapping is an object with `request` and `response`."
             found.append(Diagnostic("M101", "holds what is no stub mapping", Location(str(file)), remedy))
@@ -138,7 +138,7 @@ def _object(value: JSON) -> dict[str, JSON]:
 
 def names(stubs: Sequence[Stub]) -> str:
     """Stubs as a list in words."""
-    return ", ".join(each.name for each in stubs)
+    return ", ".join(stub.name for stub in stubs)
 
 
 Wanted = str | list[str]
@@ -164,7 +164,7 @@ def read_request(stub: Stub, document: Document, found: Found) -> Asked | None:
     """None, with a diagnostic, where no operation of the document is meant."""
     request = stub.request
     method = str(request.get("method", "ANY")).upper()
-    operations = [each for each in document.operations if method in ("ANY", each.method)]
+    operations = [operation for operation in document.operations if method in ("ANY", operation.method)]
     conditions: dict[str, Wanted] = {}
     meant = _meant(request, operations, document.base_paths, conditions)
     if not meant:
@@ -194,16 +194,20 @@ def _meant(
                 parts = urlsplit(literal)
             except ValueError:
                 return []
-            conditions |= {f"query.{each}": value for each, value in parse_qsl(parts.query)}
+            conditions |= {f"query.{key}": value for key, value in parse_qsl(parts.query)}
             for operation in operations:
                 for base in bases:
                     if (values := _values(base + operation.path, parts.path)) is not None:
-                        conditions |= {f"path.{each}": value for each, value in values.items()}
+                        conditions |= {f"path.{name}": value for name, value in values.items()}
                         return [operation]
             return []
     if isinstance(template := request.get("urlPathTemplate"), str):
         wanted = _shape(template)
-        return [each for each in operations if any(_shape(base + each.path) == wanted for base in bases)]
+        return [
+            operation
+            for operation in operations
+            if any(_shape(base + operation.path) == wanted for base in bases)
+        ]
     for name in ("urlPathPattern", "urlPattern"):
         if isinstance(pattern := request.get(name), str):
             try:
@@ -212,7 +216,11 @@ def _meant(
                 return []
             ACCOUNT.begin()
             try:
-                return [each for each in operations if any(map(matches, _samples(bases, each.path)))]
+                return [
+                    operation
+                    for operation in operations
+                    if any(map(matches, _samples(bases, operation.path)))
+                ]
             finally:
                 ACCOUNT.end()
     return list(operations)
@@ -288,8 +296,8 @@ def read_response(stub: Stub, operation: Operation, found: Found) -> Members:
         if name.lower() not in _DERIVED
     }
     if kept:
-        state_response["headers"] = {name: ", ".join(map(str, each)) if isinstance(each, list) else each
-                             for name, each in kept.items()}  # fmt: skip
+        state_response["headers"] = {name: ", ".join(map(str, value)) if isinstance(value, list) else value
+                             for name, value in kept.items()}  # fmt: skip
     if given:
         state_response["body"] = body
     if response_for(operation, status) is None:

@@ -36,7 +36,7 @@ class _Group:
 
     @property
     def operations(self) -> list[str]:
-        return list(dict.fromkeys(each.asked.operation.id for each in self.parts))
+        return list(dict.fromkeys(part.asked.operation.id for part in self.parts))
 
 
 def scenario_files(stubs: Sequence[Stub], document: Document, found: Found) -> dict[str, Members]:
@@ -56,9 +56,9 @@ def scenario_files(stubs: Sequence[Stub], document: Document, found: Found) -> d
 def _groups(parts: Sequence[_Part]) -> list[_Group]:
     groups: list[_Group] = []
     for part in parts:
-        mine = [each for each in groups if any(_belong(part, other) for other in each.parts)]
-        joined = _Group([other for each in mine for other in each.parts] + [part])
-        groups = [each for each in groups if each not in mine] + [joined]
+        mine = [group for group in groups if any(_belong(part, other) for other in group.parts)]
+        joined = _Group([other for group in mine for other in group.parts] + [part])
+        groups = [group for group in groups if group not in mine] + [joined]
     return groups
 
 
@@ -70,7 +70,7 @@ def _belong(one: _Part, other: _Part) -> bool:
 def _resource(group: _Group) -> str:
     """A name: the last segment of the path that is no parameter, in the singular where that is plain."""
     segments = group.parts[0].asked.operation.path.split("/")
-    words = [each for each in segments if each and not each.startswith("{")]
+    words = [segment for segment in segments if segment and not segment.startswith("{")]
     return re.sub(r"(?<![sui])s$", "", _slug(words[-1] if words else "resource"))
 
 
@@ -87,8 +87,8 @@ class _Writer:
         self.rules: list[tuple[int, int, int, Members]] = []
 
     def file(self) -> Members:
-        for name in dict.fromkeys(each.stub.scenario for each in self.parts if each.stub.scenario):
-            self._machine(name, [each for each in self.parts if each.stub.scenario == name])
+        for name in dict.fromkeys(part.stub.scenario for part in self.parts if part.stub.scenario):
+            self._machine(name, [part for part in self.parts if part.stub.scenario == name])
         for part in self.parts:
             if not part.stub.scenario:
                 self._alone(part)
@@ -115,11 +115,11 @@ class _Writer:
 
     def _key(self) -> str:
         """The last path parameter that all operations have; else what every request has."""
-        templates = {each.asked.operation.path for each in self.parts}
+        templates = {part.asked.operation.path for part in self.parts}
         shared = [
             name
             for name in re.findall(r"\{([^}]*)\}", self.parts[0].asked.operation.path)
-            if all(f"{{{name}}}" in each for each in templates)
+            if all(f"{{{name}}}" in template for template in templates)
         ]
         if shared:
             return f"path.{shared[-1]}"
@@ -140,9 +140,9 @@ class _Writer:
         order = list(_reached(parts))
         labels = {state: _unique(_slug(state), self.states) for state in order}
         for index, state in enumerate(order):
-            mine = [each for each in parts if each.stub.state in ("", state)]
+            mine = [part for part in parts if part.stub.state in ("", state)]
             self.states[labels[state]] = self._answers(mine)
-            moving = [each for each in mine if each.stub.next in _moving(mine, state)]
+            moving = [part for part in mine if part.stub.next in _moving(mine, state)]
             step: Members = {"state": labels[state]}
             if moving and moving[0].stub.next not in labels:
                 told = f"leading on to {moving[0].stub.next}, in which nothing answers,"
@@ -160,7 +160,7 @@ class _Writer:
         timeline = _unique(_slug(name), self.scenarios)
         self.scenarios[timeline] = [*_merged(steps, self.states)]
         self._rule(timeline, parts)
-        if not any("path." in each for part in parts for each in part.asked.conditions):
+        if not any("path." in condition for part in parts for condition in part.asked.conditions):
             self._tell(
                 parts[0],
                 f"the scenario {name!r} was one for all requests; here each key goes through it by itself",
@@ -170,7 +170,7 @@ class _Writer:
     def _answers(self, parts: Sequence[_Part]) -> Members:
         """The answer of a state to each operation: that of the stub that goes first."""
         answers: Members = {}
-        for part in sorted(parts, key=lambda each: (each.stub.priority, -each.stub.order)):
+        for part in sorted(parts, key=lambda part: (part.stub.priority, -part.stub.order)):
             alias = self.aliases[part.asked.operation.id]
             if alias not in answers:
                 answers[alias] = part.response
@@ -186,9 +186,9 @@ class _Writer:
         shared = {
             name: text
             for name, text in first.items()
-            if all(each.asked.conditions.get(name) == text for each in parts)
+            if all(part.asked.conditions.get(name) == text for part in parts)
         }
-        stub = min((each.stub for each in parts), key=lambda each: (each.priority, -each.order))
+        stub = min((part.stub for part in parts), key=lambda stub: (stub.priority, -stub.order))
         self.rules.append((stub.priority, -len(shared), -stub.order, {**shared, "scenario": scenario}))
         for part in parts:
             for name in part.asked.conditions.keys() - shared.keys():
@@ -199,9 +199,9 @@ class _Writer:
     def _selected(self) -> list[Members]:
         """The rules that can be reached, in the order in which WireMock tries stubs."""
         rules: list[Members] = []
-        for *_, rule in sorted(self.rules, key=lambda each: each[:3]):
+        for *_, rule in sorted(self.rules, key=lambda entry: entry[:3]):
             asked = {name: text for name, text in rule.items() if name != "scenario"}
-            if any(each.items() <= asked.items() for each in map(_asks, rules)):
+            if any(earlier.items() <= asked.items() for earlier in map(_asks, rules)):
                 message = f"{rule['scenario']}: another stub of the same requests goes before it"
                 self.found.append(Diagnostic("M104", message, self.parts[0].stub.where, _CHOOSE, "warning"))
             else:
@@ -222,7 +222,7 @@ def _asks(rule: Members) -> Members:
 def _reached(parts: Sequence[_Part]) -> Iterator[str]:
     """The states of a scenario, from the first one on."""
     waiting, seen = [STARTED], set()
-    states = {each.stub.state for each in parts} - {""}
+    states = {part.stub.state for part in parts} - {""}
     if STARTED not in states and states:
         waiting = [parts[0].stub.state or STARTED]
     while waiting:
@@ -230,7 +230,7 @@ def _reached(parts: Sequence[_Part]) -> Iterator[str]:
         if state in seen:
             continue
         seen.add(state)
-        mine = [each for each in parts if each.stub.state in ("", state)]
+        mine = [part for part in parts if part.stub.state in ("", state)]
         if mine:
             yield state
             waiting += _moving(mine, state)[:1]
@@ -238,7 +238,7 @@ def _reached(parts: Sequence[_Part]) -> Iterator[str]:
 
 def _moving(parts: Sequence[_Part], state: str) -> list[str]:
     """The states that stubs lead to from ``state``; one can be followed."""
-    return [each.stub.next for each in parts if each.stub.next not in ("", state)]
+    return [part.stub.next for part in parts if part.stub.next not in ("", state)]
 
 
 def _merged(steps: Sequence[Members], states: Members) -> Iterator[Any]:

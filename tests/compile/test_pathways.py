@@ -89,7 +89,7 @@ def test_what_is_not_there_is_missed_alike(trees: Trees, parts: tuple[Any, ...])
 
 def test_the_whole_of_a_document() -> None:
     path = Path(__file__).parents[2] / "openapi" / "certificate-request.yaml"
-    ours, theirs = (each.accessor for each in both(gather(path, path.name, Gate(path.parent))))
+    ours, theirs = (path_of.accessor for path_of in both(gather(path, path.name, Gate(path.parent))))
     pending: list[tuple[Any, ...]] = [()]
     seen = 0
     while pending:

@@ -98,4 +98,4 @@ def test_what_comes_from_elsewhere_names_no_file_of_this_machine(
 ) -> None:
     (tmp_path / "beside.yaml").write_text("type: string\n")
     found = _gathered(tmp_path, f"{host}/referring?{inner}")
-    assert [each.code for each in found.diagnostics] == [code]
+    assert [diagnostic.code for diagnostic in found.diagnostics] == [code]

@@ -48,7 +48,7 @@ paths:
 def samples(write: Write, name: str) -> Samples:
     [document] = compiled(write("doc.yaml", DOCUMENT)).documents
     service = Service(document, "0")
-    operation = next(each for each in document.operations if each.id == name)
+    operation = next(operation for operation in document.operations if operation.id == name)
     return Samples(Bound(name, operation, document, service.schemas), service.fakes)
 
 

@@ -31,7 +31,7 @@ def mend(trees: Trees, dialect: Dialect) -> list[Diagnostic]:
     mender.schemas.finish()
     trees.forget()
     told = [fault for target, fault in trees.faults.items() if target not in mender.references.mended]
-    return [*told, *(_diagnostic(each, trees) for each in mender.findings.found)]
+    return [*told, *(_diagnostic(finding, trees) for finding in mender.findings.found)]
 
 
 def _diagnostic(finding: Finding, trees: Trees) -> Diagnostic:

@@ -95,11 +95,11 @@ def media_types(mender: Mender, node: Node, key: str, at: At) -> None:
     listed = node.get(key)
     if not mender.is_2 or not isinstance(listed, list):
         return
-    for i, each in enumerate(listed):
-        if isinstance(each, str) and (meant := _media_type(each)) != each:
-            mender.tell("media type", ((at, key), i), each, assumed=(meant,))
+    for i, name in enumerate(listed):
+        if isinstance(name, str) and (meant := _media_type(name)) != name:
+            mender.tell("media type", ((at, key), i), name, assumed=(meant,))
             listed[i] = meant
-    if len(once := list(dict.fromkeys(each for each in listed if isinstance(each, str)))) < len(listed):
+    if len(once := list(dict.fromkeys(item for item in listed if isinstance(item, str)))) < len(listed):
         listed[:] = once
 
 
@@ -117,20 +117,20 @@ def mend_examples(mender: Mender, node: Node, at: At) -> None:
             "retyped", place, "`examples`", kind(examples), "a mapping", assumed=("a mapping of values",)
         )
         node["examples"] = examples = {
-            str(i): each if isinstance(each, dict) and "value" in each else {"value": each}
-            for i, each in enumerate(values, 1)
+            str(i): item if isinstance(item, dict) and "value" in item else {"value": item}
+            for i, item in enumerate(values, 1)
         }
     if not isinstance(examples, dict):
         return
-    for name, each in examples.items():
-        if isinstance(each, dict) and (
-            isinstance(each.get("$ref"), str) or any(key in each for key in _EXAMPLE)
+    for name, example in examples.items():
+        if isinstance(example, dict) and (
+            isinstance(example.get("$ref"), str) or any(key in example for key in _EXAMPLE)
         ):
             continue
         if name == "$ref":
             continue
         mender.tell("bare example", ((at, "examples"), name), name)
-        examples[name] = {"value": each}
+        examples[name] = {"value": example}
     if "example" in node:
         mender.tell("both", (at, "example"))
         value = node.pop("example")
@@ -195,7 +195,7 @@ def _location(mender: Mender, node: Node, at: At) -> None:
         return
     lower = str(stated).lower()
     meant = next(
-        (each for each in known if each.lower() == lower), "header" if lower == "headers" else "query"
+        (name for name in known if name.lower() == lower), "header" if lower == "headers" else "query"
     )
     node["in"] = meant
     mender.tell("location", at, stated, assumed=(meant,))

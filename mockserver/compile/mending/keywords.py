@@ -82,8 +82,8 @@ def _mean(schemas: Schemas, node: Node, stated: str, place: At) -> None:
 
 def _types(schemas: Schemas, node: Node, stated: list[JSON], at: At) -> None:
     place = (at, "type")
-    names = [_meaning(each)[0] if isinstance(each, str) else "" for each in stated]
-    mended = list(dict.fromkeys(each for each in names if each))
+    names = [_meaning(name)[0] if isinstance(name, str) else "" for name in stated]
+    mended = list(dict.fromkeys(name for name in names if name))
     if mended != stated:
         schemas.tell("keyword", place, "`type`", f"the list {stated!r}")
     elif schemas.draft_4:
@@ -97,12 +97,12 @@ def _types(schemas: Schemas, node: Node, stated: list[JSON], at: At) -> None:
 def _required(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
     stated = node[keyword]
     if type(stated) is list:
-        if len(stated) == len(set(map(str, stated))) and all(type(each) is str for each in stated):
+        if len(stated) == len(set(map(str, stated))) and all(type(name) is str for name in stated):
             if not stated and schemas.draft_4:
                 del node[keyword]  # 3.0 has no empty list; nothing is lost
             return
-        node[keyword] = list(dict.fromkeys(each for each in stated if isinstance(each, str)))
-        twice = next((each for each in stated if stated.count(each) > 1), None)
+        node[keyword] = list(dict.fromkeys(name for name in stated if isinstance(name, str)))
+        twice = next((name for name in stated if stated.count(name) > 1), None)
         shown = f"a list with {twice!r} twice" if twice is not None else "a list of more than names"
         schemas.tell("as", (at, keyword), "`required`", shown, assumed=("a list of each name once",))
         if not node[keyword]:
@@ -124,7 +124,9 @@ def _enum(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
     if not isinstance(stated, list) or not stated:
         schemas.drop(node, keyword, at)
         return
-    distinct = {(type(each), each if isinstance(each, (str, int, float)) else repr(each)) for each in stated}
+    distinct = {
+        (type(value), value if isinstance(value, (str, int, float)) else repr(value)) for value in stated
+    }
     if len(distinct) < len(stated):
         node[keyword] = stated = _each_once(stated)
         schemas.tell(
@@ -137,15 +139,15 @@ def _values(schemas: Schemas, node: Node, stated: list[JSON], place: At) -> None
     """Values that are of another type than the schema, all of them: YAML reads what looks like a number."""
     meant = node.get("type")
     fits = _FITS.get(meant) if isinstance(meant, str) else None
-    if fits is None or any(each is None or isinstance(each, fits) for each in stated):
+    if fits is None or any(value is None or isinstance(value, fits) for value in stated):
         return
-    if meant == "string" and all(isinstance(each, (bool, int, float)) for each in stated):
+    if meant == "string" and all(isinstance(value, (bool, int, float)) for value in stated):
         node["enum"] = _each_once(
-            [str(each).lower() if each in (True, False) else str(each) for each in stated]
+            [str(value).lower() if value in (True, False) else str(value) for value in stated]
         )
         schemas.tell("values", place, meant, assumed=("texts",))
-    elif meant in ("integer", "number") and all(_is_number(each, meant) for each in stated):
-        node["enum"] = _each_once([int(each) if meant == "integer" else float(each) for each in stated])
+    elif meant in ("integer", "number") and all(_is_number(value, meant) for value in stated):
+        node["enum"] = _each_once([int(value) if meant == "integer" else float(value) for value in stated])
         schemas.tell("values", place, meant, assumed=("numbers",))
     else:
         del node["type"]
@@ -252,7 +254,8 @@ def _examples(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
     stated, place = node[keyword], (at, keyword)
     if isinstance(stated, dict):
         node[keyword] = [
-            each["value"] if isinstance(each, dict) and "value" in each else each for each in stated.values()
+            example["value"] if isinstance(example, dict) and "value" in example else example
+            for example in stated.values()
         ]
         schemas.tell("as", place, "`examples`", "a mapping", assumed=("a list of its values",))
     elif not isinstance(stated, list):
@@ -310,7 +313,7 @@ def _is_number(value: JSON, meant: str) -> bool:
 
 def _each_once(values: list[JSON]) -> list[JSON]:
     seen: set[str] = set()
-    return [each for each in values if not (repr(each) in seen or seen.add(repr(each)))]  # type: ignore[func-returns-value]
+    return [value for value in values if not (repr(value) in seen or seen.add(repr(value)))]  # type: ignore[func-returns-value]
 
 
 VALUES: Mapping[str, Rule] = {
@@ -339,7 +342,7 @@ def all_run(patterns: Iterable[str]) -> bool:
 
     try:
         Draft202012Validator(
-            {"allOf": [{"pattern": strict(each)} for each in patterns]},
+            {"allOf": [{"pattern": strict(pattern)} for pattern in patterns]},
             pattern_options=FancyRegexOptions(backtrack_limit=1000),
             offline=True,
         )

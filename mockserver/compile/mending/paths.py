@@ -48,7 +48,7 @@ def _document(mender: Mender, node: Node, at: At) -> None:
         mender.schemes = schemes
     tags = node.get("tags")
     if isinstance(tags, list):
-        each_once(mender, tags, (at, "tags"), "tag", lambda each: each.get("name"))
+        each_once(mender, tags, (at, "tags"), "tag", lambda tag: tag.get("name"))
     for name in ("consumes", "produces"):
         media_types(mender, node, name, at)
 
@@ -66,7 +66,7 @@ def _scheme(mender: Mender, schemes: Node, name: str, at: At) -> None:
     if stated in known:
         return
     lower = str(stated).lower()
-    meant = next((each for each in known if each.lower() == lower), "")
+    meant = next((name for name in known if name.lower() == lower), "")
     if not meant and lower in ("basic", "bearer") and not mender.is_2:
         meant = "http"
         node.setdefault("scheme", lower)
@@ -118,10 +118,10 @@ def _requirement(mender: Mender, node: Node, at: At) -> None:
         if name not in mender.schemes and not (mender.dialect == "3.2" and ("/" in name or "#" in name)):
             mender.tell("scheme", (at, name), name, key=True)
             del node[name]
-        elif not isinstance(scopes, list) or not all(isinstance(each, str) for each in scopes):
+        elif not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
             mender.tell("type", (at, name), f"`{name}`", kind(scopes), "a list of scopes")
             node[name] = (
-                [each for each in scopes if isinstance(each, str)] if isinstance(scopes, list) else []
+                [scope for scope in scopes if isinstance(scope, str)] if isinstance(scopes, list) else []
             )
 
 
@@ -202,7 +202,7 @@ def _parameters(mender: Mender, node: Node, at: At) -> None:
     mender.listed(node, "parameters", "parameter", place, [])
     listed = node.get("parameters")
     if isinstance(listed, list):
-        each_once(mender, listed, place, "parameter", lambda each: _identity(mender, each, at))
+        each_once(mender, listed, place, "parameter", lambda parameter: _identity(mender, parameter, at))
 
 
 def _identity(mender: Mender, node: Node, at: At) -> tuple[str, str] | None:
@@ -222,14 +222,14 @@ def _declared(mender: Mender, node: Node, at: At, names: set[str], path: str) ->
     if not isinstance(listed, list):
         return found
     kept = []
-    for i, each in enumerate(listed):
-        identity = _identity(mender, each, at) if isinstance(each, dict) else None
+    for i, parameter in enumerate(listed):
+        identity = _identity(mender, parameter, at) if isinstance(parameter, dict) else None
         if identity is not None and identity[1].lower() == "path":
             if identity[0] not in names:
                 mender.tell("unused", ((at, "parameters"), i), identity[0], path)
                 continue
             found.add(identity[0])
-        kept.append(each)
+        kept.append(parameter)
     if len(kept) < len(listed):
         listed[:] = kept
     return found
@@ -299,19 +299,21 @@ def _lift_body(mender: Mender, node: Node, at: At) -> None:
     kept = []
     form: Node = {}
     required = []
-    for i, each in enumerate(listed):
+    for i, parameter in enumerate(listed):
         place = ((at, "parameters"), i)
-        location = each.get("in") if isinstance(each, dict) else None
+        location = parameter.get("in") if isinstance(parameter, dict) else None
         if location == "body":
             mender.tell("older", place, "a parameter", "in a body", assumed=("requestBody",))
-            media = {"schema": each.get("schema", {})}
+            media = {"schema": parameter.get("schema", {})}
             node.setdefault("requestBody", {"content": {"application/json": media}})
-        elif location == "formData" and isinstance(each.get("name"), str):
+        elif location == "formData" and isinstance(parameter.get("name"), str):
             mender.tell("older", place, "a parameter", "in a form", assumed=("requestBody",))
-            form[each["name"]] = each.get("schema") or {key: each[key] for key in _OF_SCHEMA if key in each}
-            required += [each["name"]] if each.get("required") is True else []
+            form[parameter["name"]] = parameter.get("schema") or {
+                key: parameter[key] for key in _OF_SCHEMA if key in parameter
+            }
+            required += [parameter["name"]] if parameter.get("required") is True else []
         else:
-            kept.append(each)
+            kept.append(parameter)
     if form:
         schema = {"type": "object", "properties": form, **({"required": required} if required else {})}
         types = ("application/x-www-form-urlencoded", "multipart/form-data")

@@ -144,9 +144,9 @@ class References:
         if section is None or (other != root and "/" in target):
             return
         name = (pointer if "#" in target else target).rpartition("/")[2]
-        for each in dict.fromkeys((name, unescape(unquote(name)), name.partition(".")[0])):
-            if each:
-                place = f"{root}#/{section}/{quoted(each)}"
+        for fromkey in dict.fromkeys((name, unescape(unquote(name)), name.partition(".")[0])):
+            if fromkey:
+                place = f"{root}#/{section}/{quoted(fromkey)}"
                 try:
                     self._trees.node(place)
                 except KeyError:
@@ -174,7 +174,7 @@ class References:
 def _member(node: JSON, text: str) -> str | None:
     names = (text, f"/{text}", unescape(text), unescape(unquote(text)), "/" + unescape(unquote(text)))
     if isinstance(node, dict):
-        return next((each for each in names if each in node), None)
+        return next((name for name in names if name in node), None)
     if isinstance(node, list) and (place := index(text, node)) is not None:
         return str(place)
     return None

@@ -94,7 +94,7 @@ def _list(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
 
 def _map(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
     value, place = node[keyword], (at, keyword)
-    if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
         value = _by_name(value)
         if value is not None:
             node[keyword] = value
@@ -104,8 +104,8 @@ def _map(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
         return
     if isinstance(value.get("$ref"), str):
         value = node[keyword] = _spread(schemas, value, place)
-    for name, each in list(value.items()):
-        if type(each) is not dict and (schemas.draft_4 or type(each) is not bool):
+    for name, schema in list(value.items()):
+        if type(schema) is not dict and (schemas.draft_4 or type(schema) is not bool):
             schemas.whole(value, name, (place, name))
     if keyword == "patternProperties":
         broken = [name for name in value if not all_run([name])]
@@ -117,7 +117,7 @@ def _map(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
 def _spread(schemas: Schemas, value: Node, place: At) -> Node:
     """Properties that are those of another schema, or of another mapping."""
     found = schemas.references.find(value, "schema", place)
-    beside = {name: each for name, each in value.items() if name != "$ref"}
+    beside = {name: schema for name, schema in value.items() if name != "$ref"}
     if found is None or not isinstance(found.node, dict):
         return beside
     schemas.tell("reference place", place, "properties")
@@ -145,7 +145,7 @@ def _discriminator(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
         schemas.drop(node, keyword, at)
     elif "mapping" in stated:
         mapping = stated["mapping"]
-        good = isinstance(mapping, dict) and all(isinstance(each, str) for each in mapping.values())
+        good = isinstance(mapping, dict) and all(isinstance(ref, str) for ref in mapping.values())
         if not good:
             schemas.drop(stated, "mapping", place)
 
@@ -200,22 +200,24 @@ def _dependent(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
     if not isinstance(stated, dict):
         schemas.drop(node, keyword, at)
         return
-    for name, each in list(stated.items()):
-        is_list = isinstance(each, list) and all(isinstance(one, str) for one in each)
-        if not is_list and (keyword == "dependentRequired" or not isinstance(each, dict)):
+    for name, dependency in list(stated.items()):
+        is_list = isinstance(dependency, list) and all(isinstance(name, str) for name in dependency)
+        if not is_list and (keyword == "dependentRequired" or not isinstance(dependency, dict)):
             schemas.drop(stated, name, (at, keyword))
         elif is_list:
-            stated[name] = list(dict.fromkeys(each))
+            stated[name] = list(dict.fromkeys(dependency))
     if keyword == "dependentRequired" and schemas.draft_4:
         schemas.tell("newer", (at, keyword), keyword, schemas.dialect)
         node["dependencies"] = {**node.pop(keyword), **node.get("dependencies", {})}
 
 
 def _by_name(values: list[Node]) -> Node | None:
-    names = [each.get("name") for each in values]
-    if not all(isinstance(each, str) for each in names):
+    names = [member.get("name") for member in values]
+    if not all(isinstance(name, str) for name in names):
         return None
-    return {each["name"]: {key: value for key, value in each.items() if key != "name"} for each in values}
+    return {
+        member["name"]: {key: value for key, value in member.items() if key != "name"} for member in values
+    }
 
 
 SUBSCHEMAS: Mapping[str, Rule] = {
@@ -234,7 +236,7 @@ SUBSCHEMAS: Mapping[str, Rule] = {
 Node = dict[str, Any]
 Follow = Callable[[str, Node, At, Found], None]
 
-_PAIRS = tuple((f"min{each}", f"max{each}") for each in ("Length", "Items", "Properties"))
+_PAIRS = tuple((f"min{noun}", f"max{noun}") for noun in ("Length", "Items", "Properties"))
 _LOWS = ("minimum", "exclusiveMinimum")
 _HIGHS = ("maximum", "exclusiveMaximum")
 _BOUNDED = frozenset((*_HIGHS, *(high for _, high in _PAIRS)))
@@ -367,14 +369,14 @@ class Schemas:
                     pending.append((value, (at, keyword)))
                 else:  # items of Draft 4
                     place = (at, keyword)
-                    pending.extend((each, (place, i)) for i, each in enumerate(value))
+                    pending.extend((child, (place, i)) for i, child in enumerate(value))
             elif keyword in MAPS and isinstance(value, dict):
                 place = (at, keyword)
                 self._kinds[id(value)] = "map"
-                pending.extend((each, (place, name)) for name, each in value.items())
+                pending.extend((child, (place, name)) for name, child in value.items())
             elif keyword in LISTS:
                 place = (at, keyword)
-                pending.extend((each, (place, i)) for i, each in enumerate(value))
+                pending.extend((child, (place, i)) for i, child in enumerate(value))
         stack.extend(reversed(pending))
 
     def drop(self, node: Node, keyword: str, at: At) -> None:
@@ -393,8 +395,8 @@ class Schemas:
             if low in node and high in node and node[low] > node[high]:
                 self.tell("bounds", at, f"{low} {node[low]} is more than {high} {node[high]}")
                 del node[low], node[high]
-        lows = [(node[each], each) for each in _LOWS if type(node.get(each)) in (int, float)]
-        highs = [(node[each], each) for each in _HIGHS if type(node.get(each)) in (int, float)]
+        lows = [(node[low], low) for low in _LOWS if type(node.get(low)) in (int, float)]
+        highs = [(node[high], high) for high in _HIGHS if type(node.get(high)) in (int, float)]
         if not lows or not highs:
             return
         (low, lower), (high, upper) = max(lows), min(highs)
@@ -409,5 +411,5 @@ class Schemas:
             self.tell("bounds", at, f"{lower} {low} and {upper} {high} leave no number between them")
         else:
             return
-        for each in (*_LOWS, *_HIGHS):
-            node.pop(each, None)
+        for keyword in (*_LOWS, *_HIGHS):
+            node.pop(keyword, None)

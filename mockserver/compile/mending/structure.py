@@ -146,30 +146,30 @@ class Mender:
         self.kinds[id(members)] = "map"
         if isinstance(members.get("$ref"), str):
             members = holder[key] = self.spread(members, at)
-        for each in list(members):
-            if each.startswith("x-") and name not in ("schema", "header", "parameter", "server variable"):
+        for member in list(members):
+            if member.startswith("x-") and name not in ("schema", "header", "parameter", "server variable"):
                 continue
-            value, place = members[each], (at, each)
+            value, place = members[member], (at, member)
             if name == "schema":
-                children.append((name, self.schemas.whole(members, each, place), place))
+                children.append((name, self.schemas.whole(members, member, place), place))
             elif self._is_lost(name, value, place):
                 if name == "response":
-                    members[each] = {"description": ""}
+                    members[member] = {"description": ""}
                 else:
-                    del members[each]
+                    del members[member]
             elif isinstance(value, dict):
                 children.append((name, value, place))
             elif name == "response" and value is None:
                 self.tell(
-                    "retyped", place, _quoted(each), "empty", "a response", assumed=("one without content",)
+                    "retyped", place, _quoted(member), "empty", "a response", assumed=("one without content",)
                 )
-                members[each] = {"description": ""}
+                members[member] = {"description": ""}
             elif name == "media type" and value is None:
-                members[each] = {}
-                self.tell("retyped", place, _quoted(each), "empty", "a mapping", assumed=("an empty one",))
+                members[member] = {}
+                self.tell("retyped", place, _quoted(member), "empty", "a mapping", assumed=("an empty one",))
             else:
-                self.tell("type", place, _quoted(each), kind(value), f"a {name}")
-                del members[each]
+                self.tell("type", place, _quoted(member), kind(value), f"a {name}")
+                del members[member]
 
     def listed(
         self, holder: dict[str, JSON], key: str, name: str, at: At, children: list[tuple[str, JSON, At]]
@@ -182,7 +182,7 @@ class Mender:
             and "name" not in items
             and "$ref" not in items
         ):
-            items = [{"name": each, **node} for each, node in items.items() if isinstance(node, dict)]
+            items = [{"name": name, **node} for name, node in items.items() if isinstance(node, dict)]
             self.tell("retyped", at, _quoted(key), "a mapping", "a list", assumed=("a list of its values",))
         elif isinstance(items, (dict, str)):
             self.tell("retyped", at, _quoted(key), kind(items), "a list", assumed=("a list of one",))
@@ -233,7 +233,7 @@ class Mender:
             if name in self.sections or name == "operation":
                 if name == "operation" and id(node) not in self._made:
                     self.tell("reference place", at, f"an {name}")
-                if name == "path item" and any(each in node for each in self.grammar[name]):
+                if name == "path item" and any(key in node for key in self.grammar[name]):
                     self._join(node, found.node, found.at, at)
                     self._mend(name, node, at)
                 if id(node) in self.paths:
@@ -278,7 +278,7 @@ class Mender:
 
     def _join(self, node: dict[str, JSON], other: dict[str, JSON], other_at: At, at: At) -> None:
         """A path item with all of another, by references."""
-        beside = ", ".join(each for each in node if each != "$ref")
+        beside = ", ".join(key for key in node if key != "$ref")
         if set(node) - {"$ref", "description", "summary", "servers"}:
             self.tell("siblings", at, beside)
         del node["$ref"]
@@ -331,13 +331,13 @@ def each_once(mender: Mender, listed: list[JSON], at: At, name: str, identity: A
     """Drop the items of a list that say again what one before says, by their ``identity``."""
     seen = set()
     kept = []
-    for i, each in enumerate(listed):
-        key = identity(each) if isinstance(each, dict) else None
+    for i, item in enumerate(listed):
+        key = identity(item) if isinstance(item, dict) else None
         if key is not None and not isinstance(key, (list, dict)):
             if key in seen:
                 mender.tell("twice", (at, i), name, key[0] if isinstance(key, tuple) else key)
                 continue
             seen.add(key)
-        kept.append(each)
+        kept.append(item)
     if len(kept) < len(listed):
         listed[:] = kept

@@ -203,22 +203,26 @@ class OperationsReader:
     def _source(self, alias: str, node: Node, bound: Mapping[str, Bound], aliases: Collection[str]) -> str:
         named = node.value.get("items") if isinstance(node.value, dict) else None
         if named is None:
-            others = (each for each in bound.values() if each.role.lists is None and not each.role.creates)
-            return next((each.alias for each in others), "")
+            others = (
+                binding
+                for binding in bound.values()
+                if binding.role.lists is None and not binding.role.creates
+            )
+            return next((binding.alias for binding in others), "")
         if isinstance(named.value, str) and named.value in aliases and named.value != alias:
             return named.value
         self.report.error(
             "S202",
             named,
             f"{named.kind()} is none of this file's operations",
-            f"they are {listed(each for each in aliases if each != alias)}.",
+            f"they are {listed(name for name in aliases if name != alias)}.",
         )
         return ""
 
     @staticmethod
     def _body_schema(bound: Bound) -> SchemaRef | None:
         response, _ = default_response(bound.operation)
-        return next((each.schema for each in response.content if each.schema), None)
+        return next((media.schema for media in response.content if media.schema), None)
 
 
 def has_parameter(place: Lookup, operation: Operation) -> bool:
@@ -229,18 +233,18 @@ def has_parameter(place: Lookup, operation: Operation) -> bool:
 def key_schemas(key: Lookup, bound: Mapping[str, Bound]) -> tuple[SchemaRef, ...]:
     """What a fresh key must satisfy: every parameter that it is sent in, every field that tells it."""
     found: dict[SchemaRef, None] = {}
-    for each in bound.values():
-        if each.role.handle or each.role.creates:
+    for binding in bound.values():
+        if binding.role.handle or binding.role.creates:
             continue
-        place = each.role.key or key
-        for parameter in each.operation.parameters:
+        place = binding.role.key or key
+        for parameter in binding.operation.parameters:
             if (parameter.location, parameter.name) == (place.part, place.name) and parameter.schema:
                 found[parameter.schema] = None
-    for each in bound.values():
-        if each.place:
-            response, _ = default_response(each.operation)
+    for binding in bound.values():
+        if binding.place:
+            response, _ = default_response(binding.operation)
             schema = next((media.schema for media in response.content if media.schema), None)
-            ref = member(each.schemas, schema, each.place) if schema else None
+            ref = member(binding.schemas, schema, binding.place) if schema else None
             if ref:
                 found[ref] = None
     return tuple(found)
@@ -250,7 +254,7 @@ def _item_of_sequence(bound: Bound) -> SchemaRef | None:
     """The schema of an item where the answer is one item after the other, as JSON Lines are."""
     response, _ = default_response(bound.operation)
     reader = Reader(bound.schemas, "response")
-    items = (Codec(each, reader).schemas(family_of(each.name))[1] for each in response.content)
+    items = (Codec(media, reader).schemas(family_of(media.name))[1] for media in response.content)
     return next(filter(None, items), None)
 
 
@@ -285,13 +289,13 @@ def read_key(node: Node | None, bound: Mapping[str, Bound], report: Report) -> L
         )
         return None
     named = [
-        each
-        for each in bound.values()
-        if not each.role.creates and each.role.lists is None and each.role.key is None
+        binding
+        for binding in bound.values()
+        if not binding.role.creates and binding.role.lists is None and binding.role.key is None
     ]
-    lacking = [each for each in named if not has_parameter(found, each.operation)]
+    lacking = [binding for binding in named if not has_parameter(found, binding.operation)]
     if lacking:
-        shown = ", ".join(f"{each.operation.path} (operation {each.alias!r})" for each in lacking)
+        shown = ", ".join(f"{binding.operation.path} (operation {binding.alias!r})" for binding in lacking)
         meant = did_you_mean(found.name, part_names("path", lacking))
         report.error(
             "S207",
@@ -326,16 +330,16 @@ def read_certify(node: Node | None, bound: Mapping[str, Bound], report: Report) 
     if node is None:
         return None
     members = unknown_keys(node, _CERTIFY, "`certify`", report)
-    found = {key: lookup(each.value) for key, each in members.items()}
-    creating = [each for each in bound.values() if each.role.creates]
-    for key, each in members.items():
+    found = {key: lookup(child.value) for key, child in members.items()}
+    creating = [binding for binding in bound.values() if binding.role.creates]
+    for key, child in members.items():
         if (place := found[key]) is not None:
-            check_part(place, each, creating, report)
+            check_part(place, child, creating, report)
         else:
             report.error(
                 "S207",
-                each,
-                f"`{key}` is {each.kind()}",
+                child,
+                f"`{key}` is {child.kind()}",
                 "name a part of the creating request, such as body.csr.",
             )
     if not members:
@@ -348,9 +352,9 @@ def read_certify(node: Node | None, bound: Mapping[str, Bound], report: Report) 
 def _is_uuid(key: Lookup, bound: Mapping[str, Bound]) -> bool:
     """Whether the key is a UUID in every operation, whose case does not matter (RFC 9562 section 4)."""
     formats = set()
-    for each in bound.values():
-        for parameter in each.operation.parameters:
+    for binding in bound.values():
+        for parameter in binding.operation.parameters:
             if (parameter.location, parameter.name) == (key.part, key.name) and parameter.schema:
-                schema, _ = each.schemas.lookup(parameter.schema)
+                schema, _ = binding.schemas.lookup(parameter.schema)
                 formats.add(schema.get("format") if isinstance(schema, dict) else None)
     return formats == {"uuid"}

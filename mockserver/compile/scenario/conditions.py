@@ -41,16 +41,16 @@ def read_condition(key: str, node: Node, bound: Mapping[str, Bound], report: Rep
         return None
     values = node.value if isinstance(node.value, list) else [node]
     patterns = []
-    for each in values:
-        if isinstance(each.value, dict | list) or each.value is None:
+    for value in values:
+        if isinstance(value.value, dict | list) or value.value is None:
             report.error(
                 "S401",
-                each,
-                f"the pattern for {key} is {each.kind()}",
+                value,
+                f"the pattern for {key} is {value.kind()}",
                 "give a text; * and ? stand for any characters.",
             )
             return None
-        patterns.append(str(each.value).lower() if isinstance(each.value, bool) else str(each.value))
+        patterns.append(str(value.value).lower() if isinstance(value.value, bool) else str(value.value))
     check_part(place, node.at_key, bound.values(), report)
     return Condition(place.part, place.name, tuple(patterns))  # type: ignore[arg-type]
 
@@ -67,7 +67,7 @@ def check_part(place: Lookup, node: Node, bound: Collection[Bound], report: Repo
     tell(
         "S405",
         node,
-        f"{place.part}.{place.name} is in no request to {', '.join(each.alias for each in bound)}",
+        f"{place.part}.{place.name} is in no request to {', '.join(binding.alias for binding in bound)}",
         suggest(place.name, part_names(place.part, bound)),
     )
 
@@ -75,16 +75,16 @@ def check_part(place: Lookup, node: Node, bound: Collection[Bound], report: Repo
 def part_names(part: str, bound: Iterable[Bound]) -> list[str]:
     """The names that operations have in a part of their requests."""
     found: dict[str, None] = {}
-    for each in bound:
+    for binding in bound:
         if part == "path":
-            found |= dict.fromkeys(re.findall(r"\{([^{}]+)\}", each.operation.path))
+            found |= dict.fromkeys(re.findall(r"\{([^{}]+)\}", binding.operation.path))
         elif part == "query":
             found |= dict.fromkeys(
-                parameter.name for parameter in each.operation.parameters if parameter.location == "query"
+                parameter.name for parameter in binding.operation.parameters if parameter.location == "query"
             )
         else:
-            for ref in filter(None, _bodies(each)):
-                found |= dict.fromkeys(islice(_field_names(each.schemas, ref), _MOST_PROPOSED))
+            for ref in filter(None, _bodies(binding)):
+                found |= dict.fromkeys(islice(_field_names(binding.schemas, ref), _MOST_PROPOSED))
     return list(found)
 
 
@@ -93,17 +93,23 @@ def _has_part(place: Lookup, bound: Collection[Bound]) -> bool:
     if place.part == "body":
         steps = [step for step in re.split(r"[./]", name) if step]
         return any(
-            ref is None or _has_field(each.schemas, ref, steps) for each in bound for ref in _bodies(each)
+            ref is None or _has_field(binding.schemas, ref, steps)
+            for binding in bound
+            for ref in _bodies(binding)
         )
     names = part_names(place.part, bound)
     if place.part == "path":
         return name in names
-    keys = [scheme for each in bound for scheme in each.document.security_schemes.values()]
+    keys = [scheme for binding in bound for scheme in binding.document.security_schemes.values()]
     return (
         name in names
         or name.partition("[")[0] in names
-        or any((each.location, each.parameter) == ("query", name) for each in keys)
-        or any(each.location == "querystring" for one in bound for each in one.operation.parameters)
+        or any((scheme.location, scheme.parameter) == ("query", name) for scheme in keys)
+        or any(
+            parameter.location == "querystring"
+            for binding in bound
+            for parameter in binding.operation.parameters
+        )
     )
 
 
@@ -121,7 +127,11 @@ def _field_names(schemas: Schemas, ref: SchemaRef, depth: int = _DEEPEST) -> Ite
         steps.append(("0", "*"))
     for shown, step in steps if depth > 1 else ():
         below = member(schemas, ref, (step,))
-        yield from (f"{shown}.{each}" for each in _field_names(schemas, below, depth - 1)) if below else ()
+        yield from (
+            (f"{shown}.{field_name}" for field_name in _field_names(schemas, below, depth - 1))
+            if below
+            else ()
+        )
 
 
 def _has_field(schemas: Schemas, ref: SchemaRef, steps: Sequence[str]) -> bool:
@@ -137,11 +147,12 @@ def _has_field(schemas: Schemas, ref: SchemaRef, steps: Sequence[str]) -> bool:
 
 def _bare(key: str, bound: Mapping[str, Bound]) -> Lookup | None:
     """A name alone means the path parameter of that name, else the query parameter."""
-    if not bound or any(f"{{{key}}}" in each.operation.path for each in bound.values()):
+    if not bound or any(f"{{{key}}}" in binding.operation.path for binding in bound.values()):
         return Lookup("path", key)  # without a document, that is what it most often is
-    for each in bound.values():
+    for binding in bound.values():
         if any(
-            parameter.name == key and parameter.location == "query" for parameter in each.operation.parameters
+            parameter.name == key and parameter.location == "query"
+            for parameter in binding.operation.parameters
         ):
             return Lookup("query", key)
     return None
@@ -163,15 +174,15 @@ def read_rules(
         )
         return ()
     rules: list[Rule] = []
-    for each in node.value:
-        rule = _rule(each, named, bound, report)
+    for item in node.value:
+        rule = _rule(item, named, bound, report)
         if rule is None:
             continue
         shadow = next((index for index, earlier in enumerate(rules) if _covers(earlier, rule)), None)
         if shadow is not None:
             report.error(
                 "S403",
-                each,
+                item,
                 f"this rule is never reached: rule {shadow + 1} takes all that it would",
                 "move it up, or remove it.",
             )
@@ -197,9 +208,9 @@ def _rule(node: Node, named: Mapping[str, Node], bound: Mapping[str, Bound], rep
         )
         return None
     conditions = []
-    for key, each in node.value.items():
+    for key, child in node.value.items():
         if key != "scenario":
-            condition = read_condition(key, each, bound, report)
+            condition = read_condition(key, child, bound, report)
             if condition is None:
                 return None
             conditions.append(condition)
@@ -208,18 +219,18 @@ def _rule(node: Node, named: Mapping[str, Node], bound: Mapping[str, Bound], rep
 
 def _covers(earlier: Rule, later: Rule) -> bool:
     """Whether every request that ``later`` matches is matched by ``earlier``."""
-    theirs = {(each.part, each.name): each.patterns for each in later.conditions}
+    theirs = {(condition.part, condition.name): condition.patterns for condition in later.conditions}
     return all(
         all(
             any(
                 pattern in (mine, "*")
                 or (not _glob(pattern) and fnmatchcase(pattern.lower(), mine.lower()))
                 or mine == "*"
-                for mine in each.patterns
+                for mine in condition.patterns
             )
-            for pattern in theirs.get((each.part, each.name), ("\x00",))
+            for pattern in theirs.get((condition.part, condition.name), ("\x00",))
         )
-        for each in earlier.conditions
+        for condition in earlier.conditions
     )
 
 

@@ -113,9 +113,9 @@ def read_fault(node: Node, report: Report) -> str:
 def unknown_keys(node: Node, known: Collection[str], what: str, report: Report) -> dict[str, Any]:
     """The members of a mapping, each unknown key reported; empty where it is no mapping."""
     members = node.value if isinstance(node.value, dict) else {}
-    for key, each in members.items():
+    for key, child in members.items():
         if key not in known:
-            report.error("S201", each.at_key, f"{what} has no key {key!r}", f"its keys are {listed(known)}.")
+            report.error("S201", child.at_key, f"{what} has no key {key!r}", f"its keys are {listed(known)}.")
     return members
 
 

@@ -53,11 +53,13 @@ def timelines(source: Source) -> Timelines:
 def ways(step: Step, index: int, facts: Sequence[tuple[Condition, ...]]) -> Iterator[Way]:
     """Every way on from a step."""
     holds = _holds(step)
-    shared = [each for each in step.branches if not each.operation]
+    shared = [branch for branch in step.branches if not branch.operation]
     for branch in step.branches:
         cause = f"on {branch.operation}" if branch.operation else holds
         yield Way(index, branch.next, _labelled(cause, branch, step.branches, facts))
-    sure = bool(shared) and (shared[-1].fact < 0 or any(each.weight and each.fact < 0 for each in shared))
+    sure = bool(shared) and (
+        shared[-1].fact < 0 or any(branch.weight and branch.fact < 0 for branch in shared)
+    )
     if holds and not sure:
         yield Way(index, step.next, f"{holds}, else" if shared else holds)
 
@@ -81,7 +83,7 @@ def _labelled(
     if branch.fact >= 0:
         label += " if " + " and ".join(map(_condition, facts[branch.fact]))
     if branch.weight:
-        total = sum(each.weight for each in branches if each.operation == branch.operation)
+        total = sum(other.weight for other in branches if other.operation == branch.operation)
         label += f" {branch.weight} in {total}"
     return label
 

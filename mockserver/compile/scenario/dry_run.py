@@ -34,7 +34,7 @@ _UNCREATED = (
 def rehearse(drafts: Sequence[Draft], services: Sequence[Service], seed: str, report: Report) -> None:
     """Report every answer that cannot be made, or would break the document."""
     for draft in drafts:
-        service = next(each for each in services if each.document.name == draft.resource.document)
+        service = next(service for service in services if service.document.name == draft.resource.document)
         makers = Providers(seed)
         runtime = ResourceRuntime(draft.resource, service, makers, kept_answers())
         origins = Origins(draft, service, makers)
@@ -113,8 +113,10 @@ class _Rehearsal:
                 remedy = _UNCREATED if uncreated else "mend the template or the body."
                 self.report.error("S501", node, f"it cannot be answered{about}: {error}", remedy)
                 return ""
-            for each in broken:
-                self._broken(each.pointer, each.message + about, node, _UNCREATED if uncreated else "")
+            for violation in broken:
+                self._broken(
+                    violation.pointer, violation.message + about, node, _UNCREATED if uncreated else ""
+                )
             if broken:
                 return ""
             warning = warning or told
@@ -175,8 +177,8 @@ def rehearse_from_defaults(
     """Report every answer that cannot be made or would break the document, each default for itself."""
     whole = Report()
     rehearse(drafts, services, seed, whole)
-    if any(each.code == "S501" for each in whole.found):
-        broken = [_tell_broken(each, services, seed, report) for each in drafts if each.defaults]
+    if any(diagnostic.code == "S501" for diagnostic in whole.found):
+        broken = [_tell_broken(draft, services, seed, report) for draft in drafts if draft.defaults]
         if any(broken):
             whole = Report()
             rehearse(drafts, services, seed, whole)
@@ -185,7 +187,7 @@ def rehearse_from_defaults(
 
 def _tell_broken(draft: Draft, services: Sequence[Service], seed: str, report: Report) -> set[str]:
     """Report the defaults of a file that cannot be rendered, and take them out of its answers."""
-    service = next(each for each in services if each.document.name == draft.resource.document)
+    service = next(service for service in services if service.document.name == draft.resource.document)
     makers = Providers(seed)
     origins = Origins(draft, service, makers)
     broken: set[str] = set()
@@ -201,7 +203,7 @@ def _tell_broken(draft: Draft, services: Sequence[Service], seed: str, report: R
                         report.error("S501", node, message, "mend the template.")
     if broken:
         states = {
-            name: State(name, {alias: _without(each, broken) for alias, each in state.answers.items()})
+            name: State(name, {alias: _without(answer, broken) for alias, answer in state.answers.items()})
             for name, state in draft.resource.states.items()
         }
         draft.resource = replace(draft.resource, states=states)
@@ -218,7 +220,7 @@ def _taken(draft: Draft, state: str, alias: str) -> list[str]:
 def _without(recipe: ResponseTemplate, names: set[str]) -> ResponseTemplate:
     if not isinstance(recipe.body, dict) or names.isdisjoint(recipe.body):
         return recipe
-    body = {name: each for name, each in recipe.body.items() if name not in names}
+    body = {name: value for name, value in recipe.body.items() if name not in names}
     return replace(recipe, body=body, partial=True)
 
 
@@ -238,8 +240,8 @@ def _subjects(
 def _templates(node: Node) -> Iterator[Node]:
     """Every template at or below a node."""
     if isinstance(node.value, dict | list):
-        for each in node.value.values() if isinstance(node.value, dict) else node.value:
-            yield from _templates(each)
+        for child in node.value.values() if isinstance(node.value, dict) else node.value:
+            yield from _templates(child)
     elif is_template(node.value):
         yield node
 

@@ -87,7 +87,7 @@ class _Reader:
     def is_for_another(self) -> bool:
         """Whether the file names a document that is not served."""
         node = self.members.get("document")
-        names = [each[0].document.name for each in self.documents]
+        names = [document[0].document.name for document in self.documents]
         return node is not None and isinstance(node.value, str) and node.value not in names
 
     def read(self) -> Draft | None:
@@ -99,13 +99,13 @@ class _Reader:
                 "start with `resource: NAME`.",
             )
             return None
-        for key, each in list(self.members.items()):
+        for key, child in list(self.members.items()):
             if key not in _KEYS and not key.startswith("x-"):
                 self.report.error(
-                    "S201", each.at_key, f"a scenario file has no key {key!r}", suggest(key, _KEYS)
+                    "S201", child.at_key, f"a scenario file has no key {key!r}", suggest(key, _KEYS)
                 )
                 if meant := nearest(key, _KEYS, 0.75):
-                    self.members.setdefault(meant, each)
+                    self.members.setdefault(meant, child)
         for key in _REQUIRED:
             if key not in self.members:
                 self.report.error("S205", self.root, f"the key {key!r} is missing", _EXAMPLES[key])
@@ -121,25 +121,25 @@ class _Reader:
         asked = {} if unbound else bound  # what an operation that is not found has is not known
         scenarios = self._scenarios(states, asked, facts)
         rules = self._rules(scenarios, asked)
-        stated = {each: self._answerer(each, states) for each in ("invalid", "unknown", "unanswered")}
+        stated = {key: self._answerer(key, states) for key in ("invalid", "unknown", "unanswered")}
         limit, flaky = self.members.get("limit"), self.members.get("flaky")
         limits = read_limits(limit, states, self.report) if limit is not None else ()
         flakiness = read_flaky(flaky, states, self.report) if flaky is not None else None
         creates_nowhere = any("creates" in dict(node.items()) for node in unbound.values())
         if not bound or place is None or not states or not scenarios or creates_nowhere:
             return None
-        roles = {alias: each.role for alias, each in bound.items() if each.role != Role()}
+        roles = {alias: binding.role for alias, binding in bound.items() if binding.role != Role()}
         handles = read_handles(self._mapping("handles"), self.report)
         self._ends(roles, stated["unknown"])
         self._beginnings(scenarios, states, roles)
         if stated["unanswered"]:
-            scenarios = {each: _answering(scenario, states) for each, scenario in scenarios.items()}
+            scenarios = {key: _answering(scenario, states) for key, scenario in scenarios.items()}
         resource = Resource(
             name=name,
             source=self.name,
             document=next(iter(bound.values())).document.name,
             key=place,
-            operations={alias: each.operation.id for alias, each in bound.items()},
+            operations={alias: binding.operation.id for alias, binding in bound.items()},
             states=states,
             scenarios=scenarios,
             rules=rules,
@@ -188,7 +188,7 @@ class _Reader:
         delay: Delay | None = read_delay(node, self.report) if node is not None else None
         states, handles = dict(self._mapping("states")), dict(self._mapping("handles"))
         bound = OperationsReader(self._documents(), states, handles, delay, self.report).read(members)
-        names = {each.document.name for each in bound.values()}
+        names = {binding.document.name for binding in bound.values()}
         if len(names) > 1:
             self.report.error(
                 "S106",
@@ -207,7 +207,7 @@ class _Reader:
                 "S204", node, f"`document` is {node.kind()}", "name a document's file, without .yaml."
             )
         wanted = node.value if node is not None else PurePath(self.name).stem
-        return sorted(self.documents, key=lambda each: each[0].document.name != wanted)
+        return sorted(self.documents, key=lambda document: document[0].document.name != wanted)
 
     def _ends(self, roles: Mapping[str, Role], unknown: str) -> None:
         """What ends, or has another name, must not come into being when somebody asks for it."""

@@ -33,8 +33,8 @@ _FLAKY = frozenset(["rate", "answers"])
 def read_limits(node: Node, states: Collection[str], report: Report) -> tuple[Limit, ...]:
     """One limit, or a list of them."""
     nodes = node.value if isinstance(node.value, list) else [node]
-    found = [_limit(each, states, report) for each in nodes]
-    return tuple(each for each in found if each is not None)
+    found = [_limit(child, states, report) for child in nodes]
+    return tuple(limit for limit in found if limit is not None)
 
 
 def _limit(node: Node, states: Collection[str], report: Report) -> Limit | None:
@@ -92,8 +92,8 @@ def read_flaky(node: Node, states: Collection[str], report: Report) -> Flaky | N
         )
         return None
     names = []
-    for each in wanted:
-        value = each.value
+    for child in wanted:
+        value = child.value
         name = WIREMOCK.get(value, value) if isinstance(value, str) else value
         if isinstance(name, str) and (name in FAULTS or name in states):
             names.append(name)
@@ -102,8 +102,8 @@ def read_flaky(node: Node, states: Collection[str], report: Report) -> Flaky | N
         else:
             report.error(
                 "S603",
-                each,
-                f"{each.kind()} is neither a status, a fault nor a state",
+                child,
+                f"{child.kind()} is neither a status, a fault nor a state",
                 f"the faults are {listed(FAULTS)}, the states {listed(states)}.",
             )
     return Flaky(float(share), tuple(names))

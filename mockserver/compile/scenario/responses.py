@@ -55,32 +55,32 @@ def read_headers(node: Node | None, report: Report) -> dict[str, str]:
             f"give at most {MAX_HEADERS:,}.",
         )
     headers: dict[str, str] = {}
-    for name, each in node.value.items():
-        value = each.value
+    for name, child in node.value.items():
+        value = child.value
         if not _TOKEN.match(name):
             report.error(
                 "S308",
-                each.at_key,
+                child.at_key,
                 f"{name!r} is no header name",
                 "use letters, digits and hyphens (RFC 9110 section 5.1).",
             )
         elif name.lower() in _FRAMING:
             report.error(
                 "S308",
-                each.at_key,
+                child.at_key,
                 f"the header {name} belongs to the server",
                 "remove it; use `fault` to break the framing.",
             )
         elif name.lower() in map(str.lower, headers):
-            report.error("S308", each.at_key, f"the header {name} is given twice", "give it once.")
+            report.error("S308", child.at_key, f"the header {name} is given twice", "give it once.")
         elif isinstance(value, dict | list) or value is None:
-            report.error("S308", each, f"the header {name} is {each.kind()}", "give it a text.")
+            report.error("S308", child, f"the header {name} is {child.kind()}", "give it a text.")
         else:
             text = str(value).lower() if isinstance(value, bool) else str(value)
             if any(mark in text for mark in "\r\n\x00") or not _latin(text):
                 report.error(
                     "S308",
-                    each,
+                    child,
                     f"the header {name} holds a line break, a NUL or no Latin-1 character",
                     "remove it (RFC 9110 section 5.5).",
                 )
@@ -219,10 +219,10 @@ class _Reader:
     def item(self, *, strict: bool) -> ResponseTemplate | None:
         before = self.report.errors
         node = self.members.get("body")
-        for key, each in self.members.items():
+        for key, child in self.members.items():
             if strict and key != "body":
                 self.report.error(
-                    "S204", each.at_key, f"one of a list has no {key}", "give its `body` alone."
+                    "S204", child.at_key, f"one of a list has no {key}", "give its `body` alone."
                 )
         schema = self.bound.item
         body = self._laid(node, schema, strict=strict)
@@ -271,9 +271,9 @@ class _Reader:
     def _tell_misspelt(self, headers: Node | None) -> None:
         """Warn of headers that are nearly documented ones, unless the answer has those as well."""
         documented = {
-            each.name.lower(): each.name
+            header.name.lower(): header.name
             for response in self.bound.operation.responses
-            for each in response.headers
+            for header in response.headers
         }
         members = dict(headers.items()) if headers is not None else {}
         given = {name.lower() for name in members}
@@ -293,7 +293,7 @@ class _Reader:
             return None
         choice = negotiate(response.content, in_effect or None)
         if choice is None and stated and not self.undocumented:
-            known = ", ".join(each.name for each in response.content)
+            known = ", ".join(media.name for media in response.content)
             self.report.error(
                 "S309",
                 self.members["mediaType"],
@@ -329,27 +329,29 @@ class _Reader:
             return node.plain()
         given = node.value if node is not None and isinstance(node.value, dict) else {}
         if known is not None and not known.open and not strict:
-            given = {key: each for key, each in given.items() if key in known.names}
+            given = {key: child for key, child in given.items() if key in known.names}
         elif known is not None and not known.open:
-            for key, each in given.items():
+            for key, child in given.items():
                 if key not in known.names:
                     self.report.error(
                         "S311",
-                        each.at_key,
+                        child.at_key,
                         f"the documented body has no field {key!r}",
                         f"its fields are {', '.join(known.names) or 'none'}.",
                     )
         names = known.names if known is not None else ()
         laid = {
-            name: each.plain() for name, each in self.defaults.items() if name in names and name not in given
+            name: default.plain()
+            for name, default in self.defaults.items()
+            if name in names and name not in given
         }
         fixed = fixed_values(self.bound.schemas, schema, names) if schema else {}
-        body = {**fixed, **laid, **{name: each.plain() for name, each in given.items()}}
+        body = {**fixed, **laid, **{name: child.plain() for name, child in given.items()}}
         return {
             name: body[name]
             for name in (
-                *(each for each in names if each in body),
-                *(each for each in body if each not in names),
+                *(name for name in names if name in body),
+                *(field for field in body if field not in names),
             )
         }
 
@@ -373,7 +375,7 @@ def compile_templates(node: Node, report: Report) -> bool:
     """Report every template below ``node`` that does not compile; whether all do."""
     if isinstance(node.value, dict | list):
         children = node.value.values() if isinstance(node.value, dict) else node.value
-        compiled = [compile_templates(each, report) for each in children]
+        compiled = [compile_templates(child, report) for child in children]
         return all(compiled)
     if is_template(node.value):
         try:

@@ -31,26 +31,41 @@ class Samples:
     def keys(self, name: str) -> list[str]:
         """A few keys that the operation's own parameter of that name allows."""
         schema = next(
-            (each.schema for each in self._operation.parameters if each.name == name and each.schema), None
+            (
+                parameter.schema
+                for parameter in self._operation.parameters
+                if parameter.name == name and parameter.schema
+            ),
+            None,
         )
         return [self._text(schema, index) for index in range(MOST)]
 
     def request(self, name: str, key: str) -> tuple[Request, dict[str, str], JSON]:
         """A request for ``key``, told by the path parameter ``name``; its path parameters and its body."""
         operation = self._operation
-        path = {each: self._text(None, 0) for each in re.findall(r"\{([^{}]+)\}", operation.path)}
-        path |= {each.name: self._parameter(each) for each in self._required("path")}
+        path = {parameter: self._text(None, 0) for parameter in re.findall(r"\{([^{}]+)\}", operation.path)}
+        path |= {parameter.name: self._parameter(parameter) for parameter in self._required("path")}
         path[name] = key
         target = re.sub(r"\{([^{}]+)\}", lambda found: quote(path[found[1]], safe=""), operation.path)
-        query = urlencode({each.name: self._parameter(each) for each in self._required("query")})
-        headers = {each.name.lower(): self._parameter(each) for each in self._required("header")}
-        cookies = [f"{each.name}={quote(self._parameter(each))}" for each in self._required("cookie")]
+        query = urlencode(
+            {parameter.name: self._parameter(parameter) for parameter in self._required("query")}
+        )
+        headers = {
+            parameter.name.lower(): self._parameter(parameter) for parameter in self._required("header")
+        }
+        cookies = [
+            f"{parameter.name}={quote(self._parameter(parameter))}" for parameter in self._required("cookie")
+        ]
         if cookies:
             headers["cookie"] = "; ".join(cookies)
         return Request(operation.method, target, query, headers), path, self._body()
 
     def _required(self, location: str) -> list[Parameter]:
-        return [each for each in self._operation.parameters if each.location == location and each.required]
+        return [
+            parameter
+            for parameter in self._operation.parameters
+            if parameter.location == location and parameter.required
+        ]
 
     def _parameter(self, parameter: Parameter) -> str:
         return self._text(parameter.schema, 0)
@@ -63,7 +78,7 @@ class Samples:
 
     def _body(self) -> JSON:
         body = self._operation.body
-        schema = next((each.schema for each in body.content if each.schema), None) if body else None
+        schema = next((media.schema for media in body.content if media.schema), None) if body else None
         if body is None or not body.required or schema is None:
             return None
         return self._value(schema, "body")
@@ -90,7 +105,7 @@ class Origins:
     @cached_property
     def samples(self) -> list[tuple[str, CreationRecord | None]]:
         """A few keys with their births; none where no operation creates, or no key can be made."""
-        creator = next((each for each in self._draft.bound.values() if each.role.creates), None)
+        creator = next((binding for binding in self._draft.bound.values() if binding.role.creates), None)
         if creator is None:
             return []
         creation = KeyFactory(self._draft.resource, self._service.schemas, self._service.fakes, self._makers)
@@ -105,7 +120,9 @@ class Origins:
 
     def _bodies(self, operation: Operation) -> list[JSON]:
         media = (
-            next((each for each in operation.body.content if each.schema), None) if operation.body else None
+            next((media_type for media_type in operation.body.content if media_type.schema), None)
+            if operation.body
+            else None
         )
         if media is None or media.schema is None:
             return [None]
@@ -135,7 +152,7 @@ def _with(body: JSON, place: Lookup | None, value: JSON) -> JSON:
     if rest:
         return {**body, first: _with(body.get(first, {}), Lookup("body", rest), value)}
     if value is None:
-        return {name: each for name, each in body.items() if name != first}
+        return {name: member for name, member in body.items() if name != first}
     return {**body, first: value}
 
 

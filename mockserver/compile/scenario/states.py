@@ -44,7 +44,7 @@ def read_states(
             )
             continue
         states[name], answers = _read_state(name, node, bound, defaults, report, unbound)
-        nodes.update({(name, alias): each for alias, each in answers.items()})
+        nodes.update({(name, alias): answer for alias, answer in answers.items()})
     if bound:
         _tell_unused(defaults, bound, report)
     return states, nodes
@@ -53,11 +53,11 @@ def read_states(
 def _tell_unused(defaults: Mapping[str, Node], bound: Mapping[str, Bound], report: Report) -> None:
     known = {
         name
-        for each in bound.values()
-        for documented_response in each.operation.responses
+        for binding in bound.values()
+        for documented_response in binding.operation.responses
         for media in documented_response.content
         if media.schema
-        for name in properties(each.schemas, media.schema).names
+        for name in properties(binding.schemas, media.schema).names
     }
     for name, node in defaults.items():
         if name not in known:
@@ -95,18 +95,18 @@ def _read_state(
     )
     if per_operation:
         members = _by_alias(name, members, aliases, report)
-    for key, each in members.items():
+    for key, child in members.items():
         if bound and not per_operation and key not in ANSWER_KEYS:
             known = ", ".join(sorted(ANSWER_KEYS))
             report.error(
                 "S201",
-                each.at_key,
+                child.at_key,
                 f"state {name!r} has no key {key!r}",
                 f"{did_you_mean(key, [*ANSWER_KEYS, *aliases])}"
                 f"its keys are {known}; or one answer per operation: {', '.join(bound)}.",
             )
         elif per_operation:
-            unknown_keys(each, ANSWER_KEYS, f"an answer of state {name!r}", report)
+            unknown_keys(child, ANSWER_KEYS, f"an answer of state {name!r}", report)
     for alias, operation in bound.items():
         response = members.get(alias) if per_operation else node
         if operation.item:

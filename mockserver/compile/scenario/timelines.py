@@ -66,12 +66,12 @@ class BranchReader:
                 "S404", node, f"`on` is {node.kind()}", "write it as {cancel: cancelled, approve: issued}."
             )
             return
-        for alias, each in node.value.items():
-            if self.operation(each.at_key, alias):
-                if isinstance(each.value, str):
-                    yield Way(each, alias)
+        for alias, child in node.value.items():
+            if self.operation(child.at_key, alias):
+                if isinstance(child.value, str):
+                    yield Way(child, alias)
                 else:
-                    yield from self.ways(each, alias)
+                    yield from self.ways(child, alias)
 
     def ways(self, node: Node, operation: str) -> Iterator[Way]:
         """The branches of a list; a name alone is ``next`` itself."""
@@ -80,8 +80,8 @@ class BranchReader:
         if not isinstance(node.value, list) or not node.value:
             self.report.error("S404", node, f"the way on is {node.kind()}", _EXAMPLE)
             return
-        for index, each in enumerate(node.value):
-            way = self._way(each, operation)
+        for index, child in enumerate(node.value):
+            way = self._way(child, operation)
             if way is not None:
                 yield way
                 if way.fact < 0 and not way.weight and index + 1 < len(node.value):
@@ -118,8 +118,8 @@ class BranchReader:
                 "S404", node, f"`when` is {node.kind()}", "write it as {body.reason: superseded}."
             )
             return -1
-        found = [read_condition(key, each, self.bound, self.report) for key, each in node.value.items()]
-        fact = tuple(each for each in found if each is not None)
+        found = [read_condition(key, child, self.bound, self.report) for key, child in node.value.items()]
+        fact = tuple(condition for condition in found if condition is not None)
         if fact not in self.facts:
             self.facts.append(fact)
         return self.facts.index(fact)
@@ -176,8 +176,8 @@ def read_scenario(
         )
         return None
     reader = _Reader(name, states, aliases, report, bound or {}, facts if facts is not None else [])
-    drafts = [reader.step(each) for each in node.value]
-    steps = [each for each in drafts if each is not None]
+    drafts = [reader.step(child) for child in node.value]
+    steps = [draft for draft in drafts if draft is not None]
     if len(steps) < len(drafts) or report.errors > before:
         return None
     found = reader.link(steps)
@@ -260,13 +260,13 @@ class _Reader:
                 "write it as {calls: 2, after: 30s, operation: approve}.",
             )
             return
-        for key, each in unknown_keys(node, _HOLDS, "`until`", self.report).items():
+        for key, unknown_key in unknown_keys(node, _HOLDS, "`until`", self.report).items():
             if key == "calls":
-                self._counted(each, draft)
+                self._counted(unknown_key, draft)
             elif key == "after":
-                draft.after = read_duration(each, "`after`", self.report, least=1)
+                draft.after = read_duration(unknown_key, "`after`", self.report, least=1)
             elif key == "operation":
-                draft.operation = self.branches.operation(each, each.value)
+                draft.operation = self.branches.operation(unknown_key, unknown_key.value)
 
     def _counted(self, node: Node, draft: _Draft) -> None:
         """A number of calls, or ``{poll: 2}``: calls of one operation."""
@@ -327,7 +327,7 @@ class _Reader:
             index = pending.pop()
             if index not in reached and 0 <= index < len(steps):
                 reached.add(index)
-                pending += [steps[index].next, *(each.next for each in steps[index].branches)]
+                pending += [steps[index].next, *(branch.next for branch in steps[index].branches)]
         for index, draft in enumerate(drafts):
             if index not in reached:
                 self.report.error(
@@ -351,8 +351,8 @@ class _Reader:
             return -1
         if draft.next is not None and isinstance(draft.next.value, str):
             return self._target(draft.next, index, drafts)
-        ways = [each for each in draft.ways if not each.operation]
-        sure = bool(ways) and (ways[-1].fact < 0 or any(each.weight and each.fact < 0 for each in ways))
+        ways = [way for way in draft.ways if not way.operation]
+        sure = bool(ways) and (ways[-1].fact < 0 or any(way.weight and way.fact < 0 for way in ways))
         if after < 0 and not sure:
             self.report.error(
                 "S303",
@@ -366,8 +366,8 @@ class _Reader:
 
     def _target(self, node: Node, index: int, drafts: list[_Draft]) -> int:
         """The step of a state's name: the first of another step, else this one."""
-        for found, each in enumerate(drafts):
-            if each.state == node.value and found != index:
+        for found, draft in enumerate(drafts):
+            if draft.state == node.value and found != index:
                 return found
         if node.value == drafts[index].state:
             return index
@@ -375,6 +375,6 @@ class _Reader:
             "S203",
             node,
             f"`next` names {node.kind()}, which is no state of this scenario",
-            f"they are {listed(each.state for each in drafts)}.",
+            f"they are {listed(draft.state for draft in drafts)}.",
         )
         return -1

@@ -32,8 +32,8 @@ def read_notices(
 ) -> tuple[Webhook, ...]:
     """One notice, or a list of them."""
     nodes = node.value if isinstance(node.value, list) else [node]
-    found = [_Reader(each, states, bound, report).read() for each in nodes]
-    return tuple(each for each in found if each is not None)
+    found = [_Reader(child, states, bound, report).read() for child in nodes]
+    return tuple(webhook for webhook in found if webhook is not None)
 
 
 class _Reader:
@@ -92,24 +92,24 @@ class _Reader:
 
     def _states(self, node: Node) -> tuple[str, ...]:
         nodes = node.value if isinstance(node.value, list) else [node]
-        for each in nodes:
-            if not isinstance(each.value, str) or each.value not in self.states:
+        for child in nodes:
+            if not isinstance(child.value, str) or child.value not in self.states:
                 self.report.error(
                     "S203",
-                    each,
-                    f"there is no state {each.kind()}",
+                    child,
+                    f"there is no state {child.kind()}",
                     f"the states are {listed(self.states)}.",
                 )
-        return tuple(str(each.value) for each in nodes)
+        return tuple(str(child.value) for child in nodes)
 
     def _callback(self) -> tuple[Callback | None, Bound | None]:
         node = self.members.get("callback")
         if node is None:
             return None, None
         known = {
-            f"{alias}.{name}": (each, bound)
+            f"{alias}.{name}": (callback, bound)
             for alias, bound in self.bound.items()
-            for name, each in bound.operation.callbacks.items()
+            for name, callback in bound.operation.callbacks.items()
         }
         found = known.get(node.value) if isinstance(node.value, str) else None
         if found is None:
@@ -148,8 +148,8 @@ class _Reader:
 
     def _is_kept(self, alias: str) -> bool:
         """Whether every answer to an operation can be made once more as it was."""
-        answers = [each.answers[alias] for each in self.states.values() if alias in each.answers]
-        return all(each.kept for each in answers if each.status < 300)
+        answers = [state.answers[alias] for state in self.states.values() if alias in state.answers]
+        return all(answer.kept for answer in answers if answer.status < 300)
 
     def _body(self, media: MediaType | None, owner: Bound | None) -> tuple[JSON, bool]:
         node = self.members.get("body")
@@ -157,11 +157,11 @@ class _Reader:
         if media is None or media.schema is None or owner is None:
             return plain, False
         known = properties(owner.schemas, media.schema)
-        for key, each in node.items() if node is not None and not known.open else ():
+        for key, child in node.items() if node is not None and not known.open else ():
             if key not in known.names:
                 self.report.error(
                     "S311",
-                    each.at_key,
+                    child.at_key,
                     f"the callback's documented body has no field {key!r}",
                     f"its fields are {listed(known.names)}.",
                 )
@@ -172,7 +172,7 @@ class _Reader:
         if node is None:
             return None
         members = unknown_keys(node, _SIGN, "`sign`", self.report)
-        texts = {key: each.value for key, each in members.items()}
+        texts = {key: child.value for key, child in members.items()}
         algorithm = texts.get("algorithm", "sha256")
         named = texts.get("header", "X-Signature-256")
         secret = texts.get("secret")

@@ -63,9 +63,9 @@ class Node:
     def plain(self) -> JSON:
         """The value without places."""
         if isinstance(self.value, dict):
-            return {key: each.plain() for key, each in self.value.items()}
+            return {key: child.plain() for key, child in self.value.items()}
         if isinstance(self.value, list):
-            return [each.plain() for each in self.value]
+            return [child.plain() for child in self.value]
         return self.value
 
     def items(self) -> Iterator[tuple[str, Node]]:
@@ -123,7 +123,7 @@ def _node(node: yaml.Node, name: str, report: Report) -> Node:
             members[key] = child
         return Node(members, where)
     if isinstance(node, yaml.SequenceNode):
-        return Node([_node(each, name, report) for each in node.value], where)
+        return Node([_node(child, name, report) for child in node.value], where)
     return Node(_scalar(node), where)
 
 
