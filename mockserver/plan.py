@@ -208,12 +208,12 @@ class ResponseTemplate(Struct, frozen=True):
     media_type: str = ""
     undocumented: bool = False
     """The document does not know this answer, on purpose: it is not judged by it."""
-    kept: bool = True
+    is_cacheable: bool = True
     """Rendered once per resource and state: no template reads the request, the time or dice."""
     delay: Delay | None = None
     """Its own, else the operation's, else the file's."""
     fault: str = ""
-    where: str = ""
+    location: str = ""
     """file:line:column, for what goes wrong when rendering."""
     dribble: Dribble | None = None
     schema: SchemaRef = ""
@@ -235,8 +235,8 @@ class Branch(Struct, frozen=True):
     next: int
     operation: str = ""
     """The alias of the operation that takes it; empty: taken when the step's holds end."""
-    fact: int = -1
-    """Index into ``Resource.facts`` of what must hold of the request; -1: nothing."""
+    predicate: int = -1
+    """Index into ``Resource.predicates`` of what must hold of the request; -1: nothing."""
     weight: int = 0
     """Drawn with the other weighted branches; 0: taken if reached."""
 
@@ -293,14 +293,14 @@ class Lookup(Struct, frozen=True):
 
     part: str
     name: str
-    fold: bool = False
+    ignore_case: bool = False
     """Whether upper and lower case are the same, as in a UUID (RFC 9562 section 4)."""
 
 
 class Limit(Struct, frozen=True):
-    """At most ``most`` calls in each ``window`` of milliseconds, which begins with its first call."""
+    """At most ``max_calls`` calls in each ``window`` of milliseconds, which begins with its first call."""
 
-    most: int
+    max_calls: int
     window: int
     by: Lookup | None = None
     """What has a bucket of its own: a key, a header's value; None: the namespace."""
@@ -309,9 +309,9 @@ class Limit(Struct, frozen=True):
 
 
 class Concurrency(Struct, frozen=True):
-    """At most ``most`` calls under way at once; others wait so many milliseconds, then are told 503."""
+    """At most ``max_calls`` calls under way at once; others wait so many milliseconds, then are told 503."""
 
-    most: int
+    max_calls: int
     wait: int = 0
     state: str = ""
 
@@ -374,7 +374,7 @@ class Webhook(Struct, frozen=True):
     backoff: int = 1000
     """Milliseconds before the first retry; each further one waits twice as long."""
     sign: Signature | None = None
-    where: str = ""
+    location: str = ""
 
 
 class Resource(Struct, frozen=True):
@@ -401,13 +401,13 @@ class Resource(Struct, frozen=True):
     """What a fresh key must satisfy."""
     handles: dict[str, str] = field(default_factory=dict)
     """Other names of a resource: name → template."""
-    facts: tuple[tuple[Condition, ...], ...] = ()
+    predicates: tuple[tuple[Condition, ...], ...] = ()
     """What branches ask of a request."""
     certify: Certify | None = None
     limits: tuple[Limit, ...] = ()
     """For all operations together."""
     flaky: Flaky | None = None
-    notices: tuple[Webhook, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()
 
 
 class Plan(Struct, frozen=True):

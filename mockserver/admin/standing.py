@@ -76,7 +76,7 @@ class Standing(NamedTuple):
                     "state": steps[each.next].state,
                     **({"onOperation": operations[each.operation]} if each.operation else {}),
                     **({"weight": each.weight} if each.weight else {}),
-                    **({"conditional": True} if each.fact >= 0 else {}),
+                    **({"conditional": True} if each.predicate >= 0 else {}),
                 }
                 for each in step.branches
             ]

@@ -12,7 +12,7 @@ import mockserver
 from mockserver.compile.document import Loaded, load, load_text
 from mockserver.compile.lint import inspect_document, overlaps
 from mockserver.compile.references import Gate
-from mockserver.compile.scenario.dry_run import rehearse_from_defaults
+from mockserver.compile.scenario.dry_run import check_responses
 from mockserver.compile.scenario.file import Draft, read_scenario_file
 from mockserver.compile.scenario.yaml_nodes import Report
 from mockserver.compile.source import SCENARIO_FILE, Source, SourceFault, parse, read
@@ -54,8 +54,8 @@ def compile_plan(inputs: Inputs, *, quick: bool = True, progress: Progress = _si
         parts = _read(inputs, report, quick=quick and not inputs.strict_document, progress=progress)
         if inputs.strict_document:
             _inspect(parts, report, progress)
-    if any(diagnostic.severity == "error" for diagnostic in report.found):
-        raise CompileError(report.found)
+    if any(diagnostic.severity == "error" for diagnostic in report.diagnostics):
+        raise CompileError(report.diagnostics)
     texts = [source for entry in parts.loaded for source in entry.trees.sources.values()] + parts.sources
     plan = Plan(
         hash=_hash(texts, inputs.seed),
@@ -63,7 +63,7 @@ def compile_plan(inputs: Inputs, *, quick: bool = True, progress: Progress = _si
         resources=tuple(draft.resource for draft in parts.drafts),
         seed=inputs.seed,
     )
-    return Compiled(plan, tuple(report.found), {source.name: _digest(source) for source in texts})
+    return Compiled(plan, tuple(report.diagnostics), {source.name: _digest(source) for source in texts})
 
 
 def inspect_inputs(inputs: Inputs, *, progress: Progress = _silent) -> tuple[Diagnostic, ...]:
@@ -72,7 +72,7 @@ def inspect_inputs(inputs: Inputs, *, progress: Progress = _silent) -> tuple[Dia
     with _no_collection():
         parts = _read(inputs, report, quick=False, progress=progress)
         _inspect(parts, report, progress)
-    return tuple(report.found)
+    return tuple(report.diagnostics)
 
 
 @contextmanager
@@ -89,15 +89,15 @@ def _no_collection() -> Iterator[None]:
 
 def _inspect(parts: _Parts, report: Report, progress: Progress) -> None:
     """Add what was forgiven in the documents, and what only a closer look finds."""
-    report.found[:0] = (fault for entry in parts.loaded for fault in entry.document.faults)
+    report.diagnostics[:0] = (fault for entry in parts.loaded for fault in entry.document.faults)
     for loaded, service in zip(parts.loaded, parts.services, strict=True):
-        report.found += inspect_document(loaded, service, progress)
+        report.diagnostics += inspect_document(loaded, service, progress)
 
 
 def _read(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) -> _Parts:
     loaded = _load(inputs, report, quick=quick, progress=progress)
     services = [Service(entry.document, inputs.seed, forgiving=False) for entry in loaded]
-    report.found += overlaps(loaded, services)
+    report.diagnostics += overlaps(loaded, services)
     sources = list(_scenario_sources(inputs, report))
     drafts: list[Draft] = []
     if loaded:
@@ -107,12 +107,12 @@ def _read(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) ->
         collected = {os.path.relpath(file) for file in found if file not in inputs.texts}
         for source in sources:
             progress(f"reading {source.name}")
-            draft = read_scenario_file(source, pairs, report, collected=source.name in collected)
+            draft = read_scenario_file(source, pairs, report, from_folder=source.name in collected)
             if draft is not None:
                 drafts.append(draft)
         drafts = _wanted(drafts, collected)
         _unique(drafts, report)
-        rehearse_from_defaults(drafts, services, inputs.seed, report)
+        check_responses(drafts, services, inputs.seed, report)
     return _Parts(loaded, services, sources, drafts)
 
 
@@ -135,15 +135,15 @@ def _load(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) ->
         else:
             found, diagnostics = load(path, gate, quick=quick)
         if found is None:
-            report.found += diagnostics
+            report.diagnostics += diagnostics
         else:
             loaded.append(found)
-            report.found += (diagnostic for diagnostic in diagnostics if diagnostic.severity != "error")
+            report.diagnostics += (diagnostic for diagnostic in diagnostics if diagnostic.severity != "error")
     names = [entry.document.name for entry in loaded]
     for entry in loaded:
         if names.count(entry.document.name) > 1:
             where = Location(entry.trees.sources[entry.trees.root_uri].name)
-            report.found.append(
+            report.diagnostics.append(
                 Diagnostic(
                     "D401",
                     f"another document is called {entry.document.name} too",
@@ -159,7 +159,9 @@ def _scenario_sources(inputs: Inputs, report: Report) -> Iterable[Source]:
         files = scenario_files(path)
         if not files:
             where = Location(os.path.relpath(path))
-            report.found.append(Diagnostic("S103", "holds no scenario file", where, "put .yaml files in it."))
+            report.diagnostics.append(
+                Diagnostic("S103", "holds no scenario file", where, "put .yaml files in it.")
+            )
         for file in files:
             try:
                 name = os.path.relpath(file)
@@ -168,23 +170,25 @@ def _scenario_sources(inputs: Inputs, report: Report) -> Iterable[Source]:
                 else:
                     yield read(file, name, SCENARIO_FILE)
             except SourceFault as fault:
-                report.found.append(fault.diagnostic)
+                report.diagnostics.append(fault.diagnostic)
 
 
 def _wanted(drafts: Sequence[Draft], collected: Collection[str]) -> list[Draft]:
     """Without the files of a folder whose operations are all told by files that name their document."""
     told = {
-        (bound.document.name, bound.operation.id)
+        (binding.document.name, binding.operation.id)
         for draft in drafts
         if draft.document
-        for bound in draft.bound.values()
+        for binding in draft.bindings.values()
     }
     return [
         draft
         for draft in drafts
         if draft.document
         or draft.resource.source not in collected
-        or not all((bound.document.name, bound.operation.id) in told for bound in draft.bound.values())
+        or not all(
+            (binding.document.name, binding.operation.id) in told for binding in draft.bindings.values()
+        )
     ]
 
 
@@ -196,7 +200,7 @@ def _unique(drafts: Sequence[Draft], report: Report) -> None:
         where = Location(draft.resource.source, 1, 1)
         first = seen.setdefault(draft.resource.name, draft)
         if first is not draft:
-            report.found.append(
+            report.diagnostics.append(
                 Diagnostic(
                     "S104",
                     f"the resource {draft.resource.name!r} is already described by {first.resource.source}",
@@ -204,13 +208,13 @@ def _unique(drafts: Sequence[Draft], report: Report) -> None:
                     "give it another name.",
                 )
             )
-        for bound in draft.bound.values():
-            owner = owners.setdefault((bound.document.name, bound.operation.id), draft)
+        for binding in draft.bindings.values():
+            owner = owners.setdefault((binding.document.name, binding.operation.id), draft)
             if owner is not draft:
-                report.found.append(
+                report.diagnostics.append(
                     Diagnostic(
                         "S105",
-                        f"the operation {bound.operation.id} is already named by {owner.resource.source}",
+                        f"the operation {binding.operation.id} is already named by {owner.resource.source}",
                         where,
                         "name each operation in one scenario file.",
                     )

@@ -50,8 +50,8 @@ def _behind_marks(loaded: Loaded) -> Iterator[Diagnostic]:
             path = path_of(operation.path)
             yield Diagnostic(
                 "D305",
-                f"the path of {operation.method} {operation.path} ends before the mark; the operation is chosen "
-                f"among those of {path} by the query parameters and header fields that are named behind it",
+                f"the path of {operation.method} {operation.path} ends before the mark; the query parameters "
+                f"and header fields behind the mark select among the operations of {path}",
                 loaded.trees.locate(operation.pointer),
                 "give it a path of its own, or describe it as one operation with parameters.",
                 "warning",

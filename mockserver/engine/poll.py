@@ -100,7 +100,9 @@ class Poll:
         self._alias = route.alias
         self._id = route.operation.id
         self._key_name = runtime.key_name
-        self._normal: Callable[[str], str] | None = runtime.normal if runtime.resource.key.fold else None
+        self._normal: Callable[[str], str] | None = (
+            runtime.normal if runtime.resource.key.ignore_case else None
+        )
         self._read = route.checker.path_reader(runtime.key_name) if engine.judges else None
         self._choose = runtime.selection.choose
         self._world = engine.worlds.default

@@ -36,7 +36,7 @@ PET = "{type: object, required: [name], properties: {name: {type: string, enum: 
 
 
 @pytest.mark.parametrize(
-    ("version", "response"),
+    ("version", "documented"),
     [
         ('swagger: "2.0"', f"schema: {PET}"),
         ("openapi: 3.0.0", f"content: {{application/json: {{schema: {PET}}}}}"),

@@ -631,7 +631,7 @@ def test_bodies_take_the_order_of_the_schema_and_the_defaults(write: Write) -> N
 )
 def test_what_is_rendered_once(write: Write, template: str, kept: bool) -> None:
     body = f'{{open: {{read: {{body: {{note: "{template}"}}}}}}, gone: {{read: {{status: 404}}}}}}'
-    assert resource(write, text(states=body)).states["open"].answers["read"].kept is kept
+    assert resource(write, text(states=body)).states["open"].answers["read"].is_cacheable is kept
 
 
 def test_an_undocumented_answer_is_taken_as_it_stands(write: Write) -> None:

@@ -9,18 +9,18 @@ from fnmatch import fnmatchcase
 from itertools import islice
 
 from mockserver.compile.fields import member, properties
-from mockserver.compile.scenario.responses import Bound
+from mockserver.compile.scenario.responses import Binding
 from mockserver.compile.scenario.yaml_nodes import Node, Report
 from mockserver.jsonschema import Schemas
 from mockserver.plan import Condition, Lookup, Rule, SchemaRef
 
-_DEEPEST = 4
+_MAX_DEPTH = 4
 """Levels of a body whose fields are proposed in place of a name that it has not."""
-_MOST_PROPOSED = 500
+_MAX_PROPOSALS = 500
 PARTS = ("path", "query", "header", "cookie", "body", "method")
 
 
-def lookup(value: object) -> Lookup | None:
+def parse_source(value: object) -> Lookup | None:
     """``path.NAME`` and the like as a Lookup; None where it is none."""
     if value == "method":
         return Lookup("method", "")
@@ -28,13 +28,13 @@ def lookup(value: object) -> Lookup | None:
     return Lookup(part, name) if dot and name and part in PARTS else None
 
 
-def read_condition(key: str, node: Node, bound: Mapping[str, Bound], report: Report) -> Condition | None:
+def read_condition(key: str, node: Node, bindings: Mapping[str, Binding], report: Report) -> Condition | None:
     """One part of the request and its patterns; None and a diagnostic when there is no such part."""
-    place = lookup(key) or _bare(key, bound)
-    if place is None:
+    source = parse_source(key) or _bare_name(key, bindings)
+    if source is None:
         report.error(
             "S401",
-            node.at_key,
+            node.key_node,
             f"{key!r} is no part of the request",
             "use a parameter's name, path.NAME, query.NAME, header.NAME, cookie.NAME, body.NAME, method.",
         )
@@ -46,36 +46,36 @@ def read_condition(key: str, node: Node, bound: Mapping[str, Bound], report: Rep
             report.error(
                 "S401",
                 value,
-                f"the pattern for {key} is {value.kind()}",
+                f"the pattern for {key} is {value.describe()}",
                 "give a text; * and ? stand for any characters.",
             )
             return None
         patterns.append(str(value.value).lower() if isinstance(value.value, bool) else str(value.value))
-    check_part(place, node.at_key, bound.values(), report)
-    return Condition(place.part, place.name, tuple(patterns))  # type: ignore[arg-type]
+    check_part(source, node.key_node, bindings.values(), report)
+    return Condition(source.part, source.name, tuple(patterns))  # type: ignore[arg-type]
 
 
-def check_part(place: Lookup, node: Node, bound: Collection[Bound], report: Report) -> None:
+def check_part(source: Lookup, node: Node, bindings: Collection[Binding], report: Report) -> None:
     """Report a part of the request that none of some operations has, as far as their document tells.
 
     A path has the parameters of its template and no others; a query and a body
     may have more than the document says, hence the warning.
     """
-    if not bound or place.part not in ("path", "query", "body") or _has_part(place, bound):
+    if not bindings or source.part not in ("path", "query", "body") or _has_part(source, bindings):
         return
-    tell = report.error if place.part == "path" else report.warning
-    tell(
+    report_at = report.error if source.part == "path" else report.warning
+    report_at(
         "S405",
         node,
-        f"{place.part}.{place.name} is in no request to {', '.join(binding.alias for binding in bound)}",
-        suggest(place.name, part_names(place.part, bound)),
+        f"{source.part}.{source.name} is in no request to {', '.join(binding.alias for binding in bindings)}",
+        suggest(source.name, part_names(source.part, bindings)),
     )
 
 
-def part_names(part: str, bound: Iterable[Bound]) -> list[str]:
+def part_names(part: str, bindings: Iterable[Binding]) -> list[str]:
     """The names that operations have in a part of their requests."""
     found: dict[str, None] = {}
-    for binding in bound:
+    for binding in bindings:
         if part == "path":
             found |= dict.fromkeys(re.findall(r"\{([^{}]+)\}", binding.operation.path))
         elif part == "query":
@@ -84,41 +84,41 @@ def part_names(part: str, bound: Iterable[Bound]) -> list[str]:
             )
         else:
             for ref in filter(None, _bodies(binding)):
-                found |= dict.fromkeys(islice(_field_names(binding.schemas, ref), _MOST_PROPOSED))
+                found |= dict.fromkeys(islice(_field_names(binding.schemas, ref), _MAX_PROPOSALS))
     return list(found)
 
 
-def _has_part(place: Lookup, bound: Collection[Bound]) -> bool:
-    name = place.name
-    if place.part == "body":
+def _has_part(source: Lookup, bindings: Collection[Binding]) -> bool:
+    name = source.name
+    if source.part == "body":
         steps = [step for step in re.split(r"[./]", name) if step]
         return any(
             ref is None or _has_field(binding.schemas, ref, steps)
-            for binding in bound
+            for binding in bindings
             for ref in _bodies(binding)
         )
-    names = part_names(place.part, bound)
-    if place.part == "path":
+    names = part_names(source.part, bindings)
+    if source.part == "path":
         return name in names
-    keys = [scheme for binding in bound for scheme in binding.document.security_schemes.values()]
+    keys = [scheme for binding in bindings for scheme in binding.document.security_schemes.values()]
     return (
         name in names
         or name.partition("[")[0] in names
         or any((scheme.location, scheme.parameter) == ("query", name) for scheme in keys)
         or any(
             parameter.location == "querystring"
-            for binding in bound
+            for binding in bindings
             for parameter in binding.operation.parameters
         )
     )
 
 
-def _bodies(bound: Bound) -> list[SchemaRef | None]:
+def _bodies(binding: Binding) -> list[SchemaRef | None]:
     """The schema of each body that an operation takes; None for one that has none."""
-    return [media.schema for media in bound.operation.body.content] if bound.operation.body else []
+    return [media.schema for media in binding.operation.body.content] if binding.operation.body else []
 
 
-def _field_names(schemas: Schemas, ref: SchemaRef, depth: int = _DEEPEST) -> Iterator[str]:
+def _field_names(schemas: Schemas, ref: SchemaRef, depth: int = _MAX_DEPTH) -> Iterator[str]:
     """The fields of a body, the nearer ones first: ``owner``, ``owner.email``, ``lines.0.sku``."""
     names = properties(schemas, ref).names
     yield from names
@@ -145,11 +145,11 @@ def _has_field(schemas: Schemas, ref: SchemaRef, steps: Sequence[str]) -> bool:
     return steps[0] in known.names and (below is None or _has_field(schemas, below, steps[1:]))
 
 
-def _bare(key: str, bound: Mapping[str, Bound]) -> Lookup | None:
+def _bare_name(key: str, bindings: Mapping[str, Binding]) -> Lookup | None:
     """A name alone means the path parameter of that name, else the query parameter."""
-    if not bound or any(f"{{{key}}}" in binding.operation.path for binding in bound.values()):
+    if not bindings or any(f"{{{key}}}" in binding.operation.path for binding in bindings.values()):
         return Lookup("path", key)  # without a document, that is what it most often is
-    for binding in bound.values():
+    for binding in bindings.values():
         if any(
             parameter.name == key and parameter.location == "query"
             for parameter in binding.operation.parameters
@@ -160,8 +160,8 @@ def _bare(key: str, bound: Mapping[str, Bound]) -> Lookup | None:
 
 def read_rules(
     node: Node,
-    named: Mapping[str, Node],
-    bound: Mapping[str, Bound],
+    scenarios: Mapping[str, Node],
+    bindings: Mapping[str, Binding],
     report: Report,
 ) -> tuple[Rule, ...]:
     """The rules of ``select``; a last one for what they leave over is added."""
@@ -169,13 +169,13 @@ def read_rules(
         report.error(
             "S401",
             node,
-            f"`select` is {node.kind()}",
+            f"`select` is {node.describe()}",
             'write it as a list: - {requestId: "…", scenario: NAME}.',
         )
         return ()
     rules: list[Rule] = []
     for item in node.value:
-        rule = _rule(item, named, bound, report)
+        rule = _rule(item, scenarios, bindings, report)
         if rule is None:
             continue
         shadow = next((index for index, earlier in enumerate(rules) if _covers(earlier, rule)), None)
@@ -188,29 +188,34 @@ def read_rules(
             )
         rules.append(rule)
     if rules and rules[-1].conditions and not any(not rule.conditions for rule in rules):
-        rules.append(Rule((), next(iter(named), rules[-1].scenario)))
+        rules.append(Rule((), next(iter(scenarios), rules[-1].scenario)))
     return tuple(rules)
 
 
-def _rule(node: Node, named: Mapping[str, Node], bound: Mapping[str, Bound], report: Report) -> Rule | None:
+def _rule(
+    node: Node, scenarios: Mapping[str, Node], bindings: Mapping[str, Binding], report: Report
+) -> Rule | None:
     if not isinstance(node.value, dict):
         report.error(
-            "S401", node, f"a rule is {node.kind()}", 'write it as {requestId: "…", scenario: NAME}.'
+            "S401", node, f"a rule is {node.describe()}", 'write it as {requestId: "…", scenario: NAME}.'
         )
         return None
     target = node.value.get("scenario")
     if target is None:
         report.error("S401", node, "a rule without `scenario` selects nothing", "add `scenario: NAME`.")
         return None
-    if not isinstance(target.value, str) or target.value not in named:
+    if not isinstance(target.value, str) or target.value not in scenarios:
         report.error(
-            "S402", target, f"there is no scenario {target.kind()}", suggest(str(target.value), list(named))
+            "S402",
+            target,
+            f"there is no scenario {target.describe()}",
+            suggest(str(target.value), list(scenarios)),
         )
         return None
     conditions = []
     for key, child in node.value.items():
         if key != "scenario":
-            condition = read_condition(key, child, bound, report)
+            condition = read_condition(key, child, bindings, report)
             if condition is None:
                 return None
             conditions.append(condition)
@@ -224,7 +229,7 @@ def _covers(earlier: Rule, later: Rule) -> bool:
         all(
             any(
                 pattern in (mine, "*")
-                or (not _glob(pattern) and fnmatchcase(pattern.lower(), mine.lower()))
+                or (not _is_glob(pattern) and fnmatchcase(pattern.lower(), mine.lower()))
                 or mine == "*"
                 for mine in condition.patterns
             )
@@ -234,7 +239,7 @@ def _covers(earlier: Rule, later: Rule) -> bool:
     )
 
 
-def _glob(pattern: str) -> bool:
+def _is_glob(pattern: str) -> bool:
     return any(mark in pattern for mark in "*?[")
 
 

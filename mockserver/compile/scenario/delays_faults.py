@@ -18,24 +18,24 @@ WIREMOCK = {
     "RANDOM_DATA_THEN_CLOSE": "garbage",
 }
 """WireMock's names of faults → ours."""
-MOST_CHUNKS = 1000
-MOST_CALLS = 1_000_000_000
-_LONGEST = inputs.written(inputs.LONGEST)
+MAX_CHUNKS = 1000
+MAX_CALLS = 1_000_000_000
+_MAX_DURATION = inputs.written(inputs.LONGEST)
 _FORMS = "write 200ms, {min: 100ms, max: 2s} or {median: 200ms, sigma: 0.5}; a day is the longest."
 
 
-def read_duration(node: Node, what: str, report: Report, *, least: int = 0) -> int:
-    """A duration in milliseconds; 0 and a diagnostic when it is none or less than ``least``."""
+def read_duration(node: Node, what: str, report: Report, *, minimum: int = 0) -> int:
+    """A duration in milliseconds; 0 and a diagnostic when it is none or less than ``minimum``."""
     try:
         length = inputs.milliseconds(node.value) if isinstance(node.value, str) else -1
     except ValueError:
         length = -1
-    if length < least:
+    if length < minimum:
         report.error(
             "S302",
             node,
-            f"{what} of {node.kind()} cannot be",
-            f"write a duration with its unit: 200ms, 30s, 5m, 1h, 2d, at most {_LONGEST}.",
+            f"{what} of {node.describe()} cannot be",
+            f"write a duration with its unit: 200ms, 30s, 5m, 1h, 2d, at most {_MAX_DURATION}.",
         )
         return 0
     return length
@@ -70,7 +70,7 @@ def _ranged(members: dict[str, Node], report: Report) -> Delay | None:
         low, high = (read_duration(members[key], f"`{key}`", report) for key in ("min", "max"))
         return Delay("uniform", low, high) if low <= high else None
     if members.keys() == {"median", "sigma"}:
-        median = read_duration(members["median"], "`median`", report, least=1)
+        median = read_duration(members["median"], "`median`", report, minimum=1)
         sigma = members["sigma"].value
         if isinstance(sigma, int | float) and not isinstance(sigma, bool) and 0 <= sigma <= 5:
             return Delay("lognormal", median, sigma=float(sigma))
@@ -83,13 +83,13 @@ def read_dribble(node: Node, report: Report) -> Dribble | None:
     if isinstance(members, dict) and members.keys() == {"chunks", "over"}:
         chunks = members["chunks"].value
         over = read_duration(members["over"], "`over`", report)
-        if isinstance(chunks, int) and not isinstance(chunks, bool) and 1 <= chunks <= MOST_CHUNKS:
+        if isinstance(chunks, int) and not isinstance(chunks, bool) and 1 <= chunks <= MAX_CHUNKS:
             return Dribble(chunks, over)
     report.error(
         "S313",
         node,
         "the dribble cannot be",
-        f"write {{chunks: 5, over: 2s}}; chunks are 1 to {MOST_CHUNKS}.",
+        f"write {{chunks: 5, over: 2s}}; chunks are 1 to {MAX_CHUNKS}.",
     )
     return None
 
@@ -104,21 +104,23 @@ def read_fault(node: Node, report: Report) -> str:
     report.error(
         "S305",
         node,
-        f"there is no fault {node.kind()}",
-        f"the faults are {listed(FAULTS)}; WireMock's names {listed(WIREMOCK)} are taken as well.",
+        f"there is no fault {node.describe()}",
+        f"the faults are {join_names(FAULTS)}; WireMock's names {join_names(WIREMOCK)} are taken as well.",
     )
     return ""
 
 
-def unknown_keys(node: Node, known: Collection[str], what: str, report: Report) -> dict[str, Any]:
+def read_members(node: Node, known: Collection[str], what: str, report: Report) -> dict[str, Any]:
     """The members of a mapping, each unknown key reported; empty where it is no mapping."""
     members = node.value if isinstance(node.value, dict) else {}
     for key, child in members.items():
         if key not in known:
-            report.error("S201", child.at_key, f"{what} has no key {key!r}", f"its keys are {listed(known)}.")
+            report.error(
+                "S201", child.key_node, f"{what} has no key {key!r}", f"its keys are {join_names(known)}."
+            )
     return members
 
 
-def listed(names: Iterable[str]) -> str:
+def join_names(names: Iterable[str]) -> str:
     """Names for a message, in order, each once."""
     return ", ".join(sorted(set(names))) or "none"

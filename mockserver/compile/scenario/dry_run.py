@@ -8,8 +8,8 @@ from urllib.parse import unquote
 from msgspec.structs import replace
 
 from mockserver.compile.scenario.file import Draft
-from mockserver.compile.scenario.responses import Bound
-from mockserver.compile.scenario.samples import Origins, Samples
+from mockserver.compile.scenario.responses import Binding
+from mockserver.compile.scenario.samples import SampleCreations, SampleRequests
 from mockserver.compile.scenario.yaml_nodes import Node, Report
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.resources.context import Context, Providers, RenderContext
@@ -22,7 +22,7 @@ from mockserver.engine.service import Service
 from mockserver.plan import Resource, ResponseTemplate, State
 from mockserver.state.tables import CreationRecord
 
-_TIME = 1_767_225_600_000
+_NOW = 1_767_225_600_000
 """2026-01-01T00:00:00Z: the rehearsal's own time, so that its outcome never depends on the day."""
 
 _UNCREATED = (
@@ -31,35 +31,38 @@ _UNCREATED = (
 )
 
 
-def rehearse(drafts: Sequence[Draft], services: Sequence[Service], seed: str, report: Report) -> None:
+def check_drafts(drafts: Sequence[Draft], services: Sequence[Service], seed: str, report: Report) -> None:
     """Report every answer that cannot be made, or would break the document."""
     for draft in drafts:
         service = next(service for service in services if service.document.name == draft.resource.document)
-        makers = Providers(seed)
-        runtime = ResourceRuntime(draft.resource, service, makers, kept_answers())
-        origins = Origins(draft, service, makers)
+        providers = Providers(seed)
+        runtime = ResourceRuntime(draft.resource, service, providers, kept_answers())
+        creations = SampleCreations(draft, service, providers)
         warnings: dict[tuple[str, str], str] = {}
         for (state, alias), node in draft.nodes.items():
-            rehearsal = _Rehearsal(draft, runtime, draft.bound[alias], origins, report)
-            if warning := rehearsal.response(state, alias, node):
+            check = _ResponseCheck(draft, runtime, draft.bindings[alias], creations, report)
+            if warning := check.response(state, alias, node):
                 warnings[state, alias] = warning
         if warnings:
-            draft.resource = _warned(draft.resource, warnings)
-        nodes = {str(node.where): node for node in draft.notices}
-        for notice in draft.resource.notices:
-            made, node = Made(notice, runtime, makers), nodes[notice.where]
-            _notice(made, notice.states, node, runtime, origins, report)
+            draft.resource = _with_warnings(draft.resource, warnings)
+        nodes = {str(node.location): node for node in draft.webhooks}
+        for webhook in draft.resource.webhooks:
+            made, node = Made(webhook, runtime, providers), nodes[webhook.location]
+            _check_webhook(made, webhook.states, node, runtime, creations, report)
 
 
-def _notice(
-    made: Made, states: Sequence[str], node: Node, runtime: ResourceRuntime, origins: Origins, report: Report
+def _check_webhook(
+    made: Made,
+    states: Sequence[str],
+    node: Node,
+    runtime: ResourceRuntime,
+    creations: SampleCreations,
+    report: Report,
 ) -> None:
     """Make a notice for each of its states and origins; the first that goes wrong is told."""
     for state in states:
-        for key, birth in origins.samples or [("sample", None)]:
-            subject = RenderContext(
-                "default", runtime.name, key, state, "", 0, _TIME, _TIME, _TIME, birth=birth
-            )
+        for key, birth in creations.samples or [("sample", None)]:
+            subject = RenderContext("default", runtime.name, key, state, "", 0, _NOW, _NOW, _NOW, birth=birth)
             try:
                 made.request(subject)
             except MockServerError as error:
@@ -67,7 +70,7 @@ def _notice(
                 return
 
 
-def _warned(resource: Resource, warnings: Mapping[tuple[str, str], str]) -> Resource:
+def _with_warnings(resource: Resource, warnings: Mapping[tuple[str, str], str]) -> Resource:
     """A resource whose answers say what has to be said of them."""
     states = {
         name: State(
@@ -82,16 +85,21 @@ def _warned(resource: Resource, warnings: Mapping[tuple[str, str], str]) -> Reso
     return replace(resource, states=states)
 
 
-class _Rehearsal:
+class _ResponseCheck:
     def __init__(
-        self, draft: Draft, runtime: ResourceRuntime, bound: Bound, origins: Origins, report: Report
+        self,
+        draft: Draft,
+        runtime: ResourceRuntime,
+        binding: Binding,
+        creations: SampleCreations,
+        report: Report,
     ) -> None:
         self.draft = draft
         self.runtime = runtime
-        self.bound = bound
-        self.origins = origins
+        self.binding = binding
+        self.creations = creations
         self.report = report
-        self.samples = Samples(bound, runtime.service.fakes)
+        self.samples = SampleRequests(binding, runtime.service.fakes)
 
     def response(self, state: str, alias: str, node: Node) -> str:
         """Judge one answer; the first key that goes wrong is told, the others would say the same.
@@ -100,7 +108,7 @@ class _Rehearsal:
         """
         warning = ""
         for key, birth in self._samples():
-            uncreated = birth is None and bool(self.origins.samples)
+            uncreated = birth is None and bool(self.creations.samples)
             about = " for a resource that no request created" if uncreated else ""
             try:
                 broken, told = self._violations(state, alias, key, birth)
@@ -114,7 +122,7 @@ class _Rehearsal:
                 self.report.error("S501", node, f"it cannot be answered{about}: {error}", remedy)
                 return ""
             for violation in broken:
-                self._broken(
+                self._report_violation(
                     violation.pointer, violation.message + about, node, _UNCREATED if uncreated else ""
                 )
             if broken:
@@ -124,17 +132,17 @@ class _Rehearsal:
 
     def _samples(self) -> Sequence[tuple[str, CreationRecord | None]]:
         """The keys to try, with their births. A resource that the control plane placed has none."""
-        created = self.origins.samples
+        created = self.creations.samples
         if not created:
             return [(key, None) for key in self.samples.keys(self.runtime.key_name)]
-        return created if self.bound.role.creates else [*created, (created[0][0], None)]
+        return created if self.binding.role.creates else [*created, (created[0][0], None)]
 
     def _violations(self, state: str, alias: str, key: str, birth: CreationRecord | None) -> Verdict:
         """How an answer breaks the document. Raises MockServerError where there is none."""
         renderer = self.runtime.renderer(state, alias)
         if renderer is None:
             return Verdict()
-        subject = self._subject(state, key, birth)
+        subject = self._context(state, key, birth)
         value = renderer.value(subject)
         verdict = renderer.judge(value) if renderer.recipe.has_body else Verdict()
         if not verdict.violations:
@@ -143,7 +151,7 @@ class _Rehearsal:
                 raise RenderError(changed)
         return verdict
 
-    def _broken(self, pointer: str, message: str, node: Node, remedy: str) -> None:
+    def _report_violation(self, pointer: str, message: str, node: Node, remedy: str) -> None:
         path = [unquote(part).replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
         body = node.value.get("body") if isinstance(node.value, dict) else None
         place = node
@@ -159,45 +167,45 @@ class _Rehearsal:
         self.report.error(
             "S503",
             place,
-            f"the answer to {self.bound.alias} breaks the document {where}({message})",
-            remedy or f"give what {self.bound.operation.id} documents for this status.",
+            f"the answer to {self.binding.alias} breaks the document {where}({message})",
+            remedy or f"give what {self.binding.operation.id} documents for this status.",
         )
 
-    def _subject(self, state: str, key: str, birth: CreationRecord | None) -> RenderContext:
+    def _context(self, state: str, key: str, birth: CreationRecord | None) -> RenderContext:
         request, path, body = self.samples.request(self.runtime.key_name, key)
         return RenderContext(
-            "default", self.runtime.name, key, state, "", 1, _TIME, _TIME, _TIME,
+            "default", self.runtime.name, key, state, "", 1, _NOW, _NOW, _NOW,
             request, path, body, birth=birth,
         )  # fmt: skip
 
 
-def rehearse_from_defaults(
-    drafts: Sequence[Draft], services: Sequence[Service], seed: str, report: Report
-) -> None:
+def check_responses(drafts: Sequence[Draft], services: Sequence[Service], seed: str, report: Report) -> None:
     """Report every answer that cannot be made or would break the document, each default for itself."""
     whole = Report()
-    rehearse(drafts, services, seed, whole)
-    if any(diagnostic.code == "S501" for diagnostic in whole.found):
-        broken = [_tell_broken(draft, services, seed, report) for draft in drafts if draft.defaults]
+    check_drafts(drafts, services, seed, whole)
+    if any(diagnostic.code == "S501" for diagnostic in whole.diagnostics):
+        broken = [
+            _report_broken_defaults(draft, services, seed, report) for draft in drafts if draft.defaults
+        ]
         if any(broken):
             whole = Report()
-            rehearse(drafts, services, seed, whole)
-    report.found += whole.found
+            check_drafts(drafts, services, seed, whole)
+    report.diagnostics += whole.diagnostics
 
 
-def _tell_broken(draft: Draft, services: Sequence[Service], seed: str, report: Report) -> set[str]:
+def _report_broken_defaults(draft: Draft, services: Sequence[Service], seed: str, report: Report) -> set[str]:
     """Report the defaults of a file that cannot be rendered, and take them out of its answers."""
     service = next(service for service in services if service.document.name == draft.resource.document)
-    makers = Providers(seed)
-    origins = Origins(draft, service, makers)
+    providers = Providers(seed)
+    creations = SampleCreations(draft, service, providers)
     broken: set[str] = set()
     for state, alias in draft.nodes:
-        taken = [name for name in _taken(draft, state, alias) if name not in broken]
-        for subject in _subjects(draft, state, alias, origins, service) if taken else ():
-            context = Context(subject, makers)
+        taken = [name for name in _used_defaults(draft, state, alias) if name not in broken]
+        for subject in _contexts(draft, state, alias, creations, service) if taken else ():
+            context = Context(subject, providers)
             for name in taken:
                 for node in _templates(draft.defaults[name]):
-                    if name not in broken and (fault := _fault(node, context)):
+                    if name not in broken and (fault := _template_error(node, context)):
                         broken.add(name)
                         message = f"the default of {name!r} cannot be rendered: {fault}"
                         report.error("S501", node, message, "mend the template.")
@@ -210,7 +218,7 @@ def _tell_broken(draft: Draft, services: Sequence[Service], seed: str, report: R
     return broken
 
 
-def _taken(draft: Draft, state: str, alias: str) -> list[str]:
+def _used_defaults(draft: Draft, state: str, alias: str) -> list[str]:
     """The defaults in the body of an answer."""
     body = draft.resource.states[state].answers[alias].body
     given = body if isinstance(body, dict) else {}
@@ -224,15 +232,15 @@ def _without(recipe: ResponseTemplate, names: set[str]) -> ResponseTemplate:
     return replace(recipe, body=body, partial=True)
 
 
-def _subjects(
-    draft: Draft, state: str, alias: str, origins: Origins, service: Service
+def _contexts(
+    draft: Draft, state: str, alias: str, creations: SampleCreations, service: Service
 ) -> Iterator[RenderContext]:
-    samples = Samples(draft.bound[alias], service.fakes)
+    samples = SampleRequests(draft.bindings[alias], service.fakes)
     name = draft.resource.key.name
-    for key, birth in origins.samples or [(key, None) for key in samples.keys(name)]:
+    for key, birth in creations.samples or [(key, None) for key in samples.keys(name)]:
         request, path, body = samples.request(name, key)
         yield RenderContext(
-            "default", draft.resource.name, key, state, "", 1, _TIME, _TIME, _TIME,
+            "default", draft.resource.name, key, state, "", 1, _NOW, _NOW, _NOW,
             request, path, body, birth=birth,
         )  # fmt: skip
 
@@ -246,7 +254,7 @@ def _templates(node: Node) -> Iterator[Node]:
         yield node
 
 
-def _fault(node: Node, context: Context) -> str:
+def _template_error(node: Node, context: Context) -> str:
     """Why the template at ``node`` has no value in a context; empty where it has one."""
     try:
         compile_template(str(node.value))(context)

@@ -19,10 +19,10 @@ from mockserver.compile.scenario.bindings import (
 from mockserver.compile.scenario.conditions import nearest, read_rules, suggest
 from mockserver.compile.scenario.delays_faults import read_delay
 from mockserver.compile.scenario.limits import read_flaky, read_limits, read_state_name
-from mockserver.compile.scenario.responses import Bound, compile_templates
+from mockserver.compile.scenario.responses import Binding, compile_templates
 from mockserver.compile.scenario.states import NAME, read_states
-from mockserver.compile.scenario.timelines import Facts, read_scenario
-from mockserver.compile.scenario.webhooks import read_notices
+from mockserver.compile.scenario.timelines import Predicates, read_scenario
+from mockserver.compile.scenario.webhooks import read_webhooks
 from mockserver.compile.scenario.yaml_nodes import Node, Report, compose
 from mockserver.compile.source import Source
 from mockserver.jsonschema import Schemas
@@ -42,13 +42,13 @@ class Draft:
     """A resource with the nodes it was read from, for the rehearsal to point into."""
 
     resource: Resource
-    bound: dict[str, Bound]
+    bindings: dict[str, Binding]
     nodes: dict[tuple[str, str], Node]
     """(state, alias) → the node of the answer."""
     defaults: Mapping[str, Node]
     document: str = ""
     """The document that the file says it is for."""
-    notices: tuple[Node, ...] = ()
+    webhooks: tuple[Node, ...] = ()
     """The node of each notice."""
 
 
@@ -57,18 +57,18 @@ def read_scenario_file(
     documents: Sequence[tuple[Loaded, Schemas]],
     report: Report,
     *,
-    collected: bool = False,
+    from_folder: bool = False,
 ) -> Draft | None:
     """The resource that ``source`` describes; None when an error keeps it from being one.
 
-    A file that was ``collected`` from a folder may be for a document that is
+    A file that was ``from_folder`` from a folder may be for a document that is
     not served; it is passed over.
     """
     root = compose(source, report)
     if root is None:
         return None
     reader = _Reader(source.name, root, documents, report)
-    if collected and reader.is_for_another:
+    if from_folder and reader.is_for_other_document:
         return None
     return reader.read()
 
@@ -84,7 +84,7 @@ class _Reader:
         self.members: dict[str, Node] = root.value if isinstance(root.value, dict) else {}
 
     @property
-    def is_for_another(self) -> bool:
+    def is_for_other_document(self) -> bool:
         """Whether the file names a document that is not served."""
         node = self.members.get("document")
         names = [document[0].document.name for document in self.documents]
@@ -95,14 +95,14 @@ class _Reader:
             self.report.error(
                 "S204",
                 self.root,
-                f"a scenario file is a mapping, not {self.root.kind()}",
+                f"a scenario file is a mapping, not {self.root.describe()}",
                 "start with `resource: NAME`.",
             )
             return None
         for key, child in list(self.members.items()):
             if key not in _KEYS and not key.startswith("x-"):
                 self.report.error(
-                    "S201", child.at_key, f"a scenario file has no key {key!r}", suggest(key, _KEYS)
+                    "S201", child.key_node, f"a scenario file has no key {key!r}", suggest(key, _KEYS)
                 )
                 if meant := nearest(key, _KEYS, 0.75):
                     self.members.setdefault(meant, child)
@@ -110,58 +110,58 @@ class _Reader:
             if key not in self.members:
                 self.report.error("S205", self.root, f"the key {key!r} is missing", _EXAMPLES[key])
         name = self._name()
-        bound = self._operations()
-        place = read_key(self.members.get("key"), bound, self.report)
+        bindings = self._operations()
+        key_source = read_key(self.members.get("key"), bindings, self.report)
         defaults = {
             name: node for name, node in self._mapping("defaults") if compile_templates(node, self.report)
         }
-        unbound = {alias: node for alias, node in self._mapping("operations") if alias not in bound}
-        states, nodes = read_states(self._mapping("states"), bound, defaults, unbound, self.report)
-        facts: Facts = []
-        asked = {} if unbound else bound  # what an operation that is not found has is not known
-        scenarios = self._scenarios(states, asked, facts)
-        rules = self._rules(scenarios, asked)
-        stated = {key: self._answerer(key, states) for key in ("invalid", "unknown", "unanswered")}
+        unbound = {alias: node for alias, node in self._mapping("operations") if alias not in bindings}
+        states, nodes = read_states(self._mapping("states"), bindings, defaults, unbound, self.report)
+        predicates: Predicates = []
+        known_bindings = {} if unbound else bindings  # what an operation that is not found has is not known
+        scenarios = self._scenarios(states, known_bindings, predicates)
+        rules = self._rules(scenarios, known_bindings)
+        fallbacks = {key: self._fallback(key, states) for key in ("invalid", "unknown", "unanswered")}
         limit, flaky = self.members.get("limit"), self.members.get("flaky")
         limits = read_limits(limit, states, self.report) if limit is not None else ()
         flakiness = read_flaky(flaky, states, self.report) if flaky is not None else None
         creates_nowhere = any("creates" in dict(node.items()) for node in unbound.values())
-        if not bound or place is None or not states or not scenarios or creates_nowhere:
+        if not bindings or key_source is None or not states or not scenarios or creates_nowhere:
             return None
-        roles = {alias: binding.role for alias, binding in bound.items() if binding.role != Role()}
+        roles = {alias: binding.role for alias, binding in bindings.items() if binding.role != Role()}
         handles = read_handles(self._mapping("handles"), self.report)
-        self._ends(roles, stated["unknown"])
-        self._beginnings(scenarios, states, roles)
-        if stated["unanswered"]:
-            scenarios = {key: _answering(scenario, states) for key, scenario in scenarios.items()}
+        self._check_unknown(roles, fallbacks["unknown"])
+        self._check_first_states(scenarios, states, roles)
+        if fallbacks["unanswered"]:
+            scenarios = {key: _with_answers(scenario, states) for key, scenario in scenarios.items()}
         resource = Resource(
             name=name,
             source=self.name,
-            document=next(iter(bound.values())).document.name,
-            key=place,
-            operations={alias: binding.operation.id for alias, binding in bound.items()},
+            document=next(iter(bindings.values())).document.name,
+            key=key_source,
+            operations={alias: binding.operation.id for alias, binding in bindings.items()},
             states=states,
             scenarios=scenarios,
             rules=rules,
-            invalid=stated["invalid"],
-            unknown=stated["unknown"],
-            unanswered=stated["unanswered"],
+            invalid=fallbacks["invalid"],
+            unknown=fallbacks["unknown"],
+            unanswered=fallbacks["unanswered"],
             roles=roles,
-            key_schemas=key_schemas(place, bound),
+            key_schemas=key_schemas(key_source, bindings),
             handles=handles,
-            facts=tuple(facts),
-            certify=read_certify(self.members.get("certify"), bound, self.report),
+            predicates=tuple(predicates),
+            certify=read_certify(self.members.get("certify"), bindings, self.report),
             limits=limits,
             flaky=flakiness,
-            notices=read_notices(self.members["notify"], states, bound, self.report)
+            webhooks=read_webhooks(self.members["notify"], states, bindings, self.report)
             if "notify" in self.members
             else (),
         )
         named = self.members.get("document")
         document = str(named.value) if named is not None else ""
         notify = self.members.get("notify")
-        listed = () if notify is None else notify.value if isinstance(notify.value, list) else [notify]
-        return Draft(resource, bound, nodes, defaults, document, tuple(listed))
+        join_names = () if notify is None else notify.value if isinstance(notify.value, list) else [notify]
+        return Draft(resource, bindings, nodes, defaults, document, tuple(join_names))
 
     def _name(self) -> str:
         node = self.members.get("resource")
@@ -169,12 +169,15 @@ class _Reader:
             return ""
         if not isinstance(node.value, str) or not NAME.match(node.value):
             self.report.error(
-                "S204", node, f"`resource` is {node.kind()}", "give it a name of letters, digits and hyphens."
+                "S204",
+                node,
+                f"`resource` is {node.describe()}",
+                "give it a name of letters, digits and hyphens.",
             )
             return ""
         return node.value
 
-    def _operations(self) -> dict[str, Bound]:
+    def _operations(self) -> dict[str, Binding]:
         members = self._mapping("operations")
         if (
             "operations" in self.members
@@ -187,8 +190,8 @@ class _Reader:
         node = self.members.get("delay")
         delay: Delay | None = read_delay(node, self.report) if node is not None else None
         states, handles = dict(self._mapping("states")), dict(self._mapping("handles"))
-        bound = OperationsReader(self._documents(), states, handles, delay, self.report).read(members)
-        names = {binding.document.name for binding in bound.values()}
+        bindings = OperationsReader(self._documents(), states, handles, delay, self.report).read(members)
+        names = {binding.document.name for binding in bindings.values()}
         if len(names) > 1:
             self.report.error(
                 "S106",
@@ -197,19 +200,19 @@ class _Reader:
                 "say which by `document: NAME`, or write a file for each.",
             )
             return {}
-        return bound
+        return bindings
 
     def _documents(self) -> Sequence[tuple[Loaded, Schemas]]:
         """Where operations are looked for: first in the document that the file names or is named after."""
         node = self.members.get("document")
         if node is not None and not isinstance(node.value, str):
             self.report.error(
-                "S204", node, f"`document` is {node.kind()}", "name a document's file, without .yaml."
+                "S204", node, f"`document` is {node.describe()}", "name a document's file, without .yaml."
             )
         wanted = node.value if node is not None else PurePath(self.name).stem
         return sorted(self.documents, key=lambda document: document[0].document.name != wanted)
 
-    def _ends(self, roles: Mapping[str, Role], unknown: str) -> None:
+    def _check_unknown(self, roles: Mapping[str, Role], unknown: str) -> None:
         """What ends, or has another name, must not come into being when somebody asks for it."""
         wanting = [alias for alias, role in roles.items() if role.deletes or role.handle]
         if wanting and not unknown and "unknown" not in self.members:
@@ -220,7 +223,7 @@ class _Reader:
                 "say `unknown: 404`, or `unknown: NAME` of a state.",
             )
 
-    def _beginnings(
+    def _check_first_states(
         self, scenarios: Mapping[str, Scenario], states: Mapping[str, State], roles: Mapping[str, Role]
     ) -> None:
         """Every scenario begins with a state that answers what creates."""
@@ -235,7 +238,7 @@ class _Reader:
                     f"give the state an answer: {first}: {{{creator}: {{…}}}}.",
                 )
 
-    def _answerer(self, key: str, states: Mapping[str, State]) -> str:
+    def _fallback(self, key: str, states: Mapping[str, State]) -> str:
         """The state that a key of the file names, or the status that the document answers with."""
         node = self.members.get(key)
         if node is None:
@@ -249,7 +252,7 @@ class _Reader:
         return read_state_name(node, states, self.report)
 
     def _scenarios(
-        self, states: Mapping[str, State], bound: Mapping[str, Bound], facts: Facts
+        self, states: Mapping[str, State], bindings: Mapping[str, Binding], predicates: Predicates
     ) -> dict[str, Scenario]:
         scenarios = {}
         known, aliases = dict(self._mapping("states")), dict(self._mapping("operations"))
@@ -257,25 +260,27 @@ class _Reader:
             if not NAME.match(name):
                 self.report.error(
                     "S204",
-                    node.at_key,
+                    node.key_node,
                     f"{name!r} is no name for a scenario",
                     "use letters, digits, dots and hyphens.",
                 )
                 continue
-            found = read_scenario(name, node, known, aliases, self.report, bound=bound, facts=facts)
+            found = read_scenario(
+                name, node, known, aliases, self.report, bindings=bindings, predicates=predicates
+            )
             if found is not None:
                 scenarios[name] = found
         for state in states:
             scenarios[STATE_PREFIX + state] = Scenario(STATE_PREFIX + state, (Step(state),))
         return scenarios
 
-    def _rules(self, scenarios: Mapping[str, Scenario], bound: Mapping[str, Bound]) -> tuple[Rule, ...]:
+    def _rules(self, scenarios: Mapping[str, Scenario], bindings: Mapping[str, Binding]) -> tuple[Rule, ...]:
         named = dict(self._mapping("scenarios"))
         node = self.members.get("select")
         if node is None:
             first = next(iter(named), "")
             return (Rule((), first),) if first in scenarios else ()
-        return read_rules(node, named, bound, self.report)
+        return read_rules(node, named, bindings, self.report)
 
     def _mapping(self, key: str) -> list[tuple[str, Node]]:
         node = self.members.get(key)
@@ -283,15 +288,15 @@ class _Reader:
             return []
         if isinstance(node.value, dict):
             return list(node.value.items())
-        if key not in self._told:
-            self._told.add(key)
+        if key not in self._reported:
+            self._reported.add(key)
             self.report.error(
-                "S204", node, f"`{key}` is {node.kind()}, not a mapping", _EXAMPLES.get(key, "")
+                "S204", node, f"`{key}` is {node.describe()}, not a mapping", _EXAMPLES.get(key, "")
             )
         return []
 
     @property
-    def _told(self) -> set[str]:
+    def _reported(self) -> set[str]:
         found: set[str] = self.__dict__.setdefault("_already_told", set())
         return found
 
@@ -307,7 +312,7 @@ _EXAMPLES = {
 }
 
 
-def _answering(scenario: Scenario, states: Mapping[str, State]) -> Scenario:
+def _with_answers(scenario: Scenario, states: Mapping[str, State]) -> Scenario:
     """The scenario with every step told which operations its state answers; none is written ``("",)``."""
     steps = (
         replace(step, answers=tuple(states[step.state].answers) or ("",) if step.state in states else ())

@@ -45,7 +45,7 @@ def read_headers(node: Node | None, report: Report) -> dict[str, str]:
     if node is None:
         return {}
     if not isinstance(node.value, dict):
-        report.error("S308", node, f"`headers` is {node.kind()}", "write it as {Retry-After: 30}.")
+        report.error("S308", node, f"`headers` is {node.describe()}", "write it as {Retry-After: 30}.")
         return {}
     if len(node.value) > MAX_HEADERS:
         report.error(
@@ -60,24 +60,24 @@ def read_headers(node: Node | None, report: Report) -> dict[str, str]:
         if not _TOKEN.match(name):
             report.error(
                 "S308",
-                child.at_key,
+                child.key_node,
                 f"{name!r} is no header name",
                 "use letters, digits and hyphens (RFC 9110 section 5.1).",
             )
         elif name.lower() in _FRAMING:
             report.error(
                 "S308",
-                child.at_key,
+                child.key_node,
                 f"the header {name} belongs to the server",
                 "remove it; use `fault` to break the framing.",
             )
         elif name.lower() in map(str.lower, headers):
-            report.error("S308", child.at_key, f"the header {name} is given twice", "give it once.")
+            report.error("S308", child.key_node, f"the header {name} is given twice", "give it once.")
         elif isinstance(value, dict | list) or value is None:
-            report.error("S308", child, f"the header {name} is {child.kind()}", "give it a text.")
+            report.error("S308", child, f"the header {name} is {child.describe()}", "give it a text.")
         else:
             text = str(value).lower() if isinstance(value, bool) else str(value)
-            if any(mark in text for mark in "\r\n\x00") or not _latin(text):
+            if any(mark in text for mark in "\r\n\x00") or not _is_latin_1(text):
                 report.error(
                     "S308",
                     child,
@@ -93,12 +93,12 @@ def is_unsendable(name: str, value: str) -> bool:
     return not (
         _TOKEN.match(name)
         and name.lower() not in _FRAMING
-        and _latin(value)
+        and _is_latin_1(value)
         and not any(mark in value for mark in "\r\n\x00")
     )
 
 
-def _latin(text: str) -> bool:
+def _is_latin_1(text: str) -> bool:
     try:
         text.encode("latin-1")
     except UnicodeEncodeError:
@@ -106,14 +106,14 @@ def _latin(text: str) -> bool:
     return True
 
 
-ANSWER_KEYS = frozenset(
+RESPONSE_KEYS = frozenset(
     ["status", "headers", "body", "delay", "dribble", "fault", "undocumented", "mediaType"]
 )
-_LOWEST, _HIGHEST = 200, 999
+_MIN_STATUS, _MAX_STATUS = 200, 999
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class Binding:
     """An operation that a scenario file names, with what is needed to judge its answers."""
 
     alias: str
@@ -121,7 +121,7 @@ class Bound:
     document: Document
     schemas: Schemas
     role: Role = field(default_factory=Role)
-    place: tuple[str, ...] = ()
+    key_path: tuple[str, ...] = ()
     """Where in the body of its answer a fresh key stands, if the operation creates."""
     is_number: bool = False
     """Whether that key is a number there."""
@@ -133,30 +133,30 @@ class Bound:
     """Of all its answers that have none of their own."""
 
 
-def read_answer(
-    state: str, node: Node, bound: Bound, defaults: Mapping[str, Node], report: Report
+def read_response(
+    state: str, node: Node, binding: Binding, defaults: Mapping[str, Node], report: Report
 ) -> ResponseTemplate | None:
     """The answer of a state to an operation."""
-    return _Reader(state, node, bound, defaults, report).read()
+    return _Reader(state, node, binding, defaults, report).read()
 
 
 def read_item(
-    state: str, node: Node, bound: Bound, defaults: Mapping[str, Node], report: Report, *, strict: bool
+    state: str, node: Node, binding: Binding, defaults: Mapping[str, Node], report: Report, *, strict: bool
 ) -> ResponseTemplate | None:
     """One resource in a list. Unless ``strict``, what its schema does not know is left out."""
-    return _Reader(state, node, bound, defaults, report).item(strict=strict)
+    return _Reader(state, node, binding, defaults, report).item(strict=strict)
 
 
 class _Reader:
     """Reads one answer of one state to one operation."""
 
     def __init__(
-        self, state: str, node: Node, bound: Bound, defaults: Mapping[str, Node], report: Report
+        self, state: str, node: Node, binding: Binding, defaults: Mapping[str, Node], report: Report
     ) -> None:
         self.state = state
         self.node = node
         self.members = node.value if isinstance(node.value, dict) else {}
-        self.bound = bound
+        self.binding = binding
         self.defaults = defaults
         self.report = report
         self.undocumented = self._flag("undocumented")
@@ -167,28 +167,28 @@ class _Reader:
             self.report.error(
                 "S204",
                 self.node,
-                f"an answer of state {self.state!r} is {self.node.kind()}",
+                f"an answer of state {self.state!r} is {self.node.describe()}",
                 "write it as {status: 404, body: {…}}.",
             )
             return None
         status, response = self._status()
         headers = read_headers(self.members.get("headers"), self.report)
-        self._tell_misspelt(self.members.get("headers"))
+        self._warn_misspelt_headers(self.members.get("headers"))
         stated = self._text("mediaType")
         in_effect = stated or _content_type(headers)
         choice = self._choice(response, stated, in_effect)
         media = choice.media if choice is not None else None
         body_node = self.members.get("body")
         body = self._body(body_node, response, media)
-        if self.bound.place and isinstance(body, dict) and status < 300:
-            text = "{{ resource.key | int }}" if self.bound.is_number else "{{ resource.key }}"
-            body = _placed(body, self.bound.place, text)
+        if self.binding.key_path and isinstance(body, dict) and status < 300:
+            text = "{{ resource.key | int }}" if self.binding.is_number else "{{ resource.key }}"
+            body = _with_key(body, self.binding.key_path, text)
         schema = media.schema if media is not None and not self.undocumented else None
-        partial = schema is not None and not covers(self.bound.schemas, schema, body)
+        partial = schema is not None and not covers(self.binding.schemas, schema, body)
         if media is not None and family_of(media.name) in SEQUENCES:
             partial = body_node is None and not self.undocumented
         has_body = body_node is not None or (media is not None and not self.undocumented)
-        delay, dribble = self.bound.delay, None
+        delay, dribble = self.binding.delay, None
         if (node := self.members.get("delay")) is not None:
             delay = read_delay(node, self.report)
         if (node := self.members.get("dribble")) is not None:
@@ -209,10 +209,10 @@ class _Reader:
             partial=partial,
             media_type=in_effect,
             undocumented=self.undocumented,
-            kept=not _volatile([body, headers]),
+            is_cacheable=not _is_volatile([body, headers]),
             delay=delay,
             fault=fault,
-            where=str(self.node.where),
+            location=str(self.node.location),
             dribble=dribble,
         )
 
@@ -222,10 +222,10 @@ class _Reader:
         for key, child in self.members.items():
             if strict and key != "body":
                 self.report.error(
-                    "S204", child.at_key, f"one of a list has no {key}", "give its `body` alone."
+                    "S204", child.key_node, f"one of a list has no {key}", "give its `body` alone."
                 )
-        schema = self.bound.item
-        body = self._laid(node, schema, strict=strict)
+        schema = self.binding.item
+        body = self._with_defaults(node, schema, strict=strict)
         if node is not None:
             compile_templates(node, self.report)
         if self.report.errors > before:
@@ -234,29 +234,29 @@ class _Reader:
             status=200,
             has_body=True,
             body=body,
-            partial=not covers(self.bound.schemas, schema, body),
+            partial=not covers(self.binding.schemas, schema, body),
             media_type="application/json",
-            kept=not _volatile(body),
-            where=str(self.node.where),
+            is_cacheable=not _is_volatile(body),
+            location=str(self.node.location),
             schema=schema,
         )
 
     def _status(self) -> tuple[int, DocumentedResponse | None]:
         node = self.members.get("status")
-        operation = self.bound.operation
+        operation = self.binding.operation
         if node is None:
             response, status = default_response(operation)
             return status, response
         found: DocumentedResponse | None
         value = node.value
-        if isinstance(value, bool) or not isinstance(value, int) or not _LOWEST <= value <= _HIGHEST:
+        if isinstance(value, bool) or not isinstance(value, int) or not _MIN_STATUS <= value <= _MAX_STATUS:
             self.report.error(
                 "S306",
                 node,
-                f"status {node.kind()} cannot be sent",
-                f"give a whole number from {_LOWEST} to {_HIGHEST}.",
+                f"status {node.describe()} cannot be sent",
+                f"give a whole number from {_MIN_STATUS} to {_MAX_STATUS}.",
             )
-            return _LOWEST, None
+            return _MIN_STATUS, None
         found = response_for(operation, value)
         if found is None and not self.undocumented:
             documented = ", ".join(documented_statuses(operation))
@@ -268,11 +268,11 @@ class _Reader:
             )
         return value, found
 
-    def _tell_misspelt(self, headers: Node | None) -> None:
+    def _warn_misspelt_headers(self, headers: Node | None) -> None:
         """Warn of headers that are nearly documented ones, unless the answer has those as well."""
         documented = {
             header.name.lower(): header.name
-            for response in self.bound.operation.responses
+            for response in self.binding.operation.responses
             for header in response.headers
         }
         members = dict(headers.items()) if headers is not None else {}
@@ -282,8 +282,8 @@ class _Reader:
             if close and name.lower() not in documented:
                 self.report.warning(
                     "S315",
-                    node.at_key,
-                    f"{self.bound.operation.id} documents no header {name}",
+                    node.key_node,
+                    f"{self.binding.operation.id} documents no header {name}",
                     f"did you mean {documented[close[0]]!r}?",
                 )
 
@@ -309,8 +309,8 @@ class _Reader:
         if node is not None and response is not None and media is None:
             self.report.error(
                 "S310",
-                node.at_key,
-                f"{self.bound.operation.id} documents no body for this status",
+                node.key_node,
+                f"{self.binding.operation.id} documents no body for this status",
                 "remove the body, or say `undocumented: true`.",
             )
             return None
@@ -320,11 +320,11 @@ class _Reader:
             if node is None or (kind == "events" and is_event(node.plain())):
                 return node.plain() if node is not None else {}
             schema = schema or media.item_schema
-        return self._laid(node, schema, strict=True)
+        return self._with_defaults(node, schema, strict=True)
 
-    def _laid(self, node: Node | None, schema: SchemaRef | None, *, strict: bool) -> JSON:
+    def _with_defaults(self, node: Node | None, schema: SchemaRef | None, *, strict: bool) -> JSON:
         """A body with the defaults under it, in the schema's order."""
-        known = properties(self.bound.schemas, schema) if schema else None
+        known = properties(self.binding.schemas, schema) if schema else None
         if node is not None and not isinstance(node.value, dict):
             return node.plain()
         given = node.value if node is not None and isinstance(node.value, dict) else {}
@@ -335,7 +335,7 @@ class _Reader:
                 if key not in known.names:
                     self.report.error(
                         "S311",
-                        child.at_key,
+                        child.key_node,
                         f"the documented body has no field {key!r}",
                         f"its fields are {', '.join(known.names) or 'none'}.",
                     )
@@ -345,7 +345,7 @@ class _Reader:
             for name, default in self.defaults.items()
             if name in names and name not in given
         }
-        fixed = fixed_values(self.bound.schemas, schema, names) if schema else {}
+        fixed = fixed_values(self.binding.schemas, schema, names) if schema else {}
         body = {**fixed, **laid, **{name: child.plain() for name, child in given.items()}}
         return {
             name: body[name]
@@ -360,14 +360,14 @@ class _Reader:
         if node is None:
             return ""
         if not isinstance(node.value, str):
-            self.report.error("S204", node, f"`{key}` is {node.kind()}", "give it a text.")
+            self.report.error("S204", node, f"`{key}` is {node.describe()}", "give it a text.")
             return ""
         return node.value
 
     def _flag(self, key: str) -> bool:
         node = self.members.get(key)
         if node is not None and not isinstance(node.value, bool):
-            self.report.error("S204", node, f"`{key}` is {node.kind()}", "write true or false.")
+            self.report.error("S204", node, f"`{key}` is {node.describe()}", "write true or false.")
         return node is not None and node.value is True
 
 
@@ -387,16 +387,16 @@ def compile_templates(node: Node, report: Report) -> bool:
     return True
 
 
-def _placed(body: dict[str, JSON], path: Sequence[str], text: str) -> dict[str, JSON]:
+def _with_key(body: dict[str, JSON], path: Sequence[str], text: str) -> dict[str, JSON]:
     """``body`` with ``text`` at ``path``, unless something stands there or in the way."""
     first, *rest = path
     below = body.get(first, {} if rest else text)
     if rest and isinstance(below, dict):
-        below = _placed(below, rest, text)
+        below = _with_key(below, rest, text)
     return {**body, first: below}
 
 
-def _volatile(value: JSON) -> bool:
+def _is_volatile(value: JSON) -> bool:
     """Whether a template in ``value`` reads what differs from call to call."""
     if is_template(value):
         try:
@@ -404,7 +404,7 @@ def _volatile(value: JSON) -> bool:
         except TemplateError:
             return True  # reported where it stands
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(map(_volatile, children))
+    return any(map(_is_volatile, children))
 
 
 def _content_type(headers: Mapping[str, str]) -> str:

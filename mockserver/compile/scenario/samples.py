@@ -7,7 +7,7 @@ from functools import cached_property
 from urllib.parse import quote, urlencode
 
 from mockserver.compile.scenario.file import Draft
-from mockserver.compile.scenario.responses import Bound
+from mockserver.compile.scenario.responses import Binding
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.resources.context import Providers
 from mockserver.engine.resources.create import KeyFactory
@@ -17,14 +17,14 @@ from mockserver.messages import Request
 from mockserver.plan import JSON, Lookup, Operation, Parameter, SchemaRef
 from mockserver.state.tables import CreationRecord
 
-MOST = 3
+MAX_KEYS = 3
 """Samples of a key."""
 
 
-class Samples:
+class SampleRequests:
     """The requests of one operation."""
 
-    def __init__(self, bound: Bound, fakes: Fakes) -> None:
+    def __init__(self, bound: Binding, fakes: Fakes) -> None:
         self._operation: Operation = bound.operation
         self._fakes = fakes
 
@@ -38,7 +38,7 @@ class Samples:
             ),
             None,
         )
-        return [self._text(schema, index) for index in range(MOST)]
+        return [self._text(schema, index) for index in range(MAX_KEYS)]
 
     def request(self, name: str, key: str) -> tuple[Request, dict[str, str], JSON]:
         """A request for ``key``, told by the path parameter ``name``; its path parameters and its body."""
@@ -94,25 +94,27 @@ NAMESPACE = "rehearsal"
 _NAME = "sample.example"
 
 
-class Origins:
+class SampleCreations:
     """The births of one file's resources."""
 
-    def __init__(self, draft: Draft, service: Service, makers: Providers) -> None:
+    def __init__(self, draft: Draft, service: Service, providers: Providers) -> None:
         self._draft = draft
         self._service = service
-        self._makers = makers
+        self._providers = providers
 
     @cached_property
     def samples(self) -> list[tuple[str, CreationRecord | None]]:
         """A few keys with their births; none where no operation creates, or no key can be made."""
-        creator = next((binding for binding in self._draft.bound.values() if binding.role.creates), None)
+        creator = next((binding for binding in self._draft.bindings.values() if binding.role.creates), None)
         if creator is None:
             return []
-        creation = KeyFactory(self._draft.resource, self._service.schemas, self._service.fakes, self._makers)
+        factory = KeyFactory(
+            self._draft.resource, self._service.schemas, self._service.fakes, self._providers
+        )
         request = Request(creator.operation.method, creator.operation.path)
         try:
             return [
-                (creation.key(NAMESPACE, number), creation.birth(number, request, {}, body))
+                (factory.key(NAMESPACE, number), factory.birth(number, request, {}, body))
                 for number, body in enumerate(self._bodies(creator.operation), 1)
             ]
         except MockServerError:
@@ -135,22 +137,22 @@ class Origins:
         required = schema.get("required") if isinstance(schema, dict) else None
         certify = self._draft.resource.certify
         if certify is not None:
-            full = _with(_with(full, certify.csr, None), certify.common_name, _NAME)
+            full = _with_member(_with_member(full, certify.csr, None), certify.common_name, _NAME)
         bodies = [full]
         if isinstance(full, dict) and isinstance(required, list):
             bodies.append({name: value for name, value in full.items() if name in required})
         if certify is not None and certify.csr is not None:
-            bodies.append(_with(full, certify.csr, _signing_request()))
+            bodies.append(_with_member(full, certify.csr, _signing_request()))
         return bodies
 
 
-def _with(body: JSON, place: Lookup | None, value: JSON) -> JSON:
+def _with_member(body: JSON, source: Lookup | None, value: JSON) -> JSON:
     """``body`` with another value at a place in it; None takes it away."""
-    if place is None or place.part != "body" or not isinstance(body, dict):
+    if source is None or source.part != "body" or not isinstance(body, dict):
         return body
-    first, _, rest = place.name.replace("/", ".").strip(".").partition(".")
+    first, _, rest = source.name.replace("/", ".").strip(".").partition(".")
     if rest:
-        return {**body, first: _with(body.get(first, {}), Lookup("body", rest), value)}
+        return {**body, first: _with_member(body.get(first, {}), Lookup("body", rest), value)}
     if value is None:
         return {name: member for name, member in body.items() if name != first}
     return {**body, first: value}

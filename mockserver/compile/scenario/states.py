@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 
 from mockserver.compile.fields import properties
 from mockserver.compile.scenario.conditions import did_you_mean, nearest, suggest
-from mockserver.compile.scenario.delays_faults import unknown_keys
-from mockserver.compile.scenario.responses import ANSWER_KEYS, Bound, read_answer, read_item
+from mockserver.compile.scenario.delays_faults import read_members
+from mockserver.compile.scenario.responses import RESPONSE_KEYS, Binding, read_item, read_response
 from mockserver.compile.scenario.yaml_nodes import Node, Report
 from mockserver.plan import ResponseTemplate, State
 
@@ -23,7 +23,7 @@ Nodes = dict[tuple[str, str], Node]
 
 def read_states(
     members: Iterable[tuple[str, Node]],
-    bound: Mapping[str, Bound],
+    bindings: Mapping[str, Binding],
     defaults: Mapping[str, Node],
     unbound: Collection[str],
     report: Report,
@@ -38,22 +38,24 @@ def read_states(
         if not NAME.match(name):
             report.error(
                 "S204",
-                node.at_key,
+                node.key_node,
                 f"{name!r} is no name for a state",
                 "use letters, digits, dots and hyphens.",
             )
             continue
-        states[name], answers = _read_state(name, node, bound, defaults, report, unbound)
+        states[name], answers = _read_state(name, node, bindings, defaults, report, unbound)
         nodes.update({(name, alias): answer for alias, answer in answers.items()})
-    if bound:
-        _tell_unused(defaults, bound, report)
+    if bindings:
+        _report_unused_defaults(defaults, bindings, report)
     return states, nodes
 
 
-def _tell_unused(defaults: Mapping[str, Node], bound: Mapping[str, Bound], report: Report) -> None:
+def _report_unused_defaults(
+    defaults: Mapping[str, Node], bindings: Mapping[str, Binding], report: Report
+) -> None:
     known = {
         name
-        for binding in bound.values()
+        for binding in bindings.values()
         for documented_response in binding.operation.responses
         for media in documented_response.content
         if media.schema
@@ -63,7 +65,7 @@ def _tell_unused(defaults: Mapping[str, Node], bound: Mapping[str, Bound], repor
         if name not in known:
             report.error(
                 "S311",
-                node.at_key,
+                node.key_node,
                 f"no documented body has the field {name!r} of `defaults`",
                 suggest(name, sorted(known)),
             )
@@ -72,7 +74,7 @@ def _tell_unused(defaults: Mapping[str, Node], bound: Mapping[str, Bound], repor
 def _read_state(
     name: str,
     node: Node,
-    bound: Mapping[str, Bound],
+    bindings: Mapping[str, Binding],
     defaults: Mapping[str, Node],
     report: Report,
     unbound: Collection[str],
@@ -85,42 +87,42 @@ def _read_state(
         report.error(
             "S204",
             node,
-            f"state {name!r} is {node.kind()}",
+            f"state {name!r} is {node.describe()}",
             "write it as {status: 404, body: {…}}; {} gives the documented success.",
         )
         return State(name, {}), {}
-    aliases = {*bound, *unbound}
+    aliases = {*bindings, *unbound}
     per_operation = not aliases.isdisjoint(members) and (
-        aliases.issuperset(members) or ANSWER_KEYS.isdisjoint(members)
+        aliases.issuperset(members) or RESPONSE_KEYS.isdisjoint(members)
     )
     if per_operation:
         members = _by_alias(name, members, aliases, report)
     for key, child in members.items():
-        if bound and not per_operation and key not in ANSWER_KEYS:
-            known = ", ".join(sorted(ANSWER_KEYS))
+        if bindings and not per_operation and key not in RESPONSE_KEYS:
+            known = ", ".join(sorted(RESPONSE_KEYS))
             report.error(
                 "S201",
-                child.at_key,
+                child.key_node,
                 f"state {name!r} has no key {key!r}",
-                f"{did_you_mean(key, [*ANSWER_KEYS, *aliases])}"
-                f"its keys are {known}; or one answer per operation: {', '.join(bound)}.",
+                f"{did_you_mean(key, [*RESPONSE_KEYS, *aliases])}"
+                f"its keys are {known}; or one answer per operation: {', '.join(bindings)}.",
             )
         elif per_operation:
-            unknown_keys(child, ANSWER_KEYS, f"an answer of state {name!r}", report)
-    for alias, operation in bound.items():
+            read_members(child, RESPONSE_KEYS, f"an answer of state {name!r}", report)
+    for alias, operation in bindings.items():
         response = members.get(alias) if per_operation else node
         if operation.item:
             borrowed = response is None or not per_operation
             response = members.get(operation.source) if response is None else response
             if response is None or (borrowed and not _succeeds(response)):
                 continue
-            recipe = read_item(name, response, operation, defaults, report, strict=not borrowed)
+            template = read_item(name, response, operation, defaults, report, strict=not borrowed)
         elif response is None:
             continue
         else:
-            recipe = read_answer(name, response, operation, defaults, report)
-        if recipe is not None:
-            answers[alias], nodes[alias] = recipe, response
+            template = read_response(name, response, operation, defaults, report)
+        if template is not None:
+            answers[alias], nodes[alias] = template, response
     return State(name, answers), nodes
 
 
@@ -133,7 +135,7 @@ def _by_alias(
         if key not in aliases:
             report.error(
                 "S202",
-                node.at_key,
+                node.key_node,
                 f"{key!r}, to which state {state!r} has an answer, is none of this file's operations",
                 suggest(key, sorted(aliases)),
             )

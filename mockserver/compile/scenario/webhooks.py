@@ -12,8 +12,8 @@ import re
 from collections.abc import Mapping
 
 from mockserver.compile.fields import covers, properties
-from mockserver.compile.scenario.delays_faults import listed, read_duration, unknown_keys
-from mockserver.compile.scenario.responses import Bound, compile_templates, is_unsendable, read_headers
+from mockserver.compile.scenario.delays_faults import join_names, read_duration, read_members
+from mockserver.compile.scenario.responses import Binding, compile_templates, is_unsendable, read_headers
 from mockserver.compile.scenario.yaml_nodes import Node, Report
 from mockserver.engine.resources.create import is_expression, reads_answer
 from mockserver.plan import JSON, Callback, MediaType, Signature, State, Webhook
@@ -24,15 +24,15 @@ _KEYS = frozenset(
 _SIGN = frozenset(["secret", "header", "algorithm"])
 _ALGORITHMS = ("sha256", "sha512", "sha1")
 _METHOD = re.compile(r"[A-Z]{1,16}$")
-_MOST_RETRIES = 20
+_MAX_RETRIES = 20
 
 
-def read_notices(
-    node: Node, states: Mapping[str, State], bound: Mapping[str, Bound], report: Report
+def read_webhooks(
+    node: Node, states: Mapping[str, State], bindings: Mapping[str, Binding], report: Report
 ) -> tuple[Webhook, ...]:
     """One notice, or a list of them."""
     nodes = node.value if isinstance(node.value, list) else [node]
-    found = [_Reader(child, states, bound, report).read() for child in nodes]
+    found = [_Reader(child, states, bindings, report).read() for child in nodes]
     return tuple(webhook for webhook in found if webhook is not None)
 
 
@@ -40,13 +40,13 @@ class _Reader:
     """Reads one notice."""
 
     def __init__(
-        self, node: Node, states: Mapping[str, State], bound: Mapping[str, Bound], report: Report
+        self, node: Node, states: Mapping[str, State], bindings: Mapping[str, Binding], report: Report
     ) -> None:
         self.node = node
         self.states = states
-        self.bound = bound
+        self.bindings = bindings
         self.report = report
-        self.members: Mapping[str, Node] = unknown_keys(node, _KEYS, "a notice", report)
+        self.members: Mapping[str, Node] = read_members(node, _KEYS, "a notice", report)
 
     def read(self) -> Webhook | None:
         before = self.report.errors
@@ -83,7 +83,7 @@ class _Reader:
             retries=self._retries(),
             backoff=self._duration("backoff", 1000),
             sign=self._sign(),
-            where=str(self.node.where),
+            location=str(self.node.location),
         )
         for key in ("url", "headers", "body"):
             if key in self.members:
@@ -97,27 +97,27 @@ class _Reader:
                 self.report.error(
                     "S203",
                     child,
-                    f"there is no state {child.kind()}",
-                    f"the states are {listed(self.states)}.",
+                    f"there is no state {child.describe()}",
+                    f"the states are {join_names(self.states)}.",
                 )
         return tuple(str(child.value) for child in nodes)
 
-    def _callback(self) -> tuple[Callback | None, Bound | None]:
+    def _callback(self) -> tuple[Callback | None, Binding | None]:
         node = self.members.get("callback")
         if node is None:
             return None, None
         known = {
-            f"{alias}.{name}": (callback, bound)
-            for alias, bound in self.bound.items()
-            for name, callback in bound.operation.callbacks.items()
+            f"{alias}.{name}": (callback, bindings)
+            for alias, bindings in self.bindings.items()
+            for name, callback in bindings.operation.callbacks.items()
         }
         found = known.get(node.value) if isinstance(node.value, str) else None
         if found is None:
             self.report.error(
                 "S702",
                 node,
-                f"no operation has the callback {node.kind()}",
-                f"write OPERATION.NAME; the document has {listed(known)}.",
+                f"no operation has the callback {node.describe()}",
+                f"write OPERATION.NAME; the document has {join_names(known)}.",
             )
             return None, None
         callback, owner = found
@@ -149,9 +149,9 @@ class _Reader:
     def _is_kept(self, alias: str) -> bool:
         """Whether every answer to an operation can be made once more as it was."""
         answers = [state.answers[alias] for state in self.states.values() if alias in state.answers]
-        return all(answer.kept for answer in answers if answer.status < 300)
+        return all(answer.is_cacheable for answer in answers if answer.status < 300)
 
-    def _body(self, media: MediaType | None, owner: Bound | None) -> tuple[JSON, bool]:
+    def _body(self, media: MediaType | None, owner: Binding | None) -> tuple[JSON, bool]:
         node = self.members.get("body")
         plain = node.plain() if node is not None else {}
         if media is None or media.schema is None or owner is None:
@@ -161,9 +161,9 @@ class _Reader:
             if key not in known.names:
                 self.report.error(
                     "S311",
-                    child.at_key,
+                    child.key_node,
                     f"the callback's documented body has no field {key!r}",
-                    f"its fields are {listed(known.names)}.",
+                    f"its fields are {join_names(known.names)}.",
                 )
         return plain, not covers(owner.schemas, media.schema, plain)
 
@@ -171,17 +171,17 @@ class _Reader:
         node = self.members.get("sign")
         if node is None:
             return None
-        members = unknown_keys(node, _SIGN, "`sign`", self.report)
+        members = read_members(node, _SIGN, "`sign`", self.report)
         texts = {key: child.value for key, child in members.items()}
         algorithm = texts.get("algorithm", "sha256")
-        named = texts.get("header", "X-Signature-256")
+        header = texts.get("header", "X-Signature-256")
         secret = texts.get("secret")
         if (
             not isinstance(secret, str)
             or not secret
             or algorithm not in _ALGORITHMS
-            or not isinstance(named, str)
-            or is_unsendable(named, "")
+            or not isinstance(header, str)
+            or is_unsendable(header, "")
         ):
             self.report.error(
                 "S701",
@@ -190,29 +190,29 @@ class _Reader:
                 f"write {{secret: TEXT, header: X-Signature-256, algorithm: {' | '.join(_ALGORITHMS)}}}.",
             )
             return None
-        return Signature(secret, named, str(algorithm))
+        return Signature(secret, header, str(algorithm))
 
     def _retries(self) -> int:
         node = self.members.get("retries")
         if node is None:
             return 3
         value = node.value
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_RETRIES:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_RETRIES:
             return value
         self.report.error(
-            "S701", node, f"{node.kind()} retries cannot be", f"give a number from 0 to {_MOST_RETRIES}."
+            "S701", node, f"{node.describe()} retries cannot be", f"give a number from 0 to {_MAX_RETRIES}."
         )
         return 0
 
-    def _duration(self, key: str, otherwise: int) -> int:
+    def _duration(self, key: str, default: int) -> int:
         node = self.members.get(key)
-        return otherwise if node is None else read_duration(node, f"`{key}`", self.report)
+        return default if node is None else read_duration(node, f"`{key}`", self.report)
 
     def _text(self, key: str) -> str:
         node = self.members.get(key)
         if node is None:
             return ""
         if not isinstance(node.value, str):
-            self.report.error("S701", node, f"`{key}` is {node.kind()}", "give a text.")
+            self.report.error("S701", node, f"`{key}` is {node.describe()}", "give a text.")
             return ""
         return node.value

@@ -29,21 +29,21 @@ _STR = "tag:yaml.org,2002:str"
 class Report:
     """The diagnostics of one run, in the order they were found."""
 
-    found: list[Diagnostic] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
     errors: int = 0
     """How often ``error`` was called: an error that several answers share is in ``found`` once."""
 
     def error(self, code: str, node: Node, message: str, remedy: str) -> None:
         """Report what is wrong; once, where several answers share it."""
         self.errors += 1
-        diagnostic = Diagnostic(code, message, node.where, remedy)
-        if diagnostic not in self.found:
-            self.found.append(diagnostic)
+        diagnostic = Diagnostic(code, message, node.location, remedy)
+        if diagnostic not in self.diagnostics:
+            self.diagnostics.append(diagnostic)
 
     def warning(self, code: str, node: Node, message: str, remedy: str) -> None:
-        diagnostic = Diagnostic(code, message, node.where, remedy, "warning")
-        if diagnostic not in self.found:
-            self.found.append(diagnostic)
+        diagnostic = Diagnostic(code, message, node.location, remedy, "warning")
+        if diagnostic not in self.diagnostics:
+            self.diagnostics.append(diagnostic)
 
 
 @dataclass(slots=True)
@@ -51,14 +51,14 @@ class Node:
     """A value with its place. ``value`` is a scalar, a list of nodes, or a map of key to node."""
 
     value: bool | int | float | str | list[Node] | dict[str, Node] | None
-    where: Location
+    location: Location
     key: Location | None = None
     """Where the key stands that this is the value of."""
 
     @property
-    def at_key(self) -> Node:
+    def key_node(self) -> Node:
         """This node as seen from its key: for diagnostics about the key itself."""
-        return Node(self.value, self.key or self.where)
+        return Node(self.value, self.key or self.location)
 
     def plain(self) -> JSON:
         """The value without places."""
@@ -83,7 +83,7 @@ class Node:
                 break
         return node
 
-    def kind(self) -> str:
+    def describe(self) -> str:
         """What it is, in JSON's words, for messages."""
         value = self.value
         if isinstance(value, dict):
@@ -102,32 +102,32 @@ def compose(source: Source, report: Report) -> Node | None:
         root = yaml.compose(source.text, loader)
     except yaml.YAMLError as error:
         fault = syntax_fault(source.text, str(error), Location(source.name), SCENARIO_FILE)
-        report.found.append(fault.diagnostic)
+        report.diagnostics.append(fault.diagnostic)
         return None
     return _node(root, source.name, report) if root is not None else None
 
 
 def _node(node: yaml.Node, name: str, report: Report) -> Node:
-    where = _where(node, name)
+    location = _location(node, name)
     if isinstance(node, yaml.MappingNode):
         members: dict[str, Node] = {}
         for label, value in node.value:
             key = str(label.value) if isinstance(label, yaml.ScalarNode) else "?"
             child = _node(value, name, report)
-            child.key = _where(label, name)
+            child.key = _location(label, name)
             if key in members:
-                report.error("S102", child.at_key, f"the key {key!r} is given twice", "remove one of them.")
+                report.error("S102", child.key_node, f"the key {key!r} is given twice", "remove one of them.")
                 if isinstance(child.value, dict) and isinstance(earlier := members[key].value, dict):
                     # What either of them describes is known, so that nothing else is said to be missing
                     child.value = {**earlier, **child.value}
             members[key] = child
-        return Node(members, where)
+        return Node(members, location)
     if isinstance(node, yaml.SequenceNode):
-        return Node([_node(child, name, report) for child in node.value], where)
-    return Node(_scalar(node), where)
+        return Node([_node(child, name, report) for child in node.value], location)
+    return Node(_scalar(node), location)
 
 
-def _where(node: yaml.Node, name: str) -> Location:
+def _location(node: yaml.Node, name: str) -> Location:
     return Location(name, node.start_mark.line + 1, node.start_mark.column + 1)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mockserver import inputs
 from mockserver.compile.document import Loaded, load
-from mockserver.compile.scenario.dry_run import rehearse
+from mockserver.compile.scenario.dry_run import check_drafts
 from mockserver.compile.scenario.file import read_scenario_file
 from mockserver.compile.scenario.yaml_nodes import Report
 from mockserver.compile.source import SCENARIO_FILE, SourceFault, parse
@@ -60,9 +60,9 @@ def check(data: bytes) -> None:
         return
     draft = read_scenario_file(source, [(loaded, service.schemas)], report)
     if draft is not None:
-        rehearse([draft], [service], "0", report)
-    assert all(each.code and each.message and str(each) for each in report.found)
-    if draft is None or any(each.severity == "error" for each in report.found):
+        check_drafts([draft], [service], "0", report)
+    assert all(each.code and each.message and str(each) for each in report.diagnostics)
+    if draft is None or any(each.severity == "error" for each in report.diagnostics):
         return
     engine = engine_of(Plan("fuzzed", (loaded.document,), (draft.resource,), "0"))
     for method, target in (
