@@ -409,7 +409,7 @@ def asking(select: str = "{}", when: str = "{body.name: b}", headers: str = "{}"
     ("part", "remedy"),
     [
         ("query.detial", "did you mean 'detail'?"),
-        ("query.zzz", "known are detail, filter."),
+        ("query.zzz", "known names are detail, filter."),
         ("body.nmae", "did you mean 'name'?"),
         ("body.owner.emial", "did you mean 'owner.email'?"),
         ("body.lines.0.skku", "did you mean 'lines.0.sku'?"),

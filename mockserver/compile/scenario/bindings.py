@@ -1,4 +1,4 @@
-"""``operations`` and ``key`` of a scenario file: the operations of the resource, and what its key is."""
+"""Read ``operations``, ``key``, ``handles`` and ``certify`` of a scenario file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class OperationsReader:
         self.report = report
 
     def read(self, members: Sequence[tuple[str, Node]]) -> dict[str, Binding]:
-        """The operations that are found, by alias."""
+        """Return the operations that the documents have, by alias. Report the others."""
         bindings = {}
         for alias, node in members:
             found = self._binding(alias, node)
@@ -67,7 +67,7 @@ class OperationsReader:
         if isinstance(node.value, dict):
             members = read_members(node, _KEYS, f"operation {alias!r}", self.report)
             if "operation" not in members:
-                self.report.error("S205", node, f"operation {alias!r} says not which it is", _EXAMPLE)
+                self.report.error("S205", node, f"operation {alias!r} has no `operation`", _EXAMPLE)
                 return None
         found = self._operation(members["operation"])
         if found is None:
@@ -101,7 +101,7 @@ class OperationsReader:
                 "S208",
                 members[kinds[1]].key_node,
                 f"operation {binding.alias!r} {kinds[0]} and {kinds[1]} at once",
-                "let an operation do one of them.",
+                "choose one of them.",
             )
             return binding
         role = Role(
@@ -118,16 +118,15 @@ class OperationsReader:
             self.report.error(
                 "S208",
                 members["key"].key_node,
-                f"operation {binding.alias!r} creates under a fresh key, and its `key` would never be read",
-                "remove `key`; or remove `creates`, and the first call that names a key brings its resource "
-                "into being.",
+                f"operation {binding.alias!r} creates a new key, so its `key` is never read",
+                "remove `key`; or remove `creates`, and the first call with a key creates its resource.",
             )
         if "items" in members and "lists" not in members:
             self.report.error(
                 "S208",
                 members["items"].key_node,
-                f"operation {binding.alias!r} has `items` and lists nothing",
-                "say where the list stands in its answer, such as `lists: body.NAME`; or remove `items`.",
+                f"operation {binding.alias!r} has `items` without `lists`",
+                "name the list in its response, such as `lists: body.NAME`; or remove `items`.",
             )
         if "creates" in members:
             return self._creates(members["creates"], replace(binding, delay=delay), role)
@@ -141,7 +140,7 @@ class OperationsReader:
         return replace(binding, role=role, delay=delay)
 
     def _key(self, node: Node, binding: Binding, role: Role) -> Role:
-        """``path.id``, or ``{HANDLE: path.id}``."""
+        """Read ``path.id``, or ``{HANDLE: path.id}``."""
         handle, key_node = "", node
         if isinstance(node.value, dict) and len(node.value) == 1:
             [(handle, key_node)] = node.value.items()
@@ -150,14 +149,14 @@ class OperationsReader:
                     "S208",
                     key_node.key_node,
                     f"there is no handle {handle!r}",
-                    f"`handles` names {join_names(self.handles)}.",
+                    f"the handles are {join_names(self.handles)}.",
                 )
         found = parse_source(key_node.value)
         if found is None or not has_parameter(found, binding.operation):
             self.report.error(
                 "S207",
                 key_node,
-                f"the key of {binding.alias!r}, {key_node.describe()}, is no part of its request",
+                f"the key of {binding.alias!r}, {key_node.describe()}, is not a part of its request",
                 "name a parameter of the operation: path.NAME, query.NAME, header.NAME, body.NAME.",
             )
             return role
@@ -176,9 +175,9 @@ class OperationsReader:
             self.report.error(
                 "S208",
                 node,
-                f"the answer to {binding.alias!r} has no {node.describe()} for a fresh key to stand in",
+                f"the response to {binding.alias!r} has no field {node.describe()} for the new key",
                 f"write body.NAME; the documented fields are {join_names(names)}. "
-                "`creates: true` leaves the place to {{ resource.key }}.",
+                "With `creates: true`, the body itself has {{ resource.key }}.",
             )
             return binding
         return replace(binding, key_path=path, is_number=_is_number(binding.schemas, ref))
@@ -195,8 +194,8 @@ class OperationsReader:
             self.report.error(
                 "S208",
                 node,
-                f"the answer to {binding.alias!r} has no array at {node.describe()}",
-                "write `lists: body.NAME`, or `lists: body` where the body is the array.",
+                f"the response to {binding.alias!r} has no array at {node.describe()}",
+                "write `lists: body.NAME`; or `lists: body` if the body is the array.",
             )
             return binding
         pointer = "".join(f"/{part}" for part in path)
@@ -218,8 +217,8 @@ class OperationsReader:
         self.report.error(
             "S202",
             named,
-            f"{named.describe()} is none of this file's operations",
-            f"they are {join_names(name for name in aliases if name != alias)}.",
+            f"this file has no operation {named.describe()}",
+            f"the others are {join_names(name for name in aliases if name != alias)}.",
         )
         return ""
 
@@ -230,12 +229,12 @@ class OperationsReader:
 
 
 def has_parameter(source: Lookup, operation: Operation) -> bool:
-    """Whether a request to ``operation`` can have the part: a path parameter has to be in the template."""
+    """Whether a request to ``operation`` can have ``source``. A path parameter must be in the template."""
     return source.part != "path" or f"{{{source.name}}}" in operation.path
 
 
 def key_schemas(key: Lookup, bindings: Mapping[str, Binding]) -> tuple[SchemaRef, ...]:
-    """What a fresh key must satisfy: every parameter that it is sent in, every field that tells it."""
+    """Return the schemas of a new key: those of its parameters and of the response fields that hold it."""
     found: dict[SchemaRef, None] = {}
     for binding in bindings.values():
         if binding.role.handle or binding.role.creates:
@@ -255,7 +254,7 @@ def key_schemas(key: Lookup, bindings: Mapping[str, Binding]) -> tuple[SchemaRef
 
 
 def _item_of_sequence(binding: Binding) -> SchemaRef | None:
-    """The schema of an item where the answer is one item after the other, as JSON Lines are."""
+    """Return the schema of an item of a sequential response, such as JSON Lines; None for others."""
     response, _ = default_response(binding.operation)
     reader = Reader(binding.schemas, "response")
     items = (Codec(media, reader).schemas(family_of(media.name))[1] for media in response.content)
@@ -263,7 +262,7 @@ def _item_of_sequence(binding: Binding) -> SchemaRef | None:
 
 
 def _path_of(node: Node) -> tuple[str, ...]:
-    """``body.a.b`` as its parts; none where it is another thing."""
+    """Return ``body.a.b`` as its parts; empty for anything else."""
     found = parse_source(node.value)
     if found is None or found.part != "body":
         return ()
@@ -280,7 +279,7 @@ _CERTIFY = frozenset(["csr", "commonName"])
 
 
 def read_key(node: Node | None, bindings: Mapping[str, Binding], report: Report) -> Lookup | None:
-    """What tells one resource from another; None where it is missing or wrong."""
+    """Return the part of a request that holds the key, or None after reporting an error."""
     if node is None:
         return None
     found = parse_source(node.value)
@@ -300,12 +299,12 @@ def read_key(node: Node | None, bindings: Mapping[str, Binding], report: Report)
     lacking = [binding for binding in named if not has_parameter(found, binding.operation)]
     if lacking:
         shown = ", ".join(f"{binding.operation.path} (operation {binding.alias!r})" for binding in lacking)
-        meant = did_you_mean(found.name, part_names("path", lacking))
+        question = did_you_mean(found.name, part_names("path", lacking))
         report.error(
             "S207",
             node,
             f"there is no parameter {{{found.name}}} in {shown}",
-            f"{meant}Name a parameter of every operation's path, or give the operation a `key` of its own.",
+            f"{question}Name a parameter of every operation's path, or give the operation its own `key`.",
         )
     else:
         check_part(found, node, named, report)
@@ -313,7 +312,7 @@ def read_key(node: Node | None, bindings: Mapping[str, Binding], report: Report)
 
 
 def read_handles(members: Iterable[tuple[str, Node]], report: Report) -> dict[str, str]:
-    """The other names of a resource, each by its template."""
+    """Return the handles, which are other names of a resource: name → template."""
     handles = {}
     for name, node in members:
         if not isinstance(node.value, str):
@@ -330,7 +329,7 @@ def read_handles(members: Iterable[tuple[str, Node]], report: Report) -> dict[st
 
 
 def read_certify(node: Node | None, bindings: Mapping[str, Binding], report: Report) -> Certify | None:
-    """Where the creating request says what is to be certified."""
+    """Return the parts of the creating request that say what a certificate certifies."""
     if node is None:
         return None
     members = read_members(node, _CERTIFY, "`certify`", report)
@@ -354,7 +353,7 @@ def read_certify(node: Node | None, bindings: Mapping[str, Binding], report: Rep
 
 
 def _is_uuid(key: Lookup, bindings: Mapping[str, Binding]) -> bool:
-    """Whether the key is a UUID in every operation, whose case does not matter (RFC 9562 section 4)."""
+    """Whether the key is a UUID in every operation. Its case does not matter (RFC 9562 section 4)."""
     formats = set()
     for binding in bindings.values():
         for parameter in binding.operation.parameters:

@@ -1,4 +1,4 @@
-"""Conditions on a request, and the rules that select a scenario by them."""
+"""Read conditions on a request, and the rules of ``select`` that use them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from mockserver.jsonschema import Schemas
 from mockserver.plan import Condition, Lookup, Rule, SchemaRef
 
 _MAX_DEPTH = 4
-"""Levels of a body whose fields are proposed in place of a name that it has not."""
+"""Levels of a body whose fields are suggested for an unknown name."""
 _MAX_PROPOSALS = 500
 PARTS = ("path", "query", "header", "cookie", "body", "method")
 
 
 def parse_source(value: object) -> Lookup | None:
-    """``path.NAME`` and the like as a Lookup; None where it is none."""
+    """Return ``path.NAME`` and the like as a Lookup; None for anything else."""
     if value == "method":
         return Lookup("method", "")
     part, dot, name = value.partition(".") if isinstance(value, str) else ("", "", "")
@@ -29,13 +29,13 @@ def parse_source(value: object) -> Lookup | None:
 
 
 def read_condition(key: str, node: Node, bindings: Mapping[str, Binding], report: Report) -> Condition | None:
-    """One part of the request and its patterns; None and a diagnostic when there is no such part."""
+    """Return the condition ``key: patterns``, or None after reporting an error."""
     source = parse_source(key) or _bare_name(key, bindings)
     if source is None:
         report.error(
             "S401",
             node.key_node,
-            f"{key!r} is no part of the request",
+            f"{key!r} is not a part of the request",
             "use a parameter's name, path.NAME, query.NAME, header.NAME, cookie.NAME, body.NAME, method.",
         )
         return None
@@ -56,10 +56,10 @@ def read_condition(key: str, node: Node, bindings: Mapping[str, Binding], report
 
 
 def check_part(source: Lookup, node: Node, bindings: Collection[Binding], report: Report) -> None:
-    """Report a part of the request that none of some operations has, as far as their document tells.
+    """Report a part of the request that none of these operations documents.
 
-    A path has the parameters of its template and no others; a query and a body
-    may have more than the document says, hence the warning.
+    It is an error for a path, which has only the parameters of its template. It is a
+    warning for a query or a body, which may have more members than documented.
     """
     if not bindings or source.part not in ("path", "query", "body") or _has_part(source, bindings):
         return
@@ -73,7 +73,7 @@ def check_part(source: Lookup, node: Node, bindings: Collection[Binding], report
 
 
 def part_names(part: str, bindings: Iterable[Binding]) -> list[str]:
-    """The names that operations have in a part of their requests."""
+    """Return the names that the operations document in a part of their requests."""
     found: dict[str, None] = {}
     for binding in bindings:
         if part == "path":
@@ -114,12 +114,12 @@ def _has_part(source: Lookup, bindings: Collection[Binding]) -> bool:
 
 
 def _bodies(binding: Binding) -> list[SchemaRef | None]:
-    """The schema of each body that an operation takes; None for one that has none."""
+    """Return the schema of each documented body; None for a body without a schema."""
     return [media.schema for media in binding.operation.body.content] if binding.operation.body else []
 
 
 def _field_names(schemas: Schemas, ref: SchemaRef, depth: int = _MAX_DEPTH) -> Iterator[str]:
-    """The fields of a body, the nearer ones first: ``owner``, ``owner.email``, ``lines.0.sku``."""
+    """Yield the fields of a body, outer fields first: ``owner``, ``owner.email``, ``lines.0.sku``."""
     names = properties(schemas, ref).names
     yield from names
     steps: list[tuple[str, str]] = [(name, name) for name in names]
@@ -135,7 +135,7 @@ def _field_names(schemas: Schemas, ref: SchemaRef, depth: int = _MAX_DEPTH) -> I
 
 
 def _has_field(schemas: Schemas, ref: SchemaRef, steps: Sequence[str]) -> bool:
-    """Whether a body may have a field, as far as its schema tells."""
+    """Whether the schema of a body allows a field."""
     if steps and steps[0].isdigit() and (item := member(schemas, ref, ("*",))):
         return _has_field(schemas, item, steps[1:])
     known = properties(schemas, ref)
@@ -146,9 +146,9 @@ def _has_field(schemas: Schemas, ref: SchemaRef, steps: Sequence[str]) -> bool:
 
 
 def _bare_name(key: str, bindings: Mapping[str, Binding]) -> Lookup | None:
-    """A name alone means the path parameter of that name, else the query parameter."""
+    """Return the path parameter of that name, else the query parameter, else None."""
     if not bindings or any(f"{{{key}}}" in binding.operation.path for binding in bindings.values()):
-        return Lookup("path", key)  # without a document, that is what it most often is
+        return Lookup("path", key)  # without a document, assume the most common case
     for binding in bindings.values():
         if any(
             parameter.name == key and parameter.location == "query"
@@ -164,7 +164,7 @@ def read_rules(
     bindings: Mapping[str, Binding],
     report: Report,
 ) -> tuple[Rule, ...]:
-    """The rules of ``select``; a last one for what they leave over is added."""
+    """Return the rules of ``select``. Appends a rule without conditions if there is none."""
     if not isinstance(node.value, list):
         report.error(
             "S401",
@@ -183,7 +183,7 @@ def read_rules(
             report.error(
                 "S403",
                 item,
-                f"this rule is never reached: rule {shadow + 1} takes all that it would",
+                f"this rule is never reached: rule {shadow + 1} matches all of its requests",
                 "move it up, or remove it.",
             )
         rules.append(rule)
@@ -202,7 +202,7 @@ def _rule(
         return None
     target = node.value.get("scenario")
     if target is None:
-        report.error("S401", node, "a rule without `scenario` selects nothing", "add `scenario: NAME`.")
+        report.error("S401", node, "a rule needs `scenario`", "add `scenario: NAME`.")
         return None
     if not isinstance(target.value, str) or target.value not in scenarios:
         report.error(
@@ -224,16 +224,16 @@ def _rule(
 
 def _covers(earlier: Rule, later: Rule) -> bool:
     """Whether every request that ``later`` matches is matched by ``earlier``."""
-    theirs = {(condition.part, condition.name): condition.patterns for condition in later.conditions}
+    patterns = {(condition.part, condition.name): condition.patterns for condition in later.conditions}
     return all(
         all(
             any(
-                pattern in (mine, "*")
-                or (not _is_glob(pattern) and fnmatchcase(pattern.lower(), mine.lower()))
-                or mine == "*"
-                for mine in condition.patterns
+                pattern in (own, "*")
+                or (not _is_glob(pattern) and fnmatchcase(pattern.lower(), own.lower()))
+                or own == "*"
+                for own in condition.patterns
             )
-            for pattern in theirs.get((condition.part, condition.name), ("\x00",))
+            for pattern in patterns.get((condition.part, condition.name), ("\x00",))
         )
         for condition in earlier.conditions
     )
@@ -244,21 +244,21 @@ def _is_glob(pattern: str) -> bool:
 
 
 def nearest(name: str, known: Collection[str], cutoff: float = 0.5) -> str:
-    """The one of ``known`` that ``name`` most likely stands for; empty where it is near none."""
+    """Return the member of ``known`` that is most similar to ``name``; empty if none is similar."""
     return next(iter(get_close_matches(name, known, n=1, cutoff=cutoff)), "")
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
-    """The beginning of a remedy for a name that is nearly one of ``known``; empty where it is not."""
-    meant = nearest(name, known)
-    return f"did you mean {meant!r}? " if meant else ""
+    """Return ``did you mean '…'?`` if a member of ``known`` is similar to ``name``, else an empty text."""
+    similar = nearest(name, known)
+    return f"did you mean {similar!r}? " if similar else ""
 
 
 def suggest(name: str, known: Sequence[str]) -> str:
-    """A remedy for a name that is none of ``known``."""
-    if meant := did_you_mean(name, known):
-        return meant.rstrip()
+    """Return a remedy for a name that is not in ``known``."""
+    if question := did_you_mean(name, known):
+        return question.rstrip()
     shown = list(dict.fromkeys(known))[:12]
     if not shown:
-        return "there is none to name; write one first."
-    return f"known are {', '.join(shown)}{', …' if len(known) > len(shown) else ''}."
+        return "there are no names to choose from; define one first."
+    return f"known names are {', '.join(shown)}{', …' if len(known) > len(shown) else ''}."

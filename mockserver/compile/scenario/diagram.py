@@ -1,4 +1,4 @@
-"""The timelines of a scenario file as pictures: Mermaid's state diagrams, and lines of text."""
+"""Draw the timelines of a scenario file: as Mermaid state diagrams, or as lines of text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mockserver import inputs
-from mockserver.compile.scenario.timelines import Predicates, read_scenario
+from mockserver.compile.scenario.timelines import Predicates, is_exhaustive, read_scenario
 from mockserver.compile.scenario.yaml_nodes import Report, compose
 from mockserver.compile.source import Source
 from mockserver.diagnostics import CompileError
@@ -16,7 +16,7 @@ from mockserver.plan import Branch, Condition, Delay, Scenario, Step
 
 @dataclass(frozen=True, slots=True)
 class Timelines:
-    """The scenarios of one file, and the facts that their branches ask."""
+    """The scenarios of one file, and the conditions of their branches."""
 
     scenarios: dict[str, Scenario]
     predicates: Sequence[tuple[Condition, ...]]
@@ -24,7 +24,7 @@ class Timelines:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """From one step to another, and when it is taken."""
+    """A transition between two steps of a scenario, by index; ``label`` says when it happens."""
 
     start: int
     end: int
@@ -32,7 +32,7 @@ class Transition:
 
 
 def read_timelines(source: Source) -> Timelines:
-    """Read them without any document. Raises CompileError for what is wrong in the timelines themselves."""
+    """Read the timelines without a document. Raises CompileError for errors in them."""
     report = Report()
     root = compose(source, report)
     members = root.value if root is not None and isinstance(root.value, dict) else {}
@@ -51,16 +51,13 @@ def read_timelines(source: Source) -> Timelines:
 
 
 def transitions(step: Step, index: int, predicates: Sequence[tuple[Condition, ...]]) -> Iterator[Transition]:
-    """Every way on from a step."""
+    """Yield every transition from a step."""
     holds = _holds(step)
     shared = [branch for branch in step.branches if not branch.operation]
     for branch in step.branches:
         trigger = f"on {branch.operation}" if branch.operation else holds
         yield Transition(index, branch.next, _label(trigger, branch, step.branches, predicates))
-    sure = bool(shared) and (
-        shared[-1].predicate < 0 or any(branch.weight and branch.predicate < 0 for branch in shared)
-    )
-    if holds and not sure:
+    if holds and not is_exhaustive(shared):
         yield Transition(index, step.next, f"{holds}, else" if shared else holds)
 
 
@@ -94,7 +91,7 @@ def _condition(condition: Condition) -> str:
 
 
 def mermaid(scenarios: Mapping[str, Scenario], predicates: Sequence[tuple[Condition, ...]]) -> str:
-    """A ``stateDiagram-v2`` with one composite state for each scenario."""
+    """Return a ``stateDiagram-v2`` with one composite state per scenario."""
     lines = ["stateDiagram-v2"]
     for number, (name, scenario) in enumerate(scenarios.items()):
         lines += [f'  state "{_quoted(name)}" as s{number} {{', f"    [*] --> s{number}_0"]
@@ -109,7 +106,7 @@ def mermaid(scenarios: Mapping[str, Scenario], predicates: Sequence[tuple[Condit
 
 
 def text(scenarios: Mapping[str, Scenario], predicates: Sequence[tuple[Condition, ...]]) -> str:
-    """One line for each way, under its scenario and step."""
+    """Return one line per step, with its transitions, below the name of its scenario."""
     lines: list[str] = []
     for name, scenario in scenarios.items():
         lines += ["", name] if lines else [name]
@@ -124,7 +121,7 @@ def text(scenarios: Mapping[str, Scenario], predicates: Sequence[tuple[Condition
 
 
 def _step(index: int, names: Sequence[str]) -> str:
-    """A step's state, with its number where the scenario has that state twice."""
+    """Return the state of a step, with the number of the step if several steps have that state."""
     return f"{names[index]}#{index + 1}" if names.count(names[index]) > 1 else names[index]
 
 
@@ -149,7 +146,7 @@ def _quoted(label: str) -> str:
 
 
 def _safe(label: str) -> str:
-    """A label without what Mermaid reads as its own: colons, semicolons, line breaks, comments."""
+    """Replace the syntax of Mermaid in a label: colons, semicolons, line breaks, comments."""
     return re.sub(r"[:;\n\r%#<>]", " ", label)
 
 
@@ -157,4 +154,4 @@ DRAWINGS: Mapping[str, Callable[[Mapping[str, Scenario], Sequence[tuple[Conditio
     "mermaid": mermaid,
     "text": text,
 }
-"""By the name of their format."""
+"""Format → function that draws it."""

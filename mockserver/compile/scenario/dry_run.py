@@ -1,4 +1,4 @@
-"""Render every response that a scenario file can give, and validate it, before anything is served."""
+"""Render and validate every response of the scenario files, before anything is served."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from mockserver.plan import Resource, ResponseTemplate, State
 from mockserver.state.tables import CreationRecord
 
 _NOW = 1_767_225_600_000
-"""2026-01-01T00:00:00Z: the rehearsal's own time, so that its outcome never depends on the day."""
+"""2026-01-01T00:00:00Z: a fixed time, so that the result does not depend on the date."""
 
 _UNCREATED = (
-    "the control plane may place it: give what the templates read of `resource.created_by` a default, "
+    "the control plane can create one: give the values of `resource.created_by` in templates a default, "
     "as in {{ resource.created_by.body.name | default('none', true) }}."
 )
 
 
 def check_drafts(drafts: Sequence[Draft], services: Sequence[Service], seed: str, report: Report) -> None:
-    """Report every answer that cannot be made, or would break the document."""
+    """Report every response that cannot be rendered or that breaks the document."""
     for draft in drafts:
         service = next(service for service in services if service.document.name == draft.resource.document)
         providers = Providers(seed)
@@ -47,31 +47,33 @@ def check_drafts(drafts: Sequence[Draft], services: Sequence[Service], seed: str
             draft.resource = _with_warnings(draft.resource, warnings)
         nodes = {str(node.location): node for node in draft.webhooks}
         for webhook in draft.resource.webhooks:
-            made, node = Made(webhook, runtime, providers), nodes[webhook.location]
-            _check_webhook(made, webhook.states, node, runtime, creations, report)
+            request, node = Made(webhook, runtime, providers), nodes[webhook.location]
+            _check_webhook(request, webhook.states, node, runtime, creations, report)
 
 
 def _check_webhook(
-    made: Made,
+    request: Made,
     states: Sequence[str],
     node: Node,
     runtime: ResourceRuntime,
     creations: SampleCreations,
     report: Report,
 ) -> None:
-    """Make a notice for each of its states and origins; the first that goes wrong is told."""
+    """Build the webhook for each of its states and sample creations. Report the first error."""
     for state in states:
         for key, birth in creations.samples or [("sample", None)]:
-            subject = RenderContext("default", runtime.name, key, state, "", 0, _NOW, _NOW, _NOW, birth=birth)
+            context = RenderContext("default", runtime.name, key, state, "", 0, _NOW, _NOW, _NOW, birth=birth)
             try:
-                made.request(subject)
+                request.request(context)
             except MockServerError as error:
-                report.error("S703", node, f"it cannot be sent: {error}", "mend its url, headers or body.")
+                report.error(
+                    "S703", node, f"the webhook cannot be sent: {error}", "correct its url, headers or body."
+                )
                 return
 
 
 def _with_warnings(resource: Resource, warnings: Mapping[tuple[str, str], str]) -> Resource:
-    """A resource whose answers say what has to be said of them."""
+    """Return the resource with ``warning`` set in its responses, by (state, alias)."""
     states = {
         name: State(
             name,
@@ -102,24 +104,24 @@ class _ResponseCheck:
         self.samples = SampleRequests(binding, runtime.service.fakes)
 
     def response(self, state: str, alias: str, node: Node) -> str:
-        """Judge one answer; the first key that goes wrong is told, the others would say the same.
+        """Validate one response. Report only the first key with an error: the others have the same.
 
-        Returns why it is not valid, where the document leaves nothing that is.
+        Returns why the response is not valid, if the document allows no valid one; else an empty text.
         """
         warning = ""
         for key, birth in self._samples():
             uncreated = birth is None and bool(self.creations.samples)
             about = " for a resource that no request created" if uncreated else ""
             try:
-                broken, told = self._violations(state, alias, key, birth)
+                broken, warning_of_key = self._violations(state, alias, key, birth)
             except NoValidExample as error:
                 self.report.error(
-                    "S502", node, f"no body can be generated for it: {error}", "give every field of the body."
+                    "S502", node, f"no body can be generated: {error}", "give every field of the body."
                 )
                 return ""
             except MockServerError as error:
-                remedy = _UNCREATED if uncreated else "mend the template or the body."
-                self.report.error("S501", node, f"it cannot be answered{about}: {error}", remedy)
+                remedy = _UNCREATED if uncreated else "correct the template or the body."
+                self.report.error("S501", node, f"the response cannot be rendered{about}: {error}", remedy)
                 return ""
             for violation in broken:
                 self._report_violation(
@@ -127,48 +129,51 @@ class _ResponseCheck:
                 )
             if broken:
                 return ""
-            warning = warning or told
+            warning = warning or warning_of_key
         return warning
 
     def _samples(self) -> Sequence[tuple[str, CreationRecord | None]]:
-        """The keys to try, with their births. A resource that the control plane placed has none."""
+        """Return sample keys with their creation records.
+
+        The record is None for a resource that the control plane created.
+        """
         created = self.creations.samples
         if not created:
             return [(key, None) for key in self.samples.keys(self.runtime.key_name)]
         return created if self.binding.role.creates else [*created, (created[0][0], None)]
 
     def _violations(self, state: str, alias: str, key: str, birth: CreationRecord | None) -> Verdict:
-        """How an answer breaks the document. Raises MockServerError where there is none."""
+        """Return how a response breaks the document. Raises MockServerError if it cannot be rendered."""
         renderer = self.runtime.renderer(state, alias)
         if renderer is None:
             return Verdict()
-        subject = self._context(state, key, birth)
-        value = renderer.value(subject)
+        context = self._context(state, key, birth)
+        value = renderer.value(context)
         verdict = renderer.judge(value) if renderer.recipe.has_body else Verdict()
         if not verdict.violations:
-            # A client's value may change a header; one that the file writes is the author's mistake
-            for changed in set(renderer.render(subject).warnings) - {verdict.warning}:
+            # Only a value of a client may change a header; here the file itself does
+            for changed in set(renderer.render(context).warnings) - {verdict.warning}:
                 raise RenderError(changed)
         return verdict
 
     def _report_violation(self, pointer: str, message: str, node: Node, remedy: str) -> None:
         path = [unquote(part).replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
         body = node.value.get("body") if isinstance(node.value, dict) else None
-        place = node
+        target = node
         if (
             path
             and path[0] in self.draft.defaults
             and not (body and isinstance(body.value, dict) and path[0] in body.value)
         ):
-            place = self.draft.defaults[path[0]].at(path[1:])
+            target = self.draft.defaults[path[0]].at(path[1:])
         elif body is not None:
-            place = body.at(path)
-        where = f"at {pointer} " if pointer else ""
+            target = body.at(path)
+        suffix = f"at {pointer} " if pointer else ""
         self.report.error(
             "S503",
-            place,
-            f"the answer to {self.binding.alias} breaks the document {where}({message})",
-            remedy or f"give what {self.binding.operation.id} documents for this status.",
+            target,
+            f"the response to {self.binding.alias} breaks the document {suffix}({message})",
+            remedy or f"write what {self.binding.operation.id} documents for this status.",
         )
 
     def _context(self, state: str, key: str, birth: CreationRecord | None) -> RenderContext:
@@ -180,7 +185,10 @@ class _ResponseCheck:
 
 
 def check_responses(drafts: Sequence[Draft], services: Sequence[Service], seed: str, report: Report) -> None:
-    """Report every answer that cannot be made or would break the document, each default for itself."""
+    """Report every response that cannot be rendered or that breaks the document.
+
+    Reports a default that cannot be rendered once, not in every response.
+    """
     whole = Report()
     check_drafts(drafts, services, seed, whole)
     if any(diagnostic.code == "S501" for diagnostic in whole.diagnostics):
@@ -194,21 +202,24 @@ def check_responses(drafts: Sequence[Draft], services: Sequence[Service], seed: 
 
 
 def _report_broken_defaults(draft: Draft, services: Sequence[Service], seed: str, report: Report) -> set[str]:
-    """Report the defaults of a file that cannot be rendered, and take them out of its answers."""
+    """Report the defaults that cannot be rendered, and remove them from the responses.
+
+    Returns the names of these defaults.
+    """
     service = next(service for service in services if service.document.name == draft.resource.document)
     providers = Providers(seed)
     creations = SampleCreations(draft, service, providers)
     broken: set[str] = set()
     for state, alias in draft.nodes:
-        taken = [name for name in _used_defaults(draft, state, alias) if name not in broken]
-        for subject in _contexts(draft, state, alias, creations, service) if taken else ():
+        names = [name for name in _used_defaults(draft, state, alias) if name not in broken]
+        for subject in _contexts(draft, state, alias, creations, service) if names else ():
             context = Context(subject, providers)
-            for name in taken:
+            for name in names:
                 for node in _templates(draft.defaults[name]):
                     if name not in broken and (fault := _template_error(node, context)):
                         broken.add(name)
                         message = f"the default of {name!r} cannot be rendered: {fault}"
-                        report.error("S501", node, message, "mend the template.")
+                        report.error("S501", node, message, "correct the template.")
     if broken:
         states = {
             name: State(name, {alias: _without(answer, broken) for alias, answer in state.answers.items()})
@@ -219,7 +230,7 @@ def _report_broken_defaults(draft: Draft, services: Sequence[Service], seed: str
 
 
 def _used_defaults(draft: Draft, state: str, alias: str) -> list[str]:
-    """The defaults in the body of an answer."""
+    """Return the names of the defaults in the body of a response."""
     body = draft.resource.states[state].answers[alias].body
     given = body if isinstance(body, dict) else {}
     return [name for name, node in draft.defaults.items() if name in given and given[name] == node.plain()]
@@ -246,7 +257,7 @@ def _contexts(
 
 
 def _templates(node: Node) -> Iterator[Node]:
-    """Every template at or below a node."""
+    """Yield every template at or below a node."""
     if isinstance(node.value, dict | list):
         for child in node.value.values() if isinstance(node.value, dict) else node.value:
             yield from _templates(child)
@@ -255,7 +266,7 @@ def _templates(node: Node) -> Iterator[Node]:
 
 
 def _template_error(node: Node, context: Context) -> str:
-    """Why the template at ``node`` has no value in a context; empty where it has one."""
+    """Return why the template at ``node`` cannot be rendered in a context; empty if it can."""
     try:
         compile_template(str(node.value))(context)
     except MockServerError as error:

@@ -1,4 +1,4 @@
-"""One scenario file → the Plan's Resource, with every mistake reported in one run."""
+"""Read one scenario file as a Resource of the Plan. Report all its errors in one run."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ _KEYS = (
 )  # fmt: skip
 _REQUIRED = ("resource", "key", "operations", "states", "scenarios")
 STATE_PREFIX = "state:"
-"""``state:NAME`` is a scenario that every state has: that state, for ever."""
+"""Every state has a scenario ``state:NAME``, which stays in that state."""
 
 
 @dataclass(slots=True)
 class Draft:
-    """A resource with the nodes it was read from, for the rehearsal to point into."""
+    """A resource with the nodes that it was read from, so that the dry run can locate errors."""
 
     resource: Resource
     bindings: dict[str, Binding]
     nodes: dict[tuple[str, str], Node]
-    """(state, alias) → the node of the answer."""
+    """(state, alias) → the node of the response."""
     defaults: Mapping[str, Node]
     document: str = ""
-    """The document that the file says it is for."""
+    """The name under ``document``; empty if the file has none."""
     webhooks: tuple[Node, ...] = ()
-    """The node of each notice."""
+    """The node of each webhook."""
 
 
 def read_scenario_file(
@@ -59,10 +59,9 @@ def read_scenario_file(
     *,
     from_folder: bool = False,
 ) -> Draft | None:
-    """The resource that ``source`` describes; None when an error keeps it from being one.
+    """Return the resource that ``source`` describes, or None after reporting an error.
 
-    A file that was ``from_folder`` from a folder may be for a document that is
-    not served; it is passed over.
+    ``from_folder``: the file was found in a folder. It is skipped if its document is not served.
     """
     root = compose(source, report)
     if root is None:
@@ -95,7 +94,7 @@ class _Reader:
             self.report.error(
                 "S204",
                 self.root,
-                f"a scenario file is a mapping, not {self.root.describe()}",
+                f"a scenario file must be a mapping, not {self.root.describe()}",
                 "start with `resource: NAME`.",
             )
             return None
@@ -104,8 +103,8 @@ class _Reader:
                 self.report.error(
                     "S201", child.key_node, f"a scenario file has no key {key!r}", suggest(key, _KEYS)
                 )
-                if meant := nearest(key, _KEYS, 0.75):
-                    self.members.setdefault(meant, child)
+                if similar := nearest(key, _KEYS, 0.75):
+                    self.members.setdefault(similar, child)
         for key in _REQUIRED:
             if key not in self.members:
                 self.report.error("S205", self.root, f"the key {key!r} is missing", _EXAMPLES[key])
@@ -118,7 +117,7 @@ class _Reader:
         unbound = {alias: node for alias, node in self._mapping("operations") if alias not in bindings}
         states, nodes = read_states(self._mapping("states"), bindings, defaults, unbound, self.report)
         predicates: Predicates = []
-        known_bindings = {} if unbound else bindings  # what an operation that is not found has is not known
+        known_bindings = {} if unbound else bindings  # with unknown operations, no condition can be checked
         scenarios = self._scenarios(states, known_bindings, predicates)
         rules = self._rules(scenarios, known_bindings)
         fallbacks = {key: self._fallback(key, states) for key in ("invalid", "unknown", "unanswered")}
@@ -157,11 +156,11 @@ class _Reader:
             if "notify" in self.members
             else (),
         )
-        named = self.members.get("document")
-        document = str(named.value) if named is not None else ""
+        document = self.members.get("document")
         notify = self.members.get("notify")
-        join_names = () if notify is None else notify.value if isinstance(notify.value, list) else [notify]
-        return Draft(resource, bindings, nodes, defaults, document, tuple(join_names))
+        webhooks = () if notify is None else notify.value if isinstance(notify.value, list) else [notify]
+        name = "" if document is None else str(document.value)
+        return Draft(resource, bindings, nodes, defaults, name, tuple(webhooks))
 
     def _name(self) -> str:
         node = self.members.get("resource")
@@ -172,7 +171,7 @@ class _Reader:
                 "S204",
                 node,
                 f"`resource` is {node.describe()}",
-                "give it a name of letters, digits and hyphens.",
+                "write a name of letters, digits and hyphens.",
             )
             return ""
         return node.value
@@ -196,37 +195,43 @@ class _Reader:
             self.report.error(
                 "S106",
                 self.members["operations"],
-                f"the operations are of several documents: {', '.join(sorted(names))}",
-                "say which by `document: NAME`, or write a file for each.",
+                f"the operations belong to several documents: {', '.join(sorted(names))}",
+                "choose one with `document: NAME`, or write one file per document.",
             )
             return {}
         return bindings
 
     def _documents(self) -> Sequence[tuple[Loaded, Schemas]]:
-        """Where operations are looked for: first in the document that the file names or is named after."""
+        """Return the documents to search for operations, in order.
+
+        The first is the document under ``document``, else the document with the name of this file.
+        """
         node = self.members.get("document")
         if node is not None and not isinstance(node.value, str):
             self.report.error(
-                "S204", node, f"`document` is {node.describe()}", "name a document's file, without .yaml."
+                "S204",
+                node,
+                f"`document` is {node.describe()}",
+                "write the name of a document file, without .yaml.",
             )
         wanted = node.value if node is not None else PurePath(self.name).stem
         return sorted(self.documents, key=lambda document: document[0].document.name != wanted)
 
     def _check_unknown(self, roles: Mapping[str, Role], unknown: str) -> None:
-        """What ends, or has another name, must not come into being when somebody asks for it."""
+        """Report a missing ``unknown``: operations that delete resources or use a handle need it."""
         wanting = [alias for alias, role in roles.items() if role.deletes or role.handle]
         if wanting and not unknown and "unknown" not in self.members:
             self.report.error(
                 "S209",
                 self.members["operations"],
-                f"operation {wanting[0]!r} needs an answer for a resource that does not exist",
-                "say `unknown: 404`, or `unknown: NAME` of a state.",
+                f"operation {wanting[0]!r} needs a response for resources that do not exist",
+                "write `unknown: 404`, or `unknown: NAME` with the name of a state.",
             )
 
     def _check_first_states(
         self, scenarios: Mapping[str, Scenario], states: Mapping[str, State], roles: Mapping[str, Role]
     ) -> None:
-        """Every scenario begins with a state that answers what creates."""
+        """Report scenarios whose first state has no response to the operation that creates."""
         creator = next((alias for alias, role in roles.items() if role.creates), None)
         for name, node in self._mapping("scenarios") if creator else ():
             first = scenarios[name].steps[0].state if name in scenarios else ""
@@ -234,12 +239,12 @@ class _Reader:
                 self.report.error(
                     "S314",
                     node,
-                    f"scenario {name!r} begins with {first!r}, which has no answer to {creator!r}",
-                    f"give the state an answer: {first}: {{{creator}: {{…}}}}.",
+                    f"scenario {name!r} begins with {first!r}, which has no response to {creator!r}",
+                    f"add a response to the state: {first}: {{{creator}: {{…}}}}.",
                 )
 
     def _fallback(self, key: str, states: Mapping[str, State]) -> str:
-        """The state that a key of the file names, or the status that the document answers with."""
+        """Return the state under ``key``, or the status of a documented response; empty if missing."""
         node = self.members.get(key)
         if node is None:
             return ""
@@ -247,7 +252,9 @@ class _Reader:
         if key != "invalid" and isinstance(status, int) and not isinstance(status, bool):
             if 400 <= status <= 599:
                 return str(status)
-            self.report.error("S306", node, f"status {status} is no error", "give one from 400 to 599.")
+            self.report.error(
+                "S306", node, f"status {status} is not an error", "give a status from 400 to 599."
+            )
             return ""
         return read_state_name(node, states, self.report)
 
@@ -261,7 +268,7 @@ class _Reader:
                 self.report.error(
                     "S204",
                     node.key_node,
-                    f"{name!r} is no name for a scenario",
+                    f"{name!r} is not a valid name of a scenario",
                     "use letters, digits, dots and hyphens.",
                 )
                 continue
@@ -288,22 +295,15 @@ class _Reader:
             return []
         if isinstance(node.value, dict):
             return list(node.value.items())
-        if key not in self._reported:
-            self._reported.add(key)
-            self.report.error(
-                "S204", node, f"`{key}` is {node.describe()}, not a mapping", _EXAMPLES.get(key, "")
-            )
+        self.report.error(
+            "S204", node, f"`{key}` is {node.describe()}, not a mapping", _EXAMPLES.get(key, "")
+        )
         return []
-
-    @property
-    def _reported(self) -> set[str]:
-        found: set[str] = self.__dict__.setdefault("_already_told", set())
-        return found
 
 
 _EXAMPLES = {
-    "resource": "name what the file is about, such as `resource: certificate-request`.",
-    "key": "say what tells one resource from another, such as `key: path.requestId`.",
+    "resource": "name the resource, such as `resource: certificate-request`.",
+    "key": "name the part of the request that identifies a resource, such as `key: path.requestId`.",
     "operations": "name the operations, such as `operations: {poll: GET /requests/{requestId}}`.",
     "states": "describe the states, such as `states: {pending: {body: {status: pending}}}`.",
     "scenarios": "give at least one, such as `scenarios: {issued: [pending: 2, issued]}`.",
@@ -313,7 +313,10 @@ _EXAMPLES = {
 
 
 def _with_answers(scenario: Scenario, states: Mapping[str, State]) -> Scenario:
-    """The scenario with every step told which operations its state answers; none is written ``("",)``."""
+    """Return the scenario with ``answers`` of every step: the aliases that its state has a response for.
+
+    A state without any response gets ``("",)``.
+    """
     steps = (
         replace(step, answers=tuple(states[step.state].answers) or ("",) if step.state in states else ())
         for step in scenario.steps

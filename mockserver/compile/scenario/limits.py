@@ -1,4 +1,4 @@
-"""What stands before an operation, as a scenario file writes it: limits, concurrency, flakiness.
+"""Read what may reject a call before its operation: ``limit``, ``concurrency`` and ``flaky``.
 
 ``limit: 5/s`` or ``{rate: 100/1m, by: header.X-Api-Key, state: rate-limited}``;
 ``concurrency: 2`` or ``{most: 2, wait: 5s, state: busy}``;
@@ -31,7 +31,7 @@ _FLAKY = frozenset(["rate", "answers"])
 
 
 def read_limits(node: Node, states: Collection[str], report: Report) -> tuple[Limit, ...]:
-    """One limit, or a list of them."""
+    """Read one limit, or a list of limits."""
     nodes = node.value if isinstance(node.value, list) else [node]
     found = [_limit(child, states, report) for child in nodes]
     return tuple(limit for limit in found if limit is not None)
@@ -49,9 +49,7 @@ def _limit(node: Node, states: Collection[str], report: Report) -> Limit | None:
     except ValueError:
         count, window = 0, 0  # too many, or too long
     if not (1 <= count <= MAX_CALLS and window):
-        report.error(
-            "S601", node, "the limit cannot be", "write 5/s, 100/1m or {rate: 5/s, by: header.X-Api-Key}."
-        )
+        report.error("S601", node, "invalid limit", "write 5/s, 100/1m or {rate: 5/s, by: header.X-Api-Key}.")
         return None
     by: Lookup | None = None
     if "by" in members and members["by"].value != "namespace":
@@ -60,26 +58,26 @@ def _limit(node: Node, states: Collection[str], report: Report) -> Limit | None:
             report.error(
                 "S601",
                 members["by"],
-                f"a limit by {members['by'].describe()} cannot be",
-                "it is by key, namespace, or a part of the request such as header.X-Api-Key.",
+                f"invalid `by` value {members['by'].describe()}",
+                "write key, namespace, or a part of the request such as header.X-Api-Key.",
             )
     return Limit(count, window, by, read_state_name(members.get("state"), states, report))
 
 
 def read_concurrency(node: Node, states: Collection[str], report: Report) -> Concurrency | None:
-    """How many calls may be under way at once."""
+    """Read how many calls may run at the same time."""
     plain = not isinstance(node.value, dict)
     members = {"most": node} if plain else read_members(node, _CONCURRENCY, "`concurrency`", report)
     max_calls = members["most"].value if "most" in members else None
     if isinstance(max_calls, bool) or not isinstance(max_calls, int) or not 1 <= max_calls <= MAX_CALLS:
-        report.error("S602", node, "the concurrency cannot be", "write 2, or {most: 2, wait: 5s}.")
+        report.error("S602", node, "invalid concurrency", "write 2, or {most: 2, wait: 5s}.")
         return None
     wait = read_duration(members["wait"], "`wait`", report) if "wait" in members else 0
     return Concurrency(max_calls, wait, read_state_name(members.get("state"), states, report))
 
 
 def read_flaky(node: Node, states: Collection[str], report: Report) -> Flaky | None:
-    """How often something else is answered, and what."""
+    """Read the rate of random failures, and the failures to choose from."""
     members = read_members(node, _FLAKY, "`flaky`", report)
     rate, answers = members.get("rate"), members.get("answers")
     found = _PERCENT.match(rate.value) if rate is not None and isinstance(rate.value, str) else None
@@ -88,7 +86,7 @@ def read_flaky(node: Node, states: Collection[str], report: Report) -> Flaky | N
     wanted = answers.value if answers is not None else None
     if isinstance(stated, bool) or not 0 <= probability <= 1 or not isinstance(wanted, list) or not wanted:
         report.error(
-            "S603", node, "the flakiness cannot be", "write {rate: 10%, answers: [500, reset, A-STATE]}."
+            "S603", node, "invalid `flaky` value", "write {rate: 10%, answers: [500, reset, A-STATE]}."
         )
         return None
     names = []
@@ -103,14 +101,14 @@ def read_flaky(node: Node, states: Collection[str], report: Report) -> Flaky | N
             report.error(
                 "S603",
                 child,
-                f"{child.describe()} is neither a status, a fault nor a state",
+                f"{child.describe()} is not a status, a fault or a state",
                 f"the faults are {join_names(FAULTS)}, the states {join_names(states)}.",
             )
     return Flaky(float(probability), tuple(names))
 
 
 def read_state_name(node: Node | None, states: Collection[str], report: Report) -> str:
-    """The name of a state; empty where there is no node, and a diagnostic where there is no such state."""
+    """Return the name of a state; empty without a node, and after reporting an unknown state."""
     if node is None:
         return ""
     if isinstance(node.value, str) and node.value in states:

@@ -1,4 +1,4 @@
-"""A response of a scenario file, bound to the documented response of its operation."""
+"""Read a response of a scenario file, and match it with the documented response of its operation."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _FRAMING = frozenset(
 
 
 def read_headers(node: Node | None, report: Report) -> dict[str, str]:
-    """Header fields by name; what cannot be sent is reported."""
+    """Return header fields by name. Report fields that cannot be sent."""
     if node is None:
         return {}
     if not isinstance(node.value, dict):
@@ -51,7 +51,7 @@ def read_headers(node: Node | None, report: Report) -> dict[str, str]:
         report.error(
             "S308",
             node,
-            f"{len(node.value):,} headers are more than can be sent",
+            f"{len(node.value):,} headers are too many",
             f"give at most {MAX_HEADERS:,}.",
         )
     headers: dict[str, str] = {}
@@ -61,14 +61,14 @@ def read_headers(node: Node | None, report: Report) -> dict[str, str]:
             report.error(
                 "S308",
                 child.key_node,
-                f"{name!r} is no header name",
+                f"{name!r} is not a valid header name",
                 "use letters, digits and hyphens (RFC 9110 section 5.1).",
             )
         elif name.lower() in _FRAMING:
             report.error(
                 "S308",
                 child.key_node,
-                f"the header {name} belongs to the server",
+                f"the server sets the header {name} itself",
                 "remove it; use `fault` to break the framing.",
             )
         elif name.lower() in map(str.lower, headers):
@@ -81,15 +81,15 @@ def read_headers(node: Node | None, report: Report) -> dict[str, str]:
                 report.error(
                     "S308",
                     child,
-                    f"the header {name} holds a line break, a NUL or no Latin-1 character",
-                    "remove it (RFC 9110 section 5.5).",
+                    f"the header {name} has a line break, a NUL or a character outside Latin-1",
+                    "remove that character (RFC 9110 section 5.5).",
                 )
             headers[name] = text
     return headers
 
 
 def is_unsendable(name: str, value: str) -> bool:
-    """Whether a header of that name and value cannot be sent, or belongs to the framing."""
+    """Whether a header of that name and value cannot be sent, or frames the message."""
     return not (
         _TOKEN.match(name)
         and name.lower() not in _FRAMING
@@ -114,7 +114,7 @@ _MIN_STATUS, _MAX_STATUS = 200, 999
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """An operation that a scenario file names, with what is needed to judge its answers."""
+    """An operation that a scenario file names, with what validates its responses."""
 
     alias: str
     operation: Operation
@@ -122,33 +122,36 @@ class Binding:
     schemas: Schemas
     role: Role = field(default_factory=Role)
     key_path: tuple[str, ...] = ()
-    """Where in the body of its answer a fresh key stands, if the operation creates."""
+    """Path of the new key in the response body, if the operation creates a resource."""
     is_number: bool = False
-    """Whether that key is a number there."""
+    """Whether that key is a number in the body."""
     item: SchemaRef = ""
-    """The schema of one resource in its answer, if the operation lists."""
+    """The schema of one resource in the response, if the operation lists resources."""
     source: str = ""
-    """The alias whose answers are listed where a state gives none for the list."""
+    """The alias whose responses are listed, for states without a response for the list."""
     delay: Delay | None = None
-    """Of all its answers that have none of their own."""
+    """The delay of its responses that have no delay of their own."""
 
 
 def read_response(
     state: str, node: Node, binding: Binding, defaults: Mapping[str, Node], report: Report
 ) -> ResponseTemplate | None:
-    """The answer of a state to an operation."""
+    """Return the response of a state to an operation, or None after reporting an error."""
     return _Reader(state, node, binding, defaults, report).read()
 
 
 def read_item(
     state: str, node: Node, binding: Binding, defaults: Mapping[str, Node], report: Report, *, strict: bool
 ) -> ResponseTemplate | None:
-    """One resource in a list. Unless ``strict``, what its schema does not know is left out."""
+    """Return one resource of a list, or None after reporting an error.
+
+    Unless ``strict``, drops fields that the schema of the item does not know.
+    """
     return _Reader(state, node, binding, defaults, report).item(strict=strict)
 
 
 class _Reader:
-    """Reads one answer of one state to one operation."""
+    """Reads one response of one state to one operation."""
 
     def __init__(
         self, state: str, node: Node, binding: Binding, defaults: Mapping[str, Node], report: Report
@@ -167,7 +170,7 @@ class _Reader:
             self.report.error(
                 "S204",
                 self.node,
-                f"an answer of state {self.state!r} is {self.node.describe()}",
+                f"a response of state {self.state!r} is {self.node.describe()}",
                 "write it as {status: 404, body: {…}}.",
             )
             return None
@@ -222,7 +225,7 @@ class _Reader:
         for key, child in self.members.items():
             if strict and key != "body":
                 self.report.error(
-                    "S204", child.key_node, f"one of a list has no {key}", "give its `body` alone."
+                    "S204", child.key_node, f"an item of a list has no {key}", "give only its `body`."
                 )
         schema = self.binding.item
         body = self._with_defaults(node, schema, strict=strict)
@@ -263,13 +266,13 @@ class _Reader:
             self.report.error(
                 "S307",
                 node,
-                f"{operation.id} documents no answer with status {value}",
-                f"it documents {documented}; say `undocumented: true` if that is on purpose.",
+                f"{operation.id} documents no response with status {value}",
+                f"it documents {documented}; write `undocumented: true` if this is intended.",
             )
         return value, found
 
     def _warn_misspelt_headers(self, headers: Node | None) -> None:
-        """Warn of headers that are nearly documented ones, unless the answer has those as well."""
+        """Warn of headers that are similar to documented headers, unless the response has both."""
         documented = {
             header.name.lower(): header.name
             for response in self.binding.operation.responses
@@ -288,7 +291,7 @@ class _Reader:
                 )
 
     def _choice(self, response: DocumentedResponse | None, stated: str, in_effect: str) -> Choice | None:
-        """The documented media type of the answer; ``stated`` is that of the file, if it says any."""
+        """Return the documented media type of the response. ``stated`` is that of the file, or empty."""
         if response is None or not response.content:
             return None
         choice = negotiate(response.content, in_effect or None)
@@ -297,8 +300,8 @@ class _Reader:
             self.report.error(
                 "S309",
                 self.members["mediaType"],
-                f"the answer is not documented as {stated}",
-                f"it is documented as {known}; say `undocumented: true` if that is on purpose.",
+                f"the response is not documented as {stated}",
+                f"it is documented as {known}; write `undocumented: true` if this is intended.",
             )
             return None
         return choice or negotiate(response.content, None)
@@ -311,7 +314,7 @@ class _Reader:
                 "S310",
                 node.key_node,
                 f"{self.binding.operation.id} documents no body for this status",
-                "remove the body, or say `undocumented: true`.",
+                "remove the body, or write `undocumented: true`.",
             )
             return None
         schema = media.schema if media is not None else None
@@ -323,7 +326,7 @@ class _Reader:
         return self._with_defaults(node, schema, strict=True)
 
     def _with_defaults(self, node: Node | None, schema: SchemaRef | None, *, strict: bool) -> JSON:
-        """A body with the defaults under it, in the schema's order."""
+        """Return a body merged over the defaults, in the order of the schema."""
         known = properties(self.binding.schemas, schema) if schema else None
         if node is not None and not isinstance(node.value, dict):
             return node.plain()
@@ -347,13 +350,8 @@ class _Reader:
         }
         fixed = fixed_values(self.binding.schemas, schema, names) if schema else {}
         body = {**fixed, **laid, **{name: child.plain() for name, child in given.items()}}
-        return {
-            name: body[name]
-            for name in (
-                *(name for name in names if name in body),
-                *(field for field in body if field not in names),
-            )
-        }
+        ordered = [*(name for name in names if name in body), *(name for name in body if name not in names)]
+        return {name: body[name] for name in ordered}
 
     def _text(self, key: str) -> str:
         node = self.members.get(key)
@@ -372,7 +370,7 @@ class _Reader:
 
 
 def compile_templates(node: Node, report: Report) -> bool:
-    """Report every template below ``node`` that does not compile; whether all do."""
+    """Report templates below ``node`` that do not compile. Return whether all compile."""
     if isinstance(node.value, dict | list):
         children = node.value.values() if isinstance(node.value, dict) else node.value
         compiled = [compile_templates(child, report) for child in children]
@@ -381,14 +379,14 @@ def compile_templates(node: Node, report: Report) -> bool:
         try:
             compile_template(node.value)
         except TemplateError as error:
-            remedy = "mend the template; the page on scenario files lists what a template can read."
+            remedy = "correct the template; the page on scenario files lists what a template can read."
             report.error("S312", node, str(error), remedy)
             return False
     return True
 
 
 def _with_key(body: dict[str, JSON], path: Sequence[str], text: str) -> dict[str, JSON]:
-    """``body`` with ``text`` at ``path``, unless something stands there or in the way."""
+    """Return ``body`` with ``text`` at ``path``, unless the body has a value there."""
     first, *rest = path
     below = body.get(first, {} if rest else text)
     if rest and isinstance(below, dict):
@@ -397,17 +395,17 @@ def _with_key(body: dict[str, JSON], path: Sequence[str], text: str) -> dict[str
 
 
 def _is_volatile(value: JSON) -> bool:
-    """Whether a template in ``value`` reads what differs from call to call."""
+    """Whether a template in ``value`` reads values that change with each call."""
     if is_template(value):
         try:
             return is_volatile(value)
         except TemplateError:
-            return True  # reported where it stands
+            return True  # ``compile_templates`` reports it
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return any(map(_is_volatile, children))
 
 
 def _content_type(headers: Mapping[str, str]) -> str:
-    """What the file's own header says that the body is."""
+    """Return the ``Content-Type`` that the file sets, unless it is a template."""
     found = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
     return "" if is_template(found) else found

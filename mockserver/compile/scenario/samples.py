@@ -1,4 +1,4 @@
-"""Sample requests, and samples of how a resource is created, for the dry run."""
+"""Generate sample requests and sample creations of resources, for the dry run."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from mockserver.plan import JSON, Lookup, Operation, Parameter, SchemaRef
 from mockserver.state.tables import CreationRecord
 
 MAX_KEYS = 3
-"""Samples of a key."""
+"""Number of sample keys."""
 
 
 class SampleRequests:
-    """The requests of one operation."""
+    """Sample requests of one operation."""
 
     def __init__(self, bound: Binding, fakes: Fakes) -> None:
         self._operation: Operation = bound.operation
         self._fakes = fakes
 
     def keys(self, name: str) -> list[str]:
-        """A few keys that the operation's own parameter of that name allows."""
+        """Return sample keys that are valid for the parameter ``name`` of the operation."""
         schema = next(
             (
                 parameter.schema
@@ -41,7 +41,7 @@ class SampleRequests:
         return [self._text(schema, index) for index in range(MAX_KEYS)]
 
     def request(self, name: str, key: str) -> tuple[Request, dict[str, str], JSON]:
-        """A request for ``key``, told by the path parameter ``name``; its path parameters and its body."""
+        """Return a request with ``key`` as path parameter ``name``, its path parameters and its body."""
         operation = self._operation
         path = {parameter: self._text(None, 0) for parameter in re.findall(r"\{([^{}]+)\}", operation.path)}
         path |= {parameter.name: self._parameter(parameter) for parameter in self._required("path")}
@@ -95,7 +95,7 @@ _NAME = "sample.example"
 
 
 class SampleCreations:
-    """The births of one file's resources."""
+    """Sample creations of the resource of one file."""
 
     def __init__(self, draft: Draft, service: Service, providers: Providers) -> None:
         self._draft = draft
@@ -104,7 +104,10 @@ class SampleCreations:
 
     @cached_property
     def samples(self) -> list[tuple[str, CreationRecord | None]]:
-        """A few keys with their births; none where no operation creates, or no key can be made."""
+        """Keys with their creation records.
+
+        Empty if no operation creates the resource, or if no key can be generated.
+        """
         creator = next((binding for binding in self._draft.bindings.values() if binding.role.creates), None)
         if creator is None:
             return []
@@ -147,7 +150,7 @@ class SampleCreations:
 
 
 def _with_member(body: JSON, source: Lookup | None, value: JSON) -> JSON:
-    """``body`` with another value at a place in it; None takes it away."""
+    """Return ``body`` with ``value`` at ``source``. None removes the member."""
     if source is None or source.part != "body" or not isinstance(body, dict):
         return body
     first, _, rest = source.name.replace("/", ".").strip(".").partition(".")
@@ -159,7 +162,8 @@ def _with_member(body: JSON, source: Lookup | None, value: JSON) -> JSON:
 
 
 def _signing_request() -> str:
-    """A CSR as a client makes it."""
+    """Return a sample CSR in PEM."""
+    # heavy; only files with `certify` need it
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

@@ -1,6 +1,6 @@
-"""The ``states`` of a scenario file, and the ``defaults`` under their bodies.
+"""Read ``states`` of a scenario file, with the ``defaults`` of their bodies.
 
-A state gives one answer to every operation, or one per operation by alias.
+A state has one response for every operation, or one per operation by alias.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from mockserver.compile.scenario.yaml_nodes import Node, Report
 from mockserver.plan import ResponseTemplate, State
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*$")
-"""What states, scenarios and resources may be called."""
+"""The names that states, scenarios and resources may have."""
 Nodes = dict[tuple[str, str], Node]
-"""(state, alias) → the node of the answer."""
+"""(state, alias) → the node of the response."""
 
 
 def read_states(
@@ -28,9 +28,9 @@ def read_states(
     unbound: Collection[str],
     report: Report,
 ) -> tuple[dict[str, State], Nodes]:
-    """Every state by name, and where its answers stand.
+    """Return every state by name, and the nodes of their responses.
 
-    ``unbound`` are aliases of operations that no document has, which is told already.
+    ``unbound`` are aliases of operations that no document has. They are already reported.
     """
     states: dict[str, State] = {}
     nodes: Nodes = {}
@@ -39,7 +39,7 @@ def read_states(
             report.error(
                 "S204",
                 node.key_node,
-                f"{name!r} is no name for a state",
+                f"{name!r} is not a valid name of a state",
                 "use letters, digits, dots and hyphens.",
             )
             continue
@@ -79,7 +79,7 @@ def _read_state(
     report: Report,
     unbound: Collection[str],
 ) -> tuple[State, dict[str, Node]]:
-    """The state at ``node``, and the node of each of its answers, by alias."""
+    """Return the state at ``node``, and the node of each of its responses by alias."""
     answers: dict[str, ResponseTemplate] = {}
     nodes: dict[str, Node] = {}
     members = node.value
@@ -88,7 +88,7 @@ def _read_state(
             "S204",
             node,
             f"state {name!r} is {node.describe()}",
-            "write it as {status: 404, body: {…}}; {} gives the documented success.",
+            "write it as {status: 404, body: {…}}; {} is the documented success response.",
         )
         return State(name, {}), {}
     aliases = {*bindings, *unbound}
@@ -105,10 +105,10 @@ def _read_state(
                 child.key_node,
                 f"state {name!r} has no key {key!r}",
                 f"{did_you_mean(key, [*RESPONSE_KEYS, *aliases])}"
-                f"its keys are {known}; or one answer per operation: {', '.join(bindings)}.",
+                f"its keys are {known}; or write one response per operation: {', '.join(bindings)}.",
             )
         elif per_operation:
-            read_members(child, RESPONSE_KEYS, f"an answer of state {name!r}", report)
+            read_members(child, RESPONSE_KEYS, f"a response of state {name!r}", report)
     for alias, operation in bindings.items():
         response = members.get(alias) if per_operation else node
         if operation.item:
@@ -129,14 +129,14 @@ def _read_state(
 def _by_alias(
     state: str, members: Mapping[str, Node], aliases: Collection[str], report: Report
 ) -> dict[str, Node]:
-    """The answers of a state by operation. What stands under a name that is nearly an alias is that one's."""
+    """Return the responses of a state by alias. Report misspelt aliases, and read them as similar ones."""
     answers = {alias: node for alias, node in members.items() if alias in aliases}
     for key, node in members.items():
         if key not in aliases:
             report.error(
                 "S202",
                 node.key_node,
-                f"{key!r}, to which state {state!r} has an answer, is none of this file's operations",
+                f"state {state!r} has a response for {key!r}, but this file has no such operation",
                 suggest(key, sorted(aliases)),
             )
             if meant := nearest(key, aliases):

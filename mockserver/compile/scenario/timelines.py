@@ -1,8 +1,8 @@
-"""``scenarios`` of a scenario file: timelines of steps, what ends each step, and which step follows."""
+"""Read ``scenarios`` of a scenario file: the steps of each timeline, their holds and their branches."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mockserver.compile.scenario.conditions import read_condition
@@ -23,12 +23,12 @@ _BRANCH_KEYS = frozenset(["to", "when", "weight"])
 _EXAMPLE = "write a state's name, or [{when: {header.X-Plan: gold}, to: NAME}, {weight: 9, to: NAME}, …]."
 
 Predicates = list[tuple[Condition, ...]]
-"""What the branches of a file ask of a request; a branch has an index into it."""
+"""The conditions of each branch with ``when``. ``Branch.predicate`` is an index into this list."""
 
 
 @dataclass(slots=True)
 class Transition:
-    """A branch before its target is known as an index."""
+    """A branch whose target is still a name, not an index."""
 
     to: Node
     operation: str
@@ -36,8 +36,15 @@ class Transition:
     weight: int = 0
 
 
+def is_exhaustive(branches: Sequence[Branch] | Sequence[Transition]) -> bool:
+    """Whether one of the branches always applies when a hold ends."""
+    return bool(branches) and (
+        branches[-1].predicate < 0 or any(branch.weight and branch.predicate < 0 for branch in branches)
+    )
+
+
 class BranchReader:
-    """Reads branches; what they ask of a request is added to ``predicates``."""
+    """Reads branches. Appends their conditions to ``predicates``."""
 
     def __init__(
         self,
@@ -52,19 +59,19 @@ class BranchReader:
         self.predicates = predicates
 
     def operation(self, node: Node, alias: object) -> str:
-        """The alias of one of the file's operations; empty and a diagnostic where it is none."""
+        """Return ``alias`` if the file has such an operation; else report it and return an empty text."""
         if isinstance(alias, str) and alias in self.aliases:
             return alias
         self.report.error(
             "S202",
             node,
-            f"{alias!r} is none of this file's operations",
-            f"they are {join_names(self.aliases)}.",
+            f"this file has no operation {alias!r}",
+            f"its operations are {join_names(self.aliases)}.",
         )
         return ""
 
     def operation_transitions(self, node: Node) -> Iterator[Transition]:
-        """``{cancel: cancelled, approve: [branches]}``: where an operation moves the resource at once."""
+        """Read ``on``, the transitions by operation: ``{cancel: cancelled, approve: [branches]}``."""
         if not isinstance(node.value, dict) or not node.value:
             self.report.error(
                 "S404",
@@ -81,11 +88,11 @@ class BranchReader:
                     yield from self.transitions(child, alias)
 
     def transitions(self, node: Node, operation: str) -> Iterator[Transition]:
-        """The branches of a list; a name alone is ``next`` itself."""
+        """Read a list of branches. A plain name yields none: the caller reads it as ``next``."""
         if isinstance(node.value, str):
             return
         if not isinstance(node.value, list) or not node.value:
-            self.report.error("S404", node, f"the way on is {node.describe()}", _EXAMPLE)
+            self.report.error("S404", node, f"the branches are {node.describe()}", _EXAMPLE)
             return
         for index, child in enumerate(node.value):
             transition = self._transition(child, operation)
@@ -95,8 +102,8 @@ class BranchReader:
                     self.report.error(
                         "S404",
                         node.value[index + 1],
-                        "this branch is never reached: the one before it asks nothing",
-                        "move that one to the end, or give it a condition or a weight.",
+                        "this branch is never reached: the branch before it has no condition",
+                        "move the branch before it to the end, or give it a condition or a weight.",
                     )
 
     def _transition(self, node: Node, operation: str) -> Transition | None:
@@ -104,7 +111,7 @@ class BranchReader:
             return Transition(node, operation)
         members = read_members(node, _BRANCH_KEYS, "a branch", self.report)
         if "to" not in members or not isinstance(members["to"].value, str):
-            self.report.error("S404", node, "a branch leads to no state", _EXAMPLE)
+            self.report.error("S404", node, "a branch needs `to`", _EXAMPLE)
             return None
         transition = Transition(members["to"], operation)
         if (weight := members.get("weight")) is not None:
@@ -113,8 +120,8 @@ class BranchReader:
                 self.report.error(
                     "S404",
                     weight,
-                    f"a weight of {weight.describe()} cannot be",
-                    "give a whole number from 1.",
+                    f"invalid weight {weight.describe()}",
+                    "give a whole number from 1 to 1,000,000.",
                 )
             else:
                 transition.weight = value
@@ -141,7 +148,7 @@ _HOLD_KEYS = frozenset(["calls", "after", "operation"])
 
 @dataclass(slots=True)
 class _StepDraft:
-    """A step before its ``next`` is known as an index."""
+    """A step whose ``next`` is still a name, not an index."""
 
     node: Node
     state: str
@@ -170,9 +177,9 @@ def read_scenario(
     bindings: Mapping[str, Binding] | None = None,
     predicates: Predicates | None = None,
 ) -> Scenario | None:
-    """The scenario at ``node``; None when something in it is wrong, which ``report`` then says.
+    """Return the scenario at ``node``, or None after reporting an error.
 
-    Conditions of its branches are added to ``predicates``.
+    Appends the conditions of its branches to ``predicates``.
     """
     before = report.errors
     if isinstance(node.value, str):
@@ -227,7 +234,10 @@ class _Reader:
             return self._long_step(value, node)
         if len(value) > 1:
             self.report.error(
-                "S301", node, "a step in short form has one state", "write each step as an item of its own."
+                "S301",
+                node,
+                "a step in short form has exactly one state",
+                "write each step as its own list item.",
             )
             return None
         [(state, hold)] = value.items()
@@ -281,7 +291,7 @@ class _Reader:
                 draft.operation = self.branches.operation(unknown_key, unknown_key.value)
 
     def _call_hold(self, node: Node, draft: _StepDraft) -> None:
-        """A number of calls, or ``{poll: 2}``: calls of one operation."""
+        """Read a number of calls, or ``{poll: 2}``: calls of one operation."""
         if isinstance(node.value, dict) and len(node.value) == 1:
             [(alias, node)] = node.value.items()
             draft.counted = self.branches.operation(node.key_node, alias)
@@ -294,7 +304,7 @@ class _Reader:
         self.report.error(
             "S302",
             node,
-            f"a hold of {node.describe()} calls cannot be",
+            f"invalid number of calls {node.describe()}",
             f"give a number of calls, 1 to {MAX_CALLS:,}, {{OPERATION: 2}}, or a duration such as 30s.",
         )
         return 0
@@ -308,7 +318,7 @@ class _Reader:
         return False
 
     def link(self, drafts: list[_StepDraft]) -> tuple[Step, ...]:
-        """Find each step's successors; report holds that lead nowhere and steps that nothing leads to."""
+        """Resolve the successors of each step. Report holds without a next step, and steps never reached."""
         steps = []
         for index, draft in enumerate(drafts):
             following = self._next_index(index, draft, drafts)
@@ -351,41 +361,38 @@ class _Reader:
                     "S304",
                     draft.node,
                     f"step {index + 1} of {self.name!r} is never reached",
-                    "give the step before it a hold, such as `pending: 2`, or remove this one.",
+                    "give the step before it a hold, such as `pending: 2`, or remove this step.",
                 )
 
     def _next_index(self, index: int, draft: _StepDraft, drafts: list[_StepDraft]) -> int:
-        """The step that follows when a hold ends and no branch applies."""
+        """Return the index of the step after a hold, when no branch applies."""
         after = index + 1 if index + 1 < len(drafts) else -1
         if not draft.has_hold:
             if draft.next is not None:
                 self.report.error(
                     "S303",
                     draft.next.key_node,
-                    f"step {index + 1} of {self.name!r} never ends, so it has no `next`",
-                    "give it a hold by `until`, or say `on: {OPERATION: NAME}`.",
+                    f"step {index + 1} of {self.name!r} never ends, so `next` has no effect",
+                    "add a hold with `until`, or write `on: {OPERATION: NAME}`.",
                 )
             return -1
         if draft.next is not None and isinstance(draft.next.value, str):
             return self._step_index(draft.next, index, drafts)
         transitions = [transition for transition in draft.transitions if not transition.operation]
-        sure = bool(transitions) and (
-            transitions[-1].predicate < 0
-            or any(transition.weight and transition.predicate < 0 for transition in transitions)
-        )
-        if after < 0 and not sure:
-            self.report.error(
-                "S303",
-                draft.node,
-                f"the last step of {self.name!r} ends, and nothing follows it",
-                "remove its hold, or say what is `next`.",
-            )
-        if after < 0 and sure:
+        if after >= 0:
+            return after
+        if is_exhaustive(transitions):
             return self._step_index(transitions[-1].to, index, drafts)
-        return after
+        self.report.error(
+            "S303",
+            draft.node,
+            f"the last step of {self.name!r} has a hold, but no step follows it",
+            "remove its hold, or add `next`.",
+        )
+        return -1
 
     def _step_index(self, node: Node, index: int, drafts: list[_StepDraft]) -> int:
-        """The step of a state's name: the first of another step, else this one."""
+        """Return the index of the first other step with that state, else of this step."""
         for found, draft in enumerate(drafts):
             if draft.state == node.value and found != index:
                 return found
@@ -394,7 +401,7 @@ class _Reader:
         self.report.error(
             "S203",
             node,
-            f"`next` names {node.describe()}, which is no state of this scenario",
+            f"`next` names {node.describe()}, which is not a state of this scenario",
             f"they are {join_names(draft.state for draft in drafts)}.",
         )
         return -1

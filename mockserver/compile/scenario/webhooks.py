@@ -1,9 +1,8 @@
-"""``notify`` of a scenario file: requests that are sent when a resource enters a state.
+"""Read ``notify`` of a scenario file: webhooks that are sent when a resource enters a state.
 
-``{on: issued, callback: create.issued}`` sends what the document has under
-``callbacks`` of an operation; ``{on: [issued, failed], url: "{{ … }}", method:
-POST, headers: {…}, body: {…}}`` sends something else. With either go ``sign:
-{secret: …}``, ``delay``, ``retries`` and ``backoff``.
+``{on: issued, callback: create.issued}`` sends a documented callback of an operation.
+``{on: [issued, failed], url: "{{ … }}", method: POST, headers: {…}, body: {…}}`` sends
+another request. Both accept ``sign: {secret: …}``, ``delay``, ``retries`` and ``backoff``.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ _MAX_RETRIES = 20
 def read_webhooks(
     node: Node, states: Mapping[str, State], bindings: Mapping[str, Binding], report: Report
 ) -> tuple[Webhook, ...]:
-    """One notice, or a list of them."""
+    """Read one webhook, or a list of webhooks."""
     nodes = node.value if isinstance(node.value, list) else [node]
     found = [_Reader(child, states, bindings, report).read() for child in nodes]
     return tuple(webhook for webhook in found if webhook is not None)
 
 
 class _Reader:
-    """Reads one notice."""
+    """Reads one webhook."""
 
     def __init__(
         self, node: Node, states: Mapping[str, State], bindings: Mapping[str, Binding], report: Report
@@ -46,7 +45,7 @@ class _Reader:
         self.states = states
         self.bindings = bindings
         self.report = report
-        self.members: Mapping[str, Node] = read_members(node, _KEYS, "a notice", report)
+        self.members: Mapping[str, Node] = read_members(node, _KEYS, "a webhook", report)
 
     def read(self) -> Webhook | None:
         before = self.report.errors
@@ -54,7 +53,7 @@ class _Reader:
             self.report.error(
                 "S701",
                 self.node,
-                "a notice says when, and either where to or which callback",
+                "a webhook needs `on`, and either `url` or `callback`",
                 'write {on: issued, callback: create.NAME} or {on: issued, url: "{{ … }}"}.',
             )
             return None
@@ -64,11 +63,11 @@ class _Reader:
         method = callback.method if callback is not None else self._text("method") or "POST"
         if not _METHOD.match(method):
             self.report.error(
-                "S701", self.members["method"], f"{method!r} is no method", "write POST or PUT."
+                "S701", self.members["method"], f"{method!r} is not a method", "write POST or PUT."
             )
         media = next(iter(callback.body.content), None) if callback is not None and callback.body else None
         body, partial = self._body(media, owner)
-        notice = Webhook(
+        webhook = Webhook(
             states=states,
             url=url,
             is_expression=callback is not None,
@@ -88,7 +87,7 @@ class _Reader:
         for key in ("url", "headers", "body"):
             if key in self.members:
                 compile_templates(self.members[key], self.report)
-        return notice if self.report.errors == before else None
+        return webhook if self.report.errors == before else None
 
     def _states(self, node: Node) -> tuple[str, ...]:
         nodes = node.value if isinstance(node.value, list) else [node]
@@ -117,7 +116,7 @@ class _Reader:
                 "S702",
                 node,
                 f"no operation has the callback {node.describe()}",
-                f"write OPERATION.NAME; the document has {join_names(known)}.",
+                f"write OPERATION.NAME; the callbacks are {join_names(known)}.",
             )
             return None, None
         callback, owner = found
@@ -125,29 +124,33 @@ class _Reader:
             self.report.error(
                 "S702",
                 node,
-                f"the callback's URL {callback.url!r} is no runtime expression",
-                "$url, $method, $statusCode, $request and $response are known; give `url` instead.",
+                f"the callback's URL {callback.url!r} is not a runtime expression",
+                "use $url, $method, $statusCode, $request and $response; or give `url` instead.",
             )
         elif reads_answer(callback.url) and not owner.role.creates:
             self.report.error(
                 "S702",
                 node,
-                f"the callback's URL {callback.url!r} reads an answer of {owner.alias!r}, which creates none",
-                "only the call that created the resource is known then; give `url` instead.",
+                f"the callback's URL {callback.url!r} reads a response of {owner.alias!r}, "
+                f"which does not create the resource",
+                "only the call that created the resource can be read; give `url` instead.",
             )
-        elif reads_answer(callback.url) and not self._is_kept(owner.alias):
+        elif reads_answer(callback.url) and not self._is_cacheable(owner.alias):
             self.report.error(
                 "S702",
                 node,
-                f"the callback's URL {callback.url!r} reads an answer that is another one each time",
-                f"let no answer to {owner.alias!r} read `request`, `now` or `token`; or give `url` instead.",
+                f"the callback's URL {callback.url!r} reads a response that changes with each call",
+                f"remove `request`, `now` and `token` from the responses to {owner.alias!r}; "
+                "or give `url` instead.",
             )
         if "method" in self.members:
-            self.report.error("S701", self.members["method"], "a callback has its own method", "remove it.")
+            self.report.error(
+                "S701", self.members["method"], "a callback has a documented method", "remove it."
+            )
         return found
 
-    def _is_kept(self, alias: str) -> bool:
-        """Whether every answer to an operation can be made once more as it was."""
+    def _is_cacheable(self, alias: str) -> bool:
+        """Whether every successful response to an operation can be rendered again unchanged."""
         answers = [state.answers[alias] for state in self.states.values() if alias in state.answers]
         return all(answer.is_cacheable for answer in answers if answer.status < 300)
 
@@ -186,7 +189,7 @@ class _Reader:
             self.report.error(
                 "S701",
                 node,
-                "the signature cannot be made",
+                "invalid signature",
                 f"write {{secret: TEXT, header: X-Signature-256, algorithm: {' | '.join(_ALGORITHMS)}}}.",
             )
             return None
@@ -200,7 +203,10 @@ class _Reader:
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_RETRIES:
             return value
         self.report.error(
-            "S701", node, f"{node.describe()} retries cannot be", f"give a number from 0 to {_MAX_RETRIES}."
+            "S701",
+            node,
+            f"invalid number of retries {node.describe()}",
+            f"give a number from 0 to {_MAX_RETRIES}.",
         )
         return 0
 

@@ -1,8 +1,8 @@
-"""YAML with positions: what a scenario file is read from.
+"""Read YAML with positions, for scenario files.
 
-PyYAML composes the nodes, because it keeps line and column; plain scalars are
-then resolved by YAML 1.2's core schema, so that ``no``, ``on`` and dates are
-strings here as they are in documents.
+PyYAML composes the nodes, because it records line and column. Plain scalars are
+resolved by the core schema of YAML 1.2, as in documents: ``no``, ``on`` and dates
+are strings.
 """
 
 from __future__ import annotations
@@ -27,20 +27,21 @@ _STR = "tag:yaml.org,2002:str"
 
 @dataclass(slots=True)
 class Report:
-    """The diagnostics of one run, in the order they were found."""
+    """The diagnostics of one run, in the order in which they were reported."""
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
     errors: int = 0
-    """How often ``error`` was called: an error that several answers share is in ``found`` once."""
+    """Number of calls of ``error``. ``diagnostics`` holds an error that several responses share only once."""
 
     def error(self, code: str, node: Node, message: str, remedy: str) -> None:
-        """Report what is wrong; once, where several answers share it."""
+        """Report an error at ``node``. Equal errors are reported once."""
         self.errors += 1
         diagnostic = Diagnostic(code, message, node.location, remedy)
         if diagnostic not in self.diagnostics:
             self.diagnostics.append(diagnostic)
 
     def warning(self, code: str, node: Node, message: str, remedy: str) -> None:
+        """Report a warning at ``node``. Equal warnings are reported once."""
         diagnostic = Diagnostic(code, message, node.location, remedy, "warning")
         if diagnostic not in self.diagnostics:
             self.diagnostics.append(diagnostic)
@@ -48,20 +49,20 @@ class Report:
 
 @dataclass(slots=True)
 class Node:
-    """A value with its place. ``value`` is a scalar, a list of nodes, or a map of key to node."""
+    """A value with its location. ``value`` is a scalar, a list of nodes, or a map of key to node."""
 
     value: bool | int | float | str | list[Node] | dict[str, Node] | None
     location: Location
     key: Location | None = None
-    """Where the key stands that this is the value of."""
+    """Location of the key of this value, in a mapping."""
 
     @property
     def key_node(self) -> Node:
-        """This node as seen from its key: for diagnostics about the key itself."""
+        """This node with the location of its key, for diagnostics about the key."""
         return Node(self.value, self.key or self.location)
 
     def plain(self) -> JSON:
-        """The value without places."""
+        """Return the value without locations."""
         if isinstance(self.value, dict):
             return {key: child.plain() for key, child in self.value.items()}
         if isinstance(self.value, list):
@@ -69,10 +70,11 @@ class Node:
         return self.value
 
     def items(self) -> Iterator[tuple[str, Node]]:
+        """Return the members of a mapping; nothing for other values."""
         return iter(self.value.items()) if isinstance(self.value, dict) else iter(())
 
     def at(self, path: list[str]) -> Node:
-        """The node at a JSON pointer's parts, or the deepest on the way that exists."""
+        """Return the node at the parts of a JSON pointer, or the deepest node on that path that exists."""
         node = self
         for part in path:
             if isinstance(node.value, dict) and part in node.value:
@@ -84,7 +86,7 @@ class Node:
         return node
 
     def describe(self) -> str:
-        """What it is, in JSON's words, for messages."""
+        """Return the kind or value of this node, for messages."""
         value = self.value
         if isinstance(value, dict):
             return "a mapping"
@@ -96,7 +98,10 @@ class Node:
 
 
 def compose(source: Source, report: Report) -> Node | None:
-    """The nodes of a source that ``source.parse`` has taken. Duplicate keys are reported."""
+    """Return the nodes of a source that ``source.parse`` has parsed. Report duplicate keys.
+
+    Returns None for an empty text, and after reporting a syntax error.
+    """
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         root = yaml.compose(source.text, loader)
@@ -118,7 +123,7 @@ def _node(node: yaml.Node, name: str, report: Report) -> Node:
             if key in members:
                 report.error("S102", child.key_node, f"the key {key!r} is given twice", "remove one of them.")
                 if isinstance(child.value, dict) and isinstance(earlier := members[key].value, dict):
-                    # What either of them describes is known, so that nothing else is said to be missing
+                    # Merge both, so that no further error says that a member is missing
                     child.value = {**earlier, **child.value}
             members[key] = child
         return Node(members, location)
