@@ -265,7 +265,7 @@ def _answered_before() -> flask.Response:
     raise AssertionError
 
 
-def _told(_: object, error: ProblemException) -> connexion.runtime.ConnexionResponse:
+def _told(_: object, error: ProblemException) -> connexion.lifecycle.ConnexionResponse:
     """Connexion's problems in this server's words."""
     return _response(
         problem.response(problem.details(error.status, str(error.detail), members=error.ext), "")
@@ -273,14 +273,14 @@ def _told(_: object, error: ProblemException) -> connexion.runtime.ConnexionResp
 
 
 def _failed(
-    request: connexion.runtime.ConnexionRequest, error: Exception
-) -> connexion.runtime.ConnexionResponse:
+    request: connexion.lifecycle.ConnexionRequest, error: Exception
+) -> connexion.lifecycle.ConnexionResponse:
     """What any fault comes to: Connexion's own answer would be in no log."""
     return _response(problem.failed(Request(request.method, request.scope["path"]), error))
 
 
-def _response(response: Response) -> connexion.runtime.ConnexionResponse:
-    return connexion.runtime.ConnexionResponse(
+def _response(response: Response) -> connexion.lifecycle.ConnexionResponse:
+    return connexion.lifecycle.ConnexionResponse(
         status_code=response.status,
         content_type=problem.CONTENT_TYPE,
         mimetype=problem.CONTENT_TYPE,

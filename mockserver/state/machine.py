@@ -139,7 +139,7 @@ def settle(
     visited: dict[int, tuple[int, int]] = {}
     drawn = 0
     while (step := steps[index]).after and now >= entered + step.after:
-        if step.branches:
+        if any(branch.weight for branch in step.branches):
             drawn += 1
             visited.clear()
             if drawn > _MOST_MOVES:
@@ -167,6 +167,36 @@ def settle(
         if steps[index].state != step.state:
             changed = entered
     return ResourceState(scenario, index, calls, entered, created, changed, moves)
+
+
+class Row(NamedTuple):
+    """A step without facts and weights, as scripts walk it: where it leads is decided already."""
+
+    state: str
+    calls: int
+    after: int
+    following: int
+    """The step after the last call, or after the time."""
+    transitions: dict[str, int]
+    """By operation, the step that its call enters before it is answered."""
+    counted: str
+    answers: tuple[str, ...]
+
+
+def rows(steps: Sequence[Step]) -> list[Row]:
+    """The rows of a timeline that asks no fact and draws nothing."""
+    found = []
+    for step in steps:
+        operations = dict.fromkeys((step.operation, *(branch.operation for branch in step.branches)))
+        ended = _chosen(step.branches, "", (), "", 0)
+        transitions = {each: _by_operation(step, each, (), "", 0) for each in operations if each}
+        found.append(
+            Row(
+                step.state, step.calls, step.after, step.next if ended < 0 else ended, transitions,
+                step.counted, step.answers,
+            )
+        )  # fmt: skip
+    return found
 
 
 def _by_operation(step: Step, operation: str, facts: Sequence[bool], dice: str, moves: int) -> int:

@@ -9,23 +9,17 @@ from typing import Any
 import msgspec
 
 from mockserver.plan import Step
-from mockserver.state.machine import ResourceState
+from mockserver.state.machine import ResourceState, rows
 from mockserver.state.redis.broadcast import Broadcast
 from mockserver.state.redis.connection import Link
 from mockserver.state.tables import MOST
 
 
 def packed_timeline(steps: Sequence[Step]) -> bytes:
-    """A timeline as ``poll.lua`` reads it; states by name."""
+    """A timeline as ``poll.lua`` reads it: its rows, where ``answers`` is a set, or false for all."""
     return msgspec.msgpack.encode(
-        [
-            (
-                step.state, step.calls, step.after, step.operation, step.next, step.counted,
-                list(step.answers) or False, [(each.operation, each.next) for each in step.branches],
-            )
-            for step in steps
-        ]
-    )  # fmt: skip
+        [row._replace(answers=dict.fromkeys(row.answers, True) or False) for row in rows(steps)]  # type: ignore[arg-type]
+    )
 
 
 def written(state: ResourceState) -> bytes:

@@ -45,32 +45,19 @@ else
     tonumber(calls), tonumber(entered), tonumber(created), tonumber(changed), tonumber(moves)
 end
 
--- A step: {state, calls, after, operation, next, counted, answers or false, {{operation, next}, …}}
-local function chosen(branches, wanted)
-  for _, branch in ipairs(branches) do
-    if branch[1] == wanted then return branch[2] end
-  end
-  return -1
-end
+-- A row: {state, calls, after, following, {operation = next}, counted, {answers = true} or false}
+local STATE, CALLS, AFTER, FOLLOWING, TRANSITIONS, COUNTED, ANSWERS = 1, 2, 3, 4, 5, 6, 7
 
-local function enters(following, at)
-  if steps[following + 1][1] ~= steps[index + 1][1] then changed = at end
+local function enter(following, at)
+  if steps[following + 1][STATE] ~= steps[index + 1][STATE] then changed = at end
   index, calls, entered, moves = following, 0, at, moves + 1
 end
 
--- 1. Time first.
-local visited, drawn = {}, 0
-while steps[index + 1][3] > 0 and now >= entered + steps[index + 1][3] do
-  local step = steps[index + 1]
-  local stop = false
-  if #step[8] > 0 then
-    drawn = drawn + 1
-    visited = {}
-    if drawn > 10000 then
-      entered = now
-      break
-    end
-  elseif visited[index] then
+-- 1. Time first: a loop is passed whole periods at a time.
+local visited = {}
+while steps[index + 1][AFTER] > 0 and now >= entered + steps[index + 1][AFTER] do
+  local row = steps[index + 1]
+  if visited[index] then
     local since, moved = visited[index][1], visited[index][2]
     local period = entered - since
     local periods = math.floor((now - entered) / period)
@@ -78,47 +65,24 @@ while steps[index + 1][3] > 0 and now >= entered + steps[index + 1][3] do
     moves = moves + periods * (moves - moved)
     if changed > since then changed = changed + periods * period end
     visited = {}
-    stop = now < entered + step[3]
+    if now < entered + row[AFTER] then break end
   else
     visited[index] = {entered, moves}
   end
-  if stop then break end
-  local following = chosen(step[8], '')
-  enters(following < 0 and step[5] or following, entered + step[3])
+  enter(row[FOLLOWING], entered + row[AFTER])
 end
 
 -- 2. Then the operation.
-local step = steps[index + 1]
-if operation ~= '' and (step[4] ~= '' or #step[8] > 0) then
-  local following = -1
-  if step[4] == operation then
-    following = chosen(step[8], '')
-    if following < 0 then following = step[5] end
-  else
-    following = chosen(step[8], operation)
-  end
-  if following >= 0 then
-    enters(following, now)
-    step = steps[index + 1]
-  end
-end
+local following = steps[index + 1][TRANSITIONS][operation]
+if following then enter(following, now) end
 
 -- 3. Then the call.
+local row = steps[index + 1]
 local answered, seen, call = index, changed, calls
-local counts = true
-if step[7] then
-  counts = false
-  for _, each in ipairs(step[7]) do
-    if each == operation then counts = true end
-  end
-end
-if counts then
-  if step[6] == '' or step[6] == operation then calls = calls + 1 end
+if not row[ANSWERS] or row[ANSWERS][operation] then
+  if row[COUNTED] == '' or row[COUNTED] == operation then calls = calls + 1 end
   call = calls
-  if step[2] > 0 and calls >= step[2] then
-    local following = chosen(step[8], '')
-    enters(following < 0 and step[5] or following, now)
-  end
+  if row[CALLS] > 0 and calls >= row[CALLS] then enter(row[FOLLOWING], now) end
 end
 
 local is_new = keep(namespace, resource, key, string.format('%d %d %.0f %.0f %.0f %.0f %s',
