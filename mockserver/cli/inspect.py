@@ -172,11 +172,11 @@ def scenarios() -> None:
 def graph(file: Path, form: str, scenario: str | None) -> None:
     """Draw the states of FILE and the transitions between them."""
     from mockserver.compile.scenario.diagram import DRAWINGS, read_timelines
-    from mockserver.compile.source import SCENARIO_FILE, SourceFault, read
+    from mockserver.compile.source import SCENARIO_FILE, SourceError, read
 
     try:
         source = read(file, os.path.relpath(file), SCENARIO_FILE)
-    except SourceFault as fault:
+    except SourceError as fault:
         raise CompileError([fault.diagnostic]) from None
     found = read_timelines(source)
     if scenario is not None and scenario not in found.scenarios:

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import mockserver
-from mockserver.compile.document import Loaded, load, load_text
-from mockserver.compile.lint import inspect_document, overlaps
-from mockserver.compile.references import Gate
+from mockserver.compile.document import LoadedDocument, load, load_text
+from mockserver.compile.lint import find_overlaps, lint_document
+from mockserver.compile.references import ReferenceScope
 from mockserver.compile.scenario.dry_run import check_responses
 from mockserver.compile.scenario.file import Draft, read_scenario_file
 from mockserver.compile.scenario.yaml_nodes import Report
-from mockserver.compile.source import SCENARIO_FILE, Source, SourceFault, parse, read
+from mockserver.compile.source import SCENARIO_FILE, Source, SourceError, parse, read
 from mockserver.diagnostics import CompileError, Diagnostic, Location
 from mockserver.engine.service import Service
 from mockserver.inputs import Compiled, Inputs, digest, scenario_files
@@ -28,7 +28,7 @@ __all__ = ["Compiled", "Inputs", "compile_plan", "inspect_inputs", "scenario_fil
 class _Parts:
     """What the inputs were read as, whether or not there are errors in it."""
 
-    loaded: list[Loaded]
+    loaded: list[LoadedDocument]
     services: list[Service]
     sources: list[Source]
     """The scenario files."""
@@ -50,7 +50,7 @@ def compile_plan(inputs: Inputs, *, quick: bool = True, progress: Progress = _si
     A fault of a document is none, unless the inputs are to be strict: it is in the Plan.
     """
     report = Report()
-    with _no_collection():
+    with _without_gc():
         parts = _read(inputs, report, quick=quick and not inputs.strict_document, progress=progress)
         if inputs.strict_document:
             _inspect(parts, report, progress)
@@ -69,14 +69,14 @@ def compile_plan(inputs: Inputs, *, quick: bool = True, progress: Progress = _si
 def inspect_inputs(inputs: Inputs, *, progress: Progress = _silent) -> tuple[Diagnostic, ...]:
     """Everything that can be said about ``inputs``: what serving them would, and what only ``check`` does."""
     report = Report()
-    with _no_collection():
+    with _without_gc():
         parts = _read(inputs, report, quick=False, progress=progress)
         _inspect(parts, report, progress)
     return tuple(report.diagnostics)
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def _without_gc() -> Iterator[None]:
     """Nothing that compiling makes is garbage before its end, and collecting takes half of its time."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -91,13 +91,13 @@ def _inspect(parts: _Parts, report: Report, progress: Progress) -> None:
     """Add what was forgiven in the documents, and what only a closer look finds."""
     report.diagnostics[:0] = (fault for entry in parts.loaded for fault in entry.document.faults)
     for loaded, service in zip(parts.loaded, parts.services, strict=True):
-        report.diagnostics += inspect_document(loaded, service, progress)
+        report.diagnostics += lint_document(loaded, service, progress)
 
 
 def _read(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) -> _Parts:
     loaded = _load(inputs, report, quick=quick, progress=progress)
     services = [Service(entry.document, inputs.seed, forgiving=False) for entry in loaded]
-    report.diagnostics += overlaps(loaded, services)
+    report.diagnostics += find_overlaps(loaded, services)
     sources = list(_scenario_sources(inputs, report))
     drafts: list[Draft] = []
     if loaded:
@@ -110,8 +110,8 @@ def _read(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) ->
             draft = read_scenario_file(source, pairs, report, from_folder=source.name in collected)
             if draft is not None:
                 drafts.append(draft)
-        drafts = _wanted(drafts, collected)
-        _unique(drafts, report)
+        drafts = _select_drafts(drafts, collected)
+        _check_unique(drafts, report)
         check_responses(drafts, services, inputs.seed, report)
     return _Parts(loaded, services, sources, drafts)
 
@@ -125,15 +125,15 @@ def _hash(sources: Iterable[Source], seed: str) -> str:
     return digest("\n".join(parts).encode("utf-8", "surrogatepass"))[:16]
 
 
-def _load(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) -> list[Loaded]:
+def _load(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) -> list[LoadedDocument]:
     loaded = []
     for path in inputs.documents:
         progress(f"reading {os.path.relpath(path)}")
-        gate = Gate(inputs.ref_root or path.parent, inputs.allow_remote)
+        scope = ReferenceScope(inputs.ref_root or path.parent, inputs.allow_remote)
         if path in inputs.texts:
             found, diagnostics = load_text(inputs.texts[path], path.name, quick=quick)
         else:
-            found, diagnostics = load(path, gate, quick=quick)
+            found, diagnostics = load(path, scope, quick=quick)
         if found is None:
             report.diagnostics += diagnostics
         else:
@@ -142,12 +142,12 @@ def _load(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) ->
     names = [entry.document.name for entry in loaded]
     for entry in loaded:
         if names.count(entry.document.name) > 1:
-            where = Location(entry.trees.sources[entry.trees.root_uri].name)
+            location = Location(entry.trees.sources[entry.trees.root_uri].name)
             report.diagnostics.append(
                 Diagnostic(
                     "D401",
                     f"another document is called {entry.document.name} too",
-                    where,
+                    location,
                     "rename one of the files.",
                 )
             )
@@ -158,9 +158,9 @@ def _scenario_sources(inputs: Inputs, report: Report) -> Iterable[Source]:
     for path in inputs.scenarios:
         files = scenario_files(path)
         if not files:
-            where = Location(os.path.relpath(path))
+            location = Location(os.path.relpath(path))
             report.diagnostics.append(
-                Diagnostic("S103", "holds no scenario file", where, "put .yaml files in it.")
+                Diagnostic("S103", "holds no scenario file", location, "put .yaml files in it.")
             )
         for file in files:
             try:
@@ -169,13 +169,13 @@ def _scenario_sources(inputs: Inputs, report: Report) -> Iterable[Source]:
                     yield parse(inputs.texts[file], name, SCENARIO_FILE)
                 else:
                     yield read(file, name, SCENARIO_FILE)
-            except SourceFault as fault:
+            except SourceError as fault:
                 report.diagnostics.append(fault.diagnostic)
 
 
-def _wanted(drafts: Sequence[Draft], collected: Collection[str]) -> list[Draft]:
+def _select_drafts(drafts: Sequence[Draft], collected: Collection[str]) -> list[Draft]:
     """Without the files of a folder whose operations are all told by files that name their document."""
-    told = {
+    described = {
         (binding.document.name, binding.operation.id)
         for draft in drafts
         if draft.document
@@ -187,24 +187,24 @@ def _wanted(drafts: Sequence[Draft], collected: Collection[str]) -> list[Draft]:
         if draft.document
         or draft.resource.source not in collected
         or not all(
-            (binding.document.name, binding.operation.id) in told for binding in draft.bindings.values()
+            (binding.document.name, binding.operation.id) in described for binding in draft.bindings.values()
         )
     ]
 
 
-def _unique(drafts: Sequence[Draft], report: Report) -> None:
+def _check_unique(drafts: Sequence[Draft], report: Report) -> None:
     """Two files must not tell the life of one resource, nor of one operation."""
     seen: dict[str, Draft] = {}
     owners: dict[tuple[str, str], Draft] = {}
     for draft in drafts:
-        where = Location(draft.resource.source, 1, 1)
+        location = Location(draft.resource.source, 1, 1)
         first = seen.setdefault(draft.resource.name, draft)
         if first is not draft:
             report.diagnostics.append(
                 Diagnostic(
                     "S104",
                     f"the resource {draft.resource.name!r} is already described by {first.resource.source}",
-                    where,
+                    location,
                     "give it another name.",
                 )
             )
@@ -215,7 +215,7 @@ def _unique(drafts: Sequence[Draft], report: Report) -> None:
                     Diagnostic(
                         "S105",
                         f"the operation {binding.operation.id} is already named by {owner.resource.source}",
-                        where,
+                        location,
                         "name each operation in one scenario file.",
                     )
                 )

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from mockserver.compile.references import Trees
-from mockserver.compile.source import quoted
+from mockserver.compile.source import quote_token
 from mockserver.plan import JSON, SchemaRef
 
 with warnings.catch_warnings():
@@ -30,7 +30,7 @@ with warnings.catch_warnings():
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 
 
-class Unbound:
+class NoResolver:
     """Connexion's resolver, for operations that no Python function answers."""
 
     def resolve(self, operation: AbstractOperation) -> Resolution:
@@ -61,12 +61,14 @@ class _Reader:
         names = list(holder) if isinstance(holder, dict) else range(len(holder or ()))
         for name in names:
             if not str(name).startswith("x-"):
-                yield str(name), *self.object(f"{ref}/{key}/{quoted(str(name))}")
+                yield str(name), *self.object(f"{ref}/{key}/{quote_token(str(name))}")
 
     def path(self, path: str) -> tuple[dict[str, JSON], SchemaRef]:
-        return self.object(f"{self.root}/paths/{quoted(path)}")
+        return self.object(f"{self.root}/paths/{quote_token(path)}")
 
-    def shape(self, ref: SchemaRef, node: dict[str, JSON], *, swagger: bool = False) -> dict[str, JSON]:
+    def with_references(
+        self, ref: SchemaRef, node: dict[str, JSON], *, swagger: bool = False
+    ) -> dict[str, JSON]:
         """A parameter, header, response or body with its own references followed and schemas pointed at."""
         shaped = dict(node)
         shaped["x-ref"] = ref
@@ -75,11 +77,11 @@ class _Reader:
                 shaped[key] = {"$ref": f"{ref}/{key}"}
         if isinstance(node.get("content"), dict):
             shaped["content"] = {
-                name: self.shape(at, media) for name, media, at in self.children(ref, "content")
+                name: self.with_references(at, media) for name, media, at in self.children(ref, "content")
             }
         if isinstance(node.get("headers"), dict):
             shaped["headers"] = {
-                name: self.shape(at, header) for name, header, at in self.children(ref, "headers")
+                name: self.with_references(at, header) for name, header, at in self.children(ref, "headers")
             }
         if isinstance(node.get("examples"), dict) and not swagger:
             shaped["examples"] = {name: example for name, example, _ in self.children(ref, "examples")}
@@ -88,20 +90,20 @@ class _Reader:
     def operation(self, path: str, method: str, *, swagger: bool = False) -> dict[str, JSON]:
         item, at = self.path(path)
         holder = "" if method in item else "/additionalOperations"
-        found, ref = self.object(f"{at}{holder}/{quoted(method)}")
+        found, ref = self.object(f"{at}{holder}/{quote_token(method)}")
         node = dict(found)
         node["x-ref"] = ref
         node["parameters"] = [
-            self.shape(at, parameter, swagger=swagger)
+            self.with_references(at, parameter, swagger=swagger)
             for _, parameter, at in self.children(ref, "parameters")
         ]
         node["responses"] = {
-            status: self.shape(at, response, swagger=swagger)
+            status: self.with_references(at, response, swagger=swagger)
             for status, response, at in self.children(ref, "responses")
         }
         if "requestBody" in node:
             body, at = self.object(f"{ref}/requestBody")
-            node["requestBody"] = self.shape(at, body)
+            node["requestBody"] = self.with_references(at, body)
         if isinstance(node.get("callbacks"), dict):
             node["callbacks"] = {
                 name: list(self._callback(at, callback))
@@ -114,19 +116,19 @@ class _Reader:
         for expression in node:
             if expression.startswith("x-"):
                 continue
-            item, at = self.object(f"{ref}/{quoted(expression)}")
+            item, at = self.object(f"{ref}/{quote_token(expression)}")
             for method in METHODS:
                 if isinstance(item.get(method), dict):
                     operation = dict(item[method])
                     if "requestBody" in operation:
                         body, where = self.object(f"{at}/{method}/requestBody")
-                        operation["requestBody"] = self.shape(where, body)
+                        operation["requestBody"] = self.with_references(where, body)
                     yield expression, method.upper(), operation
 
     def path_parameters(self, path: str, *, swagger: bool = False) -> list[dict[str, JSON]]:
         _, at = self.path(path)
         return [
-            self.shape(ref, parameter, swagger=swagger)
+            self.with_references(ref, parameter, swagger=swagger)
             for _, parameter, ref in self.children(at, "parameters")
         ]
 
@@ -138,7 +140,7 @@ class _Reader:
         )
 
 
-class _FromTrees(Specification):
+class _TreeSpecification(Specification):
     """What both versions share: built on trees instead of a copy of the document."""
 
     reader: _Reader
@@ -167,7 +169,7 @@ class _FromTrees(Specification):
         except (KeyError, AttributeError):
             return {}
 
-    def places(self) -> Iterator[tuple[str, str]]:
+    def operation_keys(self) -> Iterator[tuple[str, str]]:
         """Path and method of every operation."""
         for path in self.paths:
             for method in self.reader.methods(path):
@@ -175,10 +177,10 @@ class _FromTrees(Specification):
 
     def operation(self, path: str, method: str) -> AbstractOperation:
         """Connexion's model of an operation; each object in it knows its place as ``x-ref``."""
-        return self.operation_cls.from_spec(self, path=path, method=method, resolver=Unbound())
+        return self.operation_cls.from_spec(self, path=path, method=method, resolver=NoResolver())
 
 
-class OpenAPI3(_FromTrees, OpenAPISpecification):
+class OpenAPI3(_TreeSpecification, OpenAPISpecification):
     """OpenAPI 3.0, 3.1 and 3.2."""
 
     def get_operation(self, path: str, method: str) -> dict[str, Any]:
@@ -188,7 +190,7 @@ class OpenAPI3(_FromTrees, OpenAPISpecification):
         return self.reader.path_parameters(path)
 
 
-class Swagger2(_FromTrees, Swagger2Specification):
+class Swagger2(_TreeSpecification, Swagger2Specification):
     """Swagger 2.0."""
 
     def get_operation(self, path: str, method: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mockserver.compile.source import quoted
+from mockserver.compile.source import quote_token
 from mockserver.diagnostics import MockServerError
 from mockserver.jsonschema import Schemas
 from mockserver.plan import JSON, SchemaRef
@@ -59,7 +59,7 @@ def member(schemas: Schemas, ref: SchemaRef, path: Sequence[str]) -> SchemaRef |
     if path[0] == "*":
         return member(schemas, f"{ref}/items", path[1:]) if "items" in schema else None
     if path[0] in (schema.get("properties") or {}):
-        return member(schemas, f"{ref}/properties/{quoted(path[0])}", path[1:])
+        return member(schemas, f"{ref}/properties/{quote_token(path[0])}", path[1:])
     combined = ("allOf", "anyOf", "oneOf")
     parts = (f"{ref}/{key}/{i}" for key in combined for i in range(len(schema.get(key) or ())))
     return next((found for part in parts if (found := member(schemas, part, path)) is not None), None)
@@ -74,7 +74,7 @@ def fixed_values(schemas: Schemas, ref: str, names: Iterable[str]) -> dict[str, 
     for name in names:
         if name not in members:
             continue
-        member, _ = schemas.lookup(f"{ref}/properties/{quoted(name)}")
+        member, _ = schemas.lookup(f"{ref}/properties/{quote_token(name)}")
         if not isinstance(member, dict):
             continue
         if "const" in member:
@@ -95,7 +95,7 @@ def covers(schemas: Schemas, ref: str, body: JSON) -> bool:
     members = (schema.get("properties") or {}) if isinstance(schema, dict) else {}
     return all(name in body for name in known.names) and all(
         not isinstance(value, dict)
-        or (name in members and covers(schemas, f"{ref}/properties/{quoted(name)}", value))
+        or (name in members and covers(schemas, f"{ref}/properties/{quote_token(name)}", value))
         for name, value in body.items()
         if not (isinstance(value, dict) and members.get(name) == {})
     )

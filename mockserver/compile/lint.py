@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from mockserver.compile.document import Loaded
+from mockserver.compile.document import LoadedDocument
 from mockserver.compile.references import Trees
 from mockserver.compile.source import Source
 from mockserver.compile.spec_validation import locate
@@ -27,13 +27,13 @@ _FAULTS: dict[str, tuple[str, Severity, str]] = {
 }
 
 
-def inspect_document(
-    loaded: Loaded, service: Service, progress: Callable[[str], None]
+def lint_document(
+    loaded: LoadedDocument, service: Service, progress: Callable[[str], None]
 ) -> Iterator[Diagnostic]:
     """Keys given twice, schemas that cannot be used, and answers that cannot be given as documented."""
     for source in loaded.trees.sources.values():
-        yield from repeated_keys(source)
-    yield from _behind_marks(loaded)
+        yield from find_repeated_keys(source)
+    yield from _marked_paths(loaded)
     seen: set[tuple[str, str, Location]] = set()
     for fault, holder in _faults(loaded, service, progress):
         code, severity, remedy = _FAULTS[fault.kind]
@@ -43,7 +43,7 @@ def inspect_document(
             yield Diagnostic(code, fault.message, location, remedy, severity)
 
 
-def _behind_marks(loaded: Loaded) -> Iterator[Diagnostic]:
+def _marked_paths(loaded: LoadedDocument) -> Iterator[Diagnostic]:
     """Paths that go on behind ``?`` or ``#``, which OpenAPI does not have."""
     for operation in loaded.document.operations:
         if has_mark(operation.path):
@@ -59,23 +59,23 @@ def _behind_marks(loaded: Loaded) -> Iterator[Diagnostic]:
 
 
 def _faults(
-    loaded: Loaded, service: Service, progress: Callable[[str], None]
+    loaded: LoadedDocument, service: Service, progress: Callable[[str], None]
 ) -> Iterator[tuple[Fault, SchemaRef]]:
     """Every fault of the operations, then of shared schemas, and what it is about. Some come up again."""
     operations = loaded.document.operations
     for number, operation in enumerate(operations, 1):
         progress(f"checking {loaded.document.name}, operation {number} of {len(operations)}")
         for ref, direction in _schemas(operation):
-            if fault := _unusable(service.schemas, ref, direction):
+            if fault := _schema_fault(service.schemas, ref, direction):
                 yield fault, operation.pointer
         for fault in service.documented.faults(operation):
             yield fault, operation.pointer
-    for ref in _shared(loaded.trees):
-        if fault := _unusable(service.schemas, ref, "response"):
+    for ref in _component_schemas(loaded.trees):
+        if fault := _schema_fault(service.schemas, ref, "response"):
             yield fault, ref
 
 
-def _shared(trees: Trees) -> Iterator[SchemaRef]:
+def _component_schemas(trees: Trees) -> Iterator[SchemaRef]:
     """The schemas that the document keeps for all, whether or not an operation uses them."""
     root = trees.sources[trees.root_uri].value
     components = root.get("components")
@@ -96,7 +96,7 @@ def _schemas(operation: Operation) -> Iterator[tuple[SchemaRef, Direction]]:
                 yield ref, "request"
 
 
-def _unusable(schemas: Schemas, ref: SchemaRef, direction: Direction) -> Fault | None:
+def _schema_fault(schemas: Schemas, ref: SchemaRef, direction: Direction) -> Fault | None:
     try:
         schemas.validator(ref, direction)
     except SchemaError as error:
@@ -104,7 +104,7 @@ def _unusable(schemas: Schemas, ref: SchemaRef, direction: Direction) -> Fault |
     return None
 
 
-def repeated_keys(source: Source) -> Iterator[Diagnostic]:
+def find_repeated_keys(source: Source) -> Iterator[Diagnostic]:
     """Keys that a mapping of ``source`` gives twice, each at its second place."""
     if _is_json_without_repeats(source.text):
         return
@@ -158,7 +158,7 @@ def _is_json_without_repeats(text: str) -> bool:
     return True
 
 
-def overlaps(loaded: Sequence[Loaded], services: Sequence[Service]) -> Iterator[Diagnostic]:
+def find_overlaps(loaded: Sequence[LoadedDocument], services: Sequence[Service]) -> Iterator[Diagnostic]:
     """One warning for each operation whose path leads to a document before.
 
     Documents whose servers have paths of their own (``/v1``, ``/v2``) are told
@@ -172,7 +172,7 @@ def overlaps(loaded: Sequence[Loaded], services: Sequence[Service]) -> Iterator[
                     (before, first)
                     for before in services[:number]
                     for base in prefixes
-                    if (first := _led_to(before, base, operation)) is not None
+                    if (first := _match(before, base, operation)) is not None
                 ),
                 None,
             )
@@ -189,7 +189,7 @@ def overlaps(loaded: Sequence[Loaded], services: Sequence[Service]) -> Iterator[
                 )
 
 
-def _led_to(service: Service, base: str, operation: Operation) -> Operation | None:
+def _match(service: Service, base: str, operation: Operation) -> Operation | None:
     """What a request for ``operation`` finds, with its parameters standing for their values."""
     found = service.router.find(operation.method, base + path_of(operation.path))
     return None if found is None or found.target is None else found.target.operation

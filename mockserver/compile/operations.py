@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from mockserver.compile.source import quoted
+from mockserver.compile.source import quote_token
 from mockserver.plan import (
     JSON,
     ROOT,
@@ -55,9 +55,9 @@ class OperationReader:
     def operation(self, model: AbstractOperation) -> Operation:
         node = model._operation  # noqa: SLF001 - the one place where Connexion keeps what it read
         method = model.method.upper()
-        own_id = node.get("operationId")
+        operation_id = node.get("operationId")
         return Operation(
-            id=own_id if isinstance(own_id, str) else f"{method} {model.path}",
+            id=operation_id if isinstance(operation_id, str) else f"{method} {model.path}",
             method=method,
             path=model.path,
             parameters=tuple(self._parameters(model.parameters)),
@@ -97,10 +97,10 @@ class OperationReader:
 
     def _parameter(self, node: dict[str, Any], name: str, location: Any) -> Parameter:
         if self.swagger:
-            schema: SchemaRef | None = self._place(node)
+            schema: SchemaRef | None = self._synthetic_ref(node)
             style, explode = self._collection(node, location)
         else:
-            schema = _pointed(node)
+            schema = _schema_ref(node)
             style = node.get("style") or _STYLES.get(location, "form")
             explode = node.get("explode", style in ("form", "deepObject", "cookie"))
         content = next(iter(self._content(node.get("content") or {})), None)
@@ -122,7 +122,7 @@ class OperationReader:
         style, explode = _COLLECTIONS.get(node.get("collectionFormat", "csv"), ("", False))
         return style or _STYLES.get(location, "form"), explode
 
-    def _place(self, node: dict[str, Any]) -> SchemaRef:
+    def _synthetic_ref(self, node: dict[str, Any]) -> SchemaRef:
         """Give a schema that is mixed into a 2.0 parameter or header a place of its own."""
         outside = ("name", "in", "required", "collectionFormat", "allowEmptyValue", "description", "x-ref")
         schema = {key: value for key, value in node.items() if key not in outside}
@@ -130,13 +130,13 @@ class OperationReader:
             schema |= {"type": "string", "format": "binary"}
         key = node["x-ref"]
         self.synthetic[key] = schema
-        return f"{SYNTHETIC}#/{quoted(key)}"
+        return f"{SYNTHETIC}#/{quote_token(key)}"
 
     def _content(self, content: dict[str, dict[str, Any]]) -> Iterable[MediaType]:
         for name, node in content.items():
             yield MediaType(
                 name=name,
-                schema=_pointed(node),
+                schema=_schema_ref(node),
                 examples=_examples(node),
                 encoding={
                     key: Encoding(
@@ -148,7 +148,7 @@ class OperationReader:
                     for key, encoding in (node.get("encoding") or {}).items()
                     if isinstance(encoding, dict)
                 },
-                item_schema=_pointed(node, "itemSchema"),
+                item_schema=_schema_ref(node, "itemSchema"),
             )
 
     def _body(self, model: AbstractOperation) -> RequestBody | None:
@@ -157,12 +157,12 @@ class OperationReader:
             if not node:
                 return None
             return self._request_body(node)
-        whole = [parameter for parameter in model.parameters if parameter.get("in") == "body"]
-        if whole:
+        bodies = [parameter for parameter in model.parameters if parameter.get("in") == "body"]
+        if bodies:
             types = model.consumes or ["application/json"]
-            schema = _pointed(whole[0])
+            schema = _schema_ref(bodies[0])
             return RequestBody(
-                bool(whole[0].get("required")), tuple(MediaType(name, schema) for name in types)
+                bool(bodies[0].get("required")), tuple(MediaType(name, schema) for name in types)
             )
         fields = [parameter for parameter in model.parameters if parameter.get("in") == "formData"]
         return self._form(fields, model) if fields else None
@@ -172,7 +172,7 @@ class OperationReader:
         key = f"{model.method} {model.path}"
         self.synthetic[key] = {
             "type": "object",
-            "properties": {field["name"]: {"$ref": self._place(field)} for field in fields},
+            "properties": {field["name"]: {"$ref": self._synthetic_ref(field)} for field in fields},
             **({"required": required} if required else {}),
         }
         encoding = {}
@@ -184,7 +184,7 @@ class OperationReader:
         if not types:
             has_file = any(field.get("type") == "file" for field in fields)
             types = [_BODY_TYPES[1]] if has_file else list(_BODY_TYPES)
-        schema = f"{SYNTHETIC}#/{quoted(key)}"
+        schema = f"{SYNTHETIC}#/{quote_token(key)}"
         return RequestBody(
             bool(required), tuple(MediaType(name, schema, encoding=encoding) for name in types)
         )
@@ -200,7 +200,7 @@ class OperationReader:
             content=tuple(content),
             headers=tuple(self._header(name, header) for name, header in (node.get("headers") or {}).items()),
             description=str(node.get("description", "")),
-            content_type=_preferred(produces) if self.swagger else "",
+            content_type=_preferred_type(produces) if self.swagger else "",
         )
 
     def _swagger_content(self, node: dict[str, Any], produces: list[str]) -> Iterable[MediaType]:
@@ -208,18 +208,18 @@ class OperationReader:
         examples: dict[str, JSON] = stated if isinstance(stated, dict) else {}
         if "schema" not in node and not examples:
             return
-        schema = _pointed(node)
+        schema = _schema_ref(node)
         for name in produces or list(examples) or ["application/json"]:
             given = (Example("default", examples[name]),) if name in examples else ()
             yield MediaType(name, schema, examples=given)
 
     def _header(self, name: str, node: dict[str, Any]) -> Header:
         if self.swagger:
-            return Header(name, schema=self._place(node))
+            return Header(name, schema=self._synthetic_ref(node))
         return Header(
             name=name,
             required=bool(node.get("required", False)),
-            schema=_pointed(node),
+            schema=_schema_ref(node),
             explode=bool(node.get("explode", False)),
             content=next(iter(self._content(node.get("content") or {})), None),
             examples=_examples(node),
@@ -241,11 +241,11 @@ def security_schemes(nodes: dict[str, dict[str, Any]]) -> dict[str, SecuritySche
     return schemes
 
 
-def _preferred(types: list[str]) -> str:
+def _preferred_type(types: list[str]) -> str:
     return next((media_type for media_type in types if "json" in media_type), types[0] if types else "")
 
 
-def _pointed(node: dict[str, Any], key: str = "schema") -> SchemaRef | None:
+def _schema_ref(node: dict[str, Any], key: str = "schema") -> SchemaRef | None:
     schema = node.get(key)
     return schema["$ref"] if isinstance(schema, dict) else None
 

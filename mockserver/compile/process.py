@@ -1,6 +1,6 @@
 """Compile in a child process with limits of time and memory, so that no input can take the server away.
 
-``compile_apart`` starts the process. ``compiled`` serves tests: it reads the cache first, and
+``compile_in_process`` starts the process. ``compiled`` serves tests: it reads the cache first, and
 concurrent test sessions compile the same inputs once.
 """
 
@@ -22,11 +22,11 @@ from mockserver.cache import Cache, key_of, pack, unpack
 from mockserver.diagnostics import CompileError, Diagnostic, Location
 from mockserver.inputs import Compiled, Inputs
 
-MOST_SECONDS = 60
-_MOST_MEMORY = 4 * 1024**3
+MAX_SECONDS = 60
+_MAX_MEMORY = 4 * 1024**3
 _OUT_OF_MEMORY = 12
 """What the process ends with where Python tells that there is no more memory."""
-_TOO_MUCH = (_OUT_OF_MEMORY, -signal.SIGXCPU, -signal.SIGKILL, -signal.SIGABRT)
+_LIMIT_CODES = (_OUT_OF_MEMORY, -signal.SIGXCPU, -signal.SIGKILL, -signal.SIGABRT)
 """The endings of a process that reached a limit; libraries abort where they get no memory."""
 _PLAN, _DIAGNOSTICS = b"P", b"D"
 
@@ -72,39 +72,39 @@ class Job(msgspec.Struct):
         )
 
 
-def compile_apart(inputs: Inputs) -> Compiled:
+def compile_in_process(inputs: Inputs) -> Compiled:
     """The Plan and its warnings. Raises CompileError as the compiler does, or for taking too long."""
     command = [sys.executable, "-m", "mockserver.compile.process"]
     job = msgspec.msgpack.encode(Job.of(inputs))
     try:
         done = subprocess.run(  # noqa: S603 - this interpreter and this module
-            command, input=job, stdout=subprocess.PIPE, timeout=MOST_SECONDS, check=False
+            command, input=job, stdout=subprocess.PIPE, timeout=MAX_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        raise _gave_up(f"compiling takes longer than {MOST_SECONDS} s") from None
-    if done.returncode in _TOO_MUCH:
-        raise _gave_up("compiling takes too much time or memory")
+        raise _limit_error(f"compiling takes longer than {MAX_SECONDS} s") from None
+    if done.returncode in _LIMIT_CODES:
+        raise _limit_error("compiling takes too much time or memory")
     if done.returncode or not done.stdout:
-        raise CompileError([_failed(f"it ended with code {done.returncode}")])
+        raise CompileError([_failure(f"it ended with code {done.returncode}")])
     if done.stdout[:1] == _DIAGNOSTICS:
         raise CompileError(msgspec.msgpack.decode(done.stdout[1:], type=list[Diagnostic]))
     return unpack(done.stdout[1:])
 
 
-def _gave_up(message: str) -> CompileError:
+def _limit_error(message: str) -> CompileError:
     remedy = "look for templates that loop, and for a document that grows when it is expanded."
     return CompileError([Diagnostic("D901", message, Location(), remedy)])
 
 
-def _failed(how: str) -> Diagnostic:
+def _failure(how: str) -> Diagnostic:
     remedy = "this is a fault of the mock server: report it with the traceback, which its log has."
     return Diagnostic("D902", f"the compiler failed: {how}", Location(), remedy)
 
 
 def main() -> None:
     """One job from standard input, its outcome to standard output."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY, _MAX_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS, MAX_SECONDS))
     from mockserver.compile.compiler import compile_plan
 
     job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Job)
@@ -116,7 +116,7 @@ def main() -> None:
         sys.exit(_OUT_OF_MEMORY)
     except Exception as error:  # noqa: BLE001 - who sent the file is owed a diagnostic, the log the traceback
         traceback.print_exc()
-        outcome = _DIAGNOSTICS + msgspec.msgpack.encode([_failed(f"{type(error).__name__}: {error}")])
+        outcome = _DIAGNOSTICS + msgspec.msgpack.encode([_failure(f"{type(error).__name__}: {error}")])
     sys.stdout.buffer.write(outcome)
 
 
@@ -128,20 +128,20 @@ def compiled(inputs: Inputs, *, cached: bool) -> Compiled:
     """Raises CompileError with every diagnostic."""
     key = key_of(inputs) if cached else None
     if key is None:
-        return compile_apart(inputs)
+        return compile_in_process(inputs)
     cache = Cache()
     found = cache.find(key)
     if found is None:
-        with with_concurrency(cache.folder):
+        with compile_lock(cache.folder):
             found = cache.find(key)
             if found is None:
-                found = compile_apart(inputs)
+                found = compile_in_process(inputs)
                 cache.keep(key, pack(found))
     return found
 
 
 @contextmanager
-def with_concurrency(folder: Path) -> Iterator[None]:
+def compile_lock(folder: Path) -> Iterator[None]:
     """One process at a time, where the folder and the platform can keep others waiting."""
     file = -1
     with suppress(ImportError, OSError):

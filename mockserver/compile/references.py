@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote, urldefrag, urljoin
 
-from mockserver.compile.source import Source, SourceFault, parse, read
+from mockserver.compile.source import Source, SourceError, parse, read
 from mockserver.diagnostics import Diagnostic, Location
 from mockserver.jsonschema.references import escape, index, tokens
 from mockserver.plan import JSON, ROOT, SchemaRef
@@ -27,12 +27,12 @@ _NAMED = frozenset(
     ]
 )
 """Keywords whose members are named by the author, not by a specification."""
-_QUICKLY_LOCATED = 256 * 1024
+_MAX_QUICK_SIZE = 256 * 1024
 _OPAQUE = frozenset(["example", "default", "enum", "const", "value", "x-examples", "mapping", "dataValue"])
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class ReferenceScope:
     """What references may reach. ``root``: the folder that files must lie in; None where there is none."""
 
     root: Path | None
@@ -91,7 +91,7 @@ class Trees:
             seen.add(ref)
             ref = absolute(target, ref)
 
-    def is_identified(self, ref: SchemaRef) -> bool:
+    def has_schema_id(self, ref: SchemaRef) -> bool:
         """Whether a place is within a schema of an ``$id`` of its own, where references begin anew."""
         uri, pointer = urldefrag(ref)
         node = self.sources[uri].value
@@ -104,17 +104,17 @@ class Trees:
 
     def locate(self, ref: SchemaRef) -> Location:
         uri, pointer = urldefrag(ref)
-        return self.place(uri, tokens(unquote(pointer)))
+        return self.locate_path(uri, tokens(unquote(pointer)))
 
-    def place(self, uri: str, path: list[str], *, key: bool = False) -> Location:
+    def locate_path(self, uri: str, path: list[str], *, key: bool = False) -> Location:
         """Where a path of names stands in a tree; of its last key where ``key`` is set."""
         source = self.sources[uri]
         pointer = "".join(f"/{escape(part)}" for part in path)
-        if self.is_quick and len(source.text) > _QUICKLY_LOCATED:
+        if self.is_quick and len(source.text) > _MAX_QUICK_SIZE:
             return Location(source.name, pointer=pointer)
         return source.locate_parts(path, pointer, key=key)
 
-    def forget(self) -> None:
+    def clear_cache(self) -> None:
         """Look everything up anew: the trees have been mended."""
         self._nodes.clear()
 
@@ -131,7 +131,7 @@ def file_uri(path: Path, root: Path) -> str:
     return ROOT + quote(path.relative_to(root).as_posix())
 
 
-def gather(path: Path, name: str, gate: Gate, *, quick: bool = False) -> Trees:
+def load_trees(path: Path, name: str, scope: ReferenceScope, *, quick: bool = False) -> Trees:
     """Read the document at ``path`` and every file that it refers to.
 
     Faults of references (refused, missing, dangling, endless) are collected in
@@ -139,18 +139,18 @@ def gather(path: Path, name: str, gate: Gate, *, quick: bool = False) -> Trees:
     cannot be read.
     """
     root_source = read(path, name)
-    root = gate.root or path.parent
+    root = scope.root or path.parent
     trees = Trees(file_uri(path.resolve(), root.resolve()), is_quick=quick)
-    return _gather(trees, root_source, gate)
+    return _load_trees(trees, root_source, scope)
 
 
-def gather_text(text: str, name: str, *, quick: bool = False) -> Trees:
+def load_trees_from_text(text: str, name: str, *, quick: bool = False) -> Trees:
     """The same for a document that arrives as text: it may refer to nothing but itself."""
     trees = Trees(ROOT + quote(name), is_quick=quick)
-    return _gather(trees, parse(text, name), Gate(None))
+    return _load_trees(trees, parse(text, name), ReferenceScope(None))
 
 
-def _gather(trees: Trees, root_source: Source, gate: Gate) -> Trees:
+def _load_trees(trees: Trees, root_source: Source, scope: ReferenceScope) -> Trees:
     trees.sources[trees.root_uri] = root_source
     queue = [trees.root_uri]
     targets: dict[SchemaRef, SchemaRef] = {}
@@ -171,12 +171,12 @@ def _gather(trees: Trees, root_source: Source, gate: Gate) -> Trees:
             other = urldefrag(found).url
             if other in trees.sources or _is_embedded(target, trees, uri):
                 continue
-            source = _admit(other, target, found, site, trees, gate)
+            source = _read_target(other, target, found, site, trees, scope)
             if source is not None:
                 trees.sources[other] = source
                 queue.append(other)
     trees.targets = set(targets)
-    _judge(targets, trees)
+    _check_targets(targets, trees)
     return trees
 
 
@@ -236,8 +236,8 @@ def _identifiers(tree: JSON, uri: str) -> Iterator[str]:
             stack.extend((value, base) for value in node)
 
 
-def _admit(
-    uri: str, target: str, found: SchemaRef, site: SchemaRef, trees: Trees, gate: Gate
+def _read_target(
+    uri: str, target: str, found: SchemaRef, site: SchemaRef, trees: Trees, scope: ReferenceScope
 ) -> Source | None:
     """Read the file behind ``uri``, or say why not. Messages never quote what a file holds."""
 
@@ -247,7 +247,7 @@ def _admit(
     if not uri.startswith(ROOT):
         scheme = uri.partition(":")[0]
         if scheme in ("http", "https"):
-            if gate.allow_remote:
+            if scope.allow_remote:
                 return _fetch(uri, target, found, site, trees)
             refuse(
                 "D202",
@@ -259,16 +259,16 @@ def _admit(
                 "D203", f"uses the scheme {scheme!r}, which is not read", "use a path relative to this file."
             )
         return None
-    if gate.root is None or not site.startswith(ROOT):
+    if scope.root is None or not site.startswith(ROOT):
         refuse(
             "D203",
             "names a file of this machine, which a document that comes from elsewhere may not",
             "put all of it into one document.",
         )
         return None
-    path = gate.root / unquote(uri.removeprefix(ROOT))
+    path = scope.root / unquote(uri.removeprefix(ROOT))
     try:
-        inside = path.resolve().is_relative_to(gate.root.resolve())
+        inside = path.resolve().is_relative_to(scope.root.resolve())
     except (OSError, ValueError, RuntimeError):
         inside = False
     if not inside or _climbs(target, site):
@@ -280,7 +280,7 @@ def _admit(
         return None
     try:
         return read(path, os.path.relpath(path), "referenced file")
-    except SourceFault as fault:
+    except SourceError as fault:
         refuse(
             fault.diagnostic.code, f"names a file that {fault.diagnostic.message}", fault.diagnostic.remedy
         )
@@ -298,21 +298,21 @@ def _climbs(target: str, site: SchemaRef) -> bool:
 
 
 def _fetch(uri: str, target: str, found: SchemaRef, site: SchemaRef, trees: Trees) -> Source | None:
-    from mockserver.compile.remote import Unreachable, text_at
+    from mockserver.compile.remote import FetchError, fetch_text
 
     try:
-        return parse(text_at(uri), uri, "referenced document")
-    except SourceFault as fault:
+        return parse(fetch_text(uri), uri, "referenced document")
+    except SourceError as fault:
         trees.faults[found] = fault.diagnostic
-    except Unreachable as error:
+    except FetchError as error:
         message = f"$ref {target!r} cannot be fetched: {error}"
         trees.faults[found] = Diagnostic("D204", message, trees.locate(site), "save it beside the document.")
     return None
 
 
-def _judge(targets: dict[SchemaRef, SchemaRef], trees: Trees) -> None:
+def _check_targets(targets: dict[SchemaRef, SchemaRef], trees: Trees) -> None:
     """Report references that dangle, and chains of references that never reach an object."""
-    judged: set[SchemaRef] = set()
+    checked: set[SchemaRef] = set()
     """What a chain has led through: the rest of it is known."""
     for target, site in targets.items():
         uri, fragment = urldefrag(target)
@@ -320,12 +320,12 @@ def _judge(targets: dict[SchemaRef, SchemaRef], trees: Trees) -> None:
             continue  # reported when it was refused, or an $anchor, which the schema compiler judges
         seen = {target}
         current = target
-        while current not in judged:
+        while current not in checked:
             try:
                 node = trees.node(current)
             except KeyError:
                 seen.discard(current)  # it dangles where it is a target itself
-                if current == target and not trees.bases.keys() - {""} and not trees.is_identified(site):
+                if current == target and not trees.bases.keys() - {""} and not trees.has_schema_id(site):
                     trees.faults[target] = Diagnostic(
                         "D201",
                         f"$ref {fragment_of(target, site)!r} points to nothing",
@@ -351,7 +351,7 @@ def _judge(targets: dict[SchemaRef, SchemaRef], trees: Trees) -> None:
                 )
                 break
             seen.add(current)
-        judged |= seen
+        checked |= seen
 
 
 def fragment_of(target: SchemaRef, site: SchemaRef) -> str:

@@ -12,28 +12,28 @@ from urllib.error import HTTPError
 
 from mockserver.diagnostics import MockServerError, reason
 
-MOST_BYTES = 16 * 1024 * 1024
-TIME = 10.0
+MAX_BYTES = 16 * 1024 * 1024
+TIMEOUT = 10.0
 """Seconds without an octet, after which it is given up."""
 
 
-class Unreachable(MockServerError):  # noqa: N818 - what it is
+class FetchError(MockServerError):
     """There is no text at a URI; says why."""
 
 
-def text_at(uri: str) -> str:
+def fetch_text(uri: str) -> str:
     """The text at a URI of http or https. Raises Unreachable."""
     try:
-        with _opener().open(uri, timeout=TIME) as response:
-            data: bytes = response.read(MOST_BYTES + 1)
-        if len(data) > MOST_BYTES:
-            raise Unreachable(f"it is over {MOST_BYTES:,} bytes")
+        with _opener().open(uri, timeout=TIMEOUT) as response:
+            data: bytes = response.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise FetchError(f"it is over {MAX_BYTES:,} bytes")
         return data.decode("utf-8-sig")
     except HTTPError as error:
         with error:  # which holds the answer
-            raise Unreachable(str(error)) from None
+            raise FetchError(str(error)) from None
     except (OSError, ValueError, HTTPException) as error:
-        raise Unreachable(reason(error)) from None
+        raise FetchError(reason(error)) from None
 
 
 def _opener() -> urllib.request.OpenerDirector:

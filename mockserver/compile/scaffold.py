@@ -36,11 +36,11 @@ _X509 = {
     "serialnumber": "x509.serial_number",
 }
 _ERRORS = {422: "unprocessable", 500: "server-error", 503: "unavailable", 429: "rate-limited"}
-_TOLD = "It did not work out"
+_ERROR_TEXT = "It did not work out"
 
 
 @dataclass(frozen=True, slots=True)
-class OutlinedState:
+class StateOutline:
     """One state: what it answers to the reading operation, and what kind of thing it is."""
 
     name: str
@@ -59,11 +59,11 @@ class Outline:
     """The path parameter."""
     operations: dict[str, Operation]
     """Alias → operation; the first one reads the resource."""
-    states: tuple[OutlinedState, ...]
+    states: tuple[StateOutline, ...]
     defaults: dict[str, str]
     is_uuid: bool
     """Whether the key is a UUID, so that ids can be set aside for errors."""
-    life: dict[str, tuple[Operation, str]] = field(default_factory=dict)
+    lifecycle: dict[str, tuple[Operation, str]] = field(default_factory=dict)
     """Alias → operation and its part in the resource's life, as a scenario file says it."""
 
     def of_kind(self, kind: Kind) -> list[str]:
@@ -75,8 +75,8 @@ def candidates(document: Document, schemas: Schemas) -> list[Operation]:
     """The operations that look like the reading of a resource; those whose status can be told go first."""
     found = []
     for operation in document.operations:
-        if operation.method == "GET" and _ITEM.match(operation.path) and answer_schema(operation):
-            has_status = _status_field(schemas, answer_schema(operation)) is not None
+        if operation.method == "GET" and _ITEM.match(operation.path) and response_schema(operation):
+            has_status = _status_field(schemas, response_schema(operation)) is not None
             found.append((not has_status, operation.path.count("{"), operation))
     return [operation for _, _, operation in sorted(found, key=lambda entry: entry[:2])]
 
@@ -89,21 +89,21 @@ def outline(document: Document, schemas: Schemas, operations: Sequence[Operation
     if key is None:
         paths = ", ".join(operation.path for operation in operations)
         raise UsageError(f"no path parameter tells one resource from another in all of {paths}.")
-    schema = answer_schema(reading)
+    schema = response_schema(reading)
     fields = dict(_fields(schemas, schema)) if schema else {}
-    states = list(_successes(schemas, schema, fields))
-    states += _errors(reading)
+    states = list(_success_states(schemas, schema, fields))
+    states += _error_states(reading)
     return Outline(
         resource=_singular(reading.path.split("{" + key + "}")[0]) or document.name,
         key=key,
         operations=_aliases(operations),
         states=tuple(states),
-        defaults=dict(_defaults(fields)),
+        defaults=dict(_find_defaults(fields)),
         is_uuid=_is_uuid(reading, key, schemas),
     )
 
 
-def answer_schema(operation: Operation) -> SchemaRef | None:
+def response_schema(operation: Operation) -> SchemaRef | None:
     """The schema of the JSON that an operation usually answers."""
     documented_response, _ = default_response(operation)
     return next(
@@ -111,9 +111,9 @@ def answer_schema(operation: Operation) -> SchemaRef | None:
     )
 
 
-def answer_fields(schemas: Schemas, operation: Operation) -> dict[str, dict[str, JSON]]:
+def response_fields(schemas: Schemas, operation: Operation) -> dict[str, dict[str, JSON]]:
     """Name and schema of each property of the object that an operation usually answers."""
-    ref = answer_schema(operation)
+    ref = response_schema(operation)
     return dict(_fields(schemas, ref)) if ref else {}
 
 
@@ -158,12 +158,12 @@ def _status_field(schemas: Schemas, ref: SchemaRef | None) -> tuple[str, list[st
     return None
 
 
-def _successes(
+def _success_states(
     schemas: Schemas, ref: SchemaRef | None, fields: dict[str, dict[str, JSON]]
-) -> Iterator[OutlinedState]:
+) -> Iterator[StateOutline]:
     found = _status_field(schemas, ref)
     if found is None:
-        yield OutlinedState("ready", "done")
+        yield StateOutline("ready", "done")
         return
     name, values = found
     required = set(_required(schemas, ref)) if ref else set()
@@ -174,7 +174,7 @@ def _successes(
         label = _slug(value) or "state"
         label = label if label not in taken else f"{label}-{len(taken) + 1}"
         taken.add(label)
-        yield OutlinedState(label, kind, body=body)
+        yield StateOutline(label, kind, body=body)
 
 
 def _kind(value: str, values: Sequence[str]) -> Kind:
@@ -202,15 +202,15 @@ def _partial(
             continue
         elif _MESSAGE.search(name):
             is_text = "string" in _types(schema) and not {"enum", "format", "pattern"} & schema.keys()
-            yield name, _TOLD if kind == "failed" and is_text else None
+            yield name, _ERROR_TEXT if kind == "failed" and is_text else None
         elif name in required and kind != "done" and not _CREATED.match(name) and not _CHANGED.match(name):
             yield name, None
 
 
-def _errors(operation: Operation) -> list[OutlinedState]:
+def _error_states(operation: Operation) -> list[StateOutline]:
     statuses = [int(response.status) for response in operation.responses if response.status.isdigit()]
     return [
-        OutlinedState(_error_name(status), "error", status) for status in sorted(statuses) if status >= 400
+        StateOutline(_error_name(status), "error", status) for status in sorted(statuses) if status >= 400
     ]
 
 
@@ -221,7 +221,7 @@ def _error_name(status: int) -> str:
         return f"status-{status}"
 
 
-def _defaults(fields: dict[str, dict[str, JSON]]) -> Iterator[tuple[str, str]]:
+def _find_defaults(fields: dict[str, dict[str, JSON]]) -> Iterator[tuple[str, str]]:
     for name, schema in fields.items():
         if schema.get("format") != "date-time" or "string" not in _types(schema):
             continue
@@ -279,7 +279,7 @@ def _slug(text: str) -> str:
 
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*$")
-_MEANT = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n"])
+_AMBIGUOUS = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n"])
 """Texts that some YAML parser takes for something else."""
 _RESERVED = "00000000-0000-4000-8000-000000000{status}"
 
@@ -289,154 +289,156 @@ def write(outline: Outline, document: str) -> str:
     return "\n".join(line for part in _PARTS for line in part(outline, document)) + "\n"
 
 
-def _head(outline: Outline, document: str) -> Iterator[str]:
+def _header_lines(outline: Outline, document: str) -> Iterator[str]:
     thing = outline.resource.replace("-", " ")
     article = "an" if thing[:1] in "aeio" else "a"
     yield f"# The life of {article} {thing}, as far as {document} tells it: a start, to be edited."
-    yield f"resource: {_scalar(outline.resource)}"
+    yield f"resource: {_yaml_scalar(outline.resource)}"
     yield "# What tells one from another. Each has a life of its own."
     yield f"key: path.{outline.key}"
     yield "operations:"
     for alias, operation in outline.operations.items():
-        yield f"  {alias}: {_scalar(f'{operation.method} {operation.path}')}"
-    for alias, (operation, part) in outline.life.items():
-        yield f"  {alias}: {{operation: {_scalar(f'{operation.method} {operation.path}')}, {part}}}"
-    if outline.life:
+        yield f"  {alias}: {_yaml_scalar(f'{operation.method} {operation.path}')}"
+    for alias, (operation, part) in outline.lifecycle.items():
+        yield f"  {alias}: {{operation: {_yaml_scalar(f'{operation.method} {operation.path}')}, {part}}}"
+    if outline.lifecycle:
         yield "# What is answered where no such resource is."
         yield "unknown: 404"
     yield ""
 
 
-def _states(outline: Outline, _: str) -> Iterator[str]:
+def _state_lines(outline: Outline, _: str) -> Iterator[str]:
     yield "# A body is partial: what it leaves out is generated from the documented schema."
     yield "states:"
     reading, *more = outline.operations
-    ending = [alias for alias in outline.life if alias != "list"]
+    ending = [alias for alias in outline.lifecycle if alias != "list"]
     others = [*more, *ending]
     told = False
     for state in outline.states:
         if state.kind == "error" and not told:
             told = True
             yield "  # The documented errors; they can have a body too: {status: 404, body: {message: Gone}}."
-        response = _answer(state)
+        response = _response_text(state)
         told_too = ending if state.kind == "error" else others
-        if others or outline.life:
+        if others or outline.lifecycle:
             shown = f"{{{', '.join([f'{reading}: {response}', *(f'{alias}: {{}}' for alias in told_too)])}}}"
         else:
             shown = response
-        yield f"  {_key(state.name)}: {shown}"
+        yield f"  {_yaml_key(state.name)}: {shown}"
     yield ""
 
 
-def _outline_text_defaults(outline: Outline, _: str) -> Iterator[str]:
+def _default_lines(outline: Outline, _: str) -> Iterator[str]:
     if outline.defaults:
         yield "# Laid under every body whose schema has the field."
         yield "defaults:"
         for name, template in outline.defaults.items():
-            yield f"  {_key(name)}: {json.dumps(template)}"
+            yield f"  {_yaml_key(name)}: {json.dumps(template)}"
         yield ""
 
 
-def _scenarios(outline: Outline, _: str) -> Iterator[str]:
+def _scenario_lines(outline: Outline, _: str) -> Iterator[str]:
     yield "# Timelines of states. A hold is a number of calls or a duration; the last state stays."
     yield "scenarios:"
-    waits = [f"{_key(name)}: 1" for name in outline.of_kind("pending")]
+    waits = [f"{_yaml_key(name)}: 1" for name in outline.of_kind("pending")]
     if len(waits) == 1:
         waits = [waits[0].replace(": 1", ": 2")]
-    ends = _ends(outline)
+    ends = _final_states(outline)
     for name in ends:
-        yield f"  {_key(name)}: [{', '.join([*waits, _key(name)])}]"
+        yield f"  {_yaml_key(name)}: [{', '.join([*waits, _yaml_key(name)])}]"
     if waits:
         for name in ends:
-            yield f"  {_key(name)}-at-once: [{_key(name)}]"
-        first = _key(outline.of_kind("pending")[0])
-        yield f"  slow: [{first}: 30s, {_key(ends[0])}]"
+            yield f"  {_yaml_key(name)}-at-once: [{_yaml_key(name)}]"
+        first = _yaml_key(outline.of_kind("pending")[0])
+        yield f"  slow: [{first}: 30s, {_yaml_key(ends[0])}]"
         yield f"  for-ever-{outline.of_kind('pending')[0]}: [{first}]"
     for name in outline.of_kind("error"):
-        yield f"  {_key(name)}: [{_key(name)}]"
+        yield f"  {_yaml_key(name)}: [{_yaml_key(name)}]"
     if "server-error" in outline.of_kind("error"):
-        yield f"  flaky: [{', '.join(['server-error: 1', *waits, _key(ends[0])])}]"
+        yield f"  flaky: [{', '.join(['server-error: 1', *waits, _yaml_key(ends[0])])}]"
     yield ""
 
 
-def _select(outline: Outline, _: str) -> Iterator[str]:
+def _select_lines(outline: Outline, _: str) -> Iterator[str]:
     yield "# Which scenario a key begins with, when it is first seen: the first rule that matches. A request"
     yield "# can also choose by itself, with the header `Prefer: scenario=NAME` or `Prefer: state=NAME`."
     yield "select:"
-    if outline.is_uuid and not outline.life:
+    if outline.is_uuid and not outline.lifecycle:
         for state in outline.states:
             if state.kind == "error":
                 reserved = _RESERVED.format(status=state.status)
-                yield f"  - {{{_key(outline.key)}: {reserved}, scenario: {_key(state.name)}}}"
-    other = [name for name in _ends(outline) if name != _ends(outline)[0]] or outline.of_kind("error")
+                yield f"  - {{{_yaml_key(outline.key)}: {reserved}, scenario: {_yaml_key(state.name)}}}"
+    other = [name for name in _final_states(outline) if name != _final_states(outline)[0]] or outline.of_kind(
+        "error"
+    )
     if other:
-        yield f'  # - {{header.X-Tenant: "acme-*", scenario: {_key(other[0])}}}'
-    yield f"  - scenario: {_key(_ends(outline)[0])}"
+        yield f'  # - {{header.X-Tenant: "acme-*", scenario: {_yaml_key(other[0])}}}'
+    yield f"  - scenario: {_yaml_key(_final_states(outline)[0])}"
 
 
-_PARTS = (_head, _states, _outline_text_defaults, _scenarios, _select)
+_PARTS = (_header_lines, _state_lines, _default_lines, _scenario_lines, _select_lines)
 
 
-def _ends(outline: Outline) -> list[str]:
+def _final_states(outline: Outline) -> list[str]:
     """The states that a life can end with: success before failure."""
     return [*outline.of_kind("done"), *outline.of_kind("failed")] or outline.of_kind("pending")[-1:]
 
 
-def _answer(state: OutlinedState) -> str:
+def _response_text(state: StateOutline) -> str:
     if state.status:
         return f"{{status: {state.status}}}"
     if not state.body:
         return "{}"
-    return (
-        f"{{body: {{{', '.join(f'{_key(name)}: {_scalar(value)}' for name, value in state.body.items())}}}}}"
-    )
+    return f"{{body: {{{', '.join(f'{_yaml_key(name)}: {_yaml_scalar(value)}' for name, value in state.body.items())}}}}}"
 
 
-def _key(name: str) -> str:
-    return name if _PLAIN.match(name) and name.lower() not in _MEANT else json.dumps(name)
+def _yaml_key(name: str) -> str:
+    return name if _PLAIN.match(name) and name.lower() not in _AMBIGUOUS else json.dumps(name)
 
 
-def _scalar(value: JSON) -> str:
+def _yaml_scalar(value: JSON) -> str:
     """A value in YAML: texts plain where nothing else can be read into them."""
-    if isinstance(value, str) and _PLAIN.match(value) and value.lower() not in _MEANT:
+    if isinstance(value, str) and _PLAIN.match(value) and value.lower() not in _AMBIGUOUS:
         return value
     return json.dumps(value, ensure_ascii=False)
 
 
-def with_relatives(outline: Outline, document: Document, schemas: Schemas) -> Outline:
+def with_related_operations(outline: Outline, document: Document, schemas: Schemas) -> Outline:
     """``outline`` with the resource's whole life; the same where nothing brings it into being."""
     reading = next(iter(outline.operations.values()))
-    found = dict(_relatives(outline, document, schemas, reading))
-    return replace(outline, life=found) if "create" in found else outline
+    found = dict(_related_operations(outline, document, schemas, reading))
+    return replace(outline, lifecycle=found) if "create" in found else outline
 
 
-def _relatives(
+def _related_operations(
     outline: Outline, document: Document, schemas: Schemas, reading: Operation
 ) -> Iterator[tuple[str, tuple[Operation, str]]]:
     collection = reading.path.removesuffix(f"/{{{outline.key}}}")
     if collection == reading.path:
         return
     at = {(operation.path, operation.method): operation for operation in document.operations}
-    if made := at.get((collection, "POST")):
-        told = _member(schemas, made, (outline.key, "id", f"{outline.resource}Id", f"{outline.resource}_id"))
+    if creating := at.get((collection, "POST")):
+        told = _key_member(
+            schemas, creating, (outline.key, "id", f"{outline.resource}Id", f"{outline.resource}_id")
+        )
         if told:
-            yield "create", (made, f"creates: body.{told}")
-    if (listed := at.get((collection, "GET"))) and (place := _array(schemas, listed)):
-        yield "list", (listed, f"lists: {place}, items: {next(iter(outline.operations))}")
-    if ended := at.get((reading.path, "DELETE")):
-        yield "delete", (ended, "deletes: true")
+            yield "create", (creating, f"creates: body.{told}")
+    if (listing := at.get((collection, "GET"))) and (list_path := _list_path(schemas, listing)):
+        yield "list", (listing, f"lists: {list_path}, items: {next(iter(outline.operations))}")
+    if deleting := at.get((reading.path, "DELETE")):
+        yield "delete", (deleting, "deletes: true")
 
 
-def _member(schemas: Schemas, operation: Operation, names: tuple[str, ...]) -> str | None:
+def _key_member(schemas: Schemas, operation: Operation, names: tuple[str, ...]) -> str | None:
     """The member of its answer that tells a fresh key."""
-    members = {name.replace("_", "").lower(): name for name in answer_fields(schemas, operation)}
+    members = {name.replace("_", "").lower(): name for name in response_fields(schemas, operation)}
     wanted = (name.replace("_", "").replace("-", "").lower() for name in names)
     return next((members[name] for name in wanted if name in members), None)
 
 
-def _array(schemas: Schemas, operation: Operation) -> str | None:
+def _list_path(schemas: Schemas, operation: Operation) -> str | None:
     """Where in its answer the list stands."""
-    ref = answer_schema(operation)
+    ref = response_schema(operation)
     try:
         node = schemas.lookup(ref)[0] if ref else None
     except MockServerError:
@@ -445,7 +447,7 @@ def _array(schemas: Schemas, operation: Operation) -> str | None:
         return "body"
     arrays = [
         name
-        for name, answer_field in answer_fields(schemas, operation).items()
+        for name, answer_field in response_fields(schemas, operation).items()
         if answer_field.get("type") == "array"
     ]
     return f"body.{arrays[0]}" if len(arrays) == 1 else None

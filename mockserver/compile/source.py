@@ -34,7 +34,7 @@ _POSITION_LIMIT = 4 * 1024 * 1024
 _ALIAS = re.compile(r"(?:^|[\s,\[{:\-?])\*[^\s,\[\]{}*]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 """What YAML 1.2 has no place for (section 5.1); the parser takes NUL for the end of the text."""
-_PLACE = re.compile(r"line (\d+)(?:,)? column (\d+)")
+_POSITION = re.compile(r"line (\d+)(?:,)? column (\d+)")
 
 
 DOCUMENT = "document"
@@ -42,7 +42,7 @@ SCENARIO_FILE = "scenario file"
 """What is read, as messages say it; a document is the other."""
 
 
-class SourceFault(Exception):  # noqa: N818 - a fault of the input, carried to the compiler's edge
+class SourceError(Exception):
     """The file cannot be read as a value; ``diagnostic`` says why."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
@@ -90,7 +90,7 @@ class Source:
             return None
 
 
-def quoted(part: str) -> str:
+def quote_token(part: str) -> str:
     """One reference token as it stands in a URI fragment (RFC 6901 section 6)."""
     return quote(escape(part), safe="~!$&'()*+,;=:@")
 
@@ -106,44 +106,44 @@ def _child(node: yaml.Node, part: str) -> tuple[yaml.Node, yaml.Node] | None:
     return None
 
 
-def read(path: Path, name: str, what: str = DOCUMENT) -> Source:
+def read(path: Path, name: str, kind: str = DOCUMENT) -> Source:
     """Read and parse the file at ``path``.
 
     Raises:
         SourceFault: missing, a directory, unreadable, too large, not UTF-8, not
             YAML or JSON, or a text that expands beyond ``MAX_NODES``.
     """
-    return parse(_text(path, name, what), name, what)
+    return parse(_read_text(path, name, kind), name, kind)
 
 
-def _text(path: Path, name: str, what: str) -> str:
+def _read_text(path: Path, name: str, kind: str) -> str:
     where = Location(name)
     try:
         if path.is_dir():
-            raise _fault("D102", f"is a directory, not a {what}", where, f"name the {what}'s file.")
+            raise _error("D102", f"is a directory, not a {kind}", where, f"name the {kind}'s file.")
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise _fault(
+            raise _error(
                 "D104",
                 f"is {size:,} bytes, over the limit of {MAX_BYTES:,}",
                 where,
-                f"split the {what} by $ref.",
+                f"split the {kind} by $ref.",
             )
-        data = _piped(path) if what == DOCUMENT and not path.is_file() else contents(path)
+        data = _read_pipe(path) if kind == DOCUMENT and not path.is_file() else contents(path)
         return data.decode("utf-8-sig")
     except NoFileError:
-        raise _fault("D102", f"is a pipe or a device, not a {what}", where, "save it as a file.") from None
+        raise _error("D102", f"is a pipe or a device, not a {kind}", where, "save it as a file.") from None
     except FileNotFoundError:
-        raise _fault(
-            "D101", f"no such {what}", where, "check the path; it is relative to the current folder."
+        raise _error(
+            "D101", f"no such {kind}", where, "check the path; it is relative to the current folder."
         ) from None
     except UnicodeDecodeError as error:
-        raise _fault("D103", f"is not UTF-8 (byte {error.start})", where, "save it as UTF-8.") from None
+        raise _error("D103", f"is not UTF-8 (byte {error.start})", where, "save it as UTF-8.") from None
     except OSError as error:
-        raise _fault("D101", f"cannot be read: {error.strerror}", where, "check its permissions.") from None
+        raise _error("D101", f"cannot be read: {error.strerror}", where, "check its permissions.") from None
 
 
-def _piped(path: Path) -> bytes:
+def _read_pipe(path: Path) -> bytes:
     """What comes through a pipe that the command line names: ``<(make document)``."""
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
@@ -152,18 +152,18 @@ def _piped(path: Path) -> bytes:
     return data
 
 
-def parse(text: str, name: str, what: str = "document") -> Source:
+def parse(text: str, name: str, kind: str = "document") -> Source:
     """Parse ``text`` as JSON or YAML 1.2. Raises SourceFault as ``read`` does."""
     where = Location(name)
     if not text.strip():
-        raise _fault("D105", "is empty", where, f"give a {what}.")
-    value = _json(text)
+        raise _error("D105", "is empty", where, f"give a {kind}.")
+    value = _parse_json(text)
     if value is None:
-        value = _yaml(text, where, what)
+        value = _parse_yaml(text, where, kind)
     return Source(name, text, value)
 
 
-def _json(text: str) -> JSON:
+def _parse_json(text: str) -> JSON:
     if text.lstrip()[:1] not in "{[":
         return None
     try:
@@ -172,30 +172,30 @@ def _json(text: str) -> JSON:
         return None
 
 
-def _yaml(text: str, where: Location, what: str) -> JSON:
+def _parse_yaml(text: str, where: Location, kind: str) -> JSON:
     if control := _CONTROL.search(text):
         line = text.count("\n", 0, control.start()) + 1
         place = Location(where.source, line, control.start() - text.rfind("\n", 0, control.start()))
         message = f"is not valid YAML: it holds the control character U+{ord(control[0]):04X}"
-        raise _fault(
-            _syntax_code(what), message, place, "remove it, or write it as an escape in double quotes."
+        raise _error(
+            _syntax_code(kind), message, place, "remove it, or write it as an escape in double quotes."
         )
-    _refuse_expansion(text, where)
+    _check_expansion(text, where)
     try:
         value = yaml12.parse_yaml(text)
     except ValueError as error:
-        raise syntax_fault(text, str(error), where, what) from None
+        raise syntax_error(text, str(error), where, kind) from None
     except RecursionError:
-        raise _fault("D107", f"is nested deeper than {MAX_DEPTH} levels", where, "flatten it.") from None
-    return _Shape(where, what).json(value)
+        raise _error("D107", f"is nested deeper than {MAX_DEPTH} levels", where, "flatten it.") from None
+    return _JsonConverter(where, kind).json(value)
 
 
-def syntax_fault(text: str, message: str, where: Location, what: str) -> SourceFault:
+def syntax_error(text: str, message: str, where: Location, kind: str) -> SourceError:
     """Why a text is no YAML. ``message`` is the parser's.
 
     PyYAML's message and mark stand in its place where it agrees that the text is broken: both are clearer.
     """
-    code = _syntax_code(what)
+    code = _syntax_code(kind)
     try:
         for _ in yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             pass
@@ -204,22 +204,22 @@ def syntax_fault(text: str, message: str, where: Location, what: str) -> SourceF
         said = " ".join(part for part in (error.context, error.problem) if part)
         if mark is not None:
             where = Location(where.source, mark.line + 1, mark.column + 1)
-        return _tab(text, where, code) or _fault(
+        return _tab_error(text, where, code) or _error(
             code, f"is not valid YAML: {said}", where, "mend the syntax here."
         )
     except (yaml.YAMLError, RecursionError):
         pass
-    if place := _PLACE.search(message):
+    if place := _POSITION.search(message):
         where = Location(where.source, int(place[1]), int(place[2]))
     if "recursion limit" in message:
-        return _fault("D107", "is nested too deeply to be read", where, "flatten it.")
+        return _error("D107", "is nested too deeply to be read", where, "flatten it.")
     said = message.removeprefix("YAML parse error: ")
-    return _tab(text, where, code) or _fault(
+    return _tab_error(text, where, code) or _error(
         code, f"is not valid YAML 1.2: {said}", where, "mend the syntax here."
     )
 
 
-def _tab(text: str, where: Location, code: str) -> SourceFault | None:
+def _tab_error(text: str, where: Location, code: str) -> SourceError | None:
     """That a tab is to blame, where one stands in the indentation of the line or where the parser stopped."""
     lines = text.split("\n")
     line = lines[where.line - 1] if 0 < where.line <= len(lines) else ""
@@ -230,14 +230,14 @@ def _tab(text: str, where: Location, code: str) -> SourceFault | None:
         return None
     message = "is not valid YAML: a tab stands where YAML takes spaces alone"
     place = Location(where.source, where.line, column + 1)
-    return _fault(code, message, place, "write spaces in place of the tab.")
+    return _error(code, message, place, "write spaces in place of the tab.")
 
 
-def _syntax_code(what: str) -> str:
-    return "S101" if what == SCENARIO_FILE else "D106"
+def _syntax_code(kind: str) -> str:
+    return "S101" if kind == SCENARIO_FILE else "D106"
 
 
-def _refuse_expansion(text: str, where: Location) -> None:
+def _check_expansion(text: str, where: Location) -> None:
     """Refuse a text that its aliases expand beyond measure, before anything expands it.
 
     Sizes are counted bottom-up with one memo entry an anchor, so the cost is
@@ -247,7 +247,7 @@ def _refuse_expansion(text: str, where: Location) -> None:
         return
     sizes: dict[str, float] = {}
     open_nodes: list[tuple[str | None, float]] = [(None, 0)]
-    written = 0
+    events = 0
     try:
         for event in yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             size: float | None = None
@@ -262,18 +262,18 @@ def _refuse_expansion(text: str, where: Location) -> None:
                     sizes[anchor] = math.inf
             elif isinstance(event, yaml.CollectionEndEvent):
                 anchor, size = open_nodes.pop()
-            written += 1
+            events += 1
             if size is not None:
                 if anchor:
                     sizes[anchor] = size
                 holder, so_far = open_nodes[-1]
                 open_nodes[-1] = (holder, so_far + size)
-                if so_far + size > _FREE_EXPANSION + _MAX_EXPANSION * written:
+                if so_far + size > _FREE_EXPANSION + _MAX_EXPANSION * events:
                     mark = event.start_mark
                     place = Location(where.source, mark.line + 1, mark.column + 1) if mark else where
-                    raise _fault(
+                    raise _error(
                         "D108",
-                        f"its YAML aliases expand {written:,} nodes more than {_MAX_EXPANSION}-fold",
+                        f"its YAML aliases expand {events:,} nodes more than {_MAX_EXPANSION}-fold",
                         place,
                         "write the repeated part once and refer to it by $ref.",
                     )
@@ -282,19 +282,19 @@ def _refuse_expansion(text: str, where: Location) -> None:
 
 
 @dataclass
-class _Shape:
+class _JsonConverter:
     """Brings a parsed YAML value into JSON's shape: string keys, no tags, no infinities."""
 
     where: Location
-    what: str
+    kind: str
     nodes: int = 0
 
     def json(self, value: object, depth: int = 0) -> JSON:
         self.nodes += 1
         if depth > MAX_DEPTH:
-            raise _fault("D107", f"is nested deeper than {MAX_DEPTH} levels", self.where, "flatten it.")
+            raise _error("D107", f"is nested deeper than {MAX_DEPTH} levels", self.where, "flatten it.")
         if self.nodes > MAX_NODES:
-            raise _fault("D108", f"has more than {MAX_NODES:,} nodes", self.where, "split it by $ref.")
+            raise _error("D108", f"has more than {MAX_NODES:,} nodes", self.where, "split it by $ref.")
         if isinstance(value, dict):
             return {self._key(key): self.json(member, depth + 1) for key, member in value.items()}
         if isinstance(value, list):
@@ -302,7 +302,7 @@ class _Shape:
         if isinstance(value, yaml12.Yaml):
             return self.json(value.value, depth + 1)
         if isinstance(value, float) and not math.isfinite(value):
-            raise _fault("D109", f"holds {value}, which JSON cannot say", self.where, "use a finite number.")
+            raise _error("D109", f"holds {value}, which JSON cannot say", self.where, "use a finite number.")
         return value
 
     def _key(self, key: object) -> str:
@@ -314,8 +314,8 @@ class _Shape:
             return "true" if key else "false"
         if isinstance(key, int | float):
             return str(key)
-        raise _fault("D110", "has a key that is a list or a mapping", self.where, "use strings as keys.")
+        raise _error("D110", "has a key that is a list or a mapping", self.where, "use strings as keys.")
 
 
-def _fault(code: str, message: str, where: Location, remedy: str) -> SourceFault:
-    return SourceFault(Diagnostic(code, message, where, remedy))
+def _error(code: str, message: str, where: Location, remedy: str) -> SourceError:
+    return SourceError(Diagnostic(code, message, where, remedy))

@@ -29,12 +29,12 @@ def mend(trees: Trees, dialect: Dialect) -> list[Diagnostic]:
     root = trees.sources[trees.root_uri]
     mender.walk(root.value, (None, trees.root_uri))
     mender.schemas.finish()
-    trees.forget()
+    trees.clear_cache()
     told = [fault for target, fault in trees.faults.items() if target not in mender.references.mended]
     return [*told, *(_diagnostic(finding, trees) for finding in mender.findings.found)]
 
 
 def _diagnostic(finding: Finding, trees: Trees) -> Diagnostic:
     uri, _, pointer = finding.ref.partition("#")
-    where = trees.place(uri, tokens(pointer), key=finding.is_key)
+    where = trees.locate_path(uri, tokens(pointer), key=finding.is_key)
     return Diagnostic(finding.code, finding.message, where, finding.remedy)

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from mockserver.compile.mending.table import At, Findings, ref, tree
 from mockserver.compile.references import Trees, absolute
-from mockserver.compile.source import quoted
+from mockserver.compile.source import quote_token
 from mockserver.jsonschema.keywords import is_draft_4
 from mockserver.jsonschema.references import escape, index, tokens, unescape
 from mockserver.plan import JSON, Dialect, SchemaRef
@@ -62,7 +62,7 @@ class References:
             self._findings.tell("reference", at, target, assumed=(response.rewritten,))
             holder["$ref"] = response.rewritten
         if response.found is None:
-            if self._siblings_count and self._trees.is_identified(ref(at)):
+            if self._siblings_count and self._trees.has_schema_id(ref(at)):
                 return Found(None, at, is_left=True)
             self._miss(target, uri, at)
         return response.found
@@ -146,7 +146,7 @@ class References:
         name = (pointer if "#" in target else target).rpartition("/")[2]
         for fromkey in dict.fromkeys((name, unescape(unquote(name)), name.partition(".")[0])):
             if fromkey:
-                place = f"{root}#/{section}/{quoted(fromkey)}"
+                place = f"{root}#/{section}/{quote_token(fromkey)}"
                 try:
                     self._trees.node(place)
                 except KeyError:
@@ -166,7 +166,7 @@ class References:
             else:
                 return None
             node = node[int(name)] if isinstance(node, list) else node[name]
-            found += f"/{quoted(name)}"
+            found += f"/{quote_token(name)}"
             at = end
         return found if found.partition("#")[2] else None
 

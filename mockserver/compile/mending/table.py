@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from mockserver.compile.source import quoted
+from mockserver.compile.source import quote_token
 from mockserver.jsonschema.references import escape, shown, tokens
 from mockserver.plan import SchemaRef
 
@@ -128,7 +128,7 @@ def ref(at: At) -> SchemaRef:
 def link(at: At) -> SchemaRef:
     """A place as a ``$ref`` to it."""
     uri, _, pointer = ref(at).partition("#")
-    return f"{uri}#" + "".join(f"/{quoted(part)}" for part in tokens(pointer))
+    return f"{uri}#" + "".join(f"/{quote_token(part)}" for part in tokens(pointer))
 
 
 def tree(at: At) -> str:

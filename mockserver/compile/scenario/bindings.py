@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from mockserver.compile.document import Loaded
+from mockserver.compile.document import LoadedDocument
 from mockserver.compile.fields import member, properties
 from mockserver.compile.scenario.conditions import check_part, did_you_mean, parse_source, part_names, suggest
 from mockserver.compile.scenario.delays_faults import join_names, read_delay, read_members
@@ -36,7 +36,7 @@ class OperationsReader:
 
     def __init__(
         self,
-        documents: Sequence[tuple[Loaded, Schemas]],
+        documents: Sequence[tuple[LoadedDocument, Schemas]],
         states: Collection[str],
         handles: Collection[str],
         delay: Delay | None,
@@ -78,7 +78,7 @@ class OperationsReader:
             return binding
         return self._with_role(binding, members)
 
-    def _operation(self, node: Node) -> tuple[Loaded, Operation, Schemas] | None:
+    def _operation(self, node: Node) -> tuple[LoadedDocument, Operation, Schemas] | None:
         wanted = node.value
         known = []
         if isinstance(wanted, str):

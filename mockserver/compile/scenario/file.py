@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from msgspec.structs import replace
 
-from mockserver.compile.document import Loaded
+from mockserver.compile.document import LoadedDocument
 from mockserver.compile.scenario.bindings import (
     OperationsReader,
     key_schemas,
@@ -54,7 +54,7 @@ class Draft:
 
 def read_scenario_file(
     source: Source,
-    documents: Sequence[tuple[Loaded, Schemas]],
+    documents: Sequence[tuple[LoadedDocument, Schemas]],
     report: Report,
     *,
     from_folder: bool = False,
@@ -74,7 +74,7 @@ def read_scenario_file(
 
 class _Reader:
     def __init__(
-        self, name: str, root: Node, documents: Sequence[tuple[Loaded, Schemas]], report: Report
+        self, name: str, root: Node, documents: Sequence[tuple[LoadedDocument, Schemas]], report: Report
     ) -> None:
         self.name = name
         self.root = root
@@ -201,7 +201,7 @@ class _Reader:
             return {}
         return bindings
 
-    def _documents(self) -> Sequence[tuple[Loaded, Schemas]]:
+    def _documents(self) -> Sequence[tuple[LoadedDocument, Schemas]]:
         """Return the documents to search for operations, in order.
 
         The first is the document under ``document``, else the document with the name of this file.

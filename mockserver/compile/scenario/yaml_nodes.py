@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from mockserver.compile.source import SCENARIO_FILE, Source, syntax_fault
+from mockserver.compile.source import SCENARIO_FILE, Source, syntax_error
 from mockserver.diagnostics import Diagnostic, Location
 from mockserver.jsonschema.references import index
 from mockserver.plan import JSON
@@ -106,7 +106,7 @@ def compose(source: Source, report: Report) -> Node | None:
     try:
         root = yaml.compose(source.text, loader)
     except yaml.YAMLError as error:
-        fault = syntax_fault(source.text, str(error), Location(source.name), SCENARIO_FILE)
+        fault = syntax_error(source.text, str(error), Location(source.name), SCENARIO_FILE)
         report.diagnostics.append(fault.diagnostic)
         return None
     return _node(root, source.name, report) if root is not None else None
