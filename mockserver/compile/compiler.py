@@ -1,4 +1,4 @@
-"""The compiler: documents and scenario files in, a Plan and diagnostics out."""
+"""Compile documents and scenario files to a Plan and diagnostics."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["Compiled", "Inputs", "compile_plan", "inspect_inputs", "scenario_fil
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What the inputs were read as, whether or not there are errors in it."""
+    """The inputs as far as they could be read."""
 
     loaded: list[LoadedDocument]
     services: list[Service]
@@ -36,7 +36,7 @@ class _Parts:
 
 
 Progress = Callable[[str], None]
-"""Is told what is being worked on."""
+"""Called with a text that describes the current work."""
 
 
 def _silent(_: str) -> None:
@@ -46,8 +46,8 @@ def _silent(_: str) -> None:
 def compile_plan(inputs: Inputs, *, quick: bool = True, progress: Progress = _silent) -> Compiled:
     """Compile ``inputs``.
 
-    Raises CompileError with every diagnostic when there is an error among them.
-    A fault of a document is none, unless the inputs are to be strict: it is in the Plan.
+    Raises CompileError with every diagnostic if one of them is an error. Faults of a
+    document count as errors only with ``strict_document``; otherwise they are in the Plan.
     """
     report = Report()
     with _without_gc():
@@ -67,7 +67,7 @@ def compile_plan(inputs: Inputs, *, quick: bool = True, progress: Progress = _si
 
 
 def inspect_inputs(inputs: Inputs, *, progress: Progress = _silent) -> tuple[Diagnostic, ...]:
-    """Everything that can be said about ``inputs``: what serving them would, and what only ``check`` does."""
+    """Return all diagnostics about ``inputs``, including those that only ``mockserver check`` reports."""
     report = Report()
     with _without_gc():
         parts = _read(inputs, report, quick=False, progress=progress)
@@ -77,7 +77,7 @@ def inspect_inputs(inputs: Inputs, *, progress: Progress = _silent) -> tuple[Dia
 
 @contextmanager
 def _without_gc() -> Iterator[None]:
-    """Nothing that compiling makes is garbage before its end, and collecting takes half of its time."""
+    """Turn garbage collection off: it takes half of the time of compiling and frees nothing."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -88,7 +88,7 @@ def _without_gc() -> Iterator[None]:
 
 
 def _inspect(parts: _Parts, report: Report, progress: Progress) -> None:
-    """Add what was forgiven in the documents, and what only a closer look finds."""
+    """Add the faults of the documents, and the diagnostics of ``lint``."""
     report.diagnostics[:0] = (fault for entry in parts.loaded for fault in entry.document.faults)
     for loaded, service in zip(parts.loaded, parts.services, strict=True):
         report.diagnostics += lint_document(loaded, service, progress)
@@ -146,7 +146,7 @@ def _load(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) ->
             report.diagnostics.append(
                 Diagnostic(
                     "D401",
-                    f"another document is called {entry.document.name} too",
+                    f"another document has the name {entry.document.name} too",
                     location,
                     "rename one of the files.",
                 )
@@ -160,7 +160,7 @@ def _scenario_sources(inputs: Inputs, report: Report) -> Iterable[Source]:
         if not files:
             location = Location(os.path.relpath(path))
             report.diagnostics.append(
-                Diagnostic("S103", "holds no scenario file", location, "put .yaml files in it.")
+                Diagnostic("S103", "contains no scenario file", location, "put .yaml files into it.")
             )
         for file in files:
             try:
@@ -174,7 +174,7 @@ def _scenario_sources(inputs: Inputs, report: Report) -> Iterable[Source]:
 
 
 def _select_drafts(drafts: Sequence[Draft], collected: Collection[str]) -> list[Draft]:
-    """Without the files of a folder whose operations are all told by files that name their document."""
+    """Drop files from folders whose operations are all in files that name their document."""
     described = {
         (binding.document.name, binding.operation.id)
         for draft in drafts
@@ -193,7 +193,7 @@ def _select_drafts(drafts: Sequence[Draft], collected: Collection[str]) -> list[
 
 
 def _check_unique(drafts: Sequence[Draft], report: Report) -> None:
-    """Two files must not tell the life of one resource, nor of one operation."""
+    """Report resources and operations that two files describe."""
     seen: dict[str, Draft] = {}
     owners: dict[tuple[str, str], Draft] = {}
     for draft in drafts:
@@ -205,7 +205,7 @@ def _check_unique(drafts: Sequence[Draft], report: Report) -> None:
                     "S104",
                     f"the resource {draft.resource.name!r} is already described by {first.resource.source}",
                     location,
-                    "give it another name.",
+                    "give the resource another name.",
                 )
             )
         for binding in draft.bindings.values():

@@ -1,4 +1,4 @@
-"""One OpenAPI document, from its file to the Plan's ``Document``."""
+"""Load one OpenAPI document as ``Document`` of the Plan."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 _VERSION = re.compile(r"^(?:(2\.0)|(3\.[012])\.\d+(?:-[\w.]+)?)$")
 _MAX_PREFIXES = 32
 _SECTIONS = ("paths", "webhooks", "components", "definitions")
-"""Where a document has what can be served; one of them is there, if empty."""
+"""Sections of which a document has at least one."""
 _NONE = False
 _OLDEST_3 = 3
 _MAX_VERSION_LENGTH = 40
 
 
 class LoadedDocument:
-    """A document with its sources: what the compiler needs to point into it."""
+    """A document with its sources, so that the compiler can locate diagnostics."""
 
     def __init__(self, document: Document, trees: Trees) -> None:
         self.document = document
@@ -39,7 +39,7 @@ class LoadedDocument:
 def load(
     path: Path, scope: ReferenceScope | None = None, *, quick: bool = True
 ) -> tuple[LoadedDocument | None, list[Diagnostic]]:
-    """Load the document at ``path``. Without an error among the diagnostics there is a ``LoadedDocument``."""
+    """Load the document at ``path``. Return it with its diagnostics; None if it cannot be served."""
     scope = scope or ReferenceScope(path.parent)
     try:
         trees = load_trees(path, os.path.relpath(path), scope, quick=quick)
@@ -48,13 +48,15 @@ def load(
     except ValueError:
         where = Location(str(path))
         return None, [
-            Diagnostic("D203", "lies outside the folder of --ref-root", where, "name a folder that holds it.")
+            Diagnostic(
+                "D203", "is outside the folder of --ref-root", where, "name a folder that contains it."
+            )
         ]
     return _load(trees, path.stem, quick=quick)
 
 
 def load_text(text: str, name: str, *, quick: bool = True) -> tuple[LoadedDocument | None, list[Diagnostic]]:
-    """The same for a document that arrives as text; it can refer to no other file."""
+    """Load a document from a text, as ``load`` does. It can refer to no other file."""
     try:
         trees = load_trees_from_text(text, name, quick=quick)
     except SourceError as fault:
@@ -67,7 +69,7 @@ def _load(trees: Trees, name: str, *, quick: bool) -> tuple[LoadedDocument | Non
     if (refused := _rejection(root.value, root.name)) is not None:
         return None, [refused]
     dialect, forgiven = _read_dialect(root.value, trees)
-    # Only here: Connexion and the validator take half a second to import, which bad input need not wait for.
+    # heavy: Connexion and the validator take half a second to import; only a readable document needs them
     from mockserver.compile.connexion_spec import OpenAPI3, Swagger2
     from mockserver.compile.mending import mend
     from mockserver.compile.spec_validation import validate_spec
@@ -100,27 +102,27 @@ def _load(trees: Trees, name: str, *, quick: bool) -> tuple[LoadedDocument | Non
 def _operations(
     specification: OpenAPI3 | Swagger2, reader: OperationReader, trees: Trees, found: list[Diagnostic]
 ) -> Iterator[Operation]:
-    """The operations that can be read; what is left out is among ``found``."""
+    """Yield the operations that can be read. Append a diagnostic to ``found`` for each of the others."""
     for path, method in specification.operation_keys():
         try:
             yield reader.operation(specification.operation(path, method))
-        except Exception as error:  # noqa: BLE001 - a fault of one operation must not keep the others from being served
+        except Exception as error:  # noqa: BLE001 - one broken operation must not stop the others
             where = trees.locate_path(trees.root_uri, ["paths", path, method])
             message = f"{method.upper()} {path} cannot be read: {reason(error)}"
-            remedy = "it is not served; mend it as the OpenAPI Specification describes."
+            remedy = "it is not served; correct it as the OpenAPI Specification describes."
             found.append(Diagnostic("D306", message, where, remedy))
 
 
 def _rejection(value: JSON, name: str) -> Diagnostic | None:
-    """Why a file is not taken for an OpenAPI document at all."""
+    """Return why a file is not an OpenAPI document, or None."""
     if not isinstance(value, dict):
-        message, remedy = "its top level is no mapping", "start with `openapi: 3.1.0`."
+        message, remedy = "its top level is not a mapping", "start with `openapi: 3.1.0`."
     elif value.get("openapi") is None and value.get("swagger") is None:
         message, remedy = "it has no `openapi` or `swagger` field", "start with `openapi: 3.1.0`."
     elif not any(isinstance(value.get(holder, _NONE), dict | None) for holder in _SECTIONS):
         message, remedy = (
             "it has no `paths`, `webhooks` or `components`",
-            "describe the paths that it serves.",
+            "add `paths`.",
         )
     else:
         return None
@@ -128,7 +130,7 @@ def _rejection(value: JSON, name: str) -> Diagnostic | None:
 
 
 def _read_dialect(value: dict[str, JSON], trees: Trees) -> tuple[Dialect, list[Diagnostic]]:
-    """The version that a document is read as, and a word where it states no such version."""
+    """Return the version that a document is read as, and a diagnostic if it states another one."""
     key = "openapi" if value.get("openapi") is not None else "swagger"
     stated = value[key]
     if isinstance(stated, str) and (found := _VERSION.match(stated)):
@@ -151,7 +153,7 @@ def _read_dialect(value: dict[str, JSON], trees: Trees) -> tuple[Dialect, list[D
 
 
 def _duplicate_paths(operations: tuple[Operation, ...], trees: Trees) -> list[Diagnostic]:
-    """Templates that differ in nothing but the names of their parameters are the same path."""
+    """Return a warning for each path that differs from an earlier one only in names of parameters."""
     seen: dict[tuple[str, str], Operation] = {}
     found = []
     for operation in operations:
@@ -163,7 +165,7 @@ def _duplicate_paths(operations: tuple[Operation, ...], trees: Trees) -> list[Di
                     "D303",
                     f"{operation.method} {operation.path} matches the same requests as {first.path}",
                     trees.locate(operation.pointer),
-                    "the first one answers; remove or change the other.",
+                    "the first path is served; remove or change the other.",
                     "warning",
                 )
             )
@@ -171,9 +173,9 @@ def _duplicate_paths(operations: tuple[Operation, ...], trees: Trees) -> list[Di
 
 
 def _base_paths(value: dict[str, JSON]) -> tuple[str, ...]:
-    """The path prefixes of every server, document-wide and below, and the root.
+    """Return the path prefixes of all servers of the document, its paths and operations, and the root.
 
-    A server's variables stand with their default and each value of their enum.
+    Variables of a server are replaced by their default and by each value of their enum.
     """
     if isinstance(value.get("basePath"), str):
         urls = [value["basePath"]]
@@ -186,13 +188,13 @@ def _base_paths(value: dict[str, JSON]) -> tuple[str, ...]:
             server for holder in holders for server in holder.get("servers") or () if isinstance(server, dict)
         ]
         urls = [url for server in servers for url in _server_urls(server)]
-    # Relative to where the document is served, which is taken to be the root
+    # Relative URLs start at the root
     prefixes = [f"/{path}" if (path := _path(url).strip("/")) else "" for url in urls]
     return tuple(dict.fromkeys([*prefixes[:_MAX_PREFIXES], ""]))
 
 
 def _path(url: str) -> str:
-    """The path of a server's URL; none where it is no URL."""
+    """Return the path of the URL of a server; empty for an invalid URL."""
     try:
         return urlsplit(urljoin("http://localhost/", url)).path
     except ValueError:

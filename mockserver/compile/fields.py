@@ -1,4 +1,4 @@
-"""What a schema says of the fields of an object: their names, their places, what they are bound to."""
+"""Look up the fields of an object in its schema: names, schemas of members, fixed values."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from mockserver.plan import JSON, SchemaRef
 
 @dataclass(frozen=True, slots=True)
 class Properties:
-    """The fields that a schema names, in its order; ``open`` when it says that there may be others."""
+    """The names of the fields of a schema, in its order; ``open``: other fields are allowed."""
 
     names: tuple[str, ...]
     open: bool
 
 
 def properties(schemas: Schemas, ref: str, depth: int = 8) -> Properties:
-    """The fields of the object that the schema at ``ref`` describes, through allOf, anyOf and oneOf."""
+    """Return the fields of the object at ``ref``, including those of allOf, anyOf and oneOf."""
     try:
         schema, ref = schemas.lookup(ref)
     except MockServerError:
@@ -44,9 +44,9 @@ def properties(schemas: Schemas, ref: str, depth: int = 8) -> Properties:
 
 
 def member(schemas: Schemas, ref: SchemaRef, path: Sequence[str]) -> SchemaRef | None:
-    """Where the schema of a member stands, ``path`` below the schema at ``ref``; None where it names none.
+    """Return the reference to the schema of the member at ``path`` of ``ref``, or None.
 
-    A part of the path that is ``*`` means any item of an array.
+    A part ``*`` of the path means any item of an array.
     """
     if not path:
         return ref
@@ -66,7 +66,7 @@ def member(schemas: Schemas, ref: SchemaRef, path: Sequence[str]) -> SchemaRef |
 
 
 def fixed_values(schemas: Schemas, ref: str, names: Iterable[str]) -> dict[str, JSON]:
-    """The fields that the schema at ``ref`` leaves no choice for: a const, or an enum of one."""
+    """Return the fields of ``ref`` with only one valid value: a const, or an enum of one value."""
     found = {}
     schema, ref = schemas.lookup(ref)
     stated = schema.get("properties") if isinstance(schema, dict) else None
@@ -85,7 +85,7 @@ def fixed_values(schemas: Schemas, ref: str, names: Iterable[str]) -> dict[str, 
 
 
 def covers(schemas: Schemas, ref: str, body: JSON) -> bool:
-    """Whether ``body`` gives every field that the schema at ``ref`` names, at every depth it enters."""
+    """Whether ``body`` has every field of the schema at ``ref``, at every depth."""
     if not isinstance(body, dict):
         return body is not None
     known = properties(schemas, ref)

@@ -1,9 +1,8 @@
-"""Connexion's operations → the Plan's.
+"""Convert Connexion's operations to operations of the Plan.
 
-What 2.0 says with ``collectionFormat``, ``formData``, ``consumes`` and
-``produces`` is said here in the words of 3.x. A schema that 2.0 writes inside a
-parameter or header gets a place of its own in a synthetic tree, because there
-it stands among keywords that are no JSON Schema.
+Converts ``collectionFormat``, ``formData``, ``consumes`` and ``produces`` of 2.0 to
+the terms of 3.x. A schema that 2.0 mixes into a parameter or header is copied to a
+synthetic tree, because the original has keywords that are not JSON Schema.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from connexion.operations import AbstractOperation
 
 SYNTHETIC = ROOT + "-/swagger"
-"""URI of the tree of schemas that 2.0 has no place for."""
+"""URI of the synthetic tree, for schemas of parameters and headers of 2.0."""
 
 _STYLES = {"path": "simple", "header": "simple", "query": "form", "cookie": "form"}
 _COLLECTIONS = {
@@ -46,14 +45,15 @@ _BODY_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 class OperationReader:
-    """Reads Connexion's operations of one document. ``synthetic`` fills up as it reads 2.0."""
+    """Reads the operations of one document. Adds schemas of 2.0 to ``synthetic``."""
 
     def __init__(self, *, swagger: bool) -> None:
         self.swagger = swagger
         self.synthetic: dict[str, JSON] = {}
 
     def operation(self, model: AbstractOperation) -> Operation:
-        node = model._operation  # noqa: SLF001 - the one place where Connexion keeps what it read
+        """Convert one operation."""
+        node = model._operation  # noqa: SLF001 - Connexion has no public access to it
         method = model.method.upper()
         operation_id = node.get("operationId")
         return Operation(
@@ -91,7 +91,7 @@ class OperationReader:
         for node in nodes:
             name, location = node.get("name"), node.get("in")
             if location in ("body", "formData") or not isinstance(name, str) or (name, location) in seen:
-                continue  # the operation's own parameter stands before the path's of the same name
+                continue  # a parameter of the operation precedes a parameter of the path
             seen.add((name, location))
             yield self._parameter(node, name, str(location))
 
@@ -123,7 +123,7 @@ class OperationReader:
         return style or _STYLES.get(location, "form"), explode
 
     def _synthetic_ref(self, node: dict[str, Any]) -> SchemaRef:
-        """Give a schema that is mixed into a 2.0 parameter or header a place of its own."""
+        """Copy the schema in a parameter or header of 2.0 to the synthetic tree. Return its reference."""
         outside = ("name", "in", "required", "collectionFormat", "allowEmptyValue", "description", "x-ref")
         schema = {key: value for key, value in node.items() if key not in outside}
         if schema.get("type") == "file":
@@ -227,7 +227,7 @@ class OperationReader:
 
 
 def security_schemes(nodes: dict[str, dict[str, Any]]) -> dict[str, SecurityScheme]:
-    """Security Scheme Objects of any version; 2.0's ``basic`` becomes ``http``."""
+    """Convert Security Scheme Objects of any version. ``basic`` of 2.0 becomes ``http``."""
     schemes = {}
     for name, node in nodes.items():
         kind = str(node.get("type", ""))

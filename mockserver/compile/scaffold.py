@@ -1,4 +1,4 @@
-"""A first scenario file for a document: which operations belong to one resource, and the text of the file."""
+"""Draft a scenario file from a document: find the operations of a resource, and write the file."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ _ERROR_TEXT = "It did not work out"
 
 @dataclass(frozen=True, slots=True)
 class StateOutline:
-    """One state: what it answers to the reading operation, and what kind of thing it is."""
+    """One state: its response to the reading operation, and its kind."""
 
     name: str
     kind: Kind
     status: int = 0
-    """0: the documented success."""
+    """0: the documented success response."""
     body: dict[str, JSON] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A scenario file, before it is written."""
+    """The content of a scenario file."""
 
     resource: str
     key: str
@@ -62,17 +62,17 @@ class Outline:
     states: tuple[StateOutline, ...]
     defaults: dict[str, str]
     is_uuid: bool
-    """Whether the key is a UUID, so that ids can be set aside for errors."""
+    """Whether the key is a UUID, so that some ids can select errors."""
     lifecycle: dict[str, tuple[Operation, str]] = field(default_factory=dict)
-    """Alias → operation and its part in the resource's life, as a scenario file says it."""
+    """Alias → operation and its role, in the syntax of a scenario file."""
 
     def of_kind(self, kind: Kind) -> list[str]:
-        """The names of the states of one kind."""
+        """Return the names of the states of one kind."""
         return [state.name for state in self.states if state.kind == kind]
 
 
 def candidates(document: Document, schemas: Schemas) -> list[Operation]:
-    """The operations that look like the reading of a resource; those whose status can be told go first."""
+    """Return the operations that seem to read a resource. Those with a status field come first."""
     found = []
     for operation in document.operations:
         if operation.method == "GET" and _ITEM.match(operation.path) and response_schema(operation):
@@ -82,13 +82,16 @@ def candidates(document: Document, schemas: Schemas) -> list[Operation]:
 
 
 def outline(document: Document, schemas: Schemas, operations: Sequence[Operation]) -> Outline:
-    """The outline of what the first of ``operations`` reads. Raises UsageError where they share no key."""
+    """Outline the resource that the first of ``operations`` reads.
+
+    Raises UsageError if the operations share no path parameter.
+    """
     reading = operations[0]
     names = re.findall(r"\{([^{}]+)\}", reading.path)
     key = next((name for name in reversed(names) if all(f"{{{name}}}" in o.path for o in operations)), None)
     if key is None:
         paths = ", ".join(operation.path for operation in operations)
-        raise UsageError(f"no path parameter tells one resource from another in all of {paths}.")
+        raise UsageError(f"no path parameter identifies the resource in all of {paths}.")
     schema = response_schema(reading)
     fields = dict(_fields(schemas, schema)) if schema else {}
     states = list(_success_states(schemas, schema, fields))
@@ -104,7 +107,7 @@ def outline(document: Document, schemas: Schemas, operations: Sequence[Operation
 
 
 def response_schema(operation: Operation) -> SchemaRef | None:
-    """The schema of the JSON that an operation usually answers."""
+    """Return the schema of the JSON body of the default response, or None."""
     documented_response, _ = default_response(operation)
     return next(
         (media.schema for media in documented_response.content if media.schema and "json" in media.name), None
@@ -112,13 +115,13 @@ def response_schema(operation: Operation) -> SchemaRef | None:
 
 
 def response_fields(schemas: Schemas, operation: Operation) -> dict[str, dict[str, JSON]]:
-    """Name and schema of each property of the object that an operation usually answers."""
+    """Return name and schema of each property of the default response."""
     ref = response_schema(operation)
     return dict(_fields(schemas, ref)) if ref else {}
 
 
 def _fields(schemas: Schemas, ref: SchemaRef, depth: int = 6) -> Iterator[tuple[str, dict[str, JSON]]]:
-    """Name and schema of each property that the object at ``ref`` surely may have."""
+    """Yield name and schema of each property of the object at ``ref``, through allOf."""
     try:
         schema, ref = schemas.lookup(ref)
     except MockServerError:
@@ -138,7 +141,7 @@ def _fields(schemas: Schemas, ref: SchemaRef, depth: int = 6) -> Iterator[tuple[
 
 
 def _required(schemas: Schemas, ref: SchemaRef, depth: int = 6) -> Iterator[str]:
-    """The properties that the object at ``ref`` must have."""
+    """Yield the required properties of the object at ``ref``, through allOf."""
     try:
         schema, ref = schemas.lookup(ref)
     except MockServerError:
@@ -150,7 +153,7 @@ def _required(schemas: Schemas, ref: SchemaRef, depth: int = 6) -> Iterator[str]
 
 
 def _status_field(schemas: Schemas, ref: SchemaRef | None) -> tuple[str, list[str]] | None:
-    """The field whose values are the states of a life: an enum of texts with a name that says so."""
+    """Return the name and values of the status field: an enum of texts with such a name. None if missing."""
     for name, schema in _fields(schemas, ref) if ref else ():
         values = [value for value in schema.get("enum") or () if isinstance(value, str) and value]
         if len(values) > 1 and _STATUS.match(name):
@@ -190,9 +193,9 @@ def _kind(value: str, values: Sequence[str]) -> Kind:
 def _partial(
     fields: dict[str, dict[str, JSON]], required: set[str], kind: Kind
 ) -> Iterator[tuple[str, JSON]]:
-    """What a state must say of the fields that may be null: whether there is something yet.
+    """Yield the fields that a state sets beside its status: certificates, error texts, and nulls.
 
-    One that may also be left out does not say so by null.
+    A field is null only if it is nullable and required.
     """
     for name, schema in fields.items():
         expression = _X509.get(name.replace("_", "").lower()) if "string" in _types(schema) else None
@@ -262,7 +265,7 @@ def _aliases(operations: Sequence[Operation]) -> dict[str, Operation]:
 
 
 def _singular(path: str) -> str:
-    """What one of the things is called that a path holds: ``/api/v1/orders/`` holds an order."""
+    """Return the singular of the last word of a path: ``order`` for ``/api/v1/orders/``."""
     words = [word for word in path.strip("/").split("/") if word and "{" not in word]
     word = _slug(words[-1]) if words else ""
     if word.endswith("ies"):
@@ -273,28 +276,28 @@ def _singular(path: str) -> str:
 
 
 def _slug(text: str) -> str:
-    """A name of letters, digits and hyphens: ``in_progress`` → ``in-progress``."""
+    """Return a name of letters, digits and hyphens: ``in_progress`` → ``in-progress``."""
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", text)
     return re.sub(r"[^A-Za-z0-9]+", "-", parted).strip("-").lower()
 
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*$")
 _AMBIGUOUS = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n"])
-"""Texts that some YAML parser takes for something else."""
+"""Texts that some YAML parsers read as other types."""
 _RESERVED = "00000000-0000-4000-8000-000000000{status}"
 
 
 def write(outline: Outline, document: str) -> str:
-    """The scenario file; ``document`` is what its comments call the document."""
+    """Return the text of the scenario file. ``document`` is the name of the document in comments."""
     return "\n".join(line for part in _PARTS for line in part(outline, document)) + "\n"
 
 
 def _header_lines(outline: Outline, document: str) -> Iterator[str]:
     thing = outline.resource.replace("-", " ")
     article = "an" if thing[:1] in "aeio" else "a"
-    yield f"# The life of {article} {thing}, as far as {document} tells it: a start, to be edited."
+    yield f"# A draft of the lifecycle of {article} {thing}, from {document}. Edit it."
     yield f"resource: {_yaml_scalar(outline.resource)}"
-    yield "# What tells one from another. Each has a life of its own."
+    yield "# The part of the request that identifies a resource. Each resource has its own state."
     yield f"key: path.{outline.key}"
     yield "operations:"
     for alias, operation in outline.operations.items():
@@ -302,26 +305,26 @@ def _header_lines(outline: Outline, document: str) -> Iterator[str]:
     for alias, (operation, part) in outline.lifecycle.items():
         yield f"  {alias}: {{operation: {_yaml_scalar(f'{operation.method} {operation.path}')}, {part}}}"
     if outline.lifecycle:
-        yield "# What is answered where no such resource is."
+        yield "# The response for resources that do not exist."
         yield "unknown: 404"
     yield ""
 
 
 def _state_lines(outline: Outline, _: str) -> Iterator[str]:
-    yield "# A body is partial: what it leaves out is generated from the documented schema."
+    yield "# A body is partial: missing fields are generated from the documented schema."
     yield "states:"
     reading, *more = outline.operations
     ending = [alias for alias in outline.lifecycle if alias != "list"]
     others = [*more, *ending]
-    told = False
+    has_comment = False
     for state in outline.states:
-        if state.kind == "error" and not told:
-            told = True
-            yield "  # The documented errors; they can have a body too: {status: 404, body: {message: Gone}}."
+        if state.kind == "error" and not has_comment:
+            has_comment = True
+            yield "  # The documented errors. They can have a body too: {status: 404, body: {message: Gone}}."
         response = _response_text(state)
-        told_too = ending if state.kind == "error" else others
+        aliases = ending if state.kind == "error" else others
         if others or outline.lifecycle:
-            shown = f"{{{', '.join([f'{reading}: {response}', *(f'{alias}: {{}}' for alias in told_too)])}}}"
+            shown = f"{{{', '.join([f'{reading}: {response}', *(f'{alias}: {{}}' for alias in aliases)])}}}"
         else:
             shown = response
         yield f"  {_yaml_key(state.name)}: {shown}"
@@ -330,7 +333,7 @@ def _state_lines(outline: Outline, _: str) -> Iterator[str]:
 
 def _default_lines(outline: Outline, _: str) -> Iterator[str]:
     if outline.defaults:
-        yield "# Laid under every body whose schema has the field."
+        yield "# Defaults of every body whose schema has the field."
         yield "defaults:"
         for name, template in outline.defaults.items():
             yield f"  {_yaml_key(name)}: {json.dumps(template)}"
@@ -338,7 +341,7 @@ def _default_lines(outline: Outline, _: str) -> Iterator[str]:
 
 
 def _scenario_lines(outline: Outline, _: str) -> Iterator[str]:
-    yield "# Timelines of states. A hold is a number of calls or a duration; the last state stays."
+    yield "# Timelines of states. A hold is a number of calls or a duration. The last state stays."
     yield "scenarios:"
     waits = [f"{_yaml_key(name)}: 1" for name in outline.of_kind("pending")]
     if len(waits) == 1:
@@ -360,8 +363,8 @@ def _scenario_lines(outline: Outline, _: str) -> Iterator[str]:
 
 
 def _select_lines(outline: Outline, _: str) -> Iterator[str]:
-    yield "# Which scenario a key begins with, when it is first seen: the first rule that matches. A request"
-    yield "# can also choose by itself, with the header `Prefer: scenario=NAME` or `Prefer: state=NAME`."
+    yield "# The first rule that matches selects the scenario of a key, at its first call. A request"
+    yield "# can also select one, with the header `Prefer: scenario=NAME` or `Prefer: state=NAME`."
     yield "select:"
     if outline.is_uuid and not outline.lifecycle:
         for state in outline.states:
@@ -380,7 +383,7 @@ _PARTS = (_header_lines, _state_lines, _default_lines, _scenario_lines, _select_
 
 
 def _final_states(outline: Outline) -> list[str]:
-    """The states that a life can end with: success before failure."""
+    """Return the final states: success before failure."""
     return [*outline.of_kind("done"), *outline.of_kind("failed")] or outline.of_kind("pending")[-1:]
 
 
@@ -389,7 +392,8 @@ def _response_text(state: StateOutline) -> str:
         return f"{{status: {state.status}}}"
     if not state.body:
         return "{}"
-    return f"{{body: {{{', '.join(f'{_yaml_key(name)}: {_yaml_scalar(value)}' for name, value in state.body.items())}}}}}"
+    members = (f"{_yaml_key(name)}: {_yaml_scalar(value)}" for name, value in state.body.items())
+    return f"{{body: {{{', '.join(members)}}}}}"
 
 
 def _yaml_key(name: str) -> str:
@@ -397,14 +401,14 @@ def _yaml_key(name: str) -> str:
 
 
 def _yaml_scalar(value: JSON) -> str:
-    """A value in YAML: texts plain where nothing else can be read into them."""
+    """Return a value in YAML. Texts are plain if they are not ambiguous."""
     if isinstance(value, str) and _PLAIN.match(value) and value.lower() not in _AMBIGUOUS:
         return value
     return json.dumps(value, ensure_ascii=False)
 
 
 def with_related_operations(outline: Outline, document: Document, schemas: Schemas) -> Outline:
-    """``outline`` with the resource's whole life; the same where nothing brings it into being."""
+    """Add the operations that create, list and delete the resource. Unchanged if none creates it."""
     reading = next(iter(outline.operations.values()))
     found = dict(_related_operations(outline, document, schemas, reading))
     return replace(outline, lifecycle=found) if "create" in found else outline
@@ -418,11 +422,11 @@ def _related_operations(
         return
     at = {(operation.path, operation.method): operation for operation in document.operations}
     if creating := at.get((collection, "POST")):
-        told = _key_member(
+        member = _key_member(
             schemas, creating, (outline.key, "id", f"{outline.resource}Id", f"{outline.resource}_id")
         )
-        if told:
-            yield "create", (creating, f"creates: body.{told}")
+        if member:
+            yield "create", (creating, f"creates: body.{member}")
     if (listing := at.get((collection, "GET"))) and (list_path := _list_path(schemas, listing)):
         yield "list", (listing, f"lists: {list_path}, items: {next(iter(outline.operations))}")
     if deleting := at.get((reading.path, "DELETE")):
@@ -430,14 +434,14 @@ def _related_operations(
 
 
 def _key_member(schemas: Schemas, operation: Operation, names: tuple[str, ...]) -> str | None:
-    """The member of its answer that tells a fresh key."""
+    """Return the member of the response that holds a new key, or None."""
     members = {name.replace("_", "").lower(): name for name in response_fields(schemas, operation)}
     wanted = (name.replace("_", "").replace("-", "").lower() for name in names)
     return next((members[name] for name in wanted if name in members), None)
 
 
 def _list_path(schemas: Schemas, operation: Operation) -> str | None:
-    """Where in its answer the list stands."""
+    """Return the path of the list in the response, or None."""
     ref = response_schema(operation)
     try:
         node = schemas.lookup(ref)[0] if ref else None

@@ -1,8 +1,8 @@
-"""A source: one file of YAML 1.2 or JSON, read within limits, with positions on demand.
+"""Read and parse one file of YAML 1.2 or JSON within limits, and locate its values.
 
-Parsing is by a YAML 1.2 parser in Rust (``no``, ``on`` and dates are strings),
-or as JSON where the text is JSON. Positions are found only when a diagnostic
-needs one, by composing the file again with PyYAML, which keeps marks.
+A YAML 1.2 parser in Rust parses YAML (``no``, ``on`` and dates are strings).
+PyYAML composes the file again when a diagnostic needs a location, because it
+records lines and columns.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ MAX_NODES = 3_000_000
 MAX_DEPTH = 400
 _FREE_EXPANSION = 10_000
 _MAX_EXPANSION = 20
-"""Aliases may expand a text to so many times its own nodes, beyond the free ones."""
+"""Maximum factor by which aliases expand the nodes of a text, beyond the free nodes."""
 _POSITION_LIMIT = 4 * 1024 * 1024
 _ALIAS = re.compile(r"(?:^|[\s,\[{:\-?])\*[^\s,\[\]{}*]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-"""What YAML 1.2 has no place for (section 5.1); the parser takes NUL for the end of the text."""
+"""Characters that YAML 1.2 forbids (section 5.1). The parser ends at a NUL."""
 _POSITION = re.compile(r"line (\d+)(?:,)? column (\d+)")
 
 
 DOCUMENT = "document"
 SCENARIO_FILE = "scenario file"
-"""What is read, as messages say it; a document is the other."""
+"""The kinds of files, as messages name them: ``DOCUMENT`` and ``SCENARIO_FILE``."""
 
 
 class SourceError(Exception):
-    """The file cannot be read as a value; ``diagnostic`` says why."""
+    """A file cannot be read or parsed; ``diagnostic`` says why."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
         self.diagnostic = diagnostic
@@ -52,21 +52,22 @@ class SourceError(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """One parsed file. ``name`` is what diagnostics call it; ``value`` is JSON-shaped."""
+    """One parsed file. ``name`` is its name in diagnostics; ``value`` is a JSON value."""
 
     name: str
     text: str
     value: JSON
 
     def locate(self, pointer: str, *, key: bool = False) -> Location:
-        """Where ``pointer`` (RFC 6901) stands in the file; of its key where ``key`` is set.
+        """Return the location of ``pointer`` (RFC 6901); of its key if ``key`` is set.
 
-        The deepest part of the pointer that exists is located, so that a
-        missing member points at the object that misses it.
+        Locates the deepest part of the pointer that exists, so that a missing
+        member has the location of its object.
         """
         return self.locate_parts(tokens(pointer), pointer, key=key)
 
     def locate_parts(self, path: list[str], pointer: str = "", *, key: bool = False) -> Location:
+        """Return the location of a path of names, as ``locate`` does."""
         node = self._root
         if node is None:
             return Location(self.name, pointer=pointer)
@@ -91,7 +92,7 @@ class Source:
 
 
 def quote_token(part: str) -> str:
-    """One reference token as it stands in a URI fragment (RFC 6901 section 6)."""
+    """Return one reference token in the form of a URI fragment (RFC 6901 section 6)."""
     return quote(escape(part), safe="~!$&'()*+,;=:@")
 
 
@@ -144,7 +145,7 @@ def _read_text(path: Path, name: str, kind: str) -> str:
 
 
 def _read_pipe(path: Path) -> bytes:
-    """What comes through a pipe that the command line names: ``<(make document)``."""
+    """Read a pipe that the command line names: ``<(make document)``."""
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
@@ -175,10 +176,10 @@ def _parse_json(text: str) -> JSON:
 def _parse_yaml(text: str, where: Location, kind: str) -> JSON:
     if control := _CONTROL.search(text):
         line = text.count("\n", 0, control.start()) + 1
-        place = Location(where.source, line, control.start() - text.rfind("\n", 0, control.start()))
+        position = Location(where.source, line, control.start() - text.rfind("\n", 0, control.start()))
         message = f"is not valid YAML: it holds the control character U+{ord(control[0]):04X}"
         raise _error(
-            _syntax_code(kind), message, place, "remove it, or write it as an escape in double quotes."
+            _syntax_code(kind), message, position, "remove it, or write it as an escape in double quotes."
         )
     _check_expansion(text, where)
     try:
@@ -191,9 +192,9 @@ def _parse_yaml(text: str, where: Location, kind: str) -> JSON:
 
 
 def syntax_error(text: str, message: str, where: Location, kind: str) -> SourceError:
-    """Why a text is no YAML. ``message`` is the parser's.
+    """Return the error for a text that is not YAML. ``message`` comes from the Rust parser.
 
-    PyYAML's message and mark stand in its place where it agrees that the text is broken: both are clearer.
+    Uses the message and mark of PyYAML if it rejects the text too: both are clearer.
     """
     code = _syntax_code(kind)
     try:
@@ -201,36 +202,38 @@ def syntax_error(text: str, message: str, where: Location, kind: str) -> SourceE
             pass
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        said = " ".join(part for part in (error.context, error.problem) if part)
+        problem = " ".join(part for part in (error.context, error.problem) if part)
         if mark is not None:
             where = Location(where.source, mark.line + 1, mark.column + 1)
         return _tab_error(text, where, code) or _error(
-            code, f"is not valid YAML: {said}", where, "mend the syntax here."
+            code, f"is not valid YAML: {problem}", where, "correct the syntax here."
         )
     except (yaml.YAMLError, RecursionError):
         pass
-    if place := _POSITION.search(message):
-        where = Location(where.source, int(place[1]), int(place[2]))
+    if found := _POSITION.search(message):
+        where = Location(where.source, int(found[1]), int(found[2]))
     if "recursion limit" in message:
-        return _error("D107", "is nested too deeply to be read", where, "flatten it.")
-    said = message.removeprefix("YAML parse error: ")
+        return _error("D107", "is nested too deeply", where, "flatten it.")
+    problem = message.removeprefix("YAML parse error: ")
     return _tab_error(text, where, code) or _error(
-        code, f"is not valid YAML 1.2: {said}", where, "mend the syntax here."
+        code, f"is not valid YAML 1.2: {problem}", where, "correct the syntax here."
     )
 
 
 def _tab_error(text: str, where: Location, code: str) -> SourceError | None:
-    """That a tab is to blame, where one stands in the indentation of the line or where the parser stopped."""
+    """Return an error about a tab, if one is in the indentation or where the parser stopped; else None."""
     lines = text.split("\n")
     line = lines[where.line - 1] if 0 < where.line <= len(lines) else ""
     indentation = len(line) - len(line.lstrip(" \t"))
     places = [line.find("\t", 0, indentation), where.column - 1, where.column - 2]
-    column = next((place for place in places if line[place : place + 1] == "\t" and place >= 0), None)
+    column = next(
+        (position for position in places if line[position : position + 1] == "\t" and position >= 0), None
+    )
     if column is None:
         return None
-    message = "is not valid YAML: a tab stands where YAML takes spaces alone"
-    place = Location(where.source, where.line, column + 1)
-    return _error(code, message, place, "write spaces in place of the tab.")
+    message = "is not valid YAML: it has a tab where YAML allows only spaces"
+    position = Location(where.source, where.line, column + 1)
+    return _error(code, message, position, "replace the tab with spaces.")
 
 
 def _syntax_code(kind: str) -> str:
@@ -238,10 +241,10 @@ def _syntax_code(kind: str) -> str:
 
 
 def _check_expansion(text: str, where: Location) -> None:
-    """Refuse a text that its aliases expand beyond measure, before anything expands it.
+    """Raise SourceError if aliases expand a text too much, before anything expands it.
 
-    Sizes are counted bottom-up with one memo entry an anchor, so the cost is
-    that of reading the text; an alias inside its own anchor counts as endless.
+    Counts sizes bottom-up, with one entry per anchor, in one pass over the text. An
+    alias inside its own anchor counts as infinite.
     """
     if not _ALIAS.search(text):
         return
@@ -270,20 +273,20 @@ def _check_expansion(text: str, where: Location) -> None:
                 open_nodes[-1] = (holder, so_far + size)
                 if so_far + size > _FREE_EXPANSION + _MAX_EXPANSION * events:
                     mark = event.start_mark
-                    place = Location(where.source, mark.line + 1, mark.column + 1) if mark else where
+                    position = Location(where.source, mark.line + 1, mark.column + 1) if mark else where
                     raise _error(
                         "D108",
-                        f"its YAML aliases expand {events:,} nodes more than {_MAX_EXPANSION}-fold",
-                        place,
+                        f"its YAML aliases expand {events:,} nodes more than {_MAX_EXPANSION} times",
+                        position,
                         "write the repeated part once and refer to it by $ref.",
                     )
     except yaml.YAMLError:
-        return  # the parser proper will say so, with its own words
+        return  # the other parser reports it
 
 
 @dataclass
 class _JsonConverter:
-    """Brings a parsed YAML value into JSON's shape: string keys, no tags, no infinities."""
+    """Converts a parsed YAML value to a JSON value: string keys, no tags, no infinities."""
 
     where: Location
     kind: str
@@ -302,7 +305,12 @@ class _JsonConverter:
         if isinstance(value, yaml12.Yaml):
             return self.json(value.value, depth + 1)
         if isinstance(value, float) and not math.isfinite(value):
-            raise _error("D109", f"holds {value}, which JSON cannot say", self.where, "use a finite number.")
+            raise _error(
+                "D109",
+                f"has the number {value}, which JSON cannot represent",
+                self.where,
+                "use a finite number.",
+            )
         return value
 
     def _key(self, key: object) -> str:

@@ -76,7 +76,7 @@ def test_a_tab_is_called_a_tab(text: str, line: int, column: int, what: str, cod
     with pytest.raises(SourceError) as failure:
         parse(text, "a.yaml", what)
     found = failure.value.diagnostic
-    assert found.message == "is not valid YAML: a tab stands where YAML takes spaces alone"
+    assert found.message == "is not valid YAML: it has a tab where YAML allows only spaces"
     assert (found.code, found.where.line, found.where.column) == (code, line, column)
 
 
