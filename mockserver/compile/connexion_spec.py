@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
+from mockserver.compile.mending.grammar import METHODS
 from mockserver.compile.references import Trees
 from mockserver.compile.source import quote_token
 from mockserver.plan import JSON, SchemaRef
@@ -22,8 +23,6 @@ with warnings.catch_warnings():
     from connexion.operations import AbstractOperation
     from connexion.resolver import Resolution
     from connexion.spec import OpenAPISpecification, Specification, Swagger2Specification
-
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 
 
 class NoResolver:
