@@ -20,7 +20,7 @@ from mockserver.admin.control import Control
 from mockserver.compile.process import Job, compile_in_process
 from mockserver.diagnostics import CompileError, Diagnostic
 from mockserver.engine.engine import Engine
-from mockserver.inputs import Inputs, forgiveness, scenario_files
+from mockserver.inputs import Inputs, fault_summary, scenario_files
 from mockserver.plan import JSON
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ async def _reload(
     else:
         _say(warnings, say)
         faults = [fault for each in control.engine.plan.documents for fault in each.faults]
-        if forgiven := forgiveness(faults):
+        if forgiven := fault_summary(faults):
             say(forgiven)
         say(f"reloaded: plan {control.engine.plan.hash}")
         notify("reload", {"ok": True, "plan": control.engine.plan.hash})

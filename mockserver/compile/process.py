@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from mockserver.cache import Cache, key_of, pack, unpack
+from mockserver.cache import Cache, cache_key, pack, unpack
 from mockserver.diagnostics import CompileError, Diagnostic, Location
 from mockserver.inputs import Compiled, Inputs
 
@@ -129,7 +129,7 @@ if __name__ == "__main__":
 
 def compiled(inputs: Inputs, *, cached: bool) -> Compiled:
     """Compile ``inputs``, or read the Plan from the cache if ``cached``. Raises CompileError."""
-    key = key_of(inputs) if cached else None
+    key = cache_key(inputs) if cached else None
     if key is None:
         return compile_in_process(inputs)
     cache = Cache()
@@ -139,7 +139,7 @@ def compiled(inputs: Inputs, *, cached: bool) -> Compiled:
             found = cache.find(key)
             if found is None:
                 found = compile_in_process(inputs)
-                cache.keep(key, pack(found))
+                cache.store(key, pack(found))
     return found
 
 

@@ -20,7 +20,7 @@ import yaml
 import yaml12
 
 from mockserver.diagnostics import Diagnostic, Location
-from mockserver.inputs import NoFileError, contents
+from mockserver.inputs import NotAFileError, read_file
 from mockserver.jsonschema.references import escape, index, tokens
 from mockserver.plan import JSON
 
@@ -130,9 +130,9 @@ def _read_text(path: Path, name: str, kind: str) -> str:
                 where,
                 f"split the {kind} by $ref.",
             )
-        data = _read_pipe(path) if kind == DOCUMENT and not path.is_file() else contents(path)
+        data = _read_pipe(path) if kind == DOCUMENT and not path.is_file() else read_file(path)
         return data.decode("utf-8-sig")
-    except NoFileError:
+    except NotAFileError:
         raise _error("D102", f"is a pipe or a device, not a {kind}", where, "save it as a file.") from None
     except FileNotFoundError:
         raise _error(

@@ -1,8 +1,8 @@
-"""WireMock's stubs → scenario files: what is one state machine there is the life of a resource here.
+"""Convert stubs of WireMock to scenario files.
 
-Stubs of one ``scenarioName``, and stubs of one operation, are of one resource.
-A scenario's states become states, in the order in which stubs lead from one to
-the next; a stub without a scenario becomes a state that is its own scenario.
+Stubs with the same ``scenarioName`` or operation belong to one resource. The states
+of a scenario become states, in the order of their transitions. A stub without a
+scenario becomes a state with its own scenario.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mockserver.diagnostics import Diagnostic
-from mockserver.migrate.stubs import STARTED, Asked, Found, Stub, read_request, read_response
+from mockserver.migrate.stubs import STARTED, Diagnostics, RequestMatch, Stub, read_request, read_response
 from mockserver.plan import Document
 
 Members = dict[str, Any]
 
 
 @dataclass(slots=True)
-class _Part:
-    """A stub with what it asks and answers."""
+class _MatchedStub:
+    """A stub with its operation, conditions and response."""
 
     stub: Stub
-    asked: Asked
+    asked: RequestMatch
     response: Members
 
 
@@ -32,43 +32,43 @@ class _Part:
 class _Group:
     """The stubs of one resource."""
 
-    parts: list[_Part] = field(default_factory=list)
+    parts: list[_MatchedStub] = field(default_factory=list)
 
     @property
     def operations(self) -> list[str]:
         return list(dict.fromkeys(part.asked.operation.id for part in self.parts))
 
 
-def scenario_files(stubs: Sequence[Stub], document: Document, found: Found) -> dict[str, Members]:
-    """Scenario files by the names of their resources; what cannot be carried over is told."""
+def scenario_files(stubs: Sequence[Stub], document: Document, found: Diagnostics) -> dict[str, Members]:
+    """Return scenario files by name of the resource. Report what cannot be converted."""
     parts = []
     for stub in stubs:
         asked = read_request(stub, document, found)
         if asked is not None:
-            parts.append(_Part(stub, asked, read_response(stub, asked.operation, found)))
+            parts.append(_MatchedStub(stub, asked, read_response(stub, asked.operation, found)))
     files: dict[str, Members] = {}
     for group in _groups(parts):
-        name = _unique(_resource(group), files)
+        name = _unique(_resource_name(group), files)
         files[name] = _Writer(name, group, found).file()
     return files
 
 
-def _groups(parts: Sequence[_Part]) -> list[_Group]:
+def _groups(parts: Sequence[_MatchedStub]) -> list[_Group]:
     groups: list[_Group] = []
     for part in parts:
-        mine = [group for group in groups if any(_belong(part, other) for other in group.parts)]
-        joined = _Group([other for group in mine for other in group.parts] + [part])
-        groups = [group for group in groups if group not in mine] + [joined]
+        matching = [group for group in groups if any(_are_related(part, other) for other in group.parts)]
+        joined = _Group([other for group in matching for other in group.parts] + [part])
+        groups = [group for group in groups if group not in matching] + [joined]
     return groups
 
 
-def _belong(one: _Part, other: _Part) -> bool:
+def _are_related(one: _MatchedStub, other: _MatchedStub) -> bool:
     same = one.stub.scenario and one.stub.scenario == other.stub.scenario
     return bool(same) or one.asked.operation.id == other.asked.operation.id
 
 
-def _resource(group: _Group) -> str:
-    """A name: the last segment of the path that is no parameter, in the singular where that is plain."""
+def _resource_name(group: _Group) -> str:
+    """Return the name of the resource: the last word of the path, in the singular."""
     segments = group.parts[0].asked.operation.path.split("/")
     words = [segment for segment in segments if segment and not segment.startswith("{")]
     return re.sub(r"(?<![sui])s$", "", _slug(words[-1] if words else "resource"))
@@ -77,7 +77,7 @@ def _resource(group: _Group) -> str:
 class _Writer:
     """Writes the file of one resource."""
 
-    def __init__(self, name: str, group: _Group, found: Found) -> None:
+    def __init__(self, name: str, group: _Group, found: Diagnostics) -> None:
         self.name = name
         self.parts = group.parts
         self.found = found
@@ -88,10 +88,10 @@ class _Writer:
 
     def file(self) -> Members:
         for name in dict.fromkeys(part.stub.scenario for part in self.parts if part.stub.scenario):
-            self._machine(name, [part for part in self.parts if part.stub.scenario == name])
+            self._add_scenario(name, [part for part in self.parts if part.stub.scenario == name])
         for part in self.parts:
             if not part.stub.scenario:
-                self._alone(part)
+                self._add_state(part)
         file: Members = {
             "resource": self.name,
             "key": self._key(),
@@ -99,7 +99,7 @@ class _Writer:
             "states": self.states,
             "scenarios": self.scenarios,
         }
-        rules = self._selected()
+        rules = self._reachable_rules()
         return {**file, "select": rules} if rules else file
 
     @staticmethod
@@ -114,7 +114,7 @@ class _Writer:
         return found
 
     def _key(self) -> str:
-        """The last path parameter that all operations have; else what every request has."""
+        """Return the last path parameter that all operations have, else ``header.Host``."""
         templates = {part.asked.operation.path for part in self.parts}
         shared = [
             name
@@ -123,52 +123,52 @@ class _Writer:
         ]
         if shared:
             return f"path.{shared[-1]}"
-        self._tell(
-            self.parts[0], "no path parameter tells one resource from another", "choose another `key`."
-        )
+        self._warn(self.parts[0], "no path parameter identifies the resource", "choose another `key`.")
         return "header.Host"
 
-    def _alone(self, part: _Part) -> None:
+    def _add_state(self, part: _MatchedStub) -> None:
         name = _unique(_slug(part.stub.name), {*self.states, *self.scenarios})
         self.states[name] = self._answers([part])
         self.scenarios[name] = [name]
         self._rule(name, [part])
 
-    def _machine(self, name: str, parts: Sequence[_Part]) -> None:
-        """A WireMock scenario: its states in the order in which they are reached."""
+    def _add_scenario(self, name: str, parts: Sequence[_MatchedStub]) -> None:
+        """Convert a scenario of WireMock, with its states in the order of their transitions."""
         steps: list[Members] = []
-        order = list(_reached(parts))
+        order = list(_reachable_states(parts))
         labels = {state: _unique(_slug(state), self.states) for state in order}
         for index, state in enumerate(order):
-            mine = [part for part in parts if part.stub.state in ("", state)]
-            self.states[labels[state]] = self._answers(mine)
-            moving = [part for part in mine if part.stub.next in _moving(mine, state)]
+            matching = [part for part in parts if part.stub.state in ("", state)]
+            self.states[labels[state]] = self._answers(matching)
+            leaving = [part for part in matching if part.stub.next in _next_states(matching, state)]
             step: Members = {"state": labels[state]}
-            if moving and moving[0].stub.next not in labels:
-                told = f"leading on to {moving[0].stub.next}, in which nothing answers,"
-                self.found.append(moving[0].stub.lost(told, "add a state that says what is answered then."))
-            elif moving:
-                alias = self.aliases[moving[0].asked.operation.id]
+            if leaving and leaving[0].stub.next not in labels:
+                told = f"leading on to {leaving[0].stub.next}, in which nothing answers,"
+                self.found.append(
+                    leaving[0].stub.unsupported(told, "add a state that says what is answered then.")
+                )
+            elif leaving:
+                alias = self.aliases[leaving[0].asked.operation.id]
                 step["until"] = {"calls": 1 if len(self.aliases) == 1 else {alias: 1}}
-                if index + 1 == len(order) or order[index + 1] != moving[0].stub.next:
-                    step["next"] = labels[moving[0].stub.next]
-                for other in moving[1:]:
+                if index + 1 == len(order) or order[index + 1] != leaving[0].stub.next:
+                    step["next"] = labels[leaving[0].stub.next]
+                for other in leaving[1:]:
                     self.found.append(
-                        other.stub.lost(f"leading on to {other.stub.next}", "write it as `on`.")
+                        other.stub.unsupported(f"leading on to {other.stub.next}", "write it as `on`.")
                     )
             steps.append(step)
         timeline = _unique(_slug(name), self.scenarios)
-        self.scenarios[timeline] = [*_merged(steps, self.states)]
+        self.scenarios[timeline] = [*_merge_steps(steps, self.states)]
         self._rule(timeline, parts)
         if not any("path." in condition for part in parts for condition in part.asked.conditions):
-            self._tell(
+            self._warn(
                 parts[0],
                 f"the scenario {name!r} was one for all requests; here each key goes through it by itself",
                 "nothing, unless a test relied on it.",
             )
 
-    def _answers(self, parts: Sequence[_Part]) -> Members:
-        """The answer of a state to each operation: that of the stub that goes first."""
+    def _answers(self, parts: Sequence[_MatchedStub]) -> Members:
+        """Return the response of a state to each operation: that of the stub with the highest priority."""
         answers: Members = {}
         for part in sorted(parts, key=lambda part: (part.stub.priority, -part.stub.order)):
             alias = self.aliases[part.asked.operation.id]
@@ -176,12 +176,12 @@ class _Writer:
                 answers[alias] = part.response
             elif len(parts) > 1:
                 self.found.append(
-                    part.stub.lost("answering the same state another way", "add a state for it.")
+                    part.stub.unsupported("answering the same state another way", "add a state for it.")
                 )
         return answers if len(self.aliases) > 1 else next(iter(answers.values()))
 
-    def _rule(self, scenario: str, parts: Sequence[_Part]) -> None:
-        """What all stubs of a scenario ask for selects it."""
+    def _rule(self, scenario: str, parts: Sequence[_MatchedStub]) -> None:
+        """Add a rule that selects a scenario, with the conditions that all its stubs have."""
         first = parts[0].asked.conditions
         shared = {
             name: text
@@ -193,34 +193,34 @@ class _Writer:
         for part in parts:
             for name in part.asked.conditions.keys() - shared.keys():
                 self.found.append(
-                    part.stub.lost(f"{name}, which not all of {scenario} ask for", "add a rule.")
+                    part.stub.unsupported(f"{name}, which not all of {scenario} ask for", "add a rule.")
                 )
 
-    def _selected(self) -> list[Members]:
-        """The rules that can be reached, in the order in which WireMock tries stubs."""
+    def _reachable_rules(self) -> list[Members]:
+        """Return the reachable rules, in the order of matching of WireMock."""
         rules: list[Members] = []
         for *_, rule in sorted(self.rules, key=lambda entry: entry[:3]):
             asked = {name: text for name, text in rule.items() if name != "scenario"}
-            if any(earlier.items() <= asked.items() for earlier in map(_asks, rules)):
+            if any(earlier.items() <= asked.items() for earlier in map(_conditions, rules)):
                 message = f"{rule['scenario']}: another stub of the same requests goes before it"
                 self.found.append(Diagnostic("M104", message, self.parts[0].stub.where, _CHOOSE, "warning"))
             else:
                 rules.append(rule)
         return rules
 
-    def _tell(self, part: _Part, message: str, remedy: str) -> None:
+    def _warn(self, part: _MatchedStub, message: str, remedy: str) -> None:
         self.found.append(Diagnostic("M104", message, part.stub.where, remedy, "warning"))
 
 
 _CHOOSE = "choose it by `Prefer: scenario=NAME`, or let the test assign it."
 
 
-def _asks(rule: Members) -> Members:
+def _conditions(rule: Members) -> Members:
     return {name: text for name, text in rule.items() if name != "scenario"}
 
 
-def _reached(parts: Sequence[_Part]) -> Iterator[str]:
-    """The states of a scenario, from the first one on."""
+def _reachable_states(parts: Sequence[_MatchedStub]) -> Iterator[str]:
+    """Yield the reachable states of a scenario, from the first one."""
     waiting, seen = [STARTED], set()
     states = {part.stub.state for part in parts} - {""}
     if STARTED not in states and states:
@@ -230,19 +230,19 @@ def _reached(parts: Sequence[_Part]) -> Iterator[str]:
         if state in seen:
             continue
         seen.add(state)
-        mine = [part for part in parts if part.stub.state in ("", state)]
-        if mine:
+        matching = [part for part in parts if part.stub.state in ("", state)]
+        if matching:
             yield state
-            waiting += _moving(mine, state)[:1]
+            waiting += _next_states(matching, state)[:1]
 
 
-def _moving(parts: Sequence[_Part], state: str) -> list[str]:
-    """The states that stubs lead to from ``state``; one can be followed."""
+def _next_states(parts: Sequence[_MatchedStub], state: str) -> list[str]:
+    """Return the states after ``state``. A timeline can follow only one of them."""
     return [part.stub.next for part in parts if part.stub.next not in ("", state)]
 
 
-def _merged(steps: Sequence[Members], states: Members) -> Iterator[Any]:
-    """Steps in short form; those that answer alike and follow one another are one that holds longer."""
+def _merge_steps(steps: Sequence[Members], states: Members) -> Iterator[Any]:
+    """Yield steps in short form. Merge consecutive steps with the same responses into a longer hold."""
     run: list[Members] = []
     for step in steps:
         if (
@@ -273,7 +273,7 @@ def _short(run: Sequence[Members]) -> Iterator[Any]:
 
 
 def _slug(text: str) -> str:
-    """A name as scenario files have them."""
+    """Return a valid name for a scenario file."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "state"
 
 

@@ -309,8 +309,8 @@ class TestFiles:
         ("text", "said"),
         [
             ("{", "cannot be read"),
-            ("[1]", "holds what is no stub mapping"),
-            ('{"request": 1}', "holds what is no stub mapping"),
+            ("[1]", "contains an item that is not a stub mapping"),
+            ('{"request": 1}', "contains an item that is not a stub mapping"),
             ("[" * 100_000, "cannot be read"),
         ],
     )

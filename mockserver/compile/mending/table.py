@@ -109,7 +109,7 @@ class Findings:
     def report(
         self, row: str, at: At, *seen: object, assumed: tuple[object, ...] = (), key: bool = False
     ) -> None:
-        """Add a fault, its texts filled with ``seen`` and ``assumed``. ``key``: the key is wrong, not its value."""
+        """Add a fault; ``seen`` and ``assumed`` fill its texts. ``key``: its key is wrong, not its value."""
         if len(self.found) < MAX_FINDINGS:
             code, message, remedy = ROWS[row]
             message_text = shown(message.format(*map(_short, seen)))

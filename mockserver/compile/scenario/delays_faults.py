@@ -20,7 +20,7 @@ WIREMOCK = {
 """WireMock's fault names → our fault names."""
 MAX_CHUNKS = 1000
 MAX_CALLS = 1_000_000_000
-_MAX_DURATION = inputs.written(inputs.LONGEST)
+_MAX_DURATION = inputs.format_duration(inputs.MAX_DURATION)
 _FORMS = "write 200ms, {min: 100ms, max: 2s} or {median: 200ms, sigma: 0.5}; the maximum is one day."
 
 
@@ -30,7 +30,7 @@ def read_duration(node: Node, what: str, report: Report, *, minimum: int = 0) ->
     Reports a value that is no duration or is less than ``minimum``, and returns 0.
     """
     try:
-        length = inputs.milliseconds(node.value) if isinstance(node.value, str) else -1
+        length = inputs.parse_duration(node.value) if isinstance(node.value, str) else -1
     except ValueError:
         length = -1
     if length < minimum:
@@ -53,7 +53,7 @@ def read_delay(node: Node, report: Report) -> Delay | None:
     if delay is None or max(delay.low, delay.high) > LONGEST:
         report.error("S302", node, "invalid delay", _FORMS)
     elif max(delay.low, delay.high) > MAX_WAIT:
-        longest = inputs.written(max(delay.low, delay.high))
+        longest = inputs.format_duration(max(delay.low, delay.high))
         report.warning(
             "S316",
             node,

@@ -67,7 +67,7 @@ def _holds(step: Step) -> str:
         counted = f" of {step.counted}" if step.counted else ""
         parts.append(f"{step.calls} call{'s' if step.calls != 1 else ''}{counted}")
     if step.after:
-        parts.append(f"after {inputs.written(step.after)}")
+        parts.append(f"after {inputs.format_duration(step.after)}")
     if step.operation:
         parts.append(f"on {step.operation}")
     return " or ".join(parts)
@@ -127,7 +127,9 @@ def _step(index: int, names: Sequence[str]) -> str:
 
 def _suffix(step: Step) -> str:
     parts = [f"delay {_delay(step.delay)}"] if step.delay is not None else []
-    parts += [f"dribbles over {inputs.written(step.dribble.over)}"] if step.dribble is not None else []
+    parts += (
+        [f"dribbles over {inputs.format_duration(step.dribble.over)}"] if step.dribble is not None else []
+    )
     parts += [step.fault] if step.fault else []
     return f" ({', '.join(parts)})" if parts else ""
 
@@ -135,10 +137,10 @@ def _suffix(step: Step) -> str:
 def _delay(delay: Delay) -> str:
     match delay.kind:
         case "uniform":
-            return f"{inputs.written(delay.low)} to {inputs.written(delay.high)}"
+            return f"{inputs.format_duration(delay.low)} to {inputs.format_duration(delay.high)}"
         case "lognormal":
-            return f"about {inputs.written(delay.low)}"
-    return inputs.written(delay.low)
+            return f"about {inputs.format_duration(delay.low)}"
+    return inputs.format_duration(delay.low)
 
 
 def _quoted(label: str) -> str:

@@ -44,7 +44,7 @@ def _limit(node: Node, states: Collection[str], report: Report) -> Limit | None:
     found = _RATE.match(rate) if isinstance(rate, str) else None
     try:
         count, window = (
-            (int(found[1]), inputs.milliseconds(f"{found[2] or 1}{found[3]}")) if found else (0, 0)
+            (int(found[1]), inputs.parse_duration(f"{found[2] or 1}{found[3]}")) if found else (0, 0)
         )
     except ValueError:
         count, window = 0, 0  # too many, or too long
