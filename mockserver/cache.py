@@ -1,14 +1,14 @@
-"""Compiled Plans in the user's cache folder, so that a second start need not compile.
+"""Cache compiled Plans in the cache folder of the user, so that the next start does not compile.
 
-An entry is named by a hash of all that the user gave: the bytes of documents
-and scenario files, the options that matter, this very build of the package.
-Files that were read through ``$ref`` are known only afterwards, so their
-digests stand in the entry and are compared when it is read.
+The name of an entry is a hash of the bytes of documents and scenario files, the
+relevant options and the build of this package. Files that are read through ``$ref``
+are known only after compiling: their digests are in the entry, and are compared when
+it is read.
 
-An entry is data, never code: msgpack (or JSON, for integers that msgpack does
-not know) decoded into the Plan's own types, under a checksum. One that is
-damaged, or that another user owns or may write to, counts for nothing; nothing
-here ever fails, it only does not find.
+An entry is data, never code: msgpack (or JSON, for integers over 64 bits) with a
+checksum, decoded to the types of the Plan. Damaged entries are ignored, and so are
+entries that another user owns or can write to. No error is ever raised: an unusable
+entry is a miss.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from msgspec import Struct
 
 from mockserver import __version__
 from mockserver.diagnostics import Diagnostic
-from mockserver.inputs import Compiled, Inputs, contents, digest, scenario_files
+from mockserver.inputs import Compiled, Inputs, digest, read_file, scenario_files
 from mockserver.plan import Plan
 
 FORMAT = 1
-"""Grows when the shape of an entry or of the Plan changes without a new version of the package."""
-MOST_ENTRIES = 64
-MOST_BYTES = 512 * 1024 * 1024
+"""Increase it when entries or the Plan change without a new version of the package."""
+MAX_ENTRIES = 64
+MAX_BYTES = 512 * 1024 * 1024
 _SUFFIX = ".plan"
 _MAGIC = b"mockserver plan 1\n"
 _CHECKSUM = 32
-_ONE_AT_A_TIME = threading.Lock()
-"""msgspec works a type out when it first decodes it; two threads that do so at once crash the interpreter."""
-_NOT_BY_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-"""And without waiting for another end, where it is a pipe."""
+_DECODE_LOCK = threading.Lock()
+"""msgspec inspects a type when it first decodes it. Two threads at the same time crash the interpreter."""
+_OPEN_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+"""No symbolic links, and no waiting for a pipe."""
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class _Sealed(Struct, frozen=True):
-    """A ``Compiled`` whose Plan is not decoded yet."""
+    """A ``Compiled`` whose Plan is not yet decoded."""
 
     plan: msgspec.Raw
     warnings: tuple[Diagnostic, ...]
@@ -54,14 +54,14 @@ class _Sealed(Struct, frozen=True):
 
 
 class Key(Struct, frozen=True):
-    """What an entry is found by: a name, and the digest of each file that the name stands for."""
+    """The key of an entry: its name, and the digest of each file in the hash."""
 
     name: str
     files: dict[str, str]
 
 
 def pack(compiled: Compiled) -> bytes:
-    """A ``Compiled`` as bytes: what an entry holds, and what one process sends another."""
+    """Encode a ``Compiled`` for an entry or for another process."""
     try:
         return b"m" + msgspec.msgpack.encode(compiled)
     except OverflowError:  # integers of more than 64 bits
@@ -69,33 +69,33 @@ def pack(compiled: Compiled) -> bytes:
 
 
 def unpack(data: bytes) -> Compiled:
-    """The inverse of ``pack``. Raises msgspec.DecodeError (or its ValidationError) for other bytes."""
+    """Decode the result of ``pack``. Raises msgspec.DecodeError for other bytes."""
     sealed = _unseal(data)
-    return Compiled(_plan(data, sealed), sealed.warnings, sealed.files)
+    return Compiled(_decode_plan(data, sealed), sealed.warnings, sealed.files)
 
 
 def _unseal(data: bytes) -> _Sealed:
-    with _ONE_AT_A_TIME:
+    with _DECODE_LOCK:
         if data[:1] == b"j":
             return msgspec.json.decode(memoryview(data)[1:], type=_Sealed)
         return msgspec.msgpack.decode(memoryview(data)[1:], type=_Sealed)
 
 
-def _plan(data: bytes, sealed: _Sealed) -> Plan:
-    with _ONE_AT_A_TIME:
+def _decode_plan(data: bytes, sealed: _Sealed) -> Plan:
+    with _DECODE_LOCK:
         if data[:1] == b"j":
             return msgspec.json.decode(sealed.plan, type=Plan)
         return msgspec.msgpack.decode(sealed.plan, type=Plan)
 
 
 class Cache:
-    """A folder of entries. ``find`` and ``keep`` do nothing where the folder cannot be used."""
+    """A folder of entries. ``find`` and ``store`` do nothing where the folder cannot be used."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or user_folder()
 
     def find(self, key: Key) -> Compiled | None:
-        """What was compiled from the same inputs, if it is here and every file is still the same."""
+        """Return the entry of ``key`` if it exists and no file has changed; else None."""
         data = self._read(key.name)
         if data is None:
             return None
@@ -103,20 +103,20 @@ class Cache:
             sealed = _unseal(data)
             if not _is_current(sealed.files, key.files):
                 return None
-            return Compiled(_plan(data, sealed), sealed.warnings, sealed.files)
+            return Compiled(_decode_plan(data, sealed), sealed.warnings, sealed.files)
         except (msgspec.DecodeError, RecursionError):
             return None
 
-    def keep(self, key: Key, data: bytes) -> None:
-        """Keep what ``pack`` made, if it was made from the very files that ``key`` was; never fails."""
+    def store(self, key: Key, data: bytes) -> None:
+        """Store the result of ``pack``, if it was compiled from the files of ``key``. Never fails."""
         try:
             files = _unseal(data).files
         except msgspec.DecodeError:
             return
         if any(name.startswith(("http://", "https://")) for name in files):
-            return  # what stands there now cannot be told without asking
+            return  # a remote file may change
         if any(files.get(name) != known for name, known in key.files.items()):
-            return  # a file was written while it was compiled
+            return  # a file changed during compilation
         with contextlib.suppress(OSError):
             self._write(key.name, data)
             self._prune()
@@ -124,13 +124,13 @@ class Cache:
     def _read(self, name: str) -> bytes | None:
         path = self.folder / (name + _SUFFIX)
         try:
-            if not _is_ours(os.lstat(self.folder), stat.S_ISDIR):
+            if not _is_trusted(os.lstat(self.folder), stat.S_ISDIR):
                 return None
-            with os.fdopen(os.open(path, os.O_RDONLY | _NOT_BY_LINK), "rb") as file:
-                if not _is_ours(os.fstat(file.fileno()), stat.S_ISREG):
+            with os.fdopen(os.open(path, os.O_RDONLY | _OPEN_FLAGS), "rb") as file:
+                if not _is_trusted(os.fstat(file.fileno()), stat.S_ISREG):
                     return None
                 entry: bytes = file.read()
-            os.utime(path)  # the least recently used go first
+            os.utime(path)  # the least recently used entries are deleted first
         except OSError:
             return None
         start = len(_MAGIC) + _CHECKSUM
@@ -141,9 +141,9 @@ class Cache:
 
     def _write(self, name: str, data: bytes) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _is_ours(os.lstat(self.folder), stat.S_ISDIR):
+        if not _is_trusted(os.lstat(self.folder), stat.S_ISDIR):
             return
-        import tempfile  # only here: it brings along what a start from the cache does without
+        import tempfile  # heavy; a start from the cache does not need it
 
         number, temporary = tempfile.mkstemp(dir=self.folder)  # 0600
         try:
@@ -155,20 +155,20 @@ class Cache:
             raise
 
     def _prune(self) -> None:
-        """Delete the entries that were not used for longest, beyond the bounds."""
-        entries = [(each.stat(), each) for each in self.folder.glob(f"*{_SUFFIX}")]
+        """Delete the least recently used entries beyond the limits."""
+        entries = [(path.stat(), path) for path in self.folder.glob(f"*{_SUFFIX}")]
         entries.sort(key=lambda entry: entry[0].st_mtime_ns, reverse=True)
         size = 0
         for number, (status, path) in enumerate(entries):
             size += status.st_size
-            if number >= MOST_ENTRIES or (number and size > MOST_BYTES):
+            if number >= MAX_ENTRIES or (number and size > MAX_BYTES):
                 path.unlink(missing_ok=True)
 
 
 def user_folder() -> Path:
-    """Where the platform keeps what can be made again (XDG Base Directory Specification)."""
+    """Return the cache folder of the platform (XDG Base Directory Specification)."""
     named = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(named):  # noqa: PTH117 - empty and relative ones are to be ignored, says the specification
+    if os.path.isabs(named):  # noqa: PTH117 - the specification ignores empty and relative paths
         return Path(named) / "mockserver"
     if sys.platform == "darwin":
         return Path("~/Library/Caches/mockserver").expanduser()
@@ -177,17 +177,17 @@ def user_folder() -> Path:
     return Path("~/.cache/mockserver").expanduser()
 
 
-def key_of(inputs: Inputs) -> Key | None:
-    """The key of ``inputs``; None where a file cannot be read: compiling says why."""
+def cache_key(inputs: Inputs) -> Key | None:
+    """Return the key of ``inputs``; None if a file cannot be read, which compiling reports."""
     files: dict[str, str] = {}
     try:
         scenarios = [file for path in inputs.scenarios for file in scenario_files(path)]
         for path in (*inputs.documents, *scenarios):
-            files[os.path.relpath(path)] = digest(contents(path))
+            files[os.path.relpath(path)] = digest(read_file(path))
     except OSError:
         return None
     given = {
-        "build": [FORMAT, __version__, _build()],
+        "build": [FORMAT, __version__, _build_id()],
         "seed": inputs.seed,
         "remote": inputs.allow_remote,
         "strict": inputs.strict_document,
@@ -200,8 +200,8 @@ def key_of(inputs: Inputs) -> Key | None:
 
 
 @cache
-def _build() -> str:
-    """Tells one build of this package from another, whatever its version says: an edited checkout, say."""
+def _build_id() -> str:
+    """Return a hash of the files of this package, to detect an edited checkout of the same version."""
     found = []
     folders = [Path(__file__).parent]
     while folders:
@@ -215,18 +215,18 @@ def _build() -> str:
 
 
 def _is_current(files: dict[str, str], known: dict[str, str]) -> bool:
-    """Whether each file holds what it held; those in ``known`` have been looked at."""
+    """Whether no file has changed. ``known`` has digests that are already computed."""
     try:
         return all(
-            expected == known[name] if name in known else expected == digest(contents(Path(name)))
+            expected == known[name] if name in known else expected == digest(read_file(Path(name)))
             for name, expected in files.items()
         )
     except OSError:
         return False
 
 
-def _is_ours(status: os.stat_result, is_kind: Callable[[int], bool]) -> bool:
-    """Whether a file or folder is of the right kind, this user's, and writable by nobody else."""
+def _is_trusted(status: os.stat_result, is_kind: Callable[[int], bool]) -> bool:
+    """Whether a file or folder has the right kind, belongs to this user, and is writable only for them."""
     if not is_kind(status.st_mode):
         return False
     if not hasattr(os, "geteuid"):

@@ -1,7 +1,7 @@
-"""What can be wrong: diagnostics with a code, a location and a remedy; violations; this package's errors.
+"""Diagnostics with a code, a location and a remedy; violations of requests; the exceptions of this package.
 
-Diagnostics are values. An error is raised where work cannot go on, and carries the diagnostics.
-``codes.md`` beside this module says what each code means.
+A diagnostic is a value. An exception stops the work, and has the diagnostics.
+``codes.md`` in this package describes each code.
 """
 
 from __future__ import annotations
@@ -16,38 +16,38 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-UNSEEN = re.compile(
+UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
-"""What has no shape of its own, and may lead a terminal, a log reader or a person astray."""
-LONGEST_SHOWN = 600
-"""Characters of a message that are shown."""
+"""Characters without a visible shape. They can mislead terminals, log readers and people."""
+MAX_SHOWN = 600
+"""Maximum length of a message, in characters."""
 
 Severity = Literal["error", "warning"]
 
 
 class Location(Struct, frozen=True):
-    """A place in an input. Lines and columns count from 1; 0 means unknown."""
+    """A location in an input. Lines and columns count from 1; 0 means unknown."""
 
     source: str = ""
     line: int = 0
     column: int = 0
     pointer: str = ""
-    """RFC 6901 JSON pointer into the source, where it is structured."""
+    """JSON pointer into the source (RFC 6901); empty for plain text."""
 
     def __str__(self) -> str:
-        place = self.source
+        text = self.source
         if self.line:
-            place += f":{self.line}:{self.column}"
+            text += f":{self.line}:{self.column}"
         if self.pointer and not self.line:
-            place += f"#{self.pointer}"
-        return printable(place)
+            text += f"#{self.pointer}"
+        return printable(text)
 
 
 class Diagnostic(Struct, frozen=True):
-    """Something wrong with an input: ``code`` is stable, see ``mockserver explain``.
+    """A fault of an input. ``code`` is stable; ``mockserver explain CODE`` describes it.
 
-    Message and remedy are one line each, whatever they quote, and printable.
+    Message and remedy are printable and have one line each.
     """
 
     code: str
@@ -61,18 +61,18 @@ class Diagnostic(Struct, frozen=True):
         force_setattr(self, "remedy", printable(self.remedy))
 
     def __str__(self) -> str:
-        text = f"{self.where}: {self.severity} {self.code}: {_shown(self.message)}"
-        return f"{text}\n    {_shown(self.remedy)}" if self.remedy else text
+        text = f"{self.where}: {self.severity} {self.code}: {_shortened(self.message)}"
+        return f"{text}\n    {_shortened(self.remedy)}" if self.remedy else text
 
 
 def printable(text: str) -> str:
-    """``text`` with an escape such as ``\\x1b`` in the place of each mark that is not to reach a terminal."""
-    return text if text.isascii() and text.isprintable() else UNSEEN.sub(_escape, text)
+    """Return ``text`` with escapes such as ``\\x1b`` for characters that must not reach a terminal."""
+    return text if text.isascii() and text.isprintable() else UNPRINTABLE.sub(_escape, text)
 
 
 def json_printable(text: str) -> str:
-    """The same for JSON, whose texts stay what they are."""
-    return UNSEEN.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
+    """Return JSON ``text`` with such characters as JSON escapes, which does not change its values."""
+    return UNPRINTABLE.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
 
 
 def _escape(found: re.Match[str]) -> str:
@@ -80,34 +80,34 @@ def _escape(found: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def _shown(text: str) -> str:
-    """A text that quotes the input, which may be of any size, short enough to be read."""
-    half = LONGEST_SHOWN // 2
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:half]} … {text[-half:]}"
+def _shortened(text: str) -> str:
+    """Return ``text`` with its middle cut out if it is longer than ``MAX_SHOWN``."""
+    half = MAX_SHOWN // 2
+    return text if len(text) <= MAX_SHOWN else f"{text[:half]} … {text[-half:]}"
 
 
 class MockServerError(Exception):
-    """Root of everything this package raises on purpose."""
+    """Base class of the exceptions of this package."""
 
 
 class CompileError(MockServerError):
-    """The inputs cannot be served. ``diagnostics`` holds every reason found."""
+    """The inputs cannot be served. ``diagnostics`` has all reasons."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics: Sequence[Diagnostic] = tuple(diagnostics)
-        super().__init__("\n".join(str(each) for each in self.diagnostics))
+        super().__init__("\n".join(str(diagnostic) for diagnostic in self.diagnostics))
 
 
 class UsageError(MockServerError):
-    """A command line or a setting that cannot work; the text is one sentence for the user."""
+    """A command line or setting is invalid. The message is one sentence for the user."""
 
 
 class OptionError(UsageError):
-    """A command line that is wrong in itself, whatever is true of the machine."""
+    """A command line is invalid on any machine."""
 
 
 def reason(error: BaseException) -> str:
-    """What an error says, or what it is where it says nothing."""
+    """Return the message of an error, or its class name if it has no message."""
     return str(error) or type(error).__name__
 
 
@@ -138,7 +138,7 @@ _SECTION = re.compile(r"^## ([DMS]\d{3}) (.+)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One section: ``text`` is Markdown, with an example of the wrong and of the right."""
+    """One section of ``codes.md``. ``text`` is Markdown, with a wrong and a correct example."""
 
     name: str
     title: str
@@ -147,9 +147,12 @@ class Code:
 
 @cache
 def codes() -> Mapping[str, Code]:
-    """Every code by its name, in the order of ``codes.md``."""
+    """Return every code by name, in the order of ``codes.md``."""
     text = files("mockserver").joinpath("codes.md").read_text("utf-8")
     found = list(_SECTION.finditer(text))
-    ends = [each.start() for each in found[1:]] + [len(text)]
+    ends = [heading.start() for heading in found[1:]] + [len(text)]
     sections = zip(found, ends, strict=True)
-    return {each[1]: Code(each[1], each[2], text[each.end() : end].strip()) for each, end in sections}
+    return {
+        section[1]: Code(section[1], section[2], text[section.end() : end].strip())
+        for section, end in sections
+    }

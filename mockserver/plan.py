@@ -1,10 +1,10 @@
-"""The Plan: everything the back end needs, as immutable values without behaviour.
+"""The Plan: everything that the back end needs, as immutable values without behaviour.
 
-The front end (``mockserver.compile``) makes a Plan; the back end
-(``mockserver.engine``) runs it. It holds only JSON-shaped values, so that it can
-be cached on disk (msgpack, never pickle), sent to workers and swapped whole.
-Its types are msgspec's structs, and no dataclasses: forty of those take 30 ms
-to come into being at every start, and decode at half the speed.
+The front end (``mockserver.compile``) creates a Plan, and the back end
+(``mockserver.engine``) runs it. It has only JSON values, so that it can be cached on
+disk (msgpack, never pickle), sent to workers and replaced as a whole. Its types are
+msgspec structs, not dataclasses: forty dataclasses add 30 ms to every start, and
+decode at half the speed.
 
 Times are integers in milliseconds. A *schema reference* (``SchemaRef``) is an
 absolute reference ``URI#/json/pointer`` into one of the document's ``trees``.
@@ -25,7 +25,7 @@ SchemaRef = str
 """``URI#/json/pointer``; the URI is a key of ``Document.trees``."""
 
 ROOT = "https://files.mockserver.invalid/"
-"""Base of the URIs of local files. ``.invalid`` never resolves (RFC 6761). No message shows it."""
+"""Base URI of local files. ``.invalid`` never resolves (RFC 6761). No message shows it."""
 
 Dialect = Literal["2.0", "3.0", "3.1", "3.2"]
 ParameterLocation = Literal["path", "query", "header", "cookie", "querystring"]
@@ -60,7 +60,7 @@ class MediaType(Struct, frozen=True):
 
 
 class Parameter(Struct, frozen=True):
-    """A parameter of an operation; ``collectionFormat`` of 2.0 arrives as style and explode.
+    """A parameter of an operation. ``collectionFormat`` of 2.0 is converted to style and explode.
 
     ``style``: simple, label, matrix, form, spaceDelimited, pipeDelimited,
     deepObject; and ``tabDelimited`` for the ``tsv`` of 2.0.
@@ -75,12 +75,12 @@ class Parameter(Struct, frozen=True):
     allow_reserved: bool = False
     allow_empty_value: bool = False
     content: MediaType | None = None
-    """Set instead of ``schema`` for a parameter that is described by ``content``."""
+    """The ``content`` of a parameter, instead of ``schema``."""
     examples: tuple[Example, ...] = ()
 
 
 class RequestBody(Struct, frozen=True):
-    """What an operation takes, by media type."""
+    """The request body of an operation, by media type."""
 
     required: bool
     content: tuple[MediaType, ...]
@@ -98,18 +98,18 @@ class Header(Struct, frozen=True):
 
 
 class DocumentedResponse(Struct, frozen=True):
-    """``status`` is as documented: ``"200"``, ``"4XX"`` (upper case) or ``"default"``."""
+    """A documented response. ``status`` is ``"200"``, ``"4XX"`` (upper case) or ``"default"``."""
 
     status: str
     content: tuple[MediaType, ...] = ()
     headers: tuple[Header, ...] = ()
     description: str = ""
     content_type: str = ""
-    """What ``produces`` of 2.0 says of a response that has no content."""
+    """For 2.0: the media type of ``produces``, for a response without content."""
 
 
 class SecurityScheme(Struct, frozen=True):
-    """``type``: apiKey, http, oauth2, openIdConnect, mutualTLS (2.0's ``basic`` arrives as http)."""
+    """``type``: apiKey, http, oauth2, openIdConnect, mutualTLS (``basic`` of 2.0 is converted to http)."""
 
     name: str
     type: str
@@ -122,14 +122,14 @@ class SecurityScheme(Struct, frozen=True):
 
 
 SecurityRequirement = dict[str, tuple[str, ...]]
-"""Scheme name → scopes; all of them together satisfy the requirement."""
+"""Scheme name → scopes. All schemes are required."""
 
 
 class Callback(Struct, frozen=True):
-    """A request that the document says is sent to a client: an operation under ``callbacks``."""
+    """A documented request to a client: an operation under ``callbacks``."""
 
     url: str
-    """A runtime expression or template of them (OpenAPI 3.0.4 section 4.8.18)."""
+    """A runtime expression, or a text with such expressions (OpenAPI 3.0.4 section 4.8.18)."""
     method: str
     body: RequestBody | None = None
 
@@ -138,46 +138,46 @@ class Operation(Struct, frozen=True):
     """A method on a path template, from the document."""
 
     id: str
-    """``operationId``, or ``METHOD /path/template`` where the document gives none."""
+    """``operationId``, else ``METHOD /path/template``."""
     method: str
     """Upper case."""
     path: str
-    """The path template as documented, without any server's prefix."""
+    """The path template as documented, without the prefix of a server."""
     parameters: tuple[Parameter, ...] = ()
     body: RequestBody | None = None
     responses: tuple[DocumentedResponse, ...] = ()
     security: tuple[SecurityRequirement, ...] = ()
-    """Alternatives; empty means no credentials are asked for."""
+    """Alternatives; empty: no credentials are required."""
     pointer: str = ""
     summary: str = ""
     callbacks: dict[str, Callback] = field(default_factory=dict)
-    """By name; of several requests under one name, the first."""
+    """Name → callback. Only the first request of each name."""
 
 
 class Document(Struct, frozen=True):
-    """One OpenAPI document with all that it refers to."""
+    """One OpenAPI document with all files that it refers to."""
 
     name: str
-    """The file's stem."""
+    """The file name without its extension."""
     title: str
     version: str
     dialect: Dialect
     uri: str
     """Key of the root document in ``trees``."""
     trees: dict[str, JSON]
-    """URI → the parsed document at that URI, as written but for what had to be mended."""
+    """URI → the parsed file at that URI, after mending."""
     base_paths: tuple[str, ...]
-    """Path prefixes to answer under, ``""`` for the root included; none ends in ``/``."""
+    """Path prefixes of the operations, including ``""`` for the root. None ends in ``/``."""
     operations: tuple[Operation, ...]
     security_schemes: dict[str, SecurityScheme]
     faults: tuple[Diagnostic, ...] = ()
-    """What had to be forgiven for it to be served."""
+    """Faults of the document, which is still served."""
 
 
 class Delay(Struct, frozen=True):
-    """How long an answer takes, in milliseconds: ``low``; from ``low`` to ``high``; or about ``low``.
+    """The delay of a response in milliseconds: ``low``, from ``low`` to ``high``, or about ``low``.
 
-    ``lognormal`` has ``low`` as its median and ``sigma`` as the deviation of the logarithm.
+    For ``lognormal``, ``low`` is the median and ``sigma`` the deviation of the logarithm.
     """
 
     kind: Literal["fixed", "uniform", "lognormal"] = "fixed"
@@ -187,17 +187,17 @@ class Delay(Struct, frozen=True):
 
 
 class Dribble(Struct, frozen=True):
-    """A body that arrives in ``chunks`` pieces, spread over so many milliseconds."""
+    """A body that is sent in ``chunks`` pieces over ``over`` milliseconds."""
 
     chunks: int
     over: int
 
 
 class ResponseTemplate(Struct, frozen=True):
-    """How a state answers one operation. Strings may be Jinja2 templates.
+    """The response of a state to one operation. Texts may be Jinja2 templates.
 
-    ``body`` is laid over a fake of the documented response where ``partial``;
-    otherwise it is the whole body.
+    If ``partial``, ``body`` is merged over a generated body of the documented
+    response. Otherwise it is the whole body.
     """
 
     status: int
@@ -207,74 +207,74 @@ class ResponseTemplate(Struct, frozen=True):
     partial: bool = True
     media_type: str = ""
     undocumented: bool = False
-    """The document does not know this answer, on purpose: it is not judged by it."""
-    kept: bool = True
-    """Rendered once per resource and state: no template reads the request, the time or dice."""
+    """The response is intentionally undocumented, and is not validated."""
+    is_cacheable: bool = True
+    """Rendered once per resource and state: no template reads the request, the time or random values."""
     delay: Delay | None = None
-    """Its own, else the operation's, else the file's."""
+    """The delay of the response, else of its operation, else of the file."""
     fault: str = ""
-    where: str = ""
-    """file:line:column, for what goes wrong when rendering."""
+    location: str = ""
+    """file:line:column, for errors of rendering."""
     dribble: Dribble | None = None
     schema: SchemaRef = ""
-    """What judges the body instead of the response's schema: it is one item of a list."""
+    """The schema of the body, if it is an item of a list; empty: the schema of the response."""
     warning: str = ""
-    """Why the body is not valid, where the document leaves nothing that is; sent as ``X-Mock-Warning``."""
+    """Why the body is invalid, if the document allows no valid one. Sent as ``X-Mock-Warning``."""
 
 
 class State(Struct, frozen=True):
-    """A named set of answers, by the alias of the operation."""
+    """A named set of responses, by alias of the operation."""
 
     name: str
     answers: dict[str, ResponseTemplate]
 
 
 class Branch(Struct, frozen=True):
-    """A way on from a step, for those that ``next`` alone does not serve."""
+    """A transition from a step, beside ``next``."""
 
     next: int
     operation: str = ""
-    """The alias of the operation that takes it; empty: taken when the step's holds end."""
-    fact: int = -1
-    """Index into ``Resource.facts`` of what must hold of the request; -1: nothing."""
+    """The alias of the operation that triggers it; empty: the end of a hold triggers it."""
+    predicate: int = -1
+    """Index into ``Resource.predicates`` of its conditions on the request; -1: none."""
     weight: int = 0
-    """Drawn with the other weighted branches; 0: taken if reached."""
+    """Weight in a random choice among the weighted branches; 0: no random choice."""
 
 
 class Step(Struct, frozen=True):
-    """One state on a timeline. Whichever hold ends first moves on to step ``next``.
+    """One state on a timeline. The first hold that ends moves the resource to step ``next``.
 
-    No hold at all holds for ever. ``next`` is an index into the scenario's steps.
+    A step without a hold stays for ever. ``next`` is an index into the steps of the scenario.
     """
 
     state: str
     calls: int = 0
-    """Moves on after so many calls; 0: not by calls."""
+    """Hold: number of calls; 0: none."""
     after: int = 0
-    """Moves on so many milliseconds after it was entered; 0: not by time."""
+    """Hold: milliseconds after entering the step; 0: none."""
     operation: str = ""
-    """Moves on when the operation of this alias is called; empty: not by an operation."""
+    """Hold: until a call of the operation with this alias; empty: none."""
     next: int = -1
     delay: Delay | None = None
     fault: str = ""
     counted: str = ""
-    """The alias of the only operation whose calls count; empty: all of them."""
+    """The alias of the operation whose calls count; empty: all operations."""
     branches: tuple[Branch, ...] = ()
-    """Looked at before ``next``."""
+    """Evaluated before ``next``."""
     answers: tuple[str, ...] = ()
-    """The aliases that the state answers, where others are answered by ``Resource.unanswered``."""
+    """The aliases with a response in the state, if ``Resource.unanswered`` responds to the others."""
     dribble: Dribble | None = None
 
 
 class Scenario(Struct, frozen=True):
-    """A timeline of states. It begins with its first step."""
+    """A timeline of states. It starts at its first step."""
 
     name: str
     steps: tuple[Step, ...]
 
 
 class Condition(Struct, frozen=True):
-    """A part of the request and the patterns of which one must match it (``*``, ``?``, ``[…]``)."""
+    """A part of the request, and patterns (``*``, ``?``, ``[…]``). One of them must match."""
 
     part: Literal["path", "query", "header", "cookie", "body", "method"]
     name: str
@@ -282,72 +282,72 @@ class Condition(Struct, frozen=True):
 
 
 class Rule(Struct, frozen=True):
-    """Selects ``scenario`` for a key that is first seen, when all conditions hold."""
+    """Select ``scenario`` at the first call of a key, if all conditions hold."""
 
     conditions: tuple[Condition, ...]
     scenario: str
 
 
 class Lookup(Struct, frozen=True):
-    """Where a value stands in a request: ``path.requestId``, ``header.X-Id``, ``body./id``."""
+    """A part of a request: ``path.requestId``, ``header.X-Id``, ``body./id``."""
 
     part: str
     name: str
-    fold: bool = False
-    """Whether upper and lower case are the same, as in a UUID (RFC 9562 section 4)."""
+    ignore_case: bool = False
+    """Whether the case of letters is ignored, as in a UUID (RFC 9562 section 4)."""
 
 
 class Limit(Struct, frozen=True):
-    """At most ``most`` calls in each ``window`` of milliseconds, which begins with its first call."""
+    """At most ``max_calls`` calls in each ``window`` of milliseconds. A window starts with its first call."""
 
-    most: int
+    max_calls: int
     window: int
     by: Lookup | None = None
-    """What has a bucket of its own: a key, a header's value; None: the namespace."""
+    """The value that is limited separately, such as a key or a header; None: the namespace."""
     state: str = ""
-    """That answers beyond it; empty: the document's 429."""
+    """The state that responds above the limit; empty: the documented 429."""
 
 
 class Concurrency(Struct, frozen=True):
-    """At most ``most`` calls under way at once; others wait so many milliseconds, then are told 503."""
+    """At most ``max_calls`` calls at the same time. Others wait ``wait`` milliseconds, then get 503."""
 
-    most: int
+    max_calls: int
     wait: int = 0
     state: str = ""
 
 
 class Flaky(Struct, frozen=True):
-    """Some answers, drawn by the seed, are another: a status, a fault or a state."""
+    """A random share of responses, by the seed, that are replaced by a status, a fault or a state."""
 
     rate: float
     answers: tuple[str, ...]
 
 
 class Role(Struct, frozen=True):
-    """What an operation does to resources beside asking one of them, and what stands before it."""
+    """What an operation does to resources, apart from reading one, and what limits its calls."""
 
     creates: bool = False
     lists: str | None = None
     """Pointer to the array of resources in the body; ``""``: the body is that array."""
     deletes: bool = False
     key: Lookup | None = None
-    """Where the key, or the handle, stands; None: where the resource's does."""
+    """The part of the request with the key or the handle; None: ``Resource.key``."""
     handle: str = ""
-    """The handle of ``Resource.handles`` by which the operation names a resource."""
+    """The handle of ``Resource.handles`` that identifies the resource; empty: the key."""
     limits: tuple[Limit, ...] = ()
     concurrency: Concurrency | None = None
     flaky: Flaky | None = None
 
 
 class Certify(Struct, frozen=True):
-    """Where the creating request says what a certificate is to certify."""
+    """The parts of the creating request that say what a certificate certifies."""
 
     csr: Lookup | None = None
     common_name: Lookup | None = None
 
 
 class Signature(Struct, frozen=True):
-    """How a notice is signed: HMAC of its body, as ``ALGORITHM=HEXADECIMAL`` in a header."""
+    """Signature of a webhook: the HMAC of its body, as ``ALGORITHM=HEXADECIMAL`` in a header."""
 
     secret: str
     header: str = "X-Signature-256"
@@ -359,7 +359,7 @@ class Webhook(Struct, frozen=True):
 
     states: tuple[str, ...]
     url: str
-    """A template, or a runtime expression where ``is_expression``."""
+    """A template, or a runtime expression if ``is_expression``."""
     is_expression: bool = False
     method: str = "POST"
     headers: dict[str, str] = field(default_factory=dict)
@@ -367,18 +367,18 @@ class Webhook(Struct, frozen=True):
     has_body: bool = False
     media_type: str = "application/json"
     schema: SchemaRef | None = None
-    """What the callback documents of the body; None: it stands as it is written."""
+    """The documented schema of the body; None: the body is sent as written."""
     partial: bool = False
     delay: int = 0
     retries: int = 3
     backoff: int = 1000
-    """Milliseconds before the first retry; each further one waits twice as long."""
+    """Milliseconds before the first retry. Each further retry waits twice as long."""
     sign: Signature | None = None
-    where: str = ""
+    location: str = ""
 
 
 class Resource(Struct, frozen=True):
-    """A thing that outlives a request: one scenario file."""
+    """A stateful resource: one scenario file."""
 
     name: str
     source: str
@@ -390,28 +390,28 @@ class Resource(Struct, frozen=True):
     scenarios: dict[str, Scenario]
     rules: tuple[Rule, ...]
     invalid: str = ""
-    """The state that answers a request that breaks the document; empty: the document's own error."""
+    """The state that responds to invalid requests; empty: the documented error."""
     unknown: str = ""
-    """The state that answers for a key that nothing created; empty: it is created when first seen."""
+    """The state or status for unknown keys; empty: the first call creates the resource."""
     unanswered: str = ""
-    """The state that answers an operation which the resource's own state does not."""
+    """The state or status for operations without a response in the current state."""
     roles: dict[str, Role] = field(default_factory=dict)
-    """Alias → role, for those that have one."""
+    """Alias → role, for operations with a role."""
     key_schemas: tuple[SchemaRef, ...] = ()
-    """What a fresh key must satisfy."""
+    """The schemas that a new key must satisfy."""
     handles: dict[str, str] = field(default_factory=dict)
     """Other names of a resource: name → template."""
-    facts: tuple[tuple[Condition, ...], ...] = ()
-    """What branches ask of a request."""
+    predicates: tuple[tuple[Condition, ...], ...] = ()
+    """The conditions of branches."""
     certify: Certify | None = None
     limits: tuple[Limit, ...] = ()
-    """For all operations together."""
+    """Limits of all operations together."""
     flaky: Flaky | None = None
-    notices: tuple[Webhook, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()
 
 
 class Plan(Struct, frozen=True):
-    """What is served. ``hash`` identifies the inputs and the version that compiled them."""
+    """Everything that is served. ``hash`` identifies the inputs and the version of the compiler."""
 
     hash: str
     documents: tuple[Document, ...]

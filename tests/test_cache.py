@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from mockserver import cache as cache_module
 from mockserver import inputs
-from mockserver.cache import Cache, key_of, pack, unpack, user_folder
+from mockserver.cache import Cache, cache_key, pack, unpack, user_folder
 from mockserver.compile.compiler import compile_plan
 from mockserver.diagnostics import Diagnostic, Location
 from mockserver.inputs import Compiled, Inputs
@@ -52,15 +52,15 @@ INPUTS = Inputs((Path("main.yaml"),), (Path("lives"),))
 
 
 def keep(cache: Cache, inputs: Inputs = INPUTS) -> Compiled:
-    key = key_of(inputs)
+    key = cache_key(inputs)
     assert key is not None
     compiled = compile_plan(inputs)
-    cache.keep(key, pack(compiled))
+    cache.store(key, pack(compiled))
     return compiled
 
 
 def find(cache: Cache, inputs: Inputs = INPUTS) -> Compiled | None:
-    key = key_of(inputs)
+    key = cache_key(inputs)
     assert key is not None
     return cache.find(key)
 
@@ -122,7 +122,7 @@ def test_another_build_of_the_package_is_another_entry(
     folder: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(cache)
-    monkeypatch.setattr(cache_module, "_build", lambda: "another")
+    monkeypatch.setattr(cache_module, "_build_id", lambda: "another")
     assert find(cache) is None
     monkeypatch.undo()
     monkeypatch.chdir(folder)
@@ -199,9 +199,9 @@ def test_another_users_entry_counts_for_nothing(
     monkeypatch.setattr(os, "geteuid", lambda: owner)
     assert find(cache) is None
     compiled = compile_plan(replace(INPUTS, seed="1"))
-    key = key_of(replace(INPUTS, seed="1"))
+    key = cache_key(replace(INPUTS, seed="1"))
     assert key is not None
-    cache.keep(key, pack(compiled))
+    cache.store(key, pack(compiled))
     assert len(list(cache.folder.iterdir())) == 1
 
 
@@ -216,34 +216,34 @@ def test_only_the_user_can_read_and_write(folder: Path, cache: Cache) -> None:
 
 
 def test_what_changed_while_it_was_compiled_is_not_kept(folder: Path, cache: Cache) -> None:
-    key = key_of(INPUTS)
+    key = cache_key(INPUTS)
     assert key is not None
     Path("main.yaml").write_text(MAIN.replace("title: t", "title: u"))
-    cache.keep(key, pack(compile_plan(INPUTS)))
+    cache.store(key, pack(compile_plan(INPUTS)))
     assert not cache.folder.exists()
 
 
 def test_what_was_fetched_is_not_kept(folder: Path, cache: Cache) -> None:
-    key = key_of(INPUTS)
+    key = cache_key(INPUTS)
     assert key is not None
     compiled = compile_plan(INPUTS)
     remote = {**compiled.files, "https://example.com/part.yaml": "0"}
-    cache.keep(key, pack(replace(compiled, files=remote)))
+    cache.store(key, pack(replace(compiled, files=remote)))
     assert not cache.folder.exists()
 
 
 def test_the_least_recently_used_go_first(
     folder: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_module, "MOST_ENTRIES", 3)
+    monkeypatch.setattr(cache_module, "MAX_ENTRIES", 3)
     compiled = compile_plan(INPUTS)
     inputs = [replace(INPUTS, seed=str(number)) for number in range(4)]
-    keys = [key for each in inputs if (key := key_of(each)) is not None]
+    keys = [key for given in inputs if (key := cache_key(given)) is not None]
     for age, key in enumerate(keys[:3]):
-        cache.keep(key, pack(compiled))
+        cache.store(key, pack(compiled))
         os.utime(cache.folder / f"{key.name}.plan", (1_000_000 + age, 1_000_000 + age))
     assert cache.find(keys[0]) is not None
-    cache.keep(keys[3], pack(compiled))
+    cache.store(keys[3], pack(compiled))
     assert [cache.find(key) is not None for key in keys] == [True, False, True, True]
 
 
@@ -255,8 +255,8 @@ def test_a_folder_that_cannot_be_used_is_no_error(folder: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_has_no_key(folder: Path) -> None:
-    assert key_of(replace(INPUTS, documents=(Path("gone.yaml"),))) is None
-    assert key_of(replace(INPUTS, scenarios=(Path("gone.yaml"),))) is None
+    assert cache_key(replace(INPUTS, documents=(Path("gone.yaml"),))) is None
+    assert cache_key(replace(INPUTS, scenarios=(Path("gone.yaml"),))) is None
 
 
 @pytest.mark.parametrize(("named", "wanted"), [("/x", Path("/x/mockserver")), ("", None), ("relative", None)])
@@ -270,19 +270,19 @@ def test_the_folder_is_where_the_user_says(
 @pytest.mark.parametrize("name", ["main.yaml", "lives/ping.yaml", "part.yaml"])
 def test_a_pipe_in_place_of_a_file_is_not_waited_for(name: str, folder: Path, cache: Cache) -> None:
     keep(cache)
-    key = key_of(INPUTS)
+    key = cache_key(INPUTS)
     assert key is not None
     (folder / name).unlink()
     os.mkfifo(folder / name)
     if name == "part.yaml":
         assert cache.find(key) is None
     else:
-        assert key_of(INPUTS) is None
+        assert cache_key(INPUTS) is None
 
 
 def test_a_pipe_in_place_of_an_entry_counts_for_nothing(folder: Path, cache: Cache) -> None:
     keep(cache)
-    key = key_of(INPUTS)
+    key = cache_key(INPUTS)
     assert key is not None
     entry = cache.folder / f"{key.name}.plan"
     entry.unlink()

@@ -10,7 +10,7 @@ import flask
 from mockserver.admin.control import Control
 from mockserver.admin.exchange import ControlError, namespace, said, segment
 from mockserver.engine.engine import Engine
-from mockserver.inputs import milliseconds
+from mockserver.inputs import parse_duration
 from mockserver.namespaces.clock import Clock, iso, parse_time
 from mockserver.namespaces.namespaces import DEFAULT, Namespace
 from mockserver.plan import JSON
@@ -79,7 +79,7 @@ def moment(text: str) -> int:
 def move_on(clock: Clock, by: str) -> None:
     """Advance a clock by a duration. Raises ControlError for what is none, and beyond what it can show."""
     try:
-        length = milliseconds(by)
+        length = parse_duration(by)
     except ValueError as error:
         raise ControlError(422, f"{error}", "/by") from None
     if clock.now() + length > _LATEST:

@@ -17,10 +17,10 @@ from msgspec.structs import replace
 from watchfiles import Change, awatch
 
 from mockserver.admin.control import Control
-from mockserver.compile.process import Job, compile_apart
+from mockserver.compile.process import Job, compile_in_process
 from mockserver.diagnostics import CompileError, Diagnostic
 from mockserver.engine.engine import Engine
-from mockserver.inputs import Inputs, forgiveness, scenario_files
+from mockserver.inputs import Inputs, fault_summary, scenario_files
 from mockserver.plan import JSON
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Reloader:
             if control.engine.sharing is not None:
                 return self._change_everywhere(control, control.engine.sharing, change)
             inputs = change(self._inputs)
-            compiled = compile_apart(inputs)
+            compiled = compile_in_process(inputs)
             engine = control.engine
             # Made here, where its time is nobody's; only the exchange itself is the loop's.
             successor = Engine(
@@ -146,7 +146,7 @@ class Reloader:
         while True:
             before, known = control.run(lambda: (control.engine.plan.hash, self._inputs))
             inputs = change(known)
-            compiled = compile_apart(inputs)
+            compiled = compile_in_process(inputs)
             if control.wait(sharing.replace(before, compiled.plan, Job.of(inputs).packed())):
                 if compiled.plan.hash == before:  # nobody takes what is served already
                     self._inputs = inputs
@@ -213,7 +213,7 @@ async def _reload(
     else:
         _say(warnings, say)
         faults = [fault for each in control.engine.plan.documents for fault in each.faults]
-        if forgiven := forgiveness(faults):
+        if forgiven := fault_summary(faults):
             say(forgiven)
         say(f"reloaded: plan {control.engine.plan.hash}")
         notify("reload", {"ok": True, "plan": control.engine.plan.hash})

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from mockserver.admin.exchange import ControlError
 from mockserver.engine.engine import Engine
 from mockserver.engine.resources.runtime import ResourceRuntime
-from mockserver.inputs import written
+from mockserver.inputs import format_duration
 from mockserver.namespaces.clock import iso
 from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON, Step
@@ -67,7 +67,7 @@ class Standing(NamedTuple):
             following["ofOperation"] = operations[step.counted]
         if step.after:
             due = current.entered + step.after
-            following |= {"at": iso(due), "in": written(max(0, due - self.now))}
+            following |= {"at": iso(due), "in": format_duration(max(0, due - self.now))}
         if step.operation:
             following["onOperation"] = operations[step.operation]
         if step.branches:
@@ -76,7 +76,7 @@ class Standing(NamedTuple):
                     "state": steps[each.next].state,
                     **({"onOperation": operations[each.operation]} if each.operation else {}),
                     **({"weight": each.weight} if each.weight else {}),
-                    **({"conditional": True} if each.fact >= 0 else {}),
+                    **({"conditional": True} if each.predicate >= 0 else {}),
                 }
                 for each in step.branches
             ]

@@ -19,7 +19,7 @@ from typing import BinaryIO, NoReturn
 
 import msgspec
 
-from mockserver.cache import Cache, Key, key_of, pack, unpack
+from mockserver.cache import Cache, Key, cache_key, pack, unpack
 from mockserver.cli.report import Progress
 from mockserver.diagnostics import CompileError, Diagnostic, MockServerError
 from mockserver.inputs import Compiled, Inputs
@@ -39,7 +39,7 @@ class Compilation:
     def __init__(self, inputs: Inputs, *, cached: bool) -> None:
         self._inputs = inputs
         self._cache = Cache() if cached else None
-        self._key: Key | None = key_of(inputs) if cached else None
+        self._key: Key | None = cache_key(inputs) if cached else None
         self._found = self._cache.find(self._key) if self._cache and self._key else None
         self._child = _Child(inputs) if self._found is None and _CAN_FORK else None
 
@@ -51,7 +51,7 @@ class Compilation:
         if data[:1] == _DIAGNOSTICS:
             raise CompileError(msgspec.msgpack.decode(data[1:], type=list[Diagnostic]))
         if self._cache and self._key:
-            self._cache.keep(self._key, data[1:])
+            self._cache.store(self._key, data[1:])
         return unpack(data[1:])
 
 

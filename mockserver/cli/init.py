@@ -55,7 +55,7 @@ def init(
     list and delete the resource are included. The file is valid. Edit it.
     """
     from mockserver.compile.compiler import Inputs, compile_plan
-    from mockserver.compile.scaffold import candidates, outline, with_relatives
+    from mockserver.compile.scaffold import candidates, outline, with_related_operations
     from mockserver.jsonschema import Schemas
 
     given = Inputs((document,), (), "0", allow_remote_refs, ref_root)
@@ -73,7 +73,7 @@ def init(
     is_file = str(path) != "-"
     if is_file and path.exists() and not force:
         raise UsageError(f"{path} exists; choose another file by -o, or write over it by --force.")
-    text = "" if wanted else _whole(with_relatives(drawn, read, schemas), path, given)
+    text = "" if wanted else _whole(with_related_operations(drawn, read, schemas), path, given)
     text = text or _valid(drawn, path, given)
     if not is_file:
         click.echo(text, nl=False)
@@ -101,7 +101,7 @@ def _named(name: str, document: Document) -> Operation:
 def _whole(drawn: Outline, path: Path, given: Inputs) -> str:
     """The text with the resource's whole life; empty where there is none that is valid."""
     try:
-        return _valid(drawn, path, given) if drawn.life else ""
+        return _valid(drawn, path, given) if drawn.lifecycle else ""
     except CompileError:
         return ""
 

@@ -171,14 +171,14 @@ def scenarios() -> None:
 @click.option("--scenario", metavar="NAME", help="Draw this scenario only.")
 def graph(file: Path, form: str, scenario: str | None) -> None:
     """Draw the states of FILE and the transitions between them."""
-    from mockserver.compile.scenario.diagram import DRAWINGS, timelines
-    from mockserver.compile.source import SCENARIO_FILE, SourceFault, read
+    from mockserver.compile.scenario.diagram import DRAWINGS, read_timelines
+    from mockserver.compile.source import SCENARIO_FILE, SourceError, read
 
     try:
         source = read(file, os.path.relpath(file), SCENARIO_FILE)
-    except SourceFault as fault:
+    except SourceError as fault:
         raise CompileError([fault.diagnostic]) from None
-    found = timelines(source)
+    found = read_timelines(source)
     if scenario is not None and scenario not in found.scenarios:
         known = ", ".join(found.scenarios) or "none"
         where = Location(source.name)
@@ -186,7 +186,7 @@ def graph(file: Path, form: str, scenario: str | None) -> None:
             [Diagnostic("S402", f"there is no scenario {scenario!r}", where, f"there are {known}.")]
         )
     wanted = {name: each for name, each in found.scenarios.items() if scenario in (None, name)}
-    for line in DRAWINGS[form](wanted, found.facts).split("\n"):
+    for line in DRAWINGS[form](wanted, found.predicates).split("\n"):
         echo(line)
 
 

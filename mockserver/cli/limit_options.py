@@ -14,7 +14,7 @@ import click
 
 from mockserver.cli.options import option, options
 from mockserver.diagnostics import UsageError
-from mockserver.inputs import milliseconds
+from mockserver.inputs import parse_duration
 
 if TYPE_CHECKING:
     from mockserver.http.connection import Limits
@@ -173,7 +173,7 @@ class LimitOptions:
     def longest_delay(self) -> int:
         """Milliseconds. Raises UsageError for what cannot be."""
         try:
-            found = milliseconds(self.max_delay)
+            found = parse_duration(self.max_delay)
         except ValueError as error:
             raise UsageError(f"--max-delay: {error}.") from None
         if found > _LONGEST:
@@ -216,7 +216,7 @@ class LimitOptions:
     def _seconds(self, name: str) -> float:
         shown = "--" + name.replace("_", "-")
         try:
-            found = milliseconds(getattr(self, name))
+            found = parse_duration(getattr(self, name))
         except ValueError as error:
             raise UsageError(f"{shown}: {error}.") from None
         if not _SHORTEST <= found <= _LONGEST:

@@ -15,7 +15,7 @@ from mockserver.admin.exchange import ControlError
 from mockserver.cli.options import SCENARIOS, option
 from mockserver.cli.report import as_text, counted, echo
 from mockserver.diagnostics import Diagnostic, Location, Severity, UsageError
-from mockserver.inputs import forgiveness, scenario_files
+from mockserver.inputs import fault_summary, scenario_files
 from mockserver.testing.control import Members
 from mockserver.testing.remote import Remote
 
@@ -77,7 +77,7 @@ def push(
     warnings = [each.diagnostic() for each in response.warnings]
     if warnings:
         click.echo(as_text(warnings), err=True)
-    if forgiven := forgiveness(response.faults):
+    if forgiven := fault_summary(response.faults):
         echo(forgiven, err=True)
     told = f"{server.url} serves {', '.join(response.documents)}"
     if response.resources:

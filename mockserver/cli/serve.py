@@ -30,7 +30,7 @@ from mockserver.cli.options import (
 from mockserver.cli.report import echo
 from mockserver.cli.store_options import StoreOptions, sharing_options
 from mockserver.diagnostics import UsageError
-from mockserver.inputs import Compiled, Inputs, forgiveness
+from mockserver.inputs import Compiled, Inputs, fault_summary
 from mockserver.plan import Delay, Plan
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def serve(
     compiled = compilation.result() if compilation else Compiled(Plan(hash="", documents=(), seed=seed))
     for warning in compiled.warnings:
         click.echo(str(warning), err=True)
-    if forgiven := forgiveness(compiled.forgiven):
+    if forgiven := fault_summary(compiled.forgiven):
         echo(forgiven, err=True)
     raise_descriptors()
     options = Options(

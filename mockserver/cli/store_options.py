@@ -16,7 +16,7 @@ import click
 
 from mockserver.cli.options import option, options
 from mockserver.diagnostics import OptionError, UsageError
-from mockserver.inputs import Inputs, milliseconds
+from mockserver.inputs import Inputs, parse_duration
 
 if TYPE_CHECKING:
     from mockserver.engine.cluster import Sharing
@@ -94,7 +94,7 @@ class StoreOptions:
     def timeout(self) -> float:
         """Seconds."""
         try:
-            found = milliseconds(self.store_timeout)
+            found = parse_duration(self.store_timeout)
         except ValueError as error:
             raise OptionError(f"--store-timeout: {error}.") from None
         if not found:

@@ -1,4 +1,4 @@
-"""The compiler: documents and scenario files in, a Plan and diagnostics out."""
+"""Compile documents and scenario files to a Plan and diagnostics."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import mockserver
-from mockserver.compile.document import Loaded, load, load_text
-from mockserver.compile.lint import inspect_document, overlaps
-from mockserver.compile.references import Gate
-from mockserver.compile.scenario.dry_run import rehearse_from_defaults
+from mockserver.compile.document import LoadedDocument, load, load_text
+from mockserver.compile.lint import find_overlaps, lint_document
+from mockserver.compile.references import ReferenceScope
+from mockserver.compile.scenario.dry_run import check_responses
 from mockserver.compile.scenario.file import Draft, read_scenario_file
 from mockserver.compile.scenario.yaml_nodes import Report
-from mockserver.compile.source import SCENARIO_FILE, Source, SourceFault, parse, read
+from mockserver.compile.source import SCENARIO_FILE, Source, SourceError, parse, read
 from mockserver.diagnostics import CompileError, Diagnostic, Location
 from mockserver.engine.service import Service
 from mockserver.inputs import Compiled, Inputs, digest, scenario_files
@@ -26,9 +26,9 @@ __all__ = ["Compiled", "Inputs", "compile_plan", "inspect_inputs", "scenario_fil
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What the inputs were read as, whether or not there are errors in it."""
+    """The inputs as far as they could be read."""
 
-    loaded: list[Loaded]
+    loaded: list[LoadedDocument]
     services: list[Service]
     sources: list[Source]
     """The scenario files."""
@@ -36,7 +36,7 @@ class _Parts:
 
 
 Progress = Callable[[str], None]
-"""Is told what is being worked on."""
+"""Called with a text that describes the current work."""
 
 
 def _silent(_: str) -> None:
@@ -46,38 +46,38 @@ def _silent(_: str) -> None:
 def compile_plan(inputs: Inputs, *, quick: bool = True, progress: Progress = _silent) -> Compiled:
     """Compile ``inputs``.
 
-    Raises CompileError with every diagnostic when there is an error among them.
-    A fault of a document is none, unless the inputs are to be strict: it is in the Plan.
+    Raises CompileError with every diagnostic if one of them is an error. Faults of a
+    document count as errors only with ``strict_document``; otherwise they are in the Plan.
     """
     report = Report()
-    with _no_collection():
+    with _without_gc():
         parts = _read(inputs, report, quick=quick and not inputs.strict_document, progress=progress)
         if inputs.strict_document:
             _inspect(parts, report, progress)
-    if any(each.severity == "error" for each in report.found):
-        raise CompileError(report.found)
-    texts = [source for each in parts.loaded for source in each.trees.sources.values()] + parts.sources
+    if any(diagnostic.severity == "error" for diagnostic in report.diagnostics):
+        raise CompileError(report.diagnostics)
+    texts = [source for entry in parts.loaded for source in entry.trees.sources.values()] + parts.sources
     plan = Plan(
         hash=_hash(texts, inputs.seed),
-        documents=tuple(each.document for each in parts.loaded),
+        documents=tuple(entry.document for entry in parts.loaded),
         resources=tuple(draft.resource for draft in parts.drafts),
         seed=inputs.seed,
     )
-    return Compiled(plan, tuple(report.found), {source.name: _digest(source) for source in texts})
+    return Compiled(plan, tuple(report.diagnostics), {source.name: _digest(source) for source in texts})
 
 
 def inspect_inputs(inputs: Inputs, *, progress: Progress = _silent) -> tuple[Diagnostic, ...]:
-    """Everything that can be said about ``inputs``: what serving them would, and what only ``check`` does."""
+    """Return all diagnostics about ``inputs``, including those that only ``mockserver check`` reports."""
     report = Report()
-    with _no_collection():
+    with _without_gc():
         parts = _read(inputs, report, quick=False, progress=progress)
         _inspect(parts, report, progress)
-    return tuple(report.found)
+    return tuple(report.diagnostics)
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
-    """Nothing that compiling makes is garbage before its end, and collecting takes half of its time."""
+def _without_gc() -> Iterator[None]:
+    """Turn garbage collection off: it takes half of the time of compiling and frees nothing."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -88,31 +88,31 @@ def _no_collection() -> Iterator[None]:
 
 
 def _inspect(parts: _Parts, report: Report, progress: Progress) -> None:
-    """Add what was forgiven in the documents, and what only a closer look finds."""
-    report.found[:0] = (fault for each in parts.loaded for fault in each.document.faults)
+    """Add the faults of the documents, and the diagnostics of ``lint``."""
+    report.diagnostics[:0] = (fault for entry in parts.loaded for fault in entry.document.faults)
     for loaded, service in zip(parts.loaded, parts.services, strict=True):
-        report.found += inspect_document(loaded, service, progress)
+        report.diagnostics += lint_document(loaded, service, progress)
 
 
 def _read(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) -> _Parts:
     loaded = _load(inputs, report, quick=quick, progress=progress)
-    services = [Service(each.document, inputs.seed, forgiving=False) for each in loaded]
-    report.found += overlaps(loaded, services)
+    services = [Service(entry.document, inputs.seed, forgiving=False) for entry in loaded]
+    report.diagnostics += find_overlaps(loaded, services)
     sources = list(_scenario_sources(inputs, report))
     drafts: list[Draft] = []
     if loaded:
-        pairs = [(each, service.schemas) for each, service in zip(loaded, services, strict=True)]
+        pairs = [(entry, service.schemas) for entry, service in zip(loaded, services, strict=True)]
         folders = [path for path in inputs.scenarios if path.is_dir()]
         found = [file for path in folders for file in scenario_files(path)]
         collected = {os.path.relpath(file) for file in found if file not in inputs.texts}
         for source in sources:
             progress(f"reading {source.name}")
-            draft = read_scenario_file(source, pairs, report, collected=source.name in collected)
+            draft = read_scenario_file(source, pairs, report, from_folder=source.name in collected)
             if draft is not None:
                 drafts.append(draft)
-        drafts = _wanted(drafts, collected)
-        _unique(drafts, report)
-        rehearse_from_defaults(drafts, services, inputs.seed, report)
+        drafts = _select_drafts(drafts, collected)
+        _check_unique(drafts, report)
+        check_responses(drafts, services, inputs.seed, report)
     return _Parts(loaded, services, sources, drafts)
 
 
@@ -125,29 +125,29 @@ def _hash(sources: Iterable[Source], seed: str) -> str:
     return digest("\n".join(parts).encode("utf-8", "surrogatepass"))[:16]
 
 
-def _load(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) -> list[Loaded]:
+def _load(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) -> list[LoadedDocument]:
     loaded = []
     for path in inputs.documents:
         progress(f"reading {os.path.relpath(path)}")
-        gate = Gate(inputs.ref_root or path.parent, inputs.allow_remote)
+        scope = ReferenceScope(inputs.ref_root or path.parent, inputs.allow_remote)
         if path in inputs.texts:
             found, diagnostics = load_text(inputs.texts[path], path.name, quick=quick)
         else:
-            found, diagnostics = load(path, gate, quick=quick)
+            found, diagnostics = load(path, scope, quick=quick)
         if found is None:
-            report.found += diagnostics
+            report.diagnostics += diagnostics
         else:
             loaded.append(found)
-            report.found += (each for each in diagnostics if each.severity != "error")
-    names = [each.document.name for each in loaded]
-    for each in loaded:
-        if names.count(each.document.name) > 1:
-            where = Location(each.trees.sources[each.trees.root_uri].name)
-            report.found.append(
+            report.diagnostics += (diagnostic for diagnostic in diagnostics if diagnostic.severity != "error")
+    names = [entry.document.name for entry in loaded]
+    for entry in loaded:
+        if names.count(entry.document.name) > 1:
+            location = Location(entry.trees.sources[entry.trees.root_uri].name)
+            report.diagnostics.append(
                 Diagnostic(
                     "D401",
-                    f"another document is called {each.document.name} too",
-                    where,
+                    f"another document has the name {entry.document.name} too",
+                    location,
                     "rename one of the files.",
                 )
             )
@@ -158,8 +158,10 @@ def _scenario_sources(inputs: Inputs, report: Report) -> Iterable[Source]:
     for path in inputs.scenarios:
         files = scenario_files(path)
         if not files:
-            where = Location(os.path.relpath(path))
-            report.found.append(Diagnostic("S103", "holds no scenario file", where, "put .yaml files in it."))
+            location = Location(os.path.relpath(path))
+            report.diagnostics.append(
+                Diagnostic("S103", "contains no scenario file", location, "put .yaml files into it.")
+            )
         for file in files:
             try:
                 name = os.path.relpath(file)
@@ -167,51 +169,53 @@ def _scenario_sources(inputs: Inputs, report: Report) -> Iterable[Source]:
                     yield parse(inputs.texts[file], name, SCENARIO_FILE)
                 else:
                     yield read(file, name, SCENARIO_FILE)
-            except SourceFault as fault:
-                report.found.append(fault.diagnostic)
+            except SourceError as fault:
+                report.diagnostics.append(fault.diagnostic)
 
 
-def _wanted(drafts: Sequence[Draft], collected: Collection[str]) -> list[Draft]:
-    """Without the files of a folder whose operations are all told by files that name their document."""
-    told = {
-        (bound.document.name, bound.operation.id)
+def _select_drafts(drafts: Sequence[Draft], collected: Collection[str]) -> list[Draft]:
+    """Drop files from folders whose operations are all in files that name their document."""
+    described = {
+        (binding.document.name, binding.operation.id)
         for draft in drafts
         if draft.document
-        for bound in draft.bound.values()
+        for binding in draft.bindings.values()
     }
     return [
         draft
         for draft in drafts
         if draft.document
         or draft.resource.source not in collected
-        or not all((bound.document.name, bound.operation.id) in told for bound in draft.bound.values())
+        or not all(
+            (binding.document.name, binding.operation.id) in described for binding in draft.bindings.values()
+        )
     ]
 
 
-def _unique(drafts: Sequence[Draft], report: Report) -> None:
-    """Two files must not tell the life of one resource, nor of one operation."""
+def _check_unique(drafts: Sequence[Draft], report: Report) -> None:
+    """Report resources and operations that two files describe."""
     seen: dict[str, Draft] = {}
     owners: dict[tuple[str, str], Draft] = {}
     for draft in drafts:
-        where = Location(draft.resource.source, 1, 1)
+        location = Location(draft.resource.source, 1, 1)
         first = seen.setdefault(draft.resource.name, draft)
         if first is not draft:
-            report.found.append(
+            report.diagnostics.append(
                 Diagnostic(
                     "S104",
                     f"the resource {draft.resource.name!r} is already described by {first.resource.source}",
-                    where,
-                    "give it another name.",
+                    location,
+                    "give the resource another name.",
                 )
             )
-        for bound in draft.bound.values():
-            owner = owners.setdefault((bound.document.name, bound.operation.id), draft)
+        for binding in draft.bindings.values():
+            owner = owners.setdefault((binding.document.name, binding.operation.id), draft)
             if owner is not draft:
-                report.found.append(
+                report.diagnostics.append(
                     Diagnostic(
                         "S105",
-                        f"the operation {bound.operation.id} is already named by {owner.resource.source}",
-                        where,
+                        f"the operation {binding.operation.id} is already named by {owner.resource.source}",
+                        location,
                         "name each operation in one scenario file.",
                     )
                 )

@@ -1,11 +1,11 @@
-"""What a schema says of the fields of an object: their names, their places, what they are bound to."""
+"""Look up the fields of an object in its schema: names, schemas of members, fixed values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mockserver.compile.source import quoted
+from mockserver.compile.source import quote_token
 from mockserver.diagnostics import MockServerError
 from mockserver.jsonschema import Schemas
 from mockserver.plan import JSON, SchemaRef
@@ -13,14 +13,14 @@ from mockserver.plan import JSON, SchemaRef
 
 @dataclass(frozen=True, slots=True)
 class Properties:
-    """The fields that a schema names, in its order; ``open`` when it says that there may be others."""
+    """The names of the fields of a schema, in its order; ``open``: other fields are allowed."""
 
     names: tuple[str, ...]
     open: bool
 
 
 def properties(schemas: Schemas, ref: str, depth: int = 8) -> Properties:
-    """The fields of the object that the schema at ``ref`` describes, through allOf, anyOf and oneOf."""
+    """Return the fields of the object at ``ref``, including those of allOf, anyOf and oneOf."""
     try:
         schema, ref = schemas.lookup(ref)
     except MockServerError:
@@ -44,9 +44,9 @@ def properties(schemas: Schemas, ref: str, depth: int = 8) -> Properties:
 
 
 def member(schemas: Schemas, ref: SchemaRef, path: Sequence[str]) -> SchemaRef | None:
-    """Where the schema of a member stands, ``path`` below the schema at ``ref``; None where it names none.
+    """Return the reference to the schema of the member at ``path`` of ``ref``, or None.
 
-    A part of the path that is ``*`` means any item of an array.
+    A part ``*`` of the path means any item of an array.
     """
     if not path:
         return ref
@@ -59,14 +59,14 @@ def member(schemas: Schemas, ref: SchemaRef, path: Sequence[str]) -> SchemaRef |
     if path[0] == "*":
         return member(schemas, f"{ref}/items", path[1:]) if "items" in schema else None
     if path[0] in (schema.get("properties") or {}):
-        return member(schemas, f"{ref}/properties/{quoted(path[0])}", path[1:])
+        return member(schemas, f"{ref}/properties/{quote_token(path[0])}", path[1:])
     combined = ("allOf", "anyOf", "oneOf")
     parts = (f"{ref}/{key}/{i}" for key in combined for i in range(len(schema.get(key) or ())))
     return next((found for part in parts if (found := member(schemas, part, path)) is not None), None)
 
 
 def fixed_values(schemas: Schemas, ref: str, names: Iterable[str]) -> dict[str, JSON]:
-    """The fields that the schema at ``ref`` leaves no choice for: a const, or an enum of one."""
+    """Return the fields of ``ref`` with only one valid value: a const, or an enum of one value."""
     found = {}
     schema, ref = schemas.lookup(ref)
     stated = schema.get("properties") if isinstance(schema, dict) else None
@@ -74,7 +74,7 @@ def fixed_values(schemas: Schemas, ref: str, names: Iterable[str]) -> dict[str, 
     for name in names:
         if name not in members:
             continue
-        member, _ = schemas.lookup(f"{ref}/properties/{quoted(name)}")
+        member, _ = schemas.lookup(f"{ref}/properties/{quote_token(name)}")
         if not isinstance(member, dict):
             continue
         if "const" in member:
@@ -85,7 +85,7 @@ def fixed_values(schemas: Schemas, ref: str, names: Iterable[str]) -> dict[str, 
 
 
 def covers(schemas: Schemas, ref: str, body: JSON) -> bool:
-    """Whether ``body`` gives every field that the schema at ``ref`` names, at every depth it enters."""
+    """Whether ``body`` has every field of the schema at ``ref``, at every depth."""
     if not isinstance(body, dict):
         return body is not None
     known = properties(schemas, ref)
@@ -95,7 +95,7 @@ def covers(schemas: Schemas, ref: str, body: JSON) -> bool:
     members = (schema.get("properties") or {}) if isinstance(schema, dict) else {}
     return all(name in body for name in known.names) and all(
         not isinstance(value, dict)
-        or (name in members and covers(schemas, f"{ref}/properties/{quoted(name)}", value))
+        or (name in members and covers(schemas, f"{ref}/properties/{quote_token(name)}", value))
         for name, value in body.items()
         if not (isinstance(value, dict) and members.get(name) == {})
     )

@@ -1,4 +1,4 @@
-"""Findings that only ``mockserver check`` looks for: unused parts, doubtful schemas, routes that overlap."""
+"""Find what only ``mockserver check`` reports: unusable schemas, wrong examples, overlapping routes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from mockserver.compile.document import Loaded
+from mockserver.compile.document import LoadedDocument
 from mockserver.compile.references import Trees
 from mockserver.compile.source import Source
 from mockserver.compile.spec_validation import locate
@@ -21,19 +21,19 @@ from mockserver.jsonschema.references import escape
 from mockserver.plan import Operation, SchemaRef
 
 _FAULTS: dict[str, tuple[str, Severity, str]] = {
-    "example": ("D501", "warning", "mend the example; a generated value is sent in its place."),
-    "unsatisfiable": ("D502", "error", "mend the schema, or give it a valid example."),
-    "schema": ("D503", "error", "mend the schema."),
+    "example": ("D501", "warning", "correct the example; a generated value is sent instead."),
+    "unsatisfiable": ("D502", "error", "correct the schema, or add a valid example."),
+    "schema": ("D503", "error", "correct the schema."),
 }
 
 
-def inspect_document(
-    loaded: Loaded, service: Service, progress: Callable[[str], None]
+def lint_document(
+    loaded: LoadedDocument, service: Service, progress: Callable[[str], None]
 ) -> Iterator[Diagnostic]:
-    """Keys given twice, schemas that cannot be used, and answers that cannot be given as documented."""
+    """Yield repeated keys, unusable schemas, and responses that cannot be generated as documented."""
     for source in loaded.trees.sources.values():
-        yield from repeated_keys(source)
-    yield from _behind_marks(loaded)
+        yield from find_repeated_keys(source)
+    yield from _marked_paths(loaded)
     seen: set[tuple[str, str, Location]] = set()
     for fault, holder in _faults(loaded, service, progress):
         code, severity, remedy = _FAULTS[fault.kind]
@@ -43,40 +43,40 @@ def inspect_document(
             yield Diagnostic(code, fault.message, location, remedy, severity)
 
 
-def _behind_marks(loaded: Loaded) -> Iterator[Diagnostic]:
-    """Paths that go on behind ``?`` or ``#``, which OpenAPI does not have."""
-    for each in loaded.document.operations:
-        if has_mark(each.path):
-            path = path_of(each.path)
+def _marked_paths(loaded: LoadedDocument) -> Iterator[Diagnostic]:
+    """Yield a warning for each path with ``?`` or ``#``, which OpenAPI does not allow."""
+    for operation in loaded.document.operations:
+        if has_mark(operation.path):
+            path = path_of(operation.path)
             yield Diagnostic(
                 "D305",
-                f"the path of {each.method} {each.path} ends before the mark; the operation is chosen "
-                f"among those of {path} by the query parameters and header fields that are named behind it",
-                loaded.trees.locate(each.pointer),
-                "give it a path of its own, or describe it as one operation with parameters.",
+                f"the path of {operation.method} {operation.path} ends before the mark; the query parameters "
+                f"and header fields behind the mark select among the operations of {path}",
+                loaded.trees.locate(operation.pointer),
+                "give it its own path, or describe one operation with parameters.",
                 "warning",
             )
 
 
 def _faults(
-    loaded: Loaded, service: Service, progress: Callable[[str], None]
+    loaded: LoadedDocument, service: Service, progress: Callable[[str], None]
 ) -> Iterator[tuple[Fault, SchemaRef]]:
-    """Every fault of the operations, then of shared schemas, and what it is about. Some come up again."""
+    """Yield faults of operations, then of shared schemas, with their references. May yield duplicates."""
     operations = loaded.document.operations
     for number, operation in enumerate(operations, 1):
         progress(f"checking {loaded.document.name}, operation {number} of {len(operations)}")
         for ref, direction in _schemas(operation):
-            if fault := _unusable(service.schemas, ref, direction):
+            if fault := _schema_fault(service.schemas, ref, direction):
                 yield fault, operation.pointer
         for fault in service.documented.faults(operation):
             yield fault, operation.pointer
-    for ref in _shared(loaded.trees):
-        if fault := _unusable(service.schemas, ref, "response"):
+    for ref in _component_schemas(loaded.trees):
+        if fault := _schema_fault(service.schemas, ref, "response"):
             yield fault, ref
 
 
-def _shared(trees: Trees) -> Iterator[SchemaRef]:
-    """The schemas that the document keeps for all, whether or not an operation uses them."""
+def _component_schemas(trees: Trees) -> Iterator[SchemaRef]:
+    """Yield the shared schemas of a document, used or not."""
     root = trees.sources[trees.root_uri].value
     components = root.get("components")
     schemas = components.get("schemas") if isinstance(components, dict) else None
@@ -96,7 +96,7 @@ def _schemas(operation: Operation) -> Iterator[tuple[SchemaRef, Direction]]:
                 yield ref, "request"
 
 
-def _unusable(schemas: Schemas, ref: SchemaRef, direction: Direction) -> Fault | None:
+def _schema_fault(schemas: Schemas, ref: SchemaRef, direction: Direction) -> Fault | None:
     try:
         schemas.validator(ref, direction)
     except SchemaError as error:
@@ -104,21 +104,21 @@ def _unusable(schemas: Schemas, ref: SchemaRef, direction: Direction) -> Fault |
     return None
 
 
-def repeated_keys(source: Source) -> Iterator[Diagnostic]:
-    """Keys that a mapping of ``source`` gives twice, each at its second place."""
+def find_repeated_keys(source: Source) -> Iterator[Diagnostic]:
+    """Yield each key that a mapping of ``source`` has twice, at its second location."""
     if _is_json_without_repeats(source.text):
         return
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         root = yaml.compose(source.text, loader)
     except (yaml.YAMLError, RecursionError):
-        return  # valid for the YAML 1.2 parser that it is served by
+        return  # the YAML 1.2 parser accepted it
     stack, entered = [root], set()
     while stack:
         node = stack.pop()
         if node is None or id(node) in entered:
             continue
-        entered.add(id(node))  # an alias is the same node again
+        entered.add(id(node))  # an alias is the same node
         if isinstance(node, yaml.SequenceNode):
             stack.extend(reversed(node.value))
         elif isinstance(node, yaml.MappingNode):
@@ -134,15 +134,13 @@ def _repeats(node: yaml.MappingNode, name: str) -> Iterator[Diagnostic]:
         line = label.start_mark.line + 1
         if label.value in first:
             where = Location(name, line, label.start_mark.column + 1)
-            message = (
-                f"the key {label.value!r} is given twice; it stands in line {first[label.value]} already"
-            )
-            yield Diagnostic("D113", message, where, "join the two, or rename one.")
+            message = f"the key {label.value!r} is given twice; line {first[label.value]} has it already"
+            yield Diagnostic("D113", message, where, "merge the two, or rename one.")
         first.setdefault(label.value, line)
 
 
 def _is_json_without_repeats(text: str) -> bool:
-    """Whether a text is JSON and every key in it is given once: the quick way out for big documents."""
+    """Whether a text is JSON without repeated keys: a fast check for large documents."""
 
     def pairs(members: list[tuple[str, Any]]) -> bool:
         if len({name for name, _ in members}) < len(members):
@@ -158,21 +156,20 @@ def _is_json_without_repeats(text: str) -> bool:
     return True
 
 
-def overlaps(loaded: Sequence[Loaded], services: Sequence[Service]) -> Iterator[Diagnostic]:
-    """One warning for each operation whose path leads to a document before.
+def find_overlaps(loaded: Sequence[LoadedDocument], services: Sequence[Service]) -> Iterator[Diagnostic]:
+    """Yield a warning for each operation whose requests an earlier document answers.
 
-    Documents whose servers have paths of their own (``/v1``, ``/v2``) are told
-    apart by them.
+    Documents whose servers have different paths (``/v1``, ``/v2``) do not overlap.
     """
-    for number, each in enumerate(loaded):
-        for operation in each.document.operations if number else ():
-            prefixes = [base for base in each.document.base_paths if base] or [""]
+    for number, entry in enumerate(loaded):
+        for operation in entry.document.operations if number else ():
+            prefixes = [base for base in entry.document.base_paths if base] or [""]
             found = next(
                 (
                     (before, first)
                     for before in services[:number]
                     for base in prefixes
-                    if (first := _led_to(before, base, operation)) is not None
+                    if (first := _match(before, base, operation)) is not None
                 ),
                 None,
             )
@@ -182,14 +179,14 @@ def overlaps(loaded: Sequence[Loaded], services: Sequence[Service]) -> Iterator[
                     "D402",
                     f"{operation.method} {operation.path} is answered by {first.method} {first.path} of the "
                     f"document {before.document.name}",
-                    each.trees.locate(operation.pointer),
-                    "remove it from one of them, name the other document first, or give their servers "
+                    entry.trees.locate(operation.pointer),
+                    "remove it from one document, name the other document first, or give their servers "
                     "different paths.",
                     "warning",
                 )
 
 
-def _led_to(service: Service, base: str, operation: Operation) -> Operation | None:
-    """What a request for ``operation`` finds, with its parameters standing for their values."""
+def _match(service: Service, base: str, operation: Operation) -> Operation | None:
+    """Return the operation that a request for ``operation`` matches, with its template as path."""
     found = service.router.find(operation.method, base + path_of(operation.path))
     return None if found is None or found.target is None else found.target.operation

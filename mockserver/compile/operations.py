@@ -1,9 +1,8 @@
-"""Connexion's operations → the Plan's.
+"""Convert Connexion's operations to operations of the Plan.
 
-What 2.0 says with ``collectionFormat``, ``formData``, ``consumes`` and
-``produces`` is said here in the words of 3.x. A schema that 2.0 writes inside a
-parameter or header gets a place of its own in a synthetic tree, because there
-it stands among keywords that are no JSON Schema.
+Converts ``collectionFormat``, ``formData``, ``consumes`` and ``produces`` of 2.0 to
+the terms of 3.x. A schema that 2.0 mixes into a parameter or header is copied to a
+synthetic tree, because the original has keywords that are not JSON Schema.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from mockserver.compile.source import quoted
+from mockserver.compile.source import quote_token
 from mockserver.plan import (
     JSON,
     ROOT,
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from connexion.operations import AbstractOperation
 
 SYNTHETIC = ROOT + "-/swagger"
-"""URI of the tree of schemas that 2.0 has no place for."""
+"""URI of the synthetic tree, for schemas of parameters and headers of 2.0."""
 
 _STYLES = {"path": "simple", "header": "simple", "query": "form", "cookie": "form"}
 _COLLECTIONS = {
@@ -46,24 +45,26 @@ _BODY_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 class OperationReader:
-    """Reads Connexion's operations of one document. ``synthetic`` fills up as it reads 2.0."""
+    """Reads the operations of one document. Adds schemas of 2.0 to ``synthetic``."""
 
     def __init__(self, *, swagger: bool) -> None:
         self.swagger = swagger
         self.synthetic: dict[str, JSON] = {}
 
     def operation(self, model: AbstractOperation) -> Operation:
-        node = model._operation  # noqa: SLF001 - the one place where Connexion keeps what it read
+        """Convert one operation."""
+        node = model._operation  # noqa: SLF001 - Connexion has no public access to it
         method = model.method.upper()
-        own_id = node.get("operationId")
+        operation_id = node.get("operationId")
         return Operation(
-            id=own_id if isinstance(own_id, str) else f"{method} {model.path}",
+            id=operation_id if isinstance(operation_id, str) else f"{method} {model.path}",
             method=method,
             path=model.path,
             parameters=tuple(self._parameters(model.parameters)),
             body=self._body(model),
             responses=tuple(
-                self._response(str(status), each, model.produces) for status, each in model.responses.items()
+                self._response(str(status), response, model.produces)
+                for status, response in model.responses.items()
             ),
             security=tuple(
                 {name: tuple(scopes) for name, scopes in requirement.items()}
@@ -90,16 +91,16 @@ class OperationReader:
         for node in nodes:
             name, location = node.get("name"), node.get("in")
             if location in ("body", "formData") or not isinstance(name, str) or (name, location) in seen:
-                continue  # the operation's own parameter stands before the path's of the same name
+                continue  # a parameter of the operation precedes a parameter of the path
             seen.add((name, location))
             yield self._parameter(node, name, str(location))
 
     def _parameter(self, node: dict[str, Any], name: str, location: Any) -> Parameter:
         if self.swagger:
-            schema: SchemaRef | None = self._place(node)
+            schema: SchemaRef | None = self._synthetic_ref(node)
             style, explode = self._collection(node, location)
         else:
-            schema = _pointed(node)
+            schema = _schema_ref(node)
             style = node.get("style") or _STYLES.get(location, "form")
             explode = node.get("explode", style in ("form", "deepObject", "cookie"))
         content = next(iter(self._content(node.get("content") or {})), None)
@@ -121,33 +122,33 @@ class OperationReader:
         style, explode = _COLLECTIONS.get(node.get("collectionFormat", "csv"), ("", False))
         return style or _STYLES.get(location, "form"), explode
 
-    def _place(self, node: dict[str, Any]) -> SchemaRef:
-        """Give a schema that is mixed into a 2.0 parameter or header a place of its own."""
+    def _synthetic_ref(self, node: dict[str, Any]) -> SchemaRef:
+        """Copy the schema in a parameter or header of 2.0 to the synthetic tree. Return its reference."""
         outside = ("name", "in", "required", "collectionFormat", "allowEmptyValue", "description", "x-ref")
         schema = {key: value for key, value in node.items() if key not in outside}
         if schema.get("type") == "file":
             schema |= {"type": "string", "format": "binary"}
         key = node["x-ref"]
         self.synthetic[key] = schema
-        return f"{SYNTHETIC}#/{quoted(key)}"
+        return f"{SYNTHETIC}#/{quote_token(key)}"
 
     def _content(self, content: dict[str, dict[str, Any]]) -> Iterable[MediaType]:
         for name, node in content.items():
             yield MediaType(
                 name=name,
-                schema=_pointed(node),
+                schema=_schema_ref(node),
                 examples=_examples(node),
                 encoding={
                     key: Encoding(
-                        content_type=str(each.get("contentType", "")),
-                        style=each.get("style", "form"),
-                        explode=each.get("explode", each.get("style", "form") == "form"),
-                        allow_reserved=bool(each.get("allowReserved", False)),
+                        content_type=str(encoding.get("contentType", "")),
+                        style=encoding.get("style", "form"),
+                        explode=encoding.get("explode", encoding.get("style", "form") == "form"),
+                        allow_reserved=bool(encoding.get("allowReserved", False)),
                     )
-                    for key, each in (node.get("encoding") or {}).items()
-                    if isinstance(each, dict)
+                    for key, encoding in (node.get("encoding") or {}).items()
+                    if isinstance(encoding, dict)
                 },
-                item_schema=_pointed(node, "itemSchema"),
+                item_schema=_schema_ref(node, "itemSchema"),
             )
 
     def _body(self, model: AbstractOperation) -> RequestBody | None:
@@ -156,34 +157,34 @@ class OperationReader:
             if not node:
                 return None
             return self._request_body(node)
-        whole = [each for each in model.parameters if each.get("in") == "body"]
-        if whole:
+        bodies = [parameter for parameter in model.parameters if parameter.get("in") == "body"]
+        if bodies:
             types = model.consumes or ["application/json"]
-            schema = _pointed(whole[0])
+            schema = _schema_ref(bodies[0])
             return RequestBody(
-                bool(whole[0].get("required")), tuple(MediaType(name, schema) for name in types)
+                bool(bodies[0].get("required")), tuple(MediaType(name, schema) for name in types)
             )
-        fields = [each for each in model.parameters if each.get("in") == "formData"]
+        fields = [parameter for parameter in model.parameters if parameter.get("in") == "formData"]
         return self._form(fields, model) if fields else None
 
     def _form(self, fields: list[dict[str, Any]], model: AbstractOperation) -> RequestBody:
-        required = [each["name"] for each in fields if each.get("required")]
+        required = [field["name"] for field in fields if field.get("required")]
         key = f"{model.method} {model.path}"
         self.synthetic[key] = {
             "type": "object",
-            "properties": {each["name"]: {"$ref": self._place(each)} for each in fields},
+            "properties": {field["name"]: {"$ref": self._synthetic_ref(field)} for field in fields},
             **({"required": required} if required else {}),
         }
         encoding = {}
-        for each in fields:
-            style, explode = self._collection(each, "query")
-            if each.get("type") == "array":
-                encoding[each["name"]] = Encoding(style=style, explode=explode)
+        for parameter in fields:
+            style, explode = self._collection(parameter, "query")
+            if parameter.get("type") == "array":
+                encoding[parameter["name"]] = Encoding(style=style, explode=explode)
         types = [name for name in model.consumes or () if name in _BODY_TYPES]
         if not types:
-            has_file = any(each.get("type") == "file" for each in fields)
+            has_file = any(field.get("type") == "file" for field in fields)
             types = [_BODY_TYPES[1]] if has_file else list(_BODY_TYPES)
-        schema = f"{SYNTHETIC}#/{quoted(key)}"
+        schema = f"{SYNTHETIC}#/{quote_token(key)}"
         return RequestBody(
             bool(required), tuple(MediaType(name, schema, encoding=encoding) for name in types)
         )
@@ -197,9 +198,9 @@ class OperationReader:
         return DocumentedResponse(
             status=status.upper() if status != "default" else status,
             content=tuple(content),
-            headers=tuple(self._header(name, each) for name, each in (node.get("headers") or {}).items()),
+            headers=tuple(self._header(name, header) for name, header in (node.get("headers") or {}).items()),
             description=str(node.get("description", "")),
-            content_type=_preferred(produces) if self.swagger else "",
+            content_type=_preferred_type(produces) if self.swagger else "",
         )
 
     def _swagger_content(self, node: dict[str, Any], produces: list[str]) -> Iterable[MediaType]:
@@ -207,18 +208,18 @@ class OperationReader:
         examples: dict[str, JSON] = stated if isinstance(stated, dict) else {}
         if "schema" not in node and not examples:
             return
-        schema = _pointed(node)
+        schema = _schema_ref(node)
         for name in produces or list(examples) or ["application/json"]:
             given = (Example("default", examples[name]),) if name in examples else ()
             yield MediaType(name, schema, examples=given)
 
     def _header(self, name: str, node: dict[str, Any]) -> Header:
         if self.swagger:
-            return Header(name, schema=self._place(node))
+            return Header(name, schema=self._synthetic_ref(node))
         return Header(
             name=name,
             required=bool(node.get("required", False)),
-            schema=_pointed(node),
+            schema=_schema_ref(node),
             explode=bool(node.get("explode", False)),
             content=next(iter(self._content(node.get("content") or {})), None),
             examples=_examples(node),
@@ -226,7 +227,7 @@ class OperationReader:
 
 
 def security_schemes(nodes: dict[str, dict[str, Any]]) -> dict[str, SecurityScheme]:
-    """Security Scheme Objects of any version; 2.0's ``basic`` becomes ``http``."""
+    """Convert Security Scheme Objects of any version. ``basic`` of 2.0 becomes ``http``."""
     schemes = {}
     for name, node in nodes.items():
         kind = str(node.get("type", ""))
@@ -240,11 +241,11 @@ def security_schemes(nodes: dict[str, dict[str, Any]]) -> dict[str, SecuritySche
     return schemes
 
 
-def _preferred(types: list[str]) -> str:
-    return next((each for each in types if "json" in each), types[0] if types else "")
+def _preferred_type(types: list[str]) -> str:
+    return next((media_type for media_type in types if "json" in media_type), types[0] if types else "")
 
 
-def _pointed(node: dict[str, Any], key: str = "schema") -> SchemaRef | None:
+def _schema_ref(node: dict[str, Any], key: str = "schema") -> SchemaRef | None:
     schema = node.get(key)
     return schema["$ref"] if isinstance(schema, dict) else None
 
@@ -252,13 +253,13 @@ def _pointed(node: dict[str, Any], key: str = "schema") -> SchemaRef | None:
 def _examples(node: dict[str, Any]) -> tuple[Example, ...]:
     found = [Example("default", node["example"])] if "example" in node else []
     examples = node.get("examples")
-    for name, each in examples.items() if isinstance(examples, dict) else ():
-        if not isinstance(each, dict):
+    for name, example in examples.items() if isinstance(examples, dict) else ():
+        if not isinstance(example, dict):
             continue
-        if "dataValue" in each:
-            found.append(Example(name, each["dataValue"]))
-        elif "value" in each:
-            found.append(Example(name, each["value"]))
-        elif "serializedValue" in each:
-            found.append(Example(name, each["serializedValue"], serialized=True))
+        if "dataValue" in example:
+            found.append(Example(name, example["dataValue"]))
+        elif "value" in example:
+            found.append(Example(name, example["value"]))
+        elif "serializedValue" in example:
+            found.append(Example(name, example["serializedValue"], serialized=True))
     return tuple(found)

@@ -1,6 +1,6 @@
-"""Compile in a child process with limits of time and memory, so that no input can take the server away.
+"""Compile in a child process with limits of time and memory, to protect the server from its inputs.
 
-``compile_apart`` starts the process. ``compiled`` serves tests: it reads the cache first, and
+``compile_in_process`` starts the process. ``compiled``, for ``MockServer``, reads the cache first:
 concurrent test sessions compile the same inputs once.
 """
 
@@ -18,21 +18,21 @@ from pathlib import Path
 
 import msgspec
 
-from mockserver.cache import Cache, key_of, pack, unpack
+from mockserver.cache import Cache, cache_key, pack, unpack
 from mockserver.diagnostics import CompileError, Diagnostic, Location
 from mockserver.inputs import Compiled, Inputs
 
-MOST_SECONDS = 60
-_MOST_MEMORY = 4 * 1024**3
+MAX_SECONDS = 60
+_MAX_MEMORY = 4 * 1024**3
 _OUT_OF_MEMORY = 12
-"""What the process ends with where Python tells that there is no more memory."""
-_TOO_MUCH = (_OUT_OF_MEMORY, -signal.SIGXCPU, -signal.SIGKILL, -signal.SIGABRT)
-"""The endings of a process that reached a limit; libraries abort where they get no memory."""
+"""Exit code of the process after a MemoryError."""
+_LIMIT_CODES = (_OUT_OF_MEMORY, -signal.SIGXCPU, -signal.SIGKILL, -signal.SIGABRT)
+"""Exit codes of a process that reached a limit. Libraries abort when memory is exhausted."""
 _PLAN, _DIAGNOSTICS = b"P", b"D"
 
 
 class Job(msgspec.Struct):
-    """``Inputs`` as msgpack has them."""
+    """``Inputs`` in a form that msgpack can encode."""
 
     documents: list[str]
     scenarios: list[str]
@@ -45,6 +45,7 @@ class Job(msgspec.Struct):
 
     @classmethod
     def of(cls, inputs: Inputs) -> Job:
+        """Return the job that compiles ``inputs``."""
         return cls(
             [str(path) for path in inputs.documents],
             [str(path) for path in inputs.scenarios],
@@ -57,54 +58,56 @@ class Job(msgspec.Struct):
         )
 
     def packed(self) -> bytes:
+        """Return the job as msgpack."""
         return msgspec.msgpack.encode(self)
 
     def inputs(self) -> Inputs:
+        """Return the inputs of the job."""
         return Inputs(
-            tuple(Path(each) for each in self.documents),
-            tuple(Path(each) for each in self.scenarios),
+            tuple(Path(document) for document in self.documents),
+            tuple(Path(scenario) for scenario in self.scenarios),
             self.seed,
             self.allow_remote,
             Path(self.ref_root) if self.ref_root else None,
             {Path(path): text for path, text in self.texts.items()},
-            tuple(Path(each) for each in self.added),
+            tuple(Path(path) for path in self.added),
             self.strict_document,
         )
 
 
-def compile_apart(inputs: Inputs) -> Compiled:
-    """The Plan and its warnings. Raises CompileError as the compiler does, or for taking too long."""
+def compile_in_process(inputs: Inputs) -> Compiled:
+    """Return the Plan and its warnings. Raises CompileError for errors, and at a limit of time or memory."""
     command = [sys.executable, "-m", "mockserver.compile.process"]
-    job = msgspec.msgpack.encode(Job.of(inputs))
     try:
         done = subprocess.run(  # noqa: S603 - this interpreter and this module
-            command, input=job, stdout=subprocess.PIPE, timeout=MOST_SECONDS, check=False
+            command, input=Job.of(inputs).packed(), stdout=subprocess.PIPE, timeout=MAX_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        raise _gave_up(f"compiling takes longer than {MOST_SECONDS} s") from None
-    if done.returncode in _TOO_MUCH:
-        raise _gave_up("compiling takes too much time or memory")
+        raise _limit_error(f"compiling takes longer than {MAX_SECONDS} s") from None
+    if done.returncode in _LIMIT_CODES:
+        raise _limit_error("compiling takes too much time or memory")
     if done.returncode or not done.stdout:
-        raise CompileError([_failed(f"it ended with code {done.returncode}")])
+        raise CompileError([_failure(f"it ended with code {done.returncode}")])
     if done.stdout[:1] == _DIAGNOSTICS:
         raise CompileError(msgspec.msgpack.decode(done.stdout[1:], type=list[Diagnostic]))
     return unpack(done.stdout[1:])
 
 
-def _gave_up(message: str) -> CompileError:
-    remedy = "look for templates that loop, and for a document that grows when it is expanded."
+def _limit_error(message: str) -> CompileError:
+    remedy = "look for templates that loop, and for references that expand the document."
     return CompileError([Diagnostic("D901", message, Location(), remedy)])
 
 
-def _failed(how: str) -> Diagnostic:
-    remedy = "this is a fault of the mock server: report it with the traceback, which its log has."
+def _failure(how: str) -> Diagnostic:
+    remedy = "this is a bug of the mock server: report it with the traceback in the log."
     return Diagnostic("D902", f"the compiler failed: {how}", Location(), remedy)
 
 
 def main() -> None:
-    """One job from standard input, its outcome to standard output."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
+    """Read one job from standard input, and write its result to standard output."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY, _MAX_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS, MAX_SECONDS))
+    # heavy; not needed by processes that only start this one
     from mockserver.compile.compiler import compile_plan
 
     job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Job)
@@ -114,9 +117,9 @@ def main() -> None:
         outcome = _DIAGNOSTICS + msgspec.msgpack.encode(list(error.diagnostics))
     except MemoryError:
         sys.exit(_OUT_OF_MEMORY)
-    except Exception as error:  # noqa: BLE001 - who sent the file is owed a diagnostic, the log the traceback
+    except Exception as error:  # noqa: BLE001 - becomes a diagnostic; the log has the traceback
         traceback.print_exc()
-        outcome = _DIAGNOSTICS + msgspec.msgpack.encode([_failed(f"{type(error).__name__}: {error}")])
+        outcome = _DIAGNOSTICS + msgspec.msgpack.encode([_failure(f"{type(error).__name__}: {error}")])
     sys.stdout.buffer.write(outcome)
 
 
@@ -125,27 +128,27 @@ if __name__ == "__main__":
 
 
 def compiled(inputs: Inputs, *, cached: bool) -> Compiled:
-    """Raises CompileError with every diagnostic."""
-    key = key_of(inputs) if cached else None
+    """Compile ``inputs``, or read the Plan from the cache if ``cached``. Raises CompileError."""
+    key = cache_key(inputs) if cached else None
     if key is None:
-        return compile_apart(inputs)
+        return compile_in_process(inputs)
     cache = Cache()
     found = cache.find(key)
     if found is None:
-        with with_concurrency(cache.folder):
+        with compile_lock(cache.folder):
             found = cache.find(key)
             if found is None:
-                found = compile_apart(inputs)
-                cache.keep(key, pack(found))
+                found = compile_in_process(inputs)
+                cache.store(key, pack(found))
     return found
 
 
 @contextmanager
-def with_concurrency(folder: Path) -> Iterator[None]:
-    """One process at a time, where the folder and the platform can keep others waiting."""
+def compile_lock(folder: Path) -> Iterator[None]:
+    """Let one process at a time compile, if the folder and the platform support a lock."""
     file = -1
     with suppress(ImportError, OSError):
-        import fcntl
+        import fcntl  # Unix only
 
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = os.open(folder / "compiling.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

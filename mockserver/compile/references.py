@@ -1,8 +1,8 @@
-"""References between and within documents: gathered, gated and judged before anything follows them.
+"""Load a document and all files that it refers to, and check its references.
 
-Each file of a document becomes a *tree* under a URI below ``ROOT``; relative
+Each file of a document becomes a *tree* under a URI below ``ROOT``. Relative
 ``$ref``s resolve against that URI (RFC 3986). Only files inside the root folder
-are read, after resolving symbolic links; nothing is fetched unless allowed.
+are read, after resolving symbolic links. Nothing is fetched unless allowed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote, urldefrag, urljoin
 
-from mockserver.compile.source import Source, SourceFault, parse, read
+from mockserver.compile.source import Source, SourceError, parse, read
 from mockserver.diagnostics import Diagnostic, Location
 from mockserver.jsonschema.references import escape, index, tokens
 from mockserver.plan import JSON, ROOT, SchemaRef
@@ -26,14 +26,14 @@ _NAMED = frozenset(
         "securityDefinitions",
     ]
 )
-"""Keywords whose members are named by the author, not by a specification."""
-_QUICKLY_LOCATED = 256 * 1024
+"""Keywords whose member names are chosen by the author, not by a specification."""
+_MAX_QUICK_SIZE = 256 * 1024
 _OPAQUE = frozenset(["example", "default", "enum", "const", "value", "x-examples", "mapping", "dataValue"])
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
-    """What references may reach. ``root``: the folder that files must lie in; None where there is none."""
+class ReferenceScope:
+    """What references may reach. ``root`` is the folder of the files; None allows no file."""
 
     root: Path | None
     allow_remote: bool = False
@@ -48,20 +48,20 @@ class Trees:
     bases: dict[str, str] = field(default_factory=dict)
     """Identifier given by ``$id`` or ``$self`` → URI of the tree and pointer."""
     faults: dict[SchemaRef, Diagnostic] = field(default_factory=dict)
-    """What is wrong with a target: refused, missing or endless. What is no URI goes by its own text."""
+    """Faults by target: refused, missing or endless. A target that is not a URI has its own text as key."""
     targets: set[SchemaRef] = field(default_factory=set)
     is_quick: bool = False
-    """Whether lines are told in small files alone: finding them takes longer than reading does."""
+    """Whether only small files get line numbers, because finding them takes longer than reading."""
     _nodes: dict[SchemaRef, JSON] = field(default_factory=dict)
-    """What has been found once."""
+    """Cache of ``node``."""
 
     @property
     def diagnostics(self) -> list[Diagnostic]:
-        """The faults, in the order in which they were found."""
+        """The faults, in the order of discovery."""
         return [*self.faults.values()]
 
     def node(self, ref: SchemaRef) -> JSON:
-        """The value at an absolute reference. Raises KeyError where there is none."""
+        """Return the value at an absolute reference. Raises KeyError if there is none."""
         if ref not in self._nodes:
             self._nodes[ref] = self._find(ref)
         return self._nodes[ref]
@@ -72,14 +72,17 @@ class Trees:
         for part in tokens(unquote(pointer) if "%" in pointer else pointer):
             if isinstance(node, dict):
                 node = node[part]
-            elif isinstance(node, list) and (place := index(part, node)) is not None:
-                node = node[place]
+            elif isinstance(node, list) and (position := index(part, node)) is not None:
+                node = node[position]
             else:
                 raise KeyError(ref)
         return node
 
     def resolve(self, ref: SchemaRef) -> tuple[JSON, SchemaRef]:
-        """Follow ``$ref``s from an absolute reference to the object itself; KeyError where it dangles."""
+        """Follow ``$ref``s from an absolute reference. Return the object and its reference.
+
+        Raises KeyError if a ``$ref`` dangles or is endless.
+        """
         seen = set()
         while True:
             node = self.node(ref)
@@ -91,66 +94,70 @@ class Trees:
             seen.add(ref)
             ref = absolute(target, ref)
 
-    def is_identified(self, ref: SchemaRef) -> bool:
-        """Whether a place is within a schema of an ``$id`` of its own, where references begin anew."""
+    def has_schema_id(self, ref: SchemaRef) -> bool:
+        """Whether ``ref`` is within a schema that has an ``$id``, which changes the base of references."""
         uri, pointer = urldefrag(ref)
         node = self.sources[uri].value
         for part in tokens(unquote(pointer)):
             if isinstance(node, dict) and isinstance(node.get("$id"), str):
                 return True
-            place = index(part, node) if isinstance(node, list) else None
-            node = node.get(part) if isinstance(node, dict) else None if place is None else node[place]
+            position = index(part, node) if isinstance(node, list) else None
+            node = node.get(part) if isinstance(node, dict) else None if position is None else node[position]
         return isinstance(node, dict) and isinstance(node.get("$id"), str)
 
     def locate(self, ref: SchemaRef) -> Location:
+        """Return the file, line and column of an absolute reference."""
         uri, pointer = urldefrag(ref)
-        return self.place(uri, tokens(unquote(pointer)))
+        return self.locate_path(uri, tokens(unquote(pointer)))
 
-    def place(self, uri: str, path: list[str], *, key: bool = False) -> Location:
-        """Where a path of names stands in a tree; of its last key where ``key`` is set."""
+    def locate_path(self, uri: str, path: list[str], *, key: bool = False) -> Location:
+        """Return the location of a path of names in a tree; of its last key if ``key`` is set."""
         source = self.sources[uri]
         pointer = "".join(f"/{escape(part)}" for part in path)
-        if self.is_quick and len(source.text) > _QUICKLY_LOCATED:
+        if self.is_quick and len(source.text) > _MAX_QUICK_SIZE:
             return Location(source.name, pointer=pointer)
         return source.locate_parts(path, pointer, key=key)
 
-    def forget(self) -> None:
-        """Look everything up anew: the trees have been mended."""
+    def clear_cache(self) -> None:
+        """Clear the cache of ``node``, after the trees have changed."""
         self._nodes.clear()
 
 
 def absolute(target: str, base: SchemaRef) -> SchemaRef:
-    """``target`` of a ``$ref`` that stands in the tree of ``base``, as an absolute reference."""
+    """Return the ``target`` of a ``$ref`` in the tree of ``base`` as an absolute reference.
+
+    Raises ValueError if it is not a URI.
+    """
     tree = base.partition("#")[0]
     joined = tree + target if target[:1] == "#" else urljoin(tree, target)
     return joined if "#" in joined else joined + "#"
 
 
 def file_uri(path: Path, root: Path) -> str:
-    """The URI under which a file below ``root`` is a tree."""
+    """Return the URI of the tree of a file below ``root``. Raises ValueError for a file outside."""
     return ROOT + quote(path.relative_to(root).as_posix())
 
 
-def gather(path: Path, name: str, gate: Gate, *, quick: bool = False) -> Trees:
+def load_trees(path: Path, name: str, scope: ReferenceScope, *, quick: bool = False) -> Trees:
     """Read the document at ``path`` and every file that it refers to.
 
-    Faults of references (refused, missing, dangling, endless) are collected in
-    ``Trees.faults``. Raises SourceFault when the root document itself
-    cannot be read.
+    Collects faults of references (refused, missing, dangling, endless) in
+    ``Trees.faults``. Raises SourceError if the root document cannot be read, and
+    ValueError if it is outside the root folder.
     """
     root_source = read(path, name)
-    root = gate.root or path.parent
+    root = scope.root or path.parent
     trees = Trees(file_uri(path.resolve(), root.resolve()), is_quick=quick)
-    return _gather(trees, root_source, gate)
+    return _load_trees(trees, root_source, scope)
 
 
-def gather_text(text: str, name: str, *, quick: bool = False) -> Trees:
-    """The same for a document that arrives as text: it may refer to nothing but itself."""
+def load_trees_from_text(text: str, name: str, *, quick: bool = False) -> Trees:
+    """Load a document from a text. It may refer only to itself. Raises SourceError."""
     trees = Trees(ROOT + quote(name), is_quick=quick)
-    return _gather(trees, parse(text, name), Gate(None))
+    return _load_trees(trees, parse(text, name), ReferenceScope(None))
 
 
-def _gather(trees: Trees, root_source: Source, gate: Gate) -> Trees:
+def _load_trees(trees: Trees, root_source: Source, scope: ReferenceScope) -> Trees:
     trees.sources[trees.root_uri] = root_source
     queue = [trees.root_uri]
     targets: dict[SchemaRef, SchemaRef] = {}
@@ -160,9 +167,9 @@ def _gather(trees: Trees, root_source: Source, gate: Gate) -> Trees:
             site = f"{uri}#{pointer}"
             try:
                 found = absolute(target, uri)
-            except ValueError as error:  # an address in brackets that is none, say
+            except ValueError as error:  # for example, an invalid address in brackets
                 remedy = "write a path relative to this file, or a pointer such as #/components/schemas/Pet."
-                message = f"$ref {target!r} is no URI: {error}"
+                message = f"$ref {target!r} is not a URI: {error}"
                 trees.faults[target] = Diagnostic("D201", message, trees.locate(site), remedy)
                 continue
             if found in targets:
@@ -171,19 +178,19 @@ def _gather(trees: Trees, root_source: Source, gate: Gate) -> Trees:
             other = urldefrag(found).url
             if other in trees.sources or _is_embedded(target, trees, uri):
                 continue
-            source = _admit(other, target, found, site, trees, gate)
+            source = _read_target(other, target, found, site, trees, scope)
             if source is not None:
                 trees.sources[other] = source
                 queue.append(other)
     trees.targets = set(targets)
-    _judge(targets, trees)
+    _check_targets(targets, trees)
     return trees
 
 
 def _references(tree: JSON) -> Iterator[tuple[str, str]]:
-    """Every ``$ref`` of a tree, with the pointer of the object that holds it.
+    """Yield every ``$ref`` of a tree, with the pointer of the object that holds it.
 
-    Values that are data (examples, defaults, enums, extensions) are not entered.
+    Skips values that are data: examples, defaults, enums and extensions.
     """
     stack: list[tuple[JSON, str, bool]] = [(tree, "", False)]
     while stack:
@@ -198,7 +205,7 @@ def _references(tree: JSON) -> Iterator[tuple[str, str]]:
                 if named:
                     stack.append((value, f"{pointer}/{escape(key)}", False))
                 elif key not in _OPAQUE and not key.startswith("x-"):
-                    # A list has no names: that of `parameters` holds references, that of `examples` data
+                    # A list has no names: `parameters` as a list has references, `examples` has data
                     is_named = key in _NAMED and isinstance(value, dict)
                     if is_named or key != "examples":
                         stack.append((value, f"{pointer}/{escape(key)}", is_named))
@@ -207,7 +214,7 @@ def _references(tree: JSON) -> Iterator[tuple[str, str]]:
 
 
 def _is_embedded(target: str, trees: Trees, uri: str) -> bool:
-    """Whether a reference names a resource that a tree embeds by ``$id`` (JSON Schema 2020-12 §8.2)."""
+    """Whether a reference names a resource that a tree embeds by ``$id`` (JSON Schema 2020-12, 8.2)."""
     if not trees.bases:
         for holder, source in trees.sources.items():
             if '"$id"' in source.text or "$id:" in source.text or "$self" in source.text:
@@ -229,17 +236,17 @@ def _identifiers(tree: JSON, uri: str) -> Iterator[str]:
                     try:
                         base = urldefrag(urljoin(base, identifier)).url
                     except ValueError:
-                        continue  # it is no URI, and identifies nothing
+                        continue  # not a URI
                     yield base
             stack.extend((value, base) for value in node.values())
         elif isinstance(node, list):
             stack.extend((value, base) for value in node)
 
 
-def _admit(
-    uri: str, target: str, found: SchemaRef, site: SchemaRef, trees: Trees, gate: Gate
+def _read_target(
+    uri: str, target: str, found: SchemaRef, site: SchemaRef, trees: Trees, scope: ReferenceScope
 ) -> Source | None:
-    """Read the file behind ``uri``, or say why not. Messages never quote what a file holds."""
+    """Read the file at ``uri``, or record a fault and return None. Messages never quote its content."""
 
     def refuse(code: str, message: str, remedy: str) -> None:
         trees.faults[found] = Diagnostic(code, f"$ref {target!r} {message}", trees.locate(site), remedy)
@@ -247,11 +254,11 @@ def _admit(
     if not uri.startswith(ROOT):
         scheme = uri.partition(":")[0]
         if scheme in ("http", "https"):
-            if gate.allow_remote:
+            if scope.allow_remote:
                 return _fetch(uri, target, found, site, trees)
             refuse(
                 "D202",
-                "points to another host, which is not fetched",
+                "points to another host, and remote references are off",
                 "save it beside the document, or pass --allow-remote-refs.",
             )
         else:
@@ -259,16 +266,16 @@ def _admit(
                 "D203", f"uses the scheme {scheme!r}, which is not read", "use a path relative to this file."
             )
         return None
-    if gate.root is None or not site.startswith(ROOT):
+    if scope.root is None or not site.startswith(ROOT):
         refuse(
             "D203",
-            "names a file of this machine, which a document that comes from elsewhere may not",
-            "put all of it into one document.",
+            "names a file of this machine, but the document comes from elsewhere",
+            "put everything into one document.",
         )
         return None
-    path = gate.root / unquote(uri.removeprefix(ROOT))
+    path = scope.root / unquote(uri.removeprefix(ROOT))
     try:
-        inside = path.resolve().is_relative_to(gate.root.resolve())
+        inside = path.resolve().is_relative_to(scope.root.resolve())
     except (OSError, ValueError, RuntimeError):
         inside = False
     if not inside or _climbs(target, site):
@@ -280,7 +287,7 @@ def _admit(
         return None
     try:
         return read(path, os.path.relpath(path), "referenced file")
-    except SourceFault as fault:
+    except SourceError as fault:
         refuse(
             fault.diagnostic.code, f"names a file that {fault.diagnostic.message}", fault.diagnostic.remedy
         )
@@ -288,7 +295,7 @@ def _admit(
 
 
 def _climbs(target: str, site: SchemaRef) -> bool:
-    """Whether ``..`` in a target climbs above the root: URI joining drops such steps silently."""
+    """Whether ``..`` in a target leaves the root. Joining URIs drops such steps silently."""
     depth = urldefrag(site).url.removeprefix(ROOT).count("/")
     for step in unquote(urldefrag(target).url).split("/"):
         depth += -1 if step == ".." else 0 if step in ("", ".") else 1
@@ -298,39 +305,40 @@ def _climbs(target: str, site: SchemaRef) -> bool:
 
 
 def _fetch(uri: str, target: str, found: SchemaRef, site: SchemaRef, trees: Trees) -> Source | None:
-    from mockserver.compile.remote import Unreachable, text_at
+    # heavy (urllib.request); only needed for remote references
+    from mockserver.compile.remote import FetchError, fetch_text
 
     try:
-        return parse(text_at(uri), uri, "referenced document")
-    except SourceFault as fault:
+        return parse(fetch_text(uri), uri, "referenced document")
+    except SourceError as fault:
         trees.faults[found] = fault.diagnostic
-    except Unreachable as error:
+    except FetchError as error:
         message = f"$ref {target!r} cannot be fetched: {error}"
         trees.faults[found] = Diagnostic("D204", message, trees.locate(site), "save it beside the document.")
     return None
 
 
-def _judge(targets: dict[SchemaRef, SchemaRef], trees: Trees) -> None:
-    """Report references that dangle, and chains of references that never reach an object."""
-    judged: set[SchemaRef] = set()
-    """What a chain has led through: the rest of it is known."""
+def _check_targets(targets: dict[SchemaRef, SchemaRef], trees: Trees) -> None:
+    """Record faults for references that dangle, and for chains that never reach an object."""
+    checked: set[SchemaRef] = set()
+    """References of earlier chains."""
     for target, site in targets.items():
         uri, fragment = urldefrag(target)
         if uri not in trees.sources or (fragment and not fragment.startswith("/")):
-            continue  # reported when it was refused, or an $anchor, which the schema compiler judges
+            continue  # already reported, or an $anchor, which the schema compiler checks
         seen = {target}
         current = target
-        while current not in judged:
+        while current not in checked:
             try:
                 node = trees.node(current)
             except KeyError:
-                seen.discard(current)  # it dangles where it is a target itself
-                if current == target and not trees.bases.keys() - {""} and not trees.is_identified(site):
+                seen.discard(current)  # reported where it is a target itself
+                if current == target and not trees.bases.keys() - {""} and not trees.has_schema_id(site):
                     trees.faults[target] = Diagnostic(
                         "D201",
                         f"$ref {fragment_of(target, site)!r} points to nothing",
                         trees.locate(site),
-                        "mend the pointer or add what it names.",
+                        "correct the pointer, or add its target.",
                     )
                 break
             following = node.get("$ref") if isinstance(node, dict) else None
@@ -339,22 +347,22 @@ def _judge(targets: dict[SchemaRef, SchemaRef], trees: Trees) -> None:
             try:
                 current = absolute(following, current)
             except ValueError:
-                break  # told where it stands
+                break  # reported at its own location
             if urldefrag(current).url not in trees.sources:
                 break
             if current in seen:
                 trees.faults[target] = Diagnostic(
                     "D205",
-                    f"$ref {fragment_of(target, site)!r} leads back to itself, never to an object",
+                    f"$ref {fragment_of(target, site)!r} leads back to itself and never reaches an object",
                     trees.locate(site),
-                    "let one of the references point to a real schema.",
+                    "point one of these references to a schema.",
                 )
                 break
             seen.add(current)
-        judged |= seen
+        checked |= seen
 
 
 def fragment_of(target: SchemaRef, site: SchemaRef) -> str:
-    """A reference as short as its site allows: ``#/…`` within one tree."""
+    """Return a reference in short form: ``#/…`` within the tree of ``site``."""
     uri, fragment = urldefrag(target)
     return f"#{fragment}" if uri == urldefrag(site).url else f"{uri.removeprefix(ROOT)}#{fragment}"

@@ -1,7 +1,7 @@
-"""Texts of other hosts, which ``--allow-remote-refs`` lets a document refer to.
+"""Fetch texts of other hosts, if ``--allow-remote-refs`` allows it.
 
-Like ``urllib.request.urlopen``, but that a redirection leads to http and https
-alone: ``file:`` and ``ftp:`` are known to nothing here.
+Works like ``urllib.request.urlopen``, but follows redirections only to http and
+https, never to ``file:`` or ``ftp:``.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ from urllib.error import HTTPError
 
 from mockserver.diagnostics import MockServerError, reason
 
-MOST_BYTES = 16 * 1024 * 1024
-TIME = 10.0
-"""Seconds without an octet, after which it is given up."""
+MAX_BYTES = 16 * 1024 * 1024
+TIMEOUT = 10.0
+"""Seconds without a byte before a fetch fails."""
 
 
-class Unreachable(MockServerError):  # noqa: N818 - what it is
-    """There is no text at a URI; says why."""
+class FetchError(MockServerError):
+    """A text cannot be fetched; the message says why."""
 
 
-def text_at(uri: str) -> str:
-    """The text at a URI of http or https. Raises Unreachable."""
+def fetch_text(uri: str) -> str:
+    """Return the text at an http or https URI. Raises FetchError."""
     try:
-        with _opener().open(uri, timeout=TIME) as response:
-            data: bytes = response.read(MOST_BYTES + 1)
-        if len(data) > MOST_BYTES:
-            raise Unreachable(f"it is over {MOST_BYTES:,} bytes")
+        with _opener().open(uri, timeout=TIMEOUT) as response:
+            data: bytes = response.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise FetchError(f"it is over {MAX_BYTES:,} bytes")
         return data.decode("utf-8-sig")
     except HTTPError as error:
-        with error:  # which holds the answer
-            raise Unreachable(str(error)) from None
+        with error:  # closes the response
+            raise FetchError(str(error)) from None
     except (OSError, ValueError, HTTPException) as error:
-        raise Unreachable(reason(error)) from None
+        raise FetchError(reason(error)) from None
 
 
 def _opener() -> urllib.request.OpenerDirector:

@@ -1,6 +1,6 @@
-"""Validation of a document by openapi-spec-validator, as diagnostics with locations in its files.
+"""Validate a document with openapi-spec-validator, and report diagnostics with locations in its files.
 
-The validator walks the document's own trees, so a location in them is a location in a file.
+The validator walks the trees of the document, so each path in them has a location in a file.
 """
 
 from __future__ import annotations
@@ -37,62 +37,62 @@ from mockserver.jsonschema.references import escape, index, shown, tokens
 from mockserver.jsonschema.references import pointer as pointer_of
 from mockserver.plan import JSON, ROOT, Dialect, SchemaRef
 
-_Place = tuple[Any, str]
-"""A node, references followed, and the URI of its tree."""
+_Located = tuple[Any, str]
+"""A node after following references, and the URI of its tree."""
 
 
 class _Accessor(SchemaAccessor):
     trees: Trees
-    places: dict[tuple[Any, ...], _Place]
+    located: dict[tuple[Any, ...], _Located]
 
     def __getitem__(self, parts: Sequence[Any]) -> Any:
-        """What stands at a path. Raises KeyError, as the accessor does that this one stands in for."""
+        """Return the value at a path. Raises KeyError, as the original accessor does."""
         try:
-            return self._place(tuple(parts))[0]
-        except _Unfollowed:
+            return self._node_at(tuple(parts))[0]
+        except _Unresolvable:
             return super().__getitem__(parts)
 
     @classmethod
     def _get_subnode(cls, node: Any, part: Any) -> Any:
         return _member(node, part)
 
-    def _place(self, parts: tuple[Any, ...]) -> _Place:
-        found = self.places.get(parts)
+    def _node_at(self, parts: tuple[Any, ...]) -> _Located:
+        found = self.located.get(parts)
         if found is None:
             if parts:
-                node, uri = self._place(parts[:-1])
-                found = self._followed(_member(node, parts[-1]), uri)
+                node, uri = self._node_at(parts[:-1])
+                found = self._resolve(_member(node, parts[-1]), uri)
             else:
-                found = self._followed(self.node, self.trees.root_uri)
-            self.places[parts] = found
+                found = self._resolve(self.node, self.trees.root_uri)
+            self.located[parts] = found
         return found
 
-    def _followed(self, node: Any, uri: str) -> _Place:
+    def _resolve(self, node: Any, uri: str) -> _Located:
         seen = set()
         while isinstance(node, dict) and isinstance(target := node.get("$ref"), str):
             ref = absolute(target, uri)
             if ref in seen:
-                raise _Unfollowed
+                raise _Unresolvable
             seen.add(ref)
             try:
                 node = self.trees.node(ref)
             except KeyError:
-                raise _Unfollowed from None  # by $id or anchor, say
+                raise _Unresolvable from None  # for example, by $id or anchor
             uri = ref.partition("#")[0]
         return node, uri
 
 
-class _Unfollowed(Exception):  # noqa: N818 - a turn of the way, not a fault
-    """A reference that only ``referencing`` can follow."""
+class _Unresolvable(Exception):  # noqa: N818 - control flow, not an error
+    """Only the library ``referencing`` can follow this reference."""
 
 
-def pathway(trees: Trees, handlers: dict[str, Any]) -> SchemaPath:
-    """The path at the root of a document; ``handlers`` fetch other trees by scheme."""
+def spec_path(trees: Trees, handlers: dict[str, Any]) -> SchemaPath:
+    """Return the path at the root of a document. ``handlers`` load other trees by scheme."""
     root = cast("dict[str, JSON]", trees.sources[trees.root_uri].value)
     accessor = _Accessor.from_schema(cast("Any", root), base_uri=trees.root_uri, handlers=handlers)
-    made = cast("_Accessor", accessor)
-    made.trees, made.places = trees, {}
-    return SchemaPath(made)
+    spec_accessor = cast("_Accessor", accessor)
+    spec_accessor.trees, spec_accessor.located = trees, {}
+    return SchemaPath(spec_accessor)
 
 
 def _member(node: Any, part: Any) -> Any:
@@ -104,15 +104,14 @@ def _member(node: Any, part: Any) -> Any:
     raise KeyError(part)
 
 
-_MOST_STEPS = 64
-"""References followed on the way to one place."""
+_MAX_STEPS = 64
+"""Maximum number of references to follow to one location."""
 
 
 def locate(trees: Trees, ref: SchemaRef, *, through: bool = False) -> Location:
-    """File, line and column of ``ref``; of the deepest part of it that exists.
+    """Return file, line and column of the deepest part of ``ref`` that exists.
 
-    References on the way are followed, so that what a path holds only by
-    ``$ref`` is found where it is written; ``through`` follows one at its end as well.
+    Follows references in the path. ``through`` also follows a reference at its end.
     """
     if through:
         with contextlib.suppress(KeyError):
@@ -126,7 +125,7 @@ def locate(trees: Trees, ref: SchemaRef, *, through: bool = False) -> Location:
 def _split(ref: SchemaRef) -> tuple[str, list[str]]:
     uri, pointer = urldefrag(ref)
     path = tokens(pointer)
-    if uri == SYNTHETIC and path:  # named after the place of the parameter or header that it was made from
+    if uri == SYNTHETIC and path:  # the name is the reference of the parameter or header
         origin, *rest = path
         origin = unquote(origin)
         if origin.startswith(ROOT):
@@ -136,22 +135,22 @@ def _split(ref: SchemaRef) -> tuple[str, list[str]]:
 
 
 def _existing(trees: Trees, uri: str, path: list[str]) -> tuple[str, list[str]]:
-    """The tree in which a path ends, and as much of the path as there is."""
+    """Return the tree in which a path ends, and the part of the path that exists."""
     node: JSON = trees.sources[uri].value if uri in trees.sources else None
     done: list[str] = []
     pending = list(path)
     steps = 0
     while pending:
         part = pending[0]
-        name = next((each for each in (part, unquote(part)) if _places_member(node, each) is not None), None)
+        name = next((name for name in (part, unquote(part)) if _child(node, name) is not None), None)
         if name is not None:
             pending.pop(0)
             done.append(name)
-            node = _places_member(node, name)
+            node = _child(node, name)
             continue
         target = node.get("$ref") if isinstance(node, dict) else None
         steps += 1
-        if not isinstance(target, str) or steps > _MOST_STEPS:
+        if not isinstance(target, str) or steps > _MAX_STEPS:
             break
         other, start = _split(absolute(target, f"{uri}#"))
         if other not in trees.sources:
@@ -161,7 +160,7 @@ def _existing(trees: Trees, uri: str, path: list[str]) -> tuple[str, list[str]]:
     return uri, done
 
 
-def _places_member(node: JSON, name: str) -> JSON | None:
+def _child(node: JSON, name: str) -> JSON | None:
     if isinstance(node, dict):
         return node.get(name)
     if isinstance(node, list) and (place := index(name, node)) is not None:
@@ -180,69 +179,72 @@ _VALIDATORS: Mapping[Dialect, type[SpecValidator]] = {
     "3.2": OpenAPIV32SpecValidator,
 }
 _SCHEMAS = {"2.0": schema_v2, "3.0": schema_v30, "3.1": schema_v31, "3.2": schema_v32}
-_RETOLD = 2 * 1024 * 1024
-_QUICKLY_RETOLD = 128 * 1024
-_MOST = 20
-_MOST_LOOKED_AT = 1000
-_LONGEST = 240
+_MAX_RECHECK_SIZE = 2 * 1024 * 1024
+_MAX_QUICK_RECHECK_SIZE = 128 * 1024
+_MAX_DIAGNOSTICS = 20
+_MAX_ERRORS = 1000
+_MAX_LENGTH = 240
 
 
 class _Names(set[str]):
-    """Of operations: what the validator keeps in a list, and looks through once an operation."""
+    """Operation ids. The validator has a list and searches it for each operation."""
 
     append = set[str].add
 
 
-def _telling_apart(base: type[Any]) -> type[Any]:
-    """Operations whose names are told apart in one step each, however many there are."""
+def _with_fast_ids(base: type[Any]) -> type[Any]:
+    """Return a validator of operations that finds repeated ids fast, and sets ``at`` of errors."""
 
-    class TellingApart(base):  # type: ignore[misc]
+    class FastIds(base):  # type: ignore[misc]
         def __init__(self, registry: object) -> None:
             super().__init__(registry)
             self.operation_ids_registry = _Names()
 
         def __call__(self, url: str, name: str, operation: Any, shared: Any) -> Iterator[ValidationError]:
             for error in super().__call__(url, name, operation, shared):
-                error.at = getattr(error, "at", None) or _place(error, operation, shared)
+                error.at = getattr(error, "at", None) or _error_path(error, operation, shared)
                 yield error
 
-    return TellingApart
+    return FastIds
 
 
-def _place(error: ValidationError, operation: Any, shared: Any) -> tuple[Any, ...]:
-    """Where an operation has what an error is about; ``shared`` are the parameters of its path."""
+def _error_path(error: ValidationError, operation: Any, shared: Any) -> tuple[Any, ...]:
+    """Return the path of the part of an operation that an error is about.
+
+    ``shared`` are the parameters of the path item.
+    """
     parts: tuple[Any, ...] = operation.parts
     if isinstance(error, DuplicateOperationIDError):
         return (*parts, "operationId")
     if isinstance(error, UnresolvableParameterError):
         own = operation / "parameters" if "parameters" in operation else ()
-        for each in (*own, *(shared or ())):
-            if (each["name"], each["in"]) == (_parameter(error), "path"):
-                return tuple(each.parts)
+        for parameter in (*own, *(shared or ())):
+            if (parameter["name"], parameter["in"]) == (_parameter(error), "path"):
+                return tuple(parameter.parts)
     return parts
 
 
 def _parameter(error: ValidationError) -> str:
-    """The name of the path parameter that was not resolved: it stands in the message alone."""
+    """Return the name of an undescribed path parameter. Only the message has it."""
     return str(error.message).split("'")[1]
 
 
-def _placing(base: type[Any]) -> type[Any]:
-    """Parameters or tags, which keep with each error the list that it is about."""
+def _with_error_path(base: type[Any]) -> type[Any]:
+    """Return a validator of parameters or tags that sets ``at`` of errors to the path of the list."""
 
-    class Placing(base):  # type: ignore[misc]
+    class WithErrorPath(base):  # type: ignore[misc]
         def __call__(self, listed: Any) -> Iterator[ValidationError]:
             for error in super().__call__(listed):
                 error.at = getattr(error, "at", None) or listed.parts
                 yield error
 
-    return Placing
+    return WithErrorPath
 
 
-def _entered(base: type[Any]) -> type[Any]:
-    """The walk into schemas, which keeps with each error the schema that it is about."""
+def _with_schema_path(base: type[Any]) -> type[Any]:
+    """Return a validator of schemas that sets ``of_schema`` of errors to the path of the schema."""
 
-    class Entered(base):  # type: ignore[misc]
+    class WithSchemaPath(base):  # type: ignore[misc]
         def __call__(self, schema: Any, *args: object, **settings: object) -> Iterator[ValidationError]:
             for error in super().__call__(schema, *args, **settings):
                 if not hasattr(error, "of_schema"):
@@ -250,13 +252,15 @@ def _entered(base: type[Any]) -> type[Any]:
                 yield error
 
         def _validate_schema_meta(self, *_: object) -> None:
-            """Whether a schema is one is told by what compiles it, in the words of the dialect."""
+            """Skip: the compiler of schemas reports invalid schemas by their dialect."""
 
-    return Entered
+    return WithSchemaPath
 
 
-def judge(trees: Trees, dialect: Dialect, forgiven: Sequence[Diagnostic], *, quick: bool) -> list[Diagnostic]:
-    """What is wrong with the root document of ``trees`` beside what is forgiven, at most 20 diagnostics."""
+def validate_spec(
+    trees: Trees, dialect: Dialect, forgiven: Sequence[Diagnostic], *, quick: bool
+) -> list[Diagnostic]:
+    """Return at most 20 diagnostics about the root document, apart from ``forgiven``."""
     root = trees.sources[trees.root_uri]
     base = _VALIDATORS[dialect]
 
@@ -266,64 +270,68 @@ def judge(trees: Trees, dialect: Dialect, forgiven: Sequence[Diagnostic], *, qui
     class Validator(base):  # type: ignore[valid-type, misc]
         keyword_validators: ClassVar = {
             **base.keyword_validators,
-            "operation": _telling_apart(base.keyword_validators["operation"]),
-            "parameters": _placing(base.keyword_validators["parameters"]),
-            "tags": _placing(base.keyword_validators["tags"]),
-            "schema": _entered(base.keyword_validators["schema"]),
+            "operation": _with_fast_ids(base.keyword_validators["operation"]),
+            "parameters": _with_error_path(base.keyword_validators["parameters"]),
+            "tags": _with_error_path(base.keyword_validators["tags"]),
+            "schema": _with_schema_path(base.keyword_validators["schema"]),
         }
 
-    validator = Validator(pathway(trees, dict.fromkeys(("", "file", "http", "https"), handler)))
-    found = _structure(validator, dialect, trees, forgiven, quick=quick)
+    validator = Validator(spec_path(trees, dict.fromkeys(("", "file", "http", "https"), handler)))
+    found = _structural_errors(validator, dialect, trees, forgiven, quick=quick)
     if found or quick:
-        return found[:_MOST]
+        return found[:_MAX_DIAGNOSTICS]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             for error in validator.root_validator(validator.schema_path):
                 of_schema = getattr(error, "of_schema", None)
                 diagnostic = (
-                    _of_part(error, trees) if of_schema is None else _of_schema(error, of_schema, trees)
+                    _part_diagnostic(error, trees)
+                    if of_schema is None
+                    else _schema_diagnostic(error, of_schema, trees)
                 )
-                if diagnostic not in found:  # what a path declares is looked at in each of its operations
+                if diagnostic not in found:  # the parameters of a path are validated for each operation
                     found.append(diagnostic)
-        except Exception as error:  # noqa: BLE001 - the validator's own limits (recursion, lookups) must not hide the rest
+        except Exception as error:  # noqa: BLE001 - limits of the validator must not hide the other diagnostics
             where = root.locate("")
             remedy = (
-                "this may be a limit of openapi-spec-validator; the document is served as far as it goes."
+                "this may be a limit of openapi-spec-validator; the document is served as far as possible."
             )
             return [
                 Diagnostic(
-                    "D302", f"could not be judged to the end: {_short(error)}", where, remedy, "warning"
+                    "D302", f"could not be validated completely: {_short(error)}", where, remedy, "warning"
                 )
             ]
-    return found[:_MOST]
+    return found[:_MAX_DIAGNOSTICS]
 
 
-def _structure(
+def _structural_errors(
     validator: SpecValidator, dialect: Dialect, trees: Trees, forgiven: Sequence[Diagnostic], *, quick: bool
 ) -> list[Diagnostic]:
-    """What breaks the specification's own schema, where nothing else has been told of the place.
+    """Return violations of the JSON Schema of the specification, except at reported locations.
 
-    The Rust validator says in milliseconds that nothing does. What it objects
-    to is judged again by the Python one, if there is time: it keeps the branches of an anyOf
-    apart, and takes patterns that are valid without ECMA 262's unicode flag.
+    The Rust validator is fast when there are none. Its errors are validated again with
+    the Python validator, if the document is small: that one separates the branches of an
+    anyOf, and accepts patterns that are valid without the unicode flag of ECMA 262.
     """
     root = trees.sources[trees.root_uri]
     errors = validator.schema_validator.iter_errors(root.value)
-    told = [each.where.pointer for each in forgiven if each.where.source == root.name]
-    untold = _untold(islice(errors, _MOST_LOOKED_AT), told)
-    if untold and len(root.text) <= (_QUICKLY_RETOLD if quick else _RETOLD):
-        untold = _untold(create_validator(dict(_SCHEMAS[dialect])).iter_errors(root.value), told)
-    return [_diagnostic(error, pointer, trees) for error, pointer in untold]
+    reported = [diagnostic.where.pointer for diagnostic in forgiven if diagnostic.where.source == root.name]
+    unreported = _unreported(islice(errors, _MAX_ERRORS), reported)
+    if unreported and len(root.text) <= (_MAX_QUICK_RECHECK_SIZE if quick else _MAX_RECHECK_SIZE):
+        unreported = _unreported(create_validator(dict(_SCHEMAS[dialect])).iter_errors(root.value), reported)
+    return [_diagnostic(error, pointer, trees) for error, pointer in unreported]
 
 
-def _untold(errors: Iterable[ValidationError], told: Sequence[str]) -> list[tuple[ValidationError, str]]:
-    """The errors, each with its place, of which nothing else tells."""
-    nearest = ((error, pointer_of(error.absolute_path)) for error in map(_nearest, errors))
+def _unreported(
+    errors: Iterable[ValidationError], reported: Sequence[str]
+) -> list[tuple[ValidationError, str]]:
+    """Return the errors with their pointers, except at reported locations."""
+    nearest = ((error, pointer_of(error.absolute_path)) for error in map(_deepest_cause, errors))
     return [
         (error, pointer)
         for error, pointer in nearest
-        if not any(_is_within(each, pointer) or _is_within(pointer, each) for each in told)
+        if not any(_is_within(known, pointer) or _is_within(pointer, known) for known in reported)
     ]
 
 
@@ -333,12 +341,12 @@ def _is_within(pointer: str, other: str) -> bool:
 
 def _diagnostic(error: ValidationError, pointer: str, trees: Trees) -> Diagnostic:
     message = f"breaks OpenAPI at {pointer or '/'}: {_short(error.message)}"
-    where = trees.place(trees.root_uri, tokens(pointer))
-    return Diagnostic("D301", message, where, "mend it as the OpenAPI Specification describes.")
+    where = trees.locate_path(trees.root_uri, tokens(pointer))
+    return Diagnostic("D301", message, where, "correct it as the OpenAPI Specification describes.")
 
 
-def _of_part(error: ValidationError, trees: Trees) -> Diagnostic:
-    """What contradicts another part of the document, which is found by its path alone."""
+def _part_diagnostic(error: ValidationError, trees: Trees) -> Diagnostic:
+    """Return the diagnostic for an error about two parts of the document that contradict each other."""
     parts: tuple[Any, ...] = getattr(error, "at", ())
     pointer = "".join(f"/{escape(str(part))}" for part in parts)
     message = _short(error.message)
@@ -353,30 +361,30 @@ def _of_part(error: ValidationError, trees: Trees) -> Diagnostic:
         "D301",
         f"breaks OpenAPI at {pointer or '/'}: {message}",
         locate(trees, f"{trees.root_uri}#{pointer}"),
-        "mend it as the OpenAPI Specification describes.",
+        "correct it as the OpenAPI Specification describes.",
     )
 
 
-def _of_schema(error: ValidationError, path: list[str], trees: Trees) -> Diagnostic:
-    """A default, or a list of required properties, that its schema does not bear out."""
+def _schema_diagnostic(error: ValidationError, path: list[str], trees: Trees) -> Diagnostic:
+    """Return the diagnostic for a default or required property that contradicts its schema."""
     ref = f"{trees.root_uri}#" + "".join(f"/{escape(part)}" for part in path)
     return Diagnostic(
         "D304",
         f"this schema contradicts itself: {_short(error.message)}",
         locate(trees, ref, through=True),
-        "mend the default, or describe the properties that are required.",
+        "correct the default, or describe the required properties.",
         "warning",
     )
 
 
-def _nearest(error: Any) -> ValidationError:
-    """The most telling error behind an anyOf or oneOf."""
+def _deepest_cause(error: Any) -> ValidationError:
+    """Return the deepest error within an anyOf or oneOf."""
     while error.context:
-        error = max(error.context, key=lambda each: len(each.absolute_path))
+        error = max(error.context, key=lambda cause: len(cause.absolute_path))
     found: ValidationError = error
     return found
 
 
 def _short(text: object) -> str:
     line = shown(str(text)).strip().split("\n", 1)[0]
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    return line if len(line) <= _MAX_LENGTH else line[: _MAX_LENGTH - 1] + "…"

@@ -35,11 +35,11 @@ def stated(text: str) -> Delay:
     low, uniform, high = text.partition("..")
     median, spread, sigma = text.partition("~")
     if uniform:
-        delay = Delay("uniform", inputs.milliseconds(low), inputs.milliseconds(high))
+        delay = Delay("uniform", inputs.parse_duration(low), inputs.parse_duration(high))
     elif spread:
-        delay = Delay("lognormal", inputs.milliseconds(median), sigma=float(sigma))
+        delay = Delay("lognormal", inputs.parse_duration(median), sigma=float(sigma))
     else:
-        delay = Delay(low=inputs.milliseconds(text))
+        delay = Delay(low=inputs.parse_duration(text))
     if (
         (uniform and delay.low > delay.high)
         or not 0 <= delay.sigma <= 5

@@ -82,7 +82,7 @@ class Guard:
             limit = bucket.limit
             name = f"{bucket.name}={value}"
             count, began = store.counters.window(world.name, self._resource, name, now, limit.window)
-            left, reset = limit.most - count, -(-(began + limit.window - now) // 1000)
+            left, reset = limit.max_calls - count, -(-(began + limit.window - now) // 1000)
             if tightest is None or left < tightest[0]:
                 tightest = left, limit, reset
             if left < 0:
@@ -92,8 +92,8 @@ class Guard:
         left, limit, reset = tightest
         seconds = -(-limit.window // 1000)
         headers = [
-            ("ratelimit-policy", f"{limit.most};w={seconds}"),
-            ("ratelimit-limit", str(limit.most)),
+            ("ratelimit-policy", f"{limit.max_calls};w={seconds}"),
+            ("ratelimit-limit", str(limit.max_calls)),
             ("ratelimit-remaining", str(max(left, 0))),
             ("ratelimit-reset", str(reset)),
         ]
@@ -121,7 +121,7 @@ class Guard:
     async def turn(self, concurrency: Concurrency, world: Namespace) -> AsyncIterator[bool]:
         """Take part in the queue; yields whether the call may go on."""
         line = self._lines.setdefault(world.name, _Line())
-        admitted = line.busy < concurrency.most
+        admitted = line.busy < concurrency.max_calls
         if admitted:
             line.busy += 1
         elif concurrency.wait:

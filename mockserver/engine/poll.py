@@ -100,5 +100,7 @@ class _Poll:
         self.runtime = runtime
         self.literals = literals
         """The last segments of other paths of the document, which are no keys."""
-        self.normal: Callable[[str], str] | None = runtime.normal if runtime.resource.key.fold else None
+        self.normal: Callable[[str], str] | None = (
+            runtime.normal if runtime.resource.key.ignore_case else None
+        )
         self.read = route.checker.path_reader(runtime.key_name) if is_validated else None

@@ -80,7 +80,7 @@ def stated(plan: Plan) -> Iterator[str]:
         for state in resource.states.values():
             for recipe in state.answers.values():
                 if recipe.fault:
-                    yield f"{recipe.where}: {recipe.fault}"
+                    yield f"{recipe.location}: {recipe.fault}"
         for scenario in resource.scenarios.values():
             for number, step in enumerate(scenario.steps, 1):
                 if step.fault:

@@ -1,4 +1,4 @@
-"""Prism's command line → ours."""
+"""Convert a command line of Prism to ``mockserver serve``."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import shlex
 from collections.abc import Sequence
 
 from mockserver.diagnostics import Diagnostic, Location, UsageError
-from mockserver.migrate.stubs import Found
+from mockserver.migrate.stubs import Diagnostics
 
 _PORT = "4010"
-"""Where Prism listens unless it is told otherwise."""
+"""Default port of Prism."""
 _SHORT = {"-p": "--port", "-h": "--host", "-d": "--dynamic", "-m": "--multiprocess", "-v": "--verboseLevel"}
 _SWITCHES = frozenset(["--dynamic", "--errors", "--multiprocess", "--cors", "--ignoreExamples"])
-_LOST = {
-    "--dynamic": "send `Prefer: dynamic=true`; without an example, answers are generated anyway.",
-    "--errors": "leave it out: a request that breaks the document is refused.",
-    "--multiprocess": "leave it out: one process answers more than Prism's several.",
+_REMEDIES = {
+    "--dynamic": "send `Prefer: dynamic=true`; without an example, responses are always generated.",
+    "--errors": "remove it: a request that breaks the document is always rejected.",
+    "--multiprocess": "remove it: one process is enough.",
     "--ignoreExamples": "send `Prefer: dynamic=true`.",
-    "--json-schema-faker-fillProperties": "leave it out: what is optional is generated too.",
-    "--upstream-proxy": "nothing is forwarded.",
+    "--json-schema-faker-fillProperties": "remove it: optional fields are always generated.",
+    "--upstream-proxy": "remove it: requests are never forwarded.",
 }
 _LEVELS = {"silent": "error", "fatal": "error", "success": "info", "trace": "debug"}
 
 
-def command(arguments: Sequence[str], found: Found) -> str:
-    """The command line that serves as ``prism mock …`` did; what has no counterpart is told.
+def command(arguments: Sequence[str], found: Diagnostics) -> str:
+    """Return the command line for ``prism mock …``. Report options without a counterpart.
 
-    Raises UsageError for a command that is not ``mock``.
+    Raises UsageError for a command other than ``mock``.
     """
     words = _words(arguments)
     documents: list[str] = []
@@ -44,11 +44,11 @@ def command(arguments: Sequence[str], found: Found) -> str:
             off = off or value == "false"
         elif not equals and words:
             value = words.pop(0)
-        _take(name, value, off, options, found)
+        _translate_option(name, value, off, options, found)
     if len(documents) != 1:
-        raise UsageError("give the command as it was: prism mock [OPTIONS] DOCUMENT.")
-    given = [f"{each}={value}" if value.startswith("-") else f"{each} {shlex.quote(value)}"
-             for each, value in options.items()]  # fmt: skip
+        raise UsageError("give the whole command: prism mock [OPTIONS] DOCUMENT.")
+    given = [f"{option}={value}" if value.startswith("-") else f"{option} {shlex.quote(value)}"
+             for option, value in options.items()]  # fmt: skip
     return " ".join(["mockserver serve", shlex.quote(documents[0]), *given])
 
 
@@ -57,11 +57,11 @@ def _words(arguments: Sequence[str]) -> list[str]:
     while words and words[0] in ("npx", "prism", "@stoplight/prism-cli"):
         words.pop(0)
     if words and words[0] == "proxy":
-        raise UsageError("prism proxy has no counterpart: this server answers by itself.")
+        raise UsageError("prism proxy has no counterpart: this server does not forward requests.")
     return words[1:] if words and words[0] == "mock" else words
 
 
-def _take(name: str, value: str, off: bool, options: dict[str, str], found: Found) -> None:
+def _translate_option(name: str, value: str, off: bool, options: dict[str, str], found: Diagnostics) -> None:
     match name:
         case "--port" | "--host" | "--seed":
             options[name] = value
@@ -72,6 +72,6 @@ def _take(name: str, value: str, off: bool, options: dict[str, str], found: Foun
             options["--log-level"] = _LEVELS.get(value, value)
         case _:
             if not off:
-                remedy = _LOST.get(name, "see `mockserver serve --help`.")
+                remedy = _REMEDIES.get(name, "see `mockserver serve --help`.")
                 where = Location("prism")
                 found.append(Diagnostic("M105", f"{name} has no counterpart", where, remedy, "warning"))

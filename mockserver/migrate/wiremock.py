@@ -1,8 +1,8 @@
-"""WireMock's stubs → scenario files: what is one state machine there is the life of a resource here.
+"""Convert stubs of WireMock to scenario files.
 
-Stubs of one ``scenarioName``, and stubs of one operation, are of one resource.
-A scenario's states become states, in the order in which stubs lead from one to
-the next; a stub without a scenario becomes a state that is its own scenario.
+Stubs with the same ``scenarioName`` or operation belong to one resource. The states
+of a scenario become states, in the order of their transitions. A stub without a
+scenario becomes a state with its own scenario.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mockserver.diagnostics import Diagnostic
-from mockserver.migrate.stubs import STARTED, Asked, Found, Stub, read_request, read_response
+from mockserver.migrate.stubs import STARTED, Diagnostics, RequestMatch, Stub, read_request, read_response
 from mockserver.plan import Document
 
 Members = dict[str, Any]
 
 
 @dataclass(slots=True)
-class _Part:
-    """A stub with what it asks and answers."""
+class _MatchedStub:
+    """A stub with its operation, conditions and response."""
 
     stub: Stub
-    asked: Asked
+    asked: RequestMatch
     response: Members
 
 
@@ -32,52 +32,52 @@ class _Part:
 class _Group:
     """The stubs of one resource."""
 
-    parts: list[_Part] = field(default_factory=list)
+    parts: list[_MatchedStub] = field(default_factory=list)
 
     @property
     def operations(self) -> list[str]:
-        return list(dict.fromkeys(each.asked.operation.id for each in self.parts))
+        return list(dict.fromkeys(part.asked.operation.id for part in self.parts))
 
 
-def scenario_files(stubs: Sequence[Stub], document: Document, found: Found) -> dict[str, Members]:
-    """Scenario files by the names of their resources; what cannot be carried over is told."""
+def scenario_files(stubs: Sequence[Stub], document: Document, found: Diagnostics) -> dict[str, Members]:
+    """Return scenario files by name of the resource. Report what cannot be converted."""
     parts = []
     for stub in stubs:
         asked = read_request(stub, document, found)
         if asked is not None:
-            parts.append(_Part(stub, asked, read_response(stub, asked.operation, found)))
+            parts.append(_MatchedStub(stub, asked, read_response(stub, asked.operation, found)))
     files: dict[str, Members] = {}
     for group in _groups(parts):
-        name = _unique(_resource(group), files)
+        name = _unique(_resource_name(group), files)
         files[name] = _Writer(name, group, found).file()
     return files
 
 
-def _groups(parts: Sequence[_Part]) -> list[_Group]:
+def _groups(parts: Sequence[_MatchedStub]) -> list[_Group]:
     groups: list[_Group] = []
     for part in parts:
-        mine = [each for each in groups if any(_belong(part, other) for other in each.parts)]
-        joined = _Group([other for each in mine for other in each.parts] + [part])
-        groups = [each for each in groups if each not in mine] + [joined]
+        matching = [group for group in groups if any(_are_related(part, other) for other in group.parts)]
+        joined = _Group([other for group in matching for other in group.parts] + [part])
+        groups = [group for group in groups if group not in matching] + [joined]
     return groups
 
 
-def _belong(one: _Part, other: _Part) -> bool:
+def _are_related(one: _MatchedStub, other: _MatchedStub) -> bool:
     same = one.stub.scenario and one.stub.scenario == other.stub.scenario
     return bool(same) or one.asked.operation.id == other.asked.operation.id
 
 
-def _resource(group: _Group) -> str:
-    """A name: the last segment of the path that is no parameter, in the singular where that is plain."""
+def _resource_name(group: _Group) -> str:
+    """Return the name of the resource: the last word of the path, in the singular."""
     segments = group.parts[0].asked.operation.path.split("/")
-    words = [each for each in segments if each and not each.startswith("{")]
+    words = [segment for segment in segments if segment and not segment.startswith("{")]
     return re.sub(r"(?<![sui])s$", "", _slug(words[-1] if words else "resource"))
 
 
 class _Writer:
     """Writes the file of one resource."""
 
-    def __init__(self, name: str, group: _Group, found: Found) -> None:
+    def __init__(self, name: str, group: _Group, found: Diagnostics) -> None:
         self.name = name
         self.parts = group.parts
         self.found = found
@@ -87,11 +87,11 @@ class _Writer:
         self.rules: list[tuple[int, int, int, Members]] = []
 
     def file(self) -> Members:
-        for name in dict.fromkeys(each.stub.scenario for each in self.parts if each.stub.scenario):
-            self._machine(name, [each for each in self.parts if each.stub.scenario == name])
+        for name in dict.fromkeys(part.stub.scenario for part in self.parts if part.stub.scenario):
+            self._add_scenario(name, [part for part in self.parts if part.stub.scenario == name])
         for part in self.parts:
             if not part.stub.scenario:
-                self._alone(part)
+                self._add_state(part)
         file: Members = {
             "resource": self.name,
             "key": self._key(),
@@ -99,7 +99,7 @@ class _Writer:
             "states": self.states,
             "scenarios": self.scenarios,
         }
-        rules = self._selected()
+        rules = self._reachable_rules()
         return {**file, "select": rules} if rules else file
 
     @staticmethod
@@ -114,115 +114,115 @@ class _Writer:
         return found
 
     def _key(self) -> str:
-        """The last path parameter that all operations have; else what every request has."""
-        templates = {each.asked.operation.path for each in self.parts}
+        """Return the last path parameter that all operations have, else ``header.Host``."""
+        templates = {part.asked.operation.path for part in self.parts}
         shared = [
             name
             for name in re.findall(r"\{([^}]*)\}", self.parts[0].asked.operation.path)
-            if all(f"{{{name}}}" in each for each in templates)
+            if all(f"{{{name}}}" in template for template in templates)
         ]
         if shared:
             return f"path.{shared[-1]}"
-        self._tell(
-            self.parts[0], "no path parameter tells one resource from another", "choose another `key`."
-        )
+        self._warn(self.parts[0], "no path parameter identifies the resource", "choose another `key`.")
         return "header.Host"
 
-    def _alone(self, part: _Part) -> None:
+    def _add_state(self, part: _MatchedStub) -> None:
         name = _unique(_slug(part.stub.name), {*self.states, *self.scenarios})
         self.states[name] = self._answers([part])
         self.scenarios[name] = [name]
         self._rule(name, [part])
 
-    def _machine(self, name: str, parts: Sequence[_Part]) -> None:
-        """A WireMock scenario: its states in the order in which they are reached."""
+    def _add_scenario(self, name: str, parts: Sequence[_MatchedStub]) -> None:
+        """Convert a scenario of WireMock, with its states in the order of their transitions."""
         steps: list[Members] = []
-        order = list(_reached(parts))
+        order = list(_reachable_states(parts))
         labels = {state: _unique(_slug(state), self.states) for state in order}
         for index, state in enumerate(order):
-            mine = [each for each in parts if each.stub.state in ("", state)]
-            self.states[labels[state]] = self._answers(mine)
-            moving = [each for each in mine if each.stub.next in _moving(mine, state)]
+            matching = [part for part in parts if part.stub.state in ("", state)]
+            self.states[labels[state]] = self._answers(matching)
+            leaving = [part for part in matching if part.stub.next in _next_states(matching, state)]
             step: Members = {"state": labels[state]}
-            if moving and moving[0].stub.next not in labels:
-                told = f"leading on to {moving[0].stub.next}, in which nothing answers,"
-                self.found.append(moving[0].stub.lost(told, "add a state that says what is answered then."))
-            elif moving:
-                alias = self.aliases[moving[0].asked.operation.id]
+            if leaving and leaving[0].stub.next not in labels:
+                told = f"leading on to {leaving[0].stub.next}, in which nothing answers,"
+                self.found.append(
+                    leaving[0].stub.unsupported(told, "add a state that says what is answered then.")
+                )
+            elif leaving:
+                alias = self.aliases[leaving[0].asked.operation.id]
                 step["until"] = {"calls": 1 if len(self.aliases) == 1 else {alias: 1}}
-                if index + 1 == len(order) or order[index + 1] != moving[0].stub.next:
-                    step["next"] = labels[moving[0].stub.next]
-                for other in moving[1:]:
+                if index + 1 == len(order) or order[index + 1] != leaving[0].stub.next:
+                    step["next"] = labels[leaving[0].stub.next]
+                for other in leaving[1:]:
                     self.found.append(
-                        other.stub.lost(f"leading on to {other.stub.next}", "write it as `on`.")
+                        other.stub.unsupported(f"leading on to {other.stub.next}", "write it as `on`.")
                     )
             steps.append(step)
         timeline = _unique(_slug(name), self.scenarios)
-        self.scenarios[timeline] = [*_merged(steps, self.states)]
+        self.scenarios[timeline] = [*_merge_steps(steps, self.states)]
         self._rule(timeline, parts)
-        if not any("path." in each for part in parts for each in part.asked.conditions):
-            self._tell(
+        if not any("path." in condition for part in parts for condition in part.asked.conditions):
+            self._warn(
                 parts[0],
                 f"the scenario {name!r} was one for all requests; here each key goes through it by itself",
                 "nothing, unless a test relied on it.",
             )
 
-    def _answers(self, parts: Sequence[_Part]) -> Members:
-        """The answer of a state to each operation: that of the stub that goes first."""
+    def _answers(self, parts: Sequence[_MatchedStub]) -> Members:
+        """Return the response of a state to each operation: that of the stub with the highest priority."""
         answers: Members = {}
-        for part in sorted(parts, key=lambda each: (each.stub.priority, -each.stub.order)):
+        for part in sorted(parts, key=lambda part: (part.stub.priority, -part.stub.order)):
             alias = self.aliases[part.asked.operation.id]
             if alias not in answers:
                 answers[alias] = part.response
             elif len(parts) > 1:
                 self.found.append(
-                    part.stub.lost("answering the same state another way", "add a state for it.")
+                    part.stub.unsupported("answering the same state another way", "add a state for it.")
                 )
         return answers if len(self.aliases) > 1 else next(iter(answers.values()))
 
-    def _rule(self, scenario: str, parts: Sequence[_Part]) -> None:
-        """What all stubs of a scenario ask for selects it."""
+    def _rule(self, scenario: str, parts: Sequence[_MatchedStub]) -> None:
+        """Add a rule that selects a scenario, with the conditions that all its stubs have."""
         first = parts[0].asked.conditions
         shared = {
             name: text
             for name, text in first.items()
-            if all(each.asked.conditions.get(name) == text for each in parts)
+            if all(part.asked.conditions.get(name) == text for part in parts)
         }
-        stub = min((each.stub for each in parts), key=lambda each: (each.priority, -each.order))
+        stub = min((part.stub for part in parts), key=lambda stub: (stub.priority, -stub.order))
         self.rules.append((stub.priority, -len(shared), -stub.order, {**shared, "scenario": scenario}))
         for part in parts:
             for name in part.asked.conditions.keys() - shared.keys():
                 self.found.append(
-                    part.stub.lost(f"{name}, which not all of {scenario} ask for", "add a rule.")
+                    part.stub.unsupported(f"{name}, which not all of {scenario} ask for", "add a rule.")
                 )
 
-    def _selected(self) -> list[Members]:
-        """The rules that can be reached, in the order in which WireMock tries stubs."""
+    def _reachable_rules(self) -> list[Members]:
+        """Return the reachable rules, in the order of matching of WireMock."""
         rules: list[Members] = []
-        for *_, rule in sorted(self.rules, key=lambda each: each[:3]):
+        for *_, rule in sorted(self.rules, key=lambda entry: entry[:3]):
             asked = {name: text for name, text in rule.items() if name != "scenario"}
-            if any(each.items() <= asked.items() for each in map(_asks, rules)):
+            if any(earlier.items() <= asked.items() for earlier in map(_conditions, rules)):
                 message = f"{rule['scenario']}: another stub of the same requests goes before it"
                 self.found.append(Diagnostic("M104", message, self.parts[0].stub.where, _CHOOSE, "warning"))
             else:
                 rules.append(rule)
         return rules
 
-    def _tell(self, part: _Part, message: str, remedy: str) -> None:
+    def _warn(self, part: _MatchedStub, message: str, remedy: str) -> None:
         self.found.append(Diagnostic("M104", message, part.stub.where, remedy, "warning"))
 
 
 _CHOOSE = "choose it by `Prefer: scenario=NAME`, or let the test assign it."
 
 
-def _asks(rule: Members) -> Members:
+def _conditions(rule: Members) -> Members:
     return {name: text for name, text in rule.items() if name != "scenario"}
 
 
-def _reached(parts: Sequence[_Part]) -> Iterator[str]:
-    """The states of a scenario, from the first one on."""
+def _reachable_states(parts: Sequence[_MatchedStub]) -> Iterator[str]:
+    """Yield the reachable states of a scenario, from the first one."""
     waiting, seen = [STARTED], set()
-    states = {each.stub.state for each in parts} - {""}
+    states = {part.stub.state for part in parts} - {""}
     if STARTED not in states and states:
         waiting = [parts[0].stub.state or STARTED]
     while waiting:
@@ -230,19 +230,19 @@ def _reached(parts: Sequence[_Part]) -> Iterator[str]:
         if state in seen:
             continue
         seen.add(state)
-        mine = [each for each in parts if each.stub.state in ("", state)]
-        if mine:
+        matching = [part for part in parts if part.stub.state in ("", state)]
+        if matching:
             yield state
-            waiting += _moving(mine, state)[:1]
+            waiting += _next_states(matching, state)[:1]
 
 
-def _moving(parts: Sequence[_Part], state: str) -> list[str]:
-    """The states that stubs lead to from ``state``; one can be followed."""
-    return [each.stub.next for each in parts if each.stub.next not in ("", state)]
+def _next_states(parts: Sequence[_MatchedStub], state: str) -> list[str]:
+    """Return the states after ``state``. A timeline can follow only one of them."""
+    return [part.stub.next for part in parts if part.stub.next not in ("", state)]
 
 
-def _merged(steps: Sequence[Members], states: Members) -> Iterator[Any]:
-    """Steps in short form; those that answer alike and follow one another are one that holds longer."""
+def _merge_steps(steps: Sequence[Members], states: Members) -> Iterator[Any]:
+    """Yield steps in short form. Merge consecutive steps with the same responses into a longer hold."""
     run: list[Members] = []
     for step in steps:
         if (
@@ -273,7 +273,7 @@ def _short(run: Sequence[Members]) -> Iterator[Any]:
 
 
 def _slug(text: str) -> str:
-    """A name as scenario files have them."""
+    """Return a valid name for a scenario file."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "state"
 
 

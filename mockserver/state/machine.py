@@ -218,7 +218,8 @@ def _chosen(branches: Sequence[Branch], operation: str, facts: Sequence[bool], d
     open_ = [
         each
         for each in branches
-        if each.operation == operation and (each.fact < 0 or (each.fact < len(facts) and facts[each.fact]))
+        if each.operation == operation
+        and (each.predicate < 0 or (each.predicate < len(facts) and facts[each.predicate]))
     ]
     if not open_:
         return -1

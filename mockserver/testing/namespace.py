@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 
 from mockserver.admin.exchange import ControlError
 from mockserver.diagnostics import MockServerError, UsageError
-from mockserver.inputs import written
+from mockserver.inputs import format_duration
 from mockserver.testing.calls import Call, Calls, Fields, called, mismatch
 from mockserver.testing.control import Control, Members, raises_at_caller
 
@@ -60,7 +60,7 @@ class Clock:
     def advance(self, by: str | timedelta) -> datetime:
         """Move on by ``200ms``, ``30s``, ``5m``, ``1h``, ``2d`` or a timedelta. What waits for it goes on."""
         if isinstance(by, timedelta):
-            by = written(round(by / timedelta(milliseconds=1)))
+            by = format_duration(round(by / timedelta(milliseconds=1)))
         return self._turn("advance", {"by": by})
 
     @raises_at_caller

@@ -157,7 +157,7 @@ class MockServer(Namespace):
         # What serving takes is imported here: a test that only imports this module should not pay for it.
         from mockserver.compile.process import compiled
         from mockserver.engine.engine import Options
-        from mockserver.inputs import DOCUMENT, SCENARIOS, Inputs, forgiveness
+        from mockserver.inputs import DOCUMENT, SCENARIOS, Inputs, fault_summary
         from mockserver.namespaces.clock import parse_time
         from mockserver.testing.host import Address, Host
 
@@ -176,7 +176,7 @@ class MockServer(Namespace):
             documents, scenarios = (DOCUMENT,), scenarios or (SCENARIOS,)
         inputs = Inputs(documents, scenarios, self._seed, strict_document=self._strict_document)
         found = compiled(inputs, cached=self._cached)
-        if forgiven := forgiveness(found.forgiven):
+        if forgiven := fault_summary(found.forgiven):
             _LOG.warning("%s", forgiven)
         if self._styles not in STYLES:
             raise UsageError(f"styles={self._styles!r} is none of {', '.join(STYLES)}.")

@@ -264,7 +264,7 @@ LOOP = "".join(f"{{% for {each} in range(9999) %}}" for each in "abc") + "{% end
 
 
 def test_a_template_without_end_is_stopped(mock: Mock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockserver.compile.process.MOST_SECONDS", 5)
+    monkeypatch.setattr("mockserver.compile.process.MAX_SECONDS", 5)
     text = scenario_text(mock).replace("error: NotFound}}", f'error: "{LOOP}"}}}}')
     assert LOOP in text
     response = put(mock, "/scenario-files/certificate-request", text)

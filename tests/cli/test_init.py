@@ -124,7 +124,7 @@ def test_a_file_is_not_written_over_unless_told(folder: Path) -> None:
     assert "mine.yaml exists" in str(ran.exception)
     assert Path("mine.yaml").read_text() == "mine"
     assert draft("orders.yaml", "-o", "mine.yaml", "--force").exit_code == 0
-    assert Path("mine.yaml").read_text().startswith("# The life of an order")
+    assert Path("mine.yaml").read_text().startswith("# A draft of the lifecycle of an order")
 
 
 def test_it_says_why_it_cannot(folder: Path) -> None:

@@ -124,7 +124,7 @@ def test_a_port_that_is_taken_is_told_in_one_sentence() -> None:
         (("serve", "--max-headers", "many"), 2, "--max-headers"),
         (("serve", "--max-target", "2000", "--max-head", "1000"), 1, "lower the one or raise the other"),
         (("serve", "--max-unfinished", "9999"), 1, "make it 10551296 or more"),
-        (("serve", "--head-timeout", "soon"), 1, "--head-timeout: 'soon' is no duration such as 200ms"),
+        (("serve", "--head-timeout", "soon"), 1, "--head-timeout: 'soon' is not a duration such as 200ms"),
         (("serve", "--body-timeout", "0s"), 1, "--body-timeout 0s is out of range; write 100ms to 1d"),
         (("serve", "--idle-timeout", "2d"), 1, "--idle-timeout 2d is out of range"),
         (("sreve",), 2, "sreve"),

@@ -36,7 +36,7 @@ PET = "{type: object, required: [name], properties: {name: {type: string, enum: 
 
 
 @pytest.mark.parametrize(
-    ("version", "response"),
+    ("version", "documented"),
     [
         ('swagger: "2.0"', f"schema: {PET}"),
         ("openapi: 3.0.0", f"content: {{application/json: {{schema: {PET}}}}}"),
@@ -156,7 +156,9 @@ def test_a_path_item_by_reference_and_parameters_of_the_path(write: Write) -> No
                 responses: {"204": {description: ok}}
     """
     [operation] = document(write, text).operations
-    assert [(each.name, each.location, each.required) for each in operation.parameters] == [
+    assert [
+        (parameter.name, parameter.location, parameter.required) for parameter in operation.parameters
+    ] == [
         ("page", "query", False),
         ("id", "path", True),
     ]
@@ -244,7 +246,7 @@ def test_an_operation_id_given_twice_is_told(write: Write, head: str) -> None:
     line = dedent(text).lstrip().split("\n")[fault.where.line - 1]
     assert line.startswith("  /c: {get: {operationId: same")
     assert line[fault.where.column - 1 :].startswith("same")
-    assert [each.id for each in document(write, text).operations] == ["same", "other", "GET /c"]
+    assert [operation.id for operation in document(write, text).operations] == ["same", "other", "GET /c"]
 
 
 LONE = """
@@ -277,8 +279,8 @@ LONE = """
 def test_what_contradicts_another_part_of_the_document_is_told_in_its_place(write: Write) -> None:
     lines = dedent(LONE).lstrip("\n").split("\n")
     found = [
-        (each.code, each.message, lines[each.where.line - 1][each.where.column - 1 :])
-        for each in document(write, LONE).faults
+        (fault.code, fault.message, lines[fault.where.line - 1][fault.where.column - 1 :])
+        for fault in document(write, LONE).faults
     ]
     assert [(code, message) for code, message, _ in found] == [
         ("D316", "the tag 'a' is given twice"),
@@ -314,7 +316,7 @@ def test_paths_that_are_the_same_are_told(write: Write) -> None:
               responses: {"205": {description: ok}}
     """
     found = compile_plan(Inputs((write("doc.yaml", text),)))
-    assert [(each.code, each.severity) for each in found.warnings] == [("D303", "warning")]
+    assert [(warning.code, warning.severity) for warning in found.warnings] == [("D303", "warning")]
     assert ask(engine_of(found.plan), "GET", "/a/1").status == 204
 
 
@@ -322,7 +324,7 @@ def test_two_documents_of_one_name(write: Write) -> None:
     text = "openapi: 3.0.3\ninfo: {title: t, version: '1'}\npaths: {}\n"
     with pytest.raises(CompileError) as failure:
         compiled(write("a/doc.yaml", text), write("b/doc.yaml", text))
-    assert {each.code for each in failure.value.diagnostics} == {"D401"}
+    assert {diagnostic.code for diagnostic in failure.value.diagnostics} == {"D401"}
 
 
 ORDERS = """
@@ -354,20 +356,23 @@ def test_what_two_documents_have_in_common_is_told(write: Write, one: str, other
         write("stock.yaml", ORDERS.format(servers=other, name="order", status=205)),
     )
     found = compile_plan(Inputs(paths))
-    told = [(each.code, each.severity, each.where.line, each.message[:23]) for each in found.warnings]
+    told = [
+        (warning.code, warning.severity, warning.where.line, warning.message[:23])
+        for warning in found.warnings
+    ]
     if warned:
         assert told == [
             ("D402", "warning", 7, "GET /orders/{order} is "),
             ("D402", "warning", 8, "DELETE /orders/{order} "),
         ]
-        assert all(each.where.source.endswith("stock.yaml") for each in found.warnings)
+        assert all(warning.where.source.endswith("stock.yaml") for warning in found.warnings)
         assert (
             ask(engine_of(found.plan), "GET", f"{found.plan.documents[1].base_paths[0]}/orders/1").status
             == 204
         )
     else:
         assert told == []
-        bases = [each.base_paths[0] for each in found.plan.documents]
+        bases = [document.base_paths[0] for document in found.plan.documents]
         asked = [ask(engine_of(found.plan), "GET", f"{base}/orders/1").status for base in bases]
         assert asked == [204, 205]
 
@@ -392,12 +397,12 @@ def test_a_path_that_fits_a_template_of_a_document_before_is_told(
     write: Write, one: str, other: str, warned: bool
 ) -> None:
     found = compile_plan(Inputs((write("one.yaml", of_path(one)), write("other.yaml", of_path(other)))))
-    assert [each.code for each in found.warnings] == ["D402"] * warned
+    assert [warning.code for warning in found.warnings] == ["D402"] * warned
 
 
 def test_methods_of_a_path_are_those_of_all_documents(write: Write) -> None:
     engine = engine_of(
-        compiled(*(write(f"{each}.yaml", of_path("/a", each)) for each in ("get", "post", "put")))
+        compiled(*(write(f"{method}.yaml", of_path("/a", method)) for method in ("get", "post", "put")))
     )
     assert ask(engine, "POST", "/a").status == 204
     refused = ask(engine, "DELETE", "/a")

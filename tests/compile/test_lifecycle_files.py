@@ -293,13 +293,13 @@ def test_a_mistake_is_told_where_it_is(tmp_path: Path, name: str) -> None:
     bad = BAD[name]
     with pytest.raises(CompileError) as caught:
         things_plan(tmp_path, written(**{bad.key: bad.value}))
-    found = [each for each in caught.value.diagnostics if each.severity == "error"]
-    assert bad.code in [each.code for each in found], [str(each) for each in found]
-    for each in found:
-        assert each.where.source.endswith("life.yaml")
-        assert each.where.line
-        assert each.message
-        assert each.remedy
+    found = [diagnostic for diagnostic in caught.value.diagnostics if diagnostic.severity == "error"]
+    assert bad.code in [diagnostic.code for diagnostic in found], [str(diagnostic) for diagnostic in found]
+    for diagnostic in found:
+        assert diagnostic.where.source.endswith("life.yaml")
+        assert diagnostic.where.line
+        assert diagnostic.message
+        assert diagnostic.remedy
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -319,7 +319,7 @@ def test_a_beginning_that_creates_nothing(tmp_path: Path) -> None:
     states = GOOD["states"].replace("new: {make: {}, ", "new: {")
     with pytest.raises(CompileError) as caught:
         things_plan(tmp_path, written(states=states))
-    assert {each.code for each in caught.value.diagnostics} == {"S314"}
+    assert {diagnostic.code for diagnostic in caught.value.diagnostics} == {"S314"}
 
 
 def test_operations_of_two_documents(tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ def test_operations_of_two_documents(tmp_path: Path) -> None:
     )
     with pytest.raises(CompileError) as caught:
         compile_plan(Inputs((first, second), (file,)))
-    assert [each.code for each in caught.value.diagnostics] == ["S106"]
+    assert [diagnostic.code for diagnostic in caught.value.diagnostics] == ["S106"]
 
 
 BROKEN = "{{ resource.key"

@@ -9,8 +9,8 @@ import pytest
 from jsonschema_path.paths import SchemaPath
 from referencing.exceptions import Unresolvable
 
-from mockserver.compile.references import Gate, Trees, gather
-from mockserver.compile.spec_validation import pathway
+from mockserver.compile.references import ReferenceScope, Trees, load_trees
+from mockserver.compile.spec_validation import spec_path
 from tests.live import Write
 
 MAIN = """
@@ -37,7 +37,7 @@ answer: {description: from the other file}
 def trees(write: Write) -> Trees:
     write("other.yaml", OTHER)
     path = write("main.yaml", MAIN)
-    found = gather(path, path.name, Gate(path.parent))
+    found = load_trees(path, path.name, ReferenceScope(path.parent))
     assert not found.diagnostics
     return found
 
@@ -50,7 +50,7 @@ def both(trees: Trees) -> tuple[SchemaPath, SchemaPath]:
 
     handlers = dict.fromkeys(("", "file", "http", "https"), handler)
     root: Any = trees.sources[trees.root_uri].value
-    return pathway(trees, handlers), SchemaPath.from_dict(root, base_uri=trees.root_uri, handlers=handlers)
+    return spec_path(trees, handlers), SchemaPath.from_dict(root, base_uri=trees.root_uri, handlers=handlers)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,9 @@ def test_what_is_not_there_is_missed_alike(trees: Trees, parts: tuple[Any, ...])
 
 def test_the_whole_of_a_document() -> None:
     path = Path(__file__).parents[2] / "openapi" / "certificate-request.yaml"
-    ours, theirs = (each.accessor for each in both(gather(path, path.name, Gate(path.parent))))
+    ours, theirs = (
+        path_of.accessor for path_of in both(load_trees(path, path.name, ReferenceScope(path.parent)))
+    )
     pending: list[tuple[Any, ...]] = [()]
     seen = 0
     while pending:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mockserver.compile.references import Gate, Trees, absolute, gather, gather_text
+from mockserver.compile.references import ReferenceScope, Trees, absolute, load_trees, load_trees_from_text
 from tests.live import Write
 
 HEAD = "openapi: 3.1.0\ninfo: {title: t, version: '1'}\n"
@@ -18,7 +18,7 @@ TAGS = "tags: [{name: a}]\n"
 
 def trees(write: Write, text: str, root: Path | None = None) -> Trees:
     path = write("api/main.yaml", HEAD + text)
-    return gather(path, path.name, Gate(root or path.parent))
+    return load_trees(path, path.name, ReferenceScope(root or path.parent))
 
 
 def component(target: str) -> str:
@@ -94,9 +94,11 @@ def test_data_is_not_entered(write: Write) -> None:
 
 
 def test_a_text_refers_to_nothing_but_itself() -> None:
-    fine = gather_text(HEAD + component("#/components/schemas/B") + "    B: {type: integer}\n", "pushed.yaml")
+    fine = load_trees_from_text(
+        HEAD + component("#/components/schemas/B") + "    B: {type: integer}\n", "pushed.yaml"
+    )
     assert not fine.diagnostics
-    [fault] = gather_text(HEAD + component("other.yaml#/A"), "pushed.yaml").diagnostics
+    [fault] = load_trees_from_text(HEAD + component("other.yaml#/A"), "pushed.yaml").diagnostics
     assert fault.severity == "error"
 
 
@@ -110,7 +112,7 @@ def test_a_text_names_no_file_that_is_there(write: Write, monkeypatch: pytest.Mo
     path = write("api/beside.yaml", "A: {type: string}")
     monkeypatch.chdir(path.parent)
     for target in ("beside.yaml#/A", "./beside.yaml#/A", "https://files.mockserver.invalid/beside.yaml#/A"):
-        [fault] = gather_text(HEAD + component(target), "pushed.yaml").diagnostics
+        [fault] = load_trees_from_text(HEAD + component(target), "pushed.yaml").diagnostics
         assert fault.code == "D203"
 
 

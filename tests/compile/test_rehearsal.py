@@ -96,7 +96,7 @@ def test_an_answer_that_repeats_the_request_is_judged_too(write: Write) -> None:
     wrong = write("wrong.yaml", scenarios("{value: a, unit: \"{{ request.headers['x-tenant'] }}\"}"))
     with pytest.raises(CompileError) as failure:
         compiled(document, scenarios=[wrong])
-    assert [each.code for each in failure.value.diagnostics] == ["S503"]
+    assert [diagnostic.code for diagnostic in failure.value.diagnostics] == ["S503"]
 
 
 BODIES = """

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from mockserver.compile import remote
-from mockserver.compile.references import Gate, Trees, gather
-from mockserver.compile.remote import Unreachable, text_at
+from mockserver.compile.references import ReferenceScope, Trees, load_trees
+from mockserver.compile.remote import FetchError, fetch_text
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -58,7 +58,7 @@ def host() -> Iterator[str]:
 
 
 def test_redirections_are_followed_over_http(host: str) -> None:
-    assert text_at(f"{host}/to?{host}/text?hello") == "hello"
+    assert fetch_text(f"{host}/to?{host}/text?hello") == "hello"
 
 
 @pytest.mark.parametrize(
@@ -66,22 +66,22 @@ def test_redirections_are_followed_over_http(host: str) -> None:
     ["/to?file:///etc/passwd", "/to?ftp://127.0.0.1:9/a", "/to?data:,x", "/noise", "/gone", "/latin-1"],
 )
 def test_nothing_else_is(host: str, target: str) -> None:
-    with pytest.raises(Unreachable) as failure:
-        text_at(host + target)
+    with pytest.raises(FetchError) as failure:
+        fetch_text(host + target)
     assert str(failure.value)
 
 
 def test_a_text_beyond_measure_is_not_taken(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert text_at(f"{host}/long") == " " * 50
-    monkeypatch.setattr(remote, "MOST_BYTES", 49)
-    with pytest.raises(Unreachable, match="over 49 bytes"):
-        text_at(f"{host}/long")
+    assert fetch_text(f"{host}/long") == " " * 50
+    monkeypatch.setattr(remote, "MAX_BYTES", 49)
+    with pytest.raises(FetchError, match="over 49 bytes"):
+        fetch_text(f"{host}/long")
 
 
 def _gathered(folder: Path, target: str) -> Trees:
     path = folder / "main.yaml"
     path.write_text(f"openapi: 3.1.0\ncomponents: {{schemas: {{A: {{$ref: '{target}'}}}}}}\n")
-    return gather(path, path.name, Gate(folder, allow_remote=True))
+    return load_trees(path, path.name, ReferenceScope(folder, allow_remote=True))
 
 
 def test_what_cannot_be_fetched_is_told_where_it_is_referred_to(host: str, tmp_path: Path) -> None:
@@ -98,4 +98,4 @@ def test_what_comes_from_elsewhere_names_no_file_of_this_machine(
 ) -> None:
     (tmp_path / "beside.yaml").write_text("type: string\n")
     found = _gathered(tmp_path, f"{host}/referring?{inner}")
-    assert [each.code for each in found.diagnostics] == [code]
+    assert [diagnostic.code for diagnostic in found.diagnostics] == [code]

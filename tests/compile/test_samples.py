@@ -6,8 +6,8 @@ from urllib.parse import parse_qs, unquote
 
 import pytest
 
-from mockserver.compile.scenario.responses import Bound
-from mockserver.compile.scenario.samples import MOST, Samples
+from mockserver.compile.scenario.responses import Binding
+from mockserver.compile.scenario.samples import MAX_KEYS, SampleRequests
 from mockserver.engine.engine import Options
 from mockserver.engine.service import Service
 from tests.live import Write, ask, compiled, engine_of
@@ -45,11 +45,11 @@ paths:
 """
 
 
-def samples(write: Write, name: str) -> Samples:
+def samples(write: Write, name: str) -> SampleRequests:
     [document] = compiled(write("doc.yaml", DOCUMENT)).documents
     service = Service(document, "0")
-    operation = next(each for each in document.operations if each.id == name)
-    return Samples(Bound(name, operation, document, service.schemas), service.fakes)
+    operation = next(operation for operation in document.operations if operation.id == name)
+    return SampleRequests(Binding(name, operation, document, service.schemas), service.fakes)
 
 
 def test_what_is_required_is_there_and_valid(write: Write) -> None:
@@ -85,6 +85,6 @@ def test_an_optional_body_is_left_out(write: Write) -> None:
 @pytest.mark.parametrize("name", ["put", "drop"])
 def test_keys_are_what_their_parameter_allows(write: Write, name: str) -> None:
     keys = samples(write, name).keys("id")
-    assert len(keys) == MOST
+    assert len(keys) == MAX_KEYS
     assert all(5 <= int(key) <= 900 for key in keys)
-    assert samples(write, name).keys("unknown") == [f"sample-{number}" for number in range(MOST)]
+    assert samples(write, name).keys("unknown") == [f"sample-{number}" for number in range(MAX_KEYS)]

@@ -100,12 +100,15 @@ def told(write: Write, scenarios: str) -> list[tuple[str, int, int]]:
     path = write("mine.yaml", scenarios)
     with pytest.raises(CompileError) as failure:
         compiled(path.with_name("orders.yaml"), scenarios=[path])
-    for each in failure.value.diagnostics:
-        assert each.severity == "error"
-        assert each.where.source.endswith("mine.yaml")
-        assert each.message
-        assert each.remedy
-    return [(each.code, each.where.line, each.where.column) for each in failure.value.diagnostics]
+    for found in failure.value.diagnostics:
+        assert found.severity == "error"
+        assert found.where.source.endswith("mine.yaml")
+        assert found.message
+        assert found.remedy
+    return [
+        (diagnostic.code, diagnostic.where.line, diagnostic.where.column)
+        for diagnostic in failure.value.diagnostics
+    ]
 
 
 HUGE = ", ".join(f"X-{number}: a" for number in range(2000))
@@ -384,8 +387,12 @@ def warned(write: Write, scenarios: str) -> list[tuple[str, str, str]]:
     assert len(found.plan.resources[0].scenarios) == 2 + 2  # a warning leaves nothing out
     assert {*found.plan.resources[0].states["on"].answers} == {"read", "act"}
     return [
-        (each.code, re.split(r"[:,}\]]", lines[each.where.line - 1][each.where.column - 1 :])[0], each.remedy)
-        for each in found.warnings
+        (
+            warning.code,
+            re.split(r"[:,}\]]", lines[warning.where.line - 1][warning.where.column - 1 :])[0],
+            warning.remedy,
+        )
+        for warning in found.warnings
     ]
 
 
@@ -402,7 +409,7 @@ def asking(select: str = "{}", when: str = "{body.name: b}", headers: str = "{}"
     ("part", "remedy"),
     [
         ("query.detial", "did you mean 'detail'?"),
-        ("query.zzz", "known are detail, filter."),
+        ("query.zzz", "known names are detail, filter."),
         ("body.nmae", "did you mean 'name'?"),
         ("body.owner.emial", "did you mean 'owner.email'?"),
         ("body.lines.0.skku", "did you mean 'lines.0.sku'?"),
@@ -452,11 +459,11 @@ def test_a_delay_longer_than_clients_may_ask_for_is_warned_of(
     write("orders.yaml", DOCUMENT)
     path = write("mine.yaml", text(states=f"{{open: {{read: {{delay: {delay}}}}}, gone: {{}}}}"))
     found = compile_plan(Inputs((path.with_name("orders.yaml"),), (path,))).warnings
-    assert [(each.code, each.message) for each in found] == [
+    assert [(diagnostic.code, diagnostic.message) for diagnostic in found] == [
         ("S316", f"the delay holds a connection for {longest}") for longest in expected
     ]
-    line = next(each for each in path.read_text().split("\n") if "delay" in each)
-    assert all(line[each.where.column - 1 :].startswith(delay) for each in found)
+    line = next(text for text in path.read_text().split("\n") if "delay" in text)
+    assert all(line[diagnostic.where.column - 1 :].startswith(delay) for diagnostic in found)
 
 
 def test_a_key_that_no_operation_has_is_told_once_with_what_was_meant(write: Write) -> None:
@@ -583,7 +590,7 @@ def test_rules(write: Write) -> None:
 
 def test_answers_per_operation_and_for_all(write: Write) -> None:
     found = resource(write, text(states="{open: {read: {}, cancel: {}}, gone: {read: {status: 500}}}"))
-    assert {alias: each.status for alias, each in found.states["open"].answers.items()} == {
+    assert {alias: answer.status for alias, answer in found.states["open"].answers.items()} == {
         "read": 200,
         "cancel": 204,
     }
@@ -624,7 +631,7 @@ def test_bodies_take_the_order_of_the_schema_and_the_defaults(write: Write) -> N
 )
 def test_what_is_rendered_once(write: Write, template: str, kept: bool) -> None:
     body = f'{{open: {{read: {{body: {{note: "{template}"}}}}}}, gone: {{read: {{status: 404}}}}}}'
-    assert resource(write, text(states=body)).states["open"].answers["read"].kept is kept
+    assert resource(write, text(states=body)).states["open"].answers["read"].is_cacheable is kept
 
 
 def test_an_undocumented_answer_is_taken_as_it_stands(write: Write) -> None:
@@ -671,16 +678,16 @@ def test_two_files_for_one_resource_or_operation(write: Write) -> None:
     document = write("orders.yaml", DOCUMENT)
     with pytest.raises(CompileError) as failure:
         compiled(document, scenarios=[first.parent])
-    codes = [each.code for each in failure.value.diagnostics]
+    codes = [diagnostic.code for diagnostic in failure.value.diagnostics]
     assert codes == ["S104", "S105", "S105"]
-    assert all(each.where.source.endswith(second.name) for each in failure.value.diagnostics)
+    assert all(diagnostic.where.source.endswith(second.name) for diagnostic in failure.value.diagnostics)
 
 
 def test_a_folder_without_scenario_files(write: Write) -> None:
     folder = write("none/readme.txt", "nothing").parent
     with pytest.raises(CompileError) as failure:
         compiled(write("orders.yaml", DOCUMENT), scenarios=[folder])
-    assert [each.code for each in failure.value.diagnostics] == ["S103"]
+    assert [diagnostic.code for diagnostic in failure.value.diagnostics] == ["S103"]
 
 
 def test_the_hash_follows_every_input(write: Write) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import pytest
 
 from mockserver.compile import source
-from mockserver.compile.source import SCENARIO_FILE, SourceFault, parse, quoted, read
+from mockserver.compile.source import SCENARIO_FILE, SourceError, parse, quote_token, read
 from mockserver.jsonschema.references import escape, tokens
 
 
@@ -52,7 +52,7 @@ def test_values(text: str, value: Any) -> None:
     ],
 )
 def test_faults(text: str, code: str, line: int) -> None:
-    with pytest.raises(SourceFault) as failure:
+    with pytest.raises(SourceError) as failure:
         parse(text, "doc.yaml")
     found = failure.value.diagnostic
     assert (found.code, found.where.source) == (code, "doc.yaml")
@@ -73,15 +73,15 @@ def test_faults(text: str, code: str, line: int) -> None:
 )
 @pytest.mark.parametrize(("what", "code"), [("document", "D106"), (SCENARIO_FILE, "S101")])
 def test_a_tab_is_called_a_tab(text: str, line: int, column: int, what: str, code: str) -> None:
-    with pytest.raises(SourceFault) as failure:
+    with pytest.raises(SourceError) as failure:
         parse(text, "a.yaml", what)
     found = failure.value.diagnostic
-    assert found.message == "is not valid YAML: a tab stands where YAML takes spaces alone"
+    assert found.message == "is not valid YAML: it has a tab where YAML allows only spaces"
     assert (found.code, found.where.line, found.where.column) == (code, line, column)
 
 
 def test_a_fault_that_is_no_tab_is_not_called_one() -> None:
-    with pytest.raises(SourceFault) as failure:
+    with pytest.raises(SourceError) as failure:
         parse("a:\n  b: {c: 1,\td: [2}\n", "a.yaml")
     assert "tab" not in failure.value.diagnostic.message
 
@@ -95,10 +95,10 @@ def test_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for where, size, code in ((path, 4, "D103"), (path, 21, "D104"), (tmp_path, 0, "D102")):
         if size == 21:
             path.write_bytes(b"a" * size)
-        with pytest.raises(SourceFault) as failure:
+        with pytest.raises(SourceError) as failure:
             read(where, "x")
         assert failure.value.diagnostic.code == code
-    with pytest.raises(SourceFault) as failure:
+    with pytest.raises(SourceError) as failure:
         read(tmp_path / "none", "x")
     assert failure.value.diagnostic.code == "D101"
 
@@ -121,7 +121,7 @@ def test_positions(pointer: str, line: int, column: int) -> None:
 @pytest.mark.parametrize("name", ["plain", "a/b", "~", "~1", "x y", "é", "%41", ""])
 def test_tokens_come_back(name: str) -> None:
     assert tokens(f"/{escape(name)}") == [name]
-    assert tokens(f"/{unquote(quoted(name))}") == [name]
+    assert tokens(f"/{unquote(quote_token(name))}") == [name]
 
 
 def test_a_document_may_come_through_a_pipe_and_a_scenario_file_may_not(tmp_path: Path) -> None:
@@ -131,11 +131,11 @@ def test_a_document_may_come_through_a_pipe_and_a_scenario_file_may_not(tmp_path
     writer.start()
     assert read(pipe, "pipe").value == {"a": 1}
     writer.join()
-    with pytest.raises(SourceFault, match="is a pipe or a device, not a scenario file"):
+    with pytest.raises(SourceError, match="is a pipe or a device, not a scenario file"):
         read(pipe, "pipe", SCENARIO_FILE)
 
 
 def test_a_device_without_end_is_read_as_far_as_a_document_may_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mockserver.compile.source.MAX_BYTES", 1000)
-    with pytest.raises(SourceFault, match="it is over 1,000 bytes"):
+    with pytest.raises(SourceError, match="it is over 1,000 bytes"):
         read(Path("/dev/zero"), "zero")

@@ -32,7 +32,7 @@ def test_a_command_of_prism_is_one_of_ours(prism: str, ours: str, lost: list[str
     found: list[Diagnostic] = []
     translated = command(shlex.split(prism), found)
     assert translated == f"mockserver serve {ours}"
-    assert [each.message for each in found] == [f"{each} has no counterpart" for each in lost]
+    assert [diagnostic.message for diagnostic in found] == [f"{option} has no counterpart" for option in lost]
     serve.make_context("serve", shlex.split(translated)[2:])
 
 

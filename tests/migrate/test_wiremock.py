@@ -53,7 +53,7 @@ class Carried:
         [document] = compile_plan(Inputs((self.document,))).plan.documents
         self.files = scenario_files(read_stubs(mappings, self.found), document, self.found)
         paths = [
-            self.write(f"scenarios/{name}.yaml", yaml.safe_dump(each)) for name, each in self.files.items()
+            self.write(f"scenarios/{name}.yaml", yaml.safe_dump(file)) for name, file in self.files.items()
         ]
         self._engine = engine_of(compile_plan(Inputs((self.document,), tuple(paths))).plan)
         return self
@@ -70,7 +70,7 @@ class Carried:
 
     @property
     def told(self) -> list[tuple[str, str]]:
-        return [(each.code, each.message) for each in self.found]
+        return [(diagnostic.code, diagnostic.message) for diagnostic in self.found]
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ class TestScenarios:
         for _ in range(2):
             assert carried.said("GET", "/orders/1") == "there"
         assert carried.said("DELETE", "/orders/1") == "deleted"
-        assert [carried.call(each, "/orders/1").status for each in ("GET", "DELETE")] == [404, 404]
+        assert [carried.call(method, "/orders/1").status for method in ("GET", "DELETE")] == [404, 404]
 
     def test_a_stub_of_a_scenario_without_a_state_is_for_all_of_them(self, carried: Carried) -> None:
         carried.over(
@@ -194,7 +194,7 @@ class TestStubs:
     ) -> None:
         carried.over(stub(says="meant", request=request_))
         assert carried.said("GET", path, cookie="session=7") == "meant"
-        assert [each for each in carried.told if each[0] != "M104"] == []
+        assert [entry for entry in carried.told if entry[0] != "M104"] == []
 
     def test_resources_are_files_of_their_own(self, carried: Carried) -> None:
         carried.over(
@@ -278,8 +278,8 @@ class TestResponses:
             stub(name="bad", request={"urlPathTemplate": None, "urlPathPattern": "("}),
         )
         assert carried.told == [
-            ("M103", f"{each}; the stub is left out")
-            for each in (
+            ("M103", f"{message}; the stub is left out")
+            for message in (
                 "put: no operation of the document is PUT urlPathTemplate /v1/orders/{id}",
                 "bad: no operation of the document is GET urlPathPattern (",
             )
@@ -309,21 +309,21 @@ class TestFiles:
         ("text", "said"),
         [
             ("{", "cannot be read"),
-            ("[1]", "holds what is no stub mapping"),
-            ('{"request": 1}', "holds what is no stub mapping"),
+            ("[1]", "contains an item that is not a stub mapping"),
+            ('{"request": 1}', "contains an item that is not a stub mapping"),
             ("[" * 100_000, "cannot be read"),
         ],
     )
     def test_what_is_no_mapping(self, write: Write, text: str, said: str) -> None:
         found: list[Diagnostic] = []
         assert read_stubs(write("a.json", text), found) == []
-        assert [each.code for each in found] == ["M101"]
+        assert [diagnostic.code for diagnostic in found] == ["M101"]
         assert said in found[0].message
 
     def test_an_empty_folder(self, tmp_path: Path) -> None:
         found: list[Diagnostic] = []
         assert read_stubs(tmp_path, found) == []
-        assert [each.message for each in found] == ["holds no stub mapping"]
+        assert [diagnostic.message for diagnostic in found] == ["holds no stub mapping"]
 
 
 def test_nothing_comes_of_nothing(write: Write) -> None:

@@ -12,7 +12,7 @@ import pytest
 from mockserver import inputs
 from mockserver.cache import Cache, unpack
 from mockserver.compile import process
-from mockserver.compile.process import compile_apart, compiled
+from mockserver.compile.process import compile_in_process, compiled
 from mockserver.diagnostics import CompileError
 from mockserver.inputs import Compiled, Inputs
 from mockserver.plan import Plan
@@ -27,7 +27,7 @@ def compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
     seen: list[int] = []
     under_way: set[int] = set()
 
-    def compile_apart(inputs: Inputs) -> Compiled:
+    def compile_in_process(inputs: Inputs) -> Compiled:
         under_way.add(threading.get_ident())
         seen.append(len(under_way))
         under_way.discard(threading.get_ident())
@@ -40,7 +40,7 @@ def compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
         return unpack(kept[0]) if kept else None
 
     kept: list[bytes] = []
-    monkeypatch.setattr(process, "compile_apart", compile_apart)
+    monkeypatch.setattr(process, "compile_in_process", compile_in_process)
     monkeypatch.setattr(Cache, "keep", keep)
     monkeypatch.setattr(Cache, "find", find)
     return seen
@@ -117,9 +117,9 @@ def test_compiler_that_ends_without_a_plan_is_reported_by_its_reason(
         "    compiler.compile_plan = compile_plan\n"
     )
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path.cwd()}")
-    monkeypatch.setattr(process, "MOST_SECONDS", 0.01 if ending == "pass" else 60)
+    monkeypatch.setattr(process, "MAX_SECONDS", 0.01 if ending == "pass" else 60)
     with pytest.raises(CompileError) as caught:
-        compile_apart(INPUTS)
+        compile_in_process(INPUTS)
     [found] = caught.value.diagnostics
     assert found.code == code
     assert ("KeyError" in found.message) == ("KeyError" in ending)

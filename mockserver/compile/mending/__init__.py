@@ -1,7 +1,7 @@
-"""Mends a document before anything else reads it: see ``table`` for what is seen and what is assumed.
+"""Mend faults of a document before other modules read it. ``table`` lists each fault and its mending.
 
-It works on the parsed trees, in place. A fault spoils a keyword, else a schema,
-else an operation, and never the document.
+Works in place, on the parsed trees. A fault affects the smallest part: a keyword,
+else a schema, else an operation. It never affects the whole document.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _RULES = {
 
 
 def mend(trees: Trees, dialect: Dialect) -> list[Diagnostic]:
-    """Mend the document of ``trees`` and tell what had to be forgiven, references included."""
+    """Mend the document of ``trees``. Return a diagnostic for each fault, including those of references."""
     mender = Mender(trees, dialect, _RULES)
     root = trees.sources[trees.root_uri]
     mender.walk(root.value, (None, trees.root_uri))
     mender.schemas.finish()
-    trees.forget()
-    told = [fault for target, fault in trees.faults.items() if target not in mender.references.mended]
-    return [*told, *(_diagnostic(each, trees) for each in mender.findings.found)]
+    trees.clear_cache()
+    faults = [fault for target, fault in trees.faults.items() if target not in mender.references.mended]
+    return [*faults, *(_diagnostic(finding, trees) for finding in mender.findings.found)]
 
 
 def _diagnostic(finding: Finding, trees: Trees) -> Diagnostic:
     uri, _, pointer = finding.ref.partition("#")
-    where = trees.place(uri, tokens(pointer), key=finding.is_key)
+    where = trees.locate_path(uri, tokens(pointer), key=finding.is_key)
     return Diagnostic(finding.code, finding.message, where, finding.remedy)

@@ -1,4 +1,4 @@
-"""Rules for parameters, header fields, bodies, media types and examples."""
+"""Mend parameters, header fields, bodies, media types and examples."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _request_body(mender: Mender, node: Node, at: At) -> None:
     if not isinstance(node.get("content"), dict):
         schema = node.pop("schema", None)
         if isinstance(schema, dict):
-            mender.tell(
+            mender.report(
                 "moved",
                 (at, "schema"),
                 "request body",
@@ -46,9 +46,9 @@ def _request_body(mender: Mender, node: Node, at: At) -> None:
             node["content"] = {"application/json": {"schema": schema}}
         else:
             if "content" not in node:
-                mender.tell("missing", at, "`content`", assumed=("any body",))
+                mender.report("missing", at, "`content`", assumed=("any body",))
             else:
-                mender.tell("type", (at, "content"), "`content`", kind(node["content"]), "a mapping")
+                mender.report("type", (at, "content"), "`content`", kind(node["content"]), "a mapping")
             node["content"] = {"*/*": {}}
     mend_content(mender, node, at)
 
@@ -56,12 +56,12 @@ def _request_body(mender: Mender, node: Node, at: At) -> None:
 def _response(mender: Mender, node: Node, at: At) -> None:
     if "description" not in node and mender.dialect != "3.2":
         node["description"] = ""
-        mender.tell("missing", at, "`description`", assumed=("an empty text",))
+        mender.report("missing", at, "`description`", assumed=("an empty text",))
     if mender.is_2:
         return
     if "schema" in node and "content" not in node:
         schema = node.pop("schema")
-        mender.tell(
+        mender.report(
             "moved", (at, "schema"), "response", "schema", assumed=("that of application/json",), key=True
         )
         node["content"] = {"application/json": {"schema": schema}}
@@ -69,7 +69,7 @@ def _response(mender: Mender, node: Node, at: At) -> None:
 
 
 def mend_content(mender: Mender, node: Node, at: At) -> None:
-    """Media types as they should be written."""
+    """Correct the names of media types."""
     content = node.get("content")
     if not isinstance(content, dict) or all(
         _MEDIA_TYPE.match(key) or key.startswith("x-") for key in content
@@ -81,7 +81,7 @@ def mend_content(mender: Mender, node: Node, at: At) -> None:
 
 
 def _media_type(name: str) -> str:
-    """A media type as it should be written."""
+    """Return the correct name of a media type."""
     if _MEDIA_TYPE.match(name) or name.startswith("x-"):
         return name
     first = re.split(r"[,\s]+", name.strip())[0].strip("/")
@@ -91,15 +91,15 @@ def _media_type(name: str) -> str:
 
 
 def media_types(mender: Mender, node: Node, key: str, at: At) -> None:
-    """``consumes`` or ``produces`` of 2.0."""
+    """Correct ``consumes`` or ``produces`` of 2.0."""
     listed = node.get(key)
     if not mender.is_2 or not isinstance(listed, list):
         return
-    for i, each in enumerate(listed):
-        if isinstance(each, str) and (meant := _media_type(each)) != each:
-            mender.tell("media type", ((at, key), i), each, assumed=(meant,))
-            listed[i] = meant
-    if len(once := list(dict.fromkeys(each for each in listed if isinstance(each, str)))) < len(listed):
+    for i, name in enumerate(listed):
+        if isinstance(name, str) and (intended := _media_type(name)) != name:
+            mender.report("media type", ((at, key), i), name, assumed=(intended,))
+            listed[i] = intended
+    if len(once := list(dict.fromkeys(item for item in listed if isinstance(item, str)))) < len(listed):
         listed[:] = once
 
 
@@ -108,31 +108,31 @@ def _media(mender: Mender, node: Node, at: At) -> None:
 
 
 def mend_examples(mender: Mender, node: Node, at: At) -> None:
-    """Examples by name, each an object, and none beside them."""
+    """Correct ``examples``: a map of objects, without ``example`` beside it."""
     examples = node.get("examples")
     if "examples" in node and not isinstance(examples, dict):
         place = (at, "examples")
         values = examples if isinstance(examples, list) else [examples]
-        mender.tell(
+        mender.report(
             "retyped", place, "`examples`", kind(examples), "a mapping", assumed=("a mapping of values",)
         )
         node["examples"] = examples = {
-            str(i): each if isinstance(each, dict) and "value" in each else {"value": each}
-            for i, each in enumerate(values, 1)
+            str(i): item if isinstance(item, dict) and "value" in item else {"value": item}
+            for i, item in enumerate(values, 1)
         }
     if not isinstance(examples, dict):
         return
-    for name, each in examples.items():
-        if isinstance(each, dict) and (
-            isinstance(each.get("$ref"), str) or any(key in each for key in _EXAMPLE)
+    for name, example in examples.items():
+        if isinstance(example, dict) and (
+            isinstance(example.get("$ref"), str) or any(key in example for key in _EXAMPLE)
         ):
             continue
         if name == "$ref":
             continue
-        mender.tell("bare example", ((at, "examples"), name), name)
-        examples[name] = {"value": each}
+        mender.report("bare example", ((at, "examples"), name), name)
+        examples[name] = {"value": example}
     if "example" in node:
-        mender.tell("both", (at, "example"))
+        mender.report("both", (at, "example"))
         value = node.pop("example")
         if not isinstance(examples.get("$ref"), str):
             node["examples"] = {
@@ -144,7 +144,7 @@ def mend_examples(mender: Mender, node: Node, at: At) -> None:
 def _encoding(mender: Mender, node: Node, at: At) -> None:
     style = node.get("style")
     if style is not None and style not in _STYLES["query"]:
-        mender.tell("type", (at, "style"), "`style`", kind(style), f"one of {', '.join(_STYLES['query'])}")
+        mender.report("type", (at, "style"), "`style`", kind(style), f"one of {', '.join(_STYLES['query'])}")
         del node["style"]
 
 
@@ -154,12 +154,12 @@ CONTENT_RULES: dict[str, Rule] = {
     "media type": _media,
     "encoding": _encoding,
 }
-"""By kind of object."""
+"""Kind of object → rule."""
 
 
 _LOCATIONS_3 = ("path", "query", "header", "cookie", "querystring")
 _LOCATIONS_2 = ("path", "query", "header", "body", "formData")
-_OF_SCHEMA = (
+SCHEMA_KEYWORDS = (
     *("type", "format", "items", "enum", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
     *("minLength", "maxLength", "pattern", "minItems", "maxItems", "uniqueItems", "multipleOf", "default"),
     *("oneOf", "anyOf", "allOf", "properties", "nullable"),
@@ -170,12 +170,12 @@ def _parameter(mender: Mender, node: Node, at: At) -> None:
     if not isinstance(node.get("name"), str):
         stated = node.get("name")
         node["name"] = str(stated) if isinstance(stated, (bool, int, float)) else ""
-        mender.tell("missing", at, "`name` of a parameter", assumed=(repr(node["name"]),))
+        mender.report("missing", at, "`name` of a parameter", assumed=(repr(node["name"]),))
     _location(mender, node, at)
     location = node["in"]
     if location == "path" and node.get("required") is not True:
         node["required"] = True
-        mender.tell("optional", at, node["name"])
+        mender.report("optional", at, node["name"])
     if mender.is_2:
         _swagger_parameter(mender, node, at)
         return
@@ -183,7 +183,7 @@ def _parameter(mender: Mender, node: Node, at: At) -> None:
     style = node.get("style")
     known = _STYLES.get(location, ("form",))
     if style is not None and style not in known:
-        mender.tell("type", (at, "style"), "`style`", kind(style), f"one of {', '.join(known)}")
+        mender.report("type", (at, "style"), "`style`", kind(style), f"one of {', '.join(known)}")
         del node["style"]
     mend_examples(mender, node, at)
 
@@ -194,28 +194,28 @@ def _location(mender: Mender, node: Node, at: At) -> None:
     if stated in known:
         return
     lower = str(stated).lower()
-    meant = next(
-        (each for each in known if each.lower() == lower), "header" if lower == "headers" else "query"
+    intended = next(
+        (name for name in known if name.lower() == lower), "header" if lower == "headers" else "query"
     )
-    node["in"] = meant
-    mender.tell("location", at, stated, assumed=(meant,))
+    node["in"] = intended
+    mender.report("location", at, stated, assumed=(intended,))
 
 
 def _swagger_parameter(mender: Mender, node: Node, at: At) -> None:
     if node["in"] == "body":
         if "schema" not in node:
-            node["schema"] = {key: node.pop(key) for key in _OF_SCHEMA if key in node}
-            mender.tell("missing", at, "`schema`", assumed=("what stands beside it",))
+            node["schema"] = {key: node.pop(key) for key in SCHEMA_KEYWORDS if key in node}
+            mender.report("missing", at, "`schema`", assumed=("what stands beside it",))
         return
     schema = node.get("schema")
     if "schema" in node:
         while isinstance(schema, dict) and isinstance(schema.get("$ref"), str):
             found = mender.references.find(dict(schema), "schema", (at, "schema"))
             schema = found.node if found is not None and found.node is not schema else None
-        mender.tell("newer", (at, "schema"), "a schema of a parameter that is no body", mender.dialect)
+        mender.report("newer", (at, "schema"), "a schema of a parameter that is no body", mender.dialect)
         del node["schema"]
         node.update(
-            {key: schema[key] for key in _OF_SCHEMA[:18] if key in schema and key not in node}
+            {key: schema[key] for key in SCHEMA_KEYWORDS[:18] if key in schema and key not in node}
             if isinstance(schema, dict)
             else {}
         )
@@ -223,22 +223,22 @@ def _swagger_parameter(mender: Mender, node: Node, at: At) -> None:
 
 
 def _swagger_items(mender: Mender, node: Node, at: At) -> None:
-    """The schema that 2.0 mixes into a parameter or header."""
-    own = {key: node[key] for key in _OF_SCHEMA if key in node}
+    """Mend the schema that 2.0 mixes into a parameter or header."""
+    own = {key: node[key] for key in SCHEMA_KEYWORDS if key in node}
     if own.get("type") is None or own.get("type") == "object":
-        mender.tell(
+        mender.report(
             "missing" if "type" not in own else "unknown type",
             at,
             *(("`type`",) if "type" not in own else (own["type"],)),
             assumed=("a text",) if "type" not in own else ("read as string",),
         )
         node["type"] = own["type"] = "string"
-    mender.schemas.mixed(node, own, at)
+    mender.schemas.mend_mixed(node, own, at)
     if node.get("type") == "array" and not isinstance(node.get("items"), dict):
         node["items"] = {"type": "string"}
-        mender.tell("missing", at, "`items`", assumed=("texts",))
+        mender.report("missing", at, "`items`", assumed=("texts",))
     if node.get("collectionFormat") not in (None, "csv", "ssv", "tsv", "pipes", "multi"):
-        mender.tell(
+        mender.report(
             "type",
             (at, "collectionFormat"),
             "`collectionFormat`",
@@ -249,34 +249,34 @@ def _swagger_items(mender: Mender, node: Node, at: At) -> None:
 
 
 def _schema_of(mender: Mender, node: Node, at: At) -> None:
-    """What describes a parameter or header of 3.x: a schema or content, one of them."""
-    mixed = [key for key in _OF_SCHEMA if key in node]
-    if mixed and not isinstance(node.get("schema"), dict) and "content" not in node:
-        schema = node["schema"] = {key: node.pop(key) for key in mixed}
+    """Ensure that a parameter or header of 3.x has either a schema or content."""
+    mend_mixed = [key for key in SCHEMA_KEYWORDS if key in node]
+    if mend_mixed and not isinstance(node.get("schema"), dict) and "content" not in node:
+        schema = node["schema"] = {key: node.pop(key) for key in mend_mixed}
         if schema.get("type") == "file":
             schema |= {"type": "string", "format": "binary"}
-        mender.tell(
+        mender.report(
             "moved",
-            (at, mixed[0]),
+            (at, mend_mixed[0]),
             "parameter or header",
-            mixed[0],
+            mend_mixed[0],
             assumed=("part of its schema",),
             key=True,
         )
     content = node.get("content")
     if "content" in node and not (isinstance(content, dict) and content):
-        mender.tell("type", (at, "content"), "`content`", kind(content), "a mapping of one")
+        mender.report("type", (at, "content"), "`content`", kind(content), "a mapping of one")
         del node["content"]
     if "schema" in node and "content" in node:
-        mender.tell("type", (at, "content"), "`content`", "beside a schema", "there alone")
+        mender.report("type", (at, "content"), "`content`", "beside a schema", "there alone")
         del node["content"]
     if "schema" not in node and "content" not in node:
         node["schema"] = {}
-        mender.tell("missing", at, "`schema`", assumed=("one that takes any value",))
+        mender.report("missing", at, "`schema`", assumed=("one that takes any value",))
     if "content" in node:
         mend_content(mender, node, at)
         if len(node["content"]) > 1:
-            mender.tell("type", (at, "content"), "`content`", "a mapping of many", "of one media type")
+            mender.report("type", (at, "content"), "`content`", "a mapping of many", "of one media type")
             for extra in list(node["content"])[1:]:
                 del node["content"][extra]
 
@@ -285,9 +285,9 @@ def _header(mender: Mender, node: Node, at: At) -> None:
     if mender.is_2:
         if "schema" in node:
             schema = node.pop("schema")
-            mender.tell("newer", (at, "schema"), "a schema of a header", mender.dialect)
+            mender.report("newer", (at, "schema"), "a schema of a header", mender.dialect)
             node.update(
-                {key: schema[key] for key in _OF_SCHEMA[:18] if key in schema}
+                {key: schema[key] for key in SCHEMA_KEYWORDS[:18] if key in schema}
                 if isinstance(schema, dict)
                 else {}
             )
@@ -295,11 +295,11 @@ def _header(mender: Mender, node: Node, at: At) -> None:
         return
     for name in ("name", "in"):
         if name in node:
-            mender.tell("key", (at, name), "header", name, key=True)
+            mender.report("key", (at, name), "header", name, key=True)
             del node[name]
     _schema_of(mender, node, at)
     if node.get("style") not in (None, "simple"):
-        mender.tell("type", (at, "style"), "`style`", kind(node["style"]), "simple")
+        mender.report("type", (at, "style"), "`style`", kind(node["style"]), "simple")
         del node["style"]
     mend_examples(mender, node, at)
 
@@ -308,4 +308,4 @@ PARAMETER_RULES: dict[str, Rule] = {
     "parameter": _parameter,
     "header": _header,
 }
-"""By kind of object."""
+"""Kind of object → rule."""

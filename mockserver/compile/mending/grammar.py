@@ -1,9 +1,8 @@
-"""What stands where in a document: the objects of the OpenAPI Specification and their fields.
+"""The objects of the OpenAPI Specification, and the kinds of their fields.
 
-A field is an object by the name of its kind, ``{kind}`` a map of them, ``[kind]``
-a list; or ``text``, ``flag`` or ``any``. Fields of all versions 3.x stand
-together: what a version has no field for is told by the validator and read all
-the same.
+A field is the name of a kind of object, ``{kind}`` for a map, ``[kind]`` for a list,
+or ``text``, ``flag`` or ``any``. The fields of all 3.x versions are in one grammar:
+the validator reports fields that a version does not have, and they are still read.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ Fields = Mapping[str, str]
 Grammar = Mapping[str, Fields]
 
 _DOCS = {"externalDocs": "any"}
-_TOLD = {"description": "text", "summary": "text"}
+_DESCRIBED_BY = {"description": "text", "summary": "text"}
 _INFO = {
-    **_TOLD,
+    **_DESCRIBED_BY,
     "title": "text",
     "version": "text",
     "termsOfService": "text",
@@ -29,7 +28,7 @@ _COMMON: Grammar = {
     "info": _INFO,
     "contact": {"name": "text", "url": "text", "email": "text"},
     "license": {"name": "text", "url": "text", "identifier": "text"},
-    "tag": {"name": "text", **_TOLD, "parent": "text", "kind": "text", **_DOCS},
+    "tag": {"name": "text", **_DESCRIBED_BY, "parent": "text", "kind": "text", **_DOCS},
 }
 _EXAMPLES = {"example": "any", "examples": "{example}"}
 _DESCRIBED = {
@@ -76,7 +75,7 @@ OPENAPI_3: Grammar = {
         "mediaTypes": "{media type}",
     },
     "path item": {
-        **_TOLD,
+        **_DESCRIBED_BY,
         **dict.fromkeys(METHODS, "operation"),
         "additionalOperations": "{operation}",
         "servers": "[server]",
@@ -84,7 +83,7 @@ OPENAPI_3: Grammar = {
     },
     "operation": {
         "tags": "[text]",
-        **_TOLD,
+        **_DESCRIBED_BY,
         **_DOCS,
         "operationId": "text",
         "parameters": "[parameter]",
@@ -99,7 +98,7 @@ OPENAPI_3: Grammar = {
     "header": _DESCRIBED,
     "request body": {"description": "text", "content": "{media type}", "required": "flag"},
     "response": {
-        **_TOLD,
+        **_DESCRIBED_BY,
         "headers": "{header}",
         "content": "{media type}",
         "links": "{link}",
@@ -123,7 +122,7 @@ OPENAPI_3: Grammar = {
         "itemEncoding": "any",
     },
     "example": {
-        **_TOLD,
+        **_DESCRIBED_BY,
         "value": "any",
         "dataValue": "any",
         "serializedValue": "text",
@@ -195,7 +194,7 @@ SWAGGER_2: Grammar = {
     "path item": {**dict.fromkeys(METHODS[:7], "operation"), "parameters": "[parameter]"},
     "operation": {
         "tags": "[text]",
-        **_TOLD,
+        **_DESCRIBED_BY,
         **_DOCS,
         "operationId": "text",
         "consumes": "[text]",
@@ -242,7 +241,7 @@ SECTIONS_3: Mapping[str, str] = {
     "path item": "components/pathItems",
     "media type": "components/mediaTypes",
 }
-"""Kinds that may be referred to → where a document keeps them for all."""
+"""Kind of object → section of its shared objects."""
 SECTIONS_2: Mapping[str, str] = {
     "schema": "definitions",
     "response": "responses",

@@ -1,4 +1,4 @@
-"""Rules for keywords whose values are not schemas: types, bounds, patterns, lists of names."""
+"""Mend keywords whose values are not schemas: types, bounds, patterns, lists of names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Node = dict[str, Any]
 Rule = Callable[["Schemas", Node, str, At], None]
 TYPES = frozenset(("string", "number", "integer", "boolean", "array", "object", "null"))
-MEANT: Mapping[str, tuple[str, str]] = {
+TYPE_ALIASES: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("int", "long", "short", "bigint", "integers", "int32", "int64"), ("integer", "")),
     **dict.fromkeys(("float", "double", "decimal", "numeric", "numbers", "real"), ("number", "")),
     **dict.fromkeys(("str", "text", "char", "strings", "enum", "varchar"), ("string", "")),
@@ -34,9 +34,9 @@ MEANT: Mapping[str, tuple[str, str]] = {
     "file": ("string", "binary"),
     "none": ("null", ""),
 }
-"""Types of other languages → type and format that they mean."""
+"""Types of other languages → type and format of JSON Schema."""
 _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
-_MOST_COUNT = 2**53
+_MAX_COUNT = 2**53
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?\Z")
 _FITS: Mapping[str, type | tuple[type, ...]] = {
     "string": str,
@@ -59,35 +59,35 @@ def _type(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
         schemas.drop(node, keyword, at)
     elif stated == "null":
         if schemas.draft_4:
-            schemas.tell("newer", place, "the type null", schemas.dialect)
+            schemas.report("newer", place, "the type null", schemas.dialect)
     elif stated == "file" and schemas.dialect == "2.0":
-        pass  # of form data and responses: read where it stands
+        pass  # valid in form data and responses of 2.0
     else:
-        _mean(schemas, node, stated, place)
+        _replace_type(schemas, node, stated, place)
 
 
-def _mean(schemas: Schemas, node: Node, stated: str, place: At) -> None:
-    meaning, form = _meaning(stated)
-    if meaning:
-        node["type"] = meaning
+def _replace_type(schemas: Schemas, node: Node, stated: str, place: At) -> None:
+    type_name, form = _type_and_format(stated)
+    if type_name:
+        node["type"] = type_name
         if form:
             node.setdefault("format", form)
-        schemas.tell(
-            "unknown type", place, stated, assumed=(f"read as {' '.join(filter(None, (meaning, form)))}",)
+        schemas.report(
+            "unknown type", place, stated, assumed=(f"read as {' '.join(filter(None, (type_name, form)))}",)
         )
     else:
         del node["type"]
-        schemas.tell("unknown type", place, stated, assumed=("any value is taken",))
+        schemas.report("unknown type", place, stated, assumed=("any value is taken",))
 
 
 def _types(schemas: Schemas, node: Node, stated: list[JSON], at: At) -> None:
     place = (at, "type")
-    names = [_meaning(each)[0] if isinstance(each, str) else "" for each in stated]
-    mended = list(dict.fromkeys(each for each in names if each))
+    names = [_type_and_format(name)[0] if isinstance(name, str) else "" for name in stated]
+    mended = list(dict.fromkeys(name for name in names if name))
     if mended != stated:
-        schemas.tell("keyword", place, "`type`", f"the list {stated!r}")
+        schemas.report("keyword", place, "`type`", f"the list {stated!r}")
     elif schemas.draft_4:
-        schemas.tell("newer", place, "a list of types", schemas.dialect)
+        schemas.report("newer", place, "a list of types", schemas.dialect)
     if mended and "" not in names:
         node["type"] = mended
     else:
@@ -97,21 +97,21 @@ def _types(schemas: Schemas, node: Node, stated: list[JSON], at: At) -> None:
 def _required(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
     stated = node[keyword]
     if type(stated) is list:
-        if len(stated) == len(set(map(str, stated))) and all(type(each) is str for each in stated):
+        if len(stated) == len(set(map(str, stated))) and all(type(name) is str for name in stated):
             if not stated and schemas.draft_4:
                 del node[keyword]  # 3.0 has no empty list; nothing is lost
             return
-        node[keyword] = list(dict.fromkeys(each for each in stated if isinstance(each, str)))
-        twice = next((each for each in stated if stated.count(each) > 1), None)
+        node[keyword] = list(dict.fromkeys(name for name in stated if isinstance(name, str)))
+        twice = next((name for name in stated if stated.count(name) > 1), None)
         shown = f"a list with {twice!r} twice" if twice is not None else "a list of more than names"
-        schemas.tell("as", (at, keyword), "`required`", shown, assumed=("a list of each name once",))
+        schemas.report("as", (at, keyword), "`required`", shown, assumed=("a list of each name once",))
         if not node[keyword]:
             del node[keyword]
     elif (
         isinstance(stated, str) and isinstance(node.get("properties"), dict) and stated in node["properties"]
     ):
         node[keyword] = [stated]
-        schemas.tell("as", (at, keyword), "`required`", kind(stated), assumed=("a list of one name",))
+        schemas.report("as", (at, keyword), "`required`", kind(stated), assumed=("a list of one name",))
     else:
         schemas.drop(node, keyword, at)
 
@@ -120,36 +120,38 @@ def _enum(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
     stated, place = node[keyword], (at, keyword)
     if isinstance(stated, (str, int, float)):
         node[keyword] = stated = [stated]
-        schemas.tell("as", place, "`enum`", kind(stated[0]), assumed=("a list of one value",))
+        schemas.report("as", place, "`enum`", kind(stated[0]), assumed=("a list of one value",))
     if not isinstance(stated, list) or not stated:
         schemas.drop(node, keyword, at)
         return
-    distinct = {(type(each), each if isinstance(each, (str, int, float)) else repr(each)) for each in stated}
+    distinct = {
+        (type(value), value if isinstance(value, (str, int, float)) else repr(value)) for value in stated
+    }
     if len(distinct) < len(stated):
-        node[keyword] = stated = _each_once(stated)
-        schemas.tell(
+        node[keyword] = stated = _distinct(stated)
+        schemas.report(
             "as", place, "`enum`", "a list with a value twice", assumed=("a list of each value once",)
         )
     _values(schemas, node, stated, place)
 
 
 def _values(schemas: Schemas, node: Node, stated: list[JSON], place: At) -> None:
-    """Values that are of another type than the schema, all of them: YAML reads what looks like a number."""
-    meant = node.get("type")
-    fits = _FITS.get(meant) if isinstance(meant, str) else None
-    if fits is None or any(each is None or isinstance(each, fits) for each in stated):
+    """Convert an enum whose values all have another type than the schema, such as numbers in YAML."""
+    expected = node.get("type")
+    fits = _FITS.get(expected) if isinstance(expected, str) else None
+    if fits is None or any(value is None or isinstance(value, fits) for value in stated):
         return
-    if meant == "string" and all(isinstance(each, (bool, int, float)) for each in stated):
-        node["enum"] = _each_once(
-            [str(each).lower() if each in (True, False) else str(each) for each in stated]
+    if expected == "string" and all(isinstance(value, (bool, int, float)) for value in stated):
+        node["enum"] = _distinct(
+            [str(value).lower() if value in (True, False) else str(value) for value in stated]
         )
-        schemas.tell("values", place, meant, assumed=("texts",))
-    elif meant in ("integer", "number") and all(_is_number(each, meant) for each in stated):
-        node["enum"] = _each_once([int(each) if meant == "integer" else float(each) for each in stated])
-        schemas.tell("values", place, meant, assumed=("numbers",))
+        schemas.report("values", place, expected, assumed=("texts",))
+    elif expected in ("integer", "number") and all(_is_number(value, expected) for value in stated):
+        node["enum"] = _distinct([int(value) if expected == "integer" else float(value) for value in stated])
+        schemas.report("values", place, expected, assumed=("numbers",))
     else:
         del node["type"]
-        schemas.tell("values", place, meant, assumed=("they stand, of whatever type",))
+        schemas.report("values", place, expected, assumed=("they stand, of whatever type",))
 
 
 def _format(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
@@ -159,14 +161,14 @@ def _format(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
 
 def _count(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
     stated = node[keyword]
-    if type(stated) is int and 0 <= stated <= _MOST_COUNT:
+    if type(stated) is int and 0 <= stated <= _MAX_COUNT:
         return
     number = _number(stated)
-    if number is None or number != int(number) or not 0 <= number <= _MOST_COUNT:
+    if number is None or number != int(number) or not 0 <= number <= _MAX_COUNT:
         schemas.drop(node, keyword, at)
         return
     node[keyword] = int(number)
-    schemas.tell("as", (at, keyword), f"`{keyword}`", kind(stated), assumed=(int(number),))
+    schemas.report("as", (at, keyword), f"`{keyword}`", kind(stated), assumed=(int(number),))
 
 
 def _bound(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
@@ -178,11 +180,11 @@ def _bound(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
         schemas.drop(node, keyword, at)
     else:
         node[keyword] = number
-        schemas.tell("as", (at, keyword), f"`{keyword}`", kind(stated), assumed=(number,))
+        schemas.report("as", (at, keyword), f"`{keyword}`", kind(stated), assumed=(number,))
 
 
 def _exclusive(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
-    """A flag beside the bound in Draft 4, the bound itself in 2020-12; each read in either."""
+    """Convert between the flag beside a bound of Draft 4 and the bound of 2020-12."""
     stated, place = node[keyword], (at, keyword)
     bound = "m" + keyword.removeprefix("exclusiveM")
     if isinstance(stated, str):
@@ -190,27 +192,27 @@ def _exclusive(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
         read = {"true": True, "false": False}.get(stated.lower(), number)
         if read is not None:
             node[keyword] = stated = read
-            schemas.tell("as", place, f"`{keyword}`", kind(str(stated)), assumed=(read,))
+            schemas.report("as", place, f"`{keyword}`", kind(str(stated)), assumed=(read,))
     if isinstance(stated, bool):
         if schemas.draft_4:
             if bound not in node:
                 del node[keyword]
             return
         number = _number(node.get(bound))
-        schemas.tell("older", place, keyword, str(stated).lower(), assumed=("the bound itself",))
+        schemas.report("older", place, keyword, str(stated).lower(), assumed=("the bound itself",))
         del node[keyword]
         if stated and number is not None:
             node[keyword] = number
             del node[bound]
     elif isinstance(stated, (int, float)):
         if schemas.draft_4:
-            schemas.tell("newer", place, f"{keyword} with a number", schemas.dialect)
-            _close(node, keyword, bound, stated)
+            schemas.report("newer", place, f"{keyword} with a number", schemas.dialect)
+            _set_bound(node, keyword, bound, stated)
     else:
         schemas.drop(node, keyword, at)
 
 
-def _close(node: Node, keyword: str, bound: str, stated: float) -> None:
+def _set_bound(node: Node, keyword: str, bound: str, stated: float) -> None:
     beside = _number(node.get(bound))
     tighter = beside is not None and (beside > stated if bound == "minimum" else beside < stated)
     if tighter:
@@ -226,17 +228,17 @@ def _multiple(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
         schemas.drop(node, keyword, at)
     elif number is not stated:
         node[keyword] = number
-        schemas.tell("as", (at, keyword), f"`{keyword}`", kind(stated), assumed=(number,))
+        schemas.report("as", (at, keyword), f"`{keyword}`", kind(stated), assumed=(number,))
 
 
 def _flag(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
     stated = node[keyword]
     if type(stated) is bool:
         if keyword == "nullable" and schemas.dialect != "3.0" and stated:
-            schemas.tell("other", (at, keyword), keyword, schemas.dialect, assumed=_NULLABLE)
+            schemas.report("other", (at, keyword), keyword, schemas.dialect, assumed=_NULLABLE)
     elif isinstance(stated, str) and stated.lower() in ("true", "false"):
         node[keyword] = stated.lower() == "true"
-        schemas.tell("as", (at, keyword), f"`{keyword}`", kind(stated), assumed=(stated.lower(),))
+        schemas.report("as", (at, keyword), f"`{keyword}`", kind(stated), assumed=(stated.lower(),))
     else:
         schemas.drop(node, keyword, at)
 
@@ -252,19 +254,20 @@ def _examples(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
     stated, place = node[keyword], (at, keyword)
     if isinstance(stated, dict):
         node[keyword] = [
-            each["value"] if isinstance(each, dict) and "value" in each else each for each in stated.values()
+            example["value"] if isinstance(example, dict) and "value" in example else example
+            for example in stated.values()
         ]
-        schemas.tell("as", place, "`examples`", "a mapping", assumed=("a list of its values",))
+        schemas.report("as", place, "`examples`", "a mapping", assumed=("a list of its values",))
     elif not isinstance(stated, list):
         node[keyword] = [stated]
-        schemas.tell("as", place, "`examples`", kind(stated), assumed=("a list of one value",))
+        schemas.report("as", place, "`examples`", kind(stated), assumed=("a list of one value",))
     elif schemas.draft_4:
-        schemas.tell("newer", place, keyword, schemas.dialect)
+        schemas.report("newer", place, keyword, schemas.dialect)
 
 
 def _const(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
     if schemas.draft_4:
-        schemas.tell("newer", (at, keyword), keyword, schemas.dialect)
+        schemas.report("newer", (at, keyword), keyword, schemas.dialect)
         value = node.pop(keyword)
         if "enum" not in node:
             node["enum"] = [value]
@@ -272,7 +275,7 @@ def _const(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
 
 def _newer_plain(schemas: Schemas, _: Node, keyword: str, at: At) -> None:
     if schemas.draft_4:
-        schemas.tell("newer", (at, keyword), keyword, schemas.dialect)
+        schemas.report("newer", (at, keyword), keyword, schemas.dialect)
 
 
 def _text(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
@@ -280,17 +283,17 @@ def _text(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
         stated = node[keyword]
         if isinstance(stated, (bool, int, float)):
             node[keyword] = str(stated)
-            schemas.tell("as", (at, keyword), f"`{keyword}`", kind(stated), assumed=("a text",))
+            schemas.report("as", (at, keyword), f"`{keyword}`", kind(stated), assumed=("a text",))
         else:
             schemas.drop(node, keyword, at)
 
 
-def _meaning(name: str) -> tuple[str, str]:
-    """The type and the format that a name of a type means; nothing where it means any value."""
+def _type_and_format(name: str) -> tuple[str, str]:
+    """Return type and format for the name of a type; empty texts for an unknown name."""
     if name in TYPES:
         return name, ""
     lower = name.strip().lower()
-    return (lower, "") if lower in TYPES else MEANT.get(lower, ("", ""))
+    return (lower, "") if lower in TYPES else TYPE_ALIASES.get(lower, ("", ""))
 
 
 def _number(value: JSON) -> int | float | None:
@@ -303,14 +306,16 @@ def _number(value: JSON) -> int | float | None:
     return None
 
 
-def _is_number(value: JSON, meant: str) -> bool:
+def _is_number(value: JSON, expected: str) -> bool:
     number = _number(value)
-    return number is not None and (meant == "number" or number == int(number))
+    return number is not None and (expected == "number" or number == int(number))
 
 
-def _each_once(values: list[JSON]) -> list[JSON]:
-    seen: set[str] = set()
-    return [each for each in values if not (repr(each) in seen or seen.add(repr(each)))]  # type: ignore[func-returns-value]
+def _distinct(values: list[JSON]) -> list[JSON]:
+    first: dict[str, JSON] = {}
+    for value in values:
+        first.setdefault(repr(value), value)
+    return list(first.values())
 
 
 VALUES: Mapping[str, Rule] = {
@@ -329,17 +334,18 @@ VALUES: Mapping[str, Rule] = {
     **dict.fromkeys(("$comment", "contentEncoding", "contentMediaType"), _newer_plain),
     **dict.fromkeys(("title", "description", "$id", "$anchor", "$dynamicAnchor", "$schema"), _text),
 }
-"""The rule of each keyword."""
+"""Keyword → rule."""
 
 
-def all_run(patterns: Iterable[str]) -> bool:
-    """Whether all of some patterns can be run."""
+def are_valid_patterns(patterns: Iterable[str]) -> bool:
+    """Whether all patterns compile."""
+    # heavy; only documents with patterns need it
     from jsonschema_rs import Draft202012Validator, FancyRegexOptions
     from jsonschema_rs import ValidationError as Invalid
 
     try:
         Draft202012Validator(
-            {"allOf": [{"pattern": strict(each)} for each in patterns]},
+            {"allOf": [{"pattern": strict(pattern)} for pattern in patterns]},
             pattern_options=FancyRegexOptions(backtrack_limit=1000),
             offline=True,
         )

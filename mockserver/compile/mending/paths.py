@@ -1,13 +1,13 @@
-"""Rules for the document itself, for paths and for operations: methods, statuses and path parameters."""
+"""Mend the document object, paths and operations: methods, statuses and path parameters."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from mockserver.compile.mending.content import media_types
+from mockserver.compile.mending.content import SCHEMA_KEYWORDS, media_types
 from mockserver.compile.mending.grammar import METHODS
-from mockserver.compile.mending.structure import Mender, Rule, each_once, rename
+from mockserver.compile.mending.structure import Mender, Rule, drop_duplicates, rename
 from mockserver.compile.mending.table import At, kind
 from mockserver.plan import JSON
 
@@ -19,19 +19,19 @@ _SCHEMES_2 = ("basic", "apiKey", "oauth2")
 def _document(mender: Mender, node: Node, at: At) -> None:
     if not isinstance(node.get("info"), dict):
         if "info" in node:
-            mender.tell("type", (at, "info"), "`info`", kind(node["info"]), "a mapping")
+            mender.report("type", (at, "info"), "`info`", kind(node["info"]), "a mapping")
         else:
-            mender.tell("missing", at, "`info`", assumed=("one without a title",))
+            mender.report("missing", at, "`info`", assumed=("one without a title",))
         node["info"] = {"title": "", "version": ""}
     for name in ("paths", "components", "webhooks"):
         if name in node and node[name] is None:
             node[name] = {}
-            mender.tell("retyped", (at, name), f"`{name}`", "empty", "a mapping", assumed=("an empty one",))
+            mender.report("retyped", (at, name), f"`{name}`", "empty", "a mapping", assumed=("an empty one",))
     if mender.is_2 or mender.dialect == "3.0":
         node.setdefault("paths", {})
     paths = node.get("paths")
     if isinstance(paths, dict):
-        rename(mender, paths, (at, "paths"), _path_meant, "path")
+        rename(mender, paths, (at, "paths"), _with_slash, "path")
     holder = node if mender.is_2 else node.get("components")
     schemes = (
         holder.get("securityDefinitions" if mender.is_2 else "securitySchemes")
@@ -48,12 +48,12 @@ def _document(mender: Mender, node: Node, at: At) -> None:
         mender.schemes = schemes
     tags = node.get("tags")
     if isinstance(tags, list):
-        each_once(mender, tags, (at, "tags"), "tag", lambda each: each.get("name"))
+        drop_duplicates(mender, tags, (at, "tags"), "tag", lambda tag: tag.get("name"))
     for name in ("consumes", "produces"):
         media_types(mender, node, name, at)
 
 
-def _path_meant(path: str) -> str:
+def _with_slash(path: str) -> str:
     return path if path.startswith(("/", "x-")) else f"/{path}"
 
 
@@ -66,23 +66,23 @@ def _scheme(mender: Mender, schemes: Node, name: str, at: At) -> None:
     if stated in known:
         return
     lower = str(stated).lower()
-    meant = next((each for each in known if each.lower() == lower), "")
-    if not meant and lower in ("basic", "bearer") and not mender.is_2:
-        meant = "http"
+    intended = next((name for name in known if name.lower() == lower), "")
+    if not intended and lower in ("basic", "bearer") and not mender.is_2:
+        intended = "http"
         node.setdefault("scheme", lower)
-    if not meant:
-        meant = (
+    if not intended:
+        intended = (
             "oauth2"
             if "flows" in node or "flow" in node
             else "http" if "scheme" in node and not mender.is_2
             else "apiKey" if "name" in node and "in" in node
             else ""
         )  # fmt: skip
-    if meant:
-        node["type"] = meant
-        mender.tell("scheme type", at, stated, assumed=(f"read as {meant}",))
+    if intended:
+        node["type"] = intended
+        mender.report("scheme type", at, stated, assumed=(f"read as {intended}",))
     else:
-        mender.tell("scheme type", at, stated, assumed=("nothing is asked for it",))
+        mender.report("scheme type", at, stated, assumed=("nothing is asked for it",))
         del schemes[name]
 
 
@@ -90,46 +90,46 @@ def _info(mender: Mender, node: Node, at: At) -> None:
     for name in ("title", "version"):
         if name not in node or node[name] is None:
             node[name] = ""
-            mender.tell("missing", at, f"`{name}`", assumed=("an empty text",))
+            mender.report("missing", at, f"`{name}`", assumed=("an empty text",))
 
 
 def _tag(mender: Mender, node: Node, at: At) -> None:
     if "name" not in node:
         node["name"] = ""
-        mender.tell("missing", at, "`name`", assumed=("an empty text",))
+        mender.report("missing", at, "`name`", assumed=("an empty text",))
 
 
 def _server(mender: Mender, node: Node, at: At) -> None:
     if not isinstance(node.get("url"), str):
         node["url"] = "/"
-        mender.tell("missing", at, "`url`", assumed=("/",))
+        mender.report("missing", at, "`url`", assumed=("/",))
 
 
 def _server_variable(mender: Mender, node: Node, at: At) -> None:
     if "default" not in node:
         options = node.get("enum")
         node["default"] = str(options[0]) if isinstance(options, list) and options else ""
-        mender.tell("missing", at, "`default`", assumed=(repr(node["default"]),))
+        mender.report("missing", at, "`default`", assumed=(repr(node["default"]),))
 
 
 def _requirement(mender: Mender, node: Node, at: At) -> None:
     for name in list(node):
         scopes = node[name]
         if name not in mender.schemes and not (mender.dialect == "3.2" and ("/" in name or "#" in name)):
-            mender.tell("scheme", (at, name), name, key=True)
+            mender.report("scheme", (at, name), name, key=True)
             del node[name]
-        elif not isinstance(scopes, list) or not all(isinstance(each, str) for each in scopes):
-            mender.tell("type", (at, name), f"`{name}`", kind(scopes), "a list of scopes")
+        elif not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
+            mender.report("type", (at, name), f"`{name}`", kind(scopes), "a list of scopes")
             node[name] = (
-                [each for each in scopes if isinstance(each, str)] if isinstance(scopes, list) else []
+                [scope for scope in scopes if isinstance(scope, str)] if isinstance(scopes, list) else []
             )
 
 
-def _named(name: str, field: str, default: JSON) -> Rule:
+def _requires_field(name: str, field: str, default: JSON) -> Rule:
     def rule(mender: Mender, node: Node, at: At) -> None:
         if field not in node:
             node[field] = default
-            mender.tell("missing", at, f"`{field}` of a {name}", assumed=(repr(default),))
+            mender.report("missing", at, f"`{field}` of a {name}", assumed=(repr(default),))
 
     return rule
 
@@ -137,22 +137,17 @@ def _named(name: str, field: str, default: JSON) -> Rule:
 DOCUMENT_RULES: dict[str, Rule] = {
     "document": _document,
     "info": _info,
-    "license": _named("license", "name", ""),
+    "license": _requires_field("license", "name", ""),
     "tag": _tag,
     "server": _server,
     "server variable": _server_variable,
     "requirement": _requirement,
 }
-"""By kind of object."""
+"""Kind of object → rule."""
 
 
 _TEMPLATE = re.compile(r"\{([^{}]+)\}")
 _STATUS = re.compile(r"[1-5](\d\d|XX)\Z")
-_OF_SCHEMA = (
-    *("type", "format", "items", "enum", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
-    *("minLength", "maxLength", "pattern", "minItems", "maxItems", "uniqueItems", "multipleOf", "default"),
-    *("oneOf", "anyOf", "allOf", "properties", "nullable"),
-)
 
 
 def _path_item(mender: Mender, node: Node, at: At) -> None:
@@ -164,7 +159,7 @@ def _path_item(mender: Mender, node: Node, at: At) -> None:
     if path is None:
         return
     names = set(_TEMPLATE.findall(path))
-    shared = _declared(mender, node, at, names, path)
+    shared = _declared_names(mender, node, at, names, path)
     for method in (*METHODS, *(node.get("additionalOperations") or ())):
         holder, place = (
             (node, at) if method in METHODS else (node["additionalOperations"], (at, "additionalOperations"))
@@ -179,8 +174,8 @@ def _path_item(mender: Mender, node: Node, at: At) -> None:
                 continue
             operation, where = found.node, found.at
         _parameters(mender, operation, where)
-        declared = shared | _declared(mender, operation, where, names, path)
-        _declare(mender, operation, where, sorted(names - declared), path)
+        declared = shared | _declared_names(mender, operation, where, names, path)
+        _add_parameters(mender, operation, where, sorted(names - declared), path)
         _operation_id(mender, operation, where, method, path)
 
 
@@ -189,20 +184,22 @@ def _operation_id(mender: Mender, node: Node, at: At, method: str, path: str) ->
     if not isinstance(stated, str):
         return
     if stated in mender.operation_ids:
-        mender.tell("operation id", (at, "operationId"), stated, method.upper(), path)
+        mender.report("operation id", (at, "operationId"), stated, method.upper(), path)
         del node["operationId"]
     mender.operation_ids.add(stated)
 
 
 def _parameters(mender: Mender, node: Node, at: At) -> None:
-    """A list of parameters, each once."""
+    """Mend a list of parameters, and drop repeated ones."""
     if "parameters" not in node:
         return
     place = (at, "parameters")
     mender.listed(node, "parameters", "parameter", place, [])
     listed = node.get("parameters")
     if isinstance(listed, list):
-        each_once(mender, listed, place, "parameter", lambda each: _identity(mender, each, at))
+        drop_duplicates(
+            mender, listed, place, "parameter", lambda parameter: _identity(mender, parameter, at)
+        )
 
 
 def _identity(mender: Mender, node: Node, at: At) -> tuple[str, str] | None:
@@ -215,29 +212,29 @@ def _identity(mender: Mender, node: Node, at: At) -> tuple[str, str] | None:
     return found["name"], str(found.get("in"))
 
 
-def _declared(mender: Mender, node: Node, at: At, names: set[str], path: str) -> set[str]:
-    """The path parameters that a list declares; those that the path has no place for go."""
+def _declared_names(mender: Mender, node: Node, at: At, names: set[str], path: str) -> set[str]:
+    """Return the path parameters of a list. Drop those that the path does not have."""
     listed = node.get("parameters")
     found: set[str] = set()
     if not isinstance(listed, list):
         return found
-    kept = []
-    for i, each in enumerate(listed):
-        identity = _identity(mender, each, at) if isinstance(each, dict) else None
+    remaining = []
+    for i, parameter in enumerate(listed):
+        identity = _identity(mender, parameter, at) if isinstance(parameter, dict) else None
         if identity is not None and identity[1].lower() == "path":
             if identity[0] not in names:
-                mender.tell("unused", ((at, "parameters"), i), identity[0], path)
+                mender.report("unused", ((at, "parameters"), i), identity[0], path)
                 continue
             found.add(identity[0])
-        kept.append(each)
-    if len(kept) < len(listed):
-        listed[:] = kept
+        remaining.append(parameter)
+    if len(remaining) < len(listed):
+        listed[:] = remaining
     return found
 
 
-def _declare(mender: Mender, node: Node, at: At, names: list[str], path: str) -> None:
+def _add_parameters(mender: Mender, node: Node, at: At, names: list[str], path: str) -> None:
     for name in names:
-        mender.tell("undeclared", at, name, path)
+        mender.report("undeclared", at, name, path)
         added: Node = {"name": name, "in": "path", "required": True}
         added |= {"type": "string"} if mender.is_2 else {"schema": {"type": "string"}}
         listed = node.get("parameters")
@@ -249,33 +246,33 @@ def _operation(mender: Mender, node: Node, at: At) -> None:
     if not isinstance(responses, dict) or not responses:
         if mender.dialect in ("2.0", "3.0") or "responses" in node:
             if "responses" in node and not isinstance(responses, dict):
-                mender.tell("type", (at, "responses"), "`responses`", kind(responses), "a mapping")
+                mender.report("type", (at, "responses"), "`responses`", kind(responses), "a mapping")
             else:
-                mender.tell("missing", at, "`responses`", assumed=("any response without content",))
+                mender.report("missing", at, "`responses`", assumed=("any response without content",))
             node["responses"] = {"default": {"description": ""}}
     else:
         _statuses(mender, node, (at, "responses"))
     for name in ("consumes", "produces"):
         media_types(mender, node, name, at)
     if not mender.is_2:
-        _lift_body(mender, node, at)
+        _convert_body_parameters(mender, node, at)
 
 
 def _statuses(mender: Mender, node: Node, at: At) -> None:
     responses = node["responses"]
     if isinstance(responses.get("$ref"), str):
-        responses = node["responses"] = mender.spread(responses, at)
+        responses = node["responses"] = mender.expand(responses, at)
     good = [key for key in responses if _STATUS.match(key) or key == "default" or key.startswith("x-")]
     if len(good) < len(responses):
         old = dict(responses)
         responses.clear()
         for key, value in old.items():
-            meant = key if key in good else _status(key)
-            if meant != key:
-                assumed = f"read as {meant!r}" if meant else "passed over"
-                mender.tell("status", (at, key), key, assumed=(assumed,), key=True)
-            if meant and (meant == key or meant not in old):
-                responses[meant] = value
+            intended = key if key in good else _status(key)
+            if intended != key:
+                assumed = f"read as {intended!r}" if intended else "passed over"
+                mender.report("status", (at, key), key, assumed=(assumed,), key=True)
+            if intended and (intended == key or intended not in old):
+                responses[intended] = value
     if not any(not key.startswith("x-") for key in responses):
         responses["default"] = {"description": ""}
 
@@ -291,37 +288,39 @@ def _status(key: str) -> str:
     return found[0] if found else {"SUCCESS": "200", "OK": "200"}.get(upper, "")
 
 
-def _lift_body(mender: Mender, node: Node, at: At) -> None:
-    """Parameters in a body, as 2.0 has them, become one."""
+def _convert_body_parameters(mender: Mender, node: Node, at: At) -> None:
+    """Convert body and form parameters of 2.0 to a request body."""
     listed = node.get("parameters")
     if not isinstance(listed, list):
         return
-    kept = []
+    remaining = []
     form: Node = {}
     required = []
-    for i, each in enumerate(listed):
+    for i, parameter in enumerate(listed):
         place = ((at, "parameters"), i)
-        location = each.get("in") if isinstance(each, dict) else None
+        location = parameter.get("in") if isinstance(parameter, dict) else None
         if location == "body":
-            mender.tell("older", place, "a parameter", "in a body", assumed=("requestBody",))
-            media = {"schema": each.get("schema", {})}
+            mender.report("older", place, "a parameter", "in a body", assumed=("requestBody",))
+            media = {"schema": parameter.get("schema", {})}
             node.setdefault("requestBody", {"content": {"application/json": media}})
-        elif location == "formData" and isinstance(each.get("name"), str):
-            mender.tell("older", place, "a parameter", "in a form", assumed=("requestBody",))
-            form[each["name"]] = each.get("schema") or {key: each[key] for key in _OF_SCHEMA if key in each}
-            required += [each["name"]] if each.get("required") is True else []
+        elif location == "formData" and isinstance(parameter.get("name"), str):
+            mender.report("older", place, "a parameter", "in a form", assumed=("requestBody",))
+            form[parameter["name"]] = parameter.get("schema") or {
+                key: parameter[key] for key in SCHEMA_KEYWORDS if key in parameter
+            }
+            required += [parameter["name"]] if parameter.get("required") is True else []
         else:
-            kept.append(each)
+            remaining.append(parameter)
     if form:
         schema = {"type": "object", "properties": form, **({"required": required} if required else {})}
         types = ("application/x-www-form-urlencoded", "multipart/form-data")
         node.setdefault("requestBody", {"content": {name: {"schema": dict(schema)} for name in types}})
-    if len(kept) < len(listed):
-        listed[:] = kept
+    if len(remaining) < len(listed):
+        listed[:] = remaining
 
 
 OPERATION_RULES: dict[str, Rule] = {
     "path item": _path_item,
     "operation": _operation,
 }
-"""By kind of object."""
+"""Kind of object → rule."""

@@ -1,11 +1,11 @@
-"""Walk through schemas, each once, and apply the rules of their keywords."""
+"""Walk through schemas, and apply the rules of their keywords."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from mockserver.compile.mending.keywords import MEANT, TYPES, VALUES, Rule, all_run
+from mockserver.compile.mending.keywords import TYPE_ALIASES, TYPES, VALUES, Rule, are_valid_patterns
 from mockserver.compile.mending.references import Found, References
 from mockserver.compile.mending.table import At, Findings, kind, link
 from mockserver.jsonschema.keywords import is_draft_4
@@ -22,105 +22,105 @@ MAPS = frozenset(
     ("properties", "patternProperties", "definitions", "$defs", "dependentSchemas", "dependencies")
 )
 
-_UNSAID = ("passed over", "what that version has")
+_UNSUPPORTED = ("passed over", "what that version has")
 
 
 def _child(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
     value = node[keyword]
     if type(value) is dict or type(value) is bool:
         if type(value) is bool and schemas.draft_4 and not keyword.startswith("additional"):
-            schemas.whole(node, keyword, (at, keyword))
+            schemas.ensure_schema(node, keyword, (at, keyword))
         return
-    place = (at, keyword)
+    target_at = (at, keyword)
     if keyword == "items" and isinstance(value, list):
-        _items(schemas, node, value, place)
+        _items(schemas, node, value, target_at)
     elif keyword.startswith(("additional", "unevaluated")) and str(value).lower() in ("true", "false"):
         node[keyword] = str(value).lower() == "true"
-        schemas.tell("as", place, f"`{keyword}`", kind(value), assumed=(str(value).lower(),))
+        schemas.report("as", target_at, f"`{keyword}`", kind(value), assumed=(str(value).lower(),))
     elif keyword in ("items", "additionalProperties") and isinstance(value, str):
-        schemas.whole(node, keyword, place)
+        schemas.ensure_schema(node, keyword, target_at)
     else:
         schemas.drop(node, keyword, at)
 
 
-def _items(schemas: Schemas, node: Node, value: list[JSON], place: At) -> None:
+def _items(schemas: Schemas, node: Node, value: list[JSON], target_at: At) -> None:
     if id(value) in schemas.moved:
         return
-    _members(schemas, value, place)
+    _members(schemas, value, target_at)
     if not value:
-        schemas.tell("keyword", place, "`items`", "an empty list")
+        schemas.report("keyword", target_at, "`items`", "an empty list")
         del node["items"]
     elif schemas.draft_4:
-        schemas.tell(
+        schemas.report(
             "other",
-            place,
+            target_at,
             "a list of items",
             schemas.dialect,
             assumed=("read as Draft 4 means it", "one schema"),
         )
     else:
-        schemas.tell("older", place, "items", "a list", assumed=("prefixItems",))
+        schemas.report("older", target_at, "items", "a list", assumed=("prefixItems",))
         node.setdefault("prefixItems", value)
         del node["items"]
         if isinstance(rest := node.pop("additionalItems", None), (dict, bool)):
             node["items"] = rest
 
 
-def _members(schemas: Schemas, value: list[JSON], place: At) -> None:
-    """The schemas of a list; what is none goes."""
+def _members(schemas: Schemas, value: list[JSON], target_at: At) -> None:
+    """Drop items of a list that are not schemas."""
     for i in reversed(range(len(value))):
         if type(value[i]) is dict:
             continue
         if isinstance(value[i], bool):
-            schemas.whole(value, i, (place, i))
+            schemas.ensure_schema(value, i, (target_at, i))
         else:
-            schemas.tell("no schema", (place, i), f"item {i}", kind(value[i]))
+            schemas.report("no schema", (target_at, i), f"item {i}", kind(value[i]))
             del value[i]
 
 
 def _list(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
-    value, place = node[keyword], (at, keyword)
+    value, target_at = node[keyword], (at, keyword)
     if isinstance(value, dict) and value:
         node[keyword] = value = [value]
-        schemas.tell("as", place, f"`{keyword}`", "a mapping", assumed=("a list of one schema",))
+        schemas.report("as", target_at, f"`{keyword}`", "a mapping", assumed=("a list of one schema",))
     if not isinstance(value, list):
         schemas.drop(node, keyword, at)
         return
-    _members(schemas, value, place)
+    _members(schemas, value, target_at)
     if not value:
-        schemas.tell("keyword", place, f"`{keyword}`", "a list of no schemas")
+        schemas.report("keyword", target_at, f"`{keyword}`", "a list of no schemas")
         del node[keyword]
 
 
 def _map(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
-    value, place = node[keyword], (at, keyword)
-    if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+    value, target_at = node[keyword], (at, keyword)
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
         value = _by_name(value)
         if value is not None:
             node[keyword] = value
-            schemas.tell("as", place, f"`{keyword}`", "a list", assumed=("a mapping of its names",))
+            schemas.report("as", target_at, f"`{keyword}`", "a list", assumed=("a mapping of its names",))
     if not isinstance(value, dict):
         schemas.drop(node, keyword, at)
         return
     if isinstance(value.get("$ref"), str):
-        value = node[keyword] = _spread(schemas, value, place)
-    for name, each in list(value.items()):
-        if type(each) is not dict and (schemas.draft_4 or type(each) is not bool):
-            schemas.whole(value, name, (place, name))
+        value = node[keyword] = _expand(schemas, value, target_at)
+    for name, schema in list(value.items()):
+        if type(schema) is not dict and (schemas.draft_4 or type(schema) is not bool):
+            schemas.ensure_schema(value, name, (target_at, name))
     if keyword == "patternProperties":
-        broken = [name for name in value if not all_run([name])]
+        broken = [name for name in value if not are_valid_patterns([name])]
         for name in broken:
-            schemas.tell("pattern", (place, name), name, key=True)
+            schemas.report("pattern", (target_at, name), name, key=True)
             del value[name]
 
 
-def _spread(schemas: Schemas, value: Node, place: At) -> Node:
-    """Properties that are those of another schema, or of another mapping."""
-    found = schemas.references.find(value, "schema", place)
-    beside = {name: each for name, each in value.items() if name != "$ref"}
+def _expand(schemas: Schemas, value: Node, target_at: At) -> Node:
+    """Replace properties with a ``$ref`` by references to the properties of the target."""
+    found = schemas.references.find(value, "schema", target_at)
+    beside = {name: schema for name, schema in value.items() if name != "$ref"}
     if found is None or not isinstance(found.node, dict):
         return beside
-    schemas.tell("reference place", place, "properties")
+    schemas.report("reference place", target_at, "properties")
     there, at = found.node, found.at
     if isinstance(inner := there.get("properties"), dict):
         there, at = inner, (at, "properties")
@@ -128,37 +128,37 @@ def _spread(schemas: Schemas, value: Node, place: At) -> Node:
 
 
 def _discriminator(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
-    stated, place = node[keyword], (at, keyword)
+    stated, target_at = node[keyword], (at, keyword)
     if schemas.dialect == "2.0":
         if isinstance(stated, str):
             return
         name = stated.get("propertyName") if isinstance(stated, dict) else None
         if isinstance(name, str):
             node[keyword] = name
-            schemas.tell("newer", place, "a discriminator that is a mapping", schemas.dialect)
+            schemas.report("newer", target_at, "a discriminator that is a mapping", schemas.dialect)
         else:
             schemas.drop(node, keyword, at)
     elif isinstance(stated, str):
         node[keyword] = {"propertyName": stated}
-        schemas.tell("older", place, "the discriminator", "a text", assumed=("propertyName below it",))
+        schemas.report("older", target_at, "the discriminator", "a text", assumed=("propertyName below it",))
     elif not isinstance(stated, dict) or not isinstance(stated.get("propertyName"), str):
         schemas.drop(node, keyword, at)
     elif "mapping" in stated:
         mapping = stated["mapping"]
-        good = isinstance(mapping, dict) and all(isinstance(each, str) for each in mapping.values())
+        good = isinstance(mapping, dict) and all(isinstance(ref, str) for ref in mapping.values())
         if not good:
-            schemas.drop(stated, "mapping", place)
+            schemas.drop(stated, "mapping", target_at)
 
 
 def _newer_child(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
-    """Keywords of 2020-12, which Draft 4 says in other words."""
+    """Mend a keyword of 2020-12. For Draft 4, rewrite it with keywords of Draft 4."""
     _child(schemas, node, keyword, at)
     if not schemas.draft_4 or keyword not in node:
         return
     if keyword == "propertyNames" or keyword.startswith("unevaluated"):
-        schemas.tell("other", (at, keyword), keyword, schemas.dialect, assumed=_UNSAID)
+        schemas.report("other", (at, keyword), keyword, schemas.dialect, assumed=_UNSUPPORTED)
         return
-    schemas.tell("newer", (at, keyword), keyword, schemas.dialect)
+    schemas.report("newer", (at, keyword), keyword, schemas.dialect)
     if keyword == "contains":
         parts = node.setdefault("allOf", [])
         if isinstance(parts, list):
@@ -176,10 +176,10 @@ def _if(node: Node) -> None:
                 parts.append({"anyOf": [guard, node[keyword]]})
 
 
-def _prefix(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
+def _prefix_items(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
     _list(schemas, node, keyword, at)
     if schemas.draft_4 and keyword in node:
-        schemas.tell("newer", (at, keyword), keyword, schemas.dialect)
+        schemas.report("newer", (at, keyword), keyword, schemas.dialect)
         rest = node.pop("items", None)
         node["items"] = node.pop(keyword)
         schemas.moved.add(id(node["items"]))
@@ -190,32 +190,34 @@ def _prefix(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
 def _newer_map(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
     _map(schemas, node, keyword, at)
     if schemas.draft_4 and keyword in node:
-        schemas.tell("newer", (at, keyword), keyword, schemas.dialect)
+        schemas.report("newer", (at, keyword), keyword, schemas.dialect)
         if keyword == "dependentSchemas":
             node["dependencies"] = {**node.pop(keyword), **node.get("dependencies", {})}
 
 
-def _dependent(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
+def _dependencies(schemas: Schemas, node: Node, keyword: str, at: At) -> None:
     stated = node[keyword]
     if not isinstance(stated, dict):
         schemas.drop(node, keyword, at)
         return
-    for name, each in list(stated.items()):
-        is_list = isinstance(each, list) and all(isinstance(one, str) for one in each)
-        if not is_list and (keyword == "dependentRequired" or not isinstance(each, dict)):
+    for name, dependency in list(stated.items()):
+        is_list = isinstance(dependency, list) and all(isinstance(name, str) for name in dependency)
+        if not is_list and (keyword == "dependentRequired" or not isinstance(dependency, dict)):
             schemas.drop(stated, name, (at, keyword))
         elif is_list:
-            stated[name] = list(dict.fromkeys(each))
+            stated[name] = list(dict.fromkeys(dependency))
     if keyword == "dependentRequired" and schemas.draft_4:
-        schemas.tell("newer", (at, keyword), keyword, schemas.dialect)
+        schemas.report("newer", (at, keyword), keyword, schemas.dialect)
         node["dependencies"] = {**node.pop(keyword), **node.get("dependencies", {})}
 
 
 def _by_name(values: list[Node]) -> Node | None:
-    names = [each.get("name") for each in values]
-    if not all(isinstance(each, str) for each in names):
+    names = [member.get("name") for member in values]
+    if not all(isinstance(name, str) for name in names):
         return None
-    return {each["name"]: {key: value for key, value in each.items() if key != "name"} for each in values}
+    return {
+        member["name"]: {key: value for key, value in member.items() if key != "name"} for member in values
+    }
 
 
 SUBSCHEMAS: Mapping[str, Rule] = {
@@ -224,23 +226,23 @@ SUBSCHEMAS: Mapping[str, Rule] = {
     **dict.fromkeys(("properties", "definitions"), _map),
     "discriminator": _discriminator,
     **dict.fromkeys(CHILD - {"items", "not", "additionalProperties", "additionalItems"}, _newer_child),
-    "prefixItems": _prefix,
+    "prefixItems": _prefix_items,
     **dict.fromkeys(("patternProperties", "dependentSchemas", "$defs"), _newer_map),
-    **dict.fromkeys(("dependentRequired", "dependencies"), _dependent),
+    **dict.fromkeys(("dependentRequired", "dependencies"), _dependencies),
 }
-"""The rule of each keyword."""
+"""Keyword → rule."""
 
 
 Node = dict[str, Any]
 Follow = Callable[[str, Node, At, Found], None]
 
-_PAIRS = tuple((f"min{each}", f"max{each}") for each in ("Length", "Items", "Properties"))
+_PAIRS = tuple((f"min{noun}", f"max{noun}") for noun in ("Length", "Items", "Properties"))
 _LOWS = ("minimum", "exclusiveMinimum")
 _HIGHS = ("maximum", "exclusiveMaximum")
 _BOUNDED = frozenset((*_HIGHS, *(high for _, high in _PAIRS)))
-"""Of two bounds that contradict each other, one is of these."""
+"""Upper bounds. Each contradiction of bounds has one of them."""
 _RULES: Mapping[str, Rule] = {**VALUES, **SUBSCHEMAS}
-_PASSED = frozenset(
+_IGNORED = frozenset(
     (
         "$ref",
         "default",
@@ -267,59 +269,59 @@ class Schemas:
         kinds: dict[int, str],
         follow: Follow,
     ) -> None:
-        """``kinds`` has what each object has been read as; ``follow`` is told of each reference."""
+        """``kinds`` maps identities of objects to kinds. ``follow`` is called for each reference."""
         self.dialect = dialect
         self.draft_4 = is_draft_4(dialect)
         self.references = references
-        self.tell = findings.tell
+        self.report = findings.report
         self.patterns: list[tuple[Node, str, At]] = []
         self.moved: set[int] = set()
-        """Of lists that stand under another keyword than they were written under."""
+        """Identities of lists that were moved to another keyword."""
         self._seen: set[int] = set()
         self._kinds = kinds
         self._follow = follow
 
-    def whole(self, holder: Any, key: Any, at: At) -> JSON:
-        """The schema under ``key``; where there is none, one that takes any value stands there now."""
+    def ensure_schema(self, holder: Any, key: Any, at: At) -> JSON:
+        """Return the schema under ``key``. Replaces other values with a schema that accepts any value."""
         node = holder[key]
         if isinstance(node, dict) or (isinstance(node, bool) and not self.draft_4):
             return node
         if isinstance(node, bool):
             holder[key] = {} if node else {"not": {}}
-            self.tell("newer", at, f"the schema {str(node).lower()}", self.dialect)
+            self.report("newer", at, f"the schema {str(node).lower()}", self.dialect)
             return holder[key]
-        if isinstance(node, str) and (node in TYPES or node.lower() in MEANT):
+        if isinstance(node, str) and (node in TYPES or node.lower() in TYPE_ALIASES):
             holder[key] = {"type": node}
-            self.tell("as", at, f"`{at[1]}`", kind(node), assumed=(f"the type {node}",))
+            self.report("as", at, f"`{at[1]}`", kind(node), assumed=(f"the type {node}",))
         else:
             holder[key] = {}
-            self.tell("no schema", at, f"`{at[1]}`", kind(node))
+            self.report("no schema", at, f"`{at[1]}`", kind(node))
         return holder[key]
 
     def walk(self, root: JSON, at: At) -> None:
-        """Mend a schema, and every schema that it holds or refers to."""
+        """Mend a schema, its subschemas and the schemas that it refers to."""
         pending: list[tuple[JSON, At]] = [(root, at)]
         while pending:
-            node, place = pending.pop()
+            node, target_at = pending.pop()
             if type(node) is not dict or id(node) in self._seen:
                 continue
             self._seen.add(id(node))
             self._kinds[id(node)] = "schema"
-            if "$ref" in node and not self._refer(node, place):
+            if "$ref" in node and not self._refer(node, target_at):
                 continue
             for keyword in list(node):
                 rule = _RULES.get(keyword)
                 if rule is not None:
                     if keyword in node:
-                        rule(self, node, keyword, place)
-                elif keyword not in _PASSED and self.draft_4 and keyword[:2] != "x-":
-                    self._unknown(node, keyword, place)
+                        rule(self, node, keyword, target_at)
+                elif keyword not in _IGNORED and self.draft_4 and keyword[:2] != "x-":
+                    self._unknown(node, keyword, target_at)
             if not _BOUNDED.isdisjoint(node):
-                self._pairs(node, place)
-            self._push(node, place, pending)
+                self._pairs(node, target_at)
+            self._push(node, target_at, pending)
 
-    def mixed(self, node: Node, keywords: Iterable[str], at: At) -> None:
-        """Mend the schema that 2.0 mixes into another object: these keywords of it."""
+    def mend_mixed(self, node: Node, keywords: Iterable[str], at: At) -> None:
+        """Mend these keywords of a schema that 2.0 mixes into another object."""
         for keyword in keywords:
             if keyword in node and keyword in _RULES:
                 _RULES[keyword](self, node, keyword, at)
@@ -328,19 +330,19 @@ class Schemas:
             self.walk(items, (at, "items"))
 
     def finish(self) -> None:
-        """Judge what is judged together: patterns, which compile in one go where nothing is wrong."""
+        """Check all patterns together, and drop invalid ones. One check is enough if all are valid."""
         texts = list(dict.fromkeys(node[key] for node, key, _ in self.patterns))
-        if not texts or all_run(texts):
+        if not texts or are_valid_patterns(texts):
             return
-        broken = {text for text in texts if not all_run([text])}
+        broken = {text for text in texts if not are_valid_patterns([text])}
         for node, key, at in self.patterns:
             text = node.get(key)
             if text in broken:
-                self.tell("pattern", (at, key), text)
+                self.report("pattern", (at, key), text)
                 del node[key]
 
     def _refer(self, node: Node, at: At) -> bool:
-        """Whether the keywords beside a reference count."""
+        """Mend the ``$ref`` of a schema. Return whether the keywords beside it apply."""
         if not isinstance(node["$ref"], str):
             self.drop(node, "$ref", at)
             return True
@@ -348,11 +350,11 @@ class Schemas:
         if found is None:
             del node["$ref"]
             return True
-        if not found.is_left:
+        if not found.is_unresolved:
             if isinstance(found.node, dict):
                 self._follow("schema", node, at, found)
             elif not isinstance(found.node, bool) or self.draft_4:
-                self.tell("no schema", at, f"$ref {node['$ref']!r}", kind(found.node))
+                self.report("no schema", at, f"$ref {node['$ref']!r}", kind(found.node))
                 del node["$ref"]
                 return True
         return not self.draft_4
@@ -366,35 +368,35 @@ class Schemas:
                 if type(value) is dict:
                     pending.append((value, (at, keyword)))
                 else:  # items of Draft 4
-                    place = (at, keyword)
-                    pending.extend((each, (place, i)) for i, each in enumerate(value))
+                    target_at = (at, keyword)
+                    pending.extend((child, (target_at, i)) for i, child in enumerate(value))
             elif keyword in MAPS and isinstance(value, dict):
-                place = (at, keyword)
+                target_at = (at, keyword)
                 self._kinds[id(value)] = "map"
-                pending.extend((each, (place, name)) for name, each in value.items())
+                pending.extend((child, (target_at, name)) for name, child in value.items())
             elif keyword in LISTS:
-                place = (at, keyword)
-                pending.extend((each, (place, i)) for i, each in enumerate(value))
+                target_at = (at, keyword)
+                pending.extend((child, (target_at, i)) for i, child in enumerate(value))
         stack.extend(reversed(pending))
 
     def drop(self, node: Node, keyword: str, at: At) -> None:
-        self.tell("keyword", (at, keyword), f"`{keyword}`", kind(node[keyword]))
+        self.report("keyword", (at, keyword), f"`{keyword}`", kind(node[keyword]))
         del node[keyword]
 
     def _unknown(self, node: Node, keyword: str, at: At) -> None:
-        place = (at, keyword)
-        self.tell("key", place, "schema", keyword, key=True)
-        if not self.references.is_target(place):
+        target_at = (at, keyword)
+        self.report("key", target_at, "schema", keyword, key=True)
+        if not self.references.is_target(target_at):
             del node[keyword]
 
     def _pairs(self, node: Node, at: At) -> None:
-        """Bounds of which no value keeps both."""
+        """Drop pairs of bounds that no value satisfies."""
         for low, high in _PAIRS:
             if low in node and high in node and node[low] > node[high]:
-                self.tell("bounds", at, f"{low} {node[low]} is more than {high} {node[high]}")
+                self.report("bounds", at, f"{low} {node[low]} is more than {high} {node[high]}")
                 del node[low], node[high]
-        lows = [(node[each], each) for each in _LOWS if type(node.get(each)) in (int, float)]
-        highs = [(node[each], each) for each in _HIGHS if type(node.get(each)) in (int, float)]
+        lows = [(node[low], low) for low in _LOWS if type(node.get(low)) in (int, float)]
+        highs = [(node[high], high) for high in _HIGHS if type(node.get(high)) in (int, float)]
         if not lows or not highs:
             return
         (low, lower), (high, upper) = max(lows), min(highs)
@@ -404,10 +406,10 @@ class Schemas:
         if node.get("exclusiveMaximum") is True and upper == "maximum":
             upper, is_open = "exclusiveMaximum", True
         if low > high:
-            self.tell("bounds", at, f"{lower} {low} is more than {upper} {high}")
+            self.report("bounds", at, f"{lower} {low} is more than {upper} {high}")
         elif low == high and is_open:
-            self.tell("bounds", at, f"{lower} {low} and {upper} {high} leave no number between them")
+            self.report("bounds", at, f"{lower} {low} and {upper} {high} leave no number between them")
         else:
             return
-        for each in (*_LOWS, *_HIGHS):
-            node.pop(each, None)
+        for keyword in (*_LOWS, *_HIGHS):
+            node.pop(keyword, None)

@@ -1,4 +1,4 @@
-"""Walk through the objects of a document and apply the rules of each field."""
+"""Walk through the objects of a document, and apply the rules of each field."""
 
 from __future__ import annotations
 
@@ -24,50 +24,50 @@ _WITH_SCHEMA = ("request body", "response", "media type")
 
 
 class Mender:
-    """Mends one document in place; ``rules`` are what kinds ask for beside the grammar."""
+    """Mends one document in place. ``rules`` has further rules by kind of object."""
 
     def __init__(self, trees: Trees, dialect: Dialect, rules: Mapping[str, Rule]) -> None:
         self.trees = trees
         self.dialect: Dialect = dialect
         self.is_2 = dialect == "2.0"
         self.findings = Findings()
-        self.tell = self.findings.tell
+        self.report = self.findings.report
         self.sections = SECTIONS_2 if self.is_2 else SECTIONS_3
         self.grammar: Grammar = SWAGGER_2 if self.is_2 else OPENAPI_3
         self.references = References(trees, dialect, self.sections, self.findings)
         self.kinds: dict[int, str] = {}
-        """The identity of an object → what it has been read as."""
+        """Identity of an object → its kind."""
         self.schemas = Schemas(dialect, self.references, self.findings, self.kinds, self._follow)
         self.operation_ids: set[str] = set()
         self.schemes: Mapping[str, JSON] = {}
         self.paths: dict[int, str] = {}
-        """The identity of a path item → the path that it is for."""
+        """Identity of a path item → its path."""
         self._rules = rules
         self._seen: set[tuple[str, int]] = set()
         self._pending: list[tuple[str, JSON, At]] = []
         self._deferred: list[tuple[str, dict[str, JSON], At, Found]] = []
-        """References, which are followed when all that is not referred to has been read."""
-        self._made: set[int] = set()
-        """Of references that the mending itself has put there."""
+        """References to follow after all other objects."""
+        self._generated: set[int] = set()
+        """Identities of references that the mending created."""
 
     def walk(self, root: JSON, at: At) -> None:
-        """Mend the document at ``root`` and all that it refers to."""
+        """Mend the document at ``root``, and everything that it refers to."""
         self._pending.append(("document", root, at))
         while self._pending or self._deferred:
             if not self._pending:
-                self._arrive(*self._deferred.pop())
+                self._follow_reference(*self._deferred.pop())
                 continue
-            name, node, place = self._pending.pop()
+            name, node, location = self._pending.pop()
             if (name, id(node)) in self._seen:
                 continue
             self._seen.add((name, id(node)))
             self.kinds.setdefault(id(node), name)
-            if name == "path item" and place[0] is not None and place[0][1] == "paths":
-                self.paths.setdefault(id(node), str(place[1]))
+            if name == "path item" and location[0] is not None and location[0][1] == "paths":
+                self.paths.setdefault(id(node), str(location[1]))
             if name == "schema":
-                self.schemas.walk(node, place)
+                self.schemas.walk(node, location)
             else:
-                self._mend(name, node, place)
+                self._mend(name, node, location)
 
     def _mend(self, name: str, node: dict[str, JSON], at: At) -> None:
         if name not in ("components", "callback") and isinstance(node.get("$ref"), str):
@@ -93,9 +93,9 @@ class Mender:
         self._pending.extend(reversed(children))
 
     def _unknown(self, name: str, node: dict[str, JSON], key: str, at: At) -> None:
-        place = (at, key)
-        self.tell("key", place, name, key, key=True)
-        if not self.references.is_target(place):
+        location = (at, key)
+        self.report("key", location, name, key, key=True)
+        if not self.references.is_target(location):
             del node[key]
 
     def _field(
@@ -109,8 +109,8 @@ class Mender:
         elif shape == "text" or shape == "flag":
             self._scalar(holder, key, shape, at)
         elif shape == "schema":
-            children.append((shape, self.schemas.whole(holder, key, at), at))
-        elif self._is_lost(shape, value, at):
+            children.append((shape, self.schemas.ensure_schema(holder, key, at), at))
+        elif self._is_dropped(shape, value, at):
             if shape == "info":
                 holder[key] = {"title": "", "version": ""}
             else:
@@ -118,7 +118,7 @@ class Mender:
         elif shape == "requirement" or isinstance(value, dict):
             children.append((shape, value, at))
         else:
-            self.tell("type", at, _quoted(key), kind(value), "a mapping")
+            self.report("type", at, _quoted(key), kind(value), "a mapping")
             del holder[key]
 
     def _scalar(self, holder: dict[str, JSON], key: str, shape: str, at: At) -> None:
@@ -129,10 +129,12 @@ class Mender:
         elif isinstance(value, (bool, int, float)):
             read = str(value).lower() if isinstance(value, bool) else str(value)
         if read is _KEEP:
-            self.tell("type", at, _quoted(key), kind(value), "a text" if shape == "text" else "true or false")
+            self.report(
+                "type", at, _quoted(key), kind(value), "a text" if shape == "text" else "true or false"
+            )
             del holder[key]
         else:
-            self.tell("retyped", at, _quoted(key), kind(value), f"a {shape}", assumed=(repr(read),))
+            self.report("retyped", at, _quoted(key), kind(value), f"a {shape}", assumed=(repr(read),))
             holder[key] = read
 
     def _map(
@@ -140,36 +142,43 @@ class Mender:
     ) -> None:
         members = holder[key]
         if not isinstance(members, dict):
-            self.tell("type", at, _quoted(key), kind(members), "a mapping")
+            self.report("type", at, _quoted(key), kind(members), "a mapping")
             del holder[key]
             return
         self.kinds[id(members)] = "map"
         if isinstance(members.get("$ref"), str):
-            members = holder[key] = self.spread(members, at)
-        for each in list(members):
-            if each.startswith("x-") and name not in ("schema", "header", "parameter", "server variable"):
+            members = holder[key] = self.expand(members, at)
+        for member in list(members):
+            if member.startswith("x-") and name not in ("schema", "header", "parameter", "server variable"):
                 continue
-            value, place = members[each], (at, each)
+            value, location = members[member], (at, member)
             if name == "schema":
-                children.append((name, self.schemas.whole(members, each, place), place))
-            elif self._is_lost(name, value, place):
+                children.append((name, self.schemas.ensure_schema(members, member, location), location))
+            elif self._is_dropped(name, value, location):
                 if name == "response":
-                    members[each] = {"description": ""}
+                    members[member] = {"description": ""}
                 else:
-                    del members[each]
+                    del members[member]
             elif isinstance(value, dict):
-                children.append((name, value, place))
+                children.append((name, value, location))
             elif name == "response" and value is None:
-                self.tell(
-                    "retyped", place, _quoted(each), "empty", "a response", assumed=("one without content",)
+                self.report(
+                    "retyped",
+                    location,
+                    _quoted(member),
+                    "empty",
+                    "a response",
+                    assumed=("one without content",),
                 )
-                members[each] = {"description": ""}
+                members[member] = {"description": ""}
             elif name == "media type" and value is None:
-                members[each] = {}
-                self.tell("retyped", place, _quoted(each), "empty", "a mapping", assumed=("an empty one",))
+                members[member] = {}
+                self.report(
+                    "retyped", location, _quoted(member), "empty", "a mapping", assumed=("an empty one",)
+                )
             else:
-                self.tell("type", place, _quoted(each), kind(value), f"a {name}")
-                del members[each]
+                self.report("type", location, _quoted(member), kind(value), f"a {name}")
+                del members[member]
 
     def listed(
         self, holder: dict[str, JSON], key: str, name: str, at: At, children: list[tuple[str, JSON, At]]
@@ -182,65 +191,65 @@ class Mender:
             and "name" not in items
             and "$ref" not in items
         ):
-            items = [{"name": each, **node} for each, node in items.items() if isinstance(node, dict)]
-            self.tell("retyped", at, _quoted(key), "a mapping", "a list", assumed=("a list of its values",))
+            items = [{"name": name, **node} for name, node in items.items() if isinstance(node, dict)]
+            self.report("retyped", at, _quoted(key), "a mapping", "a list", assumed=("a list of its values",))
         elif isinstance(items, (dict, str)):
-            self.tell("retyped", at, _quoted(key), kind(items), "a list", assumed=("a list of one",))
+            self.report("retyped", at, _quoted(key), kind(items), "a list", assumed=("a list of one",))
             items = [items]
         elif not isinstance(items, list):
-            self.tell("type", at, _quoted(key), kind(items), "a list")
+            self.report("type", at, _quoted(key), kind(items), "a list")
             del holder[key]
             return
-        kept: list[JSON] = []
+        remaining: list[JSON] = []
         wanted = str if name == "text" else dict
         for i, item in enumerate(items):
-            place = (at, i)
-            if name != "text" and self._is_lost(name, item, place):
+            location = (at, i)
+            if name != "text" and self._is_dropped(name, item, location):
                 continue
             if isinstance(item, wanted):
-                kept.append(item)
+                remaining.append(item)
                 if name != "text":
-                    children.append((name, item, place))
+                    children.append((name, item, location))
             elif name == "text" and isinstance(item, (bool, int, float)):
-                kept.append(str(item))
-                self.tell(
-                    "retyped", place, f"an item of {key}", kind(item), "a text", assumed=(repr(str(item)),)
+                remaining.append(str(item))
+                self.report(
+                    "retyped", location, f"an item of {key}", kind(item), "a text", assumed=(repr(str(item)),)
                 )
             elif name == "requirement" and isinstance(item, str):
-                kept.append({item: []})
-                children.append((name, kept[-1], place))
-                self.tell(
-                    "retyped", place, f"an item of {key}", kind(item), "a mapping", assumed=("its key",)
+                remaining.append({item: []})
+                children.append((name, remaining[-1], location))
+                self.report(
+                    "retyped", location, f"an item of {key}", kind(item), "a mapping", assumed=("its key",)
                 )
             else:
-                self.tell("type", place, f"an item of {key}", kind(item), f"a {name}")
-        holder[key] = kept
+                self.report("type", location, f"an item of {key}", kind(item), f"a {name}")
+        holder[key] = remaining
 
-    def _is_lost(self, name: str, value: JSON, at: At) -> bool:
-        """Whether a value is a reference that leads to no object, which is told."""
+    def _is_dropped(self, name: str, value: JSON, at: At) -> bool:
+        """Whether a value is a reference without a target. Report a missing target."""
         if not isinstance(value, dict) or not isinstance(value.get("$ref"), str) or len(value) > 1:
             return False
         found = self.references.find(value, name, at)
-        if found is not None and not found.is_left and not isinstance(found.node, dict):
-            self.tell("dangling", at, value["$ref"])
+        if found is not None and not found.is_unresolved and not isinstance(found.node, dict):
+            self.report("dangling", at, value["$ref"])
             return True
         return found is None
 
     def _refer(self, name: str, node: dict[str, JSON], at: At) -> None:
         found = self.references.find(node, name, at)
-        is_usable = found is not None and (found.is_left or isinstance(found.node, dict))
-        if found is not None and is_usable and not found.is_left:
+        is_usable = found is not None and (found.is_unresolved or isinstance(found.node, dict))
+        if found is not None and is_usable and not found.is_unresolved:
             if name in self.sections or name == "operation":
-                if name == "operation" and id(node) not in self._made:
-                    self.tell("reference place", at, f"an {name}")
-                if name == "path item" and any(each in node for each in self.grammar[name]):
+                if name == "operation" and id(node) not in self._generated:
+                    self.report("reference place", at, f"an {name}")
+                if name == "path item" and any(key in node for key in self.grammar[name]):
                     self._join(node, found.node, found.at, at)
                     self._mend(name, node, at)
                 if id(node) in self.paths:
                     self.paths.setdefault(id(found.node), self.paths[id(node)])
                 self._follow(name, node, at, found)
                 return
-            self.tell("reference place", at, f"a {name}")
+            self.report("reference place", at, f"a {name}")
             del node["$ref"]
             node.update(
                 {key: value for key, value in found.node.items() if key not in node and key != "$ref"}
@@ -248,15 +257,15 @@ class Mender:
             self._mend(name, node, at)
         elif not is_usable:
             if found is not None:
-                self.tell("dangling", at, node["$ref"])
+                self.report("dangling", at, node["$ref"])
             del node["$ref"]
             self._mend(name, node, at)
 
     def _follow(self, name: str, node: dict[str, JSON], at: At, found: Found) -> None:
         self._deferred.append((name, node, at, found))
 
-    def _arrive(self, name: str, node: dict[str, JSON], at: At, found: Found) -> None:
-        """Read what a reference leads to, unless that has been read as something else."""
+    def _follow_reference(self, name: str, node: dict[str, JSON], at: At, found: Found) -> None:
+        """Mend the target of a reference, unless it already has another kind."""
         there = self.kinds.get(id(found.node), name)
         if there == name or (name, there) == ("header", "parameter"):
             self._pending.append((name, found.node, found.at))
@@ -272,30 +281,30 @@ class Mender:
         else:
             del node["$ref"]
             assumed = "passed over"
-        self.tell("reference kind", at, target, there, name, assumed=(assumed,))
+        self.report("reference kind", at, target, there, name, assumed=(assumed,))
         if name != "schema":
             self._mend(name, node, at)
 
     def _join(self, node: dict[str, JSON], other: dict[str, JSON], other_at: At, at: At) -> None:
-        """A path item with all of another, by references."""
-        beside = ", ".join(each for each in node if each != "$ref")
+        """Return a path item with the members of another one, as references."""
+        beside = ", ".join(key for key in node if key != "$ref")
         if set(node) - {"$ref", "description", "summary", "servers"}:
-            self.tell("siblings", at, beside)
+            self.report("siblings", at, beside)
         del node["$ref"]
         for key, value in other.items():
             if key not in node and isinstance(value, dict):
                 node[key] = {"$ref": link((other_at, key))}
-                self._made.add(id(node[key]))
+                self._generated.add(id(node[key]))
             elif key not in node and key == "parameters" and isinstance(value, list):
                 node[key] = [{"$ref": link(((other_at, key), i))} for i in range(len(value))]
             elif key not in node:
                 node[key] = value
 
-    def spread(self, members: dict[str, JSON], at: At) -> dict[str, JSON]:
-        """A map that is given by a ``$ref``, as a map of references, with what stands beside it."""
+    def expand(self, members: dict[str, JSON], at: At) -> dict[str, JSON]:
+        """Replace a map with a ``$ref`` by a map of references. Keep its other members."""
         found = self.references.find(members, "", at)
         if found is not None and isinstance(found.node, dict):
-            self.tell("reference place", at, "a map")
+            self.report("reference place", at, "a map")
             there = {key: {"$ref": link((found.at, key))} for key in found.node if key != "$ref"}
             return {**there, **{key: value for key, value in members.items() if key != "$ref"}}
         return {key: value for key, value in members.items() if key != "$ref"}
@@ -312,9 +321,9 @@ def _quoted(key: object) -> str:
 Node = dict[str, Any]
 
 
-def rename(mender: Mender, node: Node, at: At, meant: Any, row: str) -> None:
-    """Give keys the names that they should have; what has that name already stays as it is."""
-    wanted = {key: meant(key) for key in node}
+def rename(mender: Mender, node: Node, at: At, intended: Any, row: str) -> None:
+    """Rename keys to ``intended(key)``. Existing members with that name stay."""
+    wanted = {key: intended(key) for key in node}
     if all(key == name for key, name in wanted.items()):
         return
     old = dict(node)
@@ -322,22 +331,22 @@ def rename(mender: Mender, node: Node, at: At, meant: Any, row: str) -> None:
     for key, value in old.items():
         name = wanted[key]
         if key != name:
-            mender.tell(row, (at, key), key, assumed=(name,), key=True)
+            mender.report(row, (at, key), key, assumed=(name,), key=True)
         if key == name or (name not in old and name not in node):
             node[name] = value
 
 
-def each_once(mender: Mender, listed: list[JSON], at: At, name: str, identity: Any) -> None:
-    """Drop the items of a list that say again what one before says, by their ``identity``."""
+def drop_duplicates(mender: Mender, listed: list[JSON], at: At, name: str, identity: Any) -> None:
+    """Drop items of a list with the same ``identity`` as an earlier item."""
     seen = set()
-    kept = []
-    for i, each in enumerate(listed):
-        key = identity(each) if isinstance(each, dict) else None
+    remaining = []
+    for i, item in enumerate(listed):
+        key = identity(item) if isinstance(item, dict) else None
         if key is not None and not isinstance(key, (list, dict)):
             if key in seen:
-                mender.tell("twice", (at, i), name, key[0] if isinstance(key, tuple) else key)
+                mender.report("twice", (at, i), name, key[0] if isinstance(key, tuple) else key)
                 continue
             seen.add(key)
-        kept.append(each)
-    if len(kept) < len(listed):
-        listed[:] = kept
+        remaining.append(item)
+    if len(remaining) < len(listed):
+        listed[:] = remaining

@@ -1,9 +1,9 @@
-"""The table of the mending: what is seen in a document, what is assumed of it, and the code that tells.
+"""The table of faults: how each fault is reported, how it is mended, and its code.
 
-A document that breaks its specification is served all the same. What can be
-meant is assumed; what cannot be read is left out, in the smallest part: a
-keyword, else a schema, else an operation. Each row is told once for each place
-where it applies, up to ``MOST`` in one document.
+A document that breaks its specification is still served. A fault with a probable
+meaning is read with that meaning. Otherwise the smallest part is dropped: a keyword,
+else a schema, else an operation. Each fault is reported at each location, up to
+``MAX_FINDINGS`` in one document.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from mockserver.compile.source import quoted
+from mockserver.compile.source import quote_token
 from mockserver.jsonschema.references import escape, shown, tokens
 from mockserver.plan import SchemaRef
 
-MOST = 1000
-_LONGEST = 160
+MAX_FINDINGS = 1000
+_MAX_TEXT = 160
 
 At = tuple[Any, Any]
-"""A place: that of its holder, and its key there. That of a tree is ``(None, URI)``."""
+"""A location: the location of the parent and the key in it. A tree has ``(None, URI)``."""
 
 
 class Row(NamedTuple):
-    """``seen`` and ``assumed`` are formats; what they are given is said where the row applies."""
+    """``seen`` and ``assumed`` are format texts of the message and the remedy."""
 
     code: str
     seen: str
@@ -91,7 +91,7 @@ ROWS: Mapping[str, Row] = {
 
 
 class Finding(NamedTuple):
-    """One row with its words, and the place that it is about."""
+    """One reported fault: its texts, and the reference to its location."""
 
     code: str
     message: str
@@ -101,23 +101,25 @@ class Finding(NamedTuple):
 
 
 class Findings:
-    """What the mending has found in one document, in the order in which it was found."""
+    """The faults of one document, in order of discovery."""
 
     def __init__(self) -> None:
         self.found: list[Finding] = []
 
-    def tell(
+    def report(
         self, row: str, at: At, *seen: object, assumed: tuple[object, ...] = (), key: bool = False
     ) -> None:
-        """Add one; ``key`` where it is the key at ``at`` that is wrong and not its value."""
-        if len(self.found) < MOST:
+        """Add a fault; ``seen`` and ``assumed`` fill its texts. ``key``: its key is wrong, not its value."""
+        if len(self.found) < MAX_FINDINGS:
             code, message, remedy = ROWS[row]
-            said = shown(message.format(*map(_short, seen)))
-            self.found.append(Finding(code, said, shown(remedy.format(*map(_short, assumed))), ref(at), key))
+            message_text = shown(message.format(*map(_short, seen)))
+            self.found.append(
+                Finding(code, message_text, shown(remedy.format(*map(_short, assumed))), ref(at), key)
+            )
 
 
 def ref(at: At) -> SchemaRef:
-    """A place as an absolute reference, its pointer not percent-encoded."""
+    """Return a location as an absolute reference, without percent-encoding."""
     parts = []
     while at[0] is not None:
         parts.append(escape(str(at[1])))
@@ -126,20 +128,20 @@ def ref(at: At) -> SchemaRef:
 
 
 def link(at: At) -> SchemaRef:
-    """A place as a ``$ref`` to it."""
+    """Return a location as the value of a ``$ref``."""
     uri, _, pointer = ref(at).partition("#")
-    return f"{uri}#" + "".join(f"/{quoted(part)}" for part in tokens(pointer))
+    return f"{uri}#" + "".join(f"/{quote_token(part)}" for part in tokens(pointer))
 
 
 def tree(at: At) -> str:
-    """The URI of the tree that a place is in."""
+    """Return the URI of the tree of a location."""
     while at[0] is not None:
         at = at[0]
     return str(at[1])
 
 
 def kind(value: object) -> str:
-    """What a value is, in words."""
+    """Describe a value, for messages."""
     if value is None:
         return "empty"
     if isinstance(value, dict):
@@ -151,6 +153,6 @@ def kind(value: object) -> str:
 
 def _short(value: object) -> object:
     text = value if isinstance(value, str) else repr(value)
-    if len(text) <= _LONGEST:
+    if len(text) <= _MAX_TEXT:
         return value
-    return text[: _LONGEST - 1] + "…"
+    return text[: _MAX_TEXT - 1] + "…"

@@ -1,4 +1,4 @@
-"""``operations`` and ``key`` of a scenario file: the operations of the resource, and what its key is."""
+"""Read ``operations``, ``key``, ``handles`` and ``certify`` of a scenario file."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from mockserver.compile.document import Loaded
+from mockserver.compile.document import LoadedDocument
 from mockserver.compile.fields import member, properties
-from mockserver.compile.scenario.conditions import check_part, did_you_mean, lookup, part_names, suggest
-from mockserver.compile.scenario.delays_faults import listed, read_delay, unknown_keys
+from mockserver.compile.scenario.conditions import check_part, did_you_mean, parse_source, part_names, suggest
+from mockserver.compile.scenario.delays_faults import join_names, read_delay, read_members
 from mockserver.compile.scenario.limits import read_concurrency, read_flaky, read_limits
-from mockserver.compile.scenario.responses import Bound, compile_templates
+from mockserver.compile.scenario.responses import Binding, compile_templates
 from mockserver.compile.scenario.yaml_nodes import Node, Report
 from mockserver.engine.response.negotiation import default_response
 from mockserver.jsonschema import Schemas
@@ -36,7 +36,7 @@ class OperationsReader:
 
     def __init__(
         self,
-        documents: Sequence[tuple[Loaded, Schemas]],
+        documents: Sequence[tuple[LoadedDocument, Schemas]],
         states: Collection[str],
         handles: Collection[str],
         delay: Delay | None,
@@ -48,35 +48,37 @@ class OperationsReader:
         self.delay = delay
         self.report = report
 
-    def read(self, members: Sequence[tuple[str, Node]]) -> dict[str, Bound]:
-        """The operations that are found, by alias."""
-        bound = {}
+    def read(self, members: Sequence[tuple[str, Node]]) -> dict[str, Binding]:
+        """Return the operations that the documents have, by alias. Report the others."""
+        bindings = {}
         for alias, node in members:
-            found = self._bound(alias, node)
+            found = self._binding(alias, node)
             if found is not None:
-                bound[alias] = found
+                bindings[alias] = found
         for alias, node in members:
-            if alias in bound and bound[alias].item:
-                bound[alias] = replace(bound[alias], source=self._source(alias, node, bound, dict(members)))
-        return bound
+            if alias in bindings and bindings[alias].item:
+                bindings[alias] = replace(
+                    bindings[alias], source=self._source(alias, node, bindings, dict(members))
+                )
+        return bindings
 
-    def _bound(self, alias: str, node: Node) -> Bound | None:
+    def _binding(self, alias: str, node: Node) -> Binding | None:
         members = {"operation": node}
         if isinstance(node.value, dict):
-            members = unknown_keys(node, _KEYS, f"operation {alias!r}", self.report)
+            members = read_members(node, _KEYS, f"operation {alias!r}", self.report)
             if "operation" not in members:
-                self.report.error("S205", node, f"operation {alias!r} says not which it is", _EXAMPLE)
+                self.report.error("S205", node, f"operation {alias!r} has no `operation`", _EXAMPLE)
                 return None
         found = self._operation(members["operation"])
         if found is None:
             return None
         loaded, operation, schemas = found
-        bound = Bound(alias, operation, loaded.document, schemas, delay=self.delay)
+        binding = Binding(alias, operation, loaded.document, schemas, delay=self.delay)
         if len(members) == 1 and "operation" in members:
-            return bound
-        return self._with_role(bound, members)
+            return binding
+        return self._with_role(binding, members)
 
-    def _operation(self, node: Node) -> tuple[Loaded, Operation, Schemas] | None:
+    def _operation(self, node: Node) -> tuple[LoadedDocument, Operation, Schemas] | None:
         wanted = node.value
         known = []
         if isinstance(wanted, str):
@@ -88,20 +90,20 @@ class OperationsReader:
                     if by_line or wanted == operation.id:
                         return loaded, operation, schemas
         self.report.error(
-            "S206", node, f"no document has the operation {node.kind()}", suggest(str(wanted), known)
+            "S206", node, f"no document has the operation {node.describe()}", suggest(str(wanted), known)
         )
         return None
 
-    def _with_role(self, bound: Bound, members: Mapping[str, Node]) -> Bound:
+    def _with_role(self, binding: Binding, members: Mapping[str, Node]) -> Binding:
         kinds = [key for key in ("creates", "lists", "deletes") if key in members]
         if len(kinds) > 1:
             self.report.error(
                 "S208",
-                members[kinds[1]].at_key,
-                f"operation {bound.alias!r} {kinds[0]} and {kinds[1]} at once",
-                "let an operation do one of them.",
+                members[kinds[1]].key_node,
+                f"operation {binding.alias!r} {kinds[0]} and {kinds[1]} at once",
+                "choose one of them.",
             )
-            return bound
+            return binding
         role = Role(
             limits=read_limits(members["limit"], self.states, self.report) if "limit" in members else (),
             concurrency=read_concurrency(members["concurrency"], self.states, self.report)
@@ -109,154 +111,159 @@ class OperationsReader:
             else None,
             flaky=read_flaky(members["flaky"], self.states, self.report) if "flaky" in members else None,
         )
-        delay = read_delay(members["delay"], self.report) if "delay" in members else bound.delay
+        delay = read_delay(members["delay"], self.report) if "delay" in members else binding.delay
         if "key" in members:
-            role = self._key(members["key"], bound, role)
+            role = self._key(members["key"], binding, role)
         if "creates" in members and "key" in members:
             self.report.error(
                 "S208",
-                members["key"].at_key,
-                f"operation {bound.alias!r} creates under a fresh key, and its `key` would never be read",
-                "remove `key`; or remove `creates`, and the first call that names a key brings its resource "
-                "into being.",
+                members["key"].key_node,
+                f"operation {binding.alias!r} creates a new key, so its `key` is never read",
+                "remove `key`; or remove `creates`, and the first call with a key creates its resource.",
             )
         if "items" in members and "lists" not in members:
             self.report.error(
                 "S208",
-                members["items"].at_key,
-                f"operation {bound.alias!r} has `items` and lists nothing",
-                "say where the list stands in its answer, such as `lists: body.NAME`; or remove `items`.",
+                members["items"].key_node,
+                f"operation {binding.alias!r} has `items` without `lists`",
+                "name the list in its response, such as `lists: body.NAME`; or remove `items`.",
             )
         if "creates" in members:
-            return self._creates(members["creates"], replace(bound, delay=delay), role)
+            return self._creates(members["creates"], replace(binding, delay=delay), role)
         if "lists" in members:
-            return self._lists(members["lists"], replace(bound, delay=delay), role)
+            return self._lists(members["lists"], replace(binding, delay=delay), role)
         if "deletes" in members:
             node = members["deletes"]
             if node.value is not True:
-                self.report.error("S208", node, f"`deletes` is {node.kind()}", "write `deletes: true`.")
+                self.report.error("S208", node, f"`deletes` is {node.describe()}", "write `deletes: true`.")
             role = structs.replace(role, deletes=True)
-        return replace(bound, role=role, delay=delay)
+        return replace(binding, role=role, delay=delay)
 
-    def _key(self, node: Node, bound: Bound, role: Role) -> Role:
-        """``path.id``, or ``{HANDLE: path.id}``."""
-        handle, place = "", node
+    def _key(self, node: Node, binding: Binding, role: Role) -> Role:
+        """Read ``path.id``, or ``{HANDLE: path.id}``."""
+        handle, key_node = "", node
         if isinstance(node.value, dict) and len(node.value) == 1:
-            [(handle, place)] = node.value.items()
+            [(handle, key_node)] = node.value.items()
             if handle not in self.handles:
                 self.report.error(
                     "S208",
-                    place.at_key,
+                    key_node.key_node,
                     f"there is no handle {handle!r}",
-                    f"`handles` names {listed(self.handles)}.",
+                    f"the handles are {join_names(self.handles)}.",
                 )
-        found = lookup(place.value)
-        if found is None or not has_parameter(found, bound.operation):
+        found = parse_source(key_node.value)
+        if found is None or not has_parameter(found, binding.operation):
             self.report.error(
                 "S207",
-                place,
-                f"the key of {bound.alias!r}, {place.kind()}, is no part of its request",
+                key_node,
+                f"the key of {binding.alias!r}, {key_node.describe()}, is not a part of its request",
                 "name a parameter of the operation: path.NAME, query.NAME, header.NAME, body.NAME.",
             )
             return role
-        check_part(found, place, [bound], self.report)
+        check_part(found, key_node, [binding], self.report)
         return structs.replace(role, key=found, handle=handle)
 
-    def _creates(self, node: Node, bound: Bound, role: Role) -> Bound:
-        bound = replace(bound, role=structs.replace(role, creates=True))
+    def _creates(self, node: Node, binding: Binding, role: Role) -> Binding:
+        binding = replace(binding, role=structs.replace(role, creates=True))
         if node.value is True:
-            return bound
+            return binding
         path = _path_of(node)
-        schema = self._body_schema(bound)
-        ref = member(bound.schemas, schema, path) if schema and path else None
+        schema = self._body_schema(binding)
+        ref = member(binding.schemas, schema, path) if schema and path else None
         if not path or ref is None:
-            names = properties(bound.schemas, schema).names if schema else ()
+            names = properties(binding.schemas, schema).names if schema else ()
             self.report.error(
                 "S208",
                 node,
-                f"the answer to {bound.alias!r} has no {node.kind()} for a fresh key to stand in",
-                f"write body.NAME; the documented fields are {listed(names)}. "
-                "`creates: true` leaves the place to {{ resource.key }}.",
+                f"the response to {binding.alias!r} has no field {node.describe()} for the new key",
+                f"write body.NAME; the documented fields are {join_names(names)}. "
+                "With `creates: true`, the body itself has {{ resource.key }}.",
             )
-            return bound
-        return replace(bound, place=path, is_number=_is_number(bound.schemas, ref))
+            return binding
+        return replace(binding, key_path=path, is_number=_is_number(binding.schemas, ref))
 
-    def _lists(self, node: Node, bound: Bound, role: Role) -> Bound:
+    def _lists(self, node: Node, binding: Binding, role: Role) -> Binding:
         path = () if node.value == "body" else _path_of(node)
-        schema = self._body_schema(bound)
+        schema = self._body_schema(binding)
         item = None
         if schema and (path or node.value == "body"):
-            item = member(bound.schemas, schema, (*path, "*"))
+            item = member(binding.schemas, schema, (*path, "*"))
         if item is None and node.value == "body":
-            item = _item_of_sequence(bound)
+            item = _item_of_sequence(binding)
         if item is None:
             self.report.error(
                 "S208",
                 node,
-                f"the answer to {bound.alias!r} has no array at {node.kind()}",
-                "write `lists: body.NAME`, or `lists: body` where the body is the array.",
+                f"the response to {binding.alias!r} has no array at {node.describe()}",
+                "write `lists: body.NAME`; or `lists: body` if the body is the array.",
             )
-            return bound
+            return binding
         pointer = "".join(f"/{part}" for part in path)
-        return replace(bound, role=structs.replace(role, lists=pointer), item=item)
+        return replace(binding, role=structs.replace(role, lists=pointer), item=item)
 
-    def _source(self, alias: str, node: Node, bound: Mapping[str, Bound], aliases: Collection[str]) -> str:
+    def _source(
+        self, alias: str, node: Node, bindings: Mapping[str, Binding], aliases: Collection[str]
+    ) -> str:
         named = node.value.get("items") if isinstance(node.value, dict) else None
         if named is None:
-            others = (each for each in bound.values() if each.role.lists is None and not each.role.creates)
-            return next((each.alias for each in others), "")
+            others = (
+                binding
+                for binding in bindings.values()
+                if binding.role.lists is None and not binding.role.creates
+            )
+            return next((binding.alias for binding in others), "")
         if isinstance(named.value, str) and named.value in aliases and named.value != alias:
             return named.value
         self.report.error(
             "S202",
             named,
-            f"{named.kind()} is none of this file's operations",
-            f"they are {listed(each for each in aliases if each != alias)}.",
+            f"this file has no operation {named.describe()}",
+            f"the others are {join_names(name for name in aliases if name != alias)}.",
         )
         return ""
 
     @staticmethod
-    def _body_schema(bound: Bound) -> SchemaRef | None:
-        response, _ = default_response(bound.operation)
-        return next((each.schema for each in response.content if each.schema), None)
+    def _body_schema(binding: Binding) -> SchemaRef | None:
+        response, _ = default_response(binding.operation)
+        return next((media.schema for media in response.content if media.schema), None)
 
 
-def has_parameter(place: Lookup, operation: Operation) -> bool:
-    """Whether a request to ``operation`` can have the part: a path parameter has to be in the template."""
-    return place.part != "path" or f"{{{place.name}}}" in operation.path
+def has_parameter(source: Lookup, operation: Operation) -> bool:
+    """Whether a request to ``operation`` can have ``source``. A path parameter must be in the template."""
+    return source.part != "path" or f"{{{source.name}}}" in operation.path
 
 
-def key_schemas(key: Lookup, bound: Mapping[str, Bound]) -> tuple[SchemaRef, ...]:
-    """What a fresh key must satisfy: every parameter that it is sent in, every field that tells it."""
+def key_schemas(key: Lookup, bindings: Mapping[str, Binding]) -> tuple[SchemaRef, ...]:
+    """Return the schemas of a new key: those of its parameters and of the response fields that hold it."""
     found: dict[SchemaRef, None] = {}
-    for each in bound.values():
-        if each.role.handle or each.role.creates:
+    for binding in bindings.values():
+        if binding.role.handle or binding.role.creates:
             continue
-        place = each.role.key or key
-        for parameter in each.operation.parameters:
-            if (parameter.location, parameter.name) == (place.part, place.name) and parameter.schema:
+        source = binding.role.key or key
+        for parameter in binding.operation.parameters:
+            if (parameter.location, parameter.name) == (source.part, source.name) and parameter.schema:
                 found[parameter.schema] = None
-    for each in bound.values():
-        if each.place:
-            response, _ = default_response(each.operation)
+    for binding in bindings.values():
+        if binding.key_path:
+            response, _ = default_response(binding.operation)
             schema = next((media.schema for media in response.content if media.schema), None)
-            ref = member(each.schemas, schema, each.place) if schema else None
+            ref = member(binding.schemas, schema, binding.key_path) if schema else None
             if ref:
                 found[ref] = None
     return tuple(found)
 
 
-def _item_of_sequence(bound: Bound) -> SchemaRef | None:
-    """The schema of an item where the answer is one item after the other, as JSON Lines are."""
-    response, _ = default_response(bound.operation)
-    reader = Reader(bound.schemas, "response")
-    items = (Codec(each, reader).schemas(family_of(each.name))[1] for each in response.content)
+def _item_of_sequence(binding: Binding) -> SchemaRef | None:
+    """Return the schema of an item of a sequential response, such as JSON Lines; None for others."""
+    response, _ = default_response(binding.operation)
+    reader = Reader(binding.schemas, "response")
+    items = (Codec(media, reader).schemas(family_of(media.name))[1] for media in response.content)
     return next(filter(None, items), None)
 
 
 def _path_of(node: Node) -> tuple[str, ...]:
-    """``body.a.b`` as its parts; none where it is another thing."""
-    found = lookup(node.value)
+    """Return ``body.a.b`` as its parts; empty for anything else."""
+    found = parse_source(node.value)
     if found is None or found.part != "body":
         return ()
     return tuple(part for part in re.split(r"[./]", found.name) if part)
@@ -271,48 +278,48 @@ def _is_number(schemas: Schemas, ref: SchemaRef) -> bool:
 _CERTIFY = frozenset(["csr", "commonName"])
 
 
-def read_key(node: Node | None, bound: Mapping[str, Bound], report: Report) -> Lookup | None:
-    """What tells one resource from another; None where it is missing or wrong."""
+def read_key(node: Node | None, bindings: Mapping[str, Binding], report: Report) -> Lookup | None:
+    """Return the part of a request that holds the key, or None after reporting an error."""
     if node is None:
         return None
-    found = lookup(node.value)
+    found = parse_source(node.value)
     if found is None:
         report.error(
             "S207",
             node,
-            f"`key` is {node.kind()}",
+            f"`key` is {node.describe()}",
             "name a part of the request: path.NAME, query.NAME, header.NAME, cookie.NAME or body.NAME.",
         )
         return None
     named = [
-        each
-        for each in bound.values()
-        if not each.role.creates and each.role.lists is None and each.role.key is None
+        binding
+        for binding in bindings.values()
+        if not binding.role.creates and binding.role.lists is None and binding.role.key is None
     ]
-    lacking = [each for each in named if not has_parameter(found, each.operation)]
+    lacking = [binding for binding in named if not has_parameter(found, binding.operation)]
     if lacking:
-        shown = ", ".join(f"{each.operation.path} (operation {each.alias!r})" for each in lacking)
-        meant = did_you_mean(found.name, part_names("path", lacking))
+        shown = ", ".join(f"{binding.operation.path} (operation {binding.alias!r})" for binding in lacking)
+        question = did_you_mean(found.name, part_names("path", lacking))
         report.error(
             "S207",
             node,
             f"there is no parameter {{{found.name}}} in {shown}",
-            f"{meant}Name a parameter of every operation's path, or give the operation a `key` of its own.",
+            f"{question}Name a parameter of every operation's path, or give the operation its own `key`.",
         )
     else:
         check_part(found, node, named, report)
-    return Lookup(found.part, found.name, fold=_is_uuid(found, bound))
+    return Lookup(found.part, found.name, ignore_case=_is_uuid(found, bindings))
 
 
 def read_handles(members: Iterable[tuple[str, Node]], report: Report) -> dict[str, str]:
-    """The other names of a resource, each by its template."""
+    """Return the handles, which are other names of a resource: name → template."""
     handles = {}
     for name, node in members:
         if not isinstance(node.value, str):
             report.error(
                 "S204",
                 node,
-                f"the handle {name!r} is {node.kind()}",
+                f"the handle {name!r} is {node.describe()}",
                 "write a template, such as \"{{ uuid('certificate') }}\".",
             )
             continue
@@ -321,36 +328,36 @@ def read_handles(members: Iterable[tuple[str, Node]], report: Report) -> dict[st
     return handles
 
 
-def read_certify(node: Node | None, bound: Mapping[str, Bound], report: Report) -> Certify | None:
-    """Where the creating request says what is to be certified."""
+def read_certify(node: Node | None, bindings: Mapping[str, Binding], report: Report) -> Certify | None:
+    """Return the parts of the creating request that say what a certificate certifies."""
     if node is None:
         return None
-    members = unknown_keys(node, _CERTIFY, "`certify`", report)
-    found = {key: lookup(each.value) for key, each in members.items()}
-    creating = [each for each in bound.values() if each.role.creates]
-    for key, each in members.items():
-        if (place := found[key]) is not None:
-            check_part(place, each, creating, report)
+    members = read_members(node, _CERTIFY, "`certify`", report)
+    found = {key: parse_source(child.value) for key, child in members.items()}
+    creating = [binding for binding in bindings.values() if binding.role.creates]
+    for key, child in members.items():
+        if (source := found[key]) is not None:
+            check_part(source, child, creating, report)
         else:
             report.error(
                 "S207",
-                each,
-                f"`{key}` is {each.kind()}",
+                child,
+                f"`{key}` is {child.describe()}",
                 "name a part of the creating request, such as body.csr.",
             )
     if not members:
         report.error(
-            "S204", node, f"`certify` is {node.kind()}", "write {csr: body.csr, commonName: body.name}."
+            "S204", node, f"`certify` is {node.describe()}", "write {csr: body.csr, commonName: body.name}."
         )
     return Certify(found.get("csr"), found.get("commonName"))
 
 
-def _is_uuid(key: Lookup, bound: Mapping[str, Bound]) -> bool:
-    """Whether the key is a UUID in every operation, whose case does not matter (RFC 9562 section 4)."""
+def _is_uuid(key: Lookup, bindings: Mapping[str, Binding]) -> bool:
+    """Whether the key is a UUID in every operation. Its case does not matter (RFC 9562 section 4)."""
     formats = set()
-    for each in bound.values():
-        for parameter in each.operation.parameters:
+    for binding in bindings.values():
+        for parameter in binding.operation.parameters:
             if (parameter.location, parameter.name) == (key.part, key.name) and parameter.schema:
-                schema, _ = each.schemas.lookup(parameter.schema)
+                schema, _ = binding.schemas.lookup(parameter.schema)
                 formats.add(schema.get("format") if isinstance(schema, dict) else None)
     return formats == {"uuid"}

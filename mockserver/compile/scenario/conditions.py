@@ -1,4 +1,4 @@
-"""Conditions on a request, and the rules that select a scenario by them."""
+"""Read conditions on a request, and the rules of ``select`` that use them."""
 
 from __future__ import annotations
 
@@ -9,111 +9,117 @@ from fnmatch import fnmatchcase
 from itertools import islice
 
 from mockserver.compile.fields import member, properties
-from mockserver.compile.scenario.responses import Bound
+from mockserver.compile.scenario.responses import Binding
 from mockserver.compile.scenario.yaml_nodes import Node, Report
 from mockserver.jsonschema import Schemas
 from mockserver.plan import Condition, Lookup, Rule, SchemaRef
 
-_DEEPEST = 4
-"""Levels of a body whose fields are proposed in place of a name that it has not."""
-_MOST_PROPOSED = 500
+_MAX_DEPTH = 4
+"""Levels of a body whose fields are suggested for an unknown name."""
+_MAX_PROPOSALS = 500
 PARTS = ("path", "query", "header", "cookie", "body", "method")
 
 
-def lookup(value: object) -> Lookup | None:
-    """``path.NAME`` and the like as a Lookup; None where it is none."""
+def parse_source(value: object) -> Lookup | None:
+    """Return ``path.NAME`` and the like as a Lookup; None for anything else."""
     if value == "method":
         return Lookup("method", "")
     part, dot, name = value.partition(".") if isinstance(value, str) else ("", "", "")
     return Lookup(part, name) if dot and name and part in PARTS else None
 
 
-def read_condition(key: str, node: Node, bound: Mapping[str, Bound], report: Report) -> Condition | None:
-    """One part of the request and its patterns; None and a diagnostic when there is no such part."""
-    place = lookup(key) or _bare(key, bound)
-    if place is None:
+def read_condition(key: str, node: Node, bindings: Mapping[str, Binding], report: Report) -> Condition | None:
+    """Return the condition ``key: patterns``, or None after reporting an error."""
+    source = parse_source(key) or _bare_name(key, bindings)
+    if source is None:
         report.error(
             "S401",
-            node.at_key,
-            f"{key!r} is no part of the request",
+            node.key_node,
+            f"{key!r} is not a part of the request",
             "use a parameter's name, path.NAME, query.NAME, header.NAME, cookie.NAME, body.NAME, method.",
         )
         return None
     values = node.value if isinstance(node.value, list) else [node]
     patterns = []
-    for each in values:
-        if isinstance(each.value, dict | list) or each.value is None:
+    for value in values:
+        if isinstance(value.value, dict | list) or value.value is None:
             report.error(
                 "S401",
-                each,
-                f"the pattern for {key} is {each.kind()}",
+                value,
+                f"the pattern for {key} is {value.describe()}",
                 "give a text; * and ? stand for any characters.",
             )
             return None
-        patterns.append(str(each.value).lower() if isinstance(each.value, bool) else str(each.value))
-    check_part(place, node.at_key, bound.values(), report)
-    return Condition(place.part, place.name, tuple(patterns))  # type: ignore[arg-type]
+        patterns.append(str(value.value).lower() if isinstance(value.value, bool) else str(value.value))
+    check_part(source, node.key_node, bindings.values(), report)
+    return Condition(source.part, source.name, tuple(patterns))  # type: ignore[arg-type]
 
 
-def check_part(place: Lookup, node: Node, bound: Collection[Bound], report: Report) -> None:
-    """Report a part of the request that none of some operations has, as far as their document tells.
+def check_part(source: Lookup, node: Node, bindings: Collection[Binding], report: Report) -> None:
+    """Report a part of the request that none of these operations documents.
 
-    A path has the parameters of its template and no others; a query and a body
-    may have more than the document says, hence the warning.
+    It is an error for a path, which has only the parameters of its template. It is a
+    warning for a query or a body, which may have more members than documented.
     """
-    if not bound or place.part not in ("path", "query", "body") or _has_part(place, bound):
+    if not bindings or source.part not in ("path", "query", "body") or _has_part(source, bindings):
         return
-    tell = report.error if place.part == "path" else report.warning
-    tell(
+    report_at = report.error if source.part == "path" else report.warning
+    report_at(
         "S405",
         node,
-        f"{place.part}.{place.name} is in no request to {', '.join(each.alias for each in bound)}",
-        suggest(place.name, part_names(place.part, bound)),
+        f"{source.part}.{source.name} is in no request to {', '.join(binding.alias for binding in bindings)}",
+        suggest(source.name, part_names(source.part, bindings)),
     )
 
 
-def part_names(part: str, bound: Iterable[Bound]) -> list[str]:
-    """The names that operations have in a part of their requests."""
+def part_names(part: str, bindings: Iterable[Binding]) -> list[str]:
+    """Return the names that the operations document in a part of their requests."""
     found: dict[str, None] = {}
-    for each in bound:
+    for binding in bindings:
         if part == "path":
-            found |= dict.fromkeys(re.findall(r"\{([^{}]+)\}", each.operation.path))
+            found |= dict.fromkeys(re.findall(r"\{([^{}]+)\}", binding.operation.path))
         elif part == "query":
             found |= dict.fromkeys(
-                parameter.name for parameter in each.operation.parameters if parameter.location == "query"
+                parameter.name for parameter in binding.operation.parameters if parameter.location == "query"
             )
         else:
-            for ref in filter(None, _bodies(each)):
-                found |= dict.fromkeys(islice(_field_names(each.schemas, ref), _MOST_PROPOSED))
+            for ref in filter(None, _bodies(binding)):
+                found |= dict.fromkeys(islice(_field_names(binding.schemas, ref), _MAX_PROPOSALS))
     return list(found)
 
 
-def _has_part(place: Lookup, bound: Collection[Bound]) -> bool:
-    name = place.name
-    if place.part == "body":
+def _has_part(source: Lookup, bindings: Collection[Binding]) -> bool:
+    name = source.name
+    if source.part == "body":
         steps = [step for step in re.split(r"[./]", name) if step]
         return any(
-            ref is None or _has_field(each.schemas, ref, steps) for each in bound for ref in _bodies(each)
+            ref is None or _has_field(binding.schemas, ref, steps)
+            for binding in bindings
+            for ref in _bodies(binding)
         )
-    names = part_names(place.part, bound)
-    if place.part == "path":
+    names = part_names(source.part, bindings)
+    if source.part == "path":
         return name in names
-    keys = [scheme for each in bound for scheme in each.document.security_schemes.values()]
+    keys = [scheme for binding in bindings for scheme in binding.document.security_schemes.values()]
     return (
         name in names
         or name.partition("[")[0] in names
-        or any((each.location, each.parameter) == ("query", name) for each in keys)
-        or any(each.location == "querystring" for one in bound for each in one.operation.parameters)
+        or any((scheme.location, scheme.parameter) == ("query", name) for scheme in keys)
+        or any(
+            parameter.location == "querystring"
+            for binding in bindings
+            for parameter in binding.operation.parameters
+        )
     )
 
 
-def _bodies(bound: Bound) -> list[SchemaRef | None]:
-    """The schema of each body that an operation takes; None for one that has none."""
-    return [media.schema for media in bound.operation.body.content] if bound.operation.body else []
+def _bodies(binding: Binding) -> list[SchemaRef | None]:
+    """Return the schema of each documented body; None for a body without a schema."""
+    return [media.schema for media in binding.operation.body.content] if binding.operation.body else []
 
 
-def _field_names(schemas: Schemas, ref: SchemaRef, depth: int = _DEEPEST) -> Iterator[str]:
-    """The fields of a body, the nearer ones first: ``owner``, ``owner.email``, ``lines.0.sku``."""
+def _field_names(schemas: Schemas, ref: SchemaRef, depth: int = _MAX_DEPTH) -> Iterator[str]:
+    """Yield the fields of a body, outer fields first: ``owner``, ``owner.email``, ``lines.0.sku``."""
     names = properties(schemas, ref).names
     yield from names
     steps: list[tuple[str, str]] = [(name, name) for name in names]
@@ -121,11 +127,15 @@ def _field_names(schemas: Schemas, ref: SchemaRef, depth: int = _DEEPEST) -> Ite
         steps.append(("0", "*"))
     for shown, step in steps if depth > 1 else ():
         below = member(schemas, ref, (step,))
-        yield from (f"{shown}.{each}" for each in _field_names(schemas, below, depth - 1)) if below else ()
+        yield from (
+            (f"{shown}.{field_name}" for field_name in _field_names(schemas, below, depth - 1))
+            if below
+            else ()
+        )
 
 
 def _has_field(schemas: Schemas, ref: SchemaRef, steps: Sequence[str]) -> bool:
-    """Whether a body may have a field, as far as its schema tells."""
+    """Whether the schema of a body allows a field."""
     if steps and steps[0].isdigit() and (item := member(schemas, ref, ("*",))):
         return _has_field(schemas, item, steps[1:])
     known = properties(schemas, ref)
@@ -135,13 +145,14 @@ def _has_field(schemas: Schemas, ref: SchemaRef, steps: Sequence[str]) -> bool:
     return steps[0] in known.names and (below is None or _has_field(schemas, below, steps[1:]))
 
 
-def _bare(key: str, bound: Mapping[str, Bound]) -> Lookup | None:
-    """A name alone means the path parameter of that name, else the query parameter."""
-    if not bound or any(f"{{{key}}}" in each.operation.path for each in bound.values()):
-        return Lookup("path", key)  # without a document, that is what it most often is
-    for each in bound.values():
+def _bare_name(key: str, bindings: Mapping[str, Binding]) -> Lookup | None:
+    """Return the path parameter of that name, else the query parameter, else None."""
+    if not bindings or any(f"{{{key}}}" in binding.operation.path for binding in bindings.values()):
+        return Lookup("path", key)  # without a document, assume the most common case
+    for binding in bindings.values():
         if any(
-            parameter.name == key and parameter.location == "query" for parameter in each.operation.parameters
+            parameter.name == key and parameter.location == "query"
+            for parameter in binding.operation.parameters
         ):
             return Lookup("query", key)
     return None
@@ -149,57 +160,62 @@ def _bare(key: str, bound: Mapping[str, Bound]) -> Lookup | None:
 
 def read_rules(
     node: Node,
-    named: Mapping[str, Node],
-    bound: Mapping[str, Bound],
+    scenarios: Mapping[str, Node],
+    bindings: Mapping[str, Binding],
     report: Report,
 ) -> tuple[Rule, ...]:
-    """The rules of ``select``; a last one for what they leave over is added."""
+    """Return the rules of ``select``. Appends a rule without conditions if there is none."""
     if not isinstance(node.value, list):
         report.error(
             "S401",
             node,
-            f"`select` is {node.kind()}",
+            f"`select` is {node.describe()}",
             'write it as a list: - {requestId: "…", scenario: NAME}.',
         )
         return ()
     rules: list[Rule] = []
-    for each in node.value:
-        rule = _rule(each, named, bound, report)
+    for item in node.value:
+        rule = _rule(item, scenarios, bindings, report)
         if rule is None:
             continue
         shadow = next((index for index, earlier in enumerate(rules) if _covers(earlier, rule)), None)
         if shadow is not None:
             report.error(
                 "S403",
-                each,
-                f"this rule is never reached: rule {shadow + 1} takes all that it would",
+                item,
+                f"this rule is never reached: rule {shadow + 1} matches all of its requests",
                 "move it up, or remove it.",
             )
         rules.append(rule)
     if rules and rules[-1].conditions and not any(not rule.conditions for rule in rules):
-        rules.append(Rule((), next(iter(named), rules[-1].scenario)))
+        rules.append(Rule((), next(iter(scenarios), rules[-1].scenario)))
     return tuple(rules)
 
 
-def _rule(node: Node, named: Mapping[str, Node], bound: Mapping[str, Bound], report: Report) -> Rule | None:
+def _rule(
+    node: Node, scenarios: Mapping[str, Node], bindings: Mapping[str, Binding], report: Report
+) -> Rule | None:
     if not isinstance(node.value, dict):
         report.error(
-            "S401", node, f"a rule is {node.kind()}", 'write it as {requestId: "…", scenario: NAME}.'
+            "S401", node, f"a rule is {node.describe()}", 'write it as {requestId: "…", scenario: NAME}.'
         )
         return None
     target = node.value.get("scenario")
     if target is None:
-        report.error("S401", node, "a rule without `scenario` selects nothing", "add `scenario: NAME`.")
+        report.error("S401", node, "a rule needs `scenario`", "add `scenario: NAME`.")
         return None
-    if not isinstance(target.value, str) or target.value not in named:
+    if not isinstance(target.value, str) or target.value not in scenarios:
         report.error(
-            "S402", target, f"there is no scenario {target.kind()}", suggest(str(target.value), list(named))
+            "S402",
+            target,
+            f"there is no scenario {target.describe()}",
+            suggest(str(target.value), list(scenarios)),
         )
         return None
     conditions = []
-    for key, each in node.value.items():
+    for key, child in node.value.items():
         if key != "scenario":
-            condition = read_condition(key, each, bound, report)
+            condition = read_condition(key, child, bindings, report)
             if condition is None:
                 return None
             conditions.append(condition)
@@ -208,41 +224,41 @@ def _rule(node: Node, named: Mapping[str, Node], bound: Mapping[str, Bound], rep
 
 def _covers(earlier: Rule, later: Rule) -> bool:
     """Whether every request that ``later`` matches is matched by ``earlier``."""
-    theirs = {(each.part, each.name): each.patterns for each in later.conditions}
+    patterns = {(condition.part, condition.name): condition.patterns for condition in later.conditions}
     return all(
         all(
             any(
-                pattern in (mine, "*")
-                or (not _glob(pattern) and fnmatchcase(pattern.lower(), mine.lower()))
-                or mine == "*"
-                for mine in each.patterns
+                pattern in (own, "*")
+                or (not _is_glob(pattern) and fnmatchcase(pattern.lower(), own.lower()))
+                or own == "*"
+                for own in condition.patterns
             )
-            for pattern in theirs.get((each.part, each.name), ("\x00",))
+            for pattern in patterns.get((condition.part, condition.name), ("\x00",))
         )
-        for each in earlier.conditions
+        for condition in earlier.conditions
     )
 
 
-def _glob(pattern: str) -> bool:
+def _is_glob(pattern: str) -> bool:
     return any(mark in pattern for mark in "*?[")
 
 
 def nearest(name: str, known: Collection[str], cutoff: float = 0.5) -> str:
-    """The one of ``known`` that ``name`` most likely stands for; empty where it is near none."""
+    """Return the member of ``known`` that is most similar to ``name``; empty if none is similar."""
     return next(iter(get_close_matches(name, known, n=1, cutoff=cutoff)), "")
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
-    """The beginning of a remedy for a name that is nearly one of ``known``; empty where it is not."""
-    meant = nearest(name, known)
-    return f"did you mean {meant!r}? " if meant else ""
+    """Return ``did you mean '…'?`` if a member of ``known`` is similar to ``name``, else an empty text."""
+    similar = nearest(name, known)
+    return f"did you mean {similar!r}? " if similar else ""
 
 
 def suggest(name: str, known: Sequence[str]) -> str:
-    """A remedy for a name that is none of ``known``."""
-    if meant := did_you_mean(name, known):
-        return meant.rstrip()
+    """Return a remedy for a name that is not in ``known``."""
+    if question := did_you_mean(name, known):
+        return question.rstrip()
     shown = list(dict.fromkeys(known))[:12]
     if not shown:
-        return "there is none to name; write one first."
-    return f"known are {', '.join(shown)}{', …' if len(known) > len(shown) else ''}."
+        return "there are no names to choose from; define one first."
+    return f"known names are {', '.join(shown)}{', …' if len(known) > len(shown) else ''}."

@@ -1,4 +1,4 @@
-"""How an answer is delivered, as a scenario file writes it: delays, dribbles and wire faults."""
+"""Read how a response is delivered: delays, dribbles and wire faults of a scenario file."""
 
 from __future__ import annotations
 
@@ -17,40 +17,43 @@ WIREMOCK = {
     "MALFORMED_RESPONSE_CHUNK": "chunk",
     "RANDOM_DATA_THEN_CLOSE": "garbage",
 }
-"""WireMock's names of faults → ours."""
-MOST_CHUNKS = 1000
-MOST_CALLS = 1_000_000_000
-_LONGEST = inputs.written(inputs.LONGEST)
-_FORMS = "write 200ms, {min: 100ms, max: 2s} or {median: 200ms, sigma: 0.5}; a day is the longest."
+"""WireMock's fault names → our fault names."""
+MAX_CHUNKS = 1000
+MAX_CALLS = 1_000_000_000
+_MAX_DURATION = inputs.format_duration(inputs.MAX_DURATION)
+_FORMS = "write 200ms, {min: 100ms, max: 2s} or {median: 200ms, sigma: 0.5}; the maximum is one day."
 
 
-def read_duration(node: Node, what: str, report: Report, *, least: int = 0) -> int:
-    """A duration in milliseconds; 0 and a diagnostic when it is none or less than ``least``."""
+def read_duration(node: Node, what: str, report: Report, *, minimum: int = 0) -> int:
+    """Return a duration in milliseconds.
+
+    Reports a value that is no duration or is less than ``minimum``, and returns 0.
+    """
     try:
-        length = inputs.milliseconds(node.value) if isinstance(node.value, str) else -1
+        length = inputs.parse_duration(node.value) if isinstance(node.value, str) else -1
     except ValueError:
         length = -1
-    if length < least:
+    if length < minimum:
         report.error(
             "S302",
             node,
-            f"{what} of {node.kind()} cannot be",
-            f"write a duration with its unit: 200ms, 30s, 5m, 1h, 2d, at most {_LONGEST}.",
+            f"invalid duration {node.describe()} for {what}",
+            f"write a duration with its unit: 200ms, 30s, 5m, 1h, 2d, at most {_MAX_DURATION}.",
         )
         return 0
     return length
 
 
 def read_delay(node: Node, report: Report) -> Delay | None:
-    """A delay in any of its forms; None and a diagnostic when it is none."""
+    """Return a delay in any of its forms, or None after reporting an error."""
     before = report.errors
     delay = _ranged(node.value, report) if isinstance(node.value, dict) else _fixed(node, report)
     if report.errors > before:
         return None
     if delay is None or max(delay.low, delay.high) > LONGEST:
-        report.error("S302", node, "the delay cannot be", _FORMS)
+        report.error("S302", node, "invalid delay", _FORMS)
     elif max(delay.low, delay.high) > MAX_WAIT:
-        longest = inputs.written(max(delay.low, delay.high))
+        longest = inputs.format_duration(max(delay.low, delay.high))
         report.warning(
             "S316",
             node,
@@ -65,12 +68,12 @@ def _fixed(node: Node, report: Report) -> Delay:
 
 
 def _ranged(members: dict[str, Node], report: Report) -> Delay | None:
-    """``{min, max}`` or ``{median, sigma}``; None for anything else."""
+    """Read ``{min, max}`` or ``{median, sigma}``. Return None for anything else."""
     if members.keys() == {"min", "max"}:
         low, high = (read_duration(members[key], f"`{key}`", report) for key in ("min", "max"))
         return Delay("uniform", low, high) if low <= high else None
     if members.keys() == {"median", "sigma"}:
-        median = read_duration(members["median"], "`median`", report, least=1)
+        median = read_duration(members["median"], "`median`", report, minimum=1)
         sigma = members["sigma"].value
         if isinstance(sigma, int | float) and not isinstance(sigma, bool) and 0 <= sigma <= 5:
             return Delay("lognormal", median, sigma=float(sigma))
@@ -78,24 +81,24 @@ def _ranged(members: dict[str, Node], report: Report) -> Delay | None:
 
 
 def read_dribble(node: Node, report: Report) -> Dribble | None:
-    """``{chunks: 5, over: 2s}``; None and a diagnostic when it is another."""
+    """Return ``{chunks: 5, over: 2s}`` as a Dribble, or None after reporting an error."""
     members = node.value
     if isinstance(members, dict) and members.keys() == {"chunks", "over"}:
         chunks = members["chunks"].value
         over = read_duration(members["over"], "`over`", report)
-        if isinstance(chunks, int) and not isinstance(chunks, bool) and 1 <= chunks <= MOST_CHUNKS:
+        if isinstance(chunks, int) and not isinstance(chunks, bool) and 1 <= chunks <= MAX_CHUNKS:
             return Dribble(chunks, over)
     report.error(
         "S313",
         node,
-        "the dribble cannot be",
-        f"write {{chunks: 5, over: 2s}}; chunks are 1 to {MOST_CHUNKS}.",
+        "invalid dribble",
+        f"write {{chunks: 5, over: 2s}}, with 1 to {MAX_CHUNKS} chunks.",
     )
     return None
 
 
 def read_fault(node: Node, report: Report) -> str:
-    """The name of a wire fault, as we have it; empty and a diagnostic when there is none of that name."""
+    """Return our name of a wire fault, or an empty text after reporting an unknown name."""
     name = node.value
     if isinstance(name, str):
         name = WIREMOCK.get(name, name)
@@ -104,21 +107,23 @@ def read_fault(node: Node, report: Report) -> str:
     report.error(
         "S305",
         node,
-        f"there is no fault {node.kind()}",
-        f"the faults are {listed(FAULTS)}; WireMock's names {listed(WIREMOCK)} are taken as well.",
+        f"there is no fault {node.describe()}",
+        f"the faults are {join_names(FAULTS)}; WireMock's names {join_names(WIREMOCK)} work too.",
     )
     return ""
 
 
-def unknown_keys(node: Node, known: Collection[str], what: str, report: Report) -> dict[str, Any]:
-    """The members of a mapping, each unknown key reported; empty where it is no mapping."""
+def read_members(node: Node, known: Collection[str], what: str, report: Report) -> dict[str, Any]:
+    """Return the members of a mapping; empty for other values. Report keys that are not ``known``."""
     members = node.value if isinstance(node.value, dict) else {}
-    for key, each in members.items():
+    for key, child in members.items():
         if key not in known:
-            report.error("S201", each.at_key, f"{what} has no key {key!r}", f"its keys are {listed(known)}.")
+            report.error(
+                "S201", child.key_node, f"{what} has no key {key!r}", f"its keys are {join_names(known)}."
+            )
     return members
 
 
-def listed(names: Iterable[str]) -> str:
-    """Names for a message, in order, each once."""
+def join_names(names: Iterable[str]) -> str:
+    """Return the distinct names in order, for a message."""
     return ", ".join(sorted(set(names))) or "none"

@@ -1,4 +1,4 @@
-"""Render every response that a scenario file can give, and validate it, before anything is served."""
+"""Render and validate every response of the scenario files, before anything is served."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from urllib.parse import unquote
 from msgspec.structs import replace
 
 from mockserver.compile.scenario.file import Draft
-from mockserver.compile.scenario.responses import Bound
-from mockserver.compile.scenario.samples import Origins, Samples
+from mockserver.compile.scenario.responses import Binding
+from mockserver.compile.scenario.samples import SampleCreations, SampleRequests
 from mockserver.compile.scenario.yaml_nodes import Node, Report
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.resources.context import Context, Providers, RenderContext
@@ -22,53 +22,58 @@ from mockserver.engine.service import Service
 from mockserver.plan import Resource, ResponseTemplate, State
 from mockserver.state.tables import CreationRecord
 
-_TIME = 1_767_225_600_000
-"""2026-01-01T00:00:00Z: the rehearsal's own time, so that its outcome never depends on the day."""
+_NOW = 1_767_225_600_000
+"""2026-01-01T00:00:00Z: a fixed time, so that the result does not depend on the date."""
 
 _UNCREATED = (
-    "the control plane may place it: give what the templates read of `resource.created_by` a default, "
+    "the control plane can create one: give the values of `resource.created_by` in templates a default, "
     "as in {{ resource.created_by.body.name | default('none', true) }}."
 )
 
 
-def rehearse(drafts: Sequence[Draft], services: Sequence[Service], seed: str, report: Report) -> None:
-    """Report every answer that cannot be made, or would break the document."""
+def check_drafts(drafts: Sequence[Draft], services: Sequence[Service], seed: str, report: Report) -> None:
+    """Report every response that cannot be rendered or that breaks the document."""
     for draft in drafts:
-        service = next(each for each in services if each.document.name == draft.resource.document)
-        makers = Providers(seed)
-        runtime = ResourceRuntime(draft.resource, service, makers, kept_answers())
-        origins = Origins(draft, service, makers)
+        service = next(service for service in services if service.document.name == draft.resource.document)
+        providers = Providers(seed)
+        runtime = ResourceRuntime(draft.resource, service, providers, kept_answers())
+        creations = SampleCreations(draft, service, providers)
         warnings: dict[tuple[str, str], str] = {}
         for (state, alias), node in draft.nodes.items():
-            rehearsal = _Rehearsal(draft, runtime, draft.bound[alias], origins, report)
-            if warning := rehearsal.response(state, alias, node):
+            check = _ResponseCheck(draft, runtime, draft.bindings[alias], creations, report)
+            if warning := check.response(state, alias, node):
                 warnings[state, alias] = warning
         if warnings:
-            draft.resource = _warned(draft.resource, warnings)
-        nodes = {str(node.where): node for node in draft.notices}
-        for notice in draft.resource.notices:
-            made, node = Made(notice, runtime, makers), nodes[notice.where]
-            _notice(made, notice.states, node, runtime, origins, report)
+            draft.resource = _with_warnings(draft.resource, warnings)
+        nodes = {str(node.location): node for node in draft.webhooks}
+        for webhook in draft.resource.webhooks:
+            request, node = Made(webhook, runtime, providers), nodes[webhook.location]
+            _check_webhook(request, webhook.states, node, runtime, creations, report)
 
 
-def _notice(
-    made: Made, states: Sequence[str], node: Node, runtime: ResourceRuntime, origins: Origins, report: Report
+def _check_webhook(
+    request: Made,
+    states: Sequence[str],
+    node: Node,
+    runtime: ResourceRuntime,
+    creations: SampleCreations,
+    report: Report,
 ) -> None:
-    """Make a notice for each of its states and origins; the first that goes wrong is told."""
+    """Build the webhook for each of its states and sample creations. Report the first error."""
     for state in states:
-        for key, birth in origins.samples or [("sample", None)]:
-            subject = RenderContext(
-                "default", runtime.name, key, state, "", 0, _TIME, _TIME, _TIME, birth=birth
-            )
+        for key, birth in creations.samples or [("sample", None)]:
+            context = RenderContext("default", runtime.name, key, state, "", 0, _NOW, _NOW, _NOW, birth=birth)
             try:
-                made.request(subject)
+                request.request(context)
             except MockServerError as error:
-                report.error("S703", node, f"it cannot be sent: {error}", "mend its url, headers or body.")
+                report.error(
+                    "S703", node, f"the webhook cannot be sent: {error}", "correct its url, headers or body."
+                )
                 return
 
 
-def _warned(resource: Resource, warnings: Mapping[tuple[str, str], str]) -> Resource:
-    """A resource whose answers say what has to be said of them."""
+def _with_warnings(resource: Resource, warnings: Mapping[tuple[str, str], str]) -> Resource:
+    """Return the resource with ``warning`` set in its responses, by (state, alias)."""
     states = {
         name: State(
             name,
@@ -82,134 +87,150 @@ def _warned(resource: Resource, warnings: Mapping[tuple[str, str], str]) -> Reso
     return replace(resource, states=states)
 
 
-class _Rehearsal:
+class _ResponseCheck:
     def __init__(
-        self, draft: Draft, runtime: ResourceRuntime, bound: Bound, origins: Origins, report: Report
+        self,
+        draft: Draft,
+        runtime: ResourceRuntime,
+        binding: Binding,
+        creations: SampleCreations,
+        report: Report,
     ) -> None:
         self.draft = draft
         self.runtime = runtime
-        self.bound = bound
-        self.origins = origins
+        self.binding = binding
+        self.creations = creations
         self.report = report
-        self.samples = Samples(bound, runtime.service.fakes)
+        self.samples = SampleRequests(binding, runtime.service.fakes)
 
     def response(self, state: str, alias: str, node: Node) -> str:
-        """Judge one answer; the first key that goes wrong is told, the others would say the same.
+        """Validate one response. Report only the first key with an error: the others have the same.
 
-        Returns why it is not valid, where the document leaves nothing that is.
+        Returns why the response is not valid, if the document allows no valid one; else an empty text.
         """
         warning = ""
         for key, birth in self._samples():
-            uncreated = birth is None and bool(self.origins.samples)
+            uncreated = birth is None and bool(self.creations.samples)
             about = " for a resource that no request created" if uncreated else ""
             try:
-                broken, told = self._violations(state, alias, key, birth)
+                broken, warning_of_key = self._violations(state, alias, key, birth)
             except NoValidExample as error:
                 self.report.error(
-                    "S502", node, f"no body can be generated for it: {error}", "give every field of the body."
+                    "S502", node, f"no body can be generated: {error}", "give every field of the body."
                 )
                 return ""
             except MockServerError as error:
-                remedy = _UNCREATED if uncreated else "mend the template or the body."
-                self.report.error("S501", node, f"it cannot be answered{about}: {error}", remedy)
+                remedy = _UNCREATED if uncreated else "correct the template or the body."
+                self.report.error("S501", node, f"the response cannot be rendered{about}: {error}", remedy)
                 return ""
-            for each in broken:
-                self._broken(each.pointer, each.message + about, node, _UNCREATED if uncreated else "")
+            for violation in broken:
+                self._report_violation(
+                    violation.pointer, violation.message + about, node, _UNCREATED if uncreated else ""
+                )
             if broken:
                 return ""
-            warning = warning or told
+            warning = warning or warning_of_key
         return warning
 
     def _samples(self) -> Sequence[tuple[str, CreationRecord | None]]:
-        """The keys to try, with their births. A resource that the control plane placed has none."""
-        created = self.origins.samples
+        """Return sample keys with their creation records.
+
+        The record is None for a resource that the control plane created.
+        """
+        created = self.creations.samples
         if not created:
             return [(key, None) for key in self.samples.keys(self.runtime.key_name)]
-        return created if self.bound.role.creates else [*created, (created[0][0], None)]
+        return created if self.binding.role.creates else [*created, (created[0][0], None)]
 
     def _violations(self, state: str, alias: str, key: str, birth: CreationRecord | None) -> Verdict:
-        """How an answer breaks the document. Raises MockServerError where there is none."""
+        """Return how a response breaks the document. Raises MockServerError if it cannot be rendered."""
         renderer = self.runtime.renderer(state, alias)
         if renderer is None:
             return Verdict()
-        subject = self._subject(state, key, birth)
-        value = renderer.value(subject)
+        context = self._context(state, key, birth)
+        value = renderer.value(context)
         verdict = renderer.judge(value) if renderer.recipe.has_body else Verdict()
         if not verdict.violations:
-            # A client's value may change a header; one that the file writes is the author's mistake
-            for changed in set(renderer.render(subject).warnings) - {verdict.warning}:
+            # Only a value of a client may change a header; here the file itself does
+            for changed in set(renderer.render(context).warnings) - {verdict.warning}:
                 raise RenderError(changed)
         return verdict
 
-    def _broken(self, pointer: str, message: str, node: Node, remedy: str) -> None:
+    def _report_violation(self, pointer: str, message: str, node: Node, remedy: str) -> None:
         path = [unquote(part).replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
         body = node.value.get("body") if isinstance(node.value, dict) else None
-        place = node
+        target = node
         if (
             path
             and path[0] in self.draft.defaults
             and not (body and isinstance(body.value, dict) and path[0] in body.value)
         ):
-            place = self.draft.defaults[path[0]].at(path[1:])
+            target = self.draft.defaults[path[0]].at(path[1:])
         elif body is not None:
-            place = body.at(path)
-        where = f"at {pointer} " if pointer else ""
+            target = body.at(path)
+        suffix = f"at {pointer} " if pointer else ""
         self.report.error(
             "S503",
-            place,
-            f"the answer to {self.bound.alias} breaks the document {where}({message})",
-            remedy or f"give what {self.bound.operation.id} documents for this status.",
+            target,
+            f"the response to {self.binding.alias} breaks the document {suffix}({message})",
+            remedy or f"write what {self.binding.operation.id} documents for this status.",
         )
 
-    def _subject(self, state: str, key: str, birth: CreationRecord | None) -> RenderContext:
+    def _context(self, state: str, key: str, birth: CreationRecord | None) -> RenderContext:
         request, path, body = self.samples.request(self.runtime.key_name, key)
         return RenderContext(
-            "default", self.runtime.name, key, state, "", 1, _TIME, _TIME, _TIME,
+            "default", self.runtime.name, key, state, "", 1, _NOW, _NOW, _NOW,
             request, path, body, birth=birth,
         )  # fmt: skip
 
 
-def rehearse_from_defaults(
-    drafts: Sequence[Draft], services: Sequence[Service], seed: str, report: Report
-) -> None:
-    """Report every answer that cannot be made or would break the document, each default for itself."""
+def check_responses(drafts: Sequence[Draft], services: Sequence[Service], seed: str, report: Report) -> None:
+    """Report every response that cannot be rendered or that breaks the document.
+
+    Reports a default that cannot be rendered once, not in every response.
+    """
     whole = Report()
-    rehearse(drafts, services, seed, whole)
-    if any(each.code == "S501" for each in whole.found):
-        broken = [_tell_broken(each, services, seed, report) for each in drafts if each.defaults]
+    check_drafts(drafts, services, seed, whole)
+    if any(diagnostic.code == "S501" for diagnostic in whole.diagnostics):
+        broken = [
+            _report_broken_defaults(draft, services, seed, report) for draft in drafts if draft.defaults
+        ]
         if any(broken):
             whole = Report()
-            rehearse(drafts, services, seed, whole)
-    report.found += whole.found
+            check_drafts(drafts, services, seed, whole)
+    report.diagnostics += whole.diagnostics
 
 
-def _tell_broken(draft: Draft, services: Sequence[Service], seed: str, report: Report) -> set[str]:
-    """Report the defaults of a file that cannot be rendered, and take them out of its answers."""
-    service = next(each for each in services if each.document.name == draft.resource.document)
-    makers = Providers(seed)
-    origins = Origins(draft, service, makers)
+def _report_broken_defaults(draft: Draft, services: Sequence[Service], seed: str, report: Report) -> set[str]:
+    """Report the defaults that cannot be rendered, and remove them from the responses.
+
+    Returns the names of these defaults.
+    """
+    service = next(service for service in services if service.document.name == draft.resource.document)
+    providers = Providers(seed)
+    creations = SampleCreations(draft, service, providers)
     broken: set[str] = set()
     for state, alias in draft.nodes:
-        taken = [name for name in _taken(draft, state, alias) if name not in broken]
-        for subject in _subjects(draft, state, alias, origins, service) if taken else ():
-            context = Context(subject, makers)
-            for name in taken:
+        names = [name for name in _used_defaults(draft, state, alias) if name not in broken]
+        for subject in _contexts(draft, state, alias, creations, service) if names else ():
+            context = Context(subject, providers)
+            for name in names:
                 for node in _templates(draft.defaults[name]):
-                    if name not in broken and (fault := _fault(node, context)):
+                    if name not in broken and (fault := _template_error(node, context)):
                         broken.add(name)
                         message = f"the default of {name!r} cannot be rendered: {fault}"
-                        report.error("S501", node, message, "mend the template.")
+                        report.error("S501", node, message, "correct the template.")
     if broken:
         states = {
-            name: State(name, {alias: _without(each, broken) for alias, each in state.answers.items()})
+            name: State(name, {alias: _without(answer, broken) for alias, answer in state.answers.items()})
             for name, state in draft.resource.states.items()
         }
         draft.resource = replace(draft.resource, states=states)
     return broken
 
 
-def _taken(draft: Draft, state: str, alias: str) -> list[str]:
-    """The defaults in the body of an answer."""
+def _used_defaults(draft: Draft, state: str, alias: str) -> list[str]:
+    """Return the names of the defaults in the body of a response."""
     body = draft.resource.states[state].answers[alias].body
     given = body if isinstance(body, dict) else {}
     return [name for name, node in draft.defaults.items() if name in given and given[name] == node.plain()]
@@ -218,34 +239,34 @@ def _taken(draft: Draft, state: str, alias: str) -> list[str]:
 def _without(recipe: ResponseTemplate, names: set[str]) -> ResponseTemplate:
     if not isinstance(recipe.body, dict) or names.isdisjoint(recipe.body):
         return recipe
-    body = {name: each for name, each in recipe.body.items() if name not in names}
+    body = {name: value for name, value in recipe.body.items() if name not in names}
     return replace(recipe, body=body, partial=True)
 
 
-def _subjects(
-    draft: Draft, state: str, alias: str, origins: Origins, service: Service
+def _contexts(
+    draft: Draft, state: str, alias: str, creations: SampleCreations, service: Service
 ) -> Iterator[RenderContext]:
-    samples = Samples(draft.bound[alias], service.fakes)
+    samples = SampleRequests(draft.bindings[alias], service.fakes)
     name = draft.resource.key.name
-    for key, birth in origins.samples or [(key, None) for key in samples.keys(name)]:
+    for key, birth in creations.samples or [(key, None) for key in samples.keys(name)]:
         request, path, body = samples.request(name, key)
         yield RenderContext(
-            "default", draft.resource.name, key, state, "", 1, _TIME, _TIME, _TIME,
+            "default", draft.resource.name, key, state, "", 1, _NOW, _NOW, _NOW,
             request, path, body, birth=birth,
         )  # fmt: skip
 
 
 def _templates(node: Node) -> Iterator[Node]:
-    """Every template at or below a node."""
+    """Yield every template at or below a node."""
     if isinstance(node.value, dict | list):
-        for each in node.value.values() if isinstance(node.value, dict) else node.value:
-            yield from _templates(each)
+        for child in node.value.values() if isinstance(node.value, dict) else node.value:
+            yield from _templates(child)
     elif is_template(node.value):
         yield node
 
 
-def _fault(node: Node, context: Context) -> str:
-    """Why the template at ``node`` has no value in a context; empty where it has one."""
+def _template_error(node: Node, context: Context) -> str:
+    """Return why the template at ``node`` cannot be rendered in a context; empty if it can."""
     try:
         compile_template(str(node.value))(context)
     except MockServerError as error:

@@ -1,4 +1,4 @@
-"""One scenario file → the Plan's Resource, with every mistake reported in one run."""
+"""Read one scenario file as a Resource of the Plan. Report all its errors in one run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from msgspec.structs import replace
 
-from mockserver.compile.document import Loaded
+from mockserver.compile.document import LoadedDocument
 from mockserver.compile.scenario.bindings import (
     OperationsReader,
     key_schemas,
@@ -19,10 +19,10 @@ from mockserver.compile.scenario.bindings import (
 from mockserver.compile.scenario.conditions import nearest, read_rules, suggest
 from mockserver.compile.scenario.delays_faults import read_delay
 from mockserver.compile.scenario.limits import read_flaky, read_limits, read_state_name
-from mockserver.compile.scenario.responses import Bound, compile_templates
+from mockserver.compile.scenario.responses import Binding, compile_templates
 from mockserver.compile.scenario.states import NAME, read_states
-from mockserver.compile.scenario.timelines import Facts, read_scenario
-from mockserver.compile.scenario.webhooks import read_notices
+from mockserver.compile.scenario.timelines import Predicates, read_scenario
+from mockserver.compile.scenario.webhooks import read_webhooks
 from mockserver.compile.scenario.yaml_nodes import Node, Report, compose
 from mockserver.compile.source import Source
 from mockserver.jsonschema import Schemas
@@ -34,48 +34,47 @@ _KEYS = (
 )  # fmt: skip
 _REQUIRED = ("resource", "key", "operations", "states", "scenarios")
 STATE_PREFIX = "state:"
-"""``state:NAME`` is a scenario that every state has: that state, for ever."""
+"""Every state has a scenario ``state:NAME``, which stays in that state."""
 
 
 @dataclass(slots=True)
 class Draft:
-    """A resource with the nodes it was read from, for the rehearsal to point into."""
+    """A resource with the nodes that it was read from, so that the dry run can locate errors."""
 
     resource: Resource
-    bound: dict[str, Bound]
+    bindings: dict[str, Binding]
     nodes: dict[tuple[str, str], Node]
-    """(state, alias) → the node of the answer."""
+    """(state, alias) → the node of the response."""
     defaults: Mapping[str, Node]
     document: str = ""
-    """The document that the file says it is for."""
-    notices: tuple[Node, ...] = ()
-    """The node of each notice."""
+    """The name under ``document``; empty if the file has none."""
+    webhooks: tuple[Node, ...] = ()
+    """The node of each webhook."""
 
 
 def read_scenario_file(
     source: Source,
-    documents: Sequence[tuple[Loaded, Schemas]],
+    documents: Sequence[tuple[LoadedDocument, Schemas]],
     report: Report,
     *,
-    collected: bool = False,
+    from_folder: bool = False,
 ) -> Draft | None:
-    """The resource that ``source`` describes; None when an error keeps it from being one.
+    """Return the resource that ``source`` describes, or None after reporting an error.
 
-    A file that was ``collected`` from a folder may be for a document that is
-    not served; it is passed over.
+    ``from_folder``: the file was found in a folder. It is skipped if its document is not served.
     """
     root = compose(source, report)
     if root is None:
         return None
     reader = _Reader(source.name, root, documents, report)
-    if collected and reader.is_for_another:
+    if from_folder and reader.is_for_other_document:
         return None
     return reader.read()
 
 
 class _Reader:
     def __init__(
-        self, name: str, root: Node, documents: Sequence[tuple[Loaded, Schemas]], report: Report
+        self, name: str, root: Node, documents: Sequence[tuple[LoadedDocument, Schemas]], report: Report
     ) -> None:
         self.name = name
         self.root = root
@@ -84,10 +83,10 @@ class _Reader:
         self.members: dict[str, Node] = root.value if isinstance(root.value, dict) else {}
 
     @property
-    def is_for_another(self) -> bool:
+    def is_for_other_document(self) -> bool:
         """Whether the file names a document that is not served."""
         node = self.members.get("document")
-        names = [each[0].document.name for each in self.documents]
+        names = [document[0].document.name for document in self.documents]
         return node is not None and isinstance(node.value, str) and node.value not in names
 
     def read(self) -> Draft | None:
@@ -95,73 +94,73 @@ class _Reader:
             self.report.error(
                 "S204",
                 self.root,
-                f"a scenario file is a mapping, not {self.root.kind()}",
+                f"a scenario file must be a mapping, not {self.root.describe()}",
                 "start with `resource: NAME`.",
             )
             return None
-        for key, each in list(self.members.items()):
+        for key, child in list(self.members.items()):
             if key not in _KEYS and not key.startswith("x-"):
                 self.report.error(
-                    "S201", each.at_key, f"a scenario file has no key {key!r}", suggest(key, _KEYS)
+                    "S201", child.key_node, f"a scenario file has no key {key!r}", suggest(key, _KEYS)
                 )
-                if meant := nearest(key, _KEYS, 0.75):
-                    self.members.setdefault(meant, each)
+                if similar := nearest(key, _KEYS, 0.75):
+                    self.members.setdefault(similar, child)
         for key in _REQUIRED:
             if key not in self.members:
                 self.report.error("S205", self.root, f"the key {key!r} is missing", _EXAMPLES[key])
         name = self._name()
-        bound = self._operations()
-        place = read_key(self.members.get("key"), bound, self.report)
+        bindings = self._operations()
+        key_source = read_key(self.members.get("key"), bindings, self.report)
         defaults = {
             name: node for name, node in self._mapping("defaults") if compile_templates(node, self.report)
         }
-        unbound = {alias: node for alias, node in self._mapping("operations") if alias not in bound}
-        states, nodes = read_states(self._mapping("states"), bound, defaults, unbound, self.report)
-        facts: Facts = []
-        asked = {} if unbound else bound  # what an operation that is not found has is not known
-        scenarios = self._scenarios(states, asked, facts)
-        rules = self._rules(scenarios, asked)
-        stated = {each: self._answerer(each, states) for each in ("invalid", "unknown", "unanswered")}
+        unbound = {alias: node for alias, node in self._mapping("operations") if alias not in bindings}
+        states, nodes = read_states(self._mapping("states"), bindings, defaults, unbound, self.report)
+        predicates: Predicates = []
+        known_bindings = {} if unbound else bindings  # with unknown operations, no condition can be checked
+        scenarios = self._scenarios(states, known_bindings, predicates)
+        rules = self._rules(scenarios, known_bindings)
+        fallbacks = {key: self._fallback(key, states) for key in ("invalid", "unknown", "unanswered")}
         limit, flaky = self.members.get("limit"), self.members.get("flaky")
         limits = read_limits(limit, states, self.report) if limit is not None else ()
         flakiness = read_flaky(flaky, states, self.report) if flaky is not None else None
         creates_nowhere = any("creates" in dict(node.items()) for node in unbound.values())
-        if not bound or place is None or not states or not scenarios or creates_nowhere:
+        if not bindings or key_source is None or not states or not scenarios or creates_nowhere:
             return None
-        roles = {alias: each.role for alias, each in bound.items() if each.role != Role()}
+        roles = {alias: binding.role for alias, binding in bindings.items() if binding.role != Role()}
         handles = read_handles(self._mapping("handles"), self.report)
-        self._ends(roles, stated["unknown"])
-        self._beginnings(scenarios, states, roles)
-        if stated["unanswered"]:
-            scenarios = {each: _answering(scenario, states) for each, scenario in scenarios.items()}
+        self._check_unknown(roles, fallbacks["unknown"])
+        self._check_first_states(scenarios, states, roles)
+        if fallbacks["unanswered"]:
+            scenarios = {key: _with_answers(scenario, states) for key, scenario in scenarios.items()}
         resource = Resource(
             name=name,
             source=self.name,
-            document=next(iter(bound.values())).document.name,
-            key=place,
-            operations={alias: each.operation.id for alias, each in bound.items()},
+            document=next(iter(bindings.values())).document.name,
+            key=key_source,
+            operations={alias: binding.operation.id for alias, binding in bindings.items()},
             states=states,
             scenarios=scenarios,
             rules=rules,
-            invalid=stated["invalid"],
-            unknown=stated["unknown"],
-            unanswered=stated["unanswered"],
+            invalid=fallbacks["invalid"],
+            unknown=fallbacks["unknown"],
+            unanswered=fallbacks["unanswered"],
             roles=roles,
-            key_schemas=key_schemas(place, bound),
+            key_schemas=key_schemas(key_source, bindings),
             handles=handles,
-            facts=tuple(facts),
-            certify=read_certify(self.members.get("certify"), bound, self.report),
+            predicates=tuple(predicates),
+            certify=read_certify(self.members.get("certify"), bindings, self.report),
             limits=limits,
             flaky=flakiness,
-            notices=read_notices(self.members["notify"], states, bound, self.report)
+            webhooks=read_webhooks(self.members["notify"], states, bindings, self.report)
             if "notify" in self.members
             else (),
         )
-        named = self.members.get("document")
-        document = str(named.value) if named is not None else ""
+        document = self.members.get("document")
         notify = self.members.get("notify")
-        listed = () if notify is None else notify.value if isinstance(notify.value, list) else [notify]
-        return Draft(resource, bound, nodes, defaults, document, tuple(listed))
+        webhooks = () if notify is None else notify.value if isinstance(notify.value, list) else [notify]
+        name = "" if document is None else str(document.value)
+        return Draft(resource, bindings, nodes, defaults, name, tuple(webhooks))
 
     def _name(self) -> str:
         node = self.members.get("resource")
@@ -169,12 +168,15 @@ class _Reader:
             return ""
         if not isinstance(node.value, str) or not NAME.match(node.value):
             self.report.error(
-                "S204", node, f"`resource` is {node.kind()}", "give it a name of letters, digits and hyphens."
+                "S204",
+                node,
+                f"`resource` is {node.describe()}",
+                "write a name of letters, digits and hyphens.",
             )
             return ""
         return node.value
 
-    def _operations(self) -> dict[str, Bound]:
+    def _operations(self) -> dict[str, Binding]:
         members = self._mapping("operations")
         if (
             "operations" in self.members
@@ -187,43 +189,49 @@ class _Reader:
         node = self.members.get("delay")
         delay: Delay | None = read_delay(node, self.report) if node is not None else None
         states, handles = dict(self._mapping("states")), dict(self._mapping("handles"))
-        bound = OperationsReader(self._documents(), states, handles, delay, self.report).read(members)
-        names = {each.document.name for each in bound.values()}
+        bindings = OperationsReader(self._documents(), states, handles, delay, self.report).read(members)
+        names = {binding.document.name for binding in bindings.values()}
         if len(names) > 1:
             self.report.error(
                 "S106",
                 self.members["operations"],
-                f"the operations are of several documents: {', '.join(sorted(names))}",
-                "say which by `document: NAME`, or write a file for each.",
+                f"the operations belong to several documents: {', '.join(sorted(names))}",
+                "choose one with `document: NAME`, or write one file per document.",
             )
             return {}
-        return bound
+        return bindings
 
-    def _documents(self) -> Sequence[tuple[Loaded, Schemas]]:
-        """Where operations are looked for: first in the document that the file names or is named after."""
+    def _documents(self) -> Sequence[tuple[LoadedDocument, Schemas]]:
+        """Return the documents to search for operations, in order.
+
+        The first is the document under ``document``, else the document with the name of this file.
+        """
         node = self.members.get("document")
         if node is not None and not isinstance(node.value, str):
             self.report.error(
-                "S204", node, f"`document` is {node.kind()}", "name a document's file, without .yaml."
+                "S204",
+                node,
+                f"`document` is {node.describe()}",
+                "write the name of a document file, without .yaml.",
             )
         wanted = node.value if node is not None else PurePath(self.name).stem
-        return sorted(self.documents, key=lambda each: each[0].document.name != wanted)
+        return sorted(self.documents, key=lambda document: document[0].document.name != wanted)
 
-    def _ends(self, roles: Mapping[str, Role], unknown: str) -> None:
-        """What ends, or has another name, must not come into being when somebody asks for it."""
+    def _check_unknown(self, roles: Mapping[str, Role], unknown: str) -> None:
+        """Report a missing ``unknown``: operations that delete resources or use a handle need it."""
         wanting = [alias for alias, role in roles.items() if role.deletes or role.handle]
         if wanting and not unknown and "unknown" not in self.members:
             self.report.error(
                 "S209",
                 self.members["operations"],
-                f"operation {wanting[0]!r} needs an answer for a resource that does not exist",
-                "say `unknown: 404`, or `unknown: NAME` of a state.",
+                f"operation {wanting[0]!r} needs a response for resources that do not exist",
+                "write `unknown: 404`, or `unknown: NAME` with the name of a state.",
             )
 
-    def _beginnings(
+    def _check_first_states(
         self, scenarios: Mapping[str, Scenario], states: Mapping[str, State], roles: Mapping[str, Role]
     ) -> None:
-        """Every scenario begins with a state that answers what creates."""
+        """Report scenarios whose first state has no response to the operation that creates."""
         creator = next((alias for alias, role in roles.items() if role.creates), None)
         for name, node in self._mapping("scenarios") if creator else ():
             first = scenarios[name].steps[0].state if name in scenarios else ""
@@ -231,12 +239,12 @@ class _Reader:
                 self.report.error(
                     "S314",
                     node,
-                    f"scenario {name!r} begins with {first!r}, which has no answer to {creator!r}",
-                    f"give the state an answer: {first}: {{{creator}: {{…}}}}.",
+                    f"scenario {name!r} begins with {first!r}, which has no response to {creator!r}",
+                    f"add a response to the state: {first}: {{{creator}: {{…}}}}.",
                 )
 
-    def _answerer(self, key: str, states: Mapping[str, State]) -> str:
-        """The state that a key of the file names, or the status that the document answers with."""
+    def _fallback(self, key: str, states: Mapping[str, State]) -> str:
+        """Return the state under ``key``, or the status of a documented response; empty if missing."""
         node = self.members.get(key)
         if node is None:
             return ""
@@ -244,12 +252,14 @@ class _Reader:
         if key != "invalid" and isinstance(status, int) and not isinstance(status, bool):
             if 400 <= status <= 599:
                 return str(status)
-            self.report.error("S306", node, f"status {status} is no error", "give one from 400 to 599.")
+            self.report.error(
+                "S306", node, f"status {status} is not an error", "give a status from 400 to 599."
+            )
             return ""
         return read_state_name(node, states, self.report)
 
     def _scenarios(
-        self, states: Mapping[str, State], bound: Mapping[str, Bound], facts: Facts
+        self, states: Mapping[str, State], bindings: Mapping[str, Binding], predicates: Predicates
     ) -> dict[str, Scenario]:
         scenarios = {}
         known, aliases = dict(self._mapping("states")), dict(self._mapping("operations"))
@@ -257,25 +267,27 @@ class _Reader:
             if not NAME.match(name):
                 self.report.error(
                     "S204",
-                    node.at_key,
-                    f"{name!r} is no name for a scenario",
+                    node.key_node,
+                    f"{name!r} is not a valid name of a scenario",
                     "use letters, digits, dots and hyphens.",
                 )
                 continue
-            found = read_scenario(name, node, known, aliases, self.report, bound=bound, facts=facts)
+            found = read_scenario(
+                name, node, known, aliases, self.report, bindings=bindings, predicates=predicates
+            )
             if found is not None:
                 scenarios[name] = found
         for state in states:
             scenarios[STATE_PREFIX + state] = Scenario(STATE_PREFIX + state, (Step(state),))
         return scenarios
 
-    def _rules(self, scenarios: Mapping[str, Scenario], bound: Mapping[str, Bound]) -> tuple[Rule, ...]:
+    def _rules(self, scenarios: Mapping[str, Scenario], bindings: Mapping[str, Binding]) -> tuple[Rule, ...]:
         named = dict(self._mapping("scenarios"))
         node = self.members.get("select")
         if node is None:
             first = next(iter(named), "")
             return (Rule((), first),) if first in scenarios else ()
-        return read_rules(node, named, bound, self.report)
+        return read_rules(node, named, bindings, self.report)
 
     def _mapping(self, key: str) -> list[tuple[str, Node]]:
         node = self.members.get(key)
@@ -283,22 +295,15 @@ class _Reader:
             return []
         if isinstance(node.value, dict):
             return list(node.value.items())
-        if key not in self._told:
-            self._told.add(key)
-            self.report.error(
-                "S204", node, f"`{key}` is {node.kind()}, not a mapping", _EXAMPLES.get(key, "")
-            )
+        self.report.error(
+            "S204", node, f"`{key}` is {node.describe()}, not a mapping", _EXAMPLES.get(key, "")
+        )
         return []
-
-    @property
-    def _told(self) -> set[str]:
-        found: set[str] = self.__dict__.setdefault("_already_told", set())
-        return found
 
 
 _EXAMPLES = {
-    "resource": "name what the file is about, such as `resource: certificate-request`.",
-    "key": "say what tells one resource from another, such as `key: path.requestId`.",
+    "resource": "name the resource, such as `resource: certificate-request`.",
+    "key": "name the part of the request that identifies a resource, such as `key: path.requestId`.",
     "operations": "name the operations, such as `operations: {poll: GET /requests/{requestId}}`.",
     "states": "describe the states, such as `states: {pending: {body: {status: pending}}}`.",
     "scenarios": "give at least one, such as `scenarios: {issued: [pending: 2, issued]}`.",
@@ -307,8 +312,11 @@ _EXAMPLES = {
 }
 
 
-def _answering(scenario: Scenario, states: Mapping[str, State]) -> Scenario:
-    """The scenario with every step told which operations its state answers; none is written ``("",)``."""
+def _with_answers(scenario: Scenario, states: Mapping[str, State]) -> Scenario:
+    """Return the scenario with ``answers`` of every step: the aliases that its state has a response for.
+
+    A state without any response gets ``("",)``.
+    """
     steps = (
         replace(step, answers=tuple(states[step.state].answers) or ("",) if step.state in states else ())
         for step in scenario.steps

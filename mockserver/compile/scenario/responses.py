@@ -1,4 +1,4 @@
-"""A response of a scenario file, bound to the documented response of its operation."""
+"""Read a response of a scenario file, and match it with the documented response of its operation."""
 
 from __future__ import annotations
 
@@ -41,64 +41,64 @@ _FRAMING = frozenset(
 
 
 def read_headers(node: Node | None, report: Report) -> dict[str, str]:
-    """Header fields by name; what cannot be sent is reported."""
+    """Return header fields by name. Report fields that cannot be sent."""
     if node is None:
         return {}
     if not isinstance(node.value, dict):
-        report.error("S308", node, f"`headers` is {node.kind()}", "write it as {Retry-After: 30}.")
+        report.error("S308", node, f"`headers` is {node.describe()}", "write it as {Retry-After: 30}.")
         return {}
     if len(node.value) > MAX_HEADERS:
         report.error(
             "S308",
             node,
-            f"{len(node.value):,} headers are more than can be sent",
+            f"{len(node.value):,} headers are too many",
             f"give at most {MAX_HEADERS:,}.",
         )
     headers: dict[str, str] = {}
-    for name, each in node.value.items():
-        value = each.value
+    for name, child in node.value.items():
+        value = child.value
         if not _TOKEN.match(name):
             report.error(
                 "S308",
-                each.at_key,
-                f"{name!r} is no header name",
+                child.key_node,
+                f"{name!r} is not a valid header name",
                 "use letters, digits and hyphens (RFC 9110 section 5.1).",
             )
         elif name.lower() in _FRAMING:
             report.error(
                 "S308",
-                each.at_key,
-                f"the header {name} belongs to the server",
+                child.key_node,
+                f"the server sets the header {name} itself",
                 "remove it; use `fault` to break the framing.",
             )
         elif name.lower() in map(str.lower, headers):
-            report.error("S308", each.at_key, f"the header {name} is given twice", "give it once.")
+            report.error("S308", child.key_node, f"the header {name} is given twice", "give it once.")
         elif isinstance(value, dict | list) or value is None:
-            report.error("S308", each, f"the header {name} is {each.kind()}", "give it a text.")
+            report.error("S308", child, f"the header {name} is {child.describe()}", "give it a text.")
         else:
             text = str(value).lower() if isinstance(value, bool) else str(value)
-            if any(mark in text for mark in "\r\n\x00") or not _latin(text):
+            if any(mark in text for mark in "\r\n\x00") or not _is_latin_1(text):
                 report.error(
                     "S308",
-                    each,
-                    f"the header {name} holds a line break, a NUL or no Latin-1 character",
-                    "remove it (RFC 9110 section 5.5).",
+                    child,
+                    f"the header {name} has a line break, a NUL or a character outside Latin-1",
+                    "remove that character (RFC 9110 section 5.5).",
                 )
             headers[name] = text
     return headers
 
 
 def is_unsendable(name: str, value: str) -> bool:
-    """Whether a header of that name and value cannot be sent, or belongs to the framing."""
+    """Whether a header of that name and value cannot be sent, or frames the message."""
     return not (
         _TOKEN.match(name)
         and name.lower() not in _FRAMING
-        and _latin(value)
+        and _is_latin_1(value)
         and not any(mark in value for mark in "\r\n\x00")
     )
 
 
-def _latin(text: str) -> bool:
+def _is_latin_1(text: str) -> bool:
     try:
         text.encode("latin-1")
     except UnicodeEncodeError:
@@ -106,57 +106,60 @@ def _latin(text: str) -> bool:
     return True
 
 
-ANSWER_KEYS = frozenset(
+RESPONSE_KEYS = frozenset(
     ["status", "headers", "body", "delay", "dribble", "fault", "undocumented", "mediaType"]
 )
-_LOWEST, _HIGHEST = 200, 999
+_MIN_STATUS, _MAX_STATUS = 200, 999
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
-    """An operation that a scenario file names, with what is needed to judge its answers."""
+class Binding:
+    """An operation that a scenario file names, with what validates its responses."""
 
     alias: str
     operation: Operation
     document: Document
     schemas: Schemas
     role: Role = field(default_factory=Role)
-    place: tuple[str, ...] = ()
-    """Where in the body of its answer a fresh key stands, if the operation creates."""
+    key_path: tuple[str, ...] = ()
+    """Path of the new key in the response body, if the operation creates a resource."""
     is_number: bool = False
-    """Whether that key is a number there."""
+    """Whether that key is a number in the body."""
     item: SchemaRef = ""
-    """The schema of one resource in its answer, if the operation lists."""
+    """The schema of one resource in the response, if the operation lists resources."""
     source: str = ""
-    """The alias whose answers are listed where a state gives none for the list."""
+    """The alias whose responses are listed, for states without a response for the list."""
     delay: Delay | None = None
-    """Of all its answers that have none of their own."""
+    """The delay of its responses that have no delay of their own."""
 
 
-def read_answer(
-    state: str, node: Node, bound: Bound, defaults: Mapping[str, Node], report: Report
+def read_response(
+    state: str, node: Node, binding: Binding, defaults: Mapping[str, Node], report: Report
 ) -> ResponseTemplate | None:
-    """The answer of a state to an operation."""
-    return _Reader(state, node, bound, defaults, report).read()
+    """Return the response of a state to an operation, or None after reporting an error."""
+    return _Reader(state, node, binding, defaults, report).read()
 
 
 def read_item(
-    state: str, node: Node, bound: Bound, defaults: Mapping[str, Node], report: Report, *, strict: bool
+    state: str, node: Node, binding: Binding, defaults: Mapping[str, Node], report: Report, *, strict: bool
 ) -> ResponseTemplate | None:
-    """One resource in a list. Unless ``strict``, what its schema does not know is left out."""
-    return _Reader(state, node, bound, defaults, report).item(strict=strict)
+    """Return one resource of a list, or None after reporting an error.
+
+    Unless ``strict``, drops fields that the schema of the item does not know.
+    """
+    return _Reader(state, node, binding, defaults, report).item(strict=strict)
 
 
 class _Reader:
-    """Reads one answer of one state to one operation."""
+    """Reads one response of one state to one operation."""
 
     def __init__(
-        self, state: str, node: Node, bound: Bound, defaults: Mapping[str, Node], report: Report
+        self, state: str, node: Node, binding: Binding, defaults: Mapping[str, Node], report: Report
     ) -> None:
         self.state = state
         self.node = node
         self.members = node.value if isinstance(node.value, dict) else {}
-        self.bound = bound
+        self.binding = binding
         self.defaults = defaults
         self.report = report
         self.undocumented = self._flag("undocumented")
@@ -167,28 +170,28 @@ class _Reader:
             self.report.error(
                 "S204",
                 self.node,
-                f"an answer of state {self.state!r} is {self.node.kind()}",
+                f"a response of state {self.state!r} is {self.node.describe()}",
                 "write it as {status: 404, body: {…}}.",
             )
             return None
         status, response = self._status()
         headers = read_headers(self.members.get("headers"), self.report)
-        self._tell_misspelt(self.members.get("headers"))
+        self._warn_misspelt_headers(self.members.get("headers"))
         stated = self._text("mediaType")
         in_effect = stated or _content_type(headers)
         choice = self._choice(response, stated, in_effect)
         media = choice.media if choice is not None else None
         body_node = self.members.get("body")
         body = self._body(body_node, response, media)
-        if self.bound.place and isinstance(body, dict) and status < 300:
-            text = "{{ resource.key | int }}" if self.bound.is_number else "{{ resource.key }}"
-            body = _placed(body, self.bound.place, text)
+        if self.binding.key_path and isinstance(body, dict) and status < 300:
+            text = "{{ resource.key | int }}" if self.binding.is_number else "{{ resource.key }}"
+            body = _with_key(body, self.binding.key_path, text)
         schema = media.schema if media is not None and not self.undocumented else None
-        partial = schema is not None and not covers(self.bound.schemas, schema, body)
+        partial = schema is not None and not covers(self.binding.schemas, schema, body)
         if media is not None and family_of(media.name) in SEQUENCES:
             partial = body_node is None and not self.undocumented
         has_body = body_node is not None or (media is not None and not self.undocumented)
-        delay, dribble = self.bound.delay, None
+        delay, dribble = self.binding.delay, None
         if (node := self.members.get("delay")) is not None:
             delay = read_delay(node, self.report)
         if (node := self.members.get("dribble")) is not None:
@@ -209,23 +212,23 @@ class _Reader:
             partial=partial,
             media_type=in_effect,
             undocumented=self.undocumented,
-            kept=not _volatile([body, headers]),
+            is_cacheable=not _is_volatile([body, headers]),
             delay=delay,
             fault=fault,
-            where=str(self.node.where),
+            location=str(self.node.location),
             dribble=dribble,
         )
 
     def item(self, *, strict: bool) -> ResponseTemplate | None:
         before = self.report.errors
         node = self.members.get("body")
-        for key, each in self.members.items():
+        for key, child in self.members.items():
             if strict and key != "body":
                 self.report.error(
-                    "S204", each.at_key, f"one of a list has no {key}", "give its `body` alone."
+                    "S204", child.key_node, f"an item of a list has no {key}", "give only its `body`."
                 )
-        schema = self.bound.item
-        body = self._laid(node, schema, strict=strict)
+        schema = self.binding.item
+        body = self._with_defaults(node, schema, strict=strict)
         if node is not None:
             compile_templates(node, self.report)
         if self.report.errors > before:
@@ -234,46 +237,46 @@ class _Reader:
             status=200,
             has_body=True,
             body=body,
-            partial=not covers(self.bound.schemas, schema, body),
+            partial=not covers(self.binding.schemas, schema, body),
             media_type="application/json",
-            kept=not _volatile(body),
-            where=str(self.node.where),
+            is_cacheable=not _is_volatile(body),
+            location=str(self.node.location),
             schema=schema,
         )
 
     def _status(self) -> tuple[int, DocumentedResponse | None]:
         node = self.members.get("status")
-        operation = self.bound.operation
+        operation = self.binding.operation
         if node is None:
             response, status = default_response(operation)
             return status, response
         found: DocumentedResponse | None
         value = node.value
-        if isinstance(value, bool) or not isinstance(value, int) or not _LOWEST <= value <= _HIGHEST:
+        if isinstance(value, bool) or not isinstance(value, int) or not _MIN_STATUS <= value <= _MAX_STATUS:
             self.report.error(
                 "S306",
                 node,
-                f"status {node.kind()} cannot be sent",
-                f"give a whole number from {_LOWEST} to {_HIGHEST}.",
+                f"status {node.describe()} cannot be sent",
+                f"give a whole number from {_MIN_STATUS} to {_MAX_STATUS}.",
             )
-            return _LOWEST, None
+            return _MIN_STATUS, None
         found = response_for(operation, value)
         if found is None and not self.undocumented:
             documented = ", ".join(documented_statuses(operation))
             self.report.error(
                 "S307",
                 node,
-                f"{operation.id} documents no answer with status {value}",
-                f"it documents {documented}; say `undocumented: true` if that is on purpose.",
+                f"{operation.id} documents no response with status {value}",
+                f"it documents {documented}; write `undocumented: true` if this is intended.",
             )
         return value, found
 
-    def _tell_misspelt(self, headers: Node | None) -> None:
-        """Warn of headers that are nearly documented ones, unless the answer has those as well."""
+    def _warn_misspelt_headers(self, headers: Node | None) -> None:
+        """Warn of headers that are similar to documented headers, unless the response has both."""
         documented = {
-            each.name.lower(): each.name
-            for response in self.bound.operation.responses
-            for each in response.headers
+            header.name.lower(): header.name
+            for response in self.binding.operation.responses
+            for header in response.headers
         }
         members = dict(headers.items()) if headers is not None else {}
         given = {name.lower() for name in members}
@@ -282,23 +285,23 @@ class _Reader:
             if close and name.lower() not in documented:
                 self.report.warning(
                     "S315",
-                    node.at_key,
-                    f"{self.bound.operation.id} documents no header {name}",
+                    node.key_node,
+                    f"{self.binding.operation.id} documents no header {name}",
                     f"did you mean {documented[close[0]]!r}?",
                 )
 
     def _choice(self, response: DocumentedResponse | None, stated: str, in_effect: str) -> Choice | None:
-        """The documented media type of the answer; ``stated`` is that of the file, if it says any."""
+        """Return the documented media type of the response. ``stated`` is that of the file, or empty."""
         if response is None or not response.content:
             return None
         choice = negotiate(response.content, in_effect or None)
         if choice is None and stated and not self.undocumented:
-            known = ", ".join(each.name for each in response.content)
+            known = ", ".join(media.name for media in response.content)
             self.report.error(
                 "S309",
                 self.members["mediaType"],
-                f"the answer is not documented as {stated}",
-                f"it is documented as {known}; say `undocumented: true` if that is on purpose.",
+                f"the response is not documented as {stated}",
+                f"it is documented as {known}; write `undocumented: true` if this is intended.",
             )
             return None
         return choice or negotiate(response.content, None)
@@ -309,9 +312,9 @@ class _Reader:
         if node is not None and response is not None and media is None:
             self.report.error(
                 "S310",
-                node.at_key,
-                f"{self.bound.operation.id} documents no body for this status",
-                "remove the body, or say `undocumented: true`.",
+                node.key_node,
+                f"{self.binding.operation.id} documents no body for this status",
+                "remove the body, or write `undocumented: true`.",
             )
             return None
         schema = media.schema if media is not None else None
@@ -320,92 +323,89 @@ class _Reader:
             if node is None or (kind == "events" and is_event(node.plain())):
                 return node.plain() if node is not None else {}
             schema = schema or media.item_schema
-        return self._laid(node, schema, strict=True)
+        return self._with_defaults(node, schema, strict=True)
 
-    def _laid(self, node: Node | None, schema: SchemaRef | None, *, strict: bool) -> JSON:
-        """A body with the defaults under it, in the schema's order."""
-        known = properties(self.bound.schemas, schema) if schema else None
+    def _with_defaults(self, node: Node | None, schema: SchemaRef | None, *, strict: bool) -> JSON:
+        """Return a body merged over the defaults, in the order of the schema."""
+        known = properties(self.binding.schemas, schema) if schema else None
         if node is not None and not isinstance(node.value, dict):
             return node.plain()
         given = node.value if node is not None and isinstance(node.value, dict) else {}
         if known is not None and not known.open and not strict:
-            given = {key: each for key, each in given.items() if key in known.names}
+            given = {key: child for key, child in given.items() if key in known.names}
         elif known is not None and not known.open:
-            for key, each in given.items():
+            for key, child in given.items():
                 if key not in known.names:
                     self.report.error(
                         "S311",
-                        each.at_key,
+                        child.key_node,
                         f"the documented body has no field {key!r}",
                         f"its fields are {', '.join(known.names) or 'none'}.",
                     )
         names = known.names if known is not None else ()
         laid = {
-            name: each.plain() for name, each in self.defaults.items() if name in names and name not in given
+            name: default.plain()
+            for name, default in self.defaults.items()
+            if name in names and name not in given
         }
-        fixed = fixed_values(self.bound.schemas, schema, names) if schema else {}
-        body = {**fixed, **laid, **{name: each.plain() for name, each in given.items()}}
-        return {
-            name: body[name]
-            for name in (
-                *(each for each in names if each in body),
-                *(each for each in body if each not in names),
-            )
-        }
+        fixed = fixed_values(self.binding.schemas, schema, names) if schema else {}
+        body = {**fixed, **laid, **{name: child.plain() for name, child in given.items()}}
+        ordered = [*(name for name in names if name in body), *(name for name in body if name not in names)]
+        return {name: body[name] for name in ordered}
 
     def _text(self, key: str) -> str:
         node = self.members.get(key)
         if node is None:
             return ""
         if not isinstance(node.value, str):
-            self.report.error("S204", node, f"`{key}` is {node.kind()}", "give it a text.")
+            self.report.error("S204", node, f"`{key}` is {node.describe()}", "give it a text.")
             return ""
         return node.value
 
     def _flag(self, key: str) -> bool:
         node = self.members.get(key)
         if node is not None and not isinstance(node.value, bool):
-            self.report.error("S204", node, f"`{key}` is {node.kind()}", "write true or false.")
+            self.report.error("S204", node, f"`{key}` is {node.describe()}", "write true or false.")
         return node is not None and node.value is True
 
 
 def compile_templates(node: Node, report: Report) -> bool:
-    """Report every template below ``node`` that does not compile; whether all do."""
+    """Report templates below ``node`` that do not compile. Return whether all compile."""
     if isinstance(node.value, dict | list):
         children = node.value.values() if isinstance(node.value, dict) else node.value
-        compiled = [compile_templates(each, report) for each in children]
+        compiled = [compile_templates(child, report) for child in children]
         return all(compiled)
     if is_template(node.value):
         try:
             compile_template(node.value)
         except TemplateError as error:
-            remedy = "mend the template; the page on scenario files lists what a template can read."
+            remedy = "correct the template; the page on scenario files lists what a template can read."
             report.error("S312", node, str(error), remedy)
             return False
     return True
 
 
-def _placed(body: dict[str, JSON], path: Sequence[str], text: str) -> dict[str, JSON]:
-    """``body`` with ``text`` at ``path``, unless something stands there or in the way."""
+def _with_key(body: dict[str, JSON], path: Sequence[str], text: str) -> dict[str, JSON]:
+    """Return ``body`` with ``text`` at ``path``, unless the body has a value there."""
     first, *rest = path
     below = body.get(first, {} if rest else text)
     if rest and isinstance(below, dict):
-        below = _placed(below, rest, text)
+        below = _with_key(below, rest, text)
     return {**body, first: below}
 
 
-def _volatile(value: JSON) -> bool:
-    """Whether a template in ``value`` reads what differs from call to call."""
+def _is_volatile(value: JSON) -> bool:
+    """Whether a template in ``value`` reads values that change with each call."""
     if is_template(value):
         try:
             return is_volatile(value)
         except TemplateError:
-            return True  # reported where it stands
+            return True  # ``compile_templates`` reports it
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(map(_volatile, children))
+    return any(map(_is_volatile, children))
 
 
 def _content_type(headers: Mapping[str, str]) -> str:
-    """What the file's own header says that the body is."""
+    """Return the ``Content-Type`` that the file sets, unless it is a template."""
     found = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
     return "" if is_template(found) else found

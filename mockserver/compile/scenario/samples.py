@@ -1,4 +1,4 @@
-"""Sample requests, and samples of how a resource is created, for the dry run."""
+"""Generate sample requests and sample creations of resources, for the dry run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cached_property
 from urllib.parse import quote, urlencode
 
 from mockserver.compile.scenario.file import Draft
-from mockserver.compile.scenario.responses import Bound
+from mockserver.compile.scenario.responses import Binding
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.resources.context import Providers
 from mockserver.engine.resources.create import KeyFactory
@@ -17,40 +17,55 @@ from mockserver.messages import Request
 from mockserver.plan import JSON, Lookup, Operation, Parameter, SchemaRef
 from mockserver.state.tables import CreationRecord
 
-MOST = 3
-"""Samples of a key."""
+MAX_KEYS = 3
+"""Number of sample keys."""
 
 
-class Samples:
-    """The requests of one operation."""
+class SampleRequests:
+    """Sample requests of one operation."""
 
-    def __init__(self, bound: Bound, fakes: Fakes) -> None:
+    def __init__(self, bound: Binding, fakes: Fakes) -> None:
         self._operation: Operation = bound.operation
         self._fakes = fakes
 
     def keys(self, name: str) -> list[str]:
-        """A few keys that the operation's own parameter of that name allows."""
+        """Return sample keys that are valid for the parameter ``name`` of the operation."""
         schema = next(
-            (each.schema for each in self._operation.parameters if each.name == name and each.schema), None
+            (
+                parameter.schema
+                for parameter in self._operation.parameters
+                if parameter.name == name and parameter.schema
+            ),
+            None,
         )
-        return [self._text(schema, index) for index in range(MOST)]
+        return [self._text(schema, index) for index in range(MAX_KEYS)]
 
     def request(self, name: str, key: str) -> tuple[Request, dict[str, str], JSON]:
-        """A request for ``key``, told by the path parameter ``name``; its path parameters and its body."""
+        """Return a request with ``key`` as path parameter ``name``, its path parameters and its body."""
         operation = self._operation
-        path = {each: self._text(None, 0) for each in re.findall(r"\{([^{}]+)\}", operation.path)}
-        path |= {each.name: self._parameter(each) for each in self._required("path")}
+        path = {parameter: self._text(None, 0) for parameter in re.findall(r"\{([^{}]+)\}", operation.path)}
+        path |= {parameter.name: self._parameter(parameter) for parameter in self._required("path")}
         path[name] = key
         target = re.sub(r"\{([^{}]+)\}", lambda found: quote(path[found[1]], safe=""), operation.path)
-        query = urlencode({each.name: self._parameter(each) for each in self._required("query")})
-        headers = {each.name.lower(): self._parameter(each) for each in self._required("header")}
-        cookies = [f"{each.name}={quote(self._parameter(each))}" for each in self._required("cookie")]
+        query = urlencode(
+            {parameter.name: self._parameter(parameter) for parameter in self._required("query")}
+        )
+        headers = {
+            parameter.name.lower(): self._parameter(parameter) for parameter in self._required("header")
+        }
+        cookies = [
+            f"{parameter.name}={quote(self._parameter(parameter))}" for parameter in self._required("cookie")
+        ]
         if cookies:
             headers["cookie"] = "; ".join(cookies)
         return Request(operation.method, target, query, headers), path, self._body()
 
     def _required(self, location: str) -> list[Parameter]:
-        return [each for each in self._operation.parameters if each.location == location and each.required]
+        return [
+            parameter
+            for parameter in self._operation.parameters
+            if parameter.location == location and parameter.required
+        ]
 
     def _parameter(self, parameter: Parameter) -> str:
         return self._text(parameter.schema, 0)
@@ -63,7 +78,7 @@ class Samples:
 
     def _body(self) -> JSON:
         body = self._operation.body
-        schema = next((each.schema for each in body.content if each.schema), None) if body else None
+        schema = next((media.schema for media in body.content if media.schema), None) if body else None
         if body is None or not body.required or schema is None:
             return None
         return self._value(schema, "body")
@@ -79,25 +94,30 @@ NAMESPACE = "rehearsal"
 _NAME = "sample.example"
 
 
-class Origins:
-    """The births of one file's resources."""
+class SampleCreations:
+    """Sample creations of the resource of one file."""
 
-    def __init__(self, draft: Draft, service: Service, makers: Providers) -> None:
+    def __init__(self, draft: Draft, service: Service, providers: Providers) -> None:
         self._draft = draft
         self._service = service
-        self._makers = makers
+        self._providers = providers
 
     @cached_property
     def samples(self) -> list[tuple[str, CreationRecord | None]]:
-        """A few keys with their births; none where no operation creates, or no key can be made."""
-        creator = next((each for each in self._draft.bound.values() if each.role.creates), None)
+        """Keys with their creation records.
+
+        Empty if no operation creates the resource, or if no key can be generated.
+        """
+        creator = next((binding for binding in self._draft.bindings.values() if binding.role.creates), None)
         if creator is None:
             return []
-        creation = KeyFactory(self._draft.resource, self._service.schemas, self._service.fakes, self._makers)
+        factory = KeyFactory(
+            self._draft.resource, self._service.schemas, self._service.fakes, self._providers
+        )
         request = Request(creator.operation.method, creator.operation.path)
         try:
             return [
-                (creation.key(NAMESPACE, number), creation.birth(number, request, {}, body))
+                (factory.key(NAMESPACE, number), factory.birth(number, request, {}, body))
                 for number, body in enumerate(self._bodies(creator.operation), 1)
             ]
         except MockServerError:
@@ -105,7 +125,9 @@ class Origins:
 
     def _bodies(self, operation: Operation) -> list[JSON]:
         media = (
-            next((each for each in operation.body.content if each.schema), None) if operation.body else None
+            next((media_type for media_type in operation.body.content if media_type.schema), None)
+            if operation.body
+            else None
         )
         if media is None or media.schema is None:
             return [None]
@@ -118,29 +140,30 @@ class Origins:
         required = schema.get("required") if isinstance(schema, dict) else None
         certify = self._draft.resource.certify
         if certify is not None:
-            full = _with(_with(full, certify.csr, None), certify.common_name, _NAME)
+            full = _with_member(_with_member(full, certify.csr, None), certify.common_name, _NAME)
         bodies = [full]
         if isinstance(full, dict) and isinstance(required, list):
             bodies.append({name: value for name, value in full.items() if name in required})
         if certify is not None and certify.csr is not None:
-            bodies.append(_with(full, certify.csr, _signing_request()))
+            bodies.append(_with_member(full, certify.csr, _signing_request()))
         return bodies
 
 
-def _with(body: JSON, place: Lookup | None, value: JSON) -> JSON:
-    """``body`` with another value at a place in it; None takes it away."""
-    if place is None or place.part != "body" or not isinstance(body, dict):
+def _with_member(body: JSON, source: Lookup | None, value: JSON) -> JSON:
+    """Return ``body`` with ``value`` at ``source``. None removes the member."""
+    if source is None or source.part != "body" or not isinstance(body, dict):
         return body
-    first, _, rest = place.name.replace("/", ".").strip(".").partition(".")
+    first, _, rest = source.name.replace("/", ".").strip(".").partition(".")
     if rest:
-        return {**body, first: _with(body.get(first, {}), Lookup("body", rest), value)}
+        return {**body, first: _with_member(body.get(first, {}), Lookup("body", rest), value)}
     if value is None:
-        return {name: each for name, each in body.items() if name != first}
+        return {name: member for name, member in body.items() if name != first}
     return {**body, first: value}
 
 
 def _signing_request() -> str:
-    """A CSR as a client makes it."""
+    """Return a sample CSR in PEM."""
+    # heavy; only files with `certify` need it
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

@@ -1,6 +1,6 @@
-"""The ``states`` of a scenario file, and the ``defaults`` under their bodies.
+"""Read ``states`` of a scenario file, with the ``defaults`` of their bodies.
 
-A state gives one answer to every operation, or one per operation by alias.
+A state has one response for every operation, or one per operation by alias.
 """
 
 from __future__ import annotations
@@ -10,27 +10,27 @@ from collections.abc import Collection, Iterable, Mapping
 
 from mockserver.compile.fields import properties
 from mockserver.compile.scenario.conditions import did_you_mean, nearest, suggest
-from mockserver.compile.scenario.delays_faults import unknown_keys
-from mockserver.compile.scenario.responses import ANSWER_KEYS, Bound, read_answer, read_item
+from mockserver.compile.scenario.delays_faults import read_members
+from mockserver.compile.scenario.responses import RESPONSE_KEYS, Binding, read_item, read_response
 from mockserver.compile.scenario.yaml_nodes import Node, Report
 from mockserver.plan import ResponseTemplate, State
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*$")
-"""What states, scenarios and resources may be called."""
+"""The names that states, scenarios and resources may have."""
 Nodes = dict[tuple[str, str], Node]
-"""(state, alias) → the node of the answer."""
+"""(state, alias) → the node of the response."""
 
 
 def read_states(
     members: Iterable[tuple[str, Node]],
-    bound: Mapping[str, Bound],
+    bindings: Mapping[str, Binding],
     defaults: Mapping[str, Node],
     unbound: Collection[str],
     report: Report,
 ) -> tuple[dict[str, State], Nodes]:
-    """Every state by name, and where its answers stand.
+    """Return every state by name, and the nodes of their responses.
 
-    ``unbound`` are aliases of operations that no document has, which is told already.
+    ``unbound`` are aliases of operations that no document has. They are already reported.
     """
     states: dict[str, State] = {}
     nodes: Nodes = {}
@@ -38,32 +38,34 @@ def read_states(
         if not NAME.match(name):
             report.error(
                 "S204",
-                node.at_key,
-                f"{name!r} is no name for a state",
+                node.key_node,
+                f"{name!r} is not a valid name of a state",
                 "use letters, digits, dots and hyphens.",
             )
             continue
-        states[name], answers = _read_state(name, node, bound, defaults, report, unbound)
-        nodes.update({(name, alias): each for alias, each in answers.items()})
-    if bound:
-        _tell_unused(defaults, bound, report)
+        states[name], answers = _read_state(name, node, bindings, defaults, report, unbound)
+        nodes.update({(name, alias): answer for alias, answer in answers.items()})
+    if bindings:
+        _report_unused_defaults(defaults, bindings, report)
     return states, nodes
 
 
-def _tell_unused(defaults: Mapping[str, Node], bound: Mapping[str, Bound], report: Report) -> None:
+def _report_unused_defaults(
+    defaults: Mapping[str, Node], bindings: Mapping[str, Binding], report: Report
+) -> None:
     known = {
         name
-        for each in bound.values()
-        for documented_response in each.operation.responses
+        for binding in bindings.values()
+        for documented_response in binding.operation.responses
         for media in documented_response.content
         if media.schema
-        for name in properties(each.schemas, media.schema).names
+        for name in properties(binding.schemas, media.schema).names
     }
     for name, node in defaults.items():
         if name not in known:
             report.error(
                 "S311",
-                node.at_key,
+                node.key_node,
                 f"no documented body has the field {name!r} of `defaults`",
                 suggest(name, sorted(known)),
             )
@@ -72,12 +74,12 @@ def _tell_unused(defaults: Mapping[str, Node], bound: Mapping[str, Bound], repor
 def _read_state(
     name: str,
     node: Node,
-    bound: Mapping[str, Bound],
+    bindings: Mapping[str, Binding],
     defaults: Mapping[str, Node],
     report: Report,
     unbound: Collection[str],
 ) -> tuple[State, dict[str, Node]]:
-    """The state at ``node``, and the node of each of its answers, by alias."""
+    """Return the state at ``node``, and the node of each of its responses by alias."""
     answers: dict[str, ResponseTemplate] = {}
     nodes: dict[str, Node] = {}
     members = node.value
@@ -85,56 +87,56 @@ def _read_state(
         report.error(
             "S204",
             node,
-            f"state {name!r} is {node.kind()}",
-            "write it as {status: 404, body: {…}}; {} gives the documented success.",
+            f"state {name!r} is {node.describe()}",
+            "write it as {status: 404, body: {…}}; {} is the documented success response.",
         )
         return State(name, {}), {}
-    aliases = {*bound, *unbound}
+    aliases = {*bindings, *unbound}
     per_operation = not aliases.isdisjoint(members) and (
-        aliases.issuperset(members) or ANSWER_KEYS.isdisjoint(members)
+        aliases.issuperset(members) or RESPONSE_KEYS.isdisjoint(members)
     )
     if per_operation:
         members = _by_alias(name, members, aliases, report)
-    for key, each in members.items():
-        if bound and not per_operation and key not in ANSWER_KEYS:
-            known = ", ".join(sorted(ANSWER_KEYS))
+    for key, child in members.items():
+        if bindings and not per_operation and key not in RESPONSE_KEYS:
+            known = ", ".join(sorted(RESPONSE_KEYS))
             report.error(
                 "S201",
-                each.at_key,
+                child.key_node,
                 f"state {name!r} has no key {key!r}",
-                f"{did_you_mean(key, [*ANSWER_KEYS, *aliases])}"
-                f"its keys are {known}; or one answer per operation: {', '.join(bound)}.",
+                f"{did_you_mean(key, [*RESPONSE_KEYS, *aliases])}"
+                f"its keys are {known}; or write one response per operation: {', '.join(bindings)}.",
             )
         elif per_operation:
-            unknown_keys(each, ANSWER_KEYS, f"an answer of state {name!r}", report)
-    for alias, operation in bound.items():
+            read_members(child, RESPONSE_KEYS, f"a response of state {name!r}", report)
+    for alias, operation in bindings.items():
         response = members.get(alias) if per_operation else node
         if operation.item:
             borrowed = response is None or not per_operation
             response = members.get(operation.source) if response is None else response
             if response is None or (borrowed and not _succeeds(response)):
                 continue
-            recipe = read_item(name, response, operation, defaults, report, strict=not borrowed)
+            template = read_item(name, response, operation, defaults, report, strict=not borrowed)
         elif response is None:
             continue
         else:
-            recipe = read_answer(name, response, operation, defaults, report)
-        if recipe is not None:
-            answers[alias], nodes[alias] = recipe, response
+            template = read_response(name, response, operation, defaults, report)
+        if template is not None:
+            answers[alias], nodes[alias] = template, response
     return State(name, answers), nodes
 
 
 def _by_alias(
     state: str, members: Mapping[str, Node], aliases: Collection[str], report: Report
 ) -> dict[str, Node]:
-    """The answers of a state by operation. What stands under a name that is nearly an alias is that one's."""
+    """Return the responses of a state by alias. Report misspelt aliases, and read them as similar ones."""
     answers = {alias: node for alias, node in members.items() if alias in aliases}
     for key, node in members.items():
         if key not in aliases:
             report.error(
                 "S202",
-                node.at_key,
-                f"{key!r}, to which state {state!r} has an answer, is none of this file's operations",
+                node.key_node,
+                f"state {state!r} has a response for {key!r}, but this file has no such operation",
                 suggest(key, sorted(aliases)),
             )
             if meant := nearest(key, aliases):

@@ -1,8 +1,8 @@
-"""YAML with positions: what a scenario file is read from.
+"""Read YAML with positions, for scenario files.
 
-PyYAML composes the nodes, because it keeps line and column; plain scalars are
-then resolved by YAML 1.2's core schema, so that ``no``, ``on`` and dates are
-strings here as they are in documents.
+PyYAML composes the nodes, because it records line and column. Plain scalars are
+resolved by the core schema of YAML 1.2, as in documents: ``no``, ``on`` and dates
+are strings.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from mockserver.compile.source import SCENARIO_FILE, Source, syntax_fault
+from mockserver.compile.source import SCENARIO_FILE, Source, syntax_error
 from mockserver.diagnostics import Diagnostic, Location
 from mockserver.jsonschema.references import index
 from mockserver.plan import JSON
@@ -27,52 +27,54 @@ _STR = "tag:yaml.org,2002:str"
 
 @dataclass(slots=True)
 class Report:
-    """The diagnostics of one run, in the order they were found."""
+    """The diagnostics of one run, in the order in which they were reported."""
 
-    found: list[Diagnostic] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
     errors: int = 0
-    """How often ``error`` was called: an error that several answers share is in ``found`` once."""
+    """Number of calls of ``error``. ``diagnostics`` holds an error that several responses share only once."""
 
     def error(self, code: str, node: Node, message: str, remedy: str) -> None:
-        """Report what is wrong; once, where several answers share it."""
+        """Report an error at ``node``. Equal errors are reported once."""
         self.errors += 1
-        diagnostic = Diagnostic(code, message, node.where, remedy)
-        if diagnostic not in self.found:
-            self.found.append(diagnostic)
+        diagnostic = Diagnostic(code, message, node.location, remedy)
+        if diagnostic not in self.diagnostics:
+            self.diagnostics.append(diagnostic)
 
     def warning(self, code: str, node: Node, message: str, remedy: str) -> None:
-        diagnostic = Diagnostic(code, message, node.where, remedy, "warning")
-        if diagnostic not in self.found:
-            self.found.append(diagnostic)
+        """Report a warning at ``node``. Equal warnings are reported once."""
+        diagnostic = Diagnostic(code, message, node.location, remedy, "warning")
+        if diagnostic not in self.diagnostics:
+            self.diagnostics.append(diagnostic)
 
 
 @dataclass(slots=True)
 class Node:
-    """A value with its place. ``value`` is a scalar, a list of nodes, or a map of key to node."""
+    """A value with its location. ``value`` is a scalar, a list of nodes, or a map of key to node."""
 
     value: bool | int | float | str | list[Node] | dict[str, Node] | None
-    where: Location
+    location: Location
     key: Location | None = None
-    """Where the key stands that this is the value of."""
+    """Location of the key of this value, in a mapping."""
 
     @property
-    def at_key(self) -> Node:
-        """This node as seen from its key: for diagnostics about the key itself."""
-        return Node(self.value, self.key or self.where)
+    def key_node(self) -> Node:
+        """This node with the location of its key, for diagnostics about the key."""
+        return Node(self.value, self.key or self.location)
 
     def plain(self) -> JSON:
-        """The value without places."""
+        """Return the value without locations."""
         if isinstance(self.value, dict):
-            return {key: each.plain() for key, each in self.value.items()}
+            return {key: child.plain() for key, child in self.value.items()}
         if isinstance(self.value, list):
-            return [each.plain() for each in self.value]
+            return [child.plain() for child in self.value]
         return self.value
 
     def items(self) -> Iterator[tuple[str, Node]]:
+        """Return the members of a mapping; nothing for other values."""
         return iter(self.value.items()) if isinstance(self.value, dict) else iter(())
 
     def at(self, path: list[str]) -> Node:
-        """The node at a JSON pointer's parts, or the deepest on the way that exists."""
+        """Return the node at the parts of a JSON pointer, or the deepest node on that path that exists."""
         node = self
         for part in path:
             if isinstance(node.value, dict) and part in node.value:
@@ -83,8 +85,8 @@ class Node:
                 break
         return node
 
-    def kind(self) -> str:
-        """What it is, in JSON's words, for messages."""
+    def describe(self) -> str:
+        """Return the kind or value of this node, for messages."""
         value = self.value
         if isinstance(value, dict):
             return "a mapping"
@@ -96,38 +98,41 @@ class Node:
 
 
 def compose(source: Source, report: Report) -> Node | None:
-    """The nodes of a source that ``source.parse`` has taken. Duplicate keys are reported."""
+    """Return the nodes of a source that ``source.parse`` has parsed. Report duplicate keys.
+
+    Returns None for an empty text, and after reporting a syntax error.
+    """
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         root = yaml.compose(source.text, loader)
     except yaml.YAMLError as error:
-        fault = syntax_fault(source.text, str(error), Location(source.name), SCENARIO_FILE)
-        report.found.append(fault.diagnostic)
+        fault = syntax_error(source.text, str(error), Location(source.name), SCENARIO_FILE)
+        report.diagnostics.append(fault.diagnostic)
         return None
     return _node(root, source.name, report) if root is not None else None
 
 
 def _node(node: yaml.Node, name: str, report: Report) -> Node:
-    where = _where(node, name)
+    location = _location(node, name)
     if isinstance(node, yaml.MappingNode):
         members: dict[str, Node] = {}
         for label, value in node.value:
             key = str(label.value) if isinstance(label, yaml.ScalarNode) else "?"
             child = _node(value, name, report)
-            child.key = _where(label, name)
+            child.key = _location(label, name)
             if key in members:
-                report.error("S102", child.at_key, f"the key {key!r} is given twice", "remove one of them.")
+                report.error("S102", child.key_node, f"the key {key!r} is given twice", "remove one of them.")
                 if isinstance(child.value, dict) and isinstance(earlier := members[key].value, dict):
-                    # What either of them describes is known, so that nothing else is said to be missing
+                    # Merge both, so that no further error says that a member is missing
                     child.value = {**earlier, **child.value}
             members[key] = child
-        return Node(members, where)
+        return Node(members, location)
     if isinstance(node, yaml.SequenceNode):
-        return Node([_node(each, name, report) for each in node.value], where)
-    return Node(_scalar(node), where)
+        return Node([_node(child, name, report) for child in node.value], location)
+    return Node(_scalar(node), location)
 
 
-def _where(node: yaml.Node, name: str) -> Location:
+def _location(node: yaml.Node, name: str) -> Location:
     return Location(name, node.start_mark.line + 1, node.start_mark.column + 1)
 
 

@@ -319,7 +319,7 @@ class Resources:
 
     def _entered(self, call: Call, key: str, decision: Decision, *, is_new: bool) -> None:
         """Let those who wait for it know of the states that were entered."""
-        if call.runtime.resource.notices:
+        if call.runtime.resource.webhooks:
             state = decision.state
             born = [(0, state.created)] if is_new else []
             self._notifier.entered(call.runtime, call.world, key, state, (*born, *decision.entered))

@@ -198,7 +198,7 @@ class Listing:
     def _keeps_to_the_document(self, shown: _Shown) -> bool:
         broken = shown.renderer.judge(shown.value).violations
         if broken:
-            where = shown.renderer.recipe.where
+            where = shown.renderer.recipe.location
             self._leave_out(shown.subject, f"{where}: at {broken[0].pointer or '/'}: {broken[0].message}")
         return not broken
 

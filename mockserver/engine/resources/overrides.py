@@ -137,7 +137,7 @@ class Admission:
         """The answer to a call that is one too many at once."""
         concurrency = guard.concurrency
         assert concurrency is not None  # noqa: S101 - else nothing is too many
-        detail = f"{concurrency.most} calls are under way already"
+        detail = f"{concurrency.max_calls} calls are under way already"
         return self.held(call, concurrency.state, 503, detail, "busy")
 
     @staticmethod

@@ -152,7 +152,7 @@ class Renderer:
         self._fixed = (
             None if varies else (*self._content, *((name, make({})) for name, make in self._headers))
         )
-        self._keeps = recipe.kept and (self._whole or any("x509" in source for source in sources))
+        self._keeps = recipe.is_cacheable and (self._whole or any("x509" in source for source in sources))
 
     def render(self, subject: RenderContext) -> Rendered:
         """The answer for ``subject``. Raises RenderError or TemplateError."""
@@ -234,7 +234,7 @@ class Renderer:
         try:
             encoded = self._encoded(value)
         except (RecursionError, ValueError, TypeError) as error:
-            raise RenderError(f"{self.recipe.where}: {self._name} cannot be sent: {error}") from error
+            raise RenderError(f"{self.recipe.location}: {self._name} cannot be sent: {error}") from error
         verdict = self.judge(value)
         if verdict.violations:
             value = self._without(value, verdict.violations)
@@ -243,7 +243,7 @@ class Renderer:
             first = verdict.violations[0]
             place = first.pointer or "/"
             raise RenderError(
-                f"{self.recipe.where}: {self._name} breaks the document at {place}: {first.message}"
+                f"{self.recipe.location}: {self._name} breaks the document at {place}: {first.message}"
             )
         return *encoded, verdict.warning
 

@@ -48,7 +48,7 @@ class ResourceRuntime:
         self._steps = {name: scenario.steps for name, scenario in resource.scenarios.items()}
         self.steps = self._steps.get
         by_id = {operation.id: operation for operation in service.document.operations}
-        self.normal: Callable[[str], str] = str.lower if resource.key.fold else str
+        self.normal: Callable[[str], str] = str.lower if resource.key.ignore_case else str
         self._operations = {alias: by_id[wanted] for alias, wanted in resource.operations.items()}
         self._renderers: dict[tuple[str, str], Renderer] = {}
         self._delay = delay
@@ -56,7 +56,7 @@ class ResourceRuntime:
         self._keys: dict[str, Read] = {
             alias: reader(role.key) for alias, role in resource.roles.items() if role.key is not None
         }
-        self._facts: list[list[Holds]] = [[condition(each) for each in fact] for fact in resource.facts]
+        self._facts: list[list[Holds]] = [[condition(each) for each in fact] for fact in resource.predicates]
         self._drawn = any(
             branch.weight
             for scenario in resource.scenarios.values()
@@ -64,7 +64,7 @@ class ResourceRuntime:
             for branch in step.branches
         )
         self.is_plain = not (
-            resource.facts or self._drawn or resource.unknown or resource.unanswered or resource.notices
+            resource.predicates or self._drawn or resource.unknown or resource.unanswered or resource.webhooks
             or resource.handles
             or any(
                 role.creates or role.lists is not None or role.deletes or role.key

@@ -90,7 +90,7 @@ class WebhookSender:
         self._lifecycles, self._makers = lifecycles, makers
         for watch in self._watches.values():
             watch.look_again()
-        names = [name for name, each in lifecycles.items() if each.resource.notices]
+        names = [name for name, each in lifecycles.items() if each.resource.webhooks]
         if names:
             self._start(self._arm(names, worlds))
 
@@ -106,7 +106,7 @@ class WebhookSender:
         steps = runtime.timeline(state.scenario)
         for index, moment in trail:
             name = steps[index].state
-            for notice in runtime.resource.notices:
+            for notice in runtime.resource.webhooks:
                 if name in notice.states:
                     self._send(notice, runtime, world, key, name, state, moment)
         if (due := _due(runtime, state)) is not None:
@@ -351,7 +351,7 @@ class Made:
         if broken:
             first = broken[0]
             raise RenderError(
-                f"{notice.where}: the notice breaks the callback's document at {first.pointer or '/'}: "
+                f"{notice.location}: the notice breaks the callback's document at {first.pointer or '/'}: "
                 f"{first.message}"
             )
         return value
@@ -372,7 +372,7 @@ class Made:
         renderer = self._lifecycle.renderer(first, creator)
         if renderer is None:
             raise RenderError(
-                f"{self._notice.where}: the state {first} has no answer to {creator!r} for the URL to read"
+                f"{self._notice.location}: the state {first} has no answer to {creator!r} for the URL to read"
             )
         path: Any = request.get("path") or {}
         then = subject._replace(

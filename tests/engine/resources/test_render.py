@@ -36,7 +36,7 @@ def renderer(recipe: ResponseTemplate, ground: ResponseSpec = BARE) -> Renderer:
 
 def recipe(body: JSON, **more: Any) -> ResponseTemplate:
     return ResponseTemplate(
-        200, has_body=True, body=body, media_type="application/json", where="x.yaml:1:1", **more
+        200, has_body=True, body=body, media_type="application/json", location="x.yaml:1:1", **more
     )
 
 
@@ -140,7 +140,7 @@ def test_an_answer_is_rendered_once_for_a_key_and_a_change() -> None:
     made.render(subject("other"))
     made.render(subject(changed=NOW + 1))
     assert len(calls) == 3
-    fleeting = renderer(recipe({}, kept=False), ResponseSpec(counted, None, None, None))
+    fleeting = renderer(recipe({}, is_cacheable=False), ResponseSpec(counted, None, None, None))
     fleeting.render(subject())
     fleeting.render(subject())
     assert len(calls) == 5

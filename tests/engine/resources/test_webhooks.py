@@ -555,7 +555,7 @@ def test_bad_files(tmp_path: Path, notify: str, code: str) -> None:
 def test_an_answer_that_is_another_each_time_cannot_be_read_later(tmp_path: Path, read: str) -> None:
     document = DOCUMENT.replace("      operationId: make\n", "      operationId: make" + CALLBACKS)
     file = FILE.replace("make: {}", f'make: {{body: {{name: "{read}"}}}}')
-    with pytest.raises(CompileError, match="an answer that is another one each time"):
+    with pytest.raises(CompileError, match="a response that changes with each call"):
         things_plan(tmp_path, file + "  {on: new, callback: make.located}", document=document)
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from mockserver import inputs
-from mockserver.compile.document import Loaded, load
-from mockserver.compile.scenario.dry_run import rehearse
+from mockserver.compile.document import LoadedDocument, load
+from mockserver.compile.scenario.dry_run import check_drafts
 from mockserver.compile.scenario.file import read_scenario_file
 from mockserver.compile.scenario.yaml_nodes import Report
-from mockserver.compile.source import SCENARIO_FILE, SourceFault, parse
+from mockserver.compile.source import SCENARIO_FILE, SourceError, parse
 from mockserver.engine.service import Service
 from mockserver.plan import Plan
 from tests.fuzz.targets import mutation
@@ -43,7 +43,7 @@ def seeds() -> list[bytes]:
 
 
 @cache
-def _served(number: int) -> tuple[Loaded, Service]:
+def _served(number: int) -> tuple[LoadedDocument, Service]:
     """A document, read once: what is fuzzed is the files beside it."""
     loaded, _ = load(_DOCUMENTS[number])
     assert loaded is not None
@@ -55,14 +55,14 @@ def check(data: bytes) -> None:
     report = Report()
     try:
         source = parse(mutation.text(data[:_LONGEST], _values()), "fuzzed.yaml", SCENARIO_FILE)
-    except SourceFault as fault:
+    except SourceError as fault:
         assert fault.diagnostic.message
         return
     draft = read_scenario_file(source, [(loaded, service.schemas)], report)
     if draft is not None:
-        rehearse([draft], [service], "0", report)
-    assert all(each.code and each.message and str(each) for each in report.found)
-    if draft is None or any(each.severity == "error" for each in report.found):
+        check_drafts([draft], [service], "0", report)
+    assert all(each.code and each.message and str(each) for each in report.diagnostics)
+    if draft is None or any(each.severity == "error" for each in report.diagnostics):
         return
     engine = engine_of(Plan("fuzzed", (loaded.document,), (draft.resource,), "0"))
     for method, target in (
