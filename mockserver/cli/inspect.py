@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from mockserver.cli.compilation import Compilation
-from mockserver.cli.options import DOCUMENTS, REF_ROOT, REMOTE_REFS, SCENARIOS, inputs, option
+from mockserver.cli.options import DOCUMENTS, REF_ROOT, REMOTE_REFS, SCENARIOS, SEED, inputs, option
 from mockserver.cli.report import FORMATS, Progress, as_lines, counted, echo
 from mockserver.diagnostics import CompileError, Diagnostic, Location, UsageError, codes, printable
 from mockserver.inputs import SCHEMA, Inputs
@@ -31,7 +31,7 @@ from mockserver.plan import Plan
     "code scanning.",
 )
 @option("--strict/--no-strict", default=False, help="Treat warnings as errors.")
-@option("--seed", default="0", help="Seed of all generated values. The same seed gives the same values.")
+@SEED
 @REMOTE_REFS
 @REF_ROOT
 def check(
