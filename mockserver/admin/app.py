@@ -27,7 +27,14 @@ from jsonschema import ValidationError
 from jsonschema.exceptions import best_match
 
 from mockserver import __version__, inputs, problem
-from mockserver.admin.exchange import MAX_VALUES, ControlError, answering, has_too_many_values, said, segment
+from mockserver.admin.http import (
+    MAX_VALUES,
+    ControlError,
+    decode_segment,
+    has_too_many_values,
+    json_response,
+    with_error_responses,
+)
 from mockserver.engine.engine import ADMIN
 from mockserver.engine.routing import Router
 from mockserver.media.json import decode_json
@@ -78,7 +85,7 @@ class Gateway:
                     (name.decode("latin-1").lower(), value.decode("latin-1"))
                     for name, value in message["headers"]
                 ]
-                response.headers = [each for each in fields if each[0] not in _HOPS]
+                response.headers = [field for field in fields if field[0] not in _HOPS]
             elif message["type"] == "http.response.body":
                 chunks.append(message.get("body", b""))
 
@@ -166,16 +173,16 @@ class Pages:
         return _html(text, policy)
 
     def version(self) -> flask.Response:
-        return said({"version": __version__})
+        return json_response({"version": __version__})
 
     def document(self) -> flask.Response:
-        return said(own_document())
+        return json_response(own_document())
 
     def docs(self) -> flask.Response:
         return _html(_DOCS, f"{_SHARED}; script-src 'self'; style-src 'self' 'unsafe-inline'")
 
     def asset(self, asset: str) -> flask.Response:
-        name = segment(asset)
+        name = decode_segment(asset)
         if name == _INITIALIZER:
             return flask.Response(_SCRIPT, content_type="text/javascript; charset=utf-8")
         if name not in _ASSETS:
@@ -213,7 +220,7 @@ def own_document() -> Any:
 def _asset(name: str) -> bytes:
     """A file of Swagger UI's distribution."""
     vendor = files("swagger_ui_bundle").joinpath("vendor")
-    [distribution] = [each for each in vendor.iterdir() if each.name.startswith("swagger-ui-")]
+    [distribution] = [folder for folder in vendor.iterdir() if folder.name.startswith("swagger-ui-")]
     return Path(str(distribution), name).read_bytes()
 
 
@@ -240,7 +247,7 @@ def build(nouns: Mapping[str, object]) -> tuple[Any, Router[str]]:
 
     def endpoint(operation_id: str) -> Endpoint:
         noun, _, verb = operation_id.partition(".")
-        return _answered_before if noun == "plane" else answering(getattr(nouns[noun], verb))
+        return _answered_before if noun == "plane" else with_error_responses(getattr(nouns[noun], verb))
 
     app = connexion.FlaskApp(
         __name__,
@@ -253,7 +260,7 @@ def build(nouns: Mapping[str, object]) -> tuple[Any, Router[str]]:
     )
     document = own_document()
     app.add_api(deepcopy(document), base_path=ADMIN)  # Connexion edits what it is given
-    app.add_error_handler(ProblemException, _told)
+    app.add_error_handler(ProblemException, _problem_response)
     app.add_error_handler(Exception, _failed)
     paths = document["paths"]
     targets = ((verb.upper(), path, path) for path, item in paths.items() for verb in item)
@@ -265,7 +272,7 @@ def _answered_before() -> flask.Response:
     raise AssertionError
 
 
-def _told(_: object, error: ProblemException) -> connexion.runtime.ConnexionResponse:
+def _problem_response(_: object, error: ProblemException) -> connexion.lifecycle.ConnexionResponse:
     """Connexion's problems in this server's words."""
     return _response(
         problem.response(problem.details(error.status, str(error.detail), members=error.ext), "")
@@ -273,14 +280,14 @@ def _told(_: object, error: ProblemException) -> connexion.runtime.ConnexionResp
 
 
 def _failed(
-    request: connexion.runtime.ConnexionRequest, error: Exception
-) -> connexion.runtime.ConnexionResponse:
+    request: connexion.lifecycle.ConnexionRequest, error: Exception
+) -> connexion.lifecycle.ConnexionResponse:
     """What any fault comes to: Connexion's own answer would be in no log."""
     return _response(problem.failed(Request(request.method, request.scope["path"]), error))
 
 
-def _response(response: Response) -> connexion.runtime.ConnexionResponse:
-    return connexion.runtime.ConnexionResponse(
+def _response(response: Response) -> connexion.lifecycle.ConnexionResponse:
+    return connexion.lifecycle.ConnexionResponse(
         status_code=response.status,
         content_type=problem.CONTENT_TYPE,
         mimetype=problem.CONTENT_TYPE,
@@ -321,5 +328,5 @@ class _Parameters(ParameterValidator):
 
     @staticmethod
     def validate_parameter(parameter_type: str, value: Any, param: Any, param_name: str | None = None) -> Any:
-        said = ParameterValidator.validate_parameter(parameter_type, value, param, param_name)
-        return f"{parameter_type} parameter {param['name']}: {said.splitlines()[0]}" if said else None
+        message = ParameterValidator.validate_parameter(parameter_type, value, param, param_name)
+        return f"{parameter_type} parameter {param['name']}: {message.splitlines()[0]}" if message else None

@@ -32,7 +32,7 @@ def _mark(namespace: str) -> str:
     return hashlib.blake2b(namespace.encode(), digest_size=4).hexdigest()
 
 
-class Reading:
+class CallView:
     """A call's parts, decoded as patterns look at them; each when first asked for."""
 
     def __init__(self, call: Call) -> None:
@@ -81,7 +81,7 @@ def _fields(text: str) -> dict[str, list[str]]:
 
 def request_json(call: Call) -> dict[str, JSON]:
     """WireMock's LoggedRequest."""
-    reading, request = Reading(call), call.request
+    view, request = CallView(call), call.request
     host = request.headers.get("host", "")
     shown: dict[str, JSON] = {
         "url": call.url,
@@ -89,12 +89,12 @@ def request_json(call: Call) -> dict[str, JSON]:
         "method": request.method,
         "clientIp": "",
         "headers": request.headers,
-        "cookies": reading.cookies,
-        "queryParams": {name: {"key": name, "values": each} for name, each in reading.query.items()},
+        "cookies": view.cookies,
+        "queryParams": {name: {"key": name, "values": values} for name, values in view.query.items()},
         "browserProxyRequest": False,
         "loggedDate": call.when,
         "loggedDateString": iso(call.when),
-        "body": reading.body,
+        "body": view.body,
         "bodyAsBase64": base64.b64encode(request.body).decode(),
     }
     if isinstance(request.body, Cut):

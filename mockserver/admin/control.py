@@ -12,13 +12,13 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
-from mockserver.admin.exchange import ControlError
+from mockserver.admin.http import ControlError
 from mockserver.engine.engine import Engine
 from mockserver.namespaces.namespaces import Namespace
 from mockserver.state.protocol import NamespacesFull, Unavailable
 
 Result = TypeVar("Result")
-_PATIENCE = 60.0
+_TIMEOUT = 60.0
 
 
 class Control:
@@ -38,7 +38,7 @@ class Control:
     def wait(self, work: Coroutine[None, None, Result]) -> Result:
         """What a coroutine of the loop comes to; for other threads."""
         try:
-            return asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE)
+            return asyncio.run_coroutine_threadsafe(work, self._loop).result(_TIMEOUT)
         except Unavailable as error:
             raise ControlError(503, str(error)) from None
 
@@ -47,18 +47,18 @@ class Control:
         doer = self.engine.store if sharing is None else sharing
         return self.wait(doer.atomically(work, *needs))
 
-    def world(self, name: str) -> Namespace:
+    def namespace(self, name: str) -> Namespace:
         """The namespace of that name, made if need be. On the loop only."""
         try:
-            world = self.engine.worlds.control(name)
+            namespace = self.engine.worlds.control(name)
         except NamespacesFull as error:
             raise ControlError(503, str(error)) from None
-        if world is None:
+        if namespace is None:
             raise ControlError(400, f"X-Mock-Namespace: {name[:200]} is no name for a namespace")
-        return world
+        return namespace
 
-    def in_world(self, name: str, work: Callable[[Namespace], Result]) -> Result:
+    def in_namespace(self, name: str, work: Callable[[Namespace], Result]) -> Result:
         """``work`` with a namespace, on the loop, as one atomic step."""
         if threading.get_ident() == self._thread:
-            return work(self.world(name))
-        return self._wait(lambda: work(self.world(name)), ("meta", name))
+            return work(self.namespace(name))
+        return self._wait(lambda: work(self.namespace(name)), ("meta", name))

@@ -79,9 +79,9 @@ class _Engine(Collector):
         bounds = GaugeMetricFamily(
             "mockserver_memory_limit_bytes", "Bytes that things of a kind may take.", labels=["kind"]
         )
-        for kind, size, most in snapshot.memory:
+        for kind, size, limit in snapshot.memory:
             taken.add_metric([kind], size)
-            bounds.add_metric([kind], most)
+            bounds.add_metric([kind], limit)
         yield from (calls, seconds, resources, kept, lost, taken, bounds)
         for name, help_text, value in snapshot.gauges:
             yield GaugeMetricFamily(name, help_text, value=value)
@@ -101,17 +101,17 @@ class _Engine(Collector):
         return _Snapshot(
             calls,
             [
-                (each.name, name, store.count(each.name, name))
-                for each in worlds
+                (namespace.name, name, store.count(namespace.name, name))
+                for namespace in worlds
                 for name in engine.lifecycles
             ],
-            [(each.name, len(each.journal), each.journal.lost) for each in worlds],
+            [(namespace.name, len(namespace.journal), namespace.journal.lost) for namespace in worlds],
             [*engine.memory()],
             [
                 ("mockserver_namespaces", "Namespaces.", sum(1 for _ in worlds)),
                 ("mockserver_journal_bytes", "Bytes of all journals, about.", worlds.ledger.size),
                 ("mockserver_waiting", "Answers that wait for their delay.", worlds.memory.waiting),
-                ("mockserver_event_followers", "Streams of events.", self._events.followers),
+                ("mockserver_event_followers", "Streams of events.", self._events.subscribers),
             ],
             [
                 ("mockserver_resources_evicted", "Resources that the bound pushed out.", store.evicted),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import flask
 
 from mockserver.admin.control import Control
-from mockserver.admin.exchange import ControlError, namespace, said, segment
+from mockserver.admin.http import ControlError, decode_segment, json_response, requested_namespace
 from mockserver.engine.engine import Engine
 from mockserver.inputs import milliseconds
 from mockserver.namespaces.clock import Clock, iso, parse_time
@@ -18,7 +18,7 @@ from mockserver.plan import JSON
 if TYPE_CHECKING:
     import flask
 
-    from mockserver.admin.resources import Notify
+    from mockserver.admin.resources import PublishEvent
 
 
 _LATEST = parse_time("9000-01-01T00:00:00Z")
@@ -35,15 +35,15 @@ class Clocks:
         return self._change(lambda clock: None)
 
     def freeze(self, body: dict[str, JSON] | None = None) -> flask.Response:
-        at = moment(body["at"]) if body and "at" in body else None
+        at = parse_moment(body["at"]) if body and "at" in body else None
         return self._change(lambda clock: clock.freeze(at))
 
     def set(self, body: dict[str, JSON]) -> flask.Response:
-        at = moment(body["at"])
+        at = parse_moment(body["at"])
         return self._change(lambda clock: clock.set(at))
 
     def advance(self, body: dict[str, JSON]) -> flask.Response:
-        return self._change(lambda clock: move_on(clock, body["by"]))
+        return self._change(lambda clock: advance_clock(clock, body["by"]))
 
     def resume(self) -> flask.Response:
         return self._change(lambda clock: clock.resume())
@@ -54,18 +54,20 @@ class Clocks:
     def _change(self, change: Callable[[Clock], None]) -> flask.Response:
         def work(clock: Clock) -> dict[str, JSON]:
             change(clock)
-            return shown(clock)
+            return clock_json(clock)
 
-        return said(self._control.in_world(namespace(), lambda world: work(world.clock)))
+        return json_response(
+            self._control.in_namespace(requested_namespace(), lambda namespace: work(namespace.clock))
+        )
 
 
-def shown(clock: Clock) -> dict[str, JSON]:
+def clock_json(clock: Clock) -> dict[str, JSON]:
     """A clock as JSON."""
     now = clock.now()
     return {"now": iso(now), "milliseconds": now, "frozen": clock.frozen}
 
 
-def moment(text: str) -> int:
+def parse_moment(text: str) -> int:
     """The milliseconds of a time that a clock can show. Raises ControlError for another."""
     try:
         found = parse_time(text)
@@ -76,7 +78,7 @@ def moment(text: str) -> int:
     return found
 
 
-def move_on(clock: Clock, by: str) -> None:
+def advance_clock(clock: Clock, by: str) -> None:
     """Advance a clock by a duration. Raises ControlError for what is none, and beyond what it can show."""
     try:
         length = milliseconds(by)
@@ -87,40 +89,40 @@ def move_on(clock: Clock, by: str) -> None:
     clock.advance(length)
 
 
-def renew(engine: Engine, world: Namespace) -> None:
+def reset_namespace(engine: Engine, namespace: Namespace) -> None:
     """Make a namespace as it was at first. On the loop only."""
-    engine.reset(world.name)
-    world.journal.clear()
-    world.clock.reset()
+    engine.reset(namespace.name)
+    namespace.journal.clear()
+    namespace.clock.reset()
     if engine.worlds.frozen_at is not None:
-        world.clock.freeze(engine.worlds.frozen_at)
+        namespace.clock.freeze(engine.worlds.frozen_at)
 
 
 class Namespaces:
     """All of them, the default one first."""
 
-    def __init__(self, control: Control, notify: Notify) -> None:
+    def __init__(self, control: Control, publish_event: PublishEvent) -> None:
         self._control = control
-        self._notify = notify
+        self._publish_event = publish_event
 
     def index(self) -> flask.Response:
         worlds = self._control.engine.worlds
 
         def work() -> dict[str, JSON]:
-            found = [self._shown(each) for each in worlds]
+            found = [self._shown(namespace) for namespace in worlds]
             return {
                 "namespaces": found,
                 "meta": {"total": len(found), "most": worlds.most + 1, "evicted": worlds.evicted},
             }
 
-        return said(self._control.run(work))
+        return json_response(self._control.run(work))
 
     def get(self, name: str) -> flask.Response:
-        return said(self._control.run(lambda: self._shown(self._known(segment(name)))))
+        return json_response(self._control.run(lambda: self._shown(self._known(decode_segment(name)))))
 
     def delete(self, name: str) -> flask.Response:
         """Let a namespace go, with its state, journal, clock and assignments."""
-        name = segment(name)
+        name = decode_segment(name)
 
         def work() -> None:
             if name == DEFAULT:
@@ -129,29 +131,29 @@ class Namespaces:
             self._control.engine.worlds.drop(name)
 
         self._control.run(work)
-        self._notify("reset", {"namespace": name, "deleted": True})
-        return said({})
+        self._publish_event("reset", {"namespace": name, "deleted": True})
+        return json_response({})
 
     def reset(self) -> flask.Response:
         """Make the namespace as it was at first: no resources, no calls, the first time on its clock."""
-        name = namespace()
-        self._control.in_world(name, lambda world: renew(self._control.engine, world))
-        self._notify("reset", {"namespace": name, "deleted": False})
-        return said({})
+        name = requested_namespace()
+        self._control.in_namespace(name, lambda namespace: reset_namespace(self._control.engine, namespace))
+        self._publish_event("reset", {"namespace": name, "deleted": False})
+        return json_response({})
 
     def _known(self, name: str) -> Namespace:
-        world = self._control.engine.worlds.known(name)
-        if world is None:
+        namespace = self._control.engine.worlds.known(name)
+        if namespace is None:
             raise ControlError(404, f"there is no namespace {name[:200]!r}")
-        return world
+        return namespace
 
-    def _shown(self, world: Namespace) -> dict[str, JSON]:
+    def _shown(self, namespace: Namespace) -> dict[str, JSON]:
         engine = self._control.engine
         return {
-            "name": world.name,
-            "resources": sum(engine.store.count(world.name, each) for each in engine.lifecycles),
-            "journal": {"calls": len(world.journal), "lost": world.journal.lost},
-            "clock": shown(world.clock),
+            "name": namespace.name,
+            "resources": sum(engine.store.count(namespace.name, resource) for resource in engine.lifecycles),
+            "journal": {"calls": len(namespace.journal), "lost": namespace.journal.lost},
+            "clock": clock_json(namespace.clock),
         }
 
 
@@ -166,4 +168,4 @@ class Stopping:
         if self._stop is None:
             raise ControlError(409, "this server was not started by `mockserver serve`; stop it where it was")
         self._control.run(self._stop)
-        return said({"status": "stopping"}, 202)
+        return json_response({"status": "stopping"}, 202)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _PUBLIC = (f"{ADMIN}/", f"{ADMIN}/docs", f"{ADMIN}/openapi.json")
 """Pages without anything to keep: a browser cannot send a token when it is pointed at one."""
-_OWN = [("x-content-type-options", "nosniff"), ("cross-origin-resource-policy", "same-origin")]
+_OWN_HEADERS = [("x-content-type-options", "nosniff"), ("cross-origin-resource-policy", "same-origin")]
 """Headers of all that the control plane sends."""
 
 
@@ -66,11 +66,15 @@ class ControlPlane:
     def response(self, request: Request) -> Response | Awaitable[Response]:
         """The answer to a request whose path begins with ``/__admin``. Called on the engine's loop."""
         response = self._answer(request)
-        return _own(response) if isinstance(response, Response) else self._own_later(response)
+        return (
+            _with_own_headers(response)
+            if isinstance(response, Response)
+            else self._with_own_headers_later(response)
+        )
 
     @staticmethod
-    async def _own_later(deferred: Awaitable[Response]) -> Response:
-        return _own(await deferred)
+    async def _with_own_headers_later(deferred: Awaitable[Response]) -> Response:
+        return _with_own_headers(await deferred)
 
     def _answer(self, request: Request) -> Response | Awaitable[Response]:
         path = request.raw_path
@@ -96,17 +100,17 @@ class ControlPlane:
         if "events" in self.__dict__:
             self.events.close()
 
-    async def watch(self, say: Callable[[str], None]) -> None:
-        """Serve what is on the disk whenever it changes. ``say`` tells the user what became of it."""
+    async def watch(self, report: Callable[[str], None]) -> None:
+        """Serve what is on the disk whenever it changes. ``report`` tells the user what became of it."""
         from mockserver.admin.reloader import watch
 
-        await watch(self._needed_workshop(), self._control, self.events.publish, say)
+        await watch(self._require_reloader(), self._control, self.events.publish, report)
 
-    async def wait_for_documents(self, say: Callable[[str], None]) -> None:
+    async def wait_for_documents(self, report: Callable[[str], None]) -> None:
         """Serve the documents as soon as they are on the disk."""
         from mockserver.admin.reloader import wait_for_documents
 
-        await wait_for_documents(self._needed_workshop(), self._control, self.events.publish, say)
+        await wait_for_documents(self._require_reloader(), self._control, self.events.publish, report)
 
     def take(self, inputs: bytes) -> None:
         """Go on from the inputs that another process changed."""
@@ -114,8 +118,8 @@ class ControlPlane:
 
         if self._inputs is not None:
             self._inputs = msgspec.msgpack.decode(inputs, type=Job).inputs()
-            if self.__dict__.get("_workshop") is not None:
-                self._needed_workshop().take(self._inputs)
+            if self.__dict__.get("_reloader") is not None:
+                self._require_reloader().take(self._inputs)
 
     @cached_property
     def events(self) -> Events:
@@ -135,22 +139,22 @@ class ControlPlane:
         return Control(self._engine)
 
     @cached_property
-    def _workshop(self) -> Reloader | None:
+    def _reloader(self) -> Reloader | None:
         from mockserver.admin.reloader import Reloader
 
         return None if self._inputs is None else Reloader(self._inputs)
 
-    def _needed_workshop(self) -> Reloader:
-        if self._workshop is None:
+    def _require_reloader(self) -> Reloader:
+        if self._reloader is None:
             raise UsageError("there are no files to watch: what is served was compiled elsewhere.")
-        return self._workshop
+        return self._reloader
 
     def _build(self) -> Gateway:
         from mockserver.admin.app import Gateway
 
-        return Gateway(partial(self._app, self._control, self.events, self._workshop))
+        return Gateway(partial(self._app, self._control, self.events, self._reloader))
 
-    def _app(self, control: Control, events: Events, workshop: Reloader | None) -> tuple[App, Router[str]]:
+    def _app(self, control: Control, events: Events, reloader: Reloader | None) -> tuple[App, Router[str]]:
         """On the control plane's own thread: this is where the time for imports goes."""
         from mockserver.admin import (
             app,
@@ -161,19 +165,19 @@ class ControlPlane:
             sources,
         )
 
-        def notify(kind: str, data: dict[str, JSON]) -> None:
+        def publish_event(kind: str, data: dict[str, JSON]) -> None:
             control.run(lambda: events.publish(kind, data))
 
         return app.build(
             {
                 "requests": requests.Requests(control),
-                "resources": resources.Resources(control, notify),
+                "resources": resources.Resources(control, publish_event),
                 "assignments": resources.Assignments(control),
-                "scenarios": resources.Scenarios(control, notify),
+                "scenarios": resources.Scenarios(control, publish_event),
                 "clocks": namespaces.Clocks(control),
-                "namespaces": namespaces.Namespaces(control, notify),
-                "notices": requests.Notices(control),
-                "sources": sources.Sources(control, workshop, notify),
+                "namespaces": namespaces.Namespaces(control, publish_event),
+                "notices": requests.Webhooks(control),
+                "sources": sources.Sources(control, reloader, publish_event),
                 "metrics": metrics.Metrics(control, events),
                 "pages": app.Pages(),
                 "stopping": namespaces.Stopping(control, self._stop),
@@ -181,13 +185,13 @@ class ControlPlane:
         )
 
 
-def _own(response: Response) -> Response:
+def _with_own_headers(response: Response) -> Response:
     """An answer that pages of other sites cannot take in, as an image or as a script."""
-    response.headers += _OWN
+    response.headers += _OWN_HEADERS
     return response
 
 
-MOST_BODY = 10 * 1024 * 1024
+MAX_BODY = 10 * 1024 * 1024
 _SAFE = frozenset(["GET", "HEAD", "OPTIONS"])
 _TYPES = frozenset(["application/json", "application/yaml", "application/x-yaml", "text/yaml"])
 
@@ -214,8 +218,8 @@ class Guard:
                 decision="admin",
                 headers=[("www-authenticate", "Bearer")],
             )
-        if len(request.body) > MOST_BODY:
-            return _refused(413, f"the body is over {MOST_BODY:,} bytes")
+        if len(request.body) > MAX_BODY:
+            return _refused(413, f"the body is over {MAX_BODY:,} bytes")
         media = headers.get("content-type", "").partition(";")[0].strip().lower()
         if request.method not in _SAFE and (request.body or media) and media not in _TYPES:
             return _refused(415, f"Content-Type: {media[:200] or 'none'} is not taken; send application/json")

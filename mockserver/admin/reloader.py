@@ -55,13 +55,13 @@ class Reloader:
         """The text of one of the inputs. Raises OSError where its file is gone."""
         return self._inputs.texts.get(path) or path.read_text("utf-8-sig")
 
-    def came(self, path: Path) -> bool:
+    def is_overridden(self, path: Path) -> bool:
         """Whether what is served of an input came over HTTP."""
         return path in self._inputs.texts
 
-    def replaced(self, path: Path) -> bool:
+    def replaces_file(self, path: Path) -> bool:
         """Whether it did so in place of a file, which can be had back."""
-        return self.came(path) and path not in self._inputs.added
+        return self.is_overridden(path) and path not in self._inputs.added
 
     def put_document(self, control: Control, name: str, text: str) -> list[Diagnostic]:
         """Replace or add a document. Raises CompileError; returns the warnings."""
@@ -95,7 +95,9 @@ class Reloader:
 
         def change(inputs: Inputs) -> Inputs:
             path = self.documents()[name]
-            kept = tuple(each for each in inputs.documents if each != path or path not in inputs.added)
+            kept = tuple(
+                document for document in inputs.documents if document != path or path not in inputs.added
+            )
             return replace(_without(inputs, {path}), documents=kept)
 
         return self._change(control, change)
@@ -110,7 +112,7 @@ class Reloader:
         def change(inputs: Inputs) -> Inputs:
             files = self.scenario_files()
             path = files.pop(name)
-            if self.replaced(path):
+            if self.replaces_file(path):
                 return _without(inputs, {path})
             return replace(_without(inputs, {path}), scenarios=tuple(files.values()))
 
@@ -161,7 +163,7 @@ class Reloader:
 def _without(inputs: Inputs, paths: set[Path]) -> Inputs:
     """Without what came over HTTP for these paths."""
     texts = {path: text for path, text in inputs.texts.items() if path not in paths}
-    return replace(inputs, texts=texts, added=tuple(each for each in inputs.added if each not in paths))
+    return replace(inputs, texts=texts, added=tuple(added for added in inputs.added if added not in paths))
 
 
 def diagnostic_json(diagnostic: Diagnostic) -> dict[str, JSON]:
@@ -173,55 +175,64 @@ def diagnostic_json(diagnostic: Diagnostic) -> dict[str, JSON]:
 
 _LOG = logging.getLogger("mockserver.watch")
 _SUFFIXES = (".yaml", ".yml", ".json")
-_LOOK = 0.2
+_POLL_INTERVAL = 0.2
 """Seconds between two looks for a document that is not there yet."""
 
-Told = Callable[[str, dict[str, JSON]], None]
+PublishEvent = Callable[[str, dict[str, JSON]], None]
 
 
-async def watch(workshop: Reloader, control: Control, notify: Told, say: Callable[[str], None]) -> None:
+async def watch(
+    reloader: Reloader, control: Control, publish_event: PublishEvent, report: Callable[[str], None]
+) -> None:
     """Reload whenever an input changes on disk, for ever. A fault is said, and the old Plan serves on."""
-    folders = {_folder(path) for path in (*workshop.inputs.documents, *workshop.inputs.scenarios)}
-    async for changes in awatch(*(each for each in folders if each.is_dir()), watch_filter=_is_input):
-        await _reload(workshop, control, {path for _, path in changes}, notify, say)
+    folders = {_folder(path) for path in (*reloader.inputs.documents, *reloader.inputs.scenarios)}
+    async for changes in awatch(*(folder for folder in folders if folder.is_dir()), watch_filter=_is_input):
+        await _reload(reloader, control, {path for _, path in changes}, publish_event, report)
 
 
 async def wait_for_documents(
-    workshop: Reloader, control: Control, notify: Told, say: Callable[[str], None]
+    reloader: Reloader, control: Control, publish_event: PublishEvent, report: Callable[[str], None]
 ) -> None:
     """Serve the documents as soon as all of them are there and sound, or something else is served instead."""
     tried: list[int] = []
     while not control.engine.plan.documents:
-        found = [path.stat().st_mtime_ns for path in workshop.inputs.documents if path.is_file()]
-        if found and found != tried and len(found) == len(workshop.inputs.documents):
+        found = [path.stat().st_mtime_ns for path in reloader.inputs.documents if path.is_file()]
+        if found and found != tried and len(found) == len(reloader.inputs.documents):
             tried = found
-            await _reload(workshop, control, set(), notify, say)
-        await asyncio.sleep(_LOOK)
+            await _reload(reloader, control, set(), publish_event, report)
+        await asyncio.sleep(_POLL_INTERVAL)
 
 
 async def _reload(
-    workshop: Reloader, control: Control, changed: set[str], notify: Told, say: Callable[[str], None]
+    reloader: Reloader,
+    control: Control,
+    changed: set[str],
+    publish_event: PublishEvent,
+    report: Callable[[str], None],
 ) -> None:
     try:
-        warnings = await asyncio.to_thread(workshop.reload, control, changed)
+        warnings = await asyncio.to_thread(reloader.reload, control, changed)
     except CompileError as error:
-        _say(error.diagnostics, say)
-        say("what was served before is still served.")
-        notify("reload", {"ok": False, "diagnostics": [diagnostic_json(each) for each in error.diagnostics]})
+        _report(error.diagnostics, report)
+        report("what was served before is still served.")
+        publish_event(
+            "reload",
+            {"ok": False, "diagnostics": [diagnostic_json(diagnostic) for diagnostic in error.diagnostics]},
+        )
     except Exception:  # noqa: BLE001 - the next change is another chance
         _LOG.exception("reloading failed; what was served before is still served")
     else:
-        _say(warnings, say)
-        faults = [fault for each in control.engine.plan.documents for fault in each.faults]
+        _report(warnings, report)
+        faults = [fault for document in control.engine.plan.documents for fault in document.faults]
         if forgiven := forgiveness(faults):
-            say(forgiven)
-        say(f"reloaded: plan {control.engine.plan.hash}")
-        notify("reload", {"ok": True, "plan": control.engine.plan.hash})
+            report(forgiven)
+        report(f"reloaded: plan {control.engine.plan.hash}")
+        publish_event("reload", {"ok": True, "plan": control.engine.plan.hash})
 
 
-def _say(diagnostics: Iterable[Diagnostic], say: Callable[[str], None]) -> None:
-    for each in diagnostics:
-        say(str(each))
+def _report(diagnostics: Iterable[Diagnostic], report: Callable[[str], None]) -> None:
+    for diagnostic in diagnostics:
+        report(str(diagnostic))
 
 
 def _folder(path: Path) -> Path:

@@ -10,7 +10,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from mockserver import __version__
-from mockserver.cli.report import echo, tell
+from mockserver.cli.report import echo, print_compile_error
 from mockserver.diagnostics import CompileError, MockServerError, OptionError
 
 _COMMANDS = {
@@ -91,7 +91,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except CompileError as error:
-        tell(error)
+        print_compile_error(error)
         sys.exit(2)
     except MockServerError as error:
         echo(f"mockserver: {error}", err=True)
@@ -101,7 +101,7 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-_WAYS = """\b
+_COMPLETION_SETUP = """\b
     bash  eval "$(mockserver completion bash)"                                      in ~/.bashrc
     zsh   eval "$(mockserver completion zsh)"                                       in ~/.zshrc
     fish  mockserver completion fish > ~/.config/fish/completions/mockserver.fish
@@ -109,7 +109,7 @@ _WAYS = """\b
 
 
 @click.command(
-    help=f"Print the completion script for SHELL. Load it when the shell starts:\n\n{_WAYS}",
+    help=f"Print the completion script for SHELL. Load it when the shell starts:\n\n{_COMPLETION_SETUP}",
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context

@@ -41,7 +41,7 @@ class Compilation:
         self._cache = Cache() if cached else None
         self._key: Key | None = key_of(inputs) if cached else None
         self._found = self._cache.find(self._key) if self._cache and self._key else None
-        self._child = _Child(inputs) if self._found is None and _CAN_FORK else None
+        self._child = _CompilerProcess(inputs) if self._found is None and _CAN_FORK else None
 
     def result(self) -> Compiled:
         """Raises CompileError with every diagnostic, CompilerDied when there is no telling."""
@@ -67,7 +67,7 @@ def _compile(inputs: Inputs) -> bytes:
             return _DIAGNOSTICS + msgspec.msgpack.encode(list(error.diagnostics))
 
 
-class _Child:
+class _CompilerProcess:
     """The process that compiles."""
 
     def __init__(self, inputs: Inputs) -> None:
@@ -79,7 +79,7 @@ class _Child:
         self._process = os.fork()
         if not self._process:
             os.close(ours)
-            _work(inputs, os.fdopen(theirs, "wb"))
+            _run_child(inputs, os.fdopen(theirs, "wb"))
         os.close(theirs)
         self._pipe = os.fdopen(ours, "rb")
 
@@ -101,7 +101,7 @@ class _Child:
         return data
 
 
-def _work(inputs: Inputs, pipe: BinaryIO) -> NoReturn:
+def _run_child(inputs: Inputs, pipe: BinaryIO) -> NoReturn:
     """What the child does, whatever happens, and nothing after it."""
     code = 1
     try:

@@ -46,13 +46,13 @@ def health(url: str | None, timeout: float, *, wait_for_document: bool) -> None:
         with closing(kind(parts.hostname, parts.port, timeout=timeout)) as connection:
             connection.request("GET", parts.path + _PATH)
             response = connection.getresponse()
-            said = response.read().decode("utf-8", "replace")
+            body = response.read().decode("utf-8", "replace")
     except (OSError, HTTPException, ValueError) as error:
         raise UsageError(f"{url} does not answer: {error}.") from None
     if response.status != 200:
         raise UsageError(f"{url}{_PATH} answers with status {response.status}.")
     try:
-        found = json.loads(said)
+        found = json.loads(body)
         status, ready, documents = found["status"], found["ready"], found["documents"]
     except (ValueError, KeyError, TypeError):
         raise UsageError(f"{url} answers, but not as a mockserver does.") from None
@@ -60,4 +60,4 @@ def health(url: str | None, timeout: float, *, wait_for_document: bool) -> None:
         raise UsageError(f"{url} is not ready: {status}.")
     if not ready and not (wait_for_document and not documents):
         raise UsageError(f"{url} is not ready: no document is served yet.")
-    echo(said)
+    echo(body)

@@ -11,7 +11,7 @@ import click
 
 from mockserver import inputs
 from mockserver.cli.options import REF_ROOT, REMOTE_REFS, option
-from mockserver.cli.report import as_text, counted, echo
+from mockserver.cli.report import as_text, echo, summarize
 from mockserver.diagnostics import CompileError, Diagnostic, UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def init(
     [read] = compile_plan(given).plan.documents
     schemas = Schemas(read.trees, read.dialect)
     found = candidates(read, schemas)
-    operations = [_named(each, read) for each in wanted] or found[:1]
+    operations = [_find_operation(name, read) for name in wanted] or found[:1]
     if not operations:
         raise UsageError(
             f"no GET of {document} has a path that ends in a parameter and a JSON answer; "
@@ -73,8 +73,8 @@ def init(
     is_file = str(path) != "-"
     if is_file and path.exists() and not force:
         raise UsageError(f"{path} exists; choose another file by -o, or write over it by --force.")
-    text = "" if wanted else _whole(with_relatives(drawn, read, schemas), path, given)
-    text = text or _valid(drawn, path, given)
+    text = "" if wanted else _lifecycle_text(with_relatives(drawn, read, schemas), path, given)
+    text = text or _valid_text(drawn, path, given)
     if not is_file:
         click.echo(text, nl=False)
         return
@@ -83,30 +83,30 @@ def init(
     echo(f"{path} describes {operations[0].method} {operations[0].path}. Serve it with")
     echo(f"    mockserver serve {document} --scenarios {path}")
     if not wanted and found[1:]:
-        _offer(found[1:])
+        _list_candidates(found[1:])
 
 
-def _named(name: str, document: Document) -> Operation:
+def _find_operation(name: str, document: Document) -> Operation:
     for operation in document.operations:
         if name in (operation.id, f"{operation.method} {operation.path}"):
             return operation
     from difflib import get_close_matches
 
-    known = [each for o in document.operations for each in (o.id, f"{o.method} {o.path}")]
+    known = [name for o in document.operations for name in (o.id, f"{o.method} {o.path}")]
     close = get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else "`mockserver routes` lists them."
     raise UsageError(f"the document has no operation {name!r}; {hint}")
 
 
-def _whole(drawn: Outline, path: Path, given: Inputs) -> str:
+def _lifecycle_text(drawn: Outline, path: Path, given: Inputs) -> str:
     """The text with the resource's whole life; empty where there is none that is valid."""
     try:
-        return _valid(drawn, path, given) if drawn.life else ""
+        return _valid_text(drawn, path, given) if drawn.life else ""
     except CompileError:
         return ""
 
 
-def _valid(drawn: Outline, path: Path, given: Inputs) -> str:
+def _valid_text(drawn: Outline, path: Path, given: Inputs) -> str:
     """The text, without the states that the compiler has something against: their bodies need a person."""
     from dataclasses import replace
 
@@ -121,24 +121,24 @@ def _valid(drawn: Outline, path: Path, given: Inputs) -> str:
         try:
             compile_plan(structs.replace(given, scenarios=(path,), texts={path: text}))
         except CompileError as error:
-            broken = {_line(text, each.where.line) for each in error.diagnostics}
-            kept = tuple(each for each in drawn.states if each.name not in broken)
-            if len(kept) == len(drawn.states) or all(each.kind == "error" for each in kept):
+            broken = {_state_at(text, diagnostic.where.line) for diagnostic in error.diagnostics}
+            kept = tuple(state for state in drawn.states if state.name not in broken)
+            if len(kept) == len(drawn.states) or all(state.kind == "error" for state in kept):
                 raise
             drawn = replace(drawn, states=kept)
         else:
             return text
 
 
-def _line(text: str, number: int) -> str:
+def _state_at(text: str, number: int) -> str:
     """The name of the state that a line of a scenario file is about."""
     lines: Sequence[str] = text.splitlines()
     line = lines[number - 1] if 0 < number <= len(lines) else ""
     return line.strip().partition(":")[0].strip('"')
 
 
-def _offer(others: Sequence[Operation]) -> None:
-    shown = [f"{each.method} {each.path}" for each in others[:5]]
+def _list_candidates(others: Sequence[Operation]) -> None:
+    shown = [f"{operation.method} {operation.path}" for operation in others[:5]]
     more = f" and {len(others) - 5} more" if len(others) > 5 else ""
     echo(f"Others that look like it, for --operation: {', '.join(shown)}{more}.")
 
@@ -151,7 +151,7 @@ def example(folder: Path) -> None:
     One document and scenario file are those that `mockserver serve` serves without arguments. The others
     describe the whole lifecycle of a certificate. The command never overwrites a file.
     """
-    paths = {folder / each.relative_to(inputs.ROOT): each for each in inputs.EXAMPLE}
+    paths = {folder / path.relative_to(inputs.ROOT): path for path in inputs.EXAMPLE}
     if taken := [str(path) for path in paths if path.exists()]:
         verb = "exists" if len(taken) == 1 else "exist"
         raise UsageError(f"{', '.join(taken)} {verb}, so nothing was written; choose another folder.")
@@ -163,7 +163,7 @@ def example(folder: Path) -> None:
         except OSError as error:
             raise UsageError(f"{error.filename or path} cannot be written: {error.strerror}.") from None
         click.echo(path)
-    document, scenarios = (str(folder / each.relative_to(inputs.ROOT)) for each in inputs.EXAMPLE[:2])
+    document, scenarios = (str(folder / path.relative_to(inputs.ROOT)) for path in inputs.EXAMPLE[:2])
     command = shlex.join(["mockserver", "serve", document, "--scenarios", scenarios, "--watch"])
     click.echo(f"Serve the first two, and change them while they are served:\n    {command}")
 
@@ -218,13 +218,13 @@ def wiremock(
     stubs = read_stubs(mappings, found)
     files = scenario_files(stubs, read, found)
     texts = {Path(output or "", f"{name}.yaml"): _text(members, mappings) for name, members in files.items()}
-    found += _judged(given, texts)
+    found += _check(given, texts)
     _write(texts, output, force=force)
     if found:
         click.echo(as_text(found), err=True)
     places = ", ".join(map(str, texts)) if output else "standard output"
-    echo(f"{len(stubs)} stubs → {places if texts else 'nothing'} ({counted(found)}).", err=True)
-    return int(any(each.severity == "error" for each in found))
+    echo(f"{len(stubs)} stubs → {places if texts else 'nothing'} ({summarize(found)}).", err=True)
+    return int(any(diagnostic.severity == "error" for diagnostic in found))
 
 
 @import_.command(
@@ -245,7 +245,7 @@ def prism(command: tuple[str, ...]) -> None:
         click.echo(as_text(found), err=True)
 
 
-def _judged(given: Inputs, texts: dict[Path, str]) -> list[Diagnostic]:
+def _check(given: Inputs, texts: dict[Path, str]) -> list[Diagnostic]:
     """What the compiler says of the scenario files."""
     from msgspec.structs import replace
 
@@ -260,7 +260,7 @@ def _judged(given: Inputs, texts: dict[Path, str]) -> list[Diagnostic]:
 def _write(texts: dict[Path, str], output: Path | None, *, force: bool) -> None:
     if output is None:
         if len(texts) > 1:
-            names = ", ".join(each.stem for each in texts)
+            names = ", ".join(path.stem for path in texts)
             raise UsageError(f"the stubs are of several resources ({names}): pass --output FOLDER.")
         for text in texts.values():
             click.echo(text, nl=False)

@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 
 from mockserver.cli.compilation import Compilation
 from mockserver.cli.options import DOCUMENTS, REF_ROOT, REMOTE_REFS, SCENARIOS, SEED, inputs, option
-from mockserver.cli.report import FORMATS, Progress, as_lines, counted, echo
+from mockserver.cli.report import FORMATS, Progress, as_indented_json, echo, summarize
 from mockserver.diagnostics import CompileError, Diagnostic, Location, UsageError, codes, printable
 from mockserver.inputs import SCHEMA, Inputs
 from mockserver.plan import Plan
@@ -63,9 +63,9 @@ def check(
         found = inspect_inputs(given, progress=progress)
     if written := FORMATS[form](found):
         click.echo(written)
-    files = ", ".join(os.path.relpath(each) for each in (*documents, *scenarios))
-    echo(f"{files}: {counted(found)}.", err=form != "text")
-    return int(any(strict or each.severity == "error" for each in found))
+    files = ", ".join(os.path.relpath(path) for path in (*documents, *scenarios))
+    echo(f"{files}: {summarize(found)}.", err=form != "text")
+    return int(any(strict or diagnostic.severity == "error" for diagnostic in found))
 
 
 _HEADINGS = ("METHOD", "PATH", "OPERATION", "ANSWERED BY", "STATUSES")
@@ -112,15 +112,16 @@ def routes(
     plan = Compilation(given, cached=True).result().plan
     found = list(_routes(plan))
     if form == "json":
-        click.echo(as_lines([asdict(each) for each in found]))
+        click.echo(as_indented_json([asdict(route) for route in found]))
         return
     rows = [
-        (each.method, each.path, each.operation, each.answered_by, ", ".join(each.statuses)) for each in found
+        (route.method, route.path, route.operation, route.answered_by, ", ".join(route.statuses))
+        for route in found
     ]
     _print([_HEADINGS, *(tuple(map(printable, row)) for row in rows)])
-    for each in plan.documents:
-        if prefixes := [base for base in each.base_paths if base]:
-            echo(f"{each.name} is answered under {', '.join(prefixes)} and at the root.")
+    for served in plan.documents:
+        if prefixes := [base for base in served.base_paths if base]:
+            echo(f"{served.name} is answered under {', '.join(prefixes)} and at the root.")
 
 
 def _routes(plan: Plan) -> Iterator[Route]:
@@ -185,7 +186,7 @@ def graph(file: Path, form: str, scenario: str | None) -> None:
         raise CompileError(
             [Diagnostic("S402", f"there is no scenario {scenario!r}", where, f"there are {known}.")]
         )
-    wanted = {name: each for name, each in found.scenarios.items() if scenario in (None, name)}
+    wanted = {name: timeline for name, timeline in found.scenarios.items() if scenario in (None, name)}
     for line in DRAWINGS[form](wanted, found.facts).split("\n"):
         echo(line)
 
@@ -201,8 +202,8 @@ def schema() -> None:
 
 
 def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    found = (each for each in codes().values() if each.name.startswith(incomplete.upper()))
-    return [CompletionItem(each.name, help=each.title) for each in found]
+    found = (code for code in codes().values() if code.name.startswith(incomplete.upper()))
+    return [CompletionItem(code.name, help=code.title) for code in found]
 
 
 @click.command()
@@ -215,8 +216,8 @@ def explain(code: str | None) -> None:
     """
     known = codes()
     if code is None:
-        for each in known.values():
-            click.echo(f"{each.name}  {each.title}")
+        for entry in known.values():
+            click.echo(f"{entry.name}  {entry.title}")
         return
     found = known.get(code.upper())
     if found is None:

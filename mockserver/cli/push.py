@@ -11,16 +11,16 @@ from urllib.parse import quote
 import click
 from msgspec import Struct, ValidationError, convert
 
-from mockserver.admin.exchange import ControlError
+from mockserver.admin.http import ControlError
 from mockserver.cli.options import SCENARIOS, option
-from mockserver.cli.report import as_text, counted, echo
+from mockserver.cli.report import as_text, echo, summarize
 from mockserver.diagnostics import Diagnostic, Location, Severity, UsageError
 from mockserver.inputs import forgiveness, scenario_files
 from mockserver.testing.control import Members
 from mockserver.testing.remote import Remote
 
 _MAX_ANSWER = 16 * 1024 * 1024
-_LOOK = 0.2
+_POLL_INTERVAL = 0.2
 """Seconds between two looks for a server that does not answer yet."""
 
 
@@ -59,30 +59,30 @@ def push(
     if not document and not scenarios:
         raise UsageError("there is nothing to push: give --document, --scenarios, or both.")
     server = Remote(url, admin_token, max_answer=_MAX_ANSWER)
-    _awaited(server, wait)
-    files = {each.stem: each for path in scenarios for each in scenario_files(path)}
+    _wait_for(server, wait)
+    files = {file.stem: file for path in scenarios for file in scenario_files(path)}
     served: Members = {}
     try:
         for name, path, verb in _steps(server, document, files, replace=replace):
             text = None if path is None else path.read_text("utf-8-sig")
-            served = server.ask(verb, name, text=text)
+            served = server.request(verb, name, text=text)
     except ControlError as error:
         if "diagnostics" not in error.members:
             raise
-        found = _read(error.members["diagnostics"], list[_Told], server)
-        click.echo(as_text([each.diagnostic() for each in found]), err=True)
+        found = _convert(error.members["diagnostics"], list[_DiagnosticJson], server)
+        click.echo(as_text([diagnostic.diagnostic() for diagnostic in found]), err=True)
         echo(f"{error.detail}.", err=True)
         return 2
-    response = _read(served, _Served, server)
-    warnings = [each.diagnostic() for each in response.warnings]
+    response = _convert(served, _Served, server)
+    warnings = [warning.diagnostic() for warning in response.warnings]
     if warnings:
         click.echo(as_text(warnings), err=True)
     if forgiven := forgiveness(response.faults):
         echo(forgiven, err=True)
-    told = f"{server.url} serves {', '.join(response.documents)}"
+    summary = f"{server.url} serves {', '.join(response.documents)}"
     if response.resources:
-        told += f" with scenarios for {', '.join(response.resources)}"
-    echo(f"{told} ({counted(warnings)}; plan {response.plan}).")
+        summary += f" with scenarios for {', '.join(response.resources)}"
+    echo(f"{summary} ({summarize(warnings)}; plan {response.plan}).")
     return 0
 
 
@@ -91,33 +91,36 @@ def _steps(
 ) -> Iterator[tuple[str, Path | None, str]]:
     """What to ask of the server, in an order in which each step leaves it with something sound."""
     if replace:
-        for each in _read(server.ask("GET", "/scenario-files"), _Files, server).scenarioFiles:
-            if documents or each.name not in files:
-                for _ in range(2 if each.replaces else 1):  # what was PUT, then the file it replaced
-                    yield f"/scenario-files/{quote(each.name, safe='')}", None, "DELETE"
+        for file in _convert(server.request("GET", "/scenario-files"), _Files, server).scenarioFiles:
+            if documents or file.name not in files:
+                for _ in range(2 if file.replaces else 1):  # what was PUT, then the file it replaced
+                    yield f"/scenario-files/{quote(file.name, safe='')}", None, "DELETE"
     # One document takes the place of the one that is served, whatever that is called.
-    alone = len(documents) == 1 and len(_read(server.ask("GET", "/health"), _Health, server).documents) == 1
+    alone = (
+        len(documents) == 1
+        and len(_convert(server.request("GET", "/health"), _Health, server).documents) == 1
+    )
     for path in documents:
         yield "/document" if alone else f"/document?name={quote(path.stem, safe='')}", path, "PUT"
     for name, path in files.items():
         yield f"/scenario-files/{quote(name, safe='')}", path, "PUT"
 
 
-def _awaited(server: Remote, seconds: float) -> None:
+def _wait_for(server: Remote, seconds: float) -> None:
     """Return when the server answers. Raises UsageError where it does not in time."""
     end = time.monotonic() + seconds
     while True:
         try:
-            server.ask("GET", "/health")
+            server.request("GET", "/health")
         except UsageError:
             if time.monotonic() >= end:
                 raise
-            time.sleep(_LOOK)
+            time.sleep(_POLL_INTERVAL)
         else:
             return
 
 
-class _Told(Struct):
+class _DiagnosticJson(Struct):
     """A diagnostic, as the control plane says it."""
 
     code: str
@@ -138,8 +141,8 @@ class _Served(Struct):
     documents: list[str]
     resources: list[str]
     plan: str
-    warnings: list[_Told]
-    faults: list[_Told] = []
+    warnings: list[_DiagnosticJson]
+    faults: list[_DiagnosticJson] = []
 
 
 class _File(Struct):
@@ -158,9 +161,9 @@ class _Health(Struct):
 Value = TypeVar("Value")
 
 
-def _read(said: object, kind: type[Value], server: Remote) -> Value:
+def _convert(value: object, kind: type[Value], server: Remote) -> Value:
     """What the server said, if it is what a mockserver says."""
     try:
-        return convert(said, kind)
+        return convert(value, kind)
     except ValidationError:
-        raise server.stranger() from None
+        raise server.not_mockserver() from None

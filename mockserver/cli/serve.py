@@ -136,7 +136,7 @@ def serve(
 
         def ready() -> None:
             watchdog.beat()
-            if worker.leash is None:
+            if worker.parent_pipe is None:
                 announce()
 
         async with _engine(
@@ -153,8 +153,8 @@ def serve(
                 log_access=access_logger(),
             )
             server.on_beat = watchdog.beat
-            if worker.leash is not None:
-                asyncio.get_running_loop().add_reader(worker.leash, server.stop)
+            if worker.parent_pipe is not None:
+                asyncio.get_running_loop().add_reader(worker.parent_pipe, server.stop)
             async with admin.run_control_plane(
                 engine, given, host, server, admin_listener, watches_files=worker.number == 0
             ):

@@ -26,7 +26,7 @@ import click
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 _GRACE = 15.0
 """Seconds that workers have to end, after which they are killed."""
-_QUICK, _MOST_QUICK = 2.0, 5
+_QUICK, _MAX_QUICK = 2.0, 5
 """A worker that dies before it can answer, or by its own fault within so many seconds of its start, so often
 in a row, is not started again. One that is killed is, however often."""
 
@@ -34,7 +34,7 @@ _BEAT = 1.0
 """Seconds between two beats of a worker."""
 STUCK = 5
 """Beats that a worker misses before its stack is written."""
-_LOST = 10
+_MAX_MISSED = 10
 """Beats that a worker misses before it is ended, counted by rounds of the parent: after both of them slept,
 as a machine does that is suspended, none is missed."""
 
@@ -67,7 +67,7 @@ class Worker(NamedTuple):
     number: int
     beat: Callable[[], None]
     """Says that it can answer, and from then on each second that its event loop turns."""
-    leash: int | None
+    parent_pipe: int | None
     """A descriptor that is at its end when the supervisor is gone."""
 
 
@@ -80,7 +80,7 @@ class Supervisor:
     def __init__(self, count: int, *, keeps_state: bool = True) -> None:
         """``keeps_state``: whether the state of resources outlives a worker."""
         self._count = count
-        self._lost = "" if keeps_state else "; the state of its resources is lost"
+        self._loss_note = "" if keeps_state else "; the state of its resources is lost"
         self._children: dict[int, int] = {}
         self._started: dict[int, float] = {}
         self._missed: dict[int, int] = {}
@@ -89,10 +89,10 @@ class Supervisor:
         self._quick = 0
         self._code = 0
         self._stopping = False
-        self._leash, self._held = os.pipe()
-        self._news, self._tell = os.pipe()
-        os.set_blocking(self._news, False)
-        os.set_blocking(self._tell, False)
+        self._parent_pipe, self._parent_pipe_end = os.pipe()
+        self._beats, self._beats_end = os.pipe()
+        os.set_blocking(self._beats, False)
+        os.set_blocking(self._beats_end, False)
 
     def run(self, announce: Callable[[], None]) -> Worker:
         """Return in each worker; in this process raise SystemExit with the exit code when all have ended.
@@ -104,18 +104,18 @@ class Supervisor:
         os.set_blocking(woken, False)
         signal.set_wakeup_fd(woken)
         for number in _SIGNALS:
-            signal.signal(number, self._heard)
+            signal.signal(number, self._on_signal)
         for index in range(self._count):
             if (worker := self._start(index)) is not None:
                 return worker
         end, round_ends = 0.0, time.monotonic() + _BEAT
         while self._children:
             readable, _, _ = select.select(
-                [wake, self._news], [], [], max(0.0, round_ends - time.monotonic())
+                [wake, self._beats], [], [], max(0.0, round_ends - time.monotonic())
             )
             if wake in readable:
                 os.read(wake, 4096)
-            self._hear()
+            self._read_beats()
             if len(self._missed) == self._count and not self._announced:
                 self._announced = True
                 announce()
@@ -131,7 +131,7 @@ class Supervisor:
                     self._kill(signal.SIGKILL)
         sys.exit(self._code)
 
-    def _heard(self, number: int, frame: object) -> None:
+    def _on_signal(self, number: int, frame: object) -> None:
         if number != signal.SIGCHLD:
             self._stop()
 
@@ -147,13 +147,14 @@ class Supervisor:
 
     def _end_stuck(self) -> None:
         """Count a beat as missed by all that can answer, and end those that missed too many."""
-        most = STUCK if self._stopping else _LOST
+        max_missed = STUCK if self._stopping else _MAX_MISSED
         for process, index in self._children.items():
             if index in self._missed:
                 self._missed[index] += 1
-                if self._missed[index] == most:
+                if self._missed[index] == max_missed:
                     click.echo(
-                        f"worker {index} has stood still for {most * _BEAT:.0f} s and is ended", err=True
+                        f"worker {index} has stood still for {max_missed * _BEAT:.0f} s and is ended",
+                        err=True,
                     )
                     with suppress(ProcessLookupError):
                         os.kill(process, signal.SIGKILL)
@@ -171,7 +172,7 @@ class Supervisor:
             index = self._children.pop(process, None)
             if index is None or self._stopping:
                 continue
-            self._hear()
+            self._read_beats()
             was_able = self._missed.pop(index, None) is not None
             code = os.waitstatus_to_exitcode(status)
             if code == 0:  # it was told to stop, by POST /__admin/shutdown
@@ -184,24 +185,24 @@ class Supervisor:
             how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
             is_quick = code > 0 and time.monotonic() - self._started[index] < _QUICK
             self._quick = self._quick + 1 if is_quick or not was_able else 0
-            if self._quick >= _MOST_QUICK:
+            if self._quick >= _MAX_QUICK:
                 click.echo(f"Error: worker {index} {how} again and again; the server stops.", err=True)
                 self._code = 1
                 self._stop()
                 continue
-            click.echo(f"worker {index} {how}; another takes its place{self._lost}", err=True)
+            click.echo(f"worker {index} {how}; another takes its place{self._loss_note}", err=True)
             died.append(index)
         return died
 
-    def _tell_of(self, index: int) -> None:
+    def _send_beat(self, index: int) -> None:
         """In a worker: say that it can answer."""
         with suppress(BlockingIOError):  # the parent is behind with reading, so it has beats enough
-            os.write(self._tell, bytes([index]))
+            os.write(self._beats_end, bytes([index]))
 
-    def _hear(self) -> None:
+    def _read_beats(self) -> None:
         """Note which workers say that they can answer."""
         with suppress(BlockingIOError):
-            self._missed.update(dict.fromkeys(os.read(self._news, 4096), 0))
+            self._missed.update(dict.fromkeys(os.read(self._beats, 4096), 0))
 
     def _start(self, index: int) -> Worker | None:
         """Fork: the worker in the new process, None in this one."""
@@ -219,5 +220,5 @@ class Supervisor:
         for number in _SIGNALS:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        os.close(self._held)
-        return Worker(index, partial(self._tell_of, index), self._leash)
+        os.close(self._parent_pipe_end)
+        return Worker(index, partial(self._send_beat, index), self._parent_pipe)

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mockserver.admin.exchange import ControlError
+    from mockserver.admin.http import ControlError
     from mockserver.diagnostics import CompileError, MockServerError, UsageError
     from mockserver.testing.calls import Call, Calls
     from mockserver.testing.namespace import Namespace, Resource
@@ -34,7 +34,7 @@ _MODULES = {
     "Call": "testing.calls",
     "Calls": "testing.calls",
     "CompileError": "diagnostics",
-    "ControlError": "admin.exchange",
+    "ControlError": "admin.http",
     "MockServer": "testing.server",
     "MockServerError": "diagnostics",
     "Namespace": "testing.namespace",

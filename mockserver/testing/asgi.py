@@ -37,18 +37,18 @@ class AsgiBridge:
         arrived: list[Message] = []
         while not arrived or arrived[-1].get("more_body", False):
             arrived.append(await receive())
-        for message in await asyncio.wrap_future(self._host.submit(self._answered(scope, arrived))):
+        for message in await asyncio.wrap_future(self._host.submit(self._call(scope, arrived))):
             await send(message)
 
-    async def _answered(self, scope: Message, arrived: list[Message]) -> list[Message]:
-        said: list[Message] = []
+    async def _call(self, scope: Message, arrived: list[Message]) -> list[Message]:
+        sent: list[Message] = []
         deferred = iter(arrived)
 
         async def receive() -> Message:
             return next(deferred, {"type": "http.disconnect"})
 
         async def send(message: Message) -> None:
-            said.append(message)
+            sent.append(message)
 
         await self._app(scope, receive, send)
-        return said
+        return sent

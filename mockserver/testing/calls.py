@@ -73,7 +73,7 @@ class Call:
             state=mock["state"],
             decision=mock["decision"],
             fault=mock["fault"],
-            problems=[_told(each) for each in mock["diagnostics"]],
+            problems=[_problem_text(violation) for violation in mock["diagnostics"]],
         )
 
     def json(self) -> Any:
@@ -109,10 +109,10 @@ class Calls(Sequence[Call]):
         """
         return Calls(
             [
-                each
-                for each in self
-                if (condition is None or condition(each))
-                and all(getattr(each, name) == value for name, value in fields.items())
+                call
+                for call in self
+                if (condition is None or condition(call))
+                and all(getattr(call, name) == value for name, value in fields.items())
             ]
         )
 
@@ -135,10 +135,10 @@ class Calls(Sequence[Call]):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return "\n".join(str(each) for each in self) or "no calls"
+        return "\n".join(str(call) for call in self) or "no calls"
 
 
-def _told(violation: Members) -> str:
+def _problem_text(violation: Members) -> str:
     place = " ".join(str(violation[part]) for part in ("in", "name", "pointer") if violation[part])
     return f"{place}: {violation['message']}"
 
@@ -147,7 +147,7 @@ def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
-_OF_NAMES = frozenset(["headers", "queryParameters"])
+_NAMED_PARTS = frozenset(["headers", "queryParameters"])
 _LISTED = 20
 """Calls that are listed where nothing came close."""
 
@@ -176,7 +176,7 @@ class Fields(TypedDict, total=False):
     """What WireMock's request pattern can say beyond this."""
 
 
-def called(fields: Fields) -> Members:
+def request_pattern(fields: Fields) -> Members:
     """A ``RequestPattern`` of the control plane. Raises TypeError for what is no field of a call."""
     __tracebackhide__ = True
     pattern: Members = dict(fields.get("pattern", {}))
@@ -185,9 +185,9 @@ def called(fields: Fields) -> Members:
             case "path":
                 pattern["urlPathTemplate" if "{" in str(value) else "urlPath"] = value
             case "query":
-                pattern["queryParameters"] = _equal(value)
+                pattern["queryParameters"] = _equal_patterns(value)
             case "headers":
-                pattern["headers"] = _equal(value)
+                pattern["headers"] = _equal_patterns(value)
             case "json":
                 wanted = {"equalToJson": json.dumps(value), "ignoreExtraElements": True}
                 pattern["bodyPatterns"] = [*pattern.get("bodyPatterns", []), wanted]
@@ -201,36 +201,38 @@ def called(fields: Fields) -> Members:
     return pattern
 
 
-def _equal(values: object) -> Members:
+def _equal_patterns(values: object) -> Members:
     return {name: {"equalTo": str(value)} for name, value in dict(values).items()}  # type: ignore[call-overload]
 
 
-def mismatch(verification: Members, verdict: Members, calls: Calls) -> str:
+def describe_mismatch(verification: Members, verdict: Members, calls: Calls) -> str:
     """Why a verification failed, for the person who reads a test's report."""
-    lines = [f"{_wanted(verification)}: {verdict['detail']}"]
-    not_found: Sequence[Members] = [each for each in verdict.get("nearMisses") or () if each["distance"]]
+    lines = [f"{_verification_text(verification)}: {verdict['detail']}"]
+    not_found: Sequence[Members] = [
+        near_miss for near_miss in verdict.get("nearMisses") or () if near_miss["distance"]
+    ]
     told: list[list[str]] = []
-    for each in not_found:
-        if (differing := _differing(each)) not in told:
+    for near_miss in not_found:
+        if (differing := _difference_lines(near_miss)) not in told:
             told.append(differing)
-            lines += ["", _closest(each), *differing]
+            lines += ["", _closest(near_miss), *differing]
     if not not_found:
         lines += ["", "calls of this namespace:" if calls else "nothing was called in this namespace"]
-        lines += [f"  {each}" for each in calls[-_LISTED:]]
+        lines += [f"  {call}" for call in calls[-_LISTED:]]
     return "\n".join(lines)
 
 
-def _wanted(verification: Members) -> str:
+def _verification_text(verification: Members) -> str:
     if "inOrder" in verification:
-        return "in order " + ", then ".join(_said(each) for each in verification["inOrder"])
-    return _said(verification.get("request", {}))
+        return "in order " + ", then ".join(_pattern_text(pattern) for pattern in verification["inOrder"])
+    return _pattern_text(verification.get("request", {}))
 
 
-def _said(pattern: Members) -> str:
+def _pattern_text(pattern: Members) -> str:
     told = []
     for name, value in pattern.items():
-        fields = value.items() if name in _OF_NAMES else ()
-        told += [f"{name}.{each}={_plain(of)}" for each, of in fields] or [f"{name}={_plain(value)}"]
+        fields = value.items() if name in _NAMED_PARTS else ()
+        told += [f"{name}.{member}={_plain(of)}" for member, of in fields] or [f"{name}={_plain(value)}"]
     return "a call with " + ", ".join(told) if told else "any call"
 
 
@@ -240,7 +242,7 @@ def _closest(not_found: Members) -> str:
     return f"closest: #{number} {call['method']} {call['url']} → {call['status']}"
 
 
-def _differing(not_found: Members) -> list[str]:
+def _difference_lines(not_found: Members) -> list[str]:
     """Where it stood, and in what it differs."""
     call = not_found["call"]
     lines = [f"  decided by: {call['decision']}"]
@@ -248,12 +250,12 @@ def _differing(not_found: Members) -> list[str]:
         lines = [
             f"  {call['resource']} {call['key']} was {not_found['state']} (scenario {not_found['scenario']})"
         ]
-    for each in not_found["fields"]:
-        if each["matched"]:
-            lines.append(f"    {each['field']}: {_plain(each['required'])}")
+    for condition in not_found["fields"]:
+        if condition["matched"]:
+            lines.append(f"    {condition['field']}: {_plain(condition['required'])}")
         else:
-            lines.append(f"  - {each['field']}: {_plain(each['required'])}")
-            lines.append(f"  + {each['field']}: {_plain(each['actual'])}")
+            lines.append(f"  - {condition['field']}: {_plain(condition['required'])}")
+            lines.append(f"  + {condition['field']}: {_plain(condition['actual'])}")
     return lines
 
 

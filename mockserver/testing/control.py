@@ -37,7 +37,7 @@ class Control(Protocol):
     def assign_new(self, namespace: str, resource: str, scenario: str) -> None:
         """Let every key that is first seen from now on begin a scenario."""
 
-    def standing(self, namespace: str, resource: str, key: str) -> Members:
+    def read_resource(self, namespace: str, resource: str, key: str) -> Members:
         """A ``Resource``: where it stands, and what comes next."""
 
     def clock(self, namespace: str, verb: str, body: Members) -> Members:

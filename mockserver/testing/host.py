@@ -22,7 +22,7 @@ from mockserver.plan import Plan
 from mockserver.state.memory import MemoryStore
 
 Result = TypeVar("Result")
-_PATIENCE = 60.0
+_TIMEOUT = 60.0
 _DRAIN = 0.2
 """Seconds that an answer in flight has when the server stops: no test waits for it any more."""
 
@@ -54,12 +54,12 @@ class Host:
         self._running: Future[tuple[Server, Control]] = Future()
         self._thread = threading.Thread(target=self._run, name="mockserver", daemon=True)
         self._thread.start()
-        self._server, self.control = self._running.result(_PATIENCE)
+        self._server, self.control = self._running.result(_TIMEOUT)
 
     def stop(self) -> None:
         """Close the socket and end the thread."""
         self._loop.call_soon_threadsafe(self._server.stop)
-        self._thread.join(_PATIENCE)
+        self._thread.join(_TIMEOUT)
 
     def submit(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
         """Let the loop do ``work``."""

@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack
 
-from mockserver.admin.exchange import ControlError
+from mockserver.admin.http import ControlError
 from mockserver.diagnostics import MockServerError, UsageError
 from mockserver.inputs import written
-from mockserver.testing.calls import Call, Calls, Fields, called, mismatch
+from mockserver.testing.calls import Call, Calls, Fields, describe_mismatch, request_pattern
 from mockserver.testing.control import Control, Members, raises_at_caller
 
 if TYPE_CHECKING:
@@ -32,49 +32,49 @@ class Clock:
     Each verb returns the time that is shown then.
     """
 
-    def __init__(self, reach: Callable[[], Control], namespace: str) -> None:
-        self._reach = reach
+    def __init__(self, get_control: Callable[[], Control], namespace: str) -> None:
+        self._get_control = get_control
         self._namespace = namespace
 
     @property
     @raises_at_caller
     def now(self) -> datetime:
-        return self._turn("get")
+        return self._call_clock("get")
 
     @property
     @raises_at_caller
     def frozen(self) -> bool:
-        return bool(self._reach().clock(self._namespace, "get", {})["frozen"])
+        return bool(self._get_control().clock(self._namespace, "get", {})["frozen"])
 
     @raises_at_caller
     def freeze(self, at: Moment | None = None) -> datetime:
         """Stand still, at ``at`` or at this moment."""
-        return self._turn("freeze", {} if at is None else {"at": _iso(at)})
+        return self._call_clock("freeze", {} if at is None else {"at": _iso(at)})
 
     @raises_at_caller
     def set(self, at: Moment) -> datetime:
         """Show ``at`` from now on, running or standing as before."""
-        return self._turn("set", {"at": _iso(at)})
+        return self._call_clock("set", {"at": _iso(at)})
 
     @raises_at_caller
     def advance(self, by: str | timedelta) -> datetime:
         """Move on by ``200ms``, ``30s``, ``5m``, ``1h``, ``2d`` or a timedelta. What waits for it goes on."""
         if isinstance(by, timedelta):
             by = written(round(by / timedelta(milliseconds=1)))
-        return self._turn("advance", {"by": by})
+        return self._call_clock("advance", {"by": by})
 
     @raises_at_caller
     def resume(self) -> datetime:
         """Run on from the time shown."""
-        return self._turn("resume")
+        return self._call_clock("resume")
 
     @raises_at_caller
     def reset(self) -> datetime:
         """Back to the machine's time, running."""
-        return self._turn("reset")
+        return self._call_clock("reset")
 
-    def _turn(self, verb: str, body: Members | None = None) -> datetime:
-        found = self._reach().clock(self._namespace, verb, body or {})
+    def _call_clock(self, verb: str, body: Members | None = None) -> datetime:
+        found = self._get_control().clock(self._namespace, verb, body or {})
         return datetime.fromtimestamp(found["milliseconds"] / 1000, UTC)
 
 
@@ -125,18 +125,18 @@ class Namespace:
     sentence that says what there is instead.
     """
 
-    def __init__(self, name: str, reach: Callable[[], Control]) -> None:
-        """``reach`` gives the control of a server that runs."""
+    def __init__(self, name: str, get_control: Callable[[], Control]) -> None:
+        """``get_control`` gives the control of a server that runs."""
         self.name = name
-        self._reach = reach
+        self._get_control = get_control
         self._is_open = name == DEFAULT
-        self.clock = Clock(reach, name)
+        self.clock = Clock(get_control, name)
 
     @property
     @raises_at_caller
     def url(self) -> str:
         """Where this namespace answers: a client needs nothing else to be in it. No slash at the end."""
-        base = self._opened().url
+        base = self._open_control().url
         return base if self.name == DEFAULT else f"{base}/__ns/{self.name}"
 
     @property
@@ -149,7 +149,7 @@ class Namespace:
     @raises_at_caller
     def headers(self) -> dict[str, str]:
         """For a client that goes by the server's own URL: they put its requests into this namespace."""
-        self._opened()
+        self._open_control()
         return {"X-Mock-Namespace": self.name}
 
     @raises_at_caller
@@ -162,7 +162,7 @@ class Namespace:
     @raises_at_caller
     def scenario(self, name: str, *, key: str | None = None, resource: str | None = None) -> None:
         """Let the resource of a key begin a scenario; without a key, every one that is first seen later."""
-        control, kind = self._reach(), self._kind(resource)
+        control, kind = self._get_control(), self._resource_name(resource)
         if key is None:
             control.assign_new(self.name, kind, name)
         else:
@@ -177,18 +177,20 @@ class Namespace:
         Without a scenario, the state is sought on the one that the resource is
         on; where it is not there, the resource stays in it for ever.
         """
-        return Resource.of(self._reach().assign(self.name, self._kind(resource), key, scenario, name))
+        return Resource.of(
+            self._get_control().assign(self.name, self._resource_name(resource), key, scenario, name)
+        )
 
     @raises_at_caller
     def resource(self, key: str, *, resource: str | None = None) -> Resource:
         """Where the resource of a key stands, and what comes next."""
-        return Resource.of(self._reach().standing(self.name, self._kind(resource), key))
+        return Resource.of(self._get_control().read_resource(self.name, self._resource_name(resource), key))
 
     @property
     @raises_at_caller
     def calls(self) -> Calls:
         """The calls of this namespace as they are now, oldest first."""
-        return Calls([Call.of(each) for each in self._reach().calls(self.name)])
+        return Calls([Call.of(event) for event in self._get_control().calls(self.name)])
 
     @raises_at_caller
     def verify(
@@ -211,45 +213,45 @@ class Namespace:
         bounds = {"exactly": exactly, "atLeast": at_least, "atMost": at_most, "never": never or None}
         verification: Members = {name: value for name, value in bounds.items() if value is not None}
         if in_order:
-            verification["inOrder"] = [called(each) for each in in_order]
+            verification["inOrder"] = [request_pattern(fields) for fields in in_order]
         if fields or not in_order:
-            verification["request"] = called(fields)
-        verdict = self._reach().verify(self.name, verification)
+            verification["request"] = request_pattern(fields)
+        verdict = self._get_control().verify(self.name, verification)
         if not verdict["verified"]:
-            raise AssertionError(mismatch(verification, verdict, self.calls))
+            raise AssertionError(describe_mismatch(verification, verdict, self.calls))
         return int(verdict["count"])
 
     @raises_at_caller
     def reset(self) -> None:
         """Make it as it was at first: no resources, no calls, no assignments, the first time."""
-        self._reach().reset(self.name)
+        self._get_control().reset(self.name)
 
     @raises_at_caller
     def drop(self) -> None:
         """Let it go with all that is in it, if it was used at all. It is made anew when it is used again."""
         self._is_open = self.name == DEFAULT
         try:
-            self._reach().drop(self.name)
+            self._get_control().drop(self.name)
         except ControlError as error:
             if error.status != 404:
                 raise
 
-    def _opened(self) -> Control:
+    def _open_control(self) -> Control:
         """The control of the server, which has the namespace from now on.
 
         Calls that no operation answers make none, and a test wants to be told of them.
         """
-        control = self._reach()
+        control = self._get_control()
         if not self._is_open:
             control.clock(self.name, "get", {})
             self._is_open = True
         return control
 
-    def _kind(self, resource: str | None) -> str:
+    def _resource_name(self, resource: str | None) -> str:
         """The name of the resource that is meant where none is given: there must be one only."""
         if resource is not None:
             return resource
-        known = self._reach().resources()
+        known = self._get_control().resources()
         if len(known) != 1:
             there_is = ", ".join(known) or "none: no scenario file is served"
             raise UsageError(f"say which resource is meant, as resource=NAME; there is {there_is}.")
@@ -268,7 +270,7 @@ class _ThreadProxy(Generic[Subject]):
         self._subject = subject
 
 
-def _apart(
+def _in_thread(
     method: Callable[Concatenate[Subject, P], Result],
 ) -> Callable[Concatenate[_ThreadProxy[Subject], P], Coroutine[Any, Any, Result]]:
     @wraps(method)
@@ -282,11 +284,11 @@ def _apart(
 class AsyncClock(_ThreadProxy[Clock]):
     """``Clock`` for coroutines."""
 
-    freeze = _apart(Clock.freeze)
-    set = _apart(Clock.set)
-    advance = _apart(Clock.advance)
-    resume = _apart(Clock.resume)
-    reset = _apart(Clock.reset)
+    freeze = _in_thread(Clock.freeze)
+    set = _in_thread(Clock.set)
+    advance = _in_thread(Clock.advance)
+    resume = _in_thread(Clock.resume)
+    reset = _in_thread(Clock.reset)
 
     async def now(self) -> datetime:
         """The time shown."""
@@ -296,12 +298,12 @@ class AsyncClock(_ThreadProxy[Clock]):
 class AsyncNamespace(_ThreadProxy[Namespace]):
     """``Namespace`` for coroutines."""
 
-    scenario = _apart(Namespace.scenario)
-    state = _apart(Namespace.state)
-    resource = _apart(Namespace.resource)
-    verify = _apart(Namespace.verify)
-    reset = _apart(Namespace.reset)
-    drop = _apart(Namespace.drop)
+    scenario = _in_thread(Namespace.scenario)
+    state = _in_thread(Namespace.state)
+    resource = _in_thread(Namespace.resource)
+    verify = _in_thread(Namespace.verify)
+    reset = _in_thread(Namespace.reset)
+    drop = _in_thread(Namespace.drop)
 
     @property
     def clock(self) -> AsyncClock:
@@ -315,7 +317,7 @@ class AsyncNamespace(_ThreadProxy[Namespace]):
 _LISTED = 50
 
 
-def told(namespace: Namespace) -> str:
+def describe_calls(namespace: Namespace) -> str:
     """The calls of a namespace, oldest first. Never raises for a server that is gone."""
     try:
         calls = namespace.calls
@@ -325,11 +327,11 @@ def told(namespace: Namespace) -> str:
         return f"nothing was called. Does the client go by {namespace.url}, or send {namespace.headers}?"
     lines = [f"{len(calls) - _LISTED} earlier calls"] if len(calls) > _LISTED else []
     for call in calls[-_LISTED:]:
-        lines += [str(call), *(f"    {each}" for each in _wrong(call))]
+        lines += [str(call), *(f"    {problem}" for problem in _problems(call))]
     return "\n".join(lines)
 
 
-def _wrong(call: Call) -> Iterator[str]:
+def _problems(call: Call) -> Iterator[str]:
     """In which ways the request breaks the document; the nearest paths, where it has none like it."""
     yield from call.problems
     if call.problems or call.response_headers.get("content-type") != "application/problem+json":

@@ -29,7 +29,7 @@ _OPTIONS = {
     "mock_clock": ("string", "Freeze the clock of mock_server at an ISO 8601 date-time."),
     "mock_validation": ("string", "What becomes of requests that break the document: strict, warn or off."),
 }
-_UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
+_INVALID = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -60,19 +60,19 @@ def mock_server(pytestconfig: pytest.Config) -> Iterator[MockServer]:
     """
     from mockserver.testing.server import MockServer
 
-    url = _given(pytestconfig, "mock_url") or os.environ.get("MOCKSERVER_URL")
+    url = _option(pytestconfig, "mock_url") or os.environ.get("MOCKSERVER_URL")
     if url:
-        with _in_a_sentence():
+        with _without_traceback():
             server = MockServer.connect(url, token=os.environ.get("MOCKSERVER_ADMIN_TOKEN"))
         yield server
         return
-    with _in_a_sentence():
+    with _without_traceback():
         server = MockServer(
             _paths(pytestconfig, "mock_document") or None,
             scenarios=_paths(pytestconfig, "mock_scenarios"),
-            seed=_given(pytestconfig, "mock_seed") or "0",
-            clock=_given(pytestconfig, "mock_clock"),
-            validation=_given(pytestconfig, "mock_validation") or "strict",
+            seed=_option(pytestconfig, "mock_seed") or "0",
+            clock=_option(pytestconfig, "mock_clock"),
+            validation=_option(pytestconfig, "mock_validation") or "strict",
         ).start()
     yield server
     server.stop()
@@ -84,16 +84,16 @@ def mock_api(request: pytest.FixtureRequest, mock_server: MockServer) -> Iterato
 
     Give its ``url`` to what is tested, or the server's with its ``headers``.
     """
-    namespace = mock_server.namespace(_name(request.node.nodeid))
+    namespace = mock_server.namespace(_namespace_name(request.node.nodeid))
     try:
-        with _in_a_sentence():
+        with _without_traceback():
             namespace.reset()
             for mark in reversed(list(request.node.iter_markers("mock_scenario"))):
                 namespace.scenario(*mark.args, **mark.kwargs)
         request.node.stash[_NAMESPACE] = namespace
         yield namespace
     finally:
-        with _in_a_sentence():
+        with _without_traceback():
             namespace.drop()
 
 
@@ -105,14 +105,14 @@ def pytest_runtest_makereport(
     report = yield
     namespace = item.stash.get(_NAMESPACE, None)
     if namespace is not None and report.failed and report.when != "teardown":
-        from mockserver.testing.namespace import told
+        from mockserver.testing.namespace import describe_calls
 
-        report.sections.append((f"mock server, namespace {namespace.name}", told(namespace)))
+        report.sections.append((f"mock server, namespace {namespace.name}", describe_calls(namespace)))
     return report
 
 
 @contextmanager
-def _in_a_sentence() -> Iterator[None]:
+def _without_traceback() -> Iterator[None]:
     """What is wrong with the set-up is told as it would be on the command line, without a traceback."""
     from mockserver.diagnostics import MockServerError
 
@@ -122,7 +122,7 @@ def _in_a_sentence() -> Iterator[None]:
         raise pytest.fail.Exception(f"mock server: {error}", pytrace=False) from None
 
 
-def _given(config: pytest.Config, name: str) -> str | None:
+def _option(config: pytest.Config, name: str) -> str | None:
     found: str | None = config.getoption(name)
     return found if found is not None else config.getini(name)
 
@@ -131,12 +131,12 @@ def _paths(config: pytest.Config, name: str) -> list[Path]:
     """Those of the command line are relative to where it was typed, those of the ini-file to it."""
     found = config.getoption(name)
     if found is not None:
-        return [config.invocation_params.dir / each for each in found]
+        return [config.invocation_params.dir / path for path in found]
     return config.getini(name) or []
 
 
-def _name(nodeid: str) -> str:
+def _namespace_name(nodeid: str) -> str:
     """A namespace for a test: the same in every run, for its fakes follow from it."""
     digest = blake2b(nodeid.encode("utf-8", "replace"), digest_size=4).hexdigest()
-    words = _UNFIT.sub("-", nodeid.rpartition("::")[2]).strip("-._")
+    words = _INVALID.sub("-", nodeid.rpartition("::")[2]).strip("-._")
     return f"{words[:80] or 'test'}-{digest}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Generator
 from concurrent.futures import CancelledError
-from concurrent.futures import TimeoutError as Late
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from email.message import Message
 from io import BufferedReader, BytesIO, RawIOBase
@@ -65,15 +65,15 @@ class MockAdapter(BaseAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> requests.Response:
-        patience = _patience(timeout)
-        parts = _Stream(patience)
-        deferred = self._host.submit(self._begun(request, parts))
+        read_timeout = _read_timeout(timeout)
+        parts = _Stream(read_timeout)
+        deferred = self._host.submit(self._start(request, parts))
         try:
-            response = deferred.result(patience)
-        except Late:
+            response = deferred.result(read_timeout)
+        except FutureTimeout:
             deferred.cancel()
             parts.close()
-            raise requests.ReadTimeout(f"no answer in {patience} s", request=request) from None
+            raise requests.ReadTimeout(f"no answer in {read_timeout} s", request=request) from None
         except CancelledError:
             raise requests.ConnectionError("the mock server was stopped", request=request) from None
         if response.fault:
@@ -83,9 +83,9 @@ class MockAdapter(BaseAdapter):
     def close(self) -> None:
         """Nothing is held: the server outlives its clients."""
 
-    async def _begun(self, request: requests.PreparedRequest, body: _Stream) -> Response:
+    async def _start(self, request: requests.PreparedRequest, body: _Stream) -> Response:
         """The answer; ``body`` is given its parts where it is a stream."""
-        response = await self._host.response(_received(request))
+        response = await self._host.response(_to_request(request))
         if response.stream is not None and not response.fault and request.method != "HEAD":
             await body.begin(response.stream)
         return response
@@ -123,9 +123,9 @@ class MockAdapter(BaseAdapter):
 class _Stream(RawIOBase):
     """The parts of a body, as a socket would have them: they come whether they are read or not."""
 
-    def __init__(self, patience: float | None) -> None:
-        """``patience`` is how many seconds a part may take; None: any."""
-        self._patience = patience
+    def __init__(self, read_timeout: float | None) -> None:
+        """``read_timeout`` is how many seconds a part may take; None: any."""
+        self._read_timeout = read_timeout
         self._parts: SimpleQueue[bytes | ConnectionError] = SimpleQueue()
         self._rest = b""
         self._task: asyncio.Task[None] | None = None
@@ -152,9 +152,9 @@ class _Stream(RawIOBase):
         """Raises TimeoutError where nothing comes in time, and ConnectionError where the server stops."""
         if not self._rest:
             try:
-                part = self._parts.get(timeout=self._patience)
+                part = self._parts.get(timeout=self._read_timeout)
             except Empty:
-                raise TimeoutError(f"nothing came in {self._patience} s") from None
+                raise TimeoutError(f"nothing came in {self._read_timeout} s") from None
             if not part or isinstance(part, ConnectionError):
                 self._parts.put(part)  # the end stays the end
             if isinstance(part, ConnectionError):
@@ -184,7 +184,7 @@ class _StreamedResponse(HTTPResponse):
             yield part
 
 
-def _patience(timeout: Any) -> float | None:
+def _read_timeout(timeout: Any) -> float | None:
     """Seconds that an answer may take, of what ``requests`` takes for a timeout; None for any time."""
     if isinstance(timeout, tuple):
         _, timeout = timeout
@@ -196,17 +196,21 @@ def _patience(timeout: Any) -> float | None:
     return seconds
 
 
-def _received(request: requests.PreparedRequest) -> Request:
+def _to_request(request: requests.PreparedRequest) -> Request:
     parts = urlsplit(request.url or "/")
     headers = {name.lower(): str(value) for name, value in request.headers.items()}
     headers.setdefault("host", parts.netloc)
-    return Request(request.method or "GET", parts.path or "/", parts.query, headers, _whole(request.body))
+    return Request(
+        request.method or "GET", parts.path or "/", parts.query, headers, _body_bytes(request.body)
+    )
 
 
-def _whole(body: Any) -> bytes:
+def _body_bytes(body: Any) -> bytes:
     """What ``requests`` would send: text, bytes, a file, or an iterable of chunks."""
     if hasattr(body, "read"):
         body = body.read()
     if isinstance(body, str):
         return body.encode()
-    return b"".join(_whole(each) for each in body) if not isinstance(body, bytes | None) else body or b""
+    return (
+        b"".join(_body_bytes(chunk) for chunk in body) if not isinstance(body, bytes | None) else body or b""
+    )

@@ -83,7 +83,7 @@ class MockServer(Namespace):
 
         server = cls()
         remote = Remote(url, token, timeout)
-        remote.ask("GET", "/health")
+        remote.request("GET", "/health")
         server._control = remote
         return server
 
@@ -96,7 +96,7 @@ class MockServer(Namespace):
         if self._control is None:
             from mockserver.testing.local import Local
 
-            self._host = self._started()
+            self._host = self._start_host()
             self._control = Local(self._host)
         return self
 
@@ -153,7 +153,7 @@ class MockServer(Namespace):
             raise UsageError("the mock server runs elsewhere: go by its url.")
         return self._host
 
-    def _started(self) -> Host:
+    def _start_host(self) -> Host:
         # What serving takes is imported here: a test that only imports this module should not pay for it.
         from mockserver.compile.process import compiled
         from mockserver.engine.engine import Options
@@ -187,4 +187,4 @@ class MockServer(Namespace):
 def _paths(given: Paths) -> tuple[Path, ...]:
     if isinstance(given, str | PathLike):
         return (Path(given),)
-    return tuple(Path(each) for each in given)
+    return tuple(Path(path) for path in given)

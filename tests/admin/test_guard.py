@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from mockserver.admin.plane import MOST_BODY, Guard
+from mockserver.admin.plane import MAX_BODY, Guard
 from mockserver.http.egress import Gate, OutgoingRequest
 from mockserver.http.hosts import is_loopback
 from mockserver.messages import Request
@@ -83,8 +83,8 @@ BODIES = [
     (b"{}", "text/plain", 415),
     (b"a=b", "application/x-www-form-urlencoded", 415),
     (b"", "multipart/form-data", 415),
-    (b" " * (MOST_BODY + 1), "application/json", 413),
-    (b" " * MOST_BODY, "application/json", 0),
+    (b" " * (MAX_BODY + 1), "application/json", 413),
+    (b" " * MAX_BODY, "application/json", 0),
 ]
 
 

@@ -188,7 +188,7 @@ def test_the_metrics_tell_what_each_kind_takes_and_may_take(crowded: Mock) -> No
     told = crowded.client.get("/__admin/metrics").text
     found = dict(re.findall(r'^mockserver_memory_bytes\{kind="(\w+)"\} (\S+)$', told, re.MULTILINE))
     bounds = dict(re.findall(r'^mockserver_memory_limit_bytes\{kind="(\w+)"\} (\S+)$', told, re.MULTILINE))
-    assert found.keys() == bounds.keys() == SHARES.keys() - {"answer"}
+    assert found.keys() == bounds.keys() == SHARES.keys() - {"response"}
     assert 30_000 < float(found["journals"]) < float(bounds["journals"])
 
 

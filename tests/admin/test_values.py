@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.admin.exchange import Budget, ControlError
+from mockserver.admin.http import Budget, ControlError
 from mockserver.admin.matching.values import ValuePattern
 
 

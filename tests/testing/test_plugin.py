@@ -14,7 +14,7 @@ import pytest
 
 from mockserver import inputs
 from mockserver.namespaces.namespaces import Namespaces
-from mockserver.testing.plugin import _name
+from mockserver.testing.plugin import _namespace_name
 from tests.live import MISSION, Process
 
 pytest_plugins = ["pytester"]
@@ -433,7 +433,7 @@ def test_a_failure_on_a_worker_tells_its_calls(consumer: pytest.Pytester) -> Non
     ],
 )
 def test_namespaces_are_named_after_tests(nodeid: str, begins: str) -> None:
-    name = _name(nodeid)
+    name = _namespace_name(nodeid)
     assert name.startswith(begins)
     assert Namespaces().find(name) is not None
-    assert name == _name(nodeid) != _name(nodeid + "x")
+    assert name == _namespace_name(nodeid) != _namespace_name(nodeid + "x")

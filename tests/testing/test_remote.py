@@ -74,7 +74,7 @@ def test_an_answer_by_drips_is_given_up(first: bytes, piece: bytes) -> None:
         answering(first, then=lambda: repeat(piece)) as url,
         pytest.raises(UsageError, match=r"not within 0\.3 s"),
     ):
-        Remote(url, timeout=0.3).ask("GET", "/health")
+        Remote(url, timeout=0.3).request("GET", "/health")
 
 
 def test_an_answer_without_end_is_read_so_far() -> None:
@@ -82,19 +82,19 @@ def test_an_answer_without_end_is_read_so_far() -> None:
         answering(HEAD + b"\r\n", then=lambda: repeat(b" " * 100_000)) as url,
         pytest.raises(UsageError, match="more than 1,000,000 bytes"),
     ):
-        Remote(url, max_answer=1_000_000).ask("GET", "/health")
+        Remote(url, max_answer=1_000_000).request("GET", "/health")
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"[" * 100_000, b"1" * 10_000, b"\xff", b'{"a":'])
 def test_what_is_no_answer_of_ours_is_told(body: bytes) -> None:
     with answering(answered(body)) as url, pytest.raises(UsageError, match="but not as a mockserver does"):
-        Remote(url).ask("GET", "/health")
+        Remote(url).request("GET", "/health")
 
 
 @pytest.mark.parametrize("url", ["http://a..b:1", "http://" + "a" * 70 + ":1", "http://127.0.0.1:1/a b"])
 def test_a_url_that_leads_nowhere_is_told(url: str) -> None:
     with pytest.raises(UsageError, match="does not answer"):
-        Remote(url).ask("GET", "/health")
+        Remote(url).request("GET", "/health")
 
 
 @pytest.mark.parametrize("token", ["a\r\nb", "ä", "a\0b"])

@@ -137,17 +137,17 @@ class TestRequests:
                 session.get(POLL)
                 data = next(line for line in lines if line.startswith(b"data: "))
                 assert json.loads(data.removeprefix(b"data: "))["decision"].endswith(f"call={number}")
-            assert followers(fresh) == 1
-        assert followers(fresh) == 0
+            assert subscribers(fresh) == 1
+        assert subscribers(fresh) == 0
 
     def test_events_that_end_are_a_body(self, fresh: MockServer, session: requests.Session) -> None:
         with ThreadPoolExecutor() as pool:
             deferred = pool.submit(session.get, f"{fresh.url}/__admin/events?kinds=call&most=1")
-            while followers(fresh) == 0 and not deferred.done():
+            while subscribers(fresh) == 0 and not deferred.done():
                 pass
             session.get(POLL)
             assert "event: call\n" in deferred.result(20).text
-        assert followers(fresh) == 0
+        assert subscribers(fresh) == 0
 
     def test_a_stream_that_is_left_has_no_follower(
         self, fresh: MockServer, session: requests.Session
@@ -155,7 +155,7 @@ class TestRequests:
         assert session.head(f"{fresh.url}/__admin/events").status_code == 200
         with pytest.raises(requests.ConnectionError, match="timed out"):
             session.get(f"{fresh.url}/__admin/events", timeout=0.01)
-        assert followers(fresh) == 0
+        assert subscribers(fresh) == 0
 
     @pytest.mark.parametrize(
         "timeout", [None, 20, (None, 20), Timeout(20), Timeout(connect=1, read=None), Timeout(total=20)]
@@ -164,7 +164,7 @@ class TestRequests:
         assert session.get(POLL, timeout=timeout).status_code == 200
 
 
-def followers(server: MockServer) -> int:
+def subscribers(server: MockServer) -> int:
     """How many follow the server's events."""
     found = httpx.get(f"{server.url}/__admin/metrics").text
     [count] = re.findall(r"^mockserver_event_followers (\S+)$", found, re.MULTILINE)

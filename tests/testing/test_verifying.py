@@ -131,7 +131,7 @@ def test_calls_that_the_journal_lost_are_told(local: MockServer) -> None:
     poll(api)
     poll(api)
     host = local._in_process()
-    host.control.in_world("bounded", lambda world: world.journal.drop(1))
+    host.control.in_namespace("bounded", lambda world: world.journal.drop(1))
     with pytest.raises(AssertionError, match="1 call from before is no longer in the journal, so it cannot"):
         api.verify(exactly=1)
     api.drop()

@@ -15,11 +15,11 @@ import jsonschema_rs
 from jsonpath_rfc9535 import JSONPathEnvironment, JSONPathError
 from jsonpath_rfc9535.function_extensions import ExpressionType, FilterFunction
 
-from mockserver.admin.exchange import Budget, ControlError
+from mockserver.admin.http import Budget, ControlError
 from mockserver.jsonschema.patterns import BACKTRACK_LIMIT, strict
 from mockserver.plan import JSON
 
-MOST_SOURCE = 4096
+MAX_SOURCE = 4096
 """Characters of an expression."""
 
 
@@ -30,10 +30,10 @@ class ExhaustedError(Exception):
 Matcher = Callable[[str], bool]
 
 
-def whole(pattern: str, pointer: str) -> Matcher:
+def full_match(pattern: str, pointer: str) -> Matcher:
     """Whether all of a text matches, as WireMock's ``matches`` has it. Raises ControlError for no pattern."""
-    if len(pattern) > MOST_SOURCE:
-        raise ControlError(422, f"the regular expression is over {MOST_SOURCE:,} characters", pointer)
+    if len(pattern) > MAX_SOURCE:
+        raise ControlError(422, f"the regular expression is over {MAX_SOURCE:,} characters", pointer)
     try:
         matches = _compiled(f"^(?:{pattern})$")
     except ValueError:
@@ -79,7 +79,7 @@ class _Regex(FilterFunction):
         self._form = form
 
     def __call__(self, text: object, pattern: object) -> bool:
-        if not isinstance(text, str) or not isinstance(pattern, str) or len(pattern) > MOST_SOURCE:
+        if not isinstance(text, str) or not isinstance(pattern, str) or len(pattern) > MAX_SOURCE:
             return False
         try:
             return _compiled(self._form.format(pattern))(text)
@@ -100,8 +100,8 @@ _environment = _Environment()
 
 def json_path(source: str, pointer: str) -> Callable[[JSON, Budget], Iterator[JSON]]:
     """A JSONPath (RFC 9535) that gives the values it selects. Raises ControlError for none."""
-    if len(source) > MOST_SOURCE:
-        raise ControlError(422, f"the JSONPath is over {MOST_SOURCE:,} characters", pointer)
+    if len(source) > MAX_SOURCE:
+        raise ControlError(422, f"the JSONPath is over {MAX_SOURCE:,} characters", pointer)
     try:
         query = _environment.compile(source)
     except (JSONPathError, RecursionError, ValueError) as error:
@@ -111,7 +111,7 @@ def json_path(source: str, pointer: str) -> Callable[[JSON, Budget], Iterator[JS
 
     def select(value: JSON, budget: Budget) -> Iterator[JSON]:
         try:
-            for node in query.finditer(_counted(value, budget, pointer)):
+            for node in query.finditer(_with_budget(value, budget, pointer)):
                 yield node.value
         except (JSONPathError, RecursionError):
             raise ControlError(422, f"{source!r} goes too deep for a body that was sent", pointer) from None
@@ -121,12 +121,14 @@ def json_path(source: str, pointer: str) -> Callable[[JSON, Budget], Iterator[JS
     return select
 
 
-def _counted(value: JSON, budget: Budget, pointer: str) -> JSON:
+def _with_budget(value: JSON, budget: Budget, pointer: str) -> JSON:
     """``value`` with containers that spend from the budget when a query walks over them."""
     if isinstance(value, dict):
-        return _Object({key: _counted(each, budget, pointer) for key, each in value.items()}, budget, pointer)
+        return _Object(
+            {key: _with_budget(member, budget, pointer) for key, member in value.items()}, budget, pointer
+        )
     if isinstance(value, list):
-        return _Array([_counted(each, budget, pointer) for each in value], budget, pointer)
+        return _Array([_with_budget(element, budget, pointer) for element in value], budget, pointer)
     return value
 
 

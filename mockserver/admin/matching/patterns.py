@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from mockserver.admin.calls import Reading, segments
-from mockserver.admin.exchange import Budget, ControlError
+from mockserver.admin.calls import CallView, segments
+from mockserver.admin.http import Budget, ControlError
 from mockserver.admin.matching import expressions
 from mockserver.admin.matching.values import ValuePattern
 from mockserver.namespaces.journal import Call, Record
 from mockserver.plan import JSON
 
-Values = Callable[[Reading], list[str]]
+Values = Callable[[CallView], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Field:
     values: Values
     test: Callable[[str | None, Budget], bool]
 
-    def holds(self, reading: Reading, budget: Budget) -> bool:
-        values = self.values(reading)
+    def holds(self, view: CallView, budget: Budget) -> bool:
+        values = self.values(view)
         if not values:
             return self.test(None, budget)
         return any(self.test(value, budget) for value in values)
@@ -61,8 +61,8 @@ class RequestPattern:
             self.fields += _path_parameters(source, pointer)
 
     def matches(self, call: Call, budget: Budget) -> bool:
-        reading = Reading(call)
-        return all(field.holds(reading, budget) for field in self.fields)
+        view = CallView(call)
+        return all(field.holds(view, budget) for field in self.fields)
 
     def find(self, records: Iterable[Record], budget: Budget) -> list[Call]:
         """The calls that match, in the order they came."""
@@ -85,29 +85,29 @@ def _method(value: JSON, pointer: str) -> list[Field]:
     wanted = _text(value, pointer).upper()
     if wanted == "ANY":
         return []
-    return [Field("method", wanted, lambda reading: [reading.request.method], lambda text, _: text == wanted)]
+    return [Field("method", wanted, lambda view: [view.request.method], lambda text, _: text == wanted)]
 
 
 def _url(value: JSON, pointer: str) -> list[Field]:
     wanted = _text(value, pointer)
-    return [Field("url", wanted, lambda reading: [reading.call.url], lambda text, _: text == wanted)]
+    return [Field("url", wanted, lambda view: [view.call.url], lambda text, _: text == wanted)]
 
 
 def _url_path(value: JSON, pointer: str) -> list[Field]:
     wanted = _text(value, pointer)
-    return [Field("urlPath", wanted, lambda reading: [reading.path], lambda text, _: text == wanted)]
+    return [Field("urlPath", wanted, lambda view: [view.path], lambda text, _: text == wanted)]
 
 
 def _url_pattern(value: JSON, pointer: str) -> list[Field]:
-    return [_regex("urlPattern", value, pointer, lambda reading: [reading.call.url])]
+    return [_regex("urlPattern", value, pointer, lambda view: [view.call.url])]
 
 
 def _url_path_pattern(value: JSON, pointer: str) -> list[Field]:
-    return [_regex("urlPathPattern", value, pointer, lambda reading: [reading.path])]
+    return [_regex("urlPathPattern", value, pointer, lambda view: [view.path])]
 
 
 def _regex(name: str, value: JSON, pointer: str, values: Values) -> Field:
-    matches = expressions.whole(_text(value, pointer), pointer)
+    matches = expressions.full_match(_text(value, pointer), pointer)
 
     def test(text: str | None, budget: Budget) -> bool:
         budget.check(pointer)
@@ -123,7 +123,7 @@ def _url_path_template(value: JSON, pointer: str) -> list[Field]:
     def test(text: str | None, _: Budget) -> bool:
         return text is not None and _variables(wanted, text) is not None
 
-    return [Field("urlPathTemplate", template, lambda reading: [reading.path], test)]
+    return [Field("urlPathTemplate", template, lambda view: [view.path], test)]
 
 
 def _variables(template: list[str], path: str) -> dict[str, str] | None:
@@ -147,16 +147,16 @@ def _path_parameters(source: dict[str, JSON], pointer: str) -> list[Field]:
     wanted = template.split("/")
 
     def reader(name: str) -> Values:
-        def values(reading: Reading) -> list[str]:
-            found = _variables(wanted, reading.path) or {}
+        def values(view: CallView) -> list[str]:
+            found = _variables(wanted, view.path) or {}
             return [found[name]] if name in found else []
 
         return values
 
-    return _named("pathParameters", source["pathParameters"], f"{pointer}/pathParameters", reader)
+    return _named_fields("pathParameters", source["pathParameters"], f"{pointer}/pathParameters", reader)
 
 
-def _named(part: str, value: JSON, pointer: str, reader: Callable[[str], Values]) -> list[Field]:
+def _named_fields(part: str, value: JSON, pointer: str, reader: Callable[[str], Values]) -> list[Field]:
     """A condition for each member of a map of names to value patterns."""
     if not isinstance(value, dict):
         raise ControlError(422, "an object of names and patterns is needed here", pointer)
@@ -169,36 +169,38 @@ def _named(part: str, value: JSON, pointer: str, reader: Callable[[str], Values]
 
 def _headers(value: JSON, pointer: str) -> list[Field]:
     def reader(name: str) -> Values:
-        def values(reading: Reading) -> list[str]:
-            found = reading.request.headers.get(name.lower())
+        def values(view: CallView) -> list[str]:
+            found = view.request.headers.get(name.lower())
             return [] if found is None else [found]
 
         return values
 
-    return _named("headers", value, pointer, reader)
+    return _named_fields("headers", value, pointer, reader)
 
 
 def _query_parameters(value: JSON, pointer: str) -> list[Field]:
-    return _named("queryParameters", value, pointer, lambda name: lambda reading: reading.query.get(name, []))
+    return _named_fields(
+        "queryParameters", value, pointer, lambda name: lambda view: view.query.get(name, [])
+    )
 
 
 def _form_parameters(value: JSON, pointer: str) -> list[Field]:
-    return _named("formParameters", value, pointer, lambda name: lambda reading: reading.form.get(name, []))
+    return _named_fields("formParameters", value, pointer, lambda name: lambda view: view.form.get(name, []))
 
 
 def _cookies(value: JSON, pointer: str) -> list[Field]:
     def reader(name: str) -> Values:
-        return lambda reading: [reading.cookies[name]] if name in reading.cookies else []
+        return lambda view: [view.cookies[name]] if name in view.cookies else []
 
-    return _named("cookies", value, pointer, reader)
+    return _named_fields("cookies", value, pointer, reader)
 
 
 def _body_patterns(value: JSON, pointer: str) -> list[Field]:
     if not isinstance(value, list):
         raise ControlError(422, "a list of patterns is needed here", pointer)
 
-    def body(reading: Reading) -> list[str]:
-        return [reading.body] if reading.body else []
+    def body(view: CallView) -> list[str]:
+        return [view.body] if view.body else []
 
     return [
         Field(f"bodyPatterns.{index}", source, body, ValuePattern(source, f"{pointer}/{index}").test)
@@ -208,13 +210,13 @@ def _body_patterns(value: JSON, pointer: str) -> list[Field]:
 
 def _basic_credentials(value: JSON, pointer: str) -> list[Field]:
     wanted = (value.get("username"), value.get("password")) if isinstance(value, dict) else (None, None)
-    if not all(isinstance(each, str) for each in wanted):
+    if not all(isinstance(name, str) for name in wanted):
         raise ControlError(422, "username and password are needed here", pointer)
 
-    def given(reading: Reading) -> list[str]:
-        return ["given"] if reading.credentials == wanted else []
+    def values(view: CallView) -> list[str]:
+        return ["given"] if view.credentials == wanted else []
 
-    return [Field("basicAuthCredentials", value, given, lambda text, _: text is not None)]
+    return [Field("basicAuthCredentials", value, values, lambda text, _: text is not None)]
 
 
 def _ours(name: str, read: Callable[[Call], str]) -> Callable[[JSON, str], list[Field]]:
@@ -222,8 +224,8 @@ def _ours(name: str, read: Callable[[Call], str]) -> Callable[[JSON, str], list[
         source = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
         pattern = ValuePattern(source, pointer)
 
-        def values(reading: Reading) -> list[str]:
-            found = read(reading.call)
+        def values(view: CallView) -> list[str]:
+            found = read(view.call)
             return [found] if found else []
 
         return [Field(name, value, values, pattern.test)]

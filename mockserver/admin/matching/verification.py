@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from mockserver import problem
-from mockserver.admin.calls import Reading, summary_json
-from mockserver.admin.exchange import Budget, ControlError
+from mockserver.admin.calls import CallView, summary_json
+from mockserver.admin.http import Budget, ControlError
 from mockserver.admin.matching.patterns import Field, RequestPattern
 from mockserver.namespaces.journal import Call, Record
 from mockserver.plan import JSON
@@ -75,7 +75,7 @@ class Verdict:
     near_misses: Sequence[JSON] = ()
 
 
-def judge(body: dict[str, JSON], namespace: str, records: Sequence[Record], lost: int = 0) -> Verdict:
+def evaluate(body: dict[str, JSON], namespace: str, records: Sequence[Record], lost: int = 0) -> Verdict:
     """Whether the calls are as a ``Verification`` of the control plane's document wants them.
 
     ``records`` are what the journal has, ``lost`` counts what its bounds pushed out.
@@ -84,7 +84,9 @@ def judge(body: dict[str, JSON], namespace: str, records: Sequence[Record], lost
     if "inOrder" in body:
         if extra := sorted(body.keys() - {"inOrder"}):
             raise ControlError(422, f"{extra[0]} does not go with inOrder", f"/{extra[0]}")
-        patterns = [RequestPattern(each, f"/inOrder/{index}") for index, each in enumerate(body["inOrder"])]
+        patterns = [
+            RequestPattern(source, f"/inOrder/{index}") for index, source in enumerate(body["inOrder"])
+        ]
         verdict, sure = in_order(patterns, namespace, records, budget), False
     else:
         times = wanted_times(body)
@@ -94,7 +96,7 @@ def judge(body: dict[str, JSON], namespace: str, records: Sequence[Record], lost
         if lost and times.most is not None:
             verdict = replace(verdict, holds=False)
     if lost and not verdict.holds and not sure:
-        return replace(verdict, detail=f"{verdict.detail}; {_untold(lost)}")
+        return replace(verdict, detail=f"{verdict.detail}; {_lost_calls(lost)}")
     return verdict
 
 
@@ -108,7 +110,7 @@ def count_calls(
     if holds:
         return Verdict(holds, count, detail)
     if times.most is not None and count > times.most:
-        return Verdict(holds, count, detail, _surplus(pattern, namespace, records, budget))
+        return Verdict(holds, count, detail, _matching_calls(pattern, namespace, records, budget))
     return Verdict(holds, count, detail, near_misses(pattern, namespace, records, budget))
 
 
@@ -131,7 +133,7 @@ def in_order(
     return Verdict(True, len(patterns), f"{len(patterns)} calls came in this order")
 
 
-def _surplus(
+def _matching_calls(
     pattern: RequestPattern, namespace: str, records: Sequence[Record], budget: Budget
 ) -> list[JSON]:
     """The newest calls that match where too many do: their distance is 0."""
@@ -147,34 +149,34 @@ def near_misses(
     for record in records[-_LOOKED_AT:]:
         budget.spend("")
         call = Call(*record)
-        distance = _distance(pattern, Reading(call), budget)
+        distance = _distance(pattern, CallView(call), budget)
         if distance:
             distances.append((distance, call))
-    distances.sort(key=lambda each: (each[0], -each[1].number))
+    distances.sort(key=lambda pair: (pair[0], -pair[1].number))
     return [
         _near_miss(pattern, namespace, call, distance, budget) for distance, call in distances[:NEAR_MISSES]
     ]
 
 
-def _distance(pattern: RequestPattern, reading: Reading, budget: Budget) -> float:
+def _distance(pattern: RequestPattern, view: CallView, budget: Budget) -> float:
     """Between 0, a match, and 1."""
     if not pattern.fields:
         return 0.0
-    distances = [_field_distance(field, reading, budget) for field in pattern.fields]
+    distances = [_field_distance(field, view, budget) for field in pattern.fields]
     return sum(distances) / len(distances)
 
 
-def _field_distance(field: Field, reading: Reading, budget: Budget) -> float:
-    if field.holds(reading, budget):
+def _field_distance(field: Field, view: CallView, budget: Budget) -> float:
+    if field.holds(view, budget):
         return 0.0
-    values, required = field.values(reading), _plain(field.required)
+    values, required = field.values(view), _plain(field.required)
     if not values or required is None:
         return 1.0
     budget.spend("", 50)
-    return 1.0 - 0.9 * max(likeness(required, value) for value in values[:3])
+    return 1.0 - 0.9 * max(similarity(required, value) for value in values[:3])
 
 
-def likeness(one: str, other: str) -> float:
+def similarity(one: str, other: str) -> float:
     """How alike the beginnings of two texts are, from 0 to 1."""
     return SequenceMatcher(None, one[:_COMPARED], other[:_COMPARED]).ratio()
 
@@ -189,17 +191,17 @@ def _plain(required: JSON) -> str | None:
 def _near_miss(
     pattern: RequestPattern, namespace: str, call: Call, distance: float, budget: Budget
 ) -> dict[str, JSON]:
-    reading = Reading(call)
+    view = CallView(call)
     fields: list[JSON] = []
     for field in pattern.fields:
-        values = field.values(reading)
+        values = field.values(view)
         actual: JSON = values[0] if len(values) == 1 else values or None
         fields.append(
             {
                 "field": field.name,
                 "required": field.required,
                 "actual": problem.quoted(actual, 1000),
-                "matched": field.holds(reading, budget),
+                "matched": field.holds(view, budget),
             }
         )
     return {
@@ -211,7 +213,7 @@ def _near_miss(
     }
 
 
-def _untold(lost: int) -> str:
+def _lost_calls(lost: int) -> str:
     """Why it cannot be known, and what to do."""
     are = "is" if lost == 1 else "are"
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mockserver.admin.exchange import ControlError
+from mockserver.admin.http import ControlError
 from mockserver.engine.engine import Engine
 from mockserver.engine.resources.runtime import ResourceRuntime
 from mockserver.inputs import written
@@ -14,11 +14,11 @@ from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON, Step
 from mockserver.state.machine import ResourceState, begin, settle
 
-_PINNED = "state:"
+_STATE_SCENARIO = "state:"
 """What the compiler calls the scenario of one state that holds for ever."""
 
 
-class Standing(NamedTuple):
+class ResourceView(NamedTuple):
     """A resource at one moment. May be read by any thread."""
 
     namespace: str
@@ -73,17 +73,17 @@ class Standing(NamedTuple):
         if step.branches:
             following["branches"] = [
                 {
-                    "state": steps[each.next].state,
-                    **({"onOperation": operations[each.operation]} if each.operation else {}),
-                    **({"weight": each.weight} if each.weight else {}),
-                    **({"conditional": True} if each.fact >= 0 else {}),
+                    "state": steps[branch.next].state,
+                    **({"onOperation": operations[branch.operation]} if branch.operation else {}),
+                    **({"weight": branch.weight} if branch.weight else {}),
+                    **({"conditional": True} if branch.fact >= 0 else {}),
                 }
-                for each in step.branches
+                for branch in step.branches
             ]
         return following or None
 
 
-def lifecycle_of(engine: Engine, name: str) -> ResourceRuntime:
+def find_runtime(engine: Engine, name: str) -> ResourceRuntime:
     """The resource of that name. Raises ControlError where there is none."""
     runtime = engine.lifecycles.get(name)
     if runtime is None:
@@ -92,59 +92,65 @@ def lifecycle_of(engine: Engine, name: str) -> ResourceRuntime:
     return runtime
 
 
-def standing(engine: Engine, world: Namespace, runtime: ResourceRuntime, key: str) -> Standing:
+def read_resource(engine: Engine, namespace: Namespace, runtime: ResourceRuntime, key: str) -> ResourceView:
     """One resource. Raises ControlError where it has not been seen."""
     key = runtime.normal(key)
-    known = engine.store.peek(world.name, runtime.name, key)
+    known = engine.store.peek(namespace.name, runtime.name, key)
     if known is None or not _is_served(runtime, known):
         raise ControlError(404, f"no {runtime.name} of the key {key[:200]!r} has been seen")
-    return Standing(world.name, runtime, key, known, world.clock.now())
+    return ResourceView(namespace.name, runtime, key, known, namespace.clock.now())
 
 
-def standings(engine: Engine, world: Namespace, lifecycles: Iterable[ResourceRuntime]) -> list[Standing]:
+def list_views(
+    engine: Engine, namespace: Namespace, lifecycles: Iterable[ResourceRuntime]
+) -> list[ResourceView]:
     """Every resource that has been seen, least recently called first."""
-    now = world.clock.now()
+    now = namespace.clock.now()
     return [
-        Standing(world.name, runtime, key, known, now)
+        ResourceView(namespace.name, runtime, key, known, now)
         for runtime in lifecycles
-        for key, known in engine.store.items(world.name, runtime.name)
+        for key, known in engine.store.items(namespace.name, runtime.name)
         if _is_served(runtime, known)
     ]
 
 
 def put(
     engine: Engine,
-    world: Namespace,
+    namespace: Namespace,
     runtime: ResourceRuntime,
     key: str,
     scenario: str | None,
     state: str | None,
 ) -> None:
     """Put a resource on a scenario, in a state, or both. Raises ControlError, and then nothing is changed."""
-    store, now, key = engine.store, world.clock.now(), runtime.normal(key)
-    known = store.peek(world.name, runtime.name, key)
+    store, now, key = engine.store, namespace.clock.now(), runtime.normal(key)
+    known = store.peek(namespace.name, runtime.name, key)
     if scenario is not None:
         check_scenario(runtime, scenario)
     if state is None:
-        store.put(world.name, runtime.name, key, begin(str(scenario), now))
+        store.put(namespace.name, runtime.name, key, begin(str(scenario), now))
         return
     if state not in runtime.resource.states:
         there_is = ", ".join(runtime.resource.states)
         raise ControlError(422, f"there is no state {state!r}; there is {there_is}", "/state")
     if scenario is None:
         current = known.scenario if known is not None and _is_served(runtime, known) else None
-        scenario = current if current and _step_of(runtime, current, state) is not None else _PINNED + state
+        scenario = (
+            current if current and _step_of(runtime, current, state) is not None else _STATE_SCENARIO + state
+        )
     step = _step_of(runtime, scenario, state)
     if step is None:
         raise ControlError(422, f"the scenario {scenario!r} never is in the state {state!r}", "/state")
     created = known.created if known is not None else now
-    store.put(world.name, runtime.name, key, ResourceState(scenario, step, 0, now, created, now))
+    store.put(namespace.name, runtime.name, key, ResourceState(scenario, step, 0, now, created, now))
 
 
 def check_scenario(runtime: ResourceRuntime, scenario: str) -> None:
     """Raises ControlError where a resource has no such scenario."""
     if runtime.steps(scenario) is None:
-        there_is = ", ".join(each for each in runtime.resource.scenarios if not each.startswith(_PINNED))
+        there_is = ", ".join(
+            known for known in runtime.resource.scenarios if not known.startswith(_STATE_SCENARIO)
+        )
         raise ControlError(422, f"there is no scenario {scenario!r}; there is {there_is}", "/scenario")
 
 

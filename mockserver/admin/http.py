@@ -36,14 +36,14 @@ class ControlError(MockServerError):
         self.members |= members or {}
 
 
-def namespace() -> str:
+def requested_namespace() -> str:
     """The namespace that the request is about."""
     from flask import request
 
     return request.headers.get("X-Mock-Namespace", DEFAULT)
 
 
-def segment(text: str) -> str:
+def decode_segment(text: str) -> str:
     """A path parameter as it was meant: paths come here as sent, so that a key may hold a slash."""
     try:
         return unquote(text, errors="strict")
@@ -51,7 +51,7 @@ def segment(text: str) -> str:
         raise ControlError(400, f"{text[:200]!r} is not percent-encoded UTF-8") from None
 
 
-def said(value: JSON, status: int = 200) -> flask.Response:
+def json_response(value: JSON, status: int = 200) -> flask.Response:
     """An answer of JSON."""
     return _response(encode_json(value), status, "application/json")
 
@@ -61,7 +61,7 @@ def text(value: str, content_type: str) -> flask.Response:
     return _response(value.encode("utf-8", "replace"), 200, content_type)
 
 
-def answering(endpoint: Callable[..., flask.Response]) -> Callable[..., flask.Response]:
+def with_error_responses(endpoint: Callable[..., flask.Response]) -> Callable[..., flask.Response]:
     """An endpoint whose faults become problem+json."""
 
     @functools.wraps(endpoint)
@@ -87,8 +87,8 @@ def _response(body: bytes, status: int, content_type: str) -> flask.Response:
 MAX_VALUES = 20_000
 """JSON values in the body of a control request, and in a text of it that holds JSON."""
 _JSON = ContentType("application", "json")
-MOST_SECONDS = 3.0
-MOST_STEPS = 2_000_000
+MAX_SECONDS = 3.0
+MAX_STEPS = 2_000_000
 
 
 class Budget:
@@ -97,8 +97,8 @@ class Budget:
     __slots__ = ("_end", "_steps")
 
     def __init__(self) -> None:
-        self._end = time.monotonic() + MOST_SECONDS
-        self._steps = MOST_STEPS
+        self._end = time.monotonic() + MAX_SECONDS
+        self._steps = MAX_STEPS
 
     def spend(self, pointer: str, steps: int = 1) -> None:
         """``pointer`` names the part of the body that is being worked on."""
@@ -113,7 +113,7 @@ class Budget:
     def check(self, pointer: str) -> None:
         if time.monotonic() > self._end:
             raise ControlError(
-                422, f"this takes longer than the {MOST_SECONDS:g} s that it may; narrow it", pointer
+                422, f"this takes longer than the {MAX_SECONDS:g} s that it may; narrow it", pointer
             )
 
 
