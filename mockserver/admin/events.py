@@ -1,7 +1,7 @@
-"""``events``: calls, state changes, resets and reloads as they happen (server-sent, WHATWG HTML 9.2).
+"""``events``: calls, state changes, resets and reloads as server-sent events (WHATWG HTML 9.2).
 
-While nobody listens, nothing is done. A listener that is slower than the calls
-loses events, and is told how many.
+Without subscribers nothing is done. A subscriber that is slower than the calls loses events. The
+stream reports how many.
 """
 
 from __future__ import annotations
@@ -21,43 +21,42 @@ from mockserver.state.machine import settle
 
 KINDS = ("call", "state", "reset", "reload")
 _MAX_QUEUE = 1000
-"""Events that wait for a slow listener."""
+"""Maximum number of events that wait for a slow subscriber."""
 _KEEPALIVE = 15.0
-"""Seconds after which a silent stream says that it still is there."""
+"""Seconds without an event after which a stream sends a comment."""
 _MAX_STATES = 10_000
 
 
 class Events:
-    """Everything here runs on the engine's loop."""
+    """The streams of events. All methods run on the engine's loop."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._subscribers: set[_Subscriber] = set()
         self._states: dict[tuple[str, str, str], str] = {}
-        """The state in which each resource was last seen, while somebody listens."""
+        """Resource → its last known state, while there are subscribers."""
         self._number = 0
 
     @property
     def subscribers(self) -> int:
+        """The number of open streams."""
         return len(self._subscribers)
 
     def response(self, request: Request) -> Response:
-        """A stream. The query may choose ``kinds`` (with commas) and end it after ``max_events`` events."""
+        """Return a stream. The query can have ``kinds`` (comma-separated) and ``most`` (number of events)."""
         if request.method not in ("GET", "HEAD"):
             return problem.unknown_method(request.method, request.raw_path, ["GET", "HEAD"])
         chosen = dict(parse_qsl(request.query_string, keep_blank_values=True))
         kinds = frozenset(chosen.pop("kinds", ",".join(KINDS)).split(","))
         max_events = chosen.pop("most", None)
         if unknown := sorted(kinds - set(KINDS)):
-            return problem.problem(400, f"kinds={unknown[0][:200]} is none of {', '.join(KINDS)}")
+            return problem.problem(400, f"kinds={unknown[0][:200]} is not one of {', '.join(KINDS)}")
         if max_events is not None and not (
             max_events.isascii() and max_events.isdigit() and len(max_events) < 10
         ):
-            return problem.problem(400, f"most={max_events[:200]} is no number of events")
+            return problem.problem(400, f"most={max_events[:200]} is not a number of events")
         if chosen:
-            return problem.problem(
-                400, f"there is no query parameter {min(chosen)[:200]}; there are kinds, most"
-            )
+            return problem.problem(400, f"there is no query parameter {min(chosen)[:200]}; use kinds or most")
         subscriber = _Subscriber(kinds, None if max_events is None else int(max_events))
         headers = [("content-type", "text/event-stream"), ("cache-control", "no-store")]
         if request.method == "HEAD" or subscriber.left == 0:
@@ -67,16 +66,16 @@ class Events:
         return Response(200, headers, b"", "admin", stream=self._stream(subscriber))
 
     def publish(self, kind: str, data: dict[str, JSON]) -> None:
-        """Tell everyone who listens."""
+        """Send an event to all subscribers of its kind."""
         if not self._subscribers:
             return
         self._number += 1
         text = b"event: %b\nid: %d\ndata: %b\n\n" % (kind.encode(), self._number, encode_json(data))
         for subscriber in self._subscribers:
-            subscriber.take(kind, text)
+            subscriber.add(kind, text)
 
     def close(self) -> None:
-        """End every stream: the server stops."""
+        """End all streams, because the server stops."""
         for subscriber in self._subscribers:
             subscriber.end()
 
@@ -125,7 +124,7 @@ class Events:
 
 
 class _Subscriber:
-    """One listener. ``left`` counts down the events that it still wants; None: all there will be."""
+    """One stream. ``left`` is the number of events that it still gets; None for no limit."""
 
     def __init__(self, kinds: frozenset[str], max_events: int | None) -> None:
         self.kinds = kinds
@@ -133,7 +132,7 @@ class _Subscriber:
         self.lost = 0
         self.queue: asyncio.Queue[bytes | None] = asyncio.Queue()
 
-    def take(self, kind: str, text: bytes) -> None:
+    def add(self, kind: str, text: bytes) -> None:
         if kind not in self.kinds or self.left == 0:
             return
         if self.queue.qsize() >= _MAX_QUEUE:
@@ -146,4 +145,5 @@ class _Subscriber:
                 self.end()
 
     def end(self) -> None:
+        """End the stream after the events in the queue."""
         self.queue.put_nowait(None)

@@ -1,4 +1,4 @@
-"""``metrics``: what the engine counts anyway, read when Prometheus asks."""
+"""``metrics``: the counts of the engine in the format of Prometheus, read on each request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mockserver.engine.service import Tally
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """The engine's counts at one moment."""
+    """The counts of the engine at one moment."""
 
     calls: list[tuple[str, str, int, int, float]]
     resources: list[tuple[str, str, int]]
@@ -31,7 +31,7 @@ class _Snapshot:
 
 
 class Metrics:
-    """One registry of its own, so that an application that embeds the server keeps its own."""
+    """The metrics of one server. They have their own registry, apart from that of the application."""
 
     def __init__(self, control: Control, events: Events) -> None:
         self._registry = CollectorRegistry()
@@ -41,6 +41,7 @@ class Metrics:
         GCCollector(registry=self._registry)
 
     def get(self) -> flask.Response:
+        """Return all metrics as text."""
         return flask.Response(generate_latest(self._registry), content_type=CONTENT_TYPE_LATEST)
 
 
@@ -50,10 +51,11 @@ class _Engine(Collector):
         self._events = events
 
     def describe(self) -> list[Metric]:
-        """Nothing beforehand: registering must not read the engine."""
+        """Return nothing, so that registering does not read the engine."""
         return []
 
     def collect(self) -> Iterator[Metric]:
+        """Yield the metrics of the engine."""
         snapshot = self._control.run(self._read)
         labels = ["document", "operation", "status"]
         calls = CounterMetricFamily("mockserver_calls", "Calls by operation and status.", labels=labels)

@@ -1,4 +1,4 @@
-"""``requests``, ``near-misses``, ``verify`` and ``notices``: calls and webhooks, in WireMock's shapes."""
+"""``requests``, ``near-misses``, ``verify`` and ``notices``: calls and webhooks, as WireMock shows them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from mockserver.namespaces.journal import Call, Journal, Record
 from mockserver.plan import JSON
 
 _MAX_UNMATCHED = 50
-"""Unmatched calls whose near misses are sought."""
+"""Maximum number of unmatched calls for which near misses are searched."""
 
 
 class Requests:
-    """The journal of the namespace that a control request names."""
+    """The recorded calls of the namespace of a control request."""
 
     def __init__(self, control: Control) -> None:
         self._control = control
@@ -35,7 +35,7 @@ class Requests:
         unmatched: bool = False,
         before: str | None = None,
     ) -> flask.Response:
-        """Newest first, as WireMock has it; no more at once than one answer may hold."""
+        """Return calls, newest first like WireMock, and no more than the maximum size of a response."""
         name = requested_namespace()
         records, journal_info = self._read(name)
         earliest = _time(since) if since is not None else 0
@@ -55,6 +55,7 @@ class Requests:
         return json_response({"requests": shown, "meta": meta, **journal_info})
 
     def get(self, call: str) -> flask.Response:
+        """Return one call. Raise ControlError 404 for an unknown one."""
         name = requested_namespace()
         number = self._number(name, call)
         found = self._control.in_namespace(name, lambda namespace: namespace.journal.find(number))
@@ -63,6 +64,7 @@ class Requests:
         return json_response(event_json(name, found))
 
     def delete(self, call: str) -> flask.Response:
+        """Delete one call. Raise ControlError 404 for an unknown one."""
         name = requested_namespace()
         number = self._number(name, call)
         if not self._control.in_namespace(name, lambda namespace: namespace.journal.remove({number})):
@@ -70,22 +72,22 @@ class Requests:
         return json_response({})
 
     def reset(self) -> flask.Response:
-        """Forget every call."""
+        """Delete all calls."""
         self._control.in_namespace(requested_namespace(), lambda namespace: namespace.journal.clear())
         return json_response({})
 
     def reset_by_post(self) -> flask.Response:
-        """WireMock's older way of ``reset``."""
+        """Delete all calls, by the older operation of WireMock."""
         return self.reset()
 
     def unmatched(self) -> flask.Response:
-        """Calls that no operation of the document answered, oldest first."""
+        """Return the calls without an operation in the document, oldest first."""
         records, journal_info = self._read(requested_namespace())
         calls = [Call(*record) for record in records if not record[4].operation]
         return json_response({"requests": self._all(map(request_json, calls)), **journal_info})
 
     def unmatched_near(self) -> flask.Response:
-        """WireMock's near misses of unmatched requests: the operations that come closest to each."""
+        """Return the most similar operations for each unmatched call, as WireMock's near misses."""
         records, _ = self._read(requested_namespace())
         unmatched = [Call(*record) for record in reversed(records) if not record[4].operation][
             :_MAX_UNMATCHED
@@ -110,30 +112,32 @@ class Requests:
         return json_response({"nearMisses": not_found})
 
     def count(self, body: dict[str, JSON]) -> flask.Response:
+        """Return the number of matching calls; -1 if the journal is off."""
         pattern = RequestPattern(body)
         records, journal_info = self._read(requested_namespace())
         found = len(pattern.find(records, Budget())) if not journal_info["requestJournalDisabled"] else -1
         return json_response({"count": found, **journal_info})
 
     def find(self, body: dict[str, JSON]) -> flask.Response:
+        """Return the matching calls."""
         pattern = RequestPattern(body)
         records, journal_info = self._read(requested_namespace())
         found = pattern.find(records, Budget())
         return json_response({"requests": self._all(map(request_json, found)), **journal_info})
 
     def remove(self, body: dict[str, JSON]) -> flask.Response:
-        """Take the calls that match out of the journal."""
+        """Delete the matching calls and return them."""
         name = requested_namespace()
         pattern = RequestPattern(body)
         records, _ = self._read(name)
         found = pattern.find(records, Budget())
         numbers = {call.number for call in found}
-        self._all(event_json(name, call) for call in found)  # else they would be gone without being told
+        self._all(event_json(name, call) for call in found)  # raises before anything is deleted
         removed = self._control.in_namespace(name, lambda namespace: namespace.journal.remove(numbers))
         return json_response({"serveEvents": self._all(event_json(name, call) for call in removed)})
 
     def near(self, body: dict[str, JSON]) -> flask.Response:
-        """WireMock's ``near-misses/request-pattern``: the calls closest to a pattern that none matched."""
+        """Return the calls that are most similar to a pattern, as WireMock's near misses."""
         name = requested_namespace()
         pattern = RequestPattern(body)
         records, _ = self._read(name)
@@ -142,11 +146,11 @@ class Requests:
         return json_response({"nearMisses": [_wiremock(near_miss, calls, body) for near_miss in not_found]})
 
     def verify(self, body: dict[str, JSON]) -> flask.Response:
-        """200 where the calls are as wanted, else 409 with what came closest."""
+        """Verify calls. Raise ControlError 409 with the near misses if they are not as required."""
         name = requested_namespace()
         records, journal_info = self._read(name)
         if journal_info["requestJournalDisabled"]:
-            raise ControlError(409, "the journal is off (--journal 0): there is nothing to verify against")
+            raise ControlError(409, "the journal is off (--journal 0), so calls cannot be verified")
         verdict = evaluate(body, name, records, journal_info["lost"])
         lost: dict[str, JSON] = {"lost": journal_info["lost"]} if journal_info["lost"] else {}
         if not verdict.holds:
@@ -155,7 +159,7 @@ class Requests:
         return json_response({"verified": True, "count": verdict.count, "detail": verdict.detail, **lost})
 
     def _read(self, name: str) -> tuple[list[Record], dict[str, JSON]]:
-        """The calls as they are now, oldest first, and what is true of the journal."""
+        """Return the current calls, oldest first, and the status of the journal."""
 
         def read(journal: Journal) -> tuple[list[Record], dict[str, JSON]]:
             return journal.records(), {"requestJournalDisabled": not journal.kept, "lost": journal.lost}
@@ -164,29 +168,29 @@ class Requests:
 
     @property
     def _max_bytes(self) -> int:
-        """Bytes that one answer may have."""
+        """The maximum size of a response in bytes."""
         return self._control.engine.worlds.memory.limits.response
 
     def _all(self, calls: Iterable[JSON]) -> list[JSON]:
-        """Calls as JSON. Raises ControlError where all of them are more than one answer may hold."""
+        """Return all calls as JSON. Raise ControlError 422 if they exceed the maximum size."""
         shown, is_all = _fitting(calls, self._max_bytes)
         if not is_all:
             raise ControlError(
                 422,
-                f"these calls take more than the {self._max_bytes:,} bytes that one answer may have by "
-                "--max-memory; narrow it, or list all by GET /__admin/requests, page by page",
+                f"these calls have more than {self._max_bytes:,} bytes, the maximum size of a response by "
+                "--max-memory. Use a narrower pattern, or GET /__admin/requests, which returns pages.",
             )
         return shown
 
     def _number(self, name: str, text: str) -> int:
         number = call_number(name, decode_segment(text))
         if number is None:
-            raise ControlError(404, f"{text[:200]} is no call of the namespace {name}")
+            raise ControlError(404, f"{text[:200]} is not a call of the namespace {name}")
         return number
 
 
 def _fitting(calls: Iterable[JSON], max_bytes: int) -> tuple[list[JSON], bool]:
-    """The first of calls, written, which have no more bytes together; and whether they are all."""
+    """Return the first calls that fit into ``max_bytes``, and whether these are all calls."""
     shown: list[JSON] = []
     size = 0
     for call in calls:
@@ -199,7 +203,7 @@ def _fitting(calls: Iterable[JSON], max_bytes: int) -> tuple[list[JSON], bool]:
 
 
 def _wiremock(not_found: JSON, calls: dict[str, Call], pattern: JSON) -> dict[str, JSON]:
-    """A near miss in WireMock's shape."""
+    """Return a near miss in the format of WireMock."""
     return {
         "request": request_json(calls[not_found["call"]["id"]]),
         "requestPattern": pattern,
@@ -212,18 +216,18 @@ def _time(text: str) -> int:
     try:
         return parse_time(text)
     except (ValueError, OverflowError):
-        raise ControlError(400, f"since={text[:200]} is no ISO 8601 date-time") from None
+        raise ControlError(400, f"since={text[:200]} is not an ISO 8601 date-time") from None
 
 
 class Webhooks:
-    """The notices of the namespace that a control request names."""
+    """The sent webhooks of the namespace of a control request."""
 
     def __init__(self, control: Control) -> None:
         self._control = control
         self._engine = control.engine
 
     def index(self, limit: int = 100) -> flask.Response:
-        """Newest first."""
+        """Return webhooks, newest first."""
         found = self._control.in_namespace(
             requested_namespace(),
             lambda namespace: [

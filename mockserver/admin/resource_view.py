@@ -1,4 +1,4 @@
-"""Where the resources of a namespace stand, and putting them elsewhere. Everything here runs on the loop."""
+"""Reads and sets the scenario and state of resources. All functions run on the engine's loop."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from mockserver.plan import JSON, Step
 from mockserver.state.machine import ResourceState, begin, settle
 
 _STATE_SCENARIO = "state:"
-"""What the compiler calls the scenario of one state that holds for ever."""
+"""Prefix of scenarios that the compiler adds: one state without an end."""
 
 
 class ResourceView(NamedTuple):
-    """A resource at one moment. May be read by any thread."""
+    """A resource at one moment. All threads can read it."""
 
     namespace: str
     runtime: ResourceRuntime
@@ -29,17 +29,18 @@ class ResourceView(NamedTuple):
 
     @property
     def current(self) -> ResourceState:
-        """Where it stands once the steps are passed whose time has run out."""
+        """The state of the resource now, after the steps whose time is over."""
         steps = self.runtime.timeline(self.known.scenario)
         return settle(steps, self.known, self.now, self.runtime.dice(self.namespace, self.key))
 
     @property
     def state(self) -> str:
+        """The name of the current state."""
         current = self.current
         return self.runtime.timeline(current.scenario)[current.step].state
 
     def json(self) -> dict[str, JSON]:
-        """Where it stands, since when, and what comes next and when."""
+        """Return the resource as JSON: its scenario, its state with times, and the next state."""
         current, runtime = self.current, self.runtime
         steps = runtime.timeline(current.scenario)
         step = steps[current.step]
@@ -84,7 +85,7 @@ class ResourceView(NamedTuple):
 
 
 def find_runtime(engine: Engine, name: str) -> ResourceRuntime:
-    """The resource of that name. Raises ControlError where there is none."""
+    """Return the resource kind ``name``. Raise ControlError 404 for an unknown one."""
     runtime = engine.lifecycles.get(name)
     if runtime is None:
         known = ", ".join(engine.lifecycles) or "none"
@@ -93,7 +94,7 @@ def find_runtime(engine: Engine, name: str) -> ResourceRuntime:
 
 
 def read_resource(engine: Engine, namespace: Namespace, runtime: ResourceRuntime, key: str) -> ResourceView:
-    """One resource. Raises ControlError where it has not been seen."""
+    """Return the resource with a key. Raise ControlError 404 if there is none."""
     key = runtime.normal(key)
     known = engine.store.peek(namespace.name, runtime.name, key)
     if known is None or not _is_served(runtime, known):
@@ -104,7 +105,7 @@ def read_resource(engine: Engine, namespace: Namespace, runtime: ResourceRuntime
 def list_views(
     engine: Engine, namespace: Namespace, lifecycles: Iterable[ResourceRuntime]
 ) -> list[ResourceView]:
-    """Every resource that has been seen, least recently called first."""
+    """Return all resources of some kinds, least recently called first."""
     now = namespace.clock.now()
     return [
         ResourceView(namespace.name, runtime, key, known, now)
@@ -114,7 +115,7 @@ def list_views(
     ]
 
 
-def put(
+def set_resource(
     engine: Engine,
     namespace: Namespace,
     runtime: ResourceRuntime,
@@ -122,7 +123,10 @@ def put(
     scenario: str | None,
     state: str | None,
 ) -> None:
-    """Put a resource on a scenario, in a state, or both. Raises ControlError, and then nothing is changed."""
+    """Set the scenario, the state or both of a resource, which need not exist.
+
+    Raise ControlError 422 for an unknown one. Then nothing has changed.
+    """
     store, now, key = engine.store, namespace.clock.now(), runtime.normal(key)
     known = store.peek(namespace.name, runtime.name, key)
     if scenario is not None:
@@ -140,13 +144,13 @@ def put(
         )
     step = _step_of(runtime, scenario, state)
     if step is None:
-        raise ControlError(422, f"the scenario {scenario!r} never is in the state {state!r}", "/state")
+        raise ControlError(422, f"the scenario {scenario!r} has no state {state!r}", "/state")
     created = known.created if known is not None else now
     store.put(namespace.name, runtime.name, key, ResourceState(scenario, step, 0, now, created, now))
 
 
 def check_scenario(runtime: ResourceRuntime, scenario: str) -> None:
-    """Raises ControlError where a resource has no such scenario."""
+    """Raise ControlError 422 if a resource kind does not have the scenario."""
     if runtime.steps(scenario) is None:
         there_is = ", ".join(
             known for known in runtime.resource.scenarios if not known.startswith(_STATE_SCENARIO)
@@ -155,7 +159,7 @@ def check_scenario(runtime: ResourceRuntime, scenario: str) -> None:
 
 
 def _is_served(runtime: ResourceRuntime, known: ResourceState) -> bool:
-    """Whether the Plan that is served now still has the place where a resource stands."""
+    """Return whether the current Plan has the scenario and step of a resource."""
     steps = runtime.steps(known.scenario)
     return steps is not None and known.step < len(steps)
 

@@ -1,4 +1,4 @@
-"""``resources``, ``assignments`` and WireMock's ``scenarios``: the state of resources, and setting it."""
+"""``resources``, ``assignments`` and WireMock's ``scenarios``: reads and sets the state of resources."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from mockserver.admin.resource_view import (
     check_scenario,
     find_runtime,
     list_views,
-    put,
     read_resource,
+    set_resource,
 )
 from mockserver.engine.resources.runtime import ResourceRuntime
 from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON
 
 PublishEvent = Callable[[str, dict[str, JSON]], None]
-"""Tells whoever follows the events: the kind of event, and what happened."""
+"""Sends an event to the subscribers: its kind and its data."""
 
 
 class Resources:
-    """The resources of the namespace that a control request names."""
+    """The resources of the namespace of a control request."""
 
     def __init__(self, control: Control, publish_event: PublishEvent) -> None:
         self._control = control
@@ -42,7 +42,7 @@ class Resources:
         limit: int = 100,
         offset: int = 0,
     ) -> flask.Response:
-        """``key`` may hold ``*``, ``?`` and ``[…]``. Least recently called first."""
+        """Return resources, least recently called first. ``key`` can have ``*``, ``?`` and ``[…]``."""
 
         def work(namespace: Namespace) -> tuple[list[ResourceView], int]:
             known = self._engine.lifecycles
@@ -62,7 +62,7 @@ class Resources:
         return json_response({"resources": shown, "meta": meta})
 
     def get(self, resource: str, key: str) -> flask.Response:
-        """One resource."""
+        """Return one resource. Raise ControlError 404 if there is none."""
         resource, key = decode_segment(resource), decode_segment(key)
         return json_response(
             self._control.in_namespace(
@@ -71,14 +71,14 @@ class Resources:
         )
 
     def assign(self, resource: str, key: str, body: dict[str, JSON]) -> flask.Response:
-        """Let a resource begin a scenario, or stand in a state, whether or not it has been seen before."""
+        """Set the scenario, the state or both of a resource, which need not exist."""
         resource, key = decode_segment(resource), decode_segment(key)
         scenario, state = body.get("scenario"), body.get("state")
         if scenario is None and state is None:
-            raise ControlError(422, "give a scenario, a state, or both", "")
+            raise ControlError(422, "a scenario or a state is required", "")
 
         def work(namespace: Namespace) -> dict[str, JSON]:
-            put(self._engine, namespace, find_runtime(self._engine, resource), key, scenario, state)
+            set_resource(self._engine, namespace, find_runtime(self._engine, resource), key, scenario, state)
             return self._read(namespace, resource, key)
 
         found = self._control.in_namespace(requested_namespace(), work)
@@ -86,7 +86,7 @@ class Resources:
         return json_response(found)
 
     def delete(self, resource: str, key: str) -> flask.Response:
-        """Forget a resource: the next call finds it as if first seen."""
+        """Delete a resource. The next call with its key is its first call."""
         name, resource, key = requested_namespace(), decode_segment(resource), decode_segment(key)
 
         def work(namespace: Namespace) -> bool:
@@ -101,7 +101,7 @@ class Resources:
         return json_response({})
 
     def clear(self, resource: str | None = None) -> flask.Response:
-        """Forget all resources, or all of one kind."""
+        """Delete all resources, or all of one kind."""
         name = requested_namespace()
 
         def work(namespace: Namespace) -> None:
@@ -118,14 +118,14 @@ class Resources:
 
 
 class Assignments:
-    """The scenario that every new key of a resource begins with, whatever the file's rules say."""
+    """The scenarios of new keys that replace the ``select`` rules of a scenario file."""
 
     def __init__(self, control: Control) -> None:
         self._control = control
         self._engine = control.engine
 
     def index(self) -> flask.Response:
-        """Those of the namespace."""
+        """Return the assignments of the namespace."""
 
         def work(namespace: Namespace) -> list[dict[str, str]]:
             return [
@@ -137,7 +137,7 @@ class Assignments:
         return json_response({"assignments": self._control.in_namespace(requested_namespace(), work)})
 
     def put(self, resource: str, body: dict[str, JSON]) -> flask.Response:
-        """Resources that have been seen go on as they are."""
+        """Set the scenario of all new keys. Existing resources do not change."""
         resource, scenario = decode_segment(resource), body["scenario"]
 
         def work(namespace: Namespace) -> None:
@@ -149,7 +149,7 @@ class Assignments:
         return json_response({"resource": resource, "scenario": scenario})
 
     def delete(self, resource: str) -> flask.Response:
-        """Let the file's rules decide again."""
+        """Delete an assignment, so that the rules of the file select the scenario again."""
         resource = decode_segment(resource)
 
         def work(namespace: Namespace) -> str | None:
@@ -164,7 +164,7 @@ class Assignments:
 
 
 class Scenarios:
-    """The scenarios of the namespace that a control request names."""
+    """The resources of the namespace of a control request, as scenarios of WireMock."""
 
     def __init__(self, control: Control, publish_event: PublishEvent) -> None:
         self._control = control
@@ -172,7 +172,7 @@ class Scenarios:
         self._publish_event = publish_event
 
     def index(self, limit: int = 1000) -> flask.Response:
-        """Those last called."""
+        """Return the last called resources."""
         found = self._control.in_namespace(
             requested_namespace(),
             lambda namespace: list_views(self._engine, namespace, self._engine.lifecycles.values()),
@@ -189,7 +189,7 @@ class Scenarios:
         return json_response({"scenarios": shown, "meta": {"total": len(found)}})
 
     def set_state(self, name: str, body: dict[str, JSON] | None = None) -> flask.Response:
-        """Stand in ``state``, or begin anew where none is given."""
+        """Set the state of a resource. Without a state, delete the resource."""
         name, state = decode_segment(name), (body or {}).get("state")
 
         def work(namespace: Namespace) -> None:
@@ -197,7 +197,7 @@ class Scenarios:
             if state is None:
                 self._engine.store.delete(namespace.name, runtime.name, runtime.normal(key))
             else:
-                put(self._engine, namespace, runtime, key, None, state)
+                set_resource(self._engine, namespace, runtime, key, None, state)
 
         self._control.in_namespace(requested_namespace(), work)
         self._publish_event(
@@ -207,7 +207,7 @@ class Scenarios:
         return json_response({})
 
     def reset(self) -> flask.Response:
-        """Forget all resources."""
+        """Delete all resources."""
         name = requested_namespace()
         self._control.in_namespace(name, lambda namespace: self._engine.store.reset(namespace.name))
         self._publish_event("state", {"cause": "cleared", "namespace": name, "resource": None})
@@ -218,4 +218,4 @@ class Scenarios:
             if name.startswith(f"{runtime.name}:"):
                 return runtime, name.removeprefix(f"{runtime.name}:")
         known = ", ".join(f"{resource}:KEY" for resource in self._engine.lifecycles) or "none"
-        raise ControlError(404, f"{name[:200]!r} is no scenario; there is {known}")
+        raise ControlError(404, f"{name[:200]!r} is not a scenario; there is {known}")

@@ -1,4 +1,4 @@
-"""``document`` and ``scenario-files``: read and replace what is served."""
+"""``document`` and ``scenario-files``: reads and replaces documents and scenario files."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from mockserver.plan import JSON, Resource
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _FAULTS_MEMBER = "x-mockserver-diagnostics"
-"""Where a document says what had to be forgiven in it."""
+"""Member of a served document with its forgiven errors."""
 _NEW_DOCUMENT = "document"
-"""The name of a document that is given none, where there is none yet."""
+"""The default name of the first document."""
 
 
 class Sources:
-    """``reloader`` is None where the Plan was made elsewhere: then it can be read, not replaced."""
+    """The documents and scenario files. If ``reloader`` is None, they cannot be replaced."""
 
     def __init__(self, control: Control, reloader: Reloader | None, publish_event: PublishEvent) -> None:
         self._control = control
@@ -31,7 +31,7 @@ class Sources:
         self._publish_event = publish_event
 
     def document(self, name: str | None = None) -> flask.Response:
-        """The document as it is served, as JSON, with what had to be forgiven for that."""
+        """Return a document as JSON, as it is served, with its forgiven errors."""
         documents = self._control.run(lambda: self._control.engine.plan.documents)
         for document in documents:
             if name in (None, document.name):
@@ -43,12 +43,13 @@ class Sources:
         raise ControlError(404, f"there is no document {name[:200] if name else ''!r}; there is {known}")
 
     def put_document(self, name: str | None = None) -> flask.Response:
+        """Replace or add a document."""
         reloader = self._require_reloader()
         name = _checked_name(name or next(iter(reloader.documents()), _NEW_DOCUMENT))
         return self._change(lambda source: reloader.put_document(self._control, name, source))
 
     def delete_document(self, name: str | None = None) -> flask.Response:
-        """Take back a document that was PUT."""
+        """Remove a document that was PUT. The file that it replaced is served again."""
         reloader = self._require_reloader()
         documents = reloader.documents()
         name = name or next(iter(documents), _NEW_DOCUMENT)
@@ -56,17 +57,16 @@ class Sources:
             known = ", ".join(documents) or "none yet"
             raise ControlError(404, f"there is no document {name[:200]!r}; there is {known}")
         if not reloader.is_overridden(documents[name]):
-            raise ControlError(
-                409, f"the document {name} is served from its file: nothing was PUT in its place"
-            )
+            raise ControlError(409, f"the document {name} is served from its file; no PUT has replaced it")
         return self._respond(lambda: reloader.delete_document(self._control, name))
 
     def scenario_files(self) -> flask.Response:
+        """Return the scenario files with their sources."""
         resources = self._control.run(lambda: self._control.engine.plan.resources)
         return json_response({"scenarioFiles": [self._shown(resource) for resource in resources]})
 
     def _shown(self, resource: Resource) -> dict[str, JSON]:
-        """Where a resource's file is from: the disk, or a PUT, which may stand in place of a file."""
+        """Return the source of a scenario file: the disk, or a PUT, with the file that it replaces."""
         name = resource.source.rpartition("/")[2].rpartition(".")[0]
         found: dict[str, JSON] = {"name": name, "resource": resource.name, "source": resource.source}
         reloader = self._reloader
@@ -78,7 +78,7 @@ class Sources:
         return found
 
     def scenario_file(self, name: str) -> flask.Response:
-        """The text of a scenario file."""
+        """Return the text of a scenario file."""
         reloader = self._require_reloader()
         path = reloader.scenario_files().get(decode_segment(name))
         if path is None:
@@ -86,14 +86,15 @@ class Sources:
         try:
             return text(reloader.text(path), "application/yaml")
         except OSError:
-            raise ControlError(404, f"the scenario file {name} is gone from the disk") from None
+            raise ControlError(404, f"the scenario file {name} was deleted from the disk") from None
 
     def put_scenario_file(self, name: str) -> flask.Response:
+        """Replace or add a scenario file."""
         reloader, name = self._require_reloader(), _checked_name(decode_segment(name))
         return self._change(lambda source: reloader.put_scenario_file(self._control, name, source))
 
     def delete_scenario_file(self, name: str) -> flask.Response:
-        """Take back a scenario file that was PUT; serve without one that is from the disk."""
+        """Remove a scenario file. If it was PUT in place of a file, that file is served again."""
         reloader, name = self._require_reloader(), decode_segment(name)
         if name not in reloader.scenario_files():
             raise _unknown_file(name, reloader)
@@ -101,7 +102,7 @@ class Sources:
 
     def _require_reloader(self) -> Reloader:
         if self._reloader is None:
-            raise ControlError(409, "what is served here was compiled elsewhere and cannot be replaced")
+            raise ControlError(409, "another process compiled the documents, so they cannot be replaced here")
         return self._reloader
 
     def _change(self, put: Callable[[str], list[Diagnostic]]) -> flask.Response:
@@ -118,7 +119,7 @@ class Sources:
             found = [diagnostic_json(diagnostic) for diagnostic in error.diagnostics]
             self._publish_event("reload", {"ok": False, "diagnostics": found})
             count = sum(diagnostic.severity == "error" for diagnostic in error.diagnostics)
-            detail = f"{count} error{'s' if count != 1 else ''}; what was served is still served"
+            detail = f"{count} error{'s' if count != 1 else ''}; the previous files are still served"
             raise ControlError(422, detail, "", {"diagnostics": found}) from None
         plan = self._control.run(lambda: self._control.engine.plan)
         self._publish_event("reload", {"ok": True, "plan": plan.hash})
@@ -137,7 +138,7 @@ class Sources:
 
 def _checked_name(name: str) -> str:
     if not _NAME.match(name):
-        raise ControlError(400, f"{name[:200]!r} is no name: use letters, digits, dots, hyphens")
+        raise ControlError(400, f"{name[:200]!r} is not a valid name. Use letters, digits, dots and hyphens")
     return name
 
 

@@ -152,7 +152,7 @@ class AdminOptions:
         )
         server.on_stop = plane.close
         if engine.sharing is not None:
-            engine.sharing.on_inputs = plane.take
+            engine.sharing.on_inputs = plane.set_inputs
         tasks = self._file_tasks(plane) if watches_files else []
         if listener is None:
             engine.control = plane.response

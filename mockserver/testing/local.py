@@ -9,7 +9,7 @@ from mockserver.admin.calls import event_json
 from mockserver.admin.http import ControlError
 from mockserver.admin.matching.verification import evaluate
 from mockserver.admin.namespaces import advance_clock, clock_json, parse_moment, reset_namespace
-from mockserver.admin.resource_view import check_scenario, find_runtime, put, read_resource
+from mockserver.admin.resource_view import check_scenario, find_runtime, read_resource, set_resource
 from mockserver.namespaces.clock import Clock
 from mockserver.namespaces.journal import Call, Record
 from mockserver.namespaces.namespaces import DEFAULT, Namespace
@@ -38,7 +38,7 @@ class Local:
     ) -> Members:
         def work(world: Namespace) -> Members:
             runtime = find_runtime(self._engine, resource)
-            put(self._engine, world, runtime, key, scenario, state)
+            set_resource(self._engine, world, runtime, key, scenario, state)
             return read_resource(self._engine, world, runtime, key).json()
 
         return self._in_namespace(namespace, work)

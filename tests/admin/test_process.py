@@ -200,7 +200,7 @@ def test_watches_the_disk(cache: Path, tmp_path: Path) -> None:
         code, errors = process.stop(signal.SIGTERM)
         assert code == 0
         assert "life.yaml:" in errors
-        assert "what was served before is still served." in errors
+        assert "the previous files are still served." in errors
 
 
 def test_no_journal(cache: Path) -> None:

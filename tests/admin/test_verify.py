@@ -104,7 +104,7 @@ NOT_TOLD: list[Any] = [
 
 @pytest.fixture
 def forgetful(polled: Mock) -> Mock:
-    """The first of the calls is no longer in the journal."""
+    """The journal has lost the first call."""
     polled.live.run(lambda: polled.live.server.worlds.default.journal.drop(1))
     return polled
 
@@ -118,7 +118,7 @@ def test_calls_that_were_found_are_enough_whatever_was_lost(forgetful: Mock, wan
 def test_what_a_lost_call_may_have_been_is_not_held_to_be_known(forgetful: Mock, wanted: Any) -> None:
     response = forgetful.control("POST", "/verify", wanted)
     assert (response.status_code, response.json()["lost"]) == (409, 1)
-    assert "1 call from before is no longer in the journal, so it cannot be told" in response.json()["detail"]
+    assert "the journal has lost 1 call, so the result is not certain" in response.json()["detail"]
 
 
 def test_too_many_are_too_many_whatever_was_lost(forgetful: Mock) -> None:

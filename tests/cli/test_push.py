@@ -102,7 +102,7 @@ def test_what_is_faulty_is_told_and_changes_nothing(serving: MockServer, write: 
     refused = push(serving.url, "--scenarios", write("certificate-request.yaml", FAULTY))
     assert refused.code == 2
     assert "certificate-request.yaml:3:" in refused.err
-    assert refused.err.endswith("what was served is still served.\n")
+    assert refused.err.endswith("the previous files are still served.\n")
     assert poll(serving.url) == 200
 
 

@@ -99,7 +99,7 @@ class TestWhatATestSetsUp:
             (lambda api: api.scenario("failed", key=KEY, resource="order"), "there is certificate-request"),
             (lambda api: api.resource(KEY), "been seen"),
             (lambda api: api.clock.advance("soon"), "no duration"),
-            (lambda api: api.clock.set("soon"), "no date-time"),
+            (lambda api: api.clock.set("soon"), "not a date-time"),
         ],
     )
     def test_what_cannot_be_done_says_what_can(self, api: Namespace, change: object, said: str) -> None:

@@ -159,7 +159,7 @@ def test_a_marker_that_is_wrong_leaves_no_namespace_on_a_shared_server(
         ("mock_api.verify(stat=1)", "*TypeError: 'stat' is nothing that can be said of a call; there is *"),
         (
             "mock_api.verify(pattern={'methd': 'GET'})",
-            "*ControlError: 'methd' is no field of a request pattern*",
+            "*ControlError: 'methd' is not a field of a request pattern*",
         ),
         ("mock_server.stop(); mock_api.calls", "*UsageError: the mock server does not run*"),
         ("MockServer('nowhere.yaml').start()", "*CompileError: *nowhere.yaml*"),

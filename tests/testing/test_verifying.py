@@ -132,7 +132,7 @@ def test_calls_that_the_journal_lost_are_told(local: MockServer) -> None:
     poll(api)
     host = local._in_process()
     host.control.in_namespace("bounded", lambda world: world.journal.drop(1))
-    with pytest.raises(AssertionError, match="1 call from before is no longer in the journal, so it cannot"):
+    with pytest.raises(AssertionError, match="the journal has lost 1 call, so the result is not certain"):
         api.verify(exactly=1)
     api.drop()
 

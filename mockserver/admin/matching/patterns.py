@@ -1,7 +1,7 @@
-"""Request patterns in WireMock's words, and which fields of a call meet them.
+"""WireMock's request patterns.
 
-Beyond WireMock's fields, a pattern may name what this server knows of a call:
-``operation``, ``resource``, ``key``, ``scenario``, ``state`` and ``status``.
+A pattern can have fields that WireMock does not have: ``operation``, ``resource``, ``key``,
+``scenario``, ``state`` and ``status``.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ Values = Callable[[CallView], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One condition of a pattern: which field, what it must be, and how its values are read from a call.
+    """One condition of a pattern: the name, the required value and the test of a field of calls.
 
-    A field with several values meets the condition when one of them does.
+    A field with several values matches if one of them matches.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Field:
     test: Callable[[str | None, Budget], bool]
 
     def holds(self, view: CallView, budget: Budget) -> bool:
+        """Return whether a call meets the condition."""
         values = self.values(view)
         if not values:
             return self.test(None, budget)
@@ -39,12 +40,12 @@ class Field:
 
 
 class RequestPattern:
-    """A pattern, compiled: all of its fields must hold. Without any, it matches every call."""
+    """A compiled pattern. It matches calls that match all its fields."""
 
     def __init__(self, source: JSON, pointer: str = "") -> None:
-        """Raises ControlError, with its place, for what is no pattern."""
+        """Compile a pattern. Raise ControlError 422 with its location if it is invalid."""
         if not isinstance(source, dict):
-            raise ControlError(422, "a request pattern is an object", pointer)
+            raise ControlError(422, "a request pattern must be an object", pointer)
         self.source = source
         self.fields: list[Field] = []
         for name, value in source.items():
@@ -54,18 +55,19 @@ class RequestPattern:
             if reader is None:
                 known = ", ".join(_FIELDS)
                 raise ControlError(
-                    422, f"{name!r} is no field of a request pattern; there are {known}", f"{pointer}/{name}"
+                    422, f"{name!r} is not a field of a request pattern; use {known}", f"{pointer}/{name}"
                 )
             self.fields += reader(value, f"{pointer}/{name}")
         if isinstance(source.get("pathParameters"), dict):
             self.fields += _path_parameters(source, pointer)
 
     def matches(self, call: Call, budget: Budget) -> bool:
+        """Return whether a call matches."""
         view = CallView(call)
         return all(field.holds(view, budget) for field in self.fields)
 
     def find(self, records: Iterable[Record], budget: Budget) -> list[Call]:
-        """The calls that match, in the order they came."""
+        """Return the matching calls in their order."""
         found = []
         for record in records:
             budget.spend("")
@@ -77,7 +79,7 @@ class RequestPattern:
 
 def _text(value: JSON, pointer: str) -> str:
     if not isinstance(value, str):
-        raise ControlError(422, "a string is needed here", pointer)
+        raise ControlError(422, "the value must be a string", pointer)
     return value
 
 
@@ -127,7 +129,7 @@ def _url_path_template(value: JSON, pointer: str) -> list[Field]:
 
 
 def _variables(template: list[str], path: str) -> dict[str, str] | None:
-    """The variables of a path template in a raw path; None where it is another path."""
+    """Return the variables of a path template in a raw path, or None if the path does not match."""
     actual = segments(path)
     if len(actual) != len(template):
         return None
@@ -143,7 +145,7 @@ def _variables(template: list[str], path: str) -> dict[str, str] | None:
 def _path_parameters(source: dict[str, JSON], pointer: str) -> list[Field]:
     template = source.get("urlPathTemplate")
     if not isinstance(template, str):
-        raise ControlError(422, "pathParameters go with a urlPathTemplate", f"{pointer}/pathParameters")
+        raise ControlError(422, "pathParameters need a urlPathTemplate", f"{pointer}/pathParameters")
     wanted = template.split("/")
 
     def reader(name: str) -> Values:
@@ -157,9 +159,9 @@ def _path_parameters(source: dict[str, JSON], pointer: str) -> list[Field]:
 
 
 def _named_fields(part: str, value: JSON, pointer: str, reader: Callable[[str], Values]) -> list[Field]:
-    """A condition for each member of a map of names to value patterns."""
+    """Return a condition for each member of an object of value patterns."""
     if not isinstance(value, dict):
-        raise ControlError(422, "an object of names and patterns is needed here", pointer)
+        raise ControlError(422, "the value must be an object of names and patterns", pointer)
     fields = []
     for name, source in value.items():
         pattern = ValuePattern(source, f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}")
@@ -197,7 +199,7 @@ def _cookies(value: JSON, pointer: str) -> list[Field]:
 
 def _body_patterns(value: JSON, pointer: str) -> list[Field]:
     if not isinstance(value, list):
-        raise ControlError(422, "a list of patterns is needed here", pointer)
+        raise ControlError(422, "the value must be a list of patterns", pointer)
 
     def body(view: CallView) -> list[str]:
         return [view.body] if view.body else []
@@ -236,7 +238,7 @@ def _ours(name: str, read: Callable[[Call], str]) -> Callable[[JSON, str], list[
 def _path_parameters_later(value: JSON, pointer: str) -> list[Field]:
     """They need the template beside them: the pattern itself reads them."""
     if not isinstance(value, dict):
-        raise ControlError(422, "an object of names and patterns is needed here", pointer)
+        raise ControlError(422, "the value must be an object of names and patterns", pointer)
     return []
 
 

@@ -1,4 +1,4 @@
-"""Value patterns in WireMock's words: ``equalTo``, ``contains``, ``matches``, …, each for one value."""
+"""WireMock's patterns of one value: ``equalTo``, ``contains``, ``matches`` and others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mockserver.media.types import Malformed
 from mockserver.plan import JSON
 
 Test = Callable[[str | None, Budget], bool]
-"""Whether a value matches; None is a value that is absent."""
+"""Returns whether a value matches; None stands for an absent value."""
 
 _MODIFIERS = {
     "equalTo": {"caseInsensitive"},
@@ -27,17 +27,18 @@ _MAX_DEPTH = 20
 
 
 class ValuePattern:
-    """A pattern, compiled. ``source`` is as it was given, to be shown again."""
+    """A compiled pattern. ``source`` is the pattern as the client sent it."""
 
     __slots__ = ("source", "test")
 
     def __init__(self, source: JSON, pointer: str, depth: int = 0) -> None:
-        """Raises ControlError, with its place, for what is no pattern."""
+        """Compile a pattern. Raise ControlError 422 with its location if it is invalid."""
         self.source = source
         self.test = _compile(source, pointer, depth)
 
     @property
     def wants_absence(self) -> bool:
+        """Whether the pattern matches absent values only."""
         return isinstance(self.source, dict) and self.source.get("absent") is True
 
 
@@ -51,20 +52,22 @@ def _compile(source: JSON, pointer: str, depth: int) -> Test:
     named = [name for name in source if name in _OPERATORS]
     if len(named) != 1:
         known = ", ".join(_OPERATORS)
-        what = f"{' and '.join(named)} stand together" if named else "there is no operator"
-        raise ControlError(422, f"{what}; give one of {known}", pointer)
+        problem = f"{' and '.join(named)} cannot be combined" if named else "the operator is missing"
+        raise ControlError(422, f"{problem}; use one of {known}", pointer)
     [name] = named
     for other in source:
         if other != name and other not in _MODIFIERS.get(name, ()):
-            raise ControlError(422, f"{other!r} does not go with {name}", f"{pointer}/{_escaped(other)}")
+            raise ControlError(
+                422, f"{other!r} cannot be combined with {name}", f"{pointer}/{_escaped(other)}"
+            )
         if other != name and not isinstance(source[other], bool):
-            raise ControlError(422, f"{other} is true or false", f"{pointer}/{other}")
+            raise ControlError(422, f"{other} must be true or false", f"{pointer}/{other}")
     return _OPERATORS[name](_Operand(source[name], source, f"{pointer}/{name}", depth))
 
 
 @dataclass(frozen=True, slots=True)
 class _Operand:
-    """An operator's value, what stands beside it, and where."""
+    """The value of an operator, its modifiers and its location."""
 
     value: JSON
     source: Mapping[str, JSON]
@@ -73,21 +76,26 @@ class _Operand:
 
     @property
     def text(self) -> str:
+        """The value, which must be a string."""
         return _text(self.value, self.pointer)
 
     @property
     def fold(self) -> Callable[[str], str]:
+        """The function that prepares texts for comparing."""
         return str.casefold if self.flag("caseInsensitive") else str
 
     def flag(self, name: str) -> bool:
+        """Return whether a modifier is true."""
         return self.source.get(name) is True
 
     def inner(self, value: JSON, suffix: str = "") -> ValuePattern:
+        """Compile a pattern inside this one."""
         return ValuePattern(value, self.pointer + suffix, self.depth + 1)
 
     def parts(self) -> list[ValuePattern]:
+        """Compile the value as a list of patterns."""
         if not isinstance(self.value, list) or not self.value:
-            raise ControlError(422, "a list of patterns is needed here", self.pointer)
+            raise ControlError(422, "the value must be a list of patterns", self.pointer)
         return [self.inner(pattern, f"/{index}") for index, pattern in enumerate(self.value)]
 
 
@@ -127,7 +135,7 @@ def _does_not_match(operand: _Operand) -> Test:
 def _absent(operand: _Operand) -> Test:
     value = operand.value
     if not isinstance(value, bool):
-        raise ControlError(422, "absent is true or false", operand.pointer)
+        raise ControlError(422, "absent must be true or false", operand.pointer)
     return lambda actual, budget: (actual is None) == value
 
 
@@ -136,10 +144,10 @@ def _equal_to_json(operand: _Operand) -> Test:
     if isinstance(wanted, str):
         data = wanted.encode("utf-8", "surrogatepass")
         if has_too_many_values(data):
-            raise ControlError(422, f"equalToJson holds over {MAX_VALUES:,} values", pointer)
+            raise ControlError(422, f"equalToJson has more than {MAX_VALUES:,} values", pointer)
         wanted = decode_json(data)
         if isinstance(wanted, Malformed):
-            raise ControlError(422, f"equalToJson holds no JSON: {wanted.message}", pointer)
+            raise ControlError(422, f"equalToJson is not valid JSON: {wanted.message}", pointer)
     unordered, extra = operand.flag("ignoreArrayOrder"), operand.flag("ignoreExtraElements")
 
     if unordered and not extra:
@@ -210,7 +218,7 @@ _OPERATORS: dict[str, Callable[[_Operand], Test]] = {
 
 def _text(value: JSON, pointer: str) -> str:
     if not isinstance(value, str):
-        raise ControlError(422, "a string is needed here", pointer)
+        raise ControlError(422, "the value must be a string", pointer)
     return value
 
 
@@ -223,7 +231,7 @@ def _parse(text: str | None) -> JSON | Malformed:
 
 
 def _as_text(value: JSON) -> str | None:
-    """A value that a JSONPath selected, as the text that patterns are for."""
+    """Return a value that a JSONPath selected as text."""
     if value is None or isinstance(value, str):
         return value
     return encode_json(value).decode()
@@ -232,7 +240,11 @@ def _as_text(value: JSON) -> str | None:
 def _json_equal(
     wanted: JSON, actual: JSON, *, unordered: bool, extra: bool, budget: Budget, pointer: str
 ) -> bool:
-    """JSON equality (numbers by value), as loose as it is asked to be."""
+    """Return whether JSON values are equal.
+
+    Numbers are compared by value. ``unordered`` ignores the order of arrays; ``extra`` allows more
+    members and elements in ``actual``.
+    """
     budget.spend(pointer)
 
     def equal(one: JSON, other: JSON) -> bool:
@@ -253,13 +265,13 @@ def _json_equal(
 
 
 def _can_pair(count: int, others: int, fits: Callable[[int, int], bool]) -> bool:
-    """Whether each of ``count`` can have another that fits it for its own: a matching by augmenting paths."""
+    """Return whether each wanted element can have its own fitting element (by augmenting paths)."""
     owners: dict[int, int] = {}
     free = list(range(others))
     for start in range(count):
         asked_by: dict[int, int] = {}
         asking = [start]
-        for one in asking:  # it grows: an owner that is asked to give way looks for another choice
+        for one in asking:  # the list grows: an owner looks for another element
             choice = next((candidate for candidate in free if fits(one, candidate)), None)
             if choice is not None:
                 break
@@ -271,7 +283,7 @@ def _can_pair(count: int, others: int, fits: Callable[[int, int], bool]) -> bool
             return False
         free.remove(choice)
         before = {owner: taken for taken, owner in owners.items()} if one != start else {}
-        while one != start:  # each takes its new choice, and leaves the old one to the one that asked for it
+        while one != start:  # each takes its new element, and gives the old one away
             owners[choice] = one
             choice = before[one]
             one = asked_by[choice]
@@ -280,12 +292,12 @@ def _can_pair(count: int, others: int, fits: Callable[[int, int], bool]) -> bool
 
 
 def _scalar(value: Any) -> tuple[bool, Any]:
-    """So that ``true`` is not ``1``."""
+    """Return a value for comparing in which ``true`` differs from ``1``."""
     return (isinstance(value, bool), value if not isinstance(value, dict | list) else id(value))
 
 
 def _canonical(value: JSON) -> Hashable:
-    """Equal for values that differ in nothing but the order of their arrays."""
+    """Return a value that is equal for JSON values that differ in the order of arrays only."""
     if isinstance(value, dict):
         return frozenset((name, _canonical(member)) for name, member in value.items())
     if isinstance(value, list):
