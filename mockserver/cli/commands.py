@@ -1,4 +1,4 @@
-"""The commands by name, each imported when it is called, how their errors are shown, and shell completion."""
+"""The main command: its subcommands, which are imported when called, its exit codes and shell completion."""
 
 from __future__ import annotations
 
@@ -40,16 +40,18 @@ _MODULES = {
     "import": "init",
     "completion": "commands",
 }
-"""Name → the module of this package that has it; the function has the same name."""
+"""Name → the module of this package; the function has the same name."""
 
 
 class _Lazy(click.Group):
-    """A group that imports a command's module only when the command is called for."""
+    """A group that imports the module of a command only when the command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command, or None for an unknown name."""
         if cmd_name not in _COMMANDS:
             return None
         name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
@@ -58,6 +60,7 @@ class _Lazy(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing their modules."""
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 
@@ -114,7 +117,7 @@ _COMPLETION_SETUP = """\b
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """See the help of the command."""
+    """Print the completion script of a shell."""
     found = get_completion_class(shell)
     if found is not None:
         click.echo(found(context.find_root().command, {}, "mockserver", "_MOCKSERVER_COMPLETE").source())

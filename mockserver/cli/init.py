@@ -1,4 +1,4 @@
-"""``init``, ``example`` and ``import``: write a first scenario file, the example, or what other tools had."""
+"""``init``, ``example`` and ``import``: commands that write scenario files."""
 
 from __future__ import annotations
 
@@ -54,6 +54,7 @@ def init(
     field. The values of this field and the documented errors become states. The operations that create,
     list and delete the resource are included. The file is valid. Edit it.
     """
+    # Heavy; only for this command
     from mockserver.compile.compiler import Inputs, compile_plan
     from mockserver.compile.scaffold import candidates, outline, with_relatives
     from mockserver.jsonschema import Schemas
@@ -65,14 +66,14 @@ def init(
     operations = [_find_operation(name, read) for name in wanted] or found[:1]
     if not operations:
         raise UsageError(
-            f"no GET of {document} has a path that ends in a parameter and a JSON answer; "
-            "name operations by --operation."
+            f"{document} has no GET operation with a JSON response whose path ends in a parameter. "
+            "Name operations by --operation."
         )
     drawn = outline(read, schemas, operations)
     path = output or Path("scenarios", f"{drawn.resource}.yaml")
     is_file = str(path) != "-"
     if is_file and path.exists() and not force:
-        raise UsageError(f"{path} exists; choose another file by -o, or write over it by --force.")
+        raise UsageError(f"{path} exists. Choose another file by -o, or overwrite it by --force.")
     text = "" if wanted else _lifecycle_text(with_relatives(drawn, read, schemas), path, given)
     text = text or _valid_text(drawn, path, given)
     if not is_file:
@@ -90,7 +91,7 @@ def _find_operation(name: str, document: Document) -> Operation:
     for operation in document.operations:
         if name in (operation.id, f"{operation.method} {operation.path}"):
             return operation
-    from difflib import get_close_matches
+    from difflib import get_close_matches  # only for the error
 
     known = [name for o in document.operations for name in (o.id, f"{o.method} {o.path}")]
     close = get_close_matches(name, known, n=1)
@@ -99,7 +100,7 @@ def _find_operation(name: str, document: Document) -> Operation:
 
 
 def _lifecycle_text(drawn: Outline, path: Path, given: Inputs) -> str:
-    """The text with the resource's whole life; empty where there is none that is valid."""
+    """Return the text with all operations on the resource, or "" if it would not be valid."""
     try:
         return _valid_text(drawn, path, given) if drawn.life else ""
     except CompileError:
@@ -107,7 +108,8 @@ def _lifecycle_text(drawn: Outline, path: Path, given: Inputs) -> str:
 
 
 def _valid_text(drawn: Outline, path: Path, given: Inputs) -> str:
-    """The text, without the states that the compiler has something against: their bodies need a person."""
+    """Return the text without the states in which the compiler finds errors: users must write those."""
+    # Heavy; only for this command
     from dataclasses import replace
 
     from msgspec import structs
@@ -131,7 +133,7 @@ def _valid_text(drawn: Outline, path: Path, given: Inputs) -> str:
 
 
 def _state_at(text: str, number: int) -> str:
-    """The name of the state that a line of a scenario file is about."""
+    """Return the name of the state on a line of a scenario file."""
     lines: Sequence[str] = text.splitlines()
     line = lines[number - 1] if 0 < number <= len(lines) else ""
     return line.strip().partition(":")[0].strip('"')
@@ -140,7 +142,7 @@ def _state_at(text: str, number: int) -> str:
 def _list_candidates(others: Sequence[Operation]) -> None:
     shown = [f"{operation.method} {operation.path}" for operation in others[:5]]
     more = f" and {len(others) - 5} more" if len(others) > 5 else ""
-    echo(f"Others that look like it, for --operation: {', '.join(shown)}{more}.")
+    echo(f"Similar operations for --operation: {', '.join(shown)}{more}.")
 
 
 @click.command()
@@ -154,7 +156,7 @@ def example(folder: Path) -> None:
     paths = {folder / path.relative_to(inputs.ROOT): path for path in inputs.EXAMPLE}
     if taken := [str(path) for path in paths if path.exists()]:
         verb = "exists" if len(taken) == 1 else "exist"
-        raise UsageError(f"{', '.join(taken)} {verb}, so nothing was written; choose another folder.")
+        raise UsageError(f"{', '.join(taken)} {verb}. Nothing was written. Choose another folder.")
     for path, original in paths.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -165,7 +167,7 @@ def example(folder: Path) -> None:
         click.echo(path)
     document, scenarios = (str(folder / path.relative_to(inputs.ROOT)) for path in inputs.EXAMPLE[:2])
     command = shlex.join(["mockserver", "serve", document, "--scenarios", scenarios, "--watch"])
-    click.echo(f"Serve the first two, and change them while they are served:\n    {command}")
+    click.echo(f"Serve the first two files. You can edit them while the server runs:\n    {command}")
 
 
 @click.group("import")
@@ -208,6 +210,7 @@ def wiremock(
     Each scenario of stubs becomes a list of states. The command checks the result against the document.
     It exits with 1 if the result needs corrections.
     """
+    # Heavy; only for this command
     from mockserver.compile.compiler import Inputs, compile_plan
     from mockserver.migrate.stubs import read_stubs
     from mockserver.migrate.wiremock import scenario_files
@@ -237,7 +240,7 @@ def wiremock(
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def prism(command: tuple[str, ...]) -> None:
     """Convert a command line of Prism, such as `prism mock -p 4010 openapi.yaml`."""
-    from mockserver.migrate.prism import command as translated
+    from mockserver.migrate.prism import command as translated  # only for this command
 
     found: list[Diagnostic] = []
     echo(translated(command, found))
@@ -246,7 +249,8 @@ def prism(command: tuple[str, ...]) -> None:
 
 
 def _check(given: Inputs, texts: dict[Path, str]) -> list[Diagnostic]:
-    """What the compiler says of the scenario files."""
+    """Return the diagnostics of the compiler for scenario files."""
+    # Heavy; only for this command
     from msgspec.structs import replace
 
     from mockserver.compile.compiler import compile_plan
@@ -261,20 +265,20 @@ def _write(texts: dict[Path, str], output: Path | None, *, force: bool) -> None:
     if output is None:
         if len(texts) > 1:
             names = ", ".join(path.stem for path in texts)
-            raise UsageError(f"the stubs are of several resources ({names}): pass --output FOLDER.")
+            raise UsageError(f"the stubs have several resources ({names}). Use --output FOLDER.")
         for text in texts.values():
             click.echo(text, nl=False)
         return
     there = [str(path) for path in texts if path.exists()]
     if there and not force:
-        raise UsageError(f"{', '.join(there)} exists; choose another --output, or write over it by --force.")
+        raise UsageError(f"{', '.join(there)} exists. Choose another --output, or overwrite it by --force.")
     output.mkdir(parents=True, exist_ok=True)
     for path, text in texts.items():
         path.write_text(text, "utf-8")
 
 
 def _text(members: dict[str, Any], mappings: Path) -> str:
-    import yaml
+    import yaml  # heavy; only for this command
 
     body: str = yaml.safe_dump(
         members, sort_keys=False, default_flow_style=None, allow_unicode=True, width=100

@@ -1,4 +1,4 @@
-"""``check``, ``routes``, ``scenarios`` and ``explain``: what can be said of documents and scenario files."""
+"""``check``, ``routes``, ``scenarios`` and ``explain``: inspect documents and scenario files."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def check(
     documents, scenarios = inputs(document, scenarios)
     with Progress() as progress:
         progress("loading the compiler")
-        from mockserver.compile.compiler import Inputs, inspect_inputs
+        from mockserver.compile.compiler import Inputs, inspect_inputs  # heavy; only for this command
 
         given = Inputs(documents, scenarios, seed, allow_remote_refs, ref_root)
         found = inspect_inputs(given, progress=progress)
@@ -73,7 +73,7 @@ _HEADINGS = ("METHOD", "PATH", "OPERATION", "ANSWERED BY", "STATUSES")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One line of the table. ``answered_by`` is a scenario file, or the document's name."""
+    """One line of the table. ``answered_by`` is a scenario file or the name of the document."""
 
     method: str
     path: str
@@ -81,7 +81,7 @@ class Route:
     answered_by: str
     statuses: tuple[str, ...]
     base_paths: tuple[str, ...]
-    """Prefixes under which the path is answered, the empty one among them."""
+    """The prefixes under which the path is served, with the empty one."""
 
 
 @click.command()
@@ -121,7 +121,7 @@ def routes(
     _print([_HEADINGS, *(tuple(map(printable, row)) for row in rows)])
     for served in plan.documents:
         if prefixes := [base for base in served.base_paths if base]:
-            echo(f"{served.name} is answered under {', '.join(prefixes)} and at the root.")
+            echo(f"{served.name} is served under {', '.join(prefixes)} and at the root.")
 
 
 def _routes(plan: Plan) -> Iterator[Route]:
@@ -140,7 +140,7 @@ def _routes(plan: Plan) -> Iterator[Route]:
 
 
 def _owners(plan: Plan) -> Mapping[tuple[str, str], str]:
-    """(document, operation id) → the scenario file that names the operation."""
+    """Return a map: (document, operation id) → the scenario file with the operation."""
     return {
         (resource.document, operation): resource.source
         for resource in plan.resources
@@ -172,6 +172,7 @@ def scenarios() -> None:
 @click.option("--scenario", metavar="NAME", help="Draw this scenario only.")
 def graph(file: Path, form: str, scenario: str | None) -> None:
     """Draw the states of FILE and the transitions between them."""
+    # Heavy; only for this command
     from mockserver.compile.scenario.diagram import DRAWINGS, timelines
     from mockserver.compile.source import SCENARIO_FILE, SourceFault, read
 

@@ -1,4 +1,4 @@
-"""``mockserver push``: give a running server its documents and scenario files over HTTP."""
+"""``mockserver push``: sends documents and scenario files to a running server over HTTP."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from mockserver.inputs import forgiveness, scenario_files
 from mockserver.testing.control import Members
 from mockserver.testing.remote import Remote
 
-_MAX_ANSWER = 16 * 1024 * 1024
+_MAX_RESPONSE = 16 * 1024 * 1024
 _POLL_INTERVAL = 0.2
-"""Seconds between two looks for a server that does not answer yet."""
+"""Seconds between two checks whether the server responds."""
 
 
 @click.command()
@@ -57,8 +57,8 @@ def push(
     Exit code: 0 if the server serves the files, 1 if it does not respond, 2 if a file has an error.
     """
     if not document and not scenarios:
-        raise UsageError("there is nothing to push: give --document, --scenarios, or both.")
-    server = Remote(url, admin_token, max_answer=_MAX_ANSWER)
+        raise UsageError("there is nothing to push. Use --document, --scenarios or both.")
+    server = Remote(url, admin_token, max_response=_MAX_RESPONSE)
     _wait_for(server, wait)
     files = {file.stem: file for path in scenarios for file in scenario_files(path)}
     served: Members = {}
@@ -89,25 +89,27 @@ def push(
 def _steps(
     server: Remote, documents: tuple[Path, ...], files: dict[str, Path], *, replace: bool
 ) -> Iterator[tuple[str, Path | None, str]]:
-    """What to ask of the server, in an order in which each step leaves it with something sound."""
+    """Yield the requests (path, file, method) in an order in which the server is valid after each one."""
     if replace:
         for file in _convert(server.request("GET", "/scenario-files"), _Files, server).scenarioFiles:
             if documents or file.name not in files:
-                for _ in range(2 if file.replaces else 1):  # what was PUT, then the file it replaced
+                for _ in range(
+                    2 if file.replaces else 1
+                ):  # the text that was PUT, then the file that it replaced
                     yield f"/scenario-files/{quote(file.name, safe='')}", None, "DELETE"
-    # One document takes the place of the one that is served, whatever that is called.
-    alone = (
+    # A single document replaces a single served one, even if their names differ.
+    is_only = (
         len(documents) == 1
         and len(_convert(server.request("GET", "/health"), _Health, server).documents) == 1
     )
     for path in documents:
-        yield "/document" if alone else f"/document?name={quote(path.stem, safe='')}", path, "PUT"
+        yield "/document" if is_only else f"/document?name={quote(path.stem, safe='')}", path, "PUT"
     for name, path in files.items():
         yield f"/scenario-files/{quote(name, safe='')}", path, "PUT"
 
 
 def _wait_for(server: Remote, seconds: float) -> None:
-    """Return when the server answers. Raises UsageError where it does not in time."""
+    """Wait until the server responds. Raise UsageError if it does not in time."""
     end = time.monotonic() + seconds
     while True:
         try:
@@ -121,7 +123,7 @@ def _wait_for(server: Remote, seconds: float) -> None:
 
 
 class _DiagnosticJson(Struct):
-    """A diagnostic, as the control plane says it."""
+    """A diagnostic in a response of the control plane."""
 
     code: str
     message: str
@@ -133,6 +135,7 @@ class _DiagnosticJson(Struct):
     pointer: str
 
     def diagnostic(self) -> Diagnostic:
+        """Return it as a ``Diagnostic``."""
         location = Location(self.source, self.line, self.column, self.pointer)
         return Diagnostic(self.code, self.message, location, self.remedy, self.severity)
 
@@ -151,7 +154,7 @@ class _File(Struct):
 
 
 class _Files(Struct):
-    scenarioFiles: list[_File]  # noqa: N815 - as the control plane says it
+    scenarioFiles: list[_File]  # noqa: N815 - the name in the response
 
 
 class _Health(Struct):
@@ -162,7 +165,7 @@ Value = TypeVar("Value")
 
 
 def _convert(value: object, kind: type[Value], server: Remote) -> Value:
-    """What the server said, if it is what a mockserver says."""
+    """Return a response as ``kind``. Raise UsageError if it is not the response of a mockserver."""
     try:
         return convert(value, kind)
     except ValidationError:

@@ -1,4 +1,4 @@
-"""Diagnostics as text, JSON, GitHub annotations and SARIF, and progress on a terminal."""
+"""Prints diagnostics as text, JSON, GitHub annotations and SARIF, and progress on a terminal."""
 
 from __future__ import annotations
 
@@ -21,41 +21,41 @@ _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def echo(text: str, *, err: bool = False) -> None:
-    """Print one line, which may quote an input or another program."""
+    """Print one line. Control characters in it are escaped."""
     click.echo(printable(text), err=err)
 
 
 def print_compile_error(error: CompileError) -> None:
-    """Print every diagnostic of a failed compile, and what follows from them."""
+    """Print all diagnostics of a CompileError and their number."""
     click.echo(as_text(error.diagnostics), err=True)
     click.echo(f"{summarize(error.diagnostics)}; nothing is served.", err=True)
 
 
 def summarize(found: Iterable[Diagnostic]) -> str:
-    """``1 error``, ``2 errors, 1 warning``, ``no errors``."""
+    """Return the number of diagnostics as text: ``2 errors, 1 warning`` or ``no errors``."""
     severities = [diagnostic.severity for diagnostic in found]
     numbers = [(severities.count("error"), "error"), (severities.count("warning"), "warning")]
-    said = [f"{number} {what}{'s' if number != 1 else ''}" for number, what in numbers if number]
-    return ", ".join(said) or "no errors"
+    parts = [f"{number} {severity}{'s' if number != 1 else ''}" for number, severity in numbers if number]
+    return ", ".join(parts) or "no errors"
 
 
 def as_text(found: Sequence[Diagnostic]) -> str:
-    """One after the other, each with its remedy below."""
+    """Return diagnostics as text, each with its remedy on the next line."""
     return "\n".join(str(diagnostic) for diagnostic in found)
 
 
 def as_json(found: Sequence[Diagnostic]) -> str:
-    """A list of objects; what is unknown is 0 or empty."""
+    """Return diagnostics as a JSON array of objects. Unknown values are 0 or empty."""
     return as_indented_json([_diagnostic_json(diagnostic) for diagnostic in found])
 
 
 def as_github(found: Sequence[Diagnostic]) -> str:
-    """Workflow commands of GitHub Actions, one a line."""
+    """Return diagnostics as workflow commands of GitHub Actions, one per line."""
     return "\n".join(_command(diagnostic) for diagnostic in found)
 
 
 def as_sarif(found: Sequence[Diagnostic]) -> str:
-    """One run in the Static Analysis Results Interchange Format 2.1.0 (OASIS)."""
+    """Return diagnostics as one run in the Static Analysis Results Interchange Format 2.1.0 (OASIS)."""
     from mockserver.diagnostics import codes
 
     known = codes()
@@ -77,7 +77,7 @@ def as_sarif(found: Sequence[Diagnostic]) -> str:
 
 
 def as_indented_json(value: Any) -> str:
-    """JSON to be read by people as well."""
+    """Return JSON with line breaks and indentation."""
     return json_printable(json.dumps(value, indent=2, ensure_ascii=False))
 
 
@@ -103,17 +103,17 @@ def _diagnostic_json(diagnostic: Diagnostic) -> dict[str, Any]:
 
 
 def _command(diagnostic: Diagnostic) -> str:
-    place = {"file": printable(diagnostic.where.source)}
+    properties = {"file": printable(diagnostic.where.source)}
     if diagnostic.where.line:
-        place |= {"line": str(diagnostic.where.line), "col": str(diagnostic.where.column)}
-    place["title"] = diagnostic.code
-    settings = ",".join(f"{name}={_escaped(value, ':,')}" for name, value in place.items())
-    said = _escaped(f"{diagnostic.message}\n{diagnostic.remedy}".strip())
-    return f"::{diagnostic.severity} {settings}::{said}"
+        properties |= {"line": str(diagnostic.where.line), "col": str(diagnostic.where.column)}
+    properties["title"] = diagnostic.code
+    settings = ",".join(f"{name}={_escaped(value, ':,')}" for name, value in properties.items())
+    message = _escaped(f"{diagnostic.message}\n{diagnostic.remedy}".strip())
+    return f"::{diagnostic.severity} {settings}::{message}"
 
 
 def _escaped(text: str, marks: str = "") -> str:
-    """As the toolkit of GitHub Actions escapes what it writes."""
+    """Escape text like the toolkit of GitHub Actions."""
     for mark in "%\r\n" + marks:
         text = text.replace(mark, f"%{ord(mark):02X}")
     return text
@@ -142,9 +142,9 @@ _WIDTH = 79
 
 
 class Progress:
-    """A line on stderr that says what is going on and for how long; gone when done.
+    """A line on stderr with the current work and its duration, which disappears at the end.
 
-    Nothing is written where stderr is no terminal, nor in the first second.
+    Nothing is written if stderr is not a terminal, or in the first second.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""A server in this process as an ASGI application, whatever loop it is called on."""
+"""A server in this process as an ASGI application, for all event loops."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 class AsgiBridge:
-    """Hands requests over to the engine's loop, where all of its state belongs, and answers back.
+    """Runs requests on the engine's loop and passes the responses on.
 
-    An answer is passed on when it is whole: what has no end, such as the
-    control plane's events, takes a socket.
+    A response is passed on when it is complete. Responses without an end, such as the events of the
+    control plane, need a socket.
     """
 
     def __init__(self, host: Host) -> None:
-        """Raises UsageError where the scenario files have the network break, which takes a socket."""
-        if places := list(stated(host.engine.plan)):
+        """Raise UsageError if scenario files use wire faults, which need a socket."""
+        if locations := list(stated(host.engine.plan)):
             raise UsageError(
-                "wire faults cannot be made without a socket: go by the server's url, or by adapter() of "
-                f"requests. They are used at {'; '.join(places)}."
+                "wire faults need a socket. Use the url of the server, or adapter() with requests. "
+                f"They are used at {'; '.join(locations)}."
             )
         self._host = host
         self._app = AsgiApp(host.engine)

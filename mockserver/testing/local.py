@@ -1,4 +1,4 @@
-"""Control of an engine in this process: by the functions that the control plane uses, without HTTP."""
+"""Control of a server in this process, by the functions of the control plane, without HTTP."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 
 class Local:
-    """Every change is one step of the engine's own loop, between two requests."""
+    """The ``Control`` of a server in this process. Each action is one step of the engine's loop."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -86,7 +86,7 @@ class Local:
     def drop(self, namespace: str) -> None:
         def work() -> None:
             if namespace == DEFAULT:
-                raise ControlError(409, "the default namespace stays; reset() empties it")
+                raise ControlError(409, "the default namespace cannot be deleted. Use reset()")
             if self._engine.worlds.known(namespace) is None:
                 raise ControlError(404, f"there is no namespace {namespace[:200]!r}")
             self._engine.worlds.drop(namespace)

@@ -1,4 +1,4 @@
-"""Control over HTTP: the server runs in another process, a container, another machine."""
+"""Control of a server in another process, container or machine, over HTTP."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _ADMIN = "/__admin"
 
 
 class Remote:
-    """A connection for each request: there are few, and each may come from another thread."""
+    """The ``Control`` of a server at a URL. Each request has its own connection, so threads can share it."""
 
     def __init__(
-        self, url: str, token: str | None = None, timeout: float = 30.0, max_answer: int = 256 * 1024 * 1024
+        self, url: str, token: str | None = None, timeout: float = 30.0, max_response: int = 256 * 1024 * 1024
     ) -> None:
-        """``timeout``: seconds until an answer is whole; ``max_answer``: bytes of it.
+        """``timeout``: seconds until a response is complete; ``max_response``: its maximum size in bytes.
 
-        Raises UsageError for what is no URL of a server, or no token.
+        Raise UsageError for an invalid URL or token.
         """
         self._url = url.rstrip("/")
         parts = urlsplit(self._url)
@@ -34,13 +34,13 @@ class Remote:
         except ValueError:
             port = -1
         if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
-            raise UsageError(f"{url!r} is no http or https URL, such as http://127.0.0.1:8080.")
+            raise UsageError(f"{url!r} is not an http or https URL such as http://127.0.0.1:8080.")
         self._kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self._host, self._port, self._path = parts.hostname, port, parts.path
         self._timeout = timeout
-        self._max_answer = max_answer
+        self._max_response = max_response
         if token and not (token.isascii() and token.isprintable()):
-            raise UsageError("the token holds characters that a header field cannot carry.")
+            raise UsageError("the token has characters that a header field cannot have.")
         self._credentials = {"Authorization": f"Bearer {token}"} if token else {}
 
     @property
@@ -100,9 +100,9 @@ class Remote:
         namespace: str | None = None,
         text: str | None = None,
     ) -> Members:
-        """The JSON that a control request is answered with; ``text`` is sent as YAML instead of ``body``.
+        """Send a control request and return its JSON response. ``text`` is sent as YAML instead of ``body``.
 
-        Raises ControlError where it is refused, UsageError where nobody answers.
+        Raise ControlError for an error response, UsageError without a response.
         """
         headers = dict(self._credentials)
         if namespace is not None:
@@ -119,7 +119,7 @@ class Remote:
             found = None
         if status >= 400:
             problem = found if isinstance(found, dict) else {}
-            detail = str(problem.pop("detail", f"{method} {path} was answered with status {status}"))
+            detail = str(problem.pop("detail", f"{method} {path} got status {status}"))
             members = {name: problem[name] for name in problem.keys() - {"type", "title", "status"}}
             raise ControlError(status, detail, members=members)
         if not isinstance(found, dict):
@@ -127,33 +127,33 @@ class Remote:
         return found
 
     def not_mockserver(self) -> UsageError:
-        """That another kind of server answers."""
-        return UsageError(f"{self._url} answers, but not as a mockserver does.")
+        """Return the error for a response that a mockserver does not send."""
+        return UsageError(f"{self._url} responds, but it is not a mockserver.")
 
     def _send(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
         connection = self._kind(self._host, self._port, timeout=self._timeout)
         late = Event()
         try:
             connection.connect()
-            # The time of a socket is that between two octets: who sends one now and then has no end
+            # The timeout of a socket is the time between two bytes. A slow server would have no limit.
             watch = Timer(self._timeout, _close_late, (connection.sock, late))
             watch.daemon = True
             watch.start()
             try:
                 connection.request(method, path, data, headers)
                 response = connection.getresponse()
-                content = response.read(self._max_answer + 1)
+                content = response.read(self._max_response + 1)
             finally:
                 watch.cancel()
         except (OSError, HTTPException, ValueError) as error:
             why = f"not within {self._timeout:g} s" if late.is_set() else str(error)
-            raise UsageError(f"{self._url} does not answer: {why}.") from None
+            raise UsageError(f"{self._url} does not respond: {why}.") from None
         finally:
             connection.close()
         if late.is_set():
-            raise UsageError(f"{self._url} does not answer: not within {self._timeout:g} s.")
-        if len(content) > self._max_answer:
-            raise UsageError(f"{self._url} answers with more than {self._max_answer:,} bytes.")
+            raise UsageError(f"{self._url} does not respond: not within {self._timeout:g} s.")
+        if len(content) > self._max_response:
+            raise UsageError(f"{self._url} responds with more than {self._max_response:,} bytes.")
         return response.status, content
 
 

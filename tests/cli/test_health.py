@@ -60,7 +60,7 @@ def test_a_server_that_is_not_ready_is_not_well(
 def test_another_server_is_no_well_one(body: bytes) -> None:
     with serving(lambda _: Response(200, [], body, "")) as live:
         ran = CliRunner().invoke(health, ["--url", live.url])
-    assert "answers, but not as a mockserver does" in str(ran.exception)
+    assert "responds, but it is not a mockserver" in str(ran.exception)
 
 
 def unwell(_: Request) -> Response:
@@ -75,14 +75,14 @@ def unfound(_: Request) -> Response:
 def test_a_server_that_is_not(handle: Callable[[Request], Response]) -> None:
     with serving(handle) as live:
         ran = CliRunner().invoke(health, ["--url", f"http://127.0.0.1:{live.port}"])
-        assert "answers with status" in str(ran.exception)
+        assert "responds with status" in str(ran.exception)
 
 
 def test_nobody_there() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # and does not listen
         ran = CliRunner().invoke(health, ["--url", f"http://127.0.0.1:{unused.getsockname()[1]}"])
-    assert "does not answer" in str(ran.exception)
+    assert "does not respond" in str(ran.exception)
 
 
 @pytest.mark.parametrize("url", ["localhost:8080", "ftp://localhost", "http://", "http://localhost:port"])

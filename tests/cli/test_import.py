@@ -68,7 +68,7 @@ def test_several_resources_need_a_folder(write: Write) -> None:
     stubs = [{"request": {"urlPath": f"/{name}/1"}, "response": {"status": 200}} for name in "ab"]
     done = run("import", "wiremock", write("s.json", json.dumps({"mappings": stubs})), "--document", document)
     assert done.code == 1
-    assert "of several resources (a, b): pass --output FOLDER" in done.err
+    assert "have several resources (a, b). Use --output FOLDER" in done.err
 
 
 @pytest.mark.parametrize("text", ["{", "[]"])

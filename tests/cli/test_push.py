@@ -110,9 +110,9 @@ def test_what_is_faulty_is_told_and_changes_nothing(serving: MockServer, write: 
     ("arguments", "said"),
     [
         (("--url", "http://127.0.0.1:9"), "there is nothing to push"),
-        (("--url", "http://127.0.0.1:9", "--document", inputs.DOCUMENT), "does not answer"),
-        (("--url", "http://127.0.0.1:9", "--document", inputs.DOCUMENT, "--wait", "0.3"), "does not answer"),
-        (("--url", "nowhere", "--document", inputs.DOCUMENT), "is no http or https URL"),
+        (("--url", "http://127.0.0.1:9", "--document", inputs.DOCUMENT), "does not respond"),
+        (("--url", "http://127.0.0.1:9", "--document", inputs.DOCUMENT, "--wait", "0.3"), "does not respond"),
+        (("--url", "nowhere", "--document", inputs.DOCUMENT), "is not an http or https URL"),
         (("--document", inputs.DOCUMENT), "Missing option '--url'"),
     ],
 )

@@ -273,7 +273,7 @@ def test_a_worker_that_is_killed_is_replaced_and_no_call_is_counted_twice(server
         while turn(other, "b") != "four":
             pass
         os.kill(first, signal.SIGKILL)
-        assert next(errors) == "worker 0 was killed by SIGKILL; another takes its place\n"
+        assert next(errors) == "worker 0 was killed by SIGKILL; it is replaced\n"
         lines = server.lines()
         done.set()
         found = [each.result() for each in callers]
@@ -306,9 +306,9 @@ def test_a_worker_that_dies_while_the_store_is_away_is_replaced(prefix: str, tmp
         for worker in server.workers():
             os.kill(worker, signal.SIGKILL)
         errors = server.errors()
-        while "another takes its place" not in next(errors):
+        while "it is replaced" not in next(errors):
             pass
-        while "another takes its place" not in next(errors):
+        while "it is replaced" not in next(errors):
             pass
         lines = server.lines()
         assert {owner(each, server.workers()) for each in lines} == set(server.workers())

@@ -82,18 +82,18 @@ def test_an_answer_without_end_is_read_so_far() -> None:
         answering(HEAD + b"\r\n", then=lambda: repeat(b" " * 100_000)) as url,
         pytest.raises(UsageError, match="more than 1,000,000 bytes"),
     ):
-        Remote(url, max_answer=1_000_000).request("GET", "/health")
+        Remote(url, max_response=1_000_000).request("GET", "/health")
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"[" * 100_000, b"1" * 10_000, b"\xff", b'{"a":'])
 def test_what_is_no_answer_of_ours_is_told(body: bytes) -> None:
-    with answering(answered(body)) as url, pytest.raises(UsageError, match="but not as a mockserver does"):
+    with answering(answered(body)) as url, pytest.raises(UsageError, match="but it is not a mockserver"):
         Remote(url).request("GET", "/health")
 
 
 @pytest.mark.parametrize("url", ["http://a..b:1", "http://" + "a" * 70 + ":1", "http://127.0.0.1:1/a b"])
 def test_a_url_that_leads_nowhere_is_told(url: str) -> None:
-    with pytest.raises(UsageError, match="does not answer"):
+    with pytest.raises(UsageError, match="does not respond"):
         Remote(url).request("GET", "/health")
 
 
@@ -124,4 +124,4 @@ def test_push_tells_that_another_kind_of_server_answers(answers: tuple[bytes, ..
     with answering(*answers) as url:
         ran = run("push", "--url", url, "--document", inputs.DOCUMENT)
     assert ran.code != 0
-    assert "answers, but not as a mockserver does" in ran.err
+    assert "responds, but it is not a mockserver" in ran.err

@@ -269,7 +269,7 @@ def test_a_fault_of_the_wire_is_no_answer(wire: MockServer) -> None:
 
 
 def test_a_fault_of_the_wire_takes_one(wire: MockServer) -> None:
-    with pytest.raises(UsageError, match=r"go by the server's url.*wire\.yaml: reset, in step 1"):
+    with pytest.raises(UsageError, match=r"Use the url of the server.*wire\.yaml: reset, in step 1"):
         _ = wire.asgi
     wire.scenario("broken")
     with pytest.raises(httpx.ReadError):
