@@ -107,7 +107,7 @@ def test_the_bounds_are_shares_of_what_is_said_and_no_more_than_other_options_sa
         assert (found["journals"], found["unfinished"]) == (MEBI, 100_000)
 
 
-def test_one_request_that_may_be_may_always_arrive(tmp_path: Path) -> None:
+def test_largest_allowed_request_always_has_memory(tmp_path: Path) -> None:
     with Process(f"--max-memory={16 * MEBI}", cache=tmp_path) as process:
         assert told(process)["unfinished"] == 10 * MEBI + 64 * 1024
 
@@ -120,7 +120,7 @@ def test_one_request_that_may_be_may_always_arrive(tmp_path: Path) -> None:
         ("--max-delay=2d", "Use 0s to 1d"),
     ],
 )
-def test_what_cannot_be_is_refused(option: str, told: str, tmp_path: Path) -> None:
+def test_invalid_limits_are_refused(option: str, told: str, tmp_path: Path) -> None:
     ran = run("serve", option, folder=tmp_path)
     assert ran.code in (1, 2)
     assert told in ran.err

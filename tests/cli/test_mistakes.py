@@ -87,7 +87,7 @@ DEADLY = {
 
 
 @pytest.mark.parametrize("rehearsed", [False, True])  # which is done where nothing else is wrong
-def test_deadly_answers_are_diagnostics(rehearsed: bool, tmp_path: Path) -> None:
+def test_responses_that_stop_the_compiler_are_diagnostics(rehearsed: bool, tmp_path: Path) -> None:
     deadly = [each for each in DEADLY.values() if (each[1] == "S501") is rehearsed]
     head, operation = TEN.splitlines()[0], TEN.splitlines()[3]
     states = [f"  deadly-{i}: {state}\n" for i, (state, _) in enumerate(deadly)]
@@ -137,7 +137,7 @@ def test_a_port_that_is_taken_is_told_in_one_sentence() -> None:
         (("completion", "tcsh"), 2, "tcsh"),
     ],
 )
-def test_wrong_calls_are_told(arguments: tuple[str, ...], code: int, told: str) -> None:
+def test_wrong_command_lines_are_reported(arguments: tuple[str, ...], code: int, told: str) -> None:
     ran = run(*arguments)
     assert (ran.code, ran.out) == (code, "")
     assert told in ran.err

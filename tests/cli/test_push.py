@@ -116,7 +116,7 @@ def test_what_is_faulty_is_told_and_changes_nothing(serving: MockServer, write: 
         (("--document", inputs.DOCUMENT), "Missing option '--url'"),
     ],
 )
-def test_what_cannot_work_is_told_in_a_sentence(arguments: tuple[str | Path, ...], said: str) -> None:
+def test_impossible_push_is_reported_in_one_sentence(arguments: tuple[str | Path, ...], said: str) -> None:
     ran = run("push", *arguments)
     assert ran.code in (1, 2)
     assert said in ran.err

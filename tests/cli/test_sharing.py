@@ -89,7 +89,7 @@ def test_an_address(url: str, address: Address) -> None:
         ("redis://user:secret@h:x", "x"),
     ],
 )
-def test_what_is_no_address_is_told_in_one_sentence(url: str, said: str) -> None:
+def test_invalid_store_address_is_reported_in_one_sentence(url: str, said: str) -> None:
     with pytest.raises(UsageError) as found:
         read_address(url)
     assert said in str(found.value)
@@ -124,7 +124,7 @@ def test_workers_without_a_store_are_refused_with_the_reason() -> None:
         (("--store", "redis://h", "--store-timeout", "soon"), "--store-timeout: "),
     ],
 )
-def test_what_cannot_be_is_told_in_one_line(arguments: tuple[str, ...], said: str) -> None:
+def test_invalid_store_options_are_reported_in_one_line(arguments: tuple[str, ...], said: str) -> None:
     assert said in refused(*arguments)
 
 

@@ -58,7 +58,7 @@ def supervised(
     return Ran(ran.returncode, ran.stdout.splitlines(), ran.stderr.splitlines())
 
 
-def test_it_tells_when_all_can_answer(tmp_path: object) -> None:
+def test_supervisor_announces_when_all_workers_are_ready(tmp_path: object) -> None:
     ran = supervised(tmp_path, "ready()")
     assert (ran.code, ran.out, ran.errors) == (0, ["up"], [])
 
@@ -104,7 +104,7 @@ QUICK = "workers._BEAT = 0.02"
 STANDS_STILL = "ready()\nif once('stuck'):\n    sum(iter(int, 1))\n"
 
 
-def test_a_worker_that_stands_still_in_one_call_is_ended_and_replaced(tmp_path: object) -> None:
+def test_blocked_worker_is_killed_and_replaced(tmp_path: object) -> None:
     work = STANDS_STILL + "while True:\n    ready(); time.sleep(0.001); os.kill(os.getppid(), signal.SIGTERM)"
     ran = supervised(tmp_path, work, "pass", QUICK, count=1)
     assert ran.code == 0
@@ -112,7 +112,7 @@ def test_a_worker_that_stands_still_in_one_call_is_ended_and_replaced(tmp_path: 
     assert ran.errors[1] == "worker 0 was killed by SIGKILL; it is replaced"
 
 
-def test_a_worker_that_stands_still_is_ended_by_sigterm_too(tmp_path: object) -> None:
+def test_blocked_worker_is_killed_after_sigterm(tmp_path: object) -> None:
     work = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + STANDS_STILL
     ran = supervised(tmp_path, work, first=QUICK, count=1)
     assert ran.code == 0
@@ -126,7 +126,7 @@ def test_the_only_worker_that_ends_before_it_can_answer_has_said_why_and_gives_i
     assert (ran.code, ran.out, ran.errors) == (2, [], ["no such file"])
 
 
-def test_the_stack_of_a_loop_that_stands_still_is_written(tmp_path: object) -> None:
+def test_stack_of_a_blocked_loop_is_written(tmp_path: object) -> None:
     work = "watchdog = workers.Watchdog(ready)\nwatchdog.beat()\nif once('stuck'):\n    sum(iter(int, 1))"
     first = "workers._BEAT, workers.STUCK, workers._LOST = 0.05, 1, 10"
     then = "Path('stuck').exists() or time.sleep(0)"

@@ -69,7 +69,7 @@ def answering(*answers: bytes, then: Callable[[], Iterator[bytes]] | None = None
     ],
     ids=["status line", "head", "body by length", "body until the end", "chunks", "interim answers"],
 )
-def test_an_answer_by_drips_is_given_up(first: bytes, piece: bytes) -> None:
+def test_slow_response_times_out(first: bytes, piece: bytes) -> None:
     with (
         answering(first, then=lambda: repeat(piece)) as url,
         pytest.raises(UsageError, match=r"not within 0\.3 s"),
@@ -77,7 +77,7 @@ def test_an_answer_by_drips_is_given_up(first: bytes, piece: bytes) -> None:
         Remote(url, timeout=0.3).request("GET", "/health")
 
 
-def test_an_answer_without_end_is_read_so_far() -> None:
+def test_endless_response_is_read_up_to_the_maximum() -> None:
     with (
         answering(HEAD + b"\r\n", then=lambda: repeat(b" " * 100_000)) as url,
         pytest.raises(UsageError, match="more than 1,000,000 bytes"),
@@ -86,7 +86,7 @@ def test_an_answer_without_end_is_read_so_far() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"[" * 100_000, b"1" * 10_000, b"\xff", b'{"a":'])
-def test_what_is_no_answer_of_ours_is_told(body: bytes) -> None:
+def test_response_of_another_server_is_reported(body: bytes) -> None:
     with answering(answered(body)) as url, pytest.raises(UsageError, match="but it is not a mockserver"):
         Remote(url).request("GET", "/health")
 

@@ -138,6 +138,6 @@ def test_calls_that_the_journal_lost_are_told(local: MockServer) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"colour": "red"}, {"in_order": [{"colour": "red"}]}])
-def test_what_cannot_be_said_of_a_call(api: Namespace, wrong: dict[str, Any]) -> None:
+def test_unknown_field_of_a_call_is_refused(api: Namespace, wrong: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="'colour' is not a field of a call; use method"):
         api.verify(**wrong)
