@@ -68,23 +68,25 @@ class _Engine(Collector):
         )
         for namespace, resource, count in snapshot.resources:
             resources.add_metric([namespace, resource], count)
-        kept = GaugeMetricFamily("mockserver_journal_calls", "Calls in the journal.", labels=["namespace"])
-        lost = GaugeMetricFamily(
+        journal_calls = GaugeMetricFamily(
+            "mockserver_journal_calls", "Calls in the journal.", labels=["namespace"]
+        )
+        journal_lost = GaugeMetricFamily(
             "mockserver_journal_lost", "Calls that the journal's bounds pushed out.", labels=["namespace"]
         )
         for namespace, count, gone in snapshot.journals:
-            kept.add_metric([namespace], count)
-            lost.add_metric([namespace], gone)
-        taken = GaugeMetricFamily(
+            journal_calls.add_metric([namespace], count)
+            journal_lost.add_metric([namespace], gone)
+        memory_used = GaugeMetricFamily(
             "mockserver_memory_bytes", "Bytes that things of a kind take, about.", labels=["kind"]
         )
-        bounds = GaugeMetricFamily(
+        memory_limit = GaugeMetricFamily(
             "mockserver_memory_limit_bytes", "Bytes that things of a kind may take.", labels=["kind"]
         )
         for kind, size, limit in snapshot.memory:
-            taken.add_metric([kind], size)
-            bounds.add_metric([kind], limit)
-        yield from (calls, seconds, resources, kept, lost, taken, bounds)
+            memory_used.add_metric([kind], size)
+            memory_limit.add_metric([kind], limit)
+        yield from (calls, seconds, resources, journal_calls, journal_lost, memory_used, memory_limit)
         for name, help_text, value in snapshot.gauges:
             yield GaugeMetricFamily(name, help_text, value=value)
         for name, help_text, value in snapshot.counters:

@@ -104,6 +104,22 @@ def reset_namespace(engine: Engine, namespace: Namespace) -> None:
         namespace.clock.freeze(engine.worlds.frozen_at)
 
 
+def find_namespace(engine: Engine, name: str) -> Namespace:
+    """Return a namespace. Raise ControlError 404 for an unknown one. Call it on the loop only."""
+    namespace = engine.worlds.known(name)
+    if namespace is None:
+        raise ControlError(404, f"there is no namespace {name[:200]!r}")
+    return namespace
+
+
+def delete_namespace(engine: Engine, name: str) -> None:
+    """Delete a namespace. Raise ControlError for the default one and an unknown one. On the loop only."""
+    if name == DEFAULT:
+        raise ControlError(409, "the default namespace cannot be deleted. Use POST /__admin/reset")
+    find_namespace(engine, name)
+    engine.worlds.drop(name)
+
+
 class Namespaces:
     """The namespaces of the server."""
 
@@ -126,19 +142,14 @@ class Namespaces:
 
     def get(self, name: str) -> flask.Response:
         """Return one namespace. Raise ControlError 404 for an unknown one."""
-        return json_response(self._control.run(lambda: self._shown(self._known(decode_segment(name)))))
+        return json_response(
+            self._control.run(lambda: self._shown(find_namespace(self._control.engine, decode_segment(name))))
+        )
 
     def delete(self, name: str) -> flask.Response:
         """Delete a namespace with its state, journal, clock and assignments."""
         name = decode_segment(name)
-
-        def work() -> None:
-            if name == DEFAULT:
-                raise ControlError(409, "the default namespace cannot be deleted. Use POST /__admin/reset")
-            self._known(name)
-            self._control.engine.worlds.drop(name)
-
-        self._control.run(work)
+        self._control.run(lambda: delete_namespace(self._control.engine, name))
         self._publish_event("reset", {"namespace": name, "deleted": True})
         return json_response({})
 
@@ -148,12 +159,6 @@ class Namespaces:
         self._control.in_namespace(name, lambda namespace: reset_namespace(self._control.engine, namespace))
         self._publish_event("reset", {"namespace": name, "deleted": False})
         return json_response({})
-
-    def _known(self, name: str) -> Namespace:
-        namespace = self._control.engine.worlds.known(name)
-        if namespace is None:
-            raise ControlError(404, f"there is no namespace {name[:200]!r}")
-        return namespace
 
     def _shown(self, namespace: Namespace) -> dict[str, JSON]:
         engine = self._control.engine

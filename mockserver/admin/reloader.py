@@ -96,10 +96,10 @@ class Reloader:
 
         def change(inputs: Inputs) -> Inputs:
             path = self.documents()[name]
-            kept = tuple(
+            remaining = tuple(
                 document for document in inputs.documents if document != path or path not in inputs.added
             )
-            return replace(_without(inputs, {path}), documents=kept)
+            return replace(_without(inputs, {path}), documents=remaining)
 
         return self._change(control, change)
 

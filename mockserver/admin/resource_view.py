@@ -130,7 +130,7 @@ def set_resource(
     store, now, key = engine.store, namespace.clock.now(), runtime.normal(key)
     known = store.peek(namespace.name, runtime.name, key)
     if scenario is not None:
-        check_scenario(runtime, scenario)
+        _check_scenario(runtime, scenario)
     if state is None:
         store.put(namespace.name, runtime.name, key, begin(str(scenario), now))
         return
@@ -149,7 +149,14 @@ def set_resource(
     store.put(namespace.name, runtime.name, key, ResourceState(scenario, step, 0, now, created, now))
 
 
-def check_scenario(runtime: ResourceRuntime, scenario: str) -> None:
+def assign_scenario(engine: Engine, namespace: Namespace, resource: str, scenario: str) -> None:
+    """Set the scenario of all new keys of a resource kind. Raise ControlError for an unknown one."""
+    runtime = find_runtime(engine, resource)
+    _check_scenario(runtime, scenario)
+    engine.store.assign(namespace.name, runtime.name, scenario)
+
+
+def _check_scenario(runtime: ResourceRuntime, scenario: str) -> None:
     """Raise ControlError 422 if a resource kind does not have the scenario."""
     if runtime.steps(scenario) is None:
         there_is = ", ".join(

@@ -11,7 +11,7 @@ from mockserver.admin.control import Control
 from mockserver.admin.http import ControlError, decode_segment, json_response, requested_namespace
 from mockserver.admin.resource_view import (
     ResourceView,
-    check_scenario,
+    assign_scenario,
     find_runtime,
     list_views,
     read_resource,
@@ -140,12 +140,10 @@ class Assignments:
         """Set the scenario of all new keys. Existing resources do not change."""
         resource, scenario = decode_segment(resource), body["scenario"]
 
-        def work(namespace: Namespace) -> None:
-            runtime = find_runtime(self._engine, resource)
-            check_scenario(runtime, scenario)
-            self._engine.store.assign(namespace.name, runtime.name, scenario)
-
-        self._control.in_namespace(requested_namespace(), work)
+        self._control.in_namespace(
+            requested_namespace(),
+            lambda namespace: assign_scenario(self._engine, namespace, resource, scenario),
+        )
         return json_response({"resource": resource, "scenario": scenario})
 
     def delete(self, resource: str) -> flask.Response:

@@ -124,10 +124,10 @@ def _valid_text(drawn: Outline, path: Path, given: Inputs) -> str:
             compile_plan(structs.replace(given, scenarios=(path,), texts={path: text}))
         except CompileError as error:
             broken = {_state_at(text, diagnostic.where.line) for diagnostic in error.diagnostics}
-            kept = tuple(state for state in drawn.states if state.name not in broken)
-            if len(kept) == len(drawn.states) or all(state.kind == "error" for state in kept):
+            remaining = tuple(state for state in drawn.states if state.name not in broken)
+            if len(remaining) == len(drawn.states) or all(state.kind == "error" for state in remaining):
                 raise
-            drawn = replace(drawn, states=kept)
+            drawn = replace(drawn, states=remaining)
         else:
             return text
 

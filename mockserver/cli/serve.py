@@ -198,8 +198,8 @@ async def _engine(
     limits = memory.limits
     counters = Counters(max_bytes=limits.counts)
     store = MemoryStore(max_resources, limits.resources, Creations(limits.creations), counters)
-    worlds = Namespaces(frozen_at, ledger=ledger, memory=memory)
-    yield Engine(plan, store=store, worlds=worlds, options=options)
+    namespaces = Namespaces(frozen_at, ledger=ledger, memory=memory)
+    yield Engine(plan, store=store, worlds=namespaces, options=options)
 
 
 def _port(listener: socket) -> int:

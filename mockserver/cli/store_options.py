@@ -186,9 +186,9 @@ class StoreOptions:
         await link.open(patient=True)  # it was available a moment ago; a restarted worker does not wait
         store = RedisStore(link, max_resources)
         store.plan = plan.hash
-        worlds = SharedNamespaces(store, frozen_at, ledger=ledger, memory=memory)
-        engine = Engine(plan, store=store, worlds=worlds, options=options)
-        sharing = Sharing(engine, store, worlds)
+        namespaces = SharedNamespaces(store, frozen_at, ledger=ledger, memory=memory)
+        engine = Engine(plan, store=store, worlds=namespaces, options=options)
+        sharing = Sharing(engine, store, namespaces)
         if abs(time.time_ns() // 1_000_000 - link.now()) >= _MAX_SKEW * 1000:
             Clock.moved = True  # responses have the time of the store
         sharing.inputs = _packed(inputs)

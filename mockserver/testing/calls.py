@@ -211,11 +211,11 @@ def describe_mismatch(verification: Members, verdict: Members, calls: Calls) -> 
     not_found: Sequence[Members] = [
         near_miss for near_miss in verdict.get("nearMisses") or () if near_miss["distance"]
     ]
-    told: list[list[str]] = []
+    shown: list[list[str]] = []
     for near_miss in not_found:
-        if (differing := _difference_lines(near_miss)) not in told:
-            told.append(differing)
-            lines += ["", _closest(near_miss), *differing]
+        if (differences := _difference_lines(near_miss)) not in shown:
+            shown.append(differences)
+            lines += ["", _closest(near_miss), *differences]
     if not not_found:
         lines += ["", "calls of this namespace:" if calls else "there were no calls in this namespace"]
         lines += [f"  {call}" for call in calls[-_LISTED:]]
@@ -229,11 +229,11 @@ def _verification_text(verification: Members) -> str:
 
 
 def _pattern_text(pattern: Members) -> str:
-    told = []
+    parts = []
     for name, value in pattern.items():
         fields = value.items() if name in _NAMED_PARTS else ()
-        told += [f"{name}.{member}={_plain(of)}" for member, of in fields] or [f"{name}={_plain(value)}"]
-    return "a call with " + ", ".join(told) if told else "any call"
+        parts += [f"{name}.{member}={_plain(of)}" for member, of in fields] or [f"{name}={_plain(value)}"]
+    return "a call with " + ", ".join(parts) if parts else "any call"
 
 
 def _closest(not_found: Members) -> str:

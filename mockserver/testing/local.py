@@ -6,13 +6,18 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from mockserver.admin.calls import event_json
-from mockserver.admin.http import ControlError
 from mockserver.admin.matching.verification import evaluate
-from mockserver.admin.namespaces import advance_clock, clock_json, parse_moment, reset_namespace
-from mockserver.admin.resource_view import check_scenario, find_runtime, read_resource, set_resource
+from mockserver.admin.namespaces import (
+    advance_clock,
+    clock_json,
+    delete_namespace,
+    parse_moment,
+    reset_namespace,
+)
+from mockserver.admin.resource_view import assign_scenario, find_runtime, read_resource, set_resource
 from mockserver.namespaces.clock import Clock
 from mockserver.namespaces.journal import Call, Record
-from mockserver.namespaces.namespaces import DEFAULT, Namespace
+from mockserver.namespaces.namespaces import Namespace
 from mockserver.testing.control import Members
 from mockserver.testing.host import Host
 
@@ -36,31 +41,28 @@ class Local:
     def assign(
         self, namespace: str, resource: str, key: str, scenario: str | None, state: str | None
     ) -> Members:
-        def work(world: Namespace) -> Members:
+        def work(target: Namespace) -> Members:
             runtime = find_runtime(self._engine, resource)
-            set_resource(self._engine, world, runtime, key, scenario, state)
-            return read_resource(self._engine, world, runtime, key).json()
+            set_resource(self._engine, target, runtime, key, scenario, state)
+            return read_resource(self._engine, target, runtime, key).json()
 
         return self._in_namespace(namespace, work)
 
     def assign_new(self, namespace: str, resource: str, scenario: str) -> None:
-        def work(world: Namespace) -> None:
-            runtime = find_runtime(self._engine, resource)
-            check_scenario(runtime, scenario)
-            self._engine.store.assign(world.name, runtime.name, scenario)
-
-        self._in_namespace(namespace, work)
+        self._in_namespace(
+            namespace, lambda target: assign_scenario(self._engine, target, resource, scenario)
+        )
 
     def read_resource(self, namespace: str, resource: str, key: str) -> Members:
-        def work(world: Namespace) -> Members:
-            return read_resource(self._engine, world, find_runtime(self._engine, resource), key).json()
+        def work(target: Namespace) -> Members:
+            return read_resource(self._engine, target, find_runtime(self._engine, resource), key).json()
 
         return self._in_namespace(namespace, work)
 
     def clock(self, namespace: str, verb: str, body: Members) -> Members:
-        def work(world: Namespace) -> Members:
-            _call_clock(world.clock, verb, body)
-            return clock_json(world.clock)
+        def work(target: Namespace) -> Members:
+            _call_clock(target.clock, verb, body)
+            return clock_json(target.clock)
 
         return self._in_namespace(namespace, work)
 
@@ -69,7 +71,7 @@ class Local:
 
     def verify(self, namespace: str, verification: Members) -> Members:
         records, lost = self._in_namespace(
-            namespace, lambda world: (world.journal.records(), world.journal.lost)
+            namespace, lambda target: (target.journal.records(), target.journal.lost)
         )
         verdict = evaluate(verification, namespace, records, lost)
         return {
@@ -81,20 +83,13 @@ class Local:
         }
 
     def reset(self, namespace: str) -> None:
-        self._in_namespace(namespace, lambda world: reset_namespace(self._engine, world))
+        self._in_namespace(namespace, lambda target: reset_namespace(self._engine, target))
 
     def drop(self, namespace: str) -> None:
-        def work() -> None:
-            if namespace == DEFAULT:
-                raise ControlError(409, "the default namespace cannot be deleted. Use reset()")
-            if self._engine.worlds.known(namespace) is None:
-                raise ControlError(404, f"there is no namespace {namespace[:200]!r}")
-            self._engine.worlds.drop(namespace)
-
-        self._host.control.run(work)
+        self._host.control.run(lambda: delete_namespace(self._engine, namespace))
 
     def _records(self, namespace: str) -> list[Record]:
-        return self._in_namespace(namespace, lambda world: world.journal.records())
+        return self._in_namespace(namespace, lambda target: target.journal.records())
 
     def _in_namespace(self, namespace: str, work: Callable[[Namespace], Result]) -> Result:
         return self._host.control.in_namespace(namespace, work)

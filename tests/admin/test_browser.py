@@ -166,7 +166,7 @@ def test_swagger_ui_shows_every_operation_and_tries_one(mock: Mock, page: Page) 
     ]
     expect(page.locator(".opblock")).to_have_count(len(operations))
     expect(page.locator("h1.title, h2.title")).to_contain_text("mockserver: control interface")
-    version = page.locator(".opblock", has_text="The version of the server.")
+    version = page.locator(".opblock", has_text="Return the version of the server.")
     version.locator(".opblock-summary").click()
     version.get_by_role("button", name="Try it out").click()
     version.get_by_role("button", name="Execute").click()

@@ -111,7 +111,7 @@ class TestWhatATestSetsUp:
         server.namespace("nowhere").drop()
 
     def test_the_default_namespace_stays(self, server: MockServer) -> None:
-        with pytest.raises(ControlError, match="default namespace stays"):
+        with pytest.raises(ControlError, match="default namespace cannot be deleted"):
             server.drop()
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from mockserver.admin.calls import CallView, segments
 from mockserver.admin.http import Budget, ControlError
 from mockserver.admin.matching import expressions
-from mockserver.admin.matching.values import ValuePattern
+from mockserver.admin.matching.values import ValuePattern, string_at
+from mockserver.jsonschema.references import escape
 from mockserver.namespaces.journal import Call, Record
 from mockserver.plan import JSON
 
@@ -77,26 +78,20 @@ class RequestPattern:
         return found
 
 
-def _text(value: JSON, pointer: str) -> str:
-    if not isinstance(value, str):
-        raise ControlError(422, "the value must be a string", pointer)
-    return value
-
-
 def _method(value: JSON, pointer: str) -> list[Field]:
-    wanted = _text(value, pointer).upper()
+    wanted = string_at(value, pointer).upper()
     if wanted == "ANY":
         return []
     return [Field("method", wanted, lambda view: [view.request.method], lambda text, _: text == wanted)]
 
 
 def _url(value: JSON, pointer: str) -> list[Field]:
-    wanted = _text(value, pointer)
+    wanted = string_at(value, pointer)
     return [Field("url", wanted, lambda view: [view.call.url], lambda text, _: text == wanted)]
 
 
 def _url_path(value: JSON, pointer: str) -> list[Field]:
-    wanted = _text(value, pointer)
+    wanted = string_at(value, pointer)
     return [Field("urlPath", wanted, lambda view: [view.path], lambda text, _: text == wanted)]
 
 
@@ -109,7 +104,7 @@ def _url_path_pattern(value: JSON, pointer: str) -> list[Field]:
 
 
 def _regex(name: str, value: JSON, pointer: str, values: Values) -> Field:
-    matches = expressions.full_match(_text(value, pointer), pointer)
+    matches = expressions.full_match(string_at(value, pointer), pointer)
 
     def test(text: str | None, budget: Budget) -> bool:
         budget.check(pointer)
@@ -119,7 +114,7 @@ def _regex(name: str, value: JSON, pointer: str, values: Values) -> Field:
 
 
 def _url_path_template(value: JSON, pointer: str) -> list[Field]:
-    template = _text(value, pointer)
+    template = string_at(value, pointer)
     wanted = template.split("/")
 
     def test(text: str | None, _: Budget) -> bool:
@@ -164,7 +159,7 @@ def _named_fields(part: str, value: JSON, pointer: str, reader: Callable[[str], 
         raise ControlError(422, "the value must be an object of names and patterns", pointer)
     fields = []
     for name, source in value.items():
-        pattern = ValuePattern(source, f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}")
+        pattern = ValuePattern(source, f"{pointer}/{escape(name)}")
         fields.append(Field(f"{part}.{name}", source, reader(name), pattern.test))
     return fields
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from mockserver.admin.http import MAX_VALUES, Budget, ControlError, has_too_many_values
 from mockserver.admin.matching import expressions
+from mockserver.jsonschema.references import escape
 from mockserver.media.json import decode_json, encode_json
 from mockserver.media.types import Malformed
 from mockserver.plan import JSON
@@ -57,9 +58,7 @@ def _compile(source: JSON, pointer: str, depth: int) -> Test:
     [name] = named
     for other in source:
         if other != name and other not in _MODIFIERS.get(name, ()):
-            raise ControlError(
-                422, f"{other!r} cannot be combined with {name}", f"{pointer}/{_escaped(other)}"
-            )
+            raise ControlError(422, f"{other!r} cannot be combined with {name}", f"{pointer}/{escape(other)}")
         if other != name and not isinstance(source[other], bool):
             raise ControlError(422, f"{other} must be true or false", f"{pointer}/{other}")
     return _OPERATORS[name](_Operand(source[name], source, f"{pointer}/{name}", depth))
@@ -77,7 +76,7 @@ class _Operand:
     @property
     def text(self) -> str:
         """The value, which must be a string."""
-        return _text(self.value, self.pointer)
+        return string_at(self.value, self.pointer)
 
     @property
     def fold(self) -> Callable[[str], str]:
@@ -170,7 +169,7 @@ def _matches_json_path(operand: _Operand) -> Test:
         rest = {name: member for name, member in value.items() if name != "expression"}
         inner = operand.inner(rest) if rest else None
         value, pointer = value.get("expression"), f"{pointer}/expression"
-    select = expressions.json_path(_text(value, pointer), pointer)
+    select = expressions.json_path(string_at(value, pointer), pointer)
 
     def test(actual: str | None, budget: Budget) -> bool:
         parsed = _parse(actual)
@@ -216,14 +215,11 @@ _OPERATORS: dict[str, Callable[[_Operand], Test]] = {
 }
 
 
-def _text(value: JSON, pointer: str) -> str:
+def string_at(value: JSON, pointer: str) -> str:
+    """Return ``value``. Raise ControlError 422 if it is not a string."""
     if not isinstance(value, str):
         raise ControlError(422, "the value must be a string", pointer)
     return value
-
-
-def _escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _parse(text: str | None) -> JSON | Malformed:
