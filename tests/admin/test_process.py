@@ -102,7 +102,7 @@ def test_token_file_keeps_the_token_out_of_the_process_list(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [(None, "No such file"), (b"\n", "first line is empty"), (b"\xff", "no text")]
+    ("text", "told"), [(None, "No such file"), (b"\n", "first line is empty"), (b"\xff", "not a text file")]
 )
 def test_unusable_token_file_is_reported_in_one_sentence(
     tmp_path: Path, text: bytes | None, told: str

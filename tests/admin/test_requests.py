@@ -179,7 +179,7 @@ def test_found_calls_above_the_maximum_size_are_refused_and_stay(crowded: Mock) 
     ):
         response = crowded.control(method, path, body)
         assert response.status_code == 422
-        assert "20,000 bytes that one answer may have" in response.json()["detail"]
+        assert "more than 20,000 bytes, the maximum size of a response" in response.json()["detail"]
     assert crowded.said("POST", "/requests/count", pattern)["count"] == 30
     assert len(crowded.said("POST", "/requests/find", {"url": "/3"})["requests"]) == 1
 
