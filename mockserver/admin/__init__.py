@@ -1,6 +1,5 @@
-"""The control plane under ``/__admin``: what was called, what comes next, and when it is.
+"""The control plane under ``/__admin``: recorded calls, resources, clocks, documents and metrics.
 
-``plane.ControlPlane`` is what the engine calls. Everything that takes time to
-import, Connexion and Flask first of all, comes in when a control path is first
-asked for, on a thread of its own.
+The engine calls ``plane.ControlPlane``. The first control request starts a thread that imports
+Connexion, Flask and the rest of this package.
 """

@@ -1,7 +1,7 @@
-"""The Connexion application of the control plane: ``openapi/admin.yaml``, its endpoints, and its page.
+"""The Connexion application of the control plane: ``openapi/admin.yaml``, its endpoints and its pages.
 
-It runs on a thread and an event loop of its own, called by ASGI within this process. The page and
-Swagger UI come from this package, never from the network.
+It runs on its own thread and event loop. ``Gateway`` calls it by ASGI in this process. The pages and
+Swagger UI are files of installed packages.
 """
 
 from __future__ import annotations
@@ -27,9 +27,17 @@ from jsonschema import ValidationError
 from jsonschema.exceptions import best_match
 
 from mockserver import __version__, inputs, problem
-from mockserver.admin.exchange import MAX_VALUES, ControlError, answering, has_too_many_values, said, segment
+from mockserver.admin.http import (
+    MAX_VALUES,
+    ControlError,
+    decode_segment,
+    has_too_many_values,
+    json_response,
+    with_error_responses,
+)
 from mockserver.engine.engine import ADMIN
 from mockserver.engine.routing import Router
+from mockserver.jsonschema.references import escape
 from mockserver.media.json import decode_json
 from mockserver.media.types import Malformed
 from mockserver.messages import Request, Response
@@ -43,7 +51,7 @@ App = Callable[
 
 
 class Gateway:
-    """Answers requests by an ASGI application that ``build`` makes, on a thread that starts at once."""
+    """Passes requests to the ASGI application that ``build`` returns, on a thread that starts at once."""
 
     def __init__(self, build: Callable[[], tuple[App, Router[str]]]) -> None:
         self._loop = asyncio.new_event_loop()
@@ -52,14 +60,14 @@ class Gateway:
         threading.Thread(target=self._run, name="mockserver-admin", daemon=True).start()
 
     async def response(self, request: Request) -> Response:
-        """The application's answer; 500 where it fails."""
+        """Return the application's response, or a 500 response if it fails."""
         deferred = asyncio.run_coroutine_threadsafe(self._call(request), self._loop)
         return await asyncio.wrap_future(deferred)
 
     def _run(self) -> None:
         try:
             self._built.set_result(self._build())
-        except BaseException as error:  # noqa: BLE001 - told to every request, as there is no one else to tell
+        except BaseException as error:  # noqa: BLE001 - each request reports it
             self._built.set_exception(error)
         self._loop.run_forever()
 
@@ -78,7 +86,7 @@ class Gateway:
                     (name.decode("latin-1").lower(), value.decode("latin-1"))
                     for name, value in message["headers"]
                 ]
-                response.headers = [each for each in fields if each[0] not in _HOPS]
+                response.headers = [field for field in fields if field[0] not in _HOPS]
             elif message["type"] == "http.response.body":
                 chunks.append(message.get("body", b""))
 
@@ -87,14 +95,14 @@ class Gateway:
             if (refusal := _unrouted(request, router)) is not None:
                 return refusal
             await app(_scope(request), receive, send)
-        except Exception as error:  # noqa: BLE001 - a request is answered, whatever happens
+        except Exception as error:  # noqa: BLE001 - each request gets a response
             return problem.failed(request, error)
         response.body = b"".join(chunks)
         return response
 
 
 def _unrouted(request: Request, router: Router[str]) -> Response | None:
-    """What to answer where the document has no such path or method; None where it has."""
+    """Return a 404 or 405 response if the document has no such path or method, else None."""
     method, path = request.method, request.raw_path
     found = router.find("GET" if method == "HEAD" else method, path)
     if found is None:
@@ -105,7 +113,10 @@ def _unrouted(request: Request, router: Router[str]) -> Response | None:
 
 
 def _scope(request: Request) -> Message:
-    """The path stays as sent: a parameter is decoded by whoever reads it, so that it may hold a slash."""
+    """Return the ASGI scope of a request.
+
+    The path is not decoded. The endpoints decode its parameters, so that a parameter can have a slash.
+    """
     headers = [
         (name.encode("latin-1"), value.encode("latin-1", "replace"))
         for name, value in request.headers.items()
@@ -159,27 +170,32 @@ _SHARED = (
 
 
 class Pages:
-    """What a person looks at."""
+    """The page of the control plane, its documentation and its version."""
 
     def page(self) -> flask.Response:
+        """Return the page of calls, resources and clocks."""
         text, policy = _page()
         return _html(text, policy)
 
     def version(self) -> flask.Response:
-        return said({"version": __version__})
+        """Return the version of the package."""
+        return json_response({"version": __version__})
 
     def document(self) -> flask.Response:
-        return said(own_document())
+        """Return the OpenAPI document of the control plane."""
+        return json_response(own_document())
 
     def docs(self) -> flask.Response:
+        """Return the page of Swagger UI."""
         return _html(_DOCS, f"{_SHARED}; script-src 'self'; style-src 'self' 'unsafe-inline'")
 
     def asset(self, asset: str) -> flask.Response:
-        name = segment(asset)
+        """Return a file of Swagger UI. Raise ControlError 404 for an unknown name."""
+        name = decode_segment(asset)
         if name == _INITIALIZER:
             return flask.Response(_SCRIPT, content_type="text/javascript; charset=utf-8")
         if name not in _ASSETS:
-            raise ControlError(404, f"there is no {name[:200]!r} here")
+            raise ControlError(404, f"there is no file {name[:200]!r}")
         return flask.Response(_asset(name), content_type=_ASSETS[name])
 
 
@@ -192,7 +208,7 @@ def _html(text: str, policy: str) -> flask.Response:
 
 @cache
 def _page() -> tuple[str, str]:
-    """The page, and a policy under which its own script and style run and no other."""
+    """Return the page and a Content-Security-Policy that allows only its own script and style."""
     text = files("mockserver.admin").joinpath("page.html").read_text("utf-8")
     hashes = {}
     for tag in ("script", "style"):
@@ -204,21 +220,21 @@ def _page() -> tuple[str, str]:
 
 @cache
 def own_document() -> Any:
-    """This interface's own document."""
+    """Return the OpenAPI document of the control plane."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return yaml.load(inputs.ADMIN_DOCUMENT.read_text("utf-8"), loader)  # noqa: S506 - safe, and in C
 
 
 @cache
 def _asset(name: str) -> bytes:
-    """A file of Swagger UI's distribution."""
+    """Return a file of the Swagger UI distribution."""
     vendor = files("swagger_ui_bundle").joinpath("vendor")
-    [distribution] = [each for each in vendor.iterdir() if each.name.startswith("swagger-ui-")]
+    [distribution] = [folder for folder in vendor.iterdir() if folder.name.startswith("swagger-ui-")]
     return Path(str(distribution), name).read_bytes()
 
 
 with warnings.catch_warnings():
-    # Connexion imports a test client that Starlette has deprecated; no one here uses it.
+    # Connexion imports a test client that Starlette has deprecated. It is not used here.
     warnings.simplefilter("ignore")
     import connexion
     from connexion.exceptions import ProblemException
@@ -232,15 +248,15 @@ Endpoint = Callable[..., flask.Response]
 
 
 def build(nouns: Mapping[str, object]) -> tuple[Any, Router[str]]:
-    """An ASGI application, and the router of its paths.
+    """Return the ASGI application and the router of its paths.
 
-    ``operationId: requests.find`` is answered by the method ``find`` of ``nouns["requests"]``.
+    The method ``find`` of ``nouns["requests"]`` is the endpoint of ``operationId: requests.find``.
     """
-    logging.getLogger("connexion").setLevel(logging.CRITICAL)  # its warnings are the client's faults
+    logging.getLogger("connexion").setLevel(logging.CRITICAL)  # its warnings are about mistakes of clients
 
     def endpoint(operation_id: str) -> Endpoint:
         noun, _, verb = operation_id.partition(".")
-        return _answered_before if noun == "plane" else answering(getattr(nouns[noun], verb))
+        return _handled_by_plane if noun == "plane" else with_error_responses(getattr(nouns[noun], verb))
 
     app = connexion.FlaskApp(
         __name__,
@@ -252,21 +268,21 @@ def build(nouns: Mapping[str, object]) -> tuple[Any, Router[str]]:
         },
     )
     document = own_document()
-    app.add_api(deepcopy(document), base_path=ADMIN)  # Connexion edits what it is given
-    app.add_error_handler(ProblemException, _told)
+    app.add_api(deepcopy(document), base_path=ADMIN)  # Connexion changes its argument
+    app.add_error_handler(ProblemException, _problem_response)
     app.add_error_handler(Exception, _failed)
     paths = document["paths"]
     targets = ((verb.upper(), path, path) for path, item in paths.items() for verb in item)
     return app, Router(targets, [ADMIN])
 
 
-def _answered_before() -> flask.Response:
-    """The plane answers these itself: health at once, events without an end. They do not come here."""
+def _handled_by_plane() -> flask.Response:
+    """Stand for health and events, which ``ControlPlane`` handles without this application."""
     raise AssertionError
 
 
-def _told(_: object, error: ProblemException) -> connexion.lifecycle.ConnexionResponse:
-    """Connexion's problems in this server's words."""
+def _problem_response(_: object, error: ProblemException) -> connexion.lifecycle.ConnexionResponse:
+    """Return the problem+json response for an error of Connexion."""
     return _response(
         problem.response(problem.details(error.status, str(error.detail), members=error.ext), "")
     )
@@ -275,7 +291,7 @@ def _told(_: object, error: ProblemException) -> connexion.lifecycle.ConnexionRe
 def _failed(
     request: connexion.lifecycle.ConnexionRequest, error: Exception
 ) -> connexion.lifecycle.ConnexionResponse:
-    """What any fault comes to: Connexion's own answer would be in no log."""
+    """Return and log a 500 response: Connexion would not log the error."""
     return _response(problem.failed(Request(request.method, request.scope["path"]), error))
 
 
@@ -289,14 +305,14 @@ def _response(response: Response) -> connexion.lifecycle.ConnexionResponse:
 
 
 class _Body(JSONRequestBodyValidator):
-    """Bodies of bounded depth, and faults that say where."""
+    """Limits the size of JSON bodies, and reports errors with a JSON pointer (RFC 6901)."""
 
     async def _parse(self, stream: Any, scope: Any) -> Any:
         data = b"".join([chunk async for chunk in stream])
         if not data:
             return None
-        if self._schema and has_too_many_values(data):  # of a document all is text
-            detail = f"The body holds over {MAX_VALUES:,} values; no control request needs that many."
+        if self._schema and has_too_many_values(data):  # a document has no schema
+            detail = f"The body has more than {MAX_VALUES:,} values, the maximum of a control request."
             raise ProblemException(status=413, detail=detail, ext={"pointer": ""})
         value = decode_json(data)
         if isinstance(value, Malformed):
@@ -311,15 +327,15 @@ class _Body(JSONRequestBodyValidator):
             steps = list(error.absolute_path)
             if error.validator == "additionalProperties":
                 steps += [name for name in error.instance if name not in error.schema["properties"]][:1]
-            pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+            pointer = "".join(f"/{escape(str(step))}" for step in steps)
             detail = problem.shortened(error.message, 500)
             raise ProblemException(status=400, detail=detail, ext={"pointer": pointer})
 
 
 class _Parameters(ParameterValidator):
-    """One sentence for a parameter that is wrong, instead of a page."""
+    """Reports an invalid parameter in one sentence."""
 
     @staticmethod
     def validate_parameter(parameter_type: str, value: Any, param: Any, param_name: str | None = None) -> Any:
-        said = ParameterValidator.validate_parameter(parameter_type, value, param, param_name)
-        return f"{parameter_type} parameter {param['name']}: {said.splitlines()[0]}" if said else None
+        message = ParameterValidator.validate_parameter(parameter_type, value, param, param_name)
+        return f"{parameter_type} parameter {param['name']}: {message.splitlines()[0]}" if message else None

@@ -1,4 +1,4 @@
-"""Calls as JSON: WireMock's serve events, with what only this server knows under ``mock``."""
+"""Calls as JSON: WireMock's serve events, with the data of this server under ``mock``."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _ID = re.compile(r"([0-9a-f]{8})-0000-4000-8000-([0-9a-f]{12})$")
 
 
 def call_id(namespace: str, number: int) -> str:
-    """A UUID, as WireMock's clients expect, that says which call of which namespace it is."""
+    """Return the id of a call: a UUID, as WireMock's clients expect, of its namespace and number."""
     return f"{_mark(namespace)}-0000-4000-8000-{number:012x}"
 
 
 def call_number(namespace: str, text: str) -> int | None:
-    """The number of a call of ``namespace`` by its id; None where the id is none of its."""
+    """Return the number of the call with this id; None for an id of another namespace."""
     found = _ID.match(text.lower())
     return int(found[2], 16) if found and found[1] == _mark(namespace) else None
 
@@ -32,8 +32,8 @@ def _mark(namespace: str) -> str:
     return hashlib.blake2b(namespace.encode(), digest_size=4).hexdigest()
 
 
-class Reading:
-    """A call's parts, decoded as patterns look at them; each when first asked for."""
+class CallView:
+    """The decoded parts of a call that patterns read. Each part is decoded on first use."""
 
     def __init__(self, call: Call) -> None:
         self.call = call
@@ -41,27 +41,32 @@ class Reading:
 
     @property
     def path(self) -> str:
+        """The path as sent."""
         return self.request.raw_path
 
     @cached_property
     def query(self) -> dict[str, list[str]]:
+        """The values of each query parameter."""
         return _fields(self.request.query_string)
 
     @cached_property
     def form(self) -> dict[str, list[str]]:
+        """The values of each field of a form."""
         return _fields(self.body)
 
     @cached_property
     def cookies(self) -> dict[str, str]:
+        """The cookies by name."""
         return conditions.cookies(self.request)
 
     @cached_property
     def body(self) -> str:
+        """The body as text."""
         return self.request.body.decode("utf-8", "replace")
 
     @cached_property
     def credentials(self) -> tuple[str, str] | None:
-        """User and password of ``Authorization: Basic``."""
+        """Return the user and password of ``Authorization: Basic`` (RFC 7617), or None."""
         scheme, _, token = self.request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "basic":
             return None
@@ -80,8 +85,8 @@ def _fields(text: str) -> dict[str, list[str]]:
 
 
 def request_json(call: Call) -> dict[str, JSON]:
-    """WireMock's LoggedRequest."""
-    reading, request = Reading(call), call.request
+    """Return the request of a call as a LoggedRequest of WireMock."""
+    view, request = CallView(call), call.request
     host = request.headers.get("host", "")
     shown: dict[str, JSON] = {
         "url": call.url,
@@ -89,12 +94,12 @@ def request_json(call: Call) -> dict[str, JSON]:
         "method": request.method,
         "clientIp": "",
         "headers": request.headers,
-        "cookies": reading.cookies,
-        "queryParams": {name: {"key": name, "values": each} for name, each in reading.query.items()},
+        "cookies": view.cookies,
+        "queryParams": {name: {"key": name, "values": values} for name, values in view.query.items()},
         "browserProxyRequest": False,
         "loggedDate": call.when,
         "loggedDateString": iso(call.when),
-        "body": reading.body,
+        "body": view.body,
         "bodyAsBase64": base64.b64encode(request.body).decode(),
     }
     if isinstance(request.body, Cut):
@@ -103,7 +108,7 @@ def request_json(call: Call) -> dict[str, JSON]:
 
 
 def event_json(namespace: str, call: Call) -> dict[str, JSON]:
-    """WireMock's ServeEvent."""
+    """Return a call as a ServeEvent of WireMock."""
     response = call.response
     headers: dict[str, str] = {}
     for name, value in response.headers:
@@ -144,7 +149,7 @@ def event_json(namespace: str, call: Call) -> dict[str, JSON]:
 
 
 def summary_json(namespace: str, call: Call) -> dict[str, JSON]:
-    """A call on one line: for near misses and events."""
+    """Return the main data of a call, for near misses and events."""
     response = call.response
     return {
         "id": call_id(namespace, call.number),
@@ -160,5 +165,5 @@ def summary_json(namespace: str, call: Call) -> dict[str, JSON]:
 
 
 def segments(path: str) -> list[str]:
-    """The segments of a raw path, each decoded."""
+    """Return the decoded segments of a raw path."""
     return [unquote(segment, errors="replace") for segment in path.split("/")]

@@ -1,4 +1,4 @@
-"""``metrics``: what the engine counts anyway, read when Prometheus asks."""
+"""``metrics``: the counts of the engine in the format of Prometheus, read on each request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mockserver.engine.service import Tally
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """The engine's counts at one moment."""
+    """The counts of the engine at one moment."""
 
     calls: list[tuple[str, str, int, int, float]]
     resources: list[tuple[str, str, int]]
@@ -31,7 +31,7 @@ class _Snapshot:
 
 
 class Metrics:
-    """One registry of its own, so that an application that embeds the server keeps its own."""
+    """The metrics of one server. They have their own registry, apart from that of the application."""
 
     def __init__(self, control: Control, events: Events) -> None:
         self._registry = CollectorRegistry()
@@ -41,6 +41,7 @@ class Metrics:
         GCCollector(registry=self._registry)
 
     def get(self) -> flask.Response:
+        """Return all metrics as text."""
         return flask.Response(generate_latest(self._registry), content_type=CONTENT_TYPE_LATEST)
 
 
@@ -50,10 +51,11 @@ class _Engine(Collector):
         self._events = events
 
     def describe(self) -> list[Metric]:
-        """Nothing beforehand: registering must not read the engine."""
+        """Return nothing, so that registering does not read the engine."""
         return []
 
     def collect(self) -> Iterator[Metric]:
+        """Yield the metrics of the engine."""
         snapshot = self._control.run(self._read)
         labels = ["document", "operation", "status"]
         calls = CounterMetricFamily("mockserver_calls", "Calls by operation and status.", labels=labels)
@@ -66,23 +68,25 @@ class _Engine(Collector):
         )
         for namespace, resource, count in snapshot.resources:
             resources.add_metric([namespace, resource], count)
-        kept = GaugeMetricFamily("mockserver_journal_calls", "Calls in the journal.", labels=["namespace"])
-        lost = GaugeMetricFamily(
+        journal_calls = GaugeMetricFamily(
+            "mockserver_journal_calls", "Calls in the journal.", labels=["namespace"]
+        )
+        journal_lost = GaugeMetricFamily(
             "mockserver_journal_lost", "Calls that the journal's bounds pushed out.", labels=["namespace"]
         )
         for namespace, count, gone in snapshot.journals:
-            kept.add_metric([namespace], count)
-            lost.add_metric([namespace], gone)
-        taken = GaugeMetricFamily(
+            journal_calls.add_metric([namespace], count)
+            journal_lost.add_metric([namespace], gone)
+        memory_used = GaugeMetricFamily(
             "mockserver_memory_bytes", "Bytes that things of a kind take, about.", labels=["kind"]
         )
-        bounds = GaugeMetricFamily(
+        memory_limit = GaugeMetricFamily(
             "mockserver_memory_limit_bytes", "Bytes that things of a kind may take.", labels=["kind"]
         )
-        for kind, size, most in snapshot.memory:
-            taken.add_metric([kind], size)
-            bounds.add_metric([kind], most)
-        yield from (calls, seconds, resources, kept, lost, taken, bounds)
+        for kind, size, limit in snapshot.memory:
+            memory_used.add_metric([kind], size)
+            memory_limit.add_metric([kind], limit)
+        yield from (calls, seconds, resources, journal_calls, journal_lost, memory_used, memory_limit)
         for name, help_text, value in snapshot.gauges:
             yield GaugeMetricFamily(name, help_text, value=value)
         for name, help_text, value in snapshot.counters:
@@ -101,17 +105,17 @@ class _Engine(Collector):
         return _Snapshot(
             calls,
             [
-                (each.name, name, store.count(each.name, name))
-                for each in worlds
+                (namespace.name, name, store.count(namespace.name, name))
+                for namespace in worlds
                 for name in engine.lifecycles
             ],
-            [(each.name, len(each.journal), each.journal.lost) for each in worlds],
+            [(namespace.name, len(namespace.journal), namespace.journal.lost) for namespace in worlds],
             [*engine.memory()],
             [
                 ("mockserver_namespaces", "Namespaces.", sum(1 for _ in worlds)),
                 ("mockserver_journal_bytes", "Bytes of all journals, about.", worlds.ledger.size),
                 ("mockserver_waiting", "Answers that wait for their delay.", worlds.memory.waiting),
-                ("mockserver_event_followers", "Streams of events.", self._events.followers),
+                ("mockserver_event_followers", "Streams of events.", self._events.subscribers),
             ],
             [
                 ("mockserver_resources_evicted", "Resources that the bound pushed out.", store.evicted),

@@ -1,7 +1,7 @@
-"""``/__admin``: what the engine calls for every control request, after it has checked who may control.
+"""The entry of control requests (``/__admin``): checks them and passes them to the application.
 
-Control takes a token where one is set. It refuses pages of other sites and host names that were
-rebound to this machine.
+Control requests need the token if there is one. Requests of pages of other sites and requests with a
+foreign host name (DNS rebinding) are refused.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 
 
 _PUBLIC = (f"{ADMIN}/", f"{ADMIN}/docs", f"{ADMIN}/openapi.json")
-"""Pages without anything to keep: a browser cannot send a token when it is pointed at one."""
-_OWN = [("x-content-type-options", "nosniff"), ("cross-origin-resource-policy", "same-origin")]
-"""Headers of all that the control plane sends."""
+"""Pages without secrets. They need no token, because a browser cannot send one when it opens a page."""
+_OWN_HEADERS = [("x-content-type-options", "nosniff"), ("cross-origin-resource-policy", "same-origin")]
+"""Header fields of all responses of the control plane."""
 
 
 class ControlPlane:
-    """Answers health checks at once, and builds everything else when it is first asked for.
+    """Responds to control requests. Health checks work at once; the first other request loads the rest.
 
-    ``token`` is asked for where it is not empty; ``hosts`` are names by which
-    the server may be called; ``inputs`` are what the Plan was made from, where
-    it may be replaced; ``stop`` ends the server, where there is one to end.
+    ``token``: the token that requests need; empty for none. ``hosts``: names that the Host header
+    field can have. ``inputs``: the inputs of the Plan; None if it cannot be replaced. ``stop``: stops
+    the server; None if this object cannot stop it.
     """
 
     def __init__(
@@ -64,18 +64,20 @@ class ControlPlane:
         self._gateway: Gateway | None = None
 
     def response(self, request: Request) -> Response | Awaitable[Response]:
-        """The answer to a request whose path begins with ``/__admin``. Called on the engine's loop."""
-        response = self._answer(request)
-        return _own(response) if isinstance(response, Response) else self._own_later(response)
+        """Return the response to a request whose path starts with ``/__admin``. Call it on the loop."""
+        response = self._respond(request)
+        if isinstance(response, Response):
+            return _with_own_headers(response)
+        return self._with_own_headers_later(response)
 
     @staticmethod
-    async def _own_later(deferred: Awaitable[Response]) -> Response:
-        return _own(await deferred)
+    async def _with_own_headers_later(deferred: Awaitable[Response]) -> Response:
+        return _with_own_headers(await deferred)
 
-    def _answer(self, request: Request) -> Response | Awaitable[Response]:
+    def _respond(self, request: Request) -> Response | Awaitable[Response]:
         path = request.raw_path
         if MARK in request.headers:
-            return problem.problem(403, "webhooks do not reach the control plane", decision="admin")
+            return problem.problem(403, "webhooks cannot call the control plane", decision="admin")
         if path == f"{ADMIN}/health":
             return self._health.response(request)
         if path == ADMIN:
@@ -92,40 +94,40 @@ class ControlPlane:
         return self._gateway.response(request)
 
     def close(self) -> None:
-        """The server stops: nothing that has no end may keep it."""
+        """End the streams of events, because the server stops."""
         if "events" in self.__dict__:
             self.events.close()
 
-    async def watch(self, say: Callable[[str], None]) -> None:
-        """Serve what is on the disk whenever it changes. ``say`` tells the user what became of it."""
+    async def watch(self, report: Callable[[str], None]) -> None:
+        """Reload when a file changes. ``report`` prints the result for the user."""
         from mockserver.admin.reloader import watch
 
-        await watch(self._needed_workshop(), self._control, self.events.publish, say)
+        await watch(self._require_reloader(), self._control, self.events.publish, report)
 
-    async def wait_for_documents(self, say: Callable[[str], None]) -> None:
-        """Serve the documents as soon as they are on the disk."""
+    async def wait_for_documents(self, report: Callable[[str], None]) -> None:
+        """Serve the documents as soon as their files exist."""
         from mockserver.admin.reloader import wait_for_documents
 
-        await wait_for_documents(self._needed_workshop(), self._control, self.events.publish, say)
+        await wait_for_documents(self._require_reloader(), self._control, self.events.publish, report)
 
-    def take(self, inputs: bytes) -> None:
-        """Go on from the inputs that another process changed."""
+    def set_inputs(self, inputs: bytes) -> None:
+        """Use the inputs that another process has published."""
         from mockserver.compile.process import Job
 
         if self._inputs is not None:
             self._inputs = msgspec.msgpack.decode(inputs, type=Job).inputs()
-            if self.__dict__.get("_workshop") is not None:
-                self._needed_workshop().take(self._inputs)
+            if self.__dict__.get("_reloader") is not None:
+                self._require_reloader().set_inputs(self._inputs)
 
     @cached_property
     def events(self) -> Events:
+        """The streams of events."""
         from mockserver.admin.events import Events
 
         return Events(self._engine)
 
     @cached_property
     def _guard(self) -> Guard:
-
         return Guard(self._token, self._hosts)
 
     @cached_property
@@ -135,93 +137,88 @@ class ControlPlane:
         return Control(self._engine)
 
     @cached_property
-    def _workshop(self) -> Reloader | None:
+    def _reloader(self) -> Reloader | None:
         from mockserver.admin.reloader import Reloader
 
         return None if self._inputs is None else Reloader(self._inputs)
 
-    def _needed_workshop(self) -> Reloader:
-        if self._workshop is None:
-            raise UsageError("there are no files to watch: what is served was compiled elsewhere.")
-        return self._workshop
+    def _require_reloader(self) -> Reloader:
+        if self._reloader is None:
+            raise UsageError("there are no files to watch: another process compiled the documents.")
+        return self._reloader
 
     def _build(self) -> Gateway:
         from mockserver.admin.app import Gateway
 
-        return Gateway(partial(self._app, self._control, self.events, self._workshop))
+        return Gateway(partial(self._app, self._control, self.events, self._reloader))
 
-    def _app(self, control: Control, events: Events, workshop: Reloader | None) -> tuple[App, Router[str]]:
-        """On the control plane's own thread: this is where the time for imports goes."""
-        from mockserver.admin import (
-            app,
-            metrics,
-            namespaces,
-            requests,
-            resources,
-            sources,
-        )
+    def _app(self, control: Control, events: Events, reloader: Reloader | None) -> tuple[App, Router[str]]:
+        """Build the application on the thread of the control plane, where the imports delay no request."""
+        from mockserver.admin import app, metrics, namespaces, requests, resources, sources
 
-        def notify(kind: str, data: dict[str, JSON]) -> None:
+        def publish_event(kind: str, data: dict[str, JSON]) -> None:
             control.run(lambda: events.publish(kind, data))
 
         return app.build(
             {
                 "requests": requests.Requests(control),
-                "resources": resources.Resources(control, notify),
+                "resources": resources.Resources(control, publish_event),
                 "assignments": resources.Assignments(control),
-                "scenarios": resources.Scenarios(control, notify),
+                "scenarios": resources.Scenarios(control, publish_event),
                 "clocks": namespaces.Clocks(control),
-                "namespaces": namespaces.Namespaces(control, notify),
-                "notices": requests.Notices(control),
-                "sources": sources.Sources(control, workshop, notify),
+                "namespaces": namespaces.Namespaces(control, publish_event),
+                "notices": requests.Webhooks(control),
+                "sources": sources.Sources(control, reloader, publish_event),
                 "metrics": metrics.Metrics(control, events),
                 "pages": app.Pages(),
-                "stopping": namespaces.Stopping(control, self._stop),
+                "stopping": namespaces.Shutdown(control, self._stop),
             }
         )
 
 
-def _own(response: Response) -> Response:
-    """An answer that pages of other sites cannot take in, as an image or as a script."""
-    response.headers += _OWN
+def _with_own_headers(response: Response) -> Response:
+    """Add the header fields that stop other sites from loading a response as an image or a script."""
+    response.headers += _OWN_HEADERS
     return response
 
 
-MOST_BODY = 10 * 1024 * 1024
+MAX_BODY = 10 * 1024 * 1024
 _SAFE = frozenset(["GET", "HEAD", "OPTIONS"])
 _TYPES = frozenset(["application/json", "application/yaml", "application/x-yaml", "text/yaml"])
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """``token`` empty asks for none. ``hosts`` are names by which the server may be called."""
+    """The checks of control requests. ``token``: empty for none. ``hosts``: names of the server."""
 
     token: str = ""
     hosts: Collection[str] = ()
 
     def refusal(self, request: Request, *, public: bool) -> Response | None:
-        """What to answer instead; None where the request may pass. ``public`` asks for no token."""
+        """Return an error response, or None if the request is allowed. ``public``: without a token."""
         headers = request.headers
-        known = self._knows(headers.get("authorization", ""))
-        if not known and not Hosts(self.hosts).serves(headers.get("host", "")):
-            return _refused(403, f"Host: {headers.get('host', '')[:200]} is no name of this server")
+        has_token = self._has_token(headers.get("authorization", ""))
+        if not has_token and not Hosts(self.hosts).serves(headers.get("host", "")):
+            return _refused(403, f"Host: {headers.get('host', '')[:200]} is not a name of this server")
         if _is_foreign(request):
-            return _refused(403, "the request was made by a page of another site")
-        if self.token and not public and not known:
+            return _refused(403, "a page of another site made the request")
+        if self.token and not public and not has_token:
             return problem.problem(
                 401,
-                "control requests need the token that the server was started with, as Authorization: Bearer",
+                "control requests need the token of the server: Authorization: Bearer TOKEN",
                 decision="admin",
                 headers=[("www-authenticate", "Bearer")],
             )
-        if len(request.body) > MOST_BODY:
-            return _refused(413, f"the body is over {MOST_BODY:,} bytes")
+        if len(request.body) > MAX_BODY:
+            return _refused(413, f"the body has more than {MAX_BODY:,} bytes")
         media = headers.get("content-type", "").partition(";")[0].strip().lower()
         if request.method not in _SAFE and (request.body or media) and media not in _TYPES:
-            return _refused(415, f"Content-Type: {media[:200] or 'none'} is not taken; send application/json")
+            return _refused(
+                415, f"Content-Type: {media[:200] or 'none'} is not supported. Use application/json"
+            )
         return None
 
-    def _knows(self, authorization: str) -> bool:
+    def _has_token(self, authorization: str) -> bool:
         if not self.token:
             return False
         scheme, _, token = authorization.partition(" ")
@@ -230,7 +227,7 @@ class Guard:
 
 
 def _is_foreign(request: Request) -> bool:
-    """Whether a browser says that a page of another origin made the request."""
+    """Return whether a page of another origin made the request, by the header fields of the browser."""
     headers = request.headers
     origin = headers.get("origin")
     if origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower():

@@ -1,6 +1,7 @@
-"""Replace what is served while it is served: whole, between two requests, or not at all.
+"""Replaces the Plan of a running server, between two requests.
 
-``--watch`` and ``--wait-for-document`` replace it when files change.
+The control plane replaces documents and scenario files. ``--watch`` and ``--wait-for-document`` reload
+changed files.
 """
 
 from __future__ import annotations
@@ -28,11 +29,10 @@ if TYPE_CHECKING:
 
 
 class Reloader:
-    """The inputs of the Plan that is served, and the one place where they change.
+    """The inputs of the Plan, and all changes of them.
 
-    A change is compiled in a process of its own. If it is faulty, nothing has
-    happened: the old inputs and the old Plan stay. Every method may be called
-    by any thread but the engine's; changes wait for one another.
+    A child process compiles each change. If it finds an error, the previous inputs and Plan stay.
+    All threads except the engine's can call the methods. Changes run one after the other.
     """
 
     def __init__(self, inputs: Inputs) -> None:
@@ -41,30 +41,31 @@ class Reloader:
 
     @property
     def inputs(self) -> Inputs:
+        """The current inputs."""
         return self._inputs
 
     def documents(self) -> dict[str, Path]:
-        """By name, which is the file's stem."""
+        """Return the paths of documents by name, which is the stem of the file."""
         return {path.stem: path for path in self._inputs.documents}
 
     def scenario_files(self) -> dict[str, Path]:
-        """By name, which is the file's stem; folders as they are now."""
+        """Return the paths of scenario files by name, the stem of the file, with the files of folders."""
         return {file.stem: file for path in self._inputs.scenarios for file in scenario_files(path)}
 
     def text(self, path: Path) -> str:
-        """The text of one of the inputs. Raises OSError where its file is gone."""
+        """Return the text of an input. Raise OSError if its file cannot be read."""
         return self._inputs.texts.get(path) or path.read_text("utf-8-sig")
 
-    def came(self, path: Path) -> bool:
-        """Whether what is served of an input came over HTTP."""
+    def is_overridden(self, path: Path) -> bool:
+        """Return whether the text of an input came over HTTP."""
         return path in self._inputs.texts
 
-    def replaced(self, path: Path) -> bool:
-        """Whether it did so in place of a file, which can be had back."""
-        return self.came(path) and path not in self._inputs.added
+    def replaces_file(self, path: Path) -> bool:
+        """Return whether the text of an input came over HTTP and replaces a file."""
+        return self.is_overridden(path) and path not in self._inputs.added
 
     def put_document(self, control: Control, name: str, text: str) -> list[Diagnostic]:
-        """Replace or add a document. Raises CompileError; returns the warnings."""
+        """Replace or add a document. Return the warnings. Raise CompileError for errors."""
 
         def change(inputs: Inputs) -> Inputs:
             path = self.documents().get(name, Path(f"{name}.yaml"))
@@ -75,12 +76,12 @@ class Reloader:
         return self._change(control, change)
 
     def put_scenario_file(self, control: Control, name: str, text: str) -> list[Diagnostic]:
-        """Replace or add a scenario file. Raises CompileError; returns the warnings."""
+        """Replace or add a scenario file. Return the warnings. Raise CompileError for errors."""
 
         def change(inputs: Inputs) -> Inputs:
             path = self.scenario_files().get(name)
             if path is None:
-                # A folder of their own: a document may have the same name.
+                # In a folder, because a document can have the same name.
                 path = Path("scenarios", f"{name}.yaml")
                 inputs = replace(inputs, scenarios=(*inputs.scenarios, path), added=(*inputs.added, path))
             return replace(inputs, texts={**inputs.texts, path: text})
@@ -88,36 +89,37 @@ class Reloader:
         return self._change(control, change)
 
     def delete_document(self, control: Control, name: str) -> list[Diagnostic]:
-        """Take back a document that was PUT: its file is served again, if there is one.
+        """Remove a document that was PUT. The file that it replaced is served again.
 
-        Raises CompileError; KeyError where there is none of that name.
+        Return the warnings. Raise CompileError for errors, KeyError for an unknown name.
         """
 
         def change(inputs: Inputs) -> Inputs:
             path = self.documents()[name]
-            kept = tuple(each for each in inputs.documents if each != path or path not in inputs.added)
-            return replace(_without(inputs, {path}), documents=kept)
+            remaining = tuple(
+                document for document in inputs.documents if document != path or path not in inputs.added
+            )
+            return replace(_without(inputs, {path}), documents=remaining)
 
         return self._change(control, change)
 
     def delete_scenario_file(self, control: Control, name: str) -> list[Diagnostic]:
-        """Take back a scenario file that was PUT: what was there before is served again, if anything was.
+        """Remove a scenario file. If it was PUT in place of a file, that file is served again.
 
-        A file that nothing was PUT in place of is no longer served. Raises
-        CompileError; KeyError where there is none of that name.
+        Return the warnings. Raise CompileError for errors, KeyError for an unknown name.
         """
 
         def change(inputs: Inputs) -> Inputs:
             files = self.scenario_files()
             path = files.pop(name)
-            if self.replaced(path):
+            if self.replaces_file(path):
                 return _without(inputs, {path})
             return replace(_without(inputs, {path}), scenarios=tuple(files.values()))
 
         return self._change(control, change)
 
     def reload(self, control: Control, changed: set[str]) -> list[Diagnostic]:
-        """Read everything anew after files changed; what HTTP put in their place is over."""
+        """Read all inputs again. Changed files replace the texts that came over HTTP."""
 
         def change(inputs: Inputs) -> Inputs:
             return _without(inputs, {path for path in inputs.texts if str(path.resolve()) in changed})
@@ -131,7 +133,7 @@ class Reloader:
             inputs = change(self._inputs)
             compiled = compile_in_process(inputs)
             engine = control.engine
-            # Made here, where its time is nobody's; only the exchange itself is the loop's.
+            # Built on this thread, so that only the exchange delays requests.
             successor = Engine(
                 compiled.plan, store=engine.store, worlds=engine.worlds, options=engine.options
             )
@@ -142,86 +144,95 @@ class Reloader:
     def _change_everywhere(
         self, control: Control, sharing: Sharing, change: Callable[[Inputs], Inputs]
     ) -> list[Diagnostic]:
-        """Every process takes it from the store, this one as well. Who comes second begins anew."""
+        """Publish the change in the store for all processes. If another process was first, start again."""
         while True:
             before, known = control.run(lambda: (control.engine.plan.hash, self._inputs))
             inputs = change(known)
             compiled = compile_in_process(inputs)
             if control.wait(sharing.replace(before, compiled.plan, Job.of(inputs).packed())):
-                if compiled.plan.hash == before:  # nobody takes what is served already
+                if compiled.plan.hash == before:  # the processes ignore a Plan that they serve already
                     self._inputs = inputs
                 return list(compiled.warnings)
             control.wait(sharing.follow())
 
-    def take(self, inputs: Inputs) -> None:
-        """Go on from what another process changed."""
+    def set_inputs(self, inputs: Inputs) -> None:
+        """Use the inputs that another process has published."""
         self._inputs = inputs
 
 
 def _without(inputs: Inputs, paths: set[Path]) -> Inputs:
-    """Without what came over HTTP for these paths."""
+    """Return the inputs without the texts for ``paths`` that came over HTTP."""
     texts = {path: text for path, text in inputs.texts.items() if path not in paths}
-    return replace(inputs, texts=texts, added=tuple(each for each in inputs.added if each not in paths))
+    return replace(inputs, texts=texts, added=tuple(added for added in inputs.added if added not in paths))
 
 
 def diagnostic_json(diagnostic: Diagnostic) -> dict[str, JSON]:
-    """A diagnostic with its place beside it."""
-    found: dict[str, JSON] = msgspec.to_builtins(diagnostic)
-    place = found.pop("where")
-    return {**found, **place}
+    """Return a diagnostic as JSON, with its location in the same object."""
+    members: dict[str, JSON] = msgspec.to_builtins(diagnostic)
+    location = members.pop("where")
+    return {**members, **location}
 
 
 _LOG = logging.getLogger("mockserver.watch")
 _SUFFIXES = (".yaml", ".yml", ".json")
-_LOOK = 0.2
-"""Seconds between two looks for a document that is not there yet."""
+_POLL_INTERVAL = 0.2
+"""Seconds between two checks whether a missing document exists."""
 
-Told = Callable[[str, dict[str, JSON]], None]
+PublishEvent = Callable[[str, dict[str, JSON]], None]
 
 
-async def watch(workshop: Reloader, control: Control, notify: Told, say: Callable[[str], None]) -> None:
-    """Reload whenever an input changes on disk, for ever. A fault is said, and the old Plan serves on."""
-    folders = {_folder(path) for path in (*workshop.inputs.documents, *workshop.inputs.scenarios)}
-    async for changes in awatch(*(each for each in folders if each.is_dir()), watch_filter=_is_input):
-        await _reload(workshop, control, {path for _, path in changes}, notify, say)
+async def watch(
+    reloader: Reloader, control: Control, publish_event: PublishEvent, report: Callable[[str], None]
+) -> None:
+    """Reload when an input changes on disk, without end. After an error the previous Plan stays."""
+    folders = {_folder(path) for path in (*reloader.inputs.documents, *reloader.inputs.scenarios)}
+    async for changes in awatch(*(folder for folder in folders if folder.is_dir()), watch_filter=_is_input):
+        await _reload(reloader, control, {path for _, path in changes}, publish_event, report)
 
 
 async def wait_for_documents(
-    workshop: Reloader, control: Control, notify: Told, say: Callable[[str], None]
+    reloader: Reloader, control: Control, publish_event: PublishEvent, report: Callable[[str], None]
 ) -> None:
-    """Serve the documents as soon as all of them are there and sound, or something else is served instead."""
+    """Serve the documents as soon as all files exist and compile. Stop if other documents are served."""
     tried: list[int] = []
     while not control.engine.plan.documents:
-        found = [path.stat().st_mtime_ns for path in workshop.inputs.documents if path.is_file()]
-        if found and found != tried and len(found) == len(workshop.inputs.documents):
+        found = [path.stat().st_mtime_ns for path in reloader.inputs.documents if path.is_file()]
+        if found and found != tried and len(found) == len(reloader.inputs.documents):
             tried = found
-            await _reload(workshop, control, set(), notify, say)
-        await asyncio.sleep(_LOOK)
+            await _reload(reloader, control, set(), publish_event, report)
+        await asyncio.sleep(_POLL_INTERVAL)
 
 
 async def _reload(
-    workshop: Reloader, control: Control, changed: set[str], notify: Told, say: Callable[[str], None]
+    reloader: Reloader,
+    control: Control,
+    changed: set[str],
+    publish_event: PublishEvent,
+    report: Callable[[str], None],
 ) -> None:
     try:
-        warnings = await asyncio.to_thread(workshop.reload, control, changed)
+        warnings = await asyncio.to_thread(reloader.reload, control, changed)
     except CompileError as error:
-        _say(error.diagnostics, say)
-        say("what was served before is still served.")
-        notify("reload", {"ok": False, "diagnostics": [diagnostic_json(each) for each in error.diagnostics]})
-    except Exception:  # noqa: BLE001 - the next change is another chance
-        _LOG.exception("reloading failed; what was served before is still served")
+        _report(error.diagnostics, report)
+        report("the previous files are still served.")
+        publish_event(
+            "reload",
+            {"ok": False, "diagnostics": [diagnostic_json(diagnostic) for diagnostic in error.diagnostics]},
+        )
+    except Exception:  # noqa: BLE001 - the next change is another attempt
+        _LOG.exception("the reload failed; the previous files are still served")
     else:
-        _say(warnings, say)
-        faults = [fault for each in control.engine.plan.documents for fault in each.faults]
+        _report(warnings, report)
+        faults = [fault for document in control.engine.plan.documents for fault in document.faults]
         if forgiven := fault_summary(faults):
-            say(forgiven)
-        say(f"reloaded: plan {control.engine.plan.hash}")
-        notify("reload", {"ok": True, "plan": control.engine.plan.hash})
+            report(forgiven)
+        report(f"reloaded: plan {control.engine.plan.hash}")
+        publish_event("reload", {"ok": True, "plan": control.engine.plan.hash})
 
 
-def _say(diagnostics: Iterable[Diagnostic], say: Callable[[str], None]) -> None:
-    for each in diagnostics:
-        say(str(each))
+def _report(diagnostics: Iterable[Diagnostic], report: Callable[[str], None]) -> None:
+    for diagnostic in diagnostics:
+        report(str(diagnostic))
 
 
 def _folder(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""``resources``, ``assignments`` and WireMock's ``scenarios``: the state of resources, and setting it."""
+"""``resources``, ``assignments`` and WireMock's ``scenarios``: reads and sets the state of resources."""
 
 from __future__ import annotations
 
@@ -8,23 +8,30 @@ from fnmatch import fnmatchcase
 import flask
 
 from mockserver.admin.control import Control
-from mockserver.admin.exchange import ControlError, namespace, said, segment
-from mockserver.admin.standing import Standing, check_scenario, lifecycle_of, put, standing, standings
+from mockserver.admin.http import ControlError, decode_segment, json_response, requested_namespace
+from mockserver.admin.resource_view import (
+    ResourceView,
+    assign_scenario,
+    find_runtime,
+    list_views,
+    read_resource,
+    set_resource,
+)
 from mockserver.engine.resources.runtime import ResourceRuntime
 from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON
 
-Notify = Callable[[str, dict[str, JSON]], None]
-"""Tells whoever follows the events: the kind of event, and what happened."""
+PublishEvent = Callable[[str, dict[str, JSON]], None]
+"""Sends an event to the subscribers: its kind and its data."""
 
 
 class Resources:
-    """The resources of the namespace that a control request names."""
+    """The resources of the namespace of a control request."""
 
-    def __init__(self, control: Control, notify: Notify) -> None:
+    def __init__(self, control: Control, publish_event: PublishEvent) -> None:
         self._control = control
         self._engine = control.engine
-        self._notify = notify
+        self._publish_event = publish_event
 
     def index(
         self,
@@ -35,172 +42,178 @@ class Resources:
         limit: int = 100,
         offset: int = 0,
     ) -> flask.Response:
-        """``key`` may hold ``*``, ``?`` and ``[…]``. Least recently called first."""
+        """Return resources, least recently called first. ``key`` can have ``*``, ``?`` and ``[…]``."""
 
-        def work(world: Namespace) -> tuple[list[Standing], int]:
+        def work(namespace: Namespace) -> tuple[list[ResourceView], int]:
             known = self._engine.lifecycles
-            lifecycles = known.values() if resource is None else [lifecycle_of(self._engine, resource)]
-            return standings(self._engine, world, lifecycles), self._engine.store.evicted
+            lifecycles = known.values() if resource is None else [find_runtime(self._engine, resource)]
+            return list_views(self._engine, namespace, lifecycles), self._engine.store.evicted
 
-        seen, evicted = self._control.in_world(namespace(), work)
+        seen, evicted = self._control.in_namespace(requested_namespace(), work)
         found = [
-            each
-            for each in seen
-            if (key is None or fnmatchcase(each.key, key))
-            and (scenario is None or each.known.scenario == scenario)
-            and (state is None or each.state == state)
+            view
+            for view in seen
+            if (key is None or fnmatchcase(view.key, key))
+            and (scenario is None or view.known.scenario == scenario)
+            and (state is None or view.state == state)
         ]
-        shown = [each.json() for each in found[offset : offset + limit]]
+        shown = [view.json() for view in found[offset : offset + limit]]
         meta = {"total": len(found), "offset": offset, "evicted": evicted}
-        return said({"resources": shown, "meta": meta})
+        return json_response({"resources": shown, "meta": meta})
 
     def get(self, resource: str, key: str) -> flask.Response:
-        """One resource."""
-        resource, key = segment(resource), segment(key)
-        return said(self._control.in_world(namespace(), lambda world: self._read(world, resource, key)))
+        """Return one resource. Raise ControlError 404 if there is none."""
+        resource, key = decode_segment(resource), decode_segment(key)
+        return json_response(
+            self._control.in_namespace(
+                requested_namespace(), lambda namespace: self._read(namespace, resource, key)
+            )
+        )
 
     def assign(self, resource: str, key: str, body: dict[str, JSON]) -> flask.Response:
-        """Let a resource begin a scenario, or stand in a state, whether or not it has been seen before."""
-        resource, key = segment(resource), segment(key)
+        """Set the scenario, the state or both of a resource, which need not exist."""
+        resource, key = decode_segment(resource), decode_segment(key)
         scenario, state = body.get("scenario"), body.get("state")
         if scenario is None and state is None:
-            raise ControlError(422, "give a scenario, a state, or both", "")
+            raise ControlError(422, "a scenario or a state is required", "")
 
-        def work(world: Namespace) -> dict[str, JSON]:
-            put(self._engine, world, lifecycle_of(self._engine, resource), key, scenario, state)
-            return self._read(world, resource, key)
+        def work(namespace: Namespace) -> dict[str, JSON]:
+            set_resource(self._engine, namespace, find_runtime(self._engine, resource), key, scenario, state)
+            return self._read(namespace, resource, key)
 
-        found = self._control.in_world(namespace(), work)
-        self._notify("state", {"cause": "assigned", **found})
-        return said(found)
+        found = self._control.in_namespace(requested_namespace(), work)
+        self._publish_event("state", {"cause": "assigned", **found})
+        return json_response(found)
 
     def delete(self, resource: str, key: str) -> flask.Response:
-        """Forget a resource: the next call finds it as if first seen."""
-        name, resource, key = namespace(), segment(resource), segment(key)
+        """Delete a resource. The next call with its key is its first call."""
+        name, resource, key = requested_namespace(), decode_segment(resource), decode_segment(key)
 
-        def work(world: Namespace) -> bool:
-            runtime = lifecycle_of(self._engine, resource)
-            return self._engine.store.delete(world.name, runtime.name, runtime.normal(key))
+        def work(namespace: Namespace) -> bool:
+            runtime = find_runtime(self._engine, resource)
+            return self._engine.store.delete(namespace.name, runtime.name, runtime.normal(key))
 
-        if not self._control.in_world(name, work):
+        if not self._control.in_namespace(name, work):
             raise ControlError(404, f"no {resource} of the key {key[:200]!r} has been seen")
-        self._notify("state", {"cause": "deleted", "namespace": name, "resource": resource, "key": key})
-        return said({})
+        self._publish_event(
+            "state", {"cause": "deleted", "namespace": name, "resource": resource, "key": key}
+        )
+        return json_response({})
 
     def clear(self, resource: str | None = None) -> flask.Response:
-        """Forget all resources, or all of one kind."""
-        name = namespace()
+        """Delete all resources, or all of one kind."""
+        name = requested_namespace()
 
-        def work(world: Namespace) -> None:
+        def work(namespace: Namespace) -> None:
             if resource is not None:
-                lifecycle_of(self._engine, resource)
-            self._engine.store.reset(world.name, resource)
+                find_runtime(self._engine, resource)
+            self._engine.store.reset(namespace.name, resource)
 
-        self._control.in_world(name, work)
-        self._notify("state", {"cause": "cleared", "namespace": name, "resource": resource})
-        return said({})
+        self._control.in_namespace(name, work)
+        self._publish_event("state", {"cause": "cleared", "namespace": name, "resource": resource})
+        return json_response({})
 
-    def _read(self, world: Namespace, resource: str, key: str) -> dict[str, JSON]:
-        return standing(self._engine, world, lifecycle_of(self._engine, resource), key).json()
+    def _read(self, namespace: Namespace, resource: str, key: str) -> dict[str, JSON]:
+        return read_resource(self._engine, namespace, find_runtime(self._engine, resource), key).json()
 
 
 class Assignments:
-    """The scenario that every new key of a resource begins with, whatever the file's rules say."""
+    """The scenarios of new keys that replace the ``select`` rules of a scenario file."""
 
     def __init__(self, control: Control) -> None:
         self._control = control
         self._engine = control.engine
 
     def index(self) -> flask.Response:
-        """Those of the namespace."""
+        """Return the assignments of the namespace."""
 
-        def work(world: Namespace) -> list[dict[str, str]]:
+        def work(namespace: Namespace) -> list[dict[str, str]]:
             return [
-                {"resource": name, "scenario": assigned[world.name]}
+                {"resource": name, "scenario": assigned[namespace.name]}
                 for name in self._engine.lifecycles
-                if world.name in (assigned := self._engine.store.assignments(name))
+                if namespace.name in (assigned := self._engine.store.assignments(name))
             ]
 
-        return said({"assignments": self._control.in_world(namespace(), work)})
+        return json_response({"assignments": self._control.in_namespace(requested_namespace(), work)})
 
     def put(self, resource: str, body: dict[str, JSON]) -> flask.Response:
-        """Resources that have been seen go on as they are."""
-        resource, scenario = segment(resource), body["scenario"]
+        """Set the scenario of all new keys. Existing resources do not change."""
+        resource, scenario = decode_segment(resource), body["scenario"]
 
-        def work(world: Namespace) -> None:
-            runtime = lifecycle_of(self._engine, resource)
-            check_scenario(runtime, scenario)
-            self._engine.store.assign(world.name, runtime.name, scenario)
-
-        self._control.in_world(namespace(), work)
-        return said({"resource": resource, "scenario": scenario})
+        self._control.in_namespace(
+            requested_namespace(),
+            lambda namespace: assign_scenario(self._engine, namespace, resource, scenario),
+        )
+        return json_response({"resource": resource, "scenario": scenario})
 
     def delete(self, resource: str) -> flask.Response:
-        """Let the file's rules decide again."""
-        resource = segment(resource)
+        """Delete an assignment, so that the rules of the file select the scenario again."""
+        resource = decode_segment(resource)
 
-        def work(world: Namespace) -> str | None:
-            store, runtime = self._engine.store, lifecycle_of(self._engine, resource)
-            assigned = store.assignments(runtime.name).get(world.name)
-            store.assign(world.name, runtime.name, None)
+        def work(namespace: Namespace) -> str | None:
+            store, runtime = self._engine.store, find_runtime(self._engine, resource)
+            assigned = store.assignments(runtime.name).get(namespace.name)
+            store.assign(namespace.name, runtime.name, None)
             return assigned
 
-        if self._control.in_world(namespace(), work) is None:
+        if self._control.in_namespace(requested_namespace(), work) is None:
             raise ControlError(404, f"no scenario is assigned to every new {resource}")
-        return said({})
+        return json_response({})
 
 
 class Scenarios:
-    """The scenarios of the namespace that a control request names."""
+    """The resources of the namespace of a control request, as scenarios of WireMock."""
 
-    def __init__(self, control: Control, notify: Notify) -> None:
+    def __init__(self, control: Control, publish_event: PublishEvent) -> None:
         self._control = control
         self._engine = control.engine
-        self._notify = notify
+        self._publish_event = publish_event
 
     def index(self, limit: int = 1000) -> flask.Response:
-        """Those last called."""
-        found = self._control.in_world(
-            namespace(), lambda world: standings(self._engine, world, self._engine.lifecycles.values())
+        """Return the last called resources."""
+        found = self._control.in_namespace(
+            requested_namespace(),
+            lambda namespace: list_views(self._engine, namespace, self._engine.lifecycles.values()),
         )
         shown = [
             {
-                "id": f"{each.runtime.name}:{each.key}",
-                "name": f"{each.runtime.name}:{each.key}",
-                "state": each.state,
-                "possibleStates": list(each.runtime.resource.states),
+                "id": f"{view.runtime.name}:{view.key}",
+                "name": f"{view.runtime.name}:{view.key}",
+                "state": view.state,
+                "possibleStates": list(view.runtime.resource.states),
             }
-            for each in found[-limit:]
+            for view in found[-limit:]
         ]
-        return said({"scenarios": shown, "meta": {"total": len(found)}})
+        return json_response({"scenarios": shown, "meta": {"total": len(found)}})
 
     def set_state(self, name: str, body: dict[str, JSON] | None = None) -> flask.Response:
-        """Stand in ``state``, or begin anew where none is given."""
-        name, state = segment(name), (body or {}).get("state")
+        """Set the state of a resource. Without a state, delete the resource."""
+        name, state = decode_segment(name), (body or {}).get("state")
 
-        def work(world: Namespace) -> None:
-            runtime, key = self._named(name)
+        def work(namespace: Namespace) -> None:
+            runtime, key = self._find_named(name)
             if state is None:
-                self._engine.store.delete(world.name, runtime.name, runtime.normal(key))
+                self._engine.store.delete(namespace.name, runtime.name, runtime.normal(key))
             else:
-                put(self._engine, world, runtime, key, None, state)
+                set_resource(self._engine, namespace, runtime, key, None, state)
 
-        self._control.in_world(namespace(), work)
-        self._notify(
-            "state", {"cause": "assigned", "namespace": namespace(), "scenario": name, "state": state}
+        self._control.in_namespace(requested_namespace(), work)
+        self._publish_event(
+            "state",
+            {"cause": "assigned", "namespace": requested_namespace(), "scenario": name, "state": state},
         )
-        return said({})
+        return json_response({})
 
     def reset(self) -> flask.Response:
-        """Forget all resources."""
-        name = namespace()
-        self._control.in_world(name, lambda world: self._engine.store.reset(world.name))
-        self._notify("state", {"cause": "cleared", "namespace": name, "resource": None})
-        return said({})
+        """Delete all resources."""
+        name = requested_namespace()
+        self._control.in_namespace(name, lambda namespace: self._engine.store.reset(namespace.name))
+        self._publish_event("state", {"cause": "cleared", "namespace": name, "resource": None})
+        return json_response({})
 
-    def _named(self, name: str) -> tuple[ResourceRuntime, str]:
+    def _find_named(self, name: str) -> tuple[ResourceRuntime, str]:
         for runtime in self._engine.lifecycles.values():
             if name.startswith(f"{runtime.name}:"):
                 return runtime, name.removeprefix(f"{runtime.name}:")
-        known = ", ".join(f"{each}:KEY" for each in self._engine.lifecycles) or "none"
-        raise ControlError(404, f"{name[:200]!r} is no scenario; there is {known}")
+        known = ", ".join(f"{resource}:KEY" for resource in self._engine.lifecycles) or "none"
+        raise ControlError(404, f"{name[:200]!r} is not a scenario; there is {known}")

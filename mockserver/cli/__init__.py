@@ -1,4 +1,4 @@
-"""The command line. Every option is also read from the environment, as ``MOCKSERVER_<OPTION>``."""
+"""The command line of mockserver."""
 
 from mockserver.cli.commands import main
 

@@ -1,4 +1,4 @@
-"""The commands by name, each imported when it is called, how their errors are shown, and shell completion."""
+"""The main command: its subcommands, which are imported when called, its exit codes and shell completion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from mockserver import __version__
-from mockserver.cli.report import echo, tell
+from mockserver.cli.report import echo, print_compile_error
 from mockserver.diagnostics import CompileError, MockServerError, OptionError
 
 _COMMANDS = {
@@ -40,16 +40,18 @@ _MODULES = {
     "import": "init",
     "completion": "commands",
 }
-"""Name → the module of this package that has it; the function has the same name."""
+"""Name → the module of this package; the function has the same name."""
 
 
 class _Lazy(click.Group):
-    """A group that imports a command's module only when the command is called for."""
+    """A group that imports the module of a command only when the command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command, or None for an unknown name."""
         if cmd_name not in _COMMANDS:
             return None
         name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
@@ -58,6 +60,7 @@ class _Lazy(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing their modules."""
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 
@@ -91,7 +94,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except CompileError as error:
-        tell(error)
+        print_compile_error(error)
         sys.exit(2)
     except MockServerError as error:
         echo(f"mockserver: {error}", err=True)
@@ -101,7 +104,7 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-_WAYS = """\b
+_COMPLETION_SETUP = """\b
     bash  eval "$(mockserver completion bash)"                                      in ~/.bashrc
     zsh   eval "$(mockserver completion zsh)"                                       in ~/.zshrc
     fish  mockserver completion fish > ~/.config/fish/completions/mockserver.fish
@@ -109,12 +112,12 @@ _WAYS = """\b
 
 
 @click.command(
-    help=f"Print the completion script for SHELL. Load it when the shell starts:\n\n{_WAYS}",
+    help=f"Print the completion script for SHELL. Load it when the shell starts:\n\n{_COMPLETION_SETUP}",
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """See the help of the command."""
+    """Print the completion script of a shell."""
     found = get_completion_class(shell)
     if found is not None:
         click.echo(found(context.find_root().command, {}, "mockserver", "_MOCKSERVER_COMPLETE").source())

@@ -1,9 +1,8 @@
-"""From inputs to a compiled Plan: out of the cache, else out of a process of its own.
+"""Gets the Plan of inputs from the cache, or compiles it in a child process.
 
-The front end brings Connexion, two validators and Faker along, some 60 MB that
-serving has no use for. So it runs in a child process, whose memory goes with
-it, while this one imports what it serves with. What the child says is what
-compiling here would have said.
+The compiler imports Connexion, two validators and Faker, about 60 MB that the server does not need.
+So a child process compiles, while this process imports the server. Output and errors are the same as
+without a child process.
 """
 
 from __future__ import annotations
@@ -25,26 +24,26 @@ from mockserver.diagnostics import CompileError, Diagnostic, MockServerError
 from mockserver.inputs import Compiled, Inputs
 
 _CAN_FORK = hasattr(os, "fork") and sys.platform != "darwin"
-"""On macOS the system's own libraries do not survive a fork."""
+"""On macOS the libraries of the system do not work after a fork."""
 _PLAN, _DIAGNOSTICS = b"P", b"D"
 
 
-class CompilerDied(MockServerError):  # noqa: N818 - it did
-    """The compiler's process ended without a word."""
+class CompilerError(MockServerError):
+    """The compiler process ended without a result."""
 
 
 class Compilation:
-    """The compiling of ``inputs``, begun when made; ``result`` waits for it."""
+    """Compiles ``inputs``. It starts at once; ``result`` waits for the end."""
 
     def __init__(self, inputs: Inputs, *, cached: bool) -> None:
         self._inputs = inputs
         self._cache = Cache() if cached else None
         self._key: Key | None = cache_key(inputs) if cached else None
         self._found = self._cache.find(self._key) if self._cache and self._key else None
-        self._child = _Child(inputs) if self._found is None and _CAN_FORK else None
+        self._child = _CompilerProcess(inputs) if self._found is None and _CAN_FORK else None
 
     def result(self) -> Compiled:
-        """Raises CompileError with every diagnostic, CompilerDied when there is no telling."""
+        """Return the Plan. Raise CompileError with all diagnostics, or CompilerError without a result."""
         if self._found is not None:
             return self._found
         data = self._child.result() if self._child else _compile(self._inputs)
@@ -56,9 +55,10 @@ class Compilation:
 
 
 def _compile(inputs: Inputs) -> bytes:
-    """The outcome, as bytes: a mark, then a packed Plan or the diagnostics."""
+    """Compile and return the result as bytes: a mark, then the packed Plan or the diagnostics."""
     with Progress() as progress:
         progress("loading the compiler")
+        # Heavy; only for compiling
         from mockserver.compile.compiler import compile_plan
 
         try:
@@ -67,11 +67,11 @@ def _compile(inputs: Inputs) -> bytes:
             return _DIAGNOSTICS + msgspec.msgpack.encode(list(error.diagnostics))
 
 
-class _Child:
-    """The process that compiles."""
+class _CompilerProcess:
+    """The child process that compiles."""
 
     def __init__(self, inputs: Inputs) -> None:
-        # Both processes need the back end: imported before they part, it is read once
+        # Both processes need the engine: import it once, before the fork
         importlib.import_module("mockserver.engine.engine")
         sys.stdout.flush()
         sys.stderr.flush()
@@ -79,11 +79,12 @@ class _Child:
         self._process = os.fork()
         if not self._process:
             os.close(ours)
-            _work(inputs, os.fdopen(theirs, "wb"))
+            _run_child(inputs, os.fdopen(theirs, "wb"))
         os.close(theirs)
         self._pipe = os.fdopen(ours, "rb")
 
     def result(self) -> bytes:
+        """Wait for the process and return its result. Raise CompilerError without one."""
         before = signal.signal(signal.SIGTERM, _stop)
         try:
             with self._pipe:
@@ -96,13 +97,13 @@ class _Child:
             _, status = os.waitpid(self._process, 0)
         if status or not data:
             code = os.waitstatus_to_exitcode(status)
-            how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
-            raise CompilerDied(f"the compiler {how}; nothing is served.")
+            end = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+            raise CompilerError(f"the compiler {end}; nothing is served.")
         return data
 
 
-def _work(inputs: Inputs, pipe: BinaryIO) -> NoReturn:
-    """What the child does, whatever happens, and nothing after it."""
+def _run_child(inputs: Inputs, pipe: BinaryIO) -> NoReturn:
+    """Compile in the child process, and end the process in any case."""
     code = 1
     try:
         data = _compile(inputs)
@@ -111,7 +112,7 @@ def _work(inputs: Inputs, pipe: BinaryIO) -> NoReturn:
         code = 0
     except KeyboardInterrupt:
         code = 130
-    except BaseException:  # noqa: BLE001 - it would go on as a second server
+    except BaseException:  # noqa: BLE001 - else it would continue as a second server
         traceback.print_exc()
     finally:
         sys.stderr.flush()

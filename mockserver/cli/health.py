@@ -1,4 +1,4 @@
-"""``mockserver health``: whether a running server is well, for a container's health check."""
+"""``mockserver health``: the health check of a running server, for containers."""
 
 from __future__ import annotations
 
@@ -40,24 +40,24 @@ def health(url: str | None, timeout: float, *, wait_for_document: bool) -> None:
     url = (url or f"http://127.0.0.1:{port}").rstrip("/")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"--url {url} is no http or https URL, such as http://127.0.0.1:8080.")
+        raise UsageError(f"--url {url} is not an http or https URL such as http://127.0.0.1:8080.")
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     try:
         with closing(kind(parts.hostname, parts.port, timeout=timeout)) as connection:
             connection.request("GET", parts.path + _PATH)
             response = connection.getresponse()
-            said = response.read().decode("utf-8", "replace")
+            body = response.read().decode("utf-8", "replace")
     except (OSError, HTTPException, ValueError) as error:
-        raise UsageError(f"{url} does not answer: {error}.") from None
+        raise UsageError(f"{url} does not respond: {error}.") from None
     if response.status != 200:
-        raise UsageError(f"{url}{_PATH} answers with status {response.status}.")
+        raise UsageError(f"{url}{_PATH} responds with status {response.status}.")
     try:
-        found = json.loads(said)
+        found = json.loads(body)
         status, ready, documents = found["status"], found["ready"], found["documents"]
     except (ValueError, KeyError, TypeError):
-        raise UsageError(f"{url} answers, but not as a mockserver does.") from None
+        raise UsageError(f"{url} responds, but it is not a mockserver.") from None
     if not ready and status != "healthy":
         raise UsageError(f"{url} is not ready: {status}.")
     if not ready and not (wait_for_document and not documents):
         raise UsageError(f"{url} is not ready: no document is served yet.")
-    echo(said)
+    echo(body)

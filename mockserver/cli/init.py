@@ -1,4 +1,4 @@
-"""``init``, ``example`` and ``import``: write a first scenario file, the example, or what other tools had."""
+"""``init``, ``example`` and ``import``: commands that write scenario files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from mockserver import inputs
 from mockserver.cli.options import REF_ROOT, REMOTE_REFS, option
-from mockserver.cli.report import as_text, counted, echo
+from mockserver.cli.report import as_text, echo, summarize
 from mockserver.diagnostics import CompileError, Diagnostic, UsageError
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def init(
     field. The values of this field and the documented errors become states. The operations that create,
     list and delete the resource are included. The file is valid. Edit it.
     """
+    # Heavy; only for this command
     from mockserver.compile.compiler import Inputs, compile_plan
     from mockserver.compile.scaffold import candidates, outline, with_related_operations
     from mockserver.jsonschema import Schemas
@@ -62,19 +63,19 @@ def init(
     [read] = compile_plan(given).plan.documents
     schemas = Schemas(read.trees, read.dialect)
     found = candidates(read, schemas)
-    operations = [_named(each, read) for each in wanted] or found[:1]
+    operations = [_find_operation(name, read) for name in wanted] or found[:1]
     if not operations:
         raise UsageError(
-            f"no GET of {document} has a path that ends in a parameter and a JSON answer; "
-            "name operations by --operation."
+            f"{document} has no GET operation with a JSON response whose path ends in a parameter. "
+            "Name operations by --operation."
         )
     drawn = outline(read, schemas, operations)
     path = output or Path("scenarios", f"{drawn.resource}.yaml")
     is_file = str(path) != "-"
     if is_file and path.exists() and not force:
-        raise UsageError(f"{path} exists; choose another file by -o, or write over it by --force.")
-    text = "" if wanted else _whole(with_related_operations(drawn, read, schemas), path, given)
-    text = text or _valid(drawn, path, given)
+        raise UsageError(f"{path} exists. Choose another file by -o, or overwrite it by --force.")
+    text = "" if wanted else _lifecycle_text(with_related_operations(drawn, read, schemas), path, given)
+    text = text or _valid_text(drawn, path, given)
     if not is_file:
         click.echo(text, nl=False)
         return
@@ -83,31 +84,32 @@ def init(
     echo(f"{path} describes {operations[0].method} {operations[0].path}. Serve it with")
     echo(f"    mockserver serve {document} --scenarios {path}")
     if not wanted and found[1:]:
-        _offer(found[1:])
+        _list_candidates(found[1:])
 
 
-def _named(name: str, document: Document) -> Operation:
+def _find_operation(name: str, document: Document) -> Operation:
     for operation in document.operations:
         if name in (operation.id, f"{operation.method} {operation.path}"):
             return operation
-    from difflib import get_close_matches
+    from difflib import get_close_matches  # only for the error
 
-    known = [each for o in document.operations for each in (o.id, f"{o.method} {o.path}")]
+    known = [name for o in document.operations for name in (o.id, f"{o.method} {o.path}")]
     close = get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else "`mockserver routes` lists them."
     raise UsageError(f"the document has no operation {name!r}; {hint}")
 
 
-def _whole(drawn: Outline, path: Path, given: Inputs) -> str:
-    """The text with the resource's whole life; empty where there is none that is valid."""
+def _lifecycle_text(drawn: Outline, path: Path, given: Inputs) -> str:
+    """Return the text with all operations on the resource, or "" if it would not be valid."""
     try:
-        return _valid(drawn, path, given) if drawn.lifecycle else ""
+        return _valid_text(drawn, path, given) if drawn.lifecycle else ""
     except CompileError:
         return ""
 
 
-def _valid(drawn: Outline, path: Path, given: Inputs) -> str:
-    """The text, without the states that the compiler has something against: their bodies need a person."""
+def _valid_text(drawn: Outline, path: Path, given: Inputs) -> str:
+    """Return the text without the states in which the compiler finds errors: users must write those."""
+    # Heavy; only for this command
     from dataclasses import replace
 
     from msgspec import structs
@@ -121,26 +123,26 @@ def _valid(drawn: Outline, path: Path, given: Inputs) -> str:
         try:
             compile_plan(structs.replace(given, scenarios=(path,), texts={path: text}))
         except CompileError as error:
-            broken = {_line(text, each.where.line) for each in error.diagnostics}
-            kept = tuple(each for each in drawn.states if each.name not in broken)
-            if len(kept) == len(drawn.states) or all(each.kind == "error" for each in kept):
+            broken = {_state_at(text, diagnostic.where.line) for diagnostic in error.diagnostics}
+            remaining = tuple(state for state in drawn.states if state.name not in broken)
+            if len(remaining) == len(drawn.states) or all(state.kind == "error" for state in remaining):
                 raise
-            drawn = replace(drawn, states=kept)
+            drawn = replace(drawn, states=remaining)
         else:
             return text
 
 
-def _line(text: str, number: int) -> str:
-    """The name of the state that a line of a scenario file is about."""
+def _state_at(text: str, number: int) -> str:
+    """Return the name of the state on a line of a scenario file."""
     lines: Sequence[str] = text.splitlines()
     line = lines[number - 1] if 0 < number <= len(lines) else ""
     return line.strip().partition(":")[0].strip('"')
 
 
-def _offer(others: Sequence[Operation]) -> None:
-    shown = [f"{each.method} {each.path}" for each in others[:5]]
+def _list_candidates(others: Sequence[Operation]) -> None:
+    shown = [f"{operation.method} {operation.path}" for operation in others[:5]]
     more = f" and {len(others) - 5} more" if len(others) > 5 else ""
-    echo(f"Others that look like it, for --operation: {', '.join(shown)}{more}.")
+    echo(f"Similar operations for --operation: {', '.join(shown)}{more}.")
 
 
 @click.command()
@@ -151,10 +153,10 @@ def example(folder: Path) -> None:
     One document and scenario file are those that `mockserver serve` serves without arguments. The others
     describe the whole lifecycle of a certificate. The command never overwrites a file.
     """
-    paths = {folder / each.relative_to(inputs.ROOT): each for each in inputs.EXAMPLE}
+    paths = {folder / path.relative_to(inputs.ROOT): path for path in inputs.EXAMPLE}
     if taken := [str(path) for path in paths if path.exists()]:
         verb = "exists" if len(taken) == 1 else "exist"
-        raise UsageError(f"{', '.join(taken)} {verb}, so nothing was written; choose another folder.")
+        raise UsageError(f"{', '.join(taken)} {verb}. Nothing was written. Choose another folder.")
     for path, original in paths.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -163,9 +165,9 @@ def example(folder: Path) -> None:
         except OSError as error:
             raise UsageError(f"{error.filename or path} cannot be written: {error.strerror}.") from None
         click.echo(path)
-    document, scenarios = (str(folder / each.relative_to(inputs.ROOT)) for each in inputs.EXAMPLE[:2])
+    document, scenarios = (str(folder / path.relative_to(inputs.ROOT)) for path in inputs.EXAMPLE[:2])
     command = shlex.join(["mockserver", "serve", document, "--scenarios", scenarios, "--watch"])
-    click.echo(f"Serve the first two, and change them while they are served:\n    {command}")
+    click.echo(f"Serve the first two files. You can edit them while the server runs:\n    {command}")
 
 
 @click.group("import")
@@ -208,6 +210,7 @@ def wiremock(
     Each scenario of stubs becomes a list of states. The command checks the result against the document.
     It exits with 1 if the result needs corrections.
     """
+    # Heavy; only for this command
     from mockserver.compile.compiler import Inputs, compile_plan
     from mockserver.migrate.stubs import read_stubs
     from mockserver.migrate.wiremock import scenario_files
@@ -218,13 +221,13 @@ def wiremock(
     stubs = read_stubs(mappings, found)
     files = scenario_files(stubs, read, found)
     texts = {Path(output or "", f"{name}.yaml"): _text(members, mappings) for name, members in files.items()}
-    found += _judged(given, texts)
+    found += _check(given, texts)
     _write(texts, output, force=force)
     if found:
         click.echo(as_text(found), err=True)
     places = ", ".join(map(str, texts)) if output else "standard output"
-    echo(f"{len(stubs)} stubs → {places if texts else 'nothing'} ({counted(found)}).", err=True)
-    return int(any(each.severity == "error" for each in found))
+    echo(f"{len(stubs)} stubs → {places if texts else 'nothing'} ({summarize(found)}).", err=True)
+    return int(any(diagnostic.severity == "error" for diagnostic in found))
 
 
 @import_.command(
@@ -237,7 +240,7 @@ def wiremock(
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def prism(command: tuple[str, ...]) -> None:
     """Convert a command line of Prism, such as `prism mock -p 4010 openapi.yaml`."""
-    from mockserver.migrate.prism import command as translated
+    from mockserver.migrate.prism import command as translated  # only for this command
 
     found: list[Diagnostic] = []
     echo(translated(command, found))
@@ -245,8 +248,9 @@ def prism(command: tuple[str, ...]) -> None:
         click.echo(as_text(found), err=True)
 
 
-def _judged(given: Inputs, texts: dict[Path, str]) -> list[Diagnostic]:
-    """What the compiler says of the scenario files."""
+def _check(given: Inputs, texts: dict[Path, str]) -> list[Diagnostic]:
+    """Return the diagnostics of the compiler for scenario files."""
+    # Heavy; only for this command
     from msgspec.structs import replace
 
     from mockserver.compile.compiler import compile_plan
@@ -260,21 +264,21 @@ def _judged(given: Inputs, texts: dict[Path, str]) -> list[Diagnostic]:
 def _write(texts: dict[Path, str], output: Path | None, *, force: bool) -> None:
     if output is None:
         if len(texts) > 1:
-            names = ", ".join(each.stem for each in texts)
-            raise UsageError(f"the stubs are of several resources ({names}): pass --output FOLDER.")
+            names = ", ".join(path.stem for path in texts)
+            raise UsageError(f"the stubs have several resources ({names}). Use --output FOLDER.")
         for text in texts.values():
             click.echo(text, nl=False)
         return
     there = [str(path) for path in texts if path.exists()]
     if there and not force:
-        raise UsageError(f"{', '.join(there)} exists; choose another --output, or write over it by --force.")
+        raise UsageError(f"{', '.join(there)} exists. Choose another --output, or overwrite it by --force.")
     output.mkdir(parents=True, exist_ok=True)
     for path, text in texts.items():
         path.write_text(text, "utf-8")
 
 
 def _text(members: dict[str, Any], mappings: Path) -> str:
-    import yaml
+    import yaml  # heavy; only for this command
 
     body: str = yaml.safe_dump(
         members, sort_keys=False, default_flow_style=None, allow_unicode=True, width=100

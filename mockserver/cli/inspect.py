@@ -1,4 +1,4 @@
-"""``check``, ``routes``, ``scenarios`` and ``explain``: what can be said of documents and scenario files."""
+"""``check``, ``routes``, ``scenarios`` and ``explain``: inspect documents and scenario files."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from mockserver.cli.compilation import Compilation
-from mockserver.cli.options import DOCUMENTS, REF_ROOT, REMOTE_REFS, SCENARIOS, inputs, option
-from mockserver.cli.report import FORMATS, Progress, as_lines, counted, echo
+from mockserver.cli.options import DOCUMENTS, REF_ROOT, REMOTE_REFS, SCENARIOS, SEED, inputs, option
+from mockserver.cli.report import FORMATS, Progress, as_indented_json, echo, summarize
 from mockserver.diagnostics import CompileError, Diagnostic, Location, UsageError, codes, printable
 from mockserver.inputs import SCHEMA, Inputs
 from mockserver.plan import Plan
@@ -31,7 +31,7 @@ from mockserver.plan import Plan
     "code scanning.",
 )
 @option("--strict/--no-strict", default=False, help="Treat warnings as errors.")
-@option("--seed", default="0", help="Seed of all generated values. The same seed gives the same values.")
+@SEED
 @REMOTE_REFS
 @REF_ROOT
 def check(
@@ -57,15 +57,15 @@ def check(
     documents, scenarios = inputs(document, scenarios)
     with Progress() as progress:
         progress("loading the compiler")
-        from mockserver.compile.compiler import Inputs, inspect_inputs
+        from mockserver.compile.compiler import Inputs, inspect_inputs  # heavy; only for this command
 
         given = Inputs(documents, scenarios, seed, allow_remote_refs, ref_root)
         found = inspect_inputs(given, progress=progress)
     if written := FORMATS[form](found):
         click.echo(written)
-    files = ", ".join(os.path.relpath(each) for each in (*documents, *scenarios))
-    echo(f"{files}: {counted(found)}.", err=form != "text")
-    return int(any(strict or each.severity == "error" for each in found))
+    files = ", ".join(os.path.relpath(path) for path in (*documents, *scenarios))
+    echo(f"{files}: {summarize(found)}.", err=form != "text")
+    return int(any(strict or diagnostic.severity == "error" for diagnostic in found))
 
 
 _HEADINGS = ("METHOD", "PATH", "OPERATION", "ANSWERED BY", "STATUSES")
@@ -73,7 +73,7 @@ _HEADINGS = ("METHOD", "PATH", "OPERATION", "ANSWERED BY", "STATUSES")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One line of the table. ``answered_by`` is a scenario file, or the document's name."""
+    """One line of the table. ``answered_by`` is a scenario file or the name of the document."""
 
     method: str
     path: str
@@ -81,7 +81,7 @@ class Route:
     answered_by: str
     statuses: tuple[str, ...]
     base_paths: tuple[str, ...]
-    """Prefixes under which the path is answered, the empty one among them."""
+    """The prefixes under which the path is served, with the empty one."""
 
 
 @click.command()
@@ -112,15 +112,16 @@ def routes(
     plan = Compilation(given, cached=True).result().plan
     found = list(_routes(plan))
     if form == "json":
-        click.echo(as_lines([asdict(each) for each in found]))
+        click.echo(as_indented_json([asdict(route) for route in found]))
         return
     rows = [
-        (each.method, each.path, each.operation, each.answered_by, ", ".join(each.statuses)) for each in found
+        (route.method, route.path, route.operation, route.answered_by, ", ".join(route.statuses))
+        for route in found
     ]
     _print([_HEADINGS, *(tuple(map(printable, row)) for row in rows)])
-    for each in plan.documents:
-        if prefixes := [base for base in each.base_paths if base]:
-            echo(f"{each.name} is answered under {', '.join(prefixes)} and at the root.")
+    for served in plan.documents:
+        if prefixes := [base for base in served.base_paths if base]:
+            echo(f"{served.name} is served under {', '.join(prefixes)} and at the root.")
 
 
 def _routes(plan: Plan) -> Iterator[Route]:
@@ -139,7 +140,7 @@ def _routes(plan: Plan) -> Iterator[Route]:
 
 
 def _owners(plan: Plan) -> Mapping[tuple[str, str], str]:
-    """(document, operation id) → the scenario file that names the operation."""
+    """Return a map: (document, operation id) → the scenario file with the operation."""
     return {
         (resource.document, operation): resource.source
         for resource in plan.resources
@@ -171,6 +172,7 @@ def scenarios() -> None:
 @click.option("--scenario", metavar="NAME", help="Draw this scenario only.")
 def graph(file: Path, form: str, scenario: str | None) -> None:
     """Draw the states of FILE and the transitions between them."""
+    # Heavy; only for this command
     from mockserver.compile.scenario.diagram import DRAWINGS, read_timelines
     from mockserver.compile.source import SCENARIO_FILE, SourceError, read
 
@@ -185,7 +187,7 @@ def graph(file: Path, form: str, scenario: str | None) -> None:
         raise CompileError(
             [Diagnostic("S402", f"there is no scenario {scenario!r}", where, f"there are {known}.")]
         )
-    wanted = {name: each for name, each in found.scenarios.items() if scenario in (None, name)}
+    wanted = {name: timeline for name, timeline in found.scenarios.items() if scenario in (None, name)}
     for line in DRAWINGS[form](wanted, found.predicates).split("\n"):
         echo(line)
 
@@ -201,8 +203,8 @@ def schema() -> None:
 
 
 def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    found = (each for each in codes().values() if each.name.startswith(incomplete.upper()))
-    return [CompletionItem(each.name, help=each.title) for each in found]
+    found = (code for code in codes().values() if code.name.startswith(incomplete.upper()))
+    return [CompletionItem(code.name, help=code.title) for code in found]
 
 
 @click.command()
@@ -215,8 +217,8 @@ def explain(code: str | None) -> None:
     """
     known = codes()
     if code is None:
-        for each in known.values():
-            click.echo(f"{each.name}  {each.title}")
+        for entry in known.values():
+            click.echo(f"{entry.name}  {entry.title}")
         return
     found = known.get(code.upper())
     if found is None:

@@ -1,4 +1,4 @@
-"""``mockserver push``: give a running server its documents and scenario files over HTTP."""
+"""``mockserver push``: sends documents and scenario files to a running server over HTTP."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from urllib.parse import quote
 import click
 from msgspec import Struct, ValidationError, convert
 
-from mockserver.admin.exchange import ControlError
+from mockserver.admin.http import ControlError
 from mockserver.cli.options import SCENARIOS, option
-from mockserver.cli.report import as_text, counted, echo
+from mockserver.cli.report import as_text, echo, summarize
 from mockserver.diagnostics import Diagnostic, Location, Severity, UsageError
 from mockserver.inputs import fault_summary, scenario_files
 from mockserver.testing.control import Members
 from mockserver.testing.remote import Remote
 
-_MAX_ANSWER = 16 * 1024 * 1024
-_LOOK = 0.2
-"""Seconds between two looks for a server that does not answer yet."""
+_MAX_RESPONSE = 16 * 1024 * 1024
+_POLL_INTERVAL = 0.2
+"""Seconds between two checks whether the server responds."""
 
 
 @click.command()
@@ -57,68 +57,73 @@ def push(
     Exit code: 0 if the server serves the files, 1 if it does not respond, 2 if a file has an error.
     """
     if not document and not scenarios:
-        raise UsageError("there is nothing to push: give --document, --scenarios, or both.")
-    server = Remote(url, admin_token, max_answer=_MAX_ANSWER)
-    _awaited(server, wait)
-    files = {each.stem: each for path in scenarios for each in scenario_files(path)}
+        raise UsageError("there is nothing to push. Use --document, --scenarios or both.")
+    server = Remote(url, admin_token, max_response=_MAX_RESPONSE)
+    _wait_for(server, wait)
+    files = {file.stem: file for path in scenarios for file in scenario_files(path)}
     served: Members = {}
     try:
         for name, path, verb in _steps(server, document, files, replace=replace):
             text = None if path is None else path.read_text("utf-8-sig")
-            served = server.ask(verb, name, text=text)
+            served = server.request(verb, name, text=text)
     except ControlError as error:
         if "diagnostics" not in error.members:
             raise
-        found = _read(error.members["diagnostics"], list[_Told], server)
-        click.echo(as_text([each.diagnostic() for each in found]), err=True)
+        found = _convert(error.members["diagnostics"], list[_DiagnosticJson], server)
+        click.echo(as_text([diagnostic.diagnostic() for diagnostic in found]), err=True)
         echo(f"{error.detail}.", err=True)
         return 2
-    response = _read(served, _Served, server)
-    warnings = [each.diagnostic() for each in response.warnings]
+    response = _convert(served, _Served, server)
+    warnings = [warning.diagnostic() for warning in response.warnings]
     if warnings:
         click.echo(as_text(warnings), err=True)
     if forgiven := fault_summary(response.faults):
         echo(forgiven, err=True)
-    told = f"{server.url} serves {', '.join(response.documents)}"
+    summary = f"{server.url} serves {', '.join(response.documents)}"
     if response.resources:
-        told += f" with scenarios for {', '.join(response.resources)}"
-    echo(f"{told} ({counted(warnings)}; plan {response.plan}).")
+        summary += f" with scenarios for {', '.join(response.resources)}"
+    echo(f"{summary} ({summarize(warnings)}; plan {response.plan}).")
     return 0
 
 
 def _steps(
     server: Remote, documents: tuple[Path, ...], files: dict[str, Path], *, replace: bool
 ) -> Iterator[tuple[str, Path | None, str]]:
-    """What to ask of the server, in an order in which each step leaves it with something sound."""
+    """Yield the requests (path, file, method) in an order in which the server is valid after each one."""
     if replace:
-        for each in _read(server.ask("GET", "/scenario-files"), _Files, server).scenarioFiles:
-            if documents or each.name not in files:
-                for _ in range(2 if each.replaces else 1):  # what was PUT, then the file it replaced
-                    yield f"/scenario-files/{quote(each.name, safe='')}", None, "DELETE"
-    # One document takes the place of the one that is served, whatever that is called.
-    alone = len(documents) == 1 and len(_read(server.ask("GET", "/health"), _Health, server).documents) == 1
+        for file in _convert(server.request("GET", "/scenario-files"), _Files, server).scenarioFiles:
+            if documents or file.name not in files:
+                for _ in range(
+                    2 if file.replaces else 1
+                ):  # the text that was PUT, then the file that it replaced
+                    yield f"/scenario-files/{quote(file.name, safe='')}", None, "DELETE"
+    # A single document replaces a single served one, even if their names differ.
+    is_only = (
+        len(documents) == 1
+        and len(_convert(server.request("GET", "/health"), _Health, server).documents) == 1
+    )
     for path in documents:
-        yield "/document" if alone else f"/document?name={quote(path.stem, safe='')}", path, "PUT"
+        yield "/document" if is_only else f"/document?name={quote(path.stem, safe='')}", path, "PUT"
     for name, path in files.items():
         yield f"/scenario-files/{quote(name, safe='')}", path, "PUT"
 
 
-def _awaited(server: Remote, seconds: float) -> None:
-    """Return when the server answers. Raises UsageError where it does not in time."""
+def _wait_for(server: Remote, seconds: float) -> None:
+    """Wait until the server responds. Raise UsageError if it does not in time."""
     end = time.monotonic() + seconds
     while True:
         try:
-            server.ask("GET", "/health")
+            server.request("GET", "/health")
         except UsageError:
             if time.monotonic() >= end:
                 raise
-            time.sleep(_LOOK)
+            time.sleep(_POLL_INTERVAL)
         else:
             return
 
 
-class _Told(Struct):
-    """A diagnostic, as the control plane says it."""
+class _DiagnosticJson(Struct):
+    """A diagnostic in a response of the control plane."""
 
     code: str
     message: str
@@ -130,6 +135,7 @@ class _Told(Struct):
     pointer: str
 
     def diagnostic(self) -> Diagnostic:
+        """Return it as a ``Diagnostic``."""
         location = Location(self.source, self.line, self.column, self.pointer)
         return Diagnostic(self.code, self.message, location, self.remedy, self.severity)
 
@@ -138,8 +144,8 @@ class _Served(Struct):
     documents: list[str]
     resources: list[str]
     plan: str
-    warnings: list[_Told]
-    faults: list[_Told] = []
+    warnings: list[_DiagnosticJson]
+    faults: list[_DiagnosticJson] = []
 
 
 class _File(Struct):
@@ -148,7 +154,7 @@ class _File(Struct):
 
 
 class _Files(Struct):
-    scenarioFiles: list[_File]  # noqa: N815 - as the control plane says it
+    scenarioFiles: list[_File]  # noqa: N815 - the name in the response
 
 
 class _Health(Struct):
@@ -158,9 +164,9 @@ class _Health(Struct):
 Value = TypeVar("Value")
 
 
-def _read(said: object, kind: type[Value], server: Remote) -> Value:
-    """What the server said, if it is what a mockserver says."""
+def _convert(value: object, kind: type[Value], server: Remote) -> Value:
+    """Return a response as ``kind``. Raise UsageError if it is not the response of a mockserver."""
     try:
-        return convert(said, kind)
+        return convert(value, kind)
     except ValidationError:
-        raise server.stranger() from None
+        raise server.not_mockserver() from None

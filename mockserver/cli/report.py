@@ -1,4 +1,4 @@
-"""Diagnostics as text, JSON, GitHub annotations and SARIF, and progress on a terminal."""
+"""Prints diagnostics as text, JSON, GitHub annotations and SARIF, and progress on a terminal."""
 
 from __future__ import annotations
 
@@ -21,41 +21,41 @@ _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def echo(text: str, *, err: bool = False) -> None:
-    """Print one line, which may quote an input or another program."""
+    """Print one line. Control characters in it are escaped."""
     click.echo(printable(text), err=err)
 
 
-def tell(error: CompileError) -> None:
-    """Print every diagnostic of a failed compile, and what follows from them."""
+def print_compile_error(error: CompileError) -> None:
+    """Print all diagnostics of a CompileError and their number."""
     click.echo(as_text(error.diagnostics), err=True)
-    click.echo(f"{counted(error.diagnostics)}; nothing is served.", err=True)
+    click.echo(f"{summarize(error.diagnostics)}; nothing is served.", err=True)
 
 
-def counted(found: Iterable[Diagnostic]) -> str:
-    """``1 error``, ``2 errors, 1 warning``, ``no errors``."""
-    severities = [each.severity for each in found]
+def summarize(found: Iterable[Diagnostic]) -> str:
+    """Return the number of diagnostics as text: ``2 errors, 1 warning`` or ``no errors``."""
+    severities = [diagnostic.severity for diagnostic in found]
     numbers = [(severities.count("error"), "error"), (severities.count("warning"), "warning")]
-    said = [f"{number} {what}{'s' if number != 1 else ''}" for number, what in numbers if number]
-    return ", ".join(said) or "no errors"
+    parts = [f"{number} {severity}{'s' if number != 1 else ''}" for number, severity in numbers if number]
+    return ", ".join(parts) or "no errors"
 
 
 def as_text(found: Sequence[Diagnostic]) -> str:
-    """One after the other, each with its remedy below."""
-    return "\n".join(str(each) for each in found)
+    """Return diagnostics as text, each with its remedy on the next line."""
+    return "\n".join(str(diagnostic) for diagnostic in found)
 
 
 def as_json(found: Sequence[Diagnostic]) -> str:
-    """A list of objects; what is unknown is 0 or empty."""
-    return as_lines([_plain(each) for each in found])
+    """Return diagnostics as a JSON array of objects. Unknown values are 0 or empty."""
+    return as_indented_json([_diagnostic_json(diagnostic) for diagnostic in found])
 
 
 def as_github(found: Sequence[Diagnostic]) -> str:
-    """Workflow commands of GitHub Actions, one a line."""
-    return "\n".join(_command(each) for each in found)
+    """Return diagnostics as workflow commands of GitHub Actions, one per line."""
+    return "\n".join(_command(diagnostic) for diagnostic in found)
 
 
 def as_sarif(found: Sequence[Diagnostic]) -> str:
-    """One run in the Static Analysis Results Interchange Format 2.1.0 (OASIS)."""
+    """Return diagnostics as one run in the Static Analysis Results Interchange Format 2.1.0 (OASIS)."""
     from mockserver.diagnostics import codes
 
     known = codes()
@@ -65,19 +65,19 @@ def as_sarif(found: Sequence[Diagnostic]) -> str:
             "shortDescription": {"text": known[name].title},
             "help": {"text": known[name].text, "markdown": known[name].text},
         }
-        for name in dict.fromkeys(each.code for each in found)
+        for name in dict.fromkeys(diagnostic.code for diagnostic in found)
     ]
     driver = {"name": "mockserver", "version": __version__, "rules": rules}
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(each) for each in found],
+        "results": [_result(diagnostic) for diagnostic in found],
     }
-    return as_lines({"$schema": _SARIF, "version": "2.1.0", "runs": [run]})
+    return as_indented_json({"$schema": _SARIF, "version": "2.1.0", "runs": [run]})
 
 
-def as_lines(value: Any) -> str:
-    """JSON to be read by people as well."""
+def as_indented_json(value: Any) -> str:
+    """Return JSON with line breaks and indentation."""
     return json_printable(json.dumps(value, indent=2, ensure_ascii=False))
 
 
@@ -89,42 +89,42 @@ FORMATS: Mapping[str, Writer] = {
 }
 
 
-def _plain(each: Diagnostic) -> dict[str, Any]:
+def _diagnostic_json(diagnostic: Diagnostic) -> dict[str, Any]:
     return {
-        "code": each.code,
-        "severity": each.severity,
-        "message": each.message,
-        "remedy": each.remedy,
-        "source": each.where.source,
-        "line": each.where.line,
-        "column": each.where.column,
-        "pointer": each.where.pointer,
+        "code": diagnostic.code,
+        "severity": diagnostic.severity,
+        "message": diagnostic.message,
+        "remedy": diagnostic.remedy,
+        "source": diagnostic.where.source,
+        "line": diagnostic.where.line,
+        "column": diagnostic.where.column,
+        "pointer": diagnostic.where.pointer,
     }
 
 
-def _command(each: Diagnostic) -> str:
-    place = {"file": printable(each.where.source)}
-    if each.where.line:
-        place |= {"line": str(each.where.line), "col": str(each.where.column)}
-    place["title"] = each.code
-    settings = ",".join(f"{name}={_escaped(value, ':,')}" for name, value in place.items())
-    said = _escaped(f"{each.message}\n{each.remedy}".strip())
-    return f"::{each.severity} {settings}::{said}"
+def _command(diagnostic: Diagnostic) -> str:
+    properties = {"file": printable(diagnostic.where.source)}
+    if diagnostic.where.line:
+        properties |= {"line": str(diagnostic.where.line), "col": str(diagnostic.where.column)}
+    properties["title"] = diagnostic.code
+    settings = ",".join(f"{name}={_escaped(value, ':,')}" for name, value in properties.items())
+    message = _escaped(f"{diagnostic.message}\n{diagnostic.remedy}".strip())
+    return f"::{diagnostic.severity} {settings}::{message}"
 
 
 def _escaped(text: str, marks: str = "") -> str:
-    """As the toolkit of GitHub Actions escapes what it writes."""
+    """Escape text like the toolkit of GitHub Actions."""
     for mark in "%\r\n" + marks:
         text = text.replace(mark, f"%{ord(mark):02X}")
     return text
 
 
-def _result(each: Diagnostic) -> dict[str, Any]:
+def _result(diagnostic: Diagnostic) -> dict[str, Any]:
     return {
-        "ruleId": each.code,
-        "level": each.severity,
-        "message": {"text": f"{each.message}. {each.remedy}".strip()},
-        "locations": [{"physicalLocation": _physical(each.where)}],
+        "ruleId": diagnostic.code,
+        "level": diagnostic.severity,
+        "message": {"text": f"{diagnostic.message}. {diagnostic.remedy}".strip()},
+        "locations": [{"physicalLocation": _physical(diagnostic.where)}],
     }
 
 
@@ -136,41 +136,41 @@ def _physical(where: Location) -> dict[str, Any]:
     return artifact | {"region": {"startLine": where.line, "startColumn": where.column}}
 
 
-_PATIENCE = 1.0
-_BEAT = 0.2
+_SHOW_AFTER = 1.0
+_SHOW_EVERY = 0.2
 _WIDTH = 79
 
 
 class Progress:
-    """A line on stderr that says what is going on and for how long; gone when done.
+    """A line on stderr with the current work and its duration, which disappears at the end.
 
-    Nothing is written where stderr is no terminal, nor in the first second.
+    Nothing is written if stderr is not a terminal, or in the first second.
     """
 
     def __init__(self) -> None:
         self._what = ""
         self._began = time.monotonic()
         self._done = threading.Event()
-        self._teller: threading.Thread | None = None
+        self._thread: threading.Thread | None = None
 
     def __call__(self, what: str) -> None:
         self._what = what
 
     def __enter__(self) -> Progress:
         if sys.stderr.isatty():
-            self._teller = threading.Thread(target=self._tell, daemon=True)
-            self._teller.start()
+            self._thread = threading.Thread(target=self._show, daemon=True)
+            self._thread.start()
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._done.set()
-        if self._teller is not None:
-            self._teller.join()
+        if self._thread is not None:
+            self._thread.join()
 
-    def _tell(self) -> None:
-        if self._done.wait(_PATIENCE):
+    def _show(self) -> None:
+        if self._done.wait(_SHOW_AFTER):
             return
-        while not self._done.wait(_BEAT):
+        while not self._done.wait(_SHOW_EVERY):
             line = f"{printable(self._what)}, {time.monotonic() - self._began:.0f} s"
             sys.stderr.write(f"\r\x1b[K{line[:_WIDTH]}")
             sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""``mockserver serve``: compile the inputs and answer on a port."""
+"""``mockserver serve``: compile the inputs and listen on a port."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from socket import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from mockserver import __version__
-from mockserver.cli.admin_options import AdminOptions, control_options
+from mockserver.cli.admin_options import AdminOptions
 from mockserver.cli.compilation import Compilation
-from mockserver.cli.limit_options import LimitOptions, limit_options
+from mockserver.cli.limit_options import LimitOptions
 from mockserver.cli.options import (
     DOCUMENTS,
     REF_ROOT,
     REMOTE_REFS,
     SCENARIOS,
+    SEED,
     STRICT_DOCUMENT,
     inputs,
-    option,
+    options_from,
 )
 from mockserver.cli.report import echo
-from mockserver.cli.store_options import StoreOptions, sharing_options
-from mockserver.diagnostics import UsageError
+from mockserver.cli.server_options import ServerOptions
+from mockserver.cli.store_options import StoreOptions
 from mockserver.inputs import Compiled, Inputs, fault_summary
-from mockserver.plan import Delay, Plan
+from mockserver.plan import Plan
 
 if TYPE_CHECKING:
     from mockserver.engine.engine import Engine, Options
@@ -42,101 +43,22 @@ if TYPE_CHECKING:
 @click.command()
 @DOCUMENTS
 @SCENARIOS
-@option("--host", default="127.0.0.1", help="Address to listen on.")
-@option("--port", default=8080, type=click.IntRange(0, 65535), help="Port to listen on. 0 picks a free port.")
-@option("--seed", default="0", help="Seed of all generated values. The same seed gives the same values.")
-@option("--clock", metavar="DATE-TIME", help="Freeze the clock at an ISO 8601 date-time.")
-@option(
-    "--validation",
-    default="strict",
-    type=click.Choice(["strict", "warn", "off"]),
-    help="strict: a request that breaks the document gets an error. warn: it gets a normal "
-    "response with a warning. off: requests are not validated.",
-)
-@option(
-    "--security",
-    default="presence",
-    type=click.Choice(["presence", "strict", "off", "on"]),
-    help="Credentials that the document asks for. presence: any credentials (on means the "
-    "same). strict: Basic and Bearer credentials must have the correct form. off: none.",
-)
-@option(
-    "--styles",
-    default="any",
-    type=click.Choice(["any", "strict"]),
-    help="How a client can write arrays and objects in queries and forms. any: in any style "
-    "with a clear meaning. strict: in the documented style only.",
-)
-@option(
-    "--base-path",
-    metavar="PATH",
-    help="Serve under this path prefix, instead of the prefixes in the document's servers.",
-)
-@option(
-    "--max-resources",
-    default=1_000_000,
-    type=click.IntRange(1),
-    help="Maximum number of resources of one kind in one namespace. The least recently used are"
-    " deleted first.",
-)
-@option(
-    "--delay",
-    metavar="DELAY",
-    help="Delay of every response that has no other delay: 200ms, 100ms..2s (uniform), "
-    "200ms~0.5 (log-normal).",
-)
-@option(
-    "--allow-callbacks",
-    multiple=True,
-    metavar="HOST",
-    help="Allow webhooks to this host, besides loopback; * allows all hosts. Can be repeated.",
-)
+@SEED
 @STRICT_DOCUMENT
 @REMOTE_REFS
 @REF_ROOT
-@option(
-    "--log-level",
-    default=None,
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    help="info logs each request to a mocked operation. debug logs control requests too. The "
-    "default is info on a terminal, and warning elsewhere.",
-)
-@option("--log-format", default="text", type=click.Choice(["text", "json"]), help="Format of log lines.")
-@option(
-    "--supervisor/--no-supervisor",
-    default=True,
-    help="Serve in a child process, and restart it if it stops responding.",
-)
-@option(
-    "--cache/--no-cache",
-    default=True,
-    help="Store compiled documents in the user's cache folder, so that the next start is faster.",
-)
-@limit_options
-@sharing_options
-@control_options
+@options_from(server_options=ServerOptions, limits=LimitOptions, shared=StoreOptions, admin=AdminOptions)
 def serve(
     document: tuple[Path, ...],
     scenarios: tuple[Path, ...],
-    host: str,
-    port: int,
     seed: str,
-    clock: str | None,
-    validation: str,
-    security: str,
-    styles: str,
-    base_path: str | None,
-    max_resources: int,
-    delay: str | None,
-    allow_callbacks: tuple[str, ...],
     strict_document: bool,
     allow_remote_refs: bool,
     ref_root: Path | None,
-    log_level: str | None,
-    log_format: str,
-    supervisor: bool,
-    cache: bool,
-    **more: Any,
+    server_options: ServerOptions,
+    limits: LimitOptions,
+    shared: StoreOptions,
+    admin: AdminOptions,
 ) -> None:
     """Serve DOCUMENT (OpenAPI 2.0 or 3.x, YAML or JSON). Without DOCUMENT, serve the example.
 
@@ -145,41 +67,38 @@ def serve(
     mockserver serve pets.yaml shop.yaml --port 9000 --clock 2026-01-01T00:00:00Z
     mockserver serve --wait-for-document --host 0.0.0.0 --admin-token TOKEN
     """
-    gc.disable()  # nothing that starting makes is garbage, and collecting took a tenth of it
+    gc.disable()  # the start makes no garbage, and collecting takes a tenth of its time
+    # Not needed for --help
     from mockserver.cli.workers import Supervisor, Watchdog, Worker
     from mockserver.http.listener import bind, listen, raise_descriptors
     from mockserver.http.log import access_logger, configure
-    from mockserver.namespaces.clock import parse_time
 
+    host = server_options.host
     is_terminal = sys.stdout.isatty()
-    configure(log_level or ("info" if is_terminal else "warning"), log_format, terminal=is_terminal)
-    try:
-        frozen_at = parse_time(clock) if clock else None
-    except ValueError as error:
-        raise UsageError(f"--clock: {error}.") from None
-    bounds = LimitOptions(**{name: more.pop(name) for name in LimitOptions.__dataclass_fields__})
-    bounds.check()
-    shared = StoreOptions(**{name: more.pop(name) for name in StoreOptions.__dataclass_fields__})
+    log_level = server_options.log_level or ("info" if is_terminal else "warning")
+    configure(log_level, server_options.log_format, terminal=is_terminal)
+    frozen_at = server_options.frozen_at()
+    limits.check()
     shared.check()
-    settings = AdminOptions(**more)
-    settings.check(host)
-    if not settings.wait_for_document:
+    admin.check(host)
+    if not admin.wait_for_document:
         document, scenarios = inputs(document, scenarios)
     given = Inputs(document, scenarios, seed, allow_remote_refs, ref_root, strict_document=strict_document)
-    apply_delay = _delay(delay)
+    default_delay = server_options.default_delay()
 
-    crowd = shared.workers > 1
+    has_workers = shared.workers > 1
     closing = click.get_current_context().with_resource
-    listeners = [closing(bind(host, port, shared=crowd))]
+    listeners = [closing(bind(host, server_options.port, shared=has_workers))]
     listeners += [closing(bind(host, _port(listeners[0]), shared=True)) for _ in range(shared.workers - 1)]
-    admin_listener = None if settings.admin_port is None else closing(bind(host, settings.admin_port))
-    guided = is_terminal and settings.admin
-    announce = partial(_announce, host, listeners[0], admin_listener, guided=guided)
+    admin_listener = None if admin.admin_port is None else closing(bind(host, admin.admin_port))
+    shows_pages = is_terminal and admin.admin
+    announce = partial(_announce, host, listeners[0], admin_listener, shows_pages=shows_pages)
     worker = Worker(0, lambda: None, None)
-    if supervisor and not crowd:  # before this process is large: the supervisor stays as small as it is
+    if server_options.supervisor and not has_workers:  # now: the supervisor stays as small as this process is
         worker = Supervisor(1, keeps_state=shared.store is not None).run(announce)
-    compilation = None if settings.waits_for(given) else Compilation(given, cached=cache)
+    compilation = None if admin.waits_for(given) else Compilation(given, cached=server_options.cache)
 
+    # Heavy; imported in the worker, while a child process compiles
     from mockserver.engine.engine import Options
     from mockserver.engine.health import Health
     from mockserver.http.server import Server
@@ -193,51 +112,52 @@ def serve(
         echo(forgiven, err=True)
     raise_descriptors()
     options = Options(
-        validation,
-        security.replace("on", "presence"),
-        bounds.max_body,
-        base_path,
-        settings.cors,
-        apply_delay,
-        allow_callbacks,
-        styles,
-        bounds.max_nodes,
-        bounds.max_ratio,
-        bounds.longest_delay(),
+        server_options.validation,
+        server_options.security.replace("on", "presence"),
+        limits.max_body,
+        server_options.base_path,
+        admin.cors,
+        default_delay,
+        server_options.allow_callbacks,
+        server_options.styles,
+        limits.max_nodes,
+        limits.max_ratio,
+        limits.max_delay_ms(),
     )
-    memory_limits = bounds.memory(settings.journal_bytes, processes=shared.workers)
+    memory_limits = limits.memory(admin.journal_bytes, processes=shared.workers)
 
     async def run(worker: Worker) -> None:
-        journal_bytes = memory_limits.journals if shared.store is None else settings.journal_bytes
-        ledger = Ledger(settings.journal, journal_bytes)
+        journal_bytes = memory_limits.journals if shared.store is None else admin.journal_bytes
+        ledger = Ledger(admin.journal, journal_bytes)
         memory = Memory(
-            memory_limits, max_waiting=bounds.max_waiting, max_client_waiting=bounds.max_waiting_per_client
+            memory_limits, max_waiting=limits.max_waiting, max_client_waiting=limits.max_waiting_per_client
         )
         watchdog = Watchdog(worker.beat)
 
         def ready() -> None:
             watchdog.beat()
-            if worker.leash is None:
+            if worker.parent_pipe is None:
                 announce()
 
         async with _engine(
-            compiled.plan, given, ledger, memory, frozen_at, max_resources, options, shared
+            compiled.plan, given, ledger, memory, frozen_at, server_options.max_resources, options, shared
         ) as engine:
             engine.control = Health(engine).response
-            for each in (*listeners, *([admin_listener] if admin_listener else ())):
-                engine.gate.exclude(each)
+            for listener in (*listeners, *([admin_listener] if admin_listener else ())):
+                engine.gate.exclude(listener)
             server = Server(
                 engine.handle,
                 engine.worlds,
-                limits=bounds.limits(),
-                hosts=settings.served(host),
+                limits=limits.limits(),
+                hosts=admin.allowed_hosts(host),
                 log_access=access_logger(),
             )
             server.on_beat = watchdog.beat
-            if worker.leash is not None:
-                asyncio.get_running_loop().add_reader(worker.leash, server.stop)
-            looks = worker.number == 0
-            async with settings.controlling(engine, given, host, server, admin_listener, looks=looks):
+            if worker.parent_pipe is not None:
+                asyncio.get_running_loop().add_reader(worker.parent_pipe, server.stop)
+            async with admin.run_control_plane(
+                engine, given, host, server, admin_listener, watches_files=worker.number == 0
+            ):
                 listen(listeners[worker.number])
                 await server.run(listeners[worker.number], ready)
         watchdog.stop()
@@ -248,7 +168,7 @@ def serve(
     gc.set_threshold(50_000, 20, 100)
     if shared.store is not None:
         runner(shared.claim(compiled.plan, given))
-    if crowd:
+    if has_workers:
         worker = Supervisor(shared.workers).run(announce)
     runner(run(worker))
 
@@ -260,15 +180,16 @@ async def _engine(
     ledger: Ledger,
     memory: Memory,
     frozen_at: int | None,
-    most: int,
+    max_resources: int,
     options: Options,
     shared: StoreOptions,
 ) -> AsyncIterator[Engine]:
-    """The engine, over memory or the store that is shared."""
+    """Run the engine, over the memory of this process or a shared store."""
     if shared.store is not None:
-        async with shared.engine(plan, inputs, ledger, memory, frozen_at, most, options) as engine:
+        async with shared.engine(plan, inputs, ledger, memory, frozen_at, max_resources, options) as engine:
             yield engine
         return
+    # Heavy; only after the fork of the supervisor
     from mockserver.engine.engine import Engine
     from mockserver.namespaces.namespaces import Namespaces
     from mockserver.state.memory import MemoryStore
@@ -276,9 +197,9 @@ async def _engine(
 
     limits = memory.limits
     counters = Counters(max_bytes=limits.counts)
-    store = MemoryStore(most, limits.resources, Creations(limits.creations), counters)
-    worlds = Namespaces(frozen_at, ledger=ledger, memory=memory)
-    yield Engine(plan, store=store, worlds=worlds, options=options)
+    store = MemoryStore(max_resources, limits.resources, Creations(limits.creations), counters)
+    namespaces = Namespaces(frozen_at, ledger=ledger, memory=memory)
+    yield Engine(plan, store=store, worlds=namespaces, options=options)
 
 
 def _port(listener: socket) -> int:
@@ -286,28 +207,20 @@ def _port(listener: socket) -> int:
     return port
 
 
-def _delay(text: str | None) -> Delay | None:
-    from mockserver.engine.delays import stated
-
-    try:
-        return stated(text) if text else None
-    except ValueError as error:
-        raise UsageError(f"--delay: {error}; write 200ms, 100ms..2s or 200ms~0.5.") from None
-
-
-def _announce(host: str, listener: socket, admin_listener: socket | None, *, guided: bool) -> None:
-    """Say where the server answers; ``guided``: and where a person can look at it."""
+def _announce(host: str, listener: socket, admin_listener: socket | None, *, shows_pages: bool) -> None:
+    """Print the URLs of the server; with ``shows_pages`` those of its pages as well."""
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"mockserver {__version__} answers on http://{shown}:{_port(listener)}")
     control = f"http://{shown}:{_port(admin_listener or listener)}/__admin"
     if admin_listener is not None:
         click.echo(f"its control plane is on {control}/")
-    if guided:
+    if shows_pages:
         click.echo(f"  page: {control}/\n  docs: {control}/docs")
     sys.stdout.flush()
 
 
 def _runner() -> Callable[[Coroutine[None, None, None]], None]:
+    """Return the function that runs an event loop: uvloop's if it is installed."""
     try:
         import uvloop
     except ImportError:

@@ -1,4 +1,4 @@
-"""The options of ``serve`` that share its state with other processes, and what follows from them."""
+"""The options of ``serve`` for a shared store and workers, and the engine over the store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mockserver.cli.options import option, options
+from mockserver.cli.options import field
 from mockserver.diagnostics import OptionError, UsageError
 from mockserver.inputs import Inputs, parse_duration
 
@@ -28,60 +28,46 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("mockserver.state")
 _POLICY = "maxmemory_policy:"
-_DIFFERS = 2.0
-"""Seconds by which clocks differ when it is told."""
-_REFUSALS = "mockserver.engine.response.documented"
-sharing_options = options(
-    option(
-        "--store",
-        metavar="URL",
-        help="Share state on Redis or Valkey: redis://[user:password@]host[:port][/database] or unix:///path.",
-    ),
-    option(
-        "--store-prefix",
-        default="mockserver",
-        metavar="NAME",
-        help="Prefix of all keys in Redis. Give each mock server on one Redis its own prefix.",
-    ),
-    option(
-        "--store-timeout",
-        default="1s",
-        metavar="DURATION",
-        help="How long a call waits for the store before it gets 503.",
-    ),
-    option(
-        "--store-down",
-        default="fail",
-        type=click.Choice(["fail", "wait"]),
-        help="If the store is not available. fail: respond with 503 at once. wait: wait for it up "
-        "to --store-timeout.",
-    ),
-    option(
-        "--workers",
-        default=1,
-        type=click.IntRange(1, 256),
-        help="Number of processes that serve requests. More than one needs --store.",
-    ),
-)
-"""Every option of ``StoreOptions``."""
+_MAX_SKEW = 2.0
+"""Seconds between two clocks from which a difference is logged."""
+_ERROR_RESPONSES = "mockserver.engine.response.documented"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreOptions:
-    """The options, as click hands them over."""
+    """The store, and the processes that share it."""
 
-    store: str | None
-    store_prefix: str
-    store_timeout: str
-    store_down: str
-    workers: int
+    store: str | None = field(
+        None,
+        "Share state on Redis or Valkey: redis://[user:password@]host[:port][/database] or unix:///path.",
+        metavar="URL",
+    )
+    store_prefix: str = field(
+        "mockserver",
+        "Prefix of all keys in Redis. Give each mock server on one Redis its own prefix.",
+        metavar="NAME",
+    )
+    store_timeout: str = field(
+        "1s", "How long a call waits for the store before it gets 503.", metavar="DURATION"
+    )
+    store_down: str = field(
+        "fail",
+        "If the store is not available. fail: respond with 503 at once. wait: wait for it up "
+        "to --store-timeout.",
+        type=click.Choice(["fail", "wait"]),
+    )
+    workers: int = field(
+        1,
+        "Number of processes that serve requests. More than one needs --store.",
+        type=click.IntRange(1, 256),
+    )
 
     def check(self) -> None:
-        """Raises OptionError for what cannot be."""
+        """Raise OptionError for an invalid value."""
         if self.workers > 1 and self.store is None:
             raise OptionError(
-                f"--workers {self.workers} needs --store redis://HOST: each worker is a process of its own, "
-                "and without a shared store they would count the calls to one resource apart."
+                f"--workers {self.workers} needs --store redis://HOST. Without a shared store, each worker "
+                "would count the calls to a resource separately."
             )
         if self.store is not None:
             from mockserver.state.redis.handshake import read_address
@@ -89,20 +75,22 @@ class StoreOptions:
             read_address(self.store)
             self.timeout()
             if not self.store_prefix or "/" in self.store_prefix or not self.store_prefix.isprintable():
-                raise OptionError(f"--store-prefix {self.store_prefix!r} is no name: leave slashes out.")
+                raise OptionError(
+                    f"--store-prefix {self.store_prefix!r} is not a valid name. Use no slashes."
+                )
 
     def timeout(self) -> float:
-        """Seconds."""
+        """Return the seconds of ``--store-timeout``. Raise OptionError for an invalid duration."""
         try:
             found = parse_duration(self.store_timeout)
         except ValueError as error:
             raise OptionError(f"--store-timeout: {error}.") from None
         if not found:
-            raise OptionError("--store-timeout: nothing is answered in no time; write 1s or 500ms.")
+            raise OptionError("--store-timeout: it must be more than 0. Use 1s or 500ms.")
         return found / 1000
 
     def link(self) -> Link:
-        """A link that is to be opened. Called on the loop, where there is a store."""
+        """Return a connection to the store, not yet open. Call it on the event loop."""
         from mockserver.state.redis.connection import Link
         from mockserver.state.redis.handshake import read_address
 
@@ -114,29 +102,29 @@ class StoreOptions:
         )
 
     async def claim(self, plan: Plan, inputs: Inputs) -> None:
-        """Make ours the Plan of this prefix. Raises UsageError where others serve another one there."""
+        """Publish ``plan`` for the prefix. Raise UsageError if other processes serve another Plan."""
         from mockserver.engine.cluster import publish
         from mockserver.state.protocol import Unavailable
         from mockserver.state.redis.store import RedisStore
 
-        import_module(_REFUSALS)  # else the first 503 waits for it
+        import_module(_ERROR_RESPONSES)  # else the first 503 waits for this import
         link = self.link()
         await link.open()
         try:
             await self._warn(link)
             while True:
                 known = await link.ask("HMGET", f"{self.store_prefix}/g", "plan", "origin")
-                named, origin = ((each or b"").decode() for each in known)
-                others = await self._others(link) if named != plan.hash else 0
+                current, origin = ((value or b"").decode() for value in known)
+                others = await self._others(link) if current != plan.hash else 0
                 if others and origin == plan.hash:
-                    return  # they were given another one since, which we take
+                    return  # they reloaded since they started with this Plan: serve their Plan
                 if others:
-                    who = f"{others} other processes serve" if others > 1 else "another process serves"
+                    processes = f"{others} other processes serve" if others > 1 else "another process serves"
                     raise UsageError(
-                        f"{who} other documents or scenarios on the prefix {self.store_prefix!r} of "
-                        f"{link.address.shown}; choose another --store-prefix, or stop them first."
+                        f"{processes} other documents or scenarios on the prefix {self.store_prefix!r} of "
+                        f"{link.address.shown}. Choose another --store-prefix, or stop them first."
                     )
-                if await publish(RedisStore(link), plan, _packed(inputs), before=named, origin=plan.hash):
+                if await publish(RedisStore(link), plan, _packed(inputs), before=current, origin=plan.hash):
                     return
         except Unavailable as error:
             raise UsageError(f"{error}.") from None
@@ -144,36 +132,36 @@ class StoreOptions:
             await link.close()
 
     async def _warn(self, link: Link) -> None:
-        """Log what about the store or the clocks is not as it should be. Raises Unavailable."""
-        place = link.address.shown
+        """Log wrong settings of the store and a difference of the clocks. Raise Unavailable."""
+        address = link.address.shown
         memory = (await link.ask("INFO", "memory")).decode("utf-8", "replace")
-        policy = next((each for each in memory.split() if each.startswith(_POLICY)), "").removeprefix(_POLICY)
+        policy = next((line for line in memory.split() if line.startswith(_POLICY)), "").removeprefix(_POLICY)
         if policy not in ("", "noeviction"):
             _LOG.warning(
-                "the store at %s has the maxmemory-policy %s: once it is full, it drops resources "
-                "without a word; set noeviction there",
-                place,
+                "the store at %s has the maxmemory-policy %s: when it is full, it deletes resources "
+                "without an error; set it to noeviction",
+                address,
                 policy,
             )
         ahead = (time.time_ns() // 1_000_000 - link.now()) / 1000
-        if abs(ahead) >= _DIFFERS:
+        if abs(ahead) >= _MAX_SKEW:
             _LOG.warning(
-                "the clock of this machine is %.0f s %s that of the store at %s; time is the store's",
+                "the clock of this machine is %.0f s %s the clock of the store at %s, which is used",
                 abs(ahead),
                 "ahead of" if ahead > 0 else "behind",
-                place,
+                address,
             )
 
     async def _others(self, link: Link) -> int:
-        """How many processes are connected with this prefix, but this one."""
+        """Return the number of other processes that are connected with this prefix."""
         clients = (await link.ask("CLIENT", "LIST")).decode("utf-8", "replace")
         names = {
             part.removeprefix("name=mockserver-") for part in clients.split() if part.startswith("name=")
         }
-        place = f"{self.store_prefix}/w/"
+        prefix = f"{self.store_prefix}/w/"
         found = 0
         for name in names - {link.name}:
-            found += int(await link.ask("EXISTS", place + name))
+            found += int(await link.ask("EXISTS", prefix + name))
         return found
 
     @asynccontextmanager
@@ -184,10 +172,10 @@ class StoreOptions:
         ledger: Ledger,
         memory: Memory,
         frozen_at: int | None,
-        most: int,
+        max_resources: int,
         options: Options,
     ) -> AsyncIterator[Engine]:
-        """An engine over the store, for as long as its loop runs."""
+        """Run an engine over the store, which follows the changes of other processes."""
         from mockserver.engine.cluster import Sharing
         from mockserver.engine.engine import Engine
         from mockserver.namespaces.clock import Clock
@@ -195,14 +183,14 @@ class StoreOptions:
         from mockserver.state.redis.store import RedisStore
 
         link = self.link()
-        await link.open(patient=True)  # it was there a moment ago: a worker that is begun anew goes without
-        store = RedisStore(link, most)
+        await link.open(patient=True)  # it was available a moment ago; a restarted worker does not wait
+        store = RedisStore(link, max_resources)
         store.plan = plan.hash
-        worlds = SharedNamespaces(store, frozen_at, ledger=ledger, memory=memory)
-        engine = Engine(plan, store=store, worlds=worlds, options=options)
-        sharing = Sharing(engine, store, worlds)
-        if abs(time.time_ns() // 1_000_000 - link.now()) >= _DIFFERS * 1000:
-            Clock.moved = True  # answers are dated by the store's clock
+        namespaces = SharedNamespaces(store, frozen_at, ledger=ledger, memory=memory)
+        engine = Engine(plan, store=store, worlds=namespaces, options=options)
+        sharing = Sharing(engine, store, namespaces)
+        if abs(time.time_ns() // 1_000_000 - link.now()) >= _MAX_SKEW * 1000:
+            Clock.moved = True  # responses have the time of the store
         sharing.inputs = _packed(inputs)
         listening = asyncio.ensure_future(sharing.listen())
         try:
@@ -215,10 +203,10 @@ class StoreOptions:
             await link.close()
 
     async def _join(self, sharing: Sharing) -> None:
-        """Serve what the others do, and hear what they say, unless the store is away by now."""
+        """Take the Plan of the other processes and subscribe to their changes, if the store is available."""
         from mockserver.state.protocol import Unavailable
 
-        with contextlib.suppress(Unavailable, TimeoutError):  # else it is followed with the first call
+        with contextlib.suppress(Unavailable, TimeoutError):  # else the first call does it
             await sharing.follow()
             await asyncio.wait_for(sharing.listens.wait(), self.timeout())
         if trouble := await sharing.trouble():

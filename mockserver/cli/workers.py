@@ -1,11 +1,10 @@
-"""Processes that answer on one port, and the parent that keeps them alive.
+"""Worker processes that serve one port, and the parent process that supervises them.
 
-The parent makes the sockets, one for each worker, and keeps them: what connects
-while a worker is dead waits for the next one. It answers nothing itself.
+The parent opens a socket for each worker and never closes it: connections wait while a worker is
+replaced. The parent does not serve requests.
 
-Every worker sends a beat each second from its event loop. One whose loop stands
-still writes its stack to stderr (``Watchdog``); the parent ends it when it stays
-so, and starts another in its place.
+Each worker sends a beat every second from its event loop. If the loop is blocked, the worker writes
+its stack to stderr (``Watchdog``). If it stays blocked, the parent kills and replaces the worker.
 """
 
 from __future__ import annotations
@@ -25,26 +24,26 @@ import click
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 _GRACE = 15.0
-"""Seconds that workers have to end, after which they are killed."""
-_QUICK, _MOST_QUICK = 2.0, 5
-"""A worker that dies before it can answer, or by its own fault within so many seconds of its start, so often
-in a row, is not started again. One that is killed is, however often."""
+"""Seconds in which workers must end before they are killed."""
+_QUICK, _MAX_QUICK = 2.0, 5
+"""The server stops after so many quick failures in a row. A quick failure is an error exit within so many
+seconds of the start, or an end before the worker is ready. Killed workers are always replaced."""
 
 _BEAT = 1.0
 """Seconds between two beats of a worker."""
 STUCK = 5
-"""Beats that a worker misses before its stack is written."""
-_LOST = 10
-"""Beats that a worker misses before it is ended, counted by rounds of the parent: after both of them slept,
-as a machine does that is suspended, none is missed."""
+"""Number of missed beats after which a worker writes its stack."""
+_MAX_MISSED = 10
+"""Number of missed beats after which the parent kills a worker. The parent counts its own rounds, so that a
+suspended machine causes no missed beats."""
 
 
 class Watchdog:
-    """Writes the stacks of all threads to stderr when the event loop stands still for ``STUCK`` seconds.
+    """Writes the stacks of all threads to stderr when the event loop is blocked for ``STUCK`` seconds.
 
-    The signal of a timer does it, which faulthandler handles in C: also while one call into C holds
-    the interpreter. faulthandler's own timer would be a thread, and in a process with threads every
-    system call and every large piece of memory costs more (3 to 5 % of a poll).
+    It uses the signal of a timer. faulthandler handles the signal in C, even during a long call of a C
+    function. The timer of faulthandler itself is a thread. A thread makes system calls and large
+    allocations slower (3 to 5 % of a poll).
     """
 
     def __init__(self, on_beat: Callable[[], None]) -> None:
@@ -52,70 +51,70 @@ class Watchdog:
         faulthandler.register(signal.SIGALRM)
 
     def beat(self) -> None:
-        """Say that the loop turns."""
+        """Report that the event loop runs."""
         signal.setitimer(signal.ITIMER_REAL, STUCK * _BEAT)
         self._on_beat()
 
     def stop(self) -> None:
-        """Watch no longer."""
+        """Stop the timer."""
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 class Worker(NamedTuple):
-    """What a process that serves has of its supervisor."""
+    """The connection of a worker to its supervisor."""
 
     number: int
     beat: Callable[[], None]
-    """Says that it can answer, and from then on each second that its event loop turns."""
-    leash: int | None
-    """A descriptor that is at its end when the supervisor is gone."""
+    """Reports that the worker is ready, and then every second that its event loop runs."""
+    parent_pipe: int | None
+    """A descriptor that becomes readable (end of file) when the supervisor has ended."""
 
 
 class Supervisor:
-    """Forks workers, ends those that stand still, and starts those anew that die.
+    """Forks workers, kills blocked workers and replaces dead ones.
 
-    Make it before there are threads or loops.
+    Create it before any thread or event loop.
     """
 
     def __init__(self, count: int, *, keeps_state: bool = True) -> None:
-        """``keeps_state``: whether the state of resources outlives a worker."""
+        """``keeps_state``: whether the state of resources survives the end of a worker."""
         self._count = count
-        self._lost = "" if keeps_state else "; the state of its resources is lost"
+        self._loss_note = "" if keeps_state else "; the state of its resources is lost"
         self._children: dict[int, int] = {}
         self._started: dict[int, float] = {}
         self._missed: dict[int, int] = {}
-        """Beats that a worker has missed, of those that can answer."""
+        """Worker → number of missed beats, for workers that are ready."""
         self._announced = False
         self._quick = 0
         self._code = 0
         self._stopping = False
-        self._leash, self._held = os.pipe()
-        self._news, self._tell = os.pipe()
-        os.set_blocking(self._news, False)
-        os.set_blocking(self._tell, False)
+        self._parent_pipe, self._parent_pipe_end = os.pipe()
+        self._beats, self._beats_end = os.pipe()
+        os.set_blocking(self._beats, False)
+        os.set_blocking(self._beats_end, False)
 
     def run(self, announce: Callable[[], None]) -> Worker:
-        """Return in each worker; in this process raise SystemExit with the exit code when all have ended.
+        """Return in each worker. In this process raise SystemExit with the exit code when all have ended.
 
-        ``announce`` is called here when all can answer. Where the only worker ends before that, its exit
-        code is the code.
+        This process calls ``announce`` when all workers are ready. If the only worker ends before
+        that, its exit code is the exit code.
         """
         wake, woken = os.pipe()
         os.set_blocking(woken, False)
         signal.set_wakeup_fd(woken)
         for number in _SIGNALS:
-            signal.signal(number, self._heard)
+            signal.signal(number, self._on_signal)
         for index in range(self._count):
             if (worker := self._start(index)) is not None:
                 return worker
         end, round_ends = 0.0, time.monotonic() + _BEAT
         while self._children:
             readable, _, _ = select.select(
-                [wake, self._news], [], [], max(0.0, round_ends - time.monotonic())
+                [wake, self._beats], [], [], max(0.0, round_ends - time.monotonic())
             )
             if wake in readable:
                 os.read(wake, 4096)
-            self._hear()
+            self._read_beats()
             if len(self._missed) == self._count and not self._announced:
                 self._announced = True
                 announce()
@@ -131,7 +130,7 @@ class Supervisor:
                     self._kill(signal.SIGKILL)
         sys.exit(self._code)
 
-    def _heard(self, number: int, frame: object) -> None:
+    def _on_signal(self, number: int, _: object) -> None:
         if number != signal.SIGCHLD:
             self._stop()
 
@@ -146,20 +145,21 @@ class Supervisor:
                 os.kill(process, number)
 
     def _end_stuck(self) -> None:
-        """Count a beat as missed by all that can answer, and end those that missed too many."""
-        most = STUCK if self._stopping else _LOST
+        """Count a missed beat for each ready worker, and kill those that missed too many."""
+        max_missed = STUCK if self._stopping else _MAX_MISSED
         for process, index in self._children.items():
             if index in self._missed:
                 self._missed[index] += 1
-                if self._missed[index] == most:
+                if self._missed[index] == max_missed:
                     click.echo(
-                        f"worker {index} has stood still for {most * _BEAT:.0f} s and is ended", err=True
+                        f"worker {index} was blocked for {max_missed * _BEAT:.0f} s and is killed",
+                        err=True,
                     )
                     with suppress(ProcessLookupError):
                         os.kill(process, signal.SIGKILL)
 
     def _reap(self) -> list[int]:
-        """The indices of workers that have died and are to be started anew."""
+        """Return the indices of dead workers that must be replaced."""
         died = []
         while self._children:
             try:
@@ -171,44 +171,44 @@ class Supervisor:
             index = self._children.pop(process, None)
             if index is None or self._stopping:
                 continue
-            self._hear()
-            was_able = self._missed.pop(index, None) is not None
+            self._read_beats()
+            was_ready = self._missed.pop(index, None) is not None
             code = os.waitstatus_to_exitcode(status)
-            if code == 0:  # it was told to stop, by POST /__admin/shutdown
+            if code == 0:  # stopped by POST /__admin/shutdown
                 self._stop()
                 continue
-            if code > 0 and self._count == 1 and not self._announced:  # it has said why
+            if code > 0 and self._count == 1 and not self._announced:  # it has printed the error
                 self._code = code
                 self._stop()
                 continue
-            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+            end = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
             is_quick = code > 0 and time.monotonic() - self._started[index] < _QUICK
-            self._quick = self._quick + 1 if is_quick or not was_able else 0
-            if self._quick >= _MOST_QUICK:
-                click.echo(f"Error: worker {index} {how} again and again; the server stops.", err=True)
+            self._quick = self._quick + 1 if is_quick or not was_ready else 0
+            if self._quick >= _MAX_QUICK:
+                click.echo(f"Error: worker {index} {end} too many times; the server stops.", err=True)
                 self._code = 1
                 self._stop()
                 continue
-            click.echo(f"worker {index} {how}; another takes its place{self._lost}", err=True)
+            click.echo(f"worker {index} {end}; it is replaced{self._loss_note}", err=True)
             died.append(index)
         return died
 
-    def _tell_of(self, index: int) -> None:
-        """In a worker: say that it can answer."""
-        with suppress(BlockingIOError):  # the parent is behind with reading, so it has beats enough
-            os.write(self._tell, bytes([index]))
+    def _send_beat(self, index: int) -> None:
+        """Send a beat to the parent. Runs in a worker."""
+        with suppress(BlockingIOError):  # the parent has unread beats
+            os.write(self._beats_end, bytes([index]))
 
-    def _hear(self) -> None:
-        """Note which workers say that they can answer."""
+    def _read_beats(self) -> None:
+        """Read the beats of the workers."""
         with suppress(BlockingIOError):
-            self._missed.update(dict.fromkeys(os.read(self._news, 4096), 0))
+            self._missed.update(dict.fromkeys(os.read(self._beats, 4096), 0))
 
     def _start(self, index: int) -> Worker | None:
-        """Fork: the worker in the new process, None in this one."""
+        """Fork. Return the worker in the new process, None in this one."""
         sys.stdout.flush()
         sys.stderr.flush()
         self._started[index] = time.monotonic()
-        # A worker that is told to stop before it has its own handlers would go on: it has the parent's.
+        # Until a worker has its own handlers, it has the parent's and would ignore a signal to stop.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         process = os.fork()
         if process:
@@ -219,5 +219,5 @@ class Supervisor:
         for number in _SIGNALS:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        os.close(self._held)
-        return Worker(index, partial(self._tell_of, index), self._leash)
+        os.close(self._parent_pipe_end)
+        return Worker(index, partial(self._send_beat, index), self._parent_pipe)

@@ -1,4 +1,4 @@
-"""A server in this process as an ASGI application, whatever loop it is called on."""
+"""A server in this process as an ASGI application, for all event loops."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 class AsgiBridge:
-    """Hands requests over to the engine's loop, where all of its state belongs, and answers back.
+    """Runs requests on the engine's loop and passes the responses on.
 
-    An answer is passed on when it is whole: what has no end, such as the
-    control plane's events, takes a socket.
+    A response is passed on when it is complete. Responses without an end, such as the events of the
+    control plane, need a socket.
     """
 
     def __init__(self, host: Host) -> None:
-        """Raises UsageError where the scenario files have the network break, which takes a socket."""
-        if places := list(stated(host.engine.plan)):
+        """Raise UsageError if scenario files use wire faults, which need a socket."""
+        if locations := list(stated(host.engine.plan)):
             raise UsageError(
-                "wire faults cannot be made without a socket: go by the server's url, or by adapter() of "
-                f"requests. They are used at {'; '.join(places)}."
+                "wire faults need a socket. Use the url of the server, or adapter() with requests. "
+                f"They are used at {'; '.join(locations)}."
             )
         self._host = host
         self._app = AsgiApp(host.engine)
@@ -37,18 +37,18 @@ class AsgiBridge:
         arrived: list[Message] = []
         while not arrived or arrived[-1].get("more_body", False):
             arrived.append(await receive())
-        for message in await asyncio.wrap_future(self._host.submit(self._answered(scope, arrived))):
+        for message in await asyncio.wrap_future(self._host.submit(self._call(scope, arrived))):
             await send(message)
 
-    async def _answered(self, scope: Message, arrived: list[Message]) -> list[Message]:
-        said: list[Message] = []
+    async def _call(self, scope: Message, arrived: list[Message]) -> list[Message]:
+        sent: list[Message] = []
         deferred = iter(arrived)
 
         async def receive() -> Message:
             return next(deferred, {"type": "http.disconnect"})
 
         async def send(message: Message) -> None:
-            said.append(message)
+            sent.append(message)
 
         await self._app(scope, receive, send)
-        return said
+        return sent

@@ -1,4 +1,4 @@
-"""Calls as a test reads them, in order and filtered, and the assertions that a test makes about them."""
+"""Recorded calls in tests, and the patterns and messages of ``verify``."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from urllib.parse import parse_qs
 from mockserver.testing.control import Members
 
 _SHOWN = 200
-"""Characters of a URL or a text that are shown on one line."""
+"""Maximum number of characters of a URL or a text on one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request with its answer. Header names are as they came over the wire, in lower case."""
+    """One request with its response. Header names are in lower case."""
 
     number: int
-    """Counts from 1 in each namespace."""
+    """The number of the call in its namespace, from 1."""
     when: datetime
-    """By the clock of the namespace."""
+    """The time on the clock of the namespace."""
     method: str
     url: str
     """Path and query, as sent."""
@@ -31,27 +31,27 @@ class Call:
     query: Mapping[str, list[str]]
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
-    """The first 64 KB of it."""
+    """The first 64 KB of the body."""
     status: int
     response_headers: Mapping[str, str] = field(repr=False)
     response_body: bytes = field(repr=False)
-    """The first 64 KB of it."""
+    """The first 64 KB of the body."""
     operation: str
-    """The id of the operation that answered; empty where none did."""
+    """The id of the operation; empty for a call without one."""
     resource: str
     key: str
     scenario: str
     state: str
-    """The state that answered; empty where none did."""
+    """The state of the response; empty without one."""
     decision: str
-    """What decided the answer, as the ``X-Mock-Decision`` header says it."""
+    """What selected the response, as in the ``X-Mock-Decision`` header field."""
     fault: str
     problems: Sequence[str] = ()
-    """In which ways the request breaks the document."""
+    """The ways in which the request breaks the document."""
 
     @classmethod
     def of(cls, event: Members) -> Call:
-        """From a ``ServeEvent`` of the control plane."""
+        """Create a call from a ``ServeEvent`` of the control plane."""
         request, response, mock = event["request"], event["response"], event["mock"]
         path, _, query = request["url"].partition("?")
         return cls(
@@ -73,46 +73,46 @@ class Call:
             state=mock["state"],
             decision=mock["decision"],
             fault=mock["fault"],
-            problems=[_told(each) for each in mock["diagnostics"]],
+            problems=[_problem_text(violation) for violation in mock["diagnostics"]],
         )
 
     def json(self) -> Any:
-        """The request's body. Raises ValueError where it is no JSON."""
+        """Return the JSON body of the request. Raise ValueError for other bodies."""
         return json.loads(self.body)
 
     def response_json(self) -> Any:
-        """The answer's body. Raises ValueError where it is no JSON."""
+        """Return the JSON body of the response. Raise ValueError for other bodies."""
         return json.loads(self.response_body)
 
     def __str__(self) -> str:
-        said = f"#{self.number} {self.method} {_short(self.url)} → {self.status}"
-        return f"{said}   {_short(self.where)}" if self.where else said
+        line = f"#{self.number} {self.method} {_short(self.url)} → {self.status}"
+        return f"{line}   {_short(self.where)}" if self.where else line
 
     @property
     def where(self) -> str:
-        """Which resource was called, and the state that it was in; else what decided the answer."""
+        """The called resource with its state, or what selected the response."""
         if self.resource:
             return f"{self.resource} {self.key}: {self.decision}"
         return self.decision
 
 
 class Calls(Sequence[Call]):
-    """Calls, oldest first."""
+    """A sequence of calls, oldest first."""
 
     def __init__(self, calls: Sequence[Call]) -> None:
         self._calls = tuple(calls)
 
     def where(self, condition: Callable[[Call], bool] | None = None, **fields: object) -> Calls:
-        """Those that meet a condition and whose fields have these values: ``where(status=404)``.
+        """Return the calls that meet a condition and have these values of fields: ``where(status=404)``.
 
-        Raises AttributeError for what is no field of a call.
+        Raise AttributeError for an unknown field.
         """
         return Calls(
             [
-                each
-                for each in self
-                if (condition is None or condition(each))
-                and all(getattr(each, name) == value for name, value in fields.items())
+                call
+                for call in self
+                if (condition is None or condition(call))
+                and all(getattr(call, name) == value for name, value in fields.items())
             ]
         )
 
@@ -135,49 +135,49 @@ class Calls(Sequence[Call]):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return "\n".join(str(each) for each in self) or "no calls"
+        return "\n".join(str(call) for call in self) or "no calls"
 
 
-def _told(violation: Members) -> str:
-    place = " ".join(str(violation[part]) for part in ("in", "name", "pointer") if violation[part])
-    return f"{place}: {violation['message']}"
+def _problem_text(violation: Members) -> str:
+    location = " ".join(str(violation[part]) for part in ("in", "name", "pointer") if violation[part])
+    return f"{location}: {violation['message']}"
 
 
 def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
-_OF_NAMES = frozenset(["headers", "queryParameters"])
+_NAMED_PARTS = frozenset(["headers", "queryParameters"])
 _LISTED = 20
-"""Calls that are listed where nothing came close."""
+"""Maximum number of calls that are listed if there are no near misses."""
 
 
 class Fields(TypedDict, total=False):
-    """What may be said of a call. All that is said must hold."""
+    """The conditions of calls in ``verify``. A call must meet all of them."""
 
     method: str
     path: str
-    """A path, or a template of the document: ``/pets/{petId}``."""
+    """A path, or a path template of the document: ``/pets/{petId}``."""
     url: str
     """Path and query."""
     query: Mapping[str, str]
     headers: Mapping[str, str]
     json: Any
-    """The body's value; members that it has beyond it do not matter."""
+    """The JSON value of the body, which can have more members."""
     operation: str
-    """An operationId; ``GET /pets/{petId}`` where the document gives none."""
+    """An operationId; ``GET /pets/{petId}`` if the document has none."""
     resource: str
     key: str
     scenario: str
     state: str
-    """The state that answered."""
+    """The state of the response."""
     status: int
     pattern: Members
-    """What WireMock's request pattern can say beyond this."""
+    """More members of WireMock's request pattern."""
 
 
-def called(fields: Fields) -> Members:
-    """A ``RequestPattern`` of the control plane. Raises TypeError for what is no field of a call."""
+def request_pattern(fields: Fields) -> Members:
+    """Return a ``RequestPattern`` of the control plane. Raise TypeError for an unknown field."""
     __tracebackhide__ = True
     pattern: Members = dict(fields.get("pattern", {}))
     for name, value in fields.items():
@@ -185,9 +185,9 @@ def called(fields: Fields) -> Members:
             case "path":
                 pattern["urlPathTemplate" if "{" in str(value) else "urlPath"] = value
             case "query":
-                pattern["queryParameters"] = _equal(value)
+                pattern["queryParameters"] = _equal_patterns(value)
             case "headers":
-                pattern["headers"] = _equal(value)
+                pattern["headers"] = _equal_patterns(value)
             case "json":
                 wanted = {"equalToJson": json.dumps(value), "ignoreExtraElements": True}
                 pattern["bodyPatterns"] = [*pattern.get("bodyPatterns", []), wanted]
@@ -197,41 +197,43 @@ def called(fields: Fields) -> Members:
                 pattern[name] = value
             case _:
                 known = ", ".join(Fields.__annotations__)
-                raise TypeError(f"{name!r} is nothing that can be said of a call; there is {known}")
+                raise TypeError(f"{name!r} is not a field of a call; use {known}")
     return pattern
 
 
-def _equal(values: object) -> Members:
+def _equal_patterns(values: object) -> Members:
     return {name: {"equalTo": str(value)} for name, value in dict(values).items()}  # type: ignore[call-overload]
 
 
-def mismatch(verification: Members, verdict: Members, calls: Calls) -> str:
-    """Why a verification failed, for the person who reads a test's report."""
-    lines = [f"{_wanted(verification)}: {verdict['detail']}"]
-    not_found: Sequence[Members] = [each for each in verdict.get("nearMisses") or () if each["distance"]]
-    told: list[list[str]] = []
-    for each in not_found:
-        if (differing := _differing(each)) not in told:
-            told.append(differing)
-            lines += ["", _closest(each), *differing]
+def describe_mismatch(verification: Members, verdict: Members, calls: Calls) -> str:
+    """Return the message of a failed verification."""
+    lines = [f"{_verification_text(verification)}: {verdict['detail']}"]
+    not_found: Sequence[Members] = [
+        near_miss for near_miss in verdict.get("nearMisses") or () if near_miss["distance"]
+    ]
+    shown: list[list[str]] = []
+    for near_miss in not_found:
+        if (differences := _difference_lines(near_miss)) not in shown:
+            shown.append(differences)
+            lines += ["", _closest(near_miss), *differences]
     if not not_found:
-        lines += ["", "calls of this namespace:" if calls else "nothing was called in this namespace"]
-        lines += [f"  {each}" for each in calls[-_LISTED:]]
+        lines += ["", "calls of this namespace:" if calls else "there were no calls in this namespace"]
+        lines += [f"  {call}" for call in calls[-_LISTED:]]
     return "\n".join(lines)
 
 
-def _wanted(verification: Members) -> str:
+def _verification_text(verification: Members) -> str:
     if "inOrder" in verification:
-        return "in order " + ", then ".join(_said(each) for each in verification["inOrder"])
-    return _said(verification.get("request", {}))
+        return "in order " + ", then ".join(_pattern_text(pattern) for pattern in verification["inOrder"])
+    return _pattern_text(verification.get("request", {}))
 
 
-def _said(pattern: Members) -> str:
-    told = []
+def _pattern_text(pattern: Members) -> str:
+    parts = []
     for name, value in pattern.items():
-        fields = value.items() if name in _OF_NAMES else ()
-        told += [f"{name}.{each}={_plain(of)}" for each, of in fields] or [f"{name}={_plain(value)}"]
-    return "a call with " + ", ".join(told) if told else "any call"
+        fields = value.items() if name in _NAMED_PARTS else ()
+        parts += [f"{name}.{member}={_plain(of)}" for member, of in fields] or [f"{name}={_plain(value)}"]
+    return "a call with " + ", ".join(parts) if parts else "any call"
 
 
 def _closest(not_found: Members) -> str:
@@ -240,20 +242,20 @@ def _closest(not_found: Members) -> str:
     return f"closest: #{number} {call['method']} {call['url']} → {call['status']}"
 
 
-def _differing(not_found: Members) -> list[str]:
-    """Where it stood, and in what it differs."""
+def _difference_lines(not_found: Members) -> list[str]:
+    """Return the lines about the state of a near miss and its differences."""
     call = not_found["call"]
     lines = [f"  decided by: {call['decision']}"]
     if not_found["state"]:
         lines = [
             f"  {call['resource']} {call['key']} was {not_found['state']} (scenario {not_found['scenario']})"
         ]
-    for each in not_found["fields"]:
-        if each["matched"]:
-            lines.append(f"    {each['field']}: {_plain(each['required'])}")
+    for condition in not_found["fields"]:
+        if condition["matched"]:
+            lines.append(f"    {condition['field']}: {_plain(condition['required'])}")
         else:
-            lines.append(f"  - {each['field']}: {_plain(each['required'])}")
-            lines.append(f"  + {each['field']}: {_plain(each['actual'])}")
+            lines.append(f"  - {condition['field']}: {_plain(condition['required'])}")
+            lines.append(f"  + {condition['field']}: {_plain(condition['actual'])}")
     return lines
 
 

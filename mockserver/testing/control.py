@@ -1,6 +1,6 @@
-"""What a test can do to a running server: one protocol, for a server in this process and for one elsewhere.
+"""The protocol of actions on a running server, in this process or another one.
 
-Errors are raised at the test's own line, without the frames of this package.
+Errors have the traceback of the test, without the frames of this package.
 """
 
 from __future__ import annotations
@@ -16,44 +16,43 @@ Members = dict[str, Any]
 
 
 class Control(Protocol):
-    """The control plane's verbs, each about one namespace.
+    """The actions of the control plane on one namespace.
 
-    All of them raise ``ControlError`` for what cannot
-    be done, and then nothing was changed.
+    Methods raise ``ControlError`` if an action is not possible. Then nothing has changed.
     """
 
     @property
     def url(self) -> str:
-        """Where the server answers, without a slash at the end."""
+        """The URL of the server, without a slash at the end."""
 
     def resources(self) -> Sequence[str]:
-        """The names of the resources that scenario files describe."""
+        """Return the names of the resource kinds of all scenario files."""
 
     def assign(
         self, namespace: str, resource: str, key: str, scenario: str | None, state: str | None
     ) -> Members:
-        """Put a resource on a scenario, in a state, or both. Returns a ``Resource``."""
+        """Set the scenario, the state or both of a resource. Return a ``Resource``."""
 
     def assign_new(self, namespace: str, resource: str, scenario: str) -> None:
-        """Let every key that is first seen from now on begin a scenario."""
+        """Set the scenario of all new keys."""
 
-    def standing(self, namespace: str, resource: str, key: str) -> Members:
-        """A ``Resource``: where it stands, and what comes next."""
+    def read_resource(self, namespace: str, resource: str, key: str) -> Members:
+        """Return a ``Resource`` with its state and the next one."""
 
     def clock(self, namespace: str, verb: str, body: Members) -> Members:
-        """``verb`` is get, freeze, set, advance, resume or reset. Returns a ``Clock``."""
+        """Return a ``Clock`` after ``verb``: get, freeze, set, advance, resume or reset."""
 
     def calls(self, namespace: str) -> list[Members]:
-        """The calls as ``ServeEvent``s, oldest first."""
+        """Return the calls as ``ServeEvent``s, oldest first."""
 
     def verify(self, namespace: str, verification: Members) -> Members:
-        """Judge a ``Verification``: ``verified``, ``count``, ``detail``; ``nearMisses`` where it fails."""
+        """Evaluate a ``Verification``. Return ``verified``, ``count``, ``detail`` and ``nearMisses``."""
 
     def reset(self, namespace: str) -> None:
-        """Make the namespace as it was at first."""
+        """Delete the resources, calls and assignments of the namespace, and reset its clock."""
 
     def drop(self, namespace: str) -> None:
-        """Let the namespace go, with all that is in it."""
+        """Delete the namespace."""
 
 
 P = ParamSpec("P")
@@ -61,7 +60,7 @@ Result = TypeVar("Result")
 
 
 def raises_at_caller(function: Callable[P, Result]) -> Callable[P, Result]:
-    """Let what ``function`` raises on purpose begin at the line that called it."""
+    """Let the traceback of a MockServerError start at the call of ``function``."""
 
     @wraps(function)
     def call(*given: P.args, **named: P.kwargs) -> Result:

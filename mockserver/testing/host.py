@@ -1,4 +1,4 @@
-"""A server in this process: an engine on an event loop and a daemon thread of its own."""
+"""A server in this process: an engine with its own event loop and daemon thread."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from mockserver.plan import Plan
 from mockserver.state.memory import MemoryStore
 
 Result = TypeVar("Result")
-_PATIENCE = 60.0
+_TIMEOUT = 60.0
 _DRAIN = 0.2
-"""Seconds that an answer in flight has when the server stops: no test waits for it any more."""
+"""Seconds that responses have to complete when the server stops. No test waits for them then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen; port 0 is a free one."""
+    """The address to listen on. Port 0 is a free port."""
 
     host: str
     port: int
 
 
 class Host:
-    """Runs from when it is made until ``stop``. Its methods may be called by any thread but its own."""
+    """A server that runs until ``stop``. All threads except its own can call the methods."""
 
     def __init__(
         self, plan: Plan, inputs: Inputs, options: Options, frozen_at: int | None, address: Address
     ) -> None:
-        """Raises UsageError where the address cannot be had."""
+        """Start the server. Raise UsageError if the address is not available."""
         self._listener = bind(address.host, address.port)
         shown = f"[{address.host}]" if ":" in address.host else address.host
         self.url = f"http://{shown}:{self._listener.getsockname()[1]}"
@@ -54,22 +54,22 @@ class Host:
         self._running: Future[tuple[Server, Control]] = Future()
         self._thread = threading.Thread(target=self._run, name="mockserver", daemon=True)
         self._thread.start()
-        self._server, self.control = self._running.result(_PATIENCE)
+        self._server, self.control = self._running.result(_TIMEOUT)
 
     def stop(self) -> None:
         """Close the socket and end the thread."""
         self._loop.call_soon_threadsafe(self._server.stop)
-        self._thread.join(_PATIENCE)
+        self._thread.join(_TIMEOUT)
 
     def submit(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
-        """Let the loop do ``work``."""
+        """Run a coroutine on the loop. Raise UsageError if the server was stopped."""
         if not self._thread.is_alive():
             work.close()
             raise UsageError("the mock server was stopped.")
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     async def response(self, request: Request) -> Response:
-        """The answer to a request that came by no socket, after its delay. On the loop only."""
+        """Return the response to a request without a socket, after its delay. Call it on the loop only."""
         deferred = self.engine.handle(request)
         response = await deferred if isinstance(deferred, Awaitable) else deferred
         if response.delay:
@@ -78,7 +78,7 @@ class Host:
         return response
 
     def _run(self) -> None:
-        with self._runner:  # what is still waited for at the end is cancelled
+        with self._runner:  # cancels the remaining tasks at the end
             self._runner.run(self._serve())
 
     async def _serve(self) -> None:

@@ -1,4 +1,4 @@
-"""Control of an engine in this process: by the functions that the control plane uses, without HTTP."""
+"""Control of a server in this process, by the functions of the control plane, without HTTP."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from mockserver.admin.calls import event_json
-from mockserver.admin.exchange import ControlError
-from mockserver.admin.matching.verification import judge
-from mockserver.admin.namespaces import moment, move_on, renew, shown
-from mockserver.admin.standing import check_scenario, lifecycle_of, put, standing
+from mockserver.admin.matching.verification import evaluate
+from mockserver.admin.namespaces import (
+    advance_clock,
+    clock_json,
+    delete_namespace,
+    parse_moment,
+    reset_namespace,
+)
+from mockserver.admin.resource_view import assign_scenario, find_runtime, read_resource, set_resource
 from mockserver.namespaces.clock import Clock
 from mockserver.namespaces.journal import Call, Record
-from mockserver.namespaces.namespaces import DEFAULT, Namespace
+from mockserver.namespaces.namespaces import Namespace
 from mockserver.testing.control import Members
 from mockserver.testing.host import Host
 
@@ -20,7 +25,7 @@ Result = TypeVar("Result")
 
 
 class Local:
-    """Every change is one step of the engine's own loop, between two requests."""
+    """The ``Control`` of a server in this process. Each action is one step of the engine's loop."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -36,40 +41,39 @@ class Local:
     def assign(
         self, namespace: str, resource: str, key: str, scenario: str | None, state: str | None
     ) -> Members:
-        def work(world: Namespace) -> Members:
-            runtime = lifecycle_of(self._engine, resource)
-            put(self._engine, world, runtime, key, scenario, state)
-            return standing(self._engine, world, runtime, key).json()
+        def work(target: Namespace) -> Members:
+            runtime = find_runtime(self._engine, resource)
+            set_resource(self._engine, target, runtime, key, scenario, state)
+            return read_resource(self._engine, target, runtime, key).json()
 
-        return self._in_world(namespace, work)
+        return self._in_namespace(namespace, work)
 
     def assign_new(self, namespace: str, resource: str, scenario: str) -> None:
-        def work(world: Namespace) -> None:
-            runtime = lifecycle_of(self._engine, resource)
-            check_scenario(runtime, scenario)
-            self._engine.store.assign(world.name, runtime.name, scenario)
+        self._in_namespace(
+            namespace, lambda target: assign_scenario(self._engine, target, resource, scenario)
+        )
 
-        self._in_world(namespace, work)
+    def read_resource(self, namespace: str, resource: str, key: str) -> Members:
+        def work(target: Namespace) -> Members:
+            return read_resource(self._engine, target, find_runtime(self._engine, resource), key).json()
 
-    def standing(self, namespace: str, resource: str, key: str) -> Members:
-        def work(world: Namespace) -> Members:
-            return standing(self._engine, world, lifecycle_of(self._engine, resource), key).json()
-
-        return self._in_world(namespace, work)
+        return self._in_namespace(namespace, work)
 
     def clock(self, namespace: str, verb: str, body: Members) -> Members:
-        def work(world: Namespace) -> Members:
-            _turn(world.clock, verb, body)
-            return shown(world.clock)
+        def work(target: Namespace) -> Members:
+            _call_clock(target.clock, verb, body)
+            return clock_json(target.clock)
 
-        return self._in_world(namespace, work)
+        return self._in_namespace(namespace, work)
 
     def calls(self, namespace: str) -> list[Members]:
-        return [event_json(namespace, Call(*each)) for each in self._records(namespace)]
+        return [event_json(namespace, Call(*record)) for record in self._records(namespace)]
 
     def verify(self, namespace: str, verification: Members) -> Members:
-        records, lost = self._in_world(namespace, lambda world: (world.journal.records(), world.journal.lost))
-        verdict = judge(verification, namespace, records, lost)
+        records, lost = self._in_namespace(
+            namespace, lambda target: (target.journal.records(), target.journal.lost)
+        )
+        verdict = evaluate(verification, namespace, records, lost)
         return {
             "verified": verdict.holds,
             "count": verdict.count,
@@ -79,33 +83,26 @@ class Local:
         }
 
     def reset(self, namespace: str) -> None:
-        self._in_world(namespace, lambda world: renew(self._engine, world))
+        self._in_namespace(namespace, lambda target: reset_namespace(self._engine, target))
 
     def drop(self, namespace: str) -> None:
-        def work() -> None:
-            if namespace == DEFAULT:
-                raise ControlError(409, "the default namespace stays; reset() empties it")
-            if self._engine.worlds.known(namespace) is None:
-                raise ControlError(404, f"there is no namespace {namespace[:200]!r}")
-            self._engine.worlds.drop(namespace)
-
-        self._host.control.run(work)
+        self._host.control.run(lambda: delete_namespace(self._engine, namespace))
 
     def _records(self, namespace: str) -> list[Record]:
-        return self._in_world(namespace, lambda world: world.journal.records())
+        return self._in_namespace(namespace, lambda target: target.journal.records())
 
-    def _in_world(self, namespace: str, work: Callable[[Namespace], Result]) -> Result:
-        return self._host.control.in_world(namespace, work)
+    def _in_namespace(self, namespace: str, work: Callable[[Namespace], Result]) -> Result:
+        return self._host.control.in_namespace(namespace, work)
 
 
-def _turn(clock: Clock, verb: str, body: Members) -> None:
+def _call_clock(clock: Clock, verb: str, body: Members) -> None:
     match verb:
         case "freeze":
-            clock.freeze(moment(body["at"]) if "at" in body else None)
+            clock.freeze(parse_moment(body["at"]) if "at" in body else None)
         case "set":
-            clock.set(moment(body["at"]))
+            clock.set(parse_moment(body["at"]))
         case "advance":
-            move_on(clock, body["by"])
+            advance_clock(clock, body["by"])
         case "resume":
             clock.resume()
         case "reset":

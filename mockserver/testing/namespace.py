@@ -1,6 +1,6 @@
-"""One namespace of a server, as a test controls it: its resources, its calls and its clock.
+"""One namespace of a server in a test: its resources, its calls and its clock.
 
-``AsyncNamespace`` has the same verbs as coroutines: each waits on a thread, so that the event loop goes on.
+``AsyncNamespace`` has the same methods as coroutines, which run on a thread.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack
 
-from mockserver.admin.exchange import ControlError
+from mockserver.admin.http import ControlError
 from mockserver.diagnostics import MockServerError, UsageError
 from mockserver.inputs import format_duration
-from mockserver.testing.calls import Call, Calls, Fields, called, mismatch
+from mockserver.testing.calls import Call, Calls, Fields, describe_mismatch, request_pattern
 from mockserver.testing.control import Control, Members, raises_at_caller
 
 if TYPE_CHECKING:
@@ -27,54 +27,59 @@ Moment = str | datetime
 
 
 class Clock:
-    """Holds, timestamps, certificates and delays of the namespace follow it.
+    """The clock of a namespace. Holds, timestamps, certificates and delays use it.
 
-    Each verb returns the time that is shown then.
+    Methods return the new time.
     """
 
-    def __init__(self, reach: Callable[[], Control], namespace: str) -> None:
-        self._reach = reach
+    def __init__(self, get_control: Callable[[], Control], namespace: str) -> None:
+        self._get_control = get_control
         self._namespace = namespace
 
     @property
     @raises_at_caller
     def now(self) -> datetime:
-        return self._turn("get")
+        """The time on the clock."""
+        return self._call_clock("get")
 
     @property
     @raises_at_caller
     def frozen(self) -> bool:
-        return bool(self._reach().clock(self._namespace, "get", {})["frozen"])
+        """Whether the clock is frozen."""
+        return bool(self._get_control().clock(self._namespace, "get", {})["frozen"])
 
     @raises_at_caller
     def freeze(self, at: Moment | None = None) -> datetime:
-        """Stand still, at ``at`` or at this moment."""
-        return self._turn("freeze", {} if at is None else {"at": _iso(at)})
+        """Freeze the clock, at ``at`` or now."""
+        return self._call_clock("freeze", {} if at is None else {"at": _iso(at)})
 
     @raises_at_caller
     def set(self, at: Moment) -> datetime:
-        """Show ``at`` from now on, running or standing as before."""
-        return self._turn("set", {"at": _iso(at)})
+        """Set the clock to ``at``. A frozen clock stays frozen."""
+        return self._call_clock("set", {"at": _iso(at)})
 
     @raises_at_caller
     def advance(self, by: str | timedelta) -> datetime:
-        """Move on by ``200ms``, ``30s``, ``5m``, ``1h``, ``2d`` or a timedelta. What waits for it goes on."""
+        """Advance the clock by ``200ms``, ``30s``, ``5m``, ``1h``, ``2d`` or a timedelta.
+
+        Responses whose delay is over then are sent.
+        """
         if isinstance(by, timedelta):
             by = format_duration(round(by / timedelta(milliseconds=1)))
-        return self._turn("advance", {"by": by})
+        return self._call_clock("advance", {"by": by})
 
     @raises_at_caller
     def resume(self) -> datetime:
-        """Run on from the time shown."""
-        return self._turn("resume")
+        """Let a frozen clock run from its time."""
+        return self._call_clock("resume")
 
     @raises_at_caller
     def reset(self) -> datetime:
-        """Back to the machine's time, running."""
-        return self._turn("reset")
+        """Set the clock to the time of the machine and let it run."""
+        return self._call_clock("reset")
 
-    def _turn(self, verb: str, body: Members | None = None) -> datetime:
-        found = self._reach().clock(self._namespace, verb, body or {})
+    def _call_clock(self, verb: str, body: Members | None = None) -> datetime:
+        found = self._get_control().clock(self._namespace, verb, body or {})
         return datetime.fromtimestamp(found["milliseconds"] / 1000, UTC)
 
 
@@ -84,24 +89,24 @@ def _iso(moment: Moment) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource of one namespace, at the moment it was read."""
+    """A resource of a namespace at one moment."""
 
     name: str
     key: str
     scenario: str
     state: str
     calls: int
-    """Calls answered in this state."""
+    """The number of calls in this state."""
     since: datetime
-    """When it entered this state."""
+    """The time when the resource entered this state."""
     created: datetime
     changed: datetime
     next: Mapping[str, Any] | None
-    """What comes next: ``state``, and ``afterCalls``, ``at``, ``in`` or ``onOperation``; None for nothing."""
+    """The next ``state``, with ``afterCalls``, ``at``, ``in`` or ``onOperation``; None without one."""
 
     @classmethod
     def of(cls, found: Members) -> Resource:
-        """From a ``Resource`` of the control plane."""
+        """Create a resource from a ``Resource`` of the control plane."""
         return cls(
             found["resource"],
             found["key"],
@@ -119,50 +124,48 @@ DEFAULT = "default"
 
 
 class Namespace:
-    """What a test sets up, and what it finds afterwards.
+    """A namespace of a server, which a test prepares and verifies.
 
-    Every method raises ``ControlError`` for what the server cannot do, with a
-    sentence that says what there is instead.
+    Methods raise ``ControlError`` if the server cannot do something. The message names what exists.
     """
 
-    def __init__(self, name: str, reach: Callable[[], Control]) -> None:
-        """``reach`` gives the control of a server that runs."""
+    def __init__(self, name: str, get_control: Callable[[], Control]) -> None:
+        """``get_control`` returns the ``Control`` of a running server."""
         self.name = name
-        self._reach = reach
+        self._get_control = get_control
         self._is_open = name == DEFAULT
-        self.clock = Clock(reach, name)
+        self.clock = Clock(get_control, name)
 
     @property
     @raises_at_caller
     def url(self) -> str:
-        """Where this namespace answers: a client needs nothing else to be in it. No slash at the end."""
-        base = self._opened().url
+        """The URL of this namespace, without a slash at the end. Calls of it belong to the namespace."""
+        base = self._open_control().url
         return base if self.name == DEFAULT else f"{base}/__ns/{self.name}"
 
     @property
     def aio(self) -> AsyncNamespace:
-        """The verbs as coroutines: ``await server.aio.scenario("failed")``."""
-
+        """The methods as coroutines: ``await server.aio.scenario("failed")``."""
         return AsyncNamespace(self)
 
     @property
     @raises_at_caller
     def headers(self) -> dict[str, str]:
-        """For a client that goes by the server's own URL: they put its requests into this namespace."""
-        self._opened()
+        """The header fields that put requests to the URL of the server into this namespace."""
+        self._open_control()
         return {"X-Mock-Namespace": self.name}
 
     @raises_at_caller
     def client(self, **settings: Any) -> httpx.Client:
-        """An ``httpx.Client`` of this namespace; ``settings`` are its own."""
-        import httpx
+        """Return an ``httpx.Client`` of this namespace. ``settings`` are settings of the client."""
+        import httpx  # an optional dependency
 
         return httpx.Client(**{"base_url": self.url, **settings})
 
     @raises_at_caller
     def scenario(self, name: str, *, key: str | None = None, resource: str | None = None) -> None:
-        """Let the resource of a key begin a scenario; without a key, every one that is first seen later."""
-        control, kind = self._reach(), self._kind(resource)
+        """Set the scenario of the resource with a key; without a key, of all new resources."""
+        control, kind = self._get_control(), self._resource_name(resource)
         if key is None:
             control.assign_new(self.name, kind, name)
         else:
@@ -172,23 +175,25 @@ class Namespace:
     def state(
         self, name: str, *, key: str, scenario: str | None = None, resource: str | None = None
     ) -> Resource:
-        """Put the resource of a key in a state. It need not have been seen.
+        """Set the state of the resource with a key, which need not exist.
 
-        Without a scenario, the state is sought on the one that the resource is
-        on; where it is not there, the resource stays in it for ever.
+        Without a scenario, the resource continues its scenario from the state. If its scenario does not
+        have the state, the resource stays in the state.
         """
-        return Resource.of(self._reach().assign(self.name, self._kind(resource), key, scenario, name))
+        return Resource.of(
+            self._get_control().assign(self.name, self._resource_name(resource), key, scenario, name)
+        )
 
     @raises_at_caller
     def resource(self, key: str, *, resource: str | None = None) -> Resource:
-        """Where the resource of a key stands, and what comes next."""
-        return Resource.of(self._reach().standing(self.name, self._kind(resource), key))
+        """Return the resource with a key. Raise ControlError if there is none."""
+        return Resource.of(self._get_control().read_resource(self.name, self._resource_name(resource), key))
 
     @property
     @raises_at_caller
     def calls(self) -> Calls:
-        """The calls of this namespace as they are now, oldest first."""
-        return Calls([Call.of(each) for each in self._reach().calls(self.name)])
+        """The current calls of this namespace, oldest first."""
+        return Calls([Call.of(event) for event in self._get_control().calls(self.name)])
 
     @raises_at_caller
     def verify(
@@ -201,58 +206,57 @@ class Namespace:
         in_order: Sequence[Fields] = (),
         **fields: Unpack[Fields],
     ) -> int:
-        """How many calls match; at least one must, where nothing is said.
+        """Return the number of matching calls. Without a number, at least one call must match.
 
-        With ``in_order``, calls that match one after the other must have come
-        in this order; others may stand between. Raises AssertionError, with
-        the calls that came closest and the states they were answered in.
+        With ``in_order``, calls must match the patterns in this order. Other calls can be between them.
+        Raise AssertionError with the near misses if the verification fails.
         """
         __tracebackhide__ = True
         bounds = {"exactly": exactly, "atLeast": at_least, "atMost": at_most, "never": never or None}
         verification: Members = {name: value for name, value in bounds.items() if value is not None}
         if in_order:
-            verification["inOrder"] = [called(each) for each in in_order]
+            verification["inOrder"] = [request_pattern(fields) for fields in in_order]
         if fields or not in_order:
-            verification["request"] = called(fields)
-        verdict = self._reach().verify(self.name, verification)
+            verification["request"] = request_pattern(fields)
+        verdict = self._get_control().verify(self.name, verification)
         if not verdict["verified"]:
-            raise AssertionError(mismatch(verification, verdict, self.calls))
+            raise AssertionError(describe_mismatch(verification, verdict, self.calls))
         return int(verdict["count"])
 
     @raises_at_caller
     def reset(self) -> None:
-        """Make it as it was at first: no resources, no calls, no assignments, the first time."""
-        self._reach().reset(self.name)
+        """Delete the resources, calls and assignments, and reset the clock."""
+        self._get_control().reset(self.name)
 
     @raises_at_caller
     def drop(self) -> None:
-        """Let it go with all that is in it, if it was used at all. It is made anew when it is used again."""
+        """Delete the namespace, if it exists. The next use creates it again."""
         self._is_open = self.name == DEFAULT
         try:
-            self._reach().drop(self.name)
+            self._get_control().drop(self.name)
         except ControlError as error:
             if error.status != 404:
                 raise
 
-    def _opened(self) -> Control:
-        """The control of the server, which has the namespace from now on.
+    def _open_control(self) -> Control:
+        """Create the namespace on the server, and return the control of the server.
 
-        Calls that no operation answers make none, and a test wants to be told of them.
+        A call without an operation does not create a namespace, but a test needs to see the call.
         """
-        control = self._reach()
+        control = self._get_control()
         if not self._is_open:
             control.clock(self.name, "get", {})
             self._is_open = True
         return control
 
-    def _kind(self, resource: str | None) -> str:
-        """The name of the resource that is meant where none is given: there must be one only."""
+    def _resource_name(self, resource: str | None) -> str:
+        """Return ``resource``, or the name of the only resource kind. Raise UsageError for several."""
         if resource is not None:
             return resource
-        known = self._reach().resources()
+        known = self._get_control().resources()
         if len(known) != 1:
             there_is = ", ".join(known) or "none: no scenario file is served"
-            raise UsageError(f"say which resource is meant, as resource=NAME; there is {there_is}.")
+            raise UsageError(f"choose a resource by resource=NAME; there is {there_is}.")
         return known[0]
 
 
@@ -262,13 +266,13 @@ Subject = TypeVar("Subject")
 
 
 class _ThreadProxy(Generic[Subject]):
-    """Stands for ``subject``, whose methods it calls on another thread."""
+    """Calls methods of ``subject`` on another thread."""
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
 
 
-def _apart(
+def _in_thread(
     method: Callable[Concatenate[Subject, P], Result],
 ) -> Callable[Concatenate[_ThreadProxy[Subject], P], Coroutine[Any, Any, Result]]:
     @wraps(method)
@@ -282,55 +286,56 @@ def _apart(
 class AsyncClock(_ThreadProxy[Clock]):
     """``Clock`` for coroutines."""
 
-    freeze = _apart(Clock.freeze)
-    set = _apart(Clock.set)
-    advance = _apart(Clock.advance)
-    resume = _apart(Clock.resume)
-    reset = _apart(Clock.reset)
+    freeze = _in_thread(Clock.freeze)
+    set = _in_thread(Clock.set)
+    advance = _in_thread(Clock.advance)
+    resume = _in_thread(Clock.resume)
+    reset = _in_thread(Clock.reset)
 
     async def now(self) -> datetime:
-        """The time shown."""
+        """Return the time on the clock."""
         return await asyncio.to_thread(lambda: self._subject.now)
 
 
 class AsyncNamespace(_ThreadProxy[Namespace]):
     """``Namespace`` for coroutines."""
 
-    scenario = _apart(Namespace.scenario)
-    state = _apart(Namespace.state)
-    resource = _apart(Namespace.resource)
-    verify = _apart(Namespace.verify)
-    reset = _apart(Namespace.reset)
-    drop = _apart(Namespace.drop)
+    scenario = _in_thread(Namespace.scenario)
+    state = _in_thread(Namespace.state)
+    resource = _in_thread(Namespace.resource)
+    verify = _in_thread(Namespace.verify)
+    reset = _in_thread(Namespace.reset)
+    drop = _in_thread(Namespace.drop)
 
     @property
     def clock(self) -> AsyncClock:
+        """The clock of the namespace."""
         return AsyncClock(self._subject.clock)
 
     async def calls(self) -> Calls:
-        """The calls as they are now, oldest first."""
+        """Return the current calls, oldest first."""
         return await asyncio.to_thread(lambda: self._subject.calls)
 
 
 _LISTED = 50
 
 
-def told(namespace: Namespace) -> str:
-    """The calls of a namespace, oldest first. Never raises for a server that is gone."""
+def describe_calls(namespace: Namespace) -> str:
+    """Return the calls of a namespace as text, oldest first. Do not raise if the server has stopped."""
     try:
         calls = namespace.calls
     except MockServerError as error:
-        return f"its calls cannot be told: {error}"
+        return f"its calls cannot be read: {error}"
     if not calls:
-        return f"nothing was called. Does the client go by {namespace.url}, or send {namespace.headers}?"
+        return f"there were no calls. Does the client use {namespace.url}, or send {namespace.headers}?"
     lines = [f"{len(calls) - _LISTED} earlier calls"] if len(calls) > _LISTED else []
     for call in calls[-_LISTED:]:
-        lines += [str(call), *(f"    {each}" for each in _wrong(call))]
+        lines += [str(call), *(f"    {problem}" for problem in _problems(call))]
     return "\n".join(lines)
 
 
-def _wrong(call: Call) -> Iterator[str]:
-    """In which ways the request breaks the document; the nearest paths, where it has none like it."""
+def _problems(call: Call) -> Iterator[str]:
+    """Yield the ways in which a request breaks the document; for an unknown path, the similar paths."""
     yield from call.problems
     if call.problems or call.response_headers.get("content-type") != "application/problem+json":
         return

@@ -1,7 +1,7 @@
 """The pytest plugin: ``mock_server``, ``mock_api`` and ``@pytest.mark.mock_scenario``; no conftest needed.
 
-Every session of pytest imports this module where the package is installed:
-the server comes in with the first test that asks for it.
+Each session of pytest imports this module if the package is installed. The first test that uses the
+server imports the rest.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _NAMESPACE = pytest.StashKey["Namespace"]()
 _OPTIONS = {
     "mock_document": ("paths", "OpenAPI document that mock_server serves; default: the packaged example."),
     "mock_scenarios": ("paths", "Scenario file of mock_server, or folder of them."),
-    "mock_url": ("string", "A server that runs, to test against instead of one of its own."),
-    "mock_seed": ("string", "Everything that mock_server generates follows from it."),
+    "mock_url": ("string", "URL of a running server that mock_server uses instead of its own."),
+    "mock_seed": ("string", "Seed of all values that mock_server generates."),
     "mock_clock": ("string", "Freeze the clock of mock_server at an ISO 8601 date-time."),
-    "mock_validation": ("string", "What becomes of requests that break the document: strict, warn or off."),
+    "mock_validation": ("string", "How requests that break the document are handled: strict, warn or off."),
 }
-_UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
+_INVALID = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Each option may stand on the command line and in the ini-file."""
+    """Add the options for the command line and the ini-file."""
     group = parser.getgroup("mockserver", "mock server")
     for name, (kind, text) in _OPTIONS.items():
         option = "--" + name.replace("_", "-")
@@ -43,36 +43,36 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The marker, for ``--strict-markers``."""
+    """Register the marker, for ``--strict-markers``."""
     config.addinivalue_line(
         "markers",
-        "mock_scenario(name, key=None, resource=None): let the resource of a key begin a scenario in "
-        "mock_api; without a key, every resource that the test asks for.",
+        "mock_scenario(name, key=None, resource=None): set the scenario of the resource with a key in "
+        "mock_api; without a key, of all new resources.",
     )
 
 
 @pytest.fixture(scope="session")
 def mock_server(pytestconfig: pytest.Config) -> Iterator[MockServer]:
-    """A mock server for the whole session: one of its own, or the one at ``--mock-url``.
+    """Provide a mock server for the session: its own, or the one at ``--mock-url``.
 
-    Under pytest-xdist each worker has one of its own, unless ``--mock-url``
-    gives all of them the same. Override this fixture to start it otherwise.
+    With pytest-xdist each worker has its own server, unless ``--mock-url`` names one. Override this
+    fixture to start the server in another way.
     """
     from mockserver.testing.server import MockServer
 
-    url = _given(pytestconfig, "mock_url") or os.environ.get("MOCKSERVER_URL")
+    url = _option(pytestconfig, "mock_url") or os.environ.get("MOCKSERVER_URL")
     if url:
-        with _in_a_sentence():
+        with _without_traceback():
             server = MockServer.connect(url, token=os.environ.get("MOCKSERVER_ADMIN_TOKEN"))
         yield server
         return
-    with _in_a_sentence():
+    with _without_traceback():
         server = MockServer(
             _paths(pytestconfig, "mock_document") or None,
             scenarios=_paths(pytestconfig, "mock_scenarios"),
-            seed=_given(pytestconfig, "mock_seed") or "0",
-            clock=_given(pytestconfig, "mock_clock"),
-            validation=_given(pytestconfig, "mock_validation") or "strict",
+            seed=_option(pytestconfig, "mock_seed") or "0",
+            clock=_option(pytestconfig, "mock_clock"),
+            validation=_option(pytestconfig, "mock_validation") or "strict",
         ).start()
     yield server
     server.stop()
@@ -80,20 +80,20 @@ def mock_server(pytestconfig: pytest.Config) -> Iterator[MockServer]:
 
 @pytest.fixture
 def mock_api(request: pytest.FixtureRequest, mock_server: MockServer) -> Iterator[Namespace]:
-    """The test's own namespace of ``mock_server``: nothing in it is shared with any other test.
+    """Provide a namespace of ``mock_server`` that only this test uses.
 
-    Give its ``url`` to what is tested, or the server's with its ``headers``.
+    Give its ``url`` to the tested client, or the URL of the server and the ``headers`` of the namespace.
     """
-    namespace = mock_server.namespace(_name(request.node.nodeid))
+    namespace = mock_server.namespace(_namespace_name(request.node.nodeid))
     try:
-        with _in_a_sentence():
+        with _without_traceback():
             namespace.reset()
             for mark in reversed(list(request.node.iter_markers("mock_scenario"))):
                 namespace.scenario(*mark.args, **mark.kwargs)
         request.node.stash[_NAMESPACE] = namespace
         yield namespace
     finally:
-        with _in_a_sentence():
+        with _without_traceback():
             namespace.drop()
 
 
@@ -101,19 +101,19 @@ def mock_api(request: pytest.FixtureRequest, mock_server: MockServer) -> Iterato
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A failing test tells what it called."""
+    """Add the calls of the namespace to the report of a failing test."""
     report = yield
     namespace = item.stash.get(_NAMESPACE, None)
     if namespace is not None and report.failed and report.when != "teardown":
-        from mockserver.testing.namespace import told
+        from mockserver.testing.namespace import describe_calls
 
-        report.sections.append((f"mock server, namespace {namespace.name}", told(namespace)))
+        report.sections.append((f"mock server, namespace {namespace.name}", describe_calls(namespace)))
     return report
 
 
 @contextmanager
-def _in_a_sentence() -> Iterator[None]:
-    """What is wrong with the set-up is told as it would be on the command line, without a traceback."""
+def _without_traceback() -> Iterator[None]:
+    """Report a MockServerError of the set-up in one sentence, without a traceback."""
     from mockserver.diagnostics import MockServerError
 
     try:
@@ -122,21 +122,24 @@ def _in_a_sentence() -> Iterator[None]:
         raise pytest.fail.Exception(f"mock server: {error}", pytrace=False) from None
 
 
-def _given(config: pytest.Config, name: str) -> str | None:
+def _option(config: pytest.Config, name: str) -> str | None:
     found: str | None = config.getoption(name)
     return found if found is not None else config.getini(name)
 
 
 def _paths(config: pytest.Config, name: str) -> list[Path]:
-    """Those of the command line are relative to where it was typed, those of the ini-file to it."""
+    """Return the paths of an option.
+
+    Paths of the command line are relative to the working folder, paths of the ini-file to its folder.
+    """
     found = config.getoption(name)
     if found is not None:
-        return [config.invocation_params.dir / each for each in found]
+        return [config.invocation_params.dir / path for path in found]
     return config.getini(name) or []
 
 
-def _name(nodeid: str) -> str:
-    """A namespace for a test: the same in every run, for its fakes follow from it."""
+def _namespace_name(nodeid: str) -> str:
+    """Return the namespace of a test: the same in every run, because generated values depend on it."""
     digest = blake2b(nodeid.encode("utf-8", "replace"), digest_size=4).hexdigest()
-    words = _UNFIT.sub("-", nodeid.rpartition("::")[2]).strip("-._")
+    words = _INVALID.sub("-", nodeid.rpartition("::")[2]).strip("-._")
     return f"{words[:80] or 'test'}-{digest}"

@@ -1,4 +1,4 @@
-"""Control over HTTP: the server runs in another process, a container, another machine."""
+"""Control of a server in another process, container or machine, over HTTP."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from socket import SHUT_RDWR, socket
 from threading import Event, Timer
 from urllib.parse import quote, urlsplit
 
-from mockserver.admin.exchange import ControlError
+from mockserver.admin.http import ControlError
 from mockserver.diagnostics import UsageError
 from mockserver.testing.control import Members
 
@@ -18,14 +18,14 @@ _ADMIN = "/__admin"
 
 
 class Remote:
-    """A connection for each request: there are few, and each may come from another thread."""
+    """The ``Control`` of a server at a URL. Each request has its own connection, so threads can share it."""
 
     def __init__(
-        self, url: str, token: str | None = None, timeout: float = 30.0, max_answer: int = 256 * 1024 * 1024
+        self, url: str, token: str | None = None, timeout: float = 30.0, max_response: int = 256 * 1024 * 1024
     ) -> None:
-        """``timeout``: seconds until an answer is whole; ``max_answer``: bytes of it.
+        """``timeout``: seconds until a response is complete; ``max_response``: its maximum size in bytes.
 
-        Raises UsageError for what is no URL of a server, or no token.
+        Raise UsageError for an invalid URL or token.
         """
         self._url = url.rstrip("/")
         parts = urlsplit(self._url)
@@ -34,13 +34,13 @@ class Remote:
         except ValueError:
             port = -1
         if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
-            raise UsageError(f"{url!r} is no http or https URL, such as http://127.0.0.1:8080.")
+            raise UsageError(f"{url!r} is not an http or https URL such as http://127.0.0.1:8080.")
         self._kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self._host, self._port, self._path = parts.hostname, port, parts.path
         self._timeout = timeout
-        self._max_answer = max_answer
+        self._max_response = max_response
         if token and not (token.isascii() and token.isprintable()):
-            raise UsageError("the token holds characters that a header field cannot carry.")
+            raise UsageError("the token has characters that a header field cannot have.")
         self._credentials = {"Authorization": f"Bearer {token}"} if token else {}
 
     @property
@@ -48,50 +48,50 @@ class Remote:
         return self._url
 
     def resources(self) -> Sequence[str]:
-        return [each["resource"] for each in self.ask("GET", "/scenario-files")["scenarioFiles"]]
+        return [file["resource"] for file in self.request("GET", "/scenario-files")["scenarioFiles"]]
 
     def assign(
         self, namespace: str, resource: str, key: str, scenario: str | None, state: str | None
     ) -> Members:
         given = {"scenario": scenario, "state": state}
         body = {name: value for name, value in given.items() if value is not None}
-        return self.ask("PUT", _place(resource, key), body, namespace=namespace)
+        return self.request("PUT", _resource_path(resource, key), body, namespace=namespace)
 
     def assign_new(self, namespace: str, resource: str, scenario: str) -> None:
         path = f"/assignments/{quote(resource, safe='')}"
-        self.ask("PUT", path, {"scenario": scenario}, namespace=namespace)
+        self.request("PUT", path, {"scenario": scenario}, namespace=namespace)
 
-    def standing(self, namespace: str, resource: str, key: str) -> Members:
-        return self.ask("GET", _place(resource, key), namespace=namespace)
+    def read_resource(self, namespace: str, resource: str, key: str) -> Members:
+        return self.request("GET", _resource_path(resource, key), namespace=namespace)
 
     def clock(self, namespace: str, verb: str, body: Members) -> Members:
         if verb == "get":
-            return self.ask("GET", "/clock", namespace=namespace)
-        return self.ask("POST", f"/clock/{verb}", body or None, namespace=namespace)
+            return self.request("GET", "/clock", namespace=namespace)
+        return self.request("POST", f"/clock/{verb}", body or None, namespace=namespace)
 
     def calls(self, namespace: str) -> list[Members]:
-        page = self.ask("GET", "/requests", namespace=namespace)
+        page = self.request("GET", "/requests", namespace=namespace)
         found: list[Members] = page["requests"]
         while "next" in page["meta"]:
-            page = self.ask("GET", f"/requests?before={page['meta']['next']}", namespace=namespace)
+            page = self.request("GET", f"/requests?before={page['meta']['next']}", namespace=namespace)
             found += page["requests"]
         return found[::-1]
 
     def verify(self, namespace: str, verification: Members) -> Members:
         try:
-            return self.ask("POST", "/verify", verification, namespace=namespace)
+            return self.request("POST", "/verify", verification, namespace=namespace)
         except ControlError as error:
             if error.status != 409 or "count" not in error.members:
                 raise
             return {"verified": False, "detail": error.detail, **error.members}
 
     def reset(self, namespace: str) -> None:
-        self.ask("POST", "/reset", namespace=namespace)
+        self.request("POST", "/reset", namespace=namespace)
 
     def drop(self, namespace: str) -> None:
-        self.ask("DELETE", f"/namespaces/{quote(namespace, safe='')}")
+        self.request("DELETE", f"/namespaces/{quote(namespace, safe='')}")
 
-    def ask(
+    def request(
         self,
         method: str,
         path: str,
@@ -100,9 +100,9 @@ class Remote:
         namespace: str | None = None,
         text: str | None = None,
     ) -> Members:
-        """The JSON that a control request is answered with; ``text`` is sent as YAML instead of ``body``.
+        """Send a control request and return its JSON response. ``text`` is sent as YAML instead of ``body``.
 
-        Raises ControlError where it is refused, UsageError where nobody answers.
+        Raise ControlError for an error response, UsageError without a response.
         """
         headers = dict(self._credentials)
         if namespace is not None:
@@ -112,56 +112,56 @@ class Remote:
             headers["Content-Type"], data = "application/yaml", text.encode()
         elif body is not None:
             headers["Content-Type"], data = "application/json", json.dumps(body).encode()
-        status, said = self._send(method, self._path + _ADMIN + path, data, headers)
+        status, content = self._send(method, self._path + _ADMIN + path, data, headers)
         try:
-            found = json.loads(said)
+            found = json.loads(content)
         except (ValueError, RecursionError):
             found = None
         if status >= 400:
             problem = found if isinstance(found, dict) else {}
-            detail = str(problem.pop("detail", f"{method} {path} was answered with status {status}"))
+            detail = str(problem.pop("detail", f"{method} {path} got status {status}"))
             members = {name: problem[name] for name in problem.keys() - {"type", "title", "status"}}
             raise ControlError(status, detail, members=members)
         if not isinstance(found, dict):
-            raise self.stranger()
+            raise self.not_mockserver()
         return found
 
-    def stranger(self) -> UsageError:
-        """That another kind of server answers."""
-        return UsageError(f"{self._url} answers, but not as a mockserver does.")
+    def not_mockserver(self) -> UsageError:
+        """Return the error for a response that a mockserver does not send."""
+        return UsageError(f"{self._url} responds, but it is not a mockserver.")
 
     def _send(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
         connection = self._kind(self._host, self._port, timeout=self._timeout)
         late = Event()
         try:
             connection.connect()
-            # The time of a socket is that between two octets: who sends one now and then has no end
-            watch = Timer(self._timeout, _cut, (connection.sock, late))
+            # The timeout of a socket is the time between two bytes. A slow server would have no limit.
+            watch = Timer(self._timeout, _close_late, (connection.sock, late))
             watch.daemon = True
             watch.start()
             try:
                 connection.request(method, path, data, headers)
                 response = connection.getresponse()
-                said = response.read(self._max_answer + 1)
+                content = response.read(self._max_response + 1)
             finally:
                 watch.cancel()
         except (OSError, HTTPException, ValueError) as error:
             why = f"not within {self._timeout:g} s" if late.is_set() else str(error)
-            raise UsageError(f"{self._url} does not answer: {why}.") from None
+            raise UsageError(f"{self._url} does not respond: {why}.") from None
         finally:
             connection.close()
         if late.is_set():
-            raise UsageError(f"{self._url} does not answer: not within {self._timeout:g} s.")
-        if len(said) > self._max_answer:
-            raise UsageError(f"{self._url} answers with more than {self._max_answer:,} bytes.")
-        return response.status, said
+            raise UsageError(f"{self._url} does not respond: not within {self._timeout:g} s.")
+        if len(content) > self._max_response:
+            raise UsageError(f"{self._url} responds with more than {self._max_response:,} bytes.")
+        return response.status, content
 
 
-def _cut(connection: socket, late: Event) -> None:
+def _close_late(connection: socket, late: Event) -> None:
     late.set()
     with suppress(OSError, ValueError):
         connection.shutdown(SHUT_RDWR)
 
 
-def _place(resource: str, key: str) -> str:
+def _resource_path(resource: str, key: str) -> str:
     return f"/resources/{quote(resource, safe='')}/{quote(key, safe='')}"

@@ -1,11 +1,11 @@
-"""A transport for ``requests``: answers come from a server in this process, without a socket."""
+"""A transport adapter for ``requests``: responses of a server in this process, without a socket."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Generator
 from concurrent.futures import CancelledError
-from concurrent.futures import TimeoutError as Late
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from email.message import Message
 from io import BufferedReader, BytesIO, RawIOBase
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class _Head:
-    """The part of an ``http.client.HTTPResponse`` that cookies are read from."""
+    """The part of an ``http.client.HTTPResponse`` from which ``requests`` reads cookies."""
 
     def __init__(self, fields: HTTPHeaderDict) -> None:
         self.msg = Message()
@@ -39,17 +39,19 @@ class _Head:
             self.msg[name] = value
 
     def isclosed(self) -> bool:
+        """Return True: there is no connection."""
         return True
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: there is no connection."""
 
 
 class MockAdapter(BaseAdapter):
-    """``session.mount("http://api.example", server.adapter())``: whatever host is named, the server answers.
+    """An adapter that sends all requests to the server, whatever their host.
 
-    A fault of the wire is a ConnectionError; a delay that is longer than the
-    timeout is a ReadTimeout, by the machine's time as with any server.
+    Use it as ``session.mount("http://api.example", server.adapter())``. A wire fault raises
+    ConnectionError. A delay that is longer than the timeout raises ReadTimeout; the timeout uses the
+    time of the machine.
     """
 
     def __init__(self, host: Host) -> None:
@@ -65,27 +67,28 @@ class MockAdapter(BaseAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> requests.Response:
-        patience = _patience(timeout)
-        parts = _Stream(patience)
-        deferred = self._host.submit(self._begun(request, parts))
+        """Send a request and return its response."""
+        read_timeout = _read_timeout(timeout)
+        parts = _Stream(read_timeout)
+        deferred = self._host.submit(self._start(request, parts))
         try:
-            response = deferred.result(patience)
-        except Late:
+            response = deferred.result(read_timeout)
+        except FutureTimeout:
             deferred.cancel()
             parts.close()
-            raise requests.ReadTimeout(f"no answer in {patience} s", request=request) from None
+            raise requests.ReadTimeout(f"no response in {read_timeout} s", request=request) from None
         except CancelledError:
             raise requests.ConnectionError("the mock server was stopped", request=request) from None
         if response.fault:
-            raise requests.ConnectionError(f"the answer has the fault {response.fault}", request=request)
+            raise requests.ConnectionError(f"the response has the fault {response.fault}", request=request)
         return self._response(request, response, parts)
 
     def close(self) -> None:
-        """Nothing is held: the server outlives its clients."""
+        """Do nothing: the server has no connections."""
 
-    async def _begun(self, request: requests.PreparedRequest, body: _Stream) -> Response:
-        """The answer; ``body`` is given its parts where it is a stream."""
-        response = await self._host.response(_received(request))
+    async def _start(self, request: requests.PreparedRequest, body: _Stream) -> Response:
+        """Return the response. Start ``body`` if the response is a stream."""
+        response = await self._host.response(_to_request(request))
         if response.stream is not None and not response.fault and request.method != "HEAD":
             await body.begin(response.stream)
         return response
@@ -121,19 +124,19 @@ class MockAdapter(BaseAdapter):
 
 
 class _Stream(RawIOBase):
-    """The parts of a body, as a socket would have them: they come whether they are read or not."""
+    """The parts of a streamed body. Like on a socket, they arrive before they are read."""
 
-    def __init__(self, patience: float | None) -> None:
-        """``patience`` is how many seconds a part may take; None: any."""
-        self._patience = patience
+    def __init__(self, read_timeout: float | None) -> None:
+        """``read_timeout`` is how many seconds a part may take; None: any."""
+        self._read_timeout = read_timeout
         self._parts: SimpleQueue[bytes | ConnectionError] = SimpleQueue()
         self._rest = b""
         self._task: asyncio.Task[None] | None = None
 
     async def begin(self, parts: AsyncIterator[bytes]) -> None:
-        """Take the parts, from now on. On the server's loop."""
+        """Start receiving the parts. Call it on the loop of the server."""
         self._task = asyncio.create_task(self._take(parts))
-        await asyncio.sleep(0)  # a task that has not begun would end without a word to ``parts``
+        await asyncio.sleep(0)  # a cancelled task that has not started would not close ``parts``
 
     async def _take(self, parts: AsyncIterator[bytes]) -> None:
         end: bytes | ConnectionError = ConnectionError("the mock server was stopped")
@@ -146,15 +149,16 @@ class _Stream(RawIOBase):
             self._parts.put(end)
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Raises TimeoutError where nothing comes in time, and ConnectionError where the server stops."""
+        """Read bytes. Raise TimeoutError after the timeout, ConnectionError if the server stops."""
         if not self._rest:
             try:
-                part = self._parts.get(timeout=self._patience)
+                part = self._parts.get(timeout=self._read_timeout)
             except Empty:
-                raise TimeoutError(f"nothing came in {self._patience} s") from None
+                raise TimeoutError(f"no data in {self._read_timeout} s") from None
             if not part or isinstance(part, ConnectionError):
                 self._parts.put(part)  # the end stays the end
             if isinstance(part, ConnectionError):
@@ -167,7 +171,7 @@ class _Stream(RawIOBase):
         return count
 
     def close(self) -> None:
-        """Take no more parts."""
+        """Stop receiving parts."""
         if not self.closed and self._task is not None:
             with suppress(RuntimeError):  # the loop is closed, and the task with it
                 self._task.get_loop().call_soon_threadsafe(self._task.cancel)
@@ -175,38 +179,43 @@ class _Stream(RawIOBase):
 
 
 class _StreamedResponse(HTTPResponse):
-    """One that gives each part of its body when it is there, and waits for no more."""
+    """A response that yields each part of its body as soon as it arrives."""
 
     def stream(
         self, amt: int | None = 2**16, decode_content: bool | None = None
     ) -> Generator[bytes, None, None]:
+        """Yield the parts of the body."""
         while part := self.read1(amt, decode_content):
             yield part
 
 
-def _patience(timeout: Any) -> float | None:
-    """Seconds that an answer may take, of what ``requests`` takes for a timeout; None for any time."""
+def _read_timeout(timeout: Any) -> float | None:
+    """Return the seconds of the read timeout in a timeout of ``requests``; None for no limit."""
     if isinstance(timeout, tuple):
         _, timeout = timeout
     if isinstance(timeout, Timeout):
-        begun = timeout.clone()
-        begun.start_connect()  # a connection to this process takes no time
-        timeout = begun.read_timeout
+        started = timeout.clone()
+        started.start_connect()  # connecting to this process takes no time
+        timeout = started.read_timeout
     seconds: float | None = timeout
     return seconds
 
 
-def _received(request: requests.PreparedRequest) -> Request:
+def _to_request(request: requests.PreparedRequest) -> Request:
     parts = urlsplit(request.url or "/")
     headers = {name.lower(): str(value) for name, value in request.headers.items()}
     headers.setdefault("host", parts.netloc)
-    return Request(request.method or "GET", parts.path or "/", parts.query, headers, _whole(request.body))
+    return Request(
+        request.method or "GET", parts.path or "/", parts.query, headers, _body_bytes(request.body)
+    )
 
 
-def _whole(body: Any) -> bytes:
-    """What ``requests`` would send: text, bytes, a file, or an iterable of chunks."""
+def _body_bytes(body: Any) -> bytes:
+    """Return the bytes of a body of ``requests``: text, bytes, a file, or an iterable of chunks."""
     if hasattr(body, "read"):
         body = body.read()
     if isinstance(body, str):
         return body.encode()
-    return b"".join(_whole(each) for each in body) if not isinstance(body, bytes | None) else body or b""
+    return (
+        b"".join(_body_bytes(chunk) for chunk in body) if not isinstance(body, bytes | None) else body or b""
+    )

@@ -1,4 +1,4 @@
-"""``MockServer``: a server for tests, in this process or elsewhere, as one object."""
+"""``MockServer``: a server for tests, in this process or another one."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
 
 
 class MockServer(Namespace):
-    """Serves documents and scenario files while its ``with`` (or ``async with``) block runs.
+    """A server that runs during its ``with`` (or ``async with``) block.
 
-    It is its own default namespace; ``namespace`` opens others.
+    The object is also the default namespace; ``namespace`` returns others.
     """
 
     def __init__(
@@ -48,13 +48,12 @@ class MockServer(Namespace):
         cache: bool = True,
         strict_document: bool = False,
     ) -> None:
-        """Without a document, the certificate-request example that comes with the package.
+        """Without a document, serve the certificate-request example of the package.
 
-        ``clock`` is an ISO 8601 date-time at which it stands still from the
-        start; ``validation`` is strict, warn or off; ``security`` is presence,
-        strict or off (True and False are presence and off); ``styles`` any or
-        strict; ``strict_document`` refuses a document in which ``mockserver check``
-        finds an error. See ``mockserver serve``.
+        ``clock``: an ISO 8601 date-time at which the clock is frozen. ``validation``: strict, warn or
+        off. ``security``: presence, strict or off (True is presence, False is off). ``styles``: any or
+        strict. ``strict_document``: refuse a document in which ``mockserver check`` finds an error.
+        They mean the same as the options of ``mockserver serve``.
         """
         super().__init__(DEFAULT, self._running)
         self._documents = None if document is None else _paths(document)
@@ -74,54 +73,54 @@ class MockServer(Namespace):
     @classmethod
     @raises_at_caller
     def connect(cls, url: str, *, token: str | None = None, timeout: float = 30.0) -> Self:
-        """The same object over a server that runs elsewhere, by its control plane.
+        """Return an object for a running server at ``url``, which it controls by the control plane.
 
-        ``token`` is what ``--admin-token`` was given; ``timeout`` is in
-        seconds. Raises UsageError where nobody answers.
+        ``token``: the ``--admin-token`` of the server. ``timeout``: seconds of a control request.
+        Raise UsageError if no server responds.
         """
         from mockserver.testing.remote import Remote
 
         server = cls()
         remote = Remote(url, token, timeout)
-        remote.ask("GET", "/health")
+        remote.request("GET", "/health")
         server._control = remote
         return server
 
     @raises_at_caller
     def start(self) -> Self:
-        """Compile and serve; nothing where it runs already.
+        """Compile and start the server, unless it runs.
 
-        Raises CompileError with every diagnostic, UsageError for what was asked for wrongly.
+        Raise CompileError with all diagnostics, UsageError for an invalid argument.
         """
         if self._control is None:
-            from mockserver.testing.local import Local
+            from mockserver.testing.local import Local  # heavy; not for servers elsewhere
 
-            self._host = self._started()
+            self._host = self._start_host()
             self._control = Local(self._host)
         return self
 
     def stop(self) -> None:
-        """End the server, if it is this object's own. It may be started again, and is new then."""
+        """Stop the server, unless it runs elsewhere. ``start`` starts a new one."""
         if self._host is not None:
             self._host.stop()
             self._host = self._control = None
 
     def namespace(self, name: str) -> Namespace:
-        """A world of its own state, calls and clock. Made on first use."""
+        """Return a namespace with its own state, calls and clock. The first use creates it."""
         return Namespace(name, self._running)
 
     @property
     @raises_at_caller
     def asgi(self) -> AsgiBridge:
-        """The server as an ASGI application, for ``httpx.ASGITransport`` and others: no socket between."""
-        from mockserver.testing.asgi import AsgiBridge
+        """The server as an ASGI application without a socket, for ``httpx.ASGITransport`` and others."""
+        from mockserver.testing.asgi import AsgiBridge  # only for its users
 
         return AsgiBridge(self._in_process())
 
     @raises_at_caller
     def adapter(self) -> MockAdapter:
-        """A transport adapter for ``requests.Session.mount``: no socket between."""
-        from mockserver.testing.requests_adapter import MockAdapter
+        """Return a transport adapter without a socket, for ``requests.Session.mount``."""
+        from mockserver.testing.requests_adapter import MockAdapter  # needs the optional ``requests``
 
         return MockAdapter(self._in_process())
 
@@ -144,17 +143,17 @@ class MockServer(Namespace):
 
     def _running(self) -> Control:
         if self._control is None:
-            raise UsageError("the mock server does not run: use it in a `with` block, or call start().")
+            raise UsageError("the mock server does not run. Use it in a `with` block, or call start().")
         return self._control
 
     def _in_process(self) -> Host:
         self._running()
         if self._host is None:
-            raise UsageError("the mock server runs elsewhere: go by its url.")
+            raise UsageError("the mock server runs in another process. Use its url.")
         return self._host
 
-    def _started(self) -> Host:
-        # What serving takes is imported here: a test that only imports this module should not pay for it.
+    def _start_host(self) -> Host:
+        # Heavy; a test that only imports this module does not need it
         from mockserver.compile.process import compiled
         from mockserver.engine.engine import Options
         from mockserver.inputs import DOCUMENT, SCENARIOS, Inputs, fault_summary
@@ -163,10 +162,10 @@ class MockServer(Namespace):
 
         if self._validation not in VALIDATIONS:
             known = ", ".join(VALIDATIONS)
-            raise UsageError(f"validation={self._validation!r} is none of {known}.")
+            raise UsageError(f"validation={self._validation!r} is not one of {known}.")
         security = SECURITIES.get(self._security)
         if security is None:
-            raise UsageError(f"security={self._security!r} is none of {', '.join(map(str, SECURITIES))}.")
+            raise UsageError(f"security={self._security!r} is not one of {', '.join(map(str, SECURITIES))}.")
         try:
             frozen_at = parse_time(self._frozen_at) if self._frozen_at else None
         except (ValueError, OverflowError) as error:
@@ -179,7 +178,7 @@ class MockServer(Namespace):
         if forgiven := fault_summary(found.forgiven):
             _LOG.warning("%s", forgiven)
         if self._styles not in STYLES:
-            raise UsageError(f"styles={self._styles!r} is none of {', '.join(STYLES)}.")
+            raise UsageError(f"styles={self._styles!r} is not one of {', '.join(STYLES)}.")
         options = Options(self._validation, security, base_path=self._base_path, styles=self._styles)
         return Host(found.plan, inputs, options, frozen_at, Address(*self._address))
 
@@ -187,4 +186,4 @@ class MockServer(Namespace):
 def _paths(given: Paths) -> tuple[Path, ...]:
     if isinstance(given, str | PathLike):
         return (Path(given),)
-    return tuple(Path(each) for each in given)
+    return tuple(Path(path) for path in given)

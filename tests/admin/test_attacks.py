@@ -313,7 +313,7 @@ def named(attack: Attack) -> str:
 
 
 @pytest.mark.parametrize("attack", [*CHANGES, reading], ids=named)
-def test_a_page_of_another_site_changes_nothing_and_reads_nothing(
+def test_page_of_another_site_cannot_change_or_read_anything(
     server: Server, page: Page, attack: Attack
 ) -> None:
     server.prepare()
@@ -333,7 +333,7 @@ def test_a_page_of_another_site_changes_nothing_and_reads_nothing(
 
 
 @pytest.mark.parametrize("attack", CHANGES, ids=named)
-def test_the_same_attack_changes_what_it_is_after_where_nothing_gives_the_page_away(
+def test_same_attack_without_browser_headers_changes_state(
     server: Server, page: Page, attack: Attack
 ) -> None:
     server.prepare()
@@ -344,9 +344,7 @@ def test_the_same_attack_changes_what_it_is_after_where_nothing_gives_the_page_a
 
 
 @pytest.mark.parametrize("attack", READS, ids=named)
-def test_the_same_attack_reads_what_it_is_after_where_nothing_gives_the_page_away(
-    server: Server, page: Page, attack: Attack
-) -> None:
+def test_same_attack_without_browser_headers_reads_state(server: Server, page: Page, attack: Attack) -> None:
     server.prepare()
     with opened(server.port, blind=True) as door:
         told = attack(page, door, server)

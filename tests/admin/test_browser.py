@@ -51,7 +51,7 @@ def see(page: Page, mock: Mock, path: str = "") -> Page:
     return page
 
 
-def test_calls_and_states_are_seen_as_they_come(mock: Mock, page: Page) -> None:
+def test_page_shows_calls_and_states_as_they_happen(mock: Mock, page: Page) -> None:
     see(page, mock)
     expect(page.locator("#call-total")).to_have_text("0")
     mock.poll()
@@ -73,14 +73,14 @@ def test_calls_and_states_are_seen_as_they_come(mock: Mock, page: Page) -> None:
     assert json.loads(shown["response"]["body"])["status"] == "pending"
 
 
-def test_looking_is_no_call(mock: Mock, page: Page) -> None:
+def test_opening_the_page_records_no_call(mock: Mock, page: Page) -> None:
     """Neither the page nor its icon is asked of what is mocked."""
     expect(see(page, mock).locator("#call-total")).to_have_text("0")
     expect(see(page, mock, "docs").locator(".opblock").first).to_be_visible()
     assert mock.said("GET", "/requests")["meta"]["total"] == 0
 
 
-def test_time_is_moved(mock: Mock, page: Page) -> None:
+def test_page_advances_the_clock(mock: Mock, page: Page) -> None:
     mock.poll(Prefer="scenario=slow")
     see(page, mock)
     expect(page.locator("#running")).to_have_text("frozen")
@@ -102,7 +102,7 @@ def test_time_is_moved(mock: Mock, page: Page) -> None:
     expect(page.locator("#running")).to_have_text("frozen")
 
 
-def test_one_is_forgotten_and_all_are_reset(mock: Mock, page: Page) -> None:
+def test_page_deletes_one_resource_and_resets_all(mock: Mock, page: Page) -> None:
     other = "22222222-2222-4222-8222-222222222222"
     for key in (KEY, KEY, other):
         mock.poll(key)
@@ -117,7 +117,7 @@ def test_one_is_forgotten_and_all_are_reset(mock: Mock, page: Page) -> None:
     expect(page.locator("#calls tr")).to_have_count(0)
 
 
-def test_a_namespace_is_chosen(mock: Mock, page: Page) -> None:
+def test_page_shows_the_chosen_namespace(mock: Mock, page: Page) -> None:
     mock.poll(X_Mock_Namespace="t42")
     see(page, mock)
     expect(page.locator("#namespace option")).to_have_text(["default", "t42"])
@@ -128,7 +128,7 @@ def test_a_namespace_is_chosen(mock: Mock, page: Page) -> None:
     expect(page.locator("#calls tr")).to_have_count(2)
 
 
-def test_what_clients_send_is_text(mock: Mock, page: Page) -> None:
+def test_html_of_clients_is_shown_as_text(mock: Mock, page: Page) -> None:
     mock.client.get("/<img src=x onerror=document.title='owned'>?<script>1</script>")
     see(page, mock)
     row = page.locator("#calls tr td").nth(2)
@@ -139,7 +139,7 @@ def test_what_clients_send_is_text(mock: Mock, page: Page) -> None:
     assert page.title() == "mockserver"
 
 
-def test_a_token_is_asked_for(mission: Plan, context: BrowserContext) -> None:
+def test_page_asks_for_the_token(mission: Plan, context: BrowserContext) -> None:
     with mocking(engine_of(mission), token="s3cret") as mock:
         page = see(context.new_page(), mock)
         token = page.get_by_label("Token")
@@ -166,7 +166,7 @@ def test_swagger_ui_shows_every_operation_and_tries_one(mock: Mock, page: Page) 
     ]
     expect(page.locator(".opblock")).to_have_count(len(operations))
     expect(page.locator("h1.title, h2.title")).to_contain_text("mockserver: control interface")
-    version = page.locator(".opblock", has_text="The version of the server.")
+    version = page.locator(".opblock", has_text="Return the version of the server.")
     version.locator(".opblock-summary").click()
     version.get_by_role("button", name="Try it out").click()
     version.get_by_role("button", name="Execute").click()
@@ -174,7 +174,7 @@ def test_swagger_ui_shows_every_operation_and_tries_one(mock: Mock, page: Page) 
     assert [each for each in asked if not each.startswith((mock.live.url, "data:"))] == []
 
 
-def test_swagger_ui_is_told_no_document_by_the_address(mock: Mock, page: Page) -> None:
+def test_swagger_ui_ignores_a_document_in_the_address(mock: Mock, page: Page) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     refused = page.goto(f"{mock.live.url}/__admin/docs?url=http://evil.example/openapi.json")
@@ -220,7 +220,9 @@ ATTEMPTS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"], ids=["another-origin", "another-site"])
-def test_a_page_from_elsewhere_controls_nothing(mock: Mock, context: BrowserContext, host: str) -> None:
+def test_page_of_another_origin_cannot_control_the_server(
+    mock: Mock, context: BrowserContext, host: str
+) -> None:
     mock.poll()
     with elsewhere(host) as other:
         page = context.new_page()
@@ -239,7 +241,7 @@ def test_a_page_from_elsewhere_controls_nothing(mock: Mock, context: BrowserCont
 
 
 @pytest.mark.parametrize("allowed", [True, False])
-def test_a_page_reads_mocked_answers_where_its_origin_is_allowed(
+def test_page_of_an_allowed_origin_reads_mocked_responses(
     mission: Plan, context: BrowserContext, allowed: bool
 ) -> None:
     with elsewhere() as other:

@@ -49,7 +49,7 @@ def test_the_date_of_answers_follows_the_clock_of_their_namespace(mock: Mock) ->
 
 
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
-def test_whatever_else_a_connection_sends_has_the_date_of_the_clock(mock: Mock, method: str) -> None:
+def test_other_responses_of_a_connection_have_the_date_of_the_clock(mock: Mock, method: str) -> None:
     """Answers without a body, of a stream, and the refusal of what is no request."""
     date = "date: Thu, 01 Jan 2026 00:00:00 GMT"
     for target, line in ((POLL, "HTTP/1.1"), ("/__admin/events", "HTTP/1.1"), (POLL, "HTTP/9.9")):
@@ -65,7 +65,7 @@ def test_a_running_clock_that_was_set_back_dates_answers(mock: Mock) -> None:
     assert response.headers["date"].startswith("Mon, 01 Jan 2001 00:")
 
 
-def test_an_answer_names_no_new_namespace_to_have_a_date(mock: Mock) -> None:
+def test_date_of_a_response_creates_no_namespace(mock: Mock) -> None:
     mock.control("GET", "/health", x_mock_namespace="never")
     assert [each["name"] for each in mock.said("GET", "/namespaces")["namespaces"]] == ["default"]
 
@@ -122,7 +122,7 @@ LONG = ["99999999999999999999d", "9" * 400 + "d", "365001d", "9" * 17 + "d", "1"
 
 
 @pytest.mark.parametrize("by", LONG)
-def test_the_clock_is_not_moved_on_by_more_than_it_can_show(mock: Mock, by: str) -> None:
+def test_advance_after_the_latest_time_is_refused(mock: Mock, by: str) -> None:
     before = mock.said("GET", "/clock")
     status, pointer = mock.fault("POST", "/clock/advance", {"by": by})
     assert (status, pointer) in ((400, "/by"), (422, "/by"))
@@ -131,7 +131,7 @@ def test_the_clock_is_not_moved_on_by_more_than_it_can_show(mock: Mock, by: str)
 
 @pytest.mark.parametrize("at", ["9999-12-31T23:59:59Z", "10000-01-01T00:00:00Z", "0000-00-00T00:00:00Z", ""])
 @pytest.mark.parametrize("verb", ["set", "freeze"])
-def test_the_clock_is_set_to_no_time_that_it_cannot_show(mock: Mock, verb: str, at: str) -> None:
+def test_set_to_a_time_out_of_range_is_refused(mock: Mock, verb: str, at: str) -> None:
     status, _ = mock.fault("POST", f"/clock/{verb}", {"at": at})
     assert status in (400, 422)
     assert mock.said("GET", "/clock")["now"] == "2026-01-01T00:00:00.000Z"

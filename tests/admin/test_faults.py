@@ -31,7 +31,7 @@ def fail(*_: Any, **__: Any) -> Any:
         (Renderer, "render", "GET", POLL, None),
     ],
 )
-def test_a_500_is_in_the_log_with_its_traceback_and_the_client_is_not_told_it(
+def test_500_is_logged_with_its_traceback_that_the_client_does_not_get(
     mission: Plan,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -56,7 +56,7 @@ def test_a_500_is_in_the_log_with_its_traceback_and_the_client_is_not_told_it(
     assert "in fail" in caplog.text
 
 
-def test_a_500_for_a_scenarios_own_fault_says_it_to_the_client_and_in_one_line_of_the_log(
+def test_500_for_a_scenario_error_names_it_in_the_response_and_in_one_line_of_the_log(
     mission: Plan, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*_: Any) -> Any:

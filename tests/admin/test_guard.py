@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from mockserver.admin.plane import MOST_BODY, Guard
+from mockserver.admin.plane import MAX_BODY, Guard
 from mockserver.http.egress import Gate, OutgoingRequest
 from mockserver.http.hosts import is_loopback
 from mockserver.messages import Request
@@ -46,7 +46,7 @@ HOSTS = [
 
 
 @pytest.mark.parametrize(("host", "expected"), HOSTS)
-def test_a_rebound_name_is_refused(host: str, expected: int) -> None:
+def test_rebound_host_name_is_refused(host: str, expected: int) -> None:
     guard = Guard(hosts=("mock.internal",))
     assert status(guard, asked({"host": host})) == expected
 
@@ -83,13 +83,13 @@ BODIES = [
     (b"{}", "text/plain", 415),
     (b"a=b", "application/x-www-form-urlencoded", 415),
     (b"", "multipart/form-data", 415),
-    (b" " * (MOST_BODY + 1), "application/json", 413),
-    (b" " * MOST_BODY, "application/json", 0),
+    (b" " * (MAX_BODY + 1), "application/json", 413),
+    (b" " * MAX_BODY, "application/json", 0),
 ]
 
 
 @pytest.mark.parametrize(("body", "media", "expected"), BODIES, ids=lambda each: str(each)[:20])
-def test_what_a_form_can_send_is_refused(body: bytes, media: str, expected: int) -> None:
+def test_content_types_of_forms_are_refused(body: bytes, media: str, expected: int) -> None:
     assert status(Guard(), asked({"content-type": media} if media else {}, body=body)) == expected
 
 
@@ -107,14 +107,14 @@ TOKENS = [
 
 
 @pytest.mark.parametrize(("given", "expected"), TOKENS)
-def test_the_token_is_asked_for(given: str, expected: int) -> None:
+def test_request_without_the_token_gets_401(given: str, expected: int) -> None:
     request = asked({"authorization": given} if given else {})
     assert status(Guard("secret"), request) == expected
     assert status(Guard("secret"), request, public=True) == 0
     assert status(Guard(), request) == 0
 
 
-def test_the_token_stands_for_the_host_but_not_for_the_origin() -> None:
+def test_token_allows_every_host_name_but_not_every_origin() -> None:
     known = {"authorization": "Bearer secret", "host": "mock.example"}
     assert status(Guard("secret"), asked(known)) == 0
     assert status(Guard("secret"), asked({"origin": "http://evil.example", **known})) == 403
@@ -141,7 +141,7 @@ def test_with_a_token_only_pages_and_health_are_public(mission: Plan) -> None:
         assert mock.state() == "pending"
 
 
-def test_nothing_is_changed_by_what_is_refused(mock: Mock) -> None:
+def test_refused_request_changes_nothing(mock: Mock) -> None:
     mock.poll()
     attacks: list[dict[str, str]] = [
         {"Origin": "http://evil.example"},
@@ -171,7 +171,7 @@ def test_a_webhook_of_any_mock_server_is_refused(mock: Mock, path: str) -> None:
     [("GET", "/health"), ("GET", ""), ("GET", "/"), ("GET", "/docs/swagger-ui.css"), ("GET", "/requests"),
      ("GET", "/nothing"), ("POST", "/clock/set"), ("GET", "/events?most=0")],
 )  # fmt: skip
-def test_pages_of_other_sites_cannot_take_in_what_the_control_plane_sends(
+def test_pages_of_other_sites_cannot_embed_responses_of_the_control_plane(
     mock: Mock, method: str, path: str
 ) -> None:
     headers = mock.control(method, path).headers

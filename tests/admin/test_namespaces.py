@@ -19,7 +19,7 @@ from tests.live import MISSION, PATIENCE, Wire, ask, compiled, engine_of
 PLACE = f"/resources/certificate-request/{KEY}"
 
 
-def test_worlds_never_see_each_other(mock: Mock) -> None:
+def test_namespaces_do_not_share_state(mock: Mock) -> None:
     def live_in(name: str) -> list[str]:
         return [mock.state(x_mock_namespace=name) for _ in range(3)]
 
@@ -76,7 +76,7 @@ def test_lists_reads_and_deletes(mock: Mock) -> None:
     assert mock.state(x_mock_namespace="a") == "pending"
 
 
-def test_reset_makes_the_first_day_again(mock: Mock) -> None:
+def test_reset_restores_the_first_state_and_time(mock: Mock) -> None:
     first = [mock.poll() for _ in range(3)]
     mock.said("POST", "/clock/advance", {"by": "2d"})
     mock.said("POST", "/reset")
@@ -84,7 +84,7 @@ def test_reset_makes_the_first_day_again(mock: Mock) -> None:
     assert [mock.poll() for _ in range(3)] == first
 
 
-def test_the_longest_unused_goes_first_with_all_it_had(mission: Plan) -> None:
+def test_least_recently_used_namespace_is_deleted_first_with_its_state(mission: Plan) -> None:
     worlds = Namespaces(most=2)
     engine = Engine(mission, store=MemoryStore(), worlds=worlds)
     with mocking(engine) as mock:
@@ -96,7 +96,7 @@ def test_the_longest_unused_goes_first_with_all_it_had(mission: Plan) -> None:
         assert mock.said("GET", "/resources", x_mock_namespace="b")["meta"]["total"] == 0
 
 
-def test_a_thousand_others_do_not_end_a_namespace_that_a_test_prepared(mission: Plan) -> None:
+def test_prepared_namespace_stays_when_a_thousand_others_are_created(mission: Plan) -> None:
     with mocking(engine_of(mission)) as mock:
         mock.said("POST", "/clock/freeze", {"at": "2030-01-01T00:00:00Z"}, x_mock_namespace="mine")
         engine = mock.engine
@@ -112,7 +112,7 @@ def test_a_thousand_others_do_not_end_a_namespace_that_a_test_prepared(mission: 
         assert len(found) == 1_001
 
 
-def test_a_control_request_about_one_namespace_too_many_is_answered_503(mission: Plan) -> None:
+def test_control_request_above_the_maximum_of_namespaces_gets_503(mission: Plan) -> None:
     with mocking(Engine(mission, store=MemoryStore(), worlds=Namespaces(most=1))) as mock:
         mock.said("POST", "/clock/advance", {"by": "1h"}, x_mock_namespace="a")
         assert mock.fault("POST", "/clock/advance", {"by": "1h"}, x_mock_namespace="b") == (503, None)
@@ -120,7 +120,7 @@ def test_a_control_request_about_one_namespace_too_many_is_answered_503(mission:
         mock.said("POST", "/clock/advance", {"by": "1h"}, x_mock_namespace="b")
 
 
-def test_calls_that_went_with_a_namespace_are_lost_and_not_forgotten(mission: Plan) -> None:
+def test_calls_of_a_deleted_namespace_are_counted_as_lost(mission: Plan) -> None:
     with mocking(Engine(mission, store=MemoryStore(), worlds=Namespaces(most=1))) as mock:
         for name in ("a", "a", "b"):
             mock.poll(x_mock_namespace=name)
@@ -134,7 +134,7 @@ def test_calls_that_went_with_a_namespace_are_lost_and_not_forgotten(mission: Pl
 
 
 @pytest.mark.parametrize("name", ["a b", "-a", "a" * 200, "../x"])
-def test_what_is_no_name_is_refused(mock: Mock, name: str) -> None:
+def test_invalid_name_of_a_namespace_is_refused(mock: Mock, name: str) -> None:
     assert mock.fault("GET", "/clock", x_mock_namespace=name)[0] == 400
 
 
@@ -154,7 +154,7 @@ scenarios: {{late: [late]}}
 
 
 @pytest.mark.parametrize("ending", ["DELETE /namespaces/t", "POST /reset"])
-def test_an_answer_that_is_delayed_by_a_clock_that_is_gone_is_sent(
+def test_delayed_response_is_sent_when_its_namespace_is_deleted(
     write: Callable[[str, str], Path], ending: str
 ) -> None:
     plan = compiled(inputs.DOCUMENT, scenarios=(write("scenarios.yaml", DELAYED),))

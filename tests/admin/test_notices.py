@@ -17,7 +17,7 @@ notify: {on: new, url: "http://192.0.2.1/{{ resource.key }}", body: {state: "{{ 
 """
 
 
-def test_what_became_of_them(tmp_path: Path) -> None:
+def test_sent_webhooks_are_listed_with_their_results(tmp_path: Path) -> None:
     with mocking(things(tmp_path, FILE)) as mock:
         for _ in range(3):
             assert mock.client.post("/things", json={}).status_code == 201

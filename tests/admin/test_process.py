@@ -48,7 +48,7 @@ def test_a_terminated_server_ends_its_streams(cache: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
-def test_refuses_to_be_controlled_by_anybody(host: str) -> None:
+def test_public_host_without_a_token_is_refused(host: str) -> None:
     command = [sys.executable, "-m", "mockserver", "serve", "--port", "0", "--host", host]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 1
@@ -56,14 +56,14 @@ def test_refuses_to_be_controlled_by_anybody(host: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_without_the_control_plane_there_is_health_alone(cache: Path) -> None:
+def test_no_admin_serves_health_only(cache: Path) -> None:
     with Process("--no-admin", cache=cache) as process, client(process) as found:
         assert found.get("/__admin/health").status_code == 200
         assert found.get("/__admin/requests").status_code == 404
         assert found.post("/__admin/shutdown").status_code == 404
 
 
-def test_split_off_to_a_port_of_its_own(cache: Path) -> None:
+def test_admin_port_serves_the_control_plane_only_there(cache: Path) -> None:
     with Process("--admin-port", "0", "--admin-token", "s3cret", cache=cache) as process:
         assert process._process.stdout is not None
         control = process._process.stdout.readline().strip().rpartition(" ")[2]
@@ -78,7 +78,7 @@ def test_split_off_to_a_port_of_its_own(cache: Path) -> None:
         assert process.stop() == (0, "")
 
 
-def test_names_that_are_served(cache: Path) -> None:
+def test_hosts_option_allows_host_names(cache: Path) -> None:
     with Process("--hosts", "api.example", cache=cache) as process, client(process) as found:
         for path in ("/__admin/health", "/__admin/requests", f"{MISSION}/{KEY}"):
             for host, status in (("evil.example", 421), ("api.example", 200)):
@@ -86,7 +86,7 @@ def test_names_that_are_served(cache: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["file", "environment"])
-def test_the_token_is_not_in_the_list_of_processes(
+def test_token_file_keeps_the_token_out_of_the_process_list(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     arguments: list[str | Path] = []
@@ -102,9 +102,11 @@ def test_the_token_is_not_in_the_list_of_processes(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [(None, "No such file"), (b"\n", "first line is empty"), (b"\xff", "no text")]
+    ("text", "told"), [(None, "No such file"), (b"\n", "first line is empty"), (b"\xff", "not a text file")]
 )
-def test_a_file_without_a_token_is_told_in_a_sentence(tmp_path: Path, text: bytes | None, told: str) -> None:
+def test_unusable_token_file_is_reported_in_one_sentence(
+    tmp_path: Path, text: bytes | None, told: str
+) -> None:
     path = tmp_path / "token"
     if text is not None:
         path.write_bytes(text)
@@ -200,7 +202,7 @@ def test_watches_the_disk(cache: Path, tmp_path: Path) -> None:
         code, errors = process.stop(signal.SIGTERM)
         assert code == 0
         assert "life.yaml:" in errors
-        assert "what was served before is still served." in errors
+        assert "the previous files are still served." in errors
 
 
 def test_no_journal(cache: Path) -> None:

@@ -80,14 +80,14 @@ FAULTS: list[tuple[Any, tuple[int, str]]] = [
 
 @pytest.mark.parametrize(("pattern", "fault"), FAULTS, ids=str)
 @pytest.mark.parametrize("path", ["/requests/count", "/requests/find", "/requests/remove"])
-def test_faulty_patterns_say_where_and_change_nothing(
+def test_invalid_patterns_are_reported_with_a_pointer_and_change_nothing(
     called: Mock, path: str, pattern: Any, fault: tuple[int, str]
 ) -> None:
     assert called.fault("POST", path, pattern) == fault
     assert called.said("GET", "/requests")["meta"]["total"] == 3
 
 
-def test_a_call_tells_what_was_decided(mock: Mock) -> None:
+def test_call_has_its_decision(mock: Mock) -> None:
     mock.client.get(f"{MISSION}/broken", headers={"Authorization": "Bearer any"})
     [event] = mock.said("GET", "/requests")["requests"]
     told = event["mock"]
@@ -125,7 +125,7 @@ def test_lists_by_time_and_outcome(called: Mock) -> None:
     assert called.fault("GET", "/requests?page=1")[0] == 400
 
 
-def test_the_oldest_calls_go_and_are_counted(mission: Plan) -> None:
+def test_oldest_calls_are_deleted_and_counted_as_lost(mission: Plan) -> None:
     engine = engine_of(mission)
     engine.worlds.ledger.calls = 0
     ledger = engine.worlds.ledger = Ledger(calls=3)
@@ -149,7 +149,7 @@ def crowded(mission: Plan) -> Iterator[Mock]:
         yield mock
 
 
-def test_calls_that_are_more_than_one_answer_may_hold_come_page_by_page(crowded: Mock) -> None:
+def test_calls_above_the_maximum_size_of_a_response_come_in_pages(crowded: Mock) -> None:
     page = crowded.said("GET", "/requests")
     urls, sizes = [], []
     while True:
@@ -170,7 +170,7 @@ def test_a_page_of_calls_names_the_next_one_where_a_limit_ended_it(crowded: Mock
     assert crowded.fault("GET", "/requests?before=none")[0] == 404
 
 
-def test_calls_that_are_too_many_for_one_answer_are_refused_and_stay(crowded: Mock) -> None:
+def test_found_calls_above_the_maximum_size_are_refused_and_stay(crowded: Mock) -> None:
     pattern = {"method": "POST"}
     for method, path, body in (
         ("POST", "/requests/find", pattern),
@@ -179,12 +179,12 @@ def test_calls_that_are_too_many_for_one_answer_are_refused_and_stay(crowded: Mo
     ):
         response = crowded.control(method, path, body)
         assert response.status_code == 422
-        assert "20,000 bytes that one answer may have" in response.json()["detail"]
+        assert "more than 20,000 bytes, the maximum size of a response" in response.json()["detail"]
     assert crowded.said("POST", "/requests/count", pattern)["count"] == 30
     assert len(crowded.said("POST", "/requests/find", {"url": "/3"})["requests"]) == 1
 
 
-def test_the_metrics_tell_what_each_kind_takes_and_may_take(crowded: Mock) -> None:
+def test_metrics_show_used_memory_and_its_limit_by_kind(crowded: Mock) -> None:
     told = crowded.client.get("/__admin/metrics").text
     found = dict(re.findall(r'^mockserver_memory_bytes\{kind="(\w+)"\} (\S+)$', told, re.MULTILINE))
     bounds = dict(re.findall(r'^mockserver_memory_limit_bytes\{kind="(\w+)"\} (\S+)$', told, re.MULTILINE))
@@ -192,7 +192,7 @@ def test_the_metrics_tell_what_each_kind_takes_and_may_take(crowded: Mock) -> No
     assert 30_000 < float(found["journals"]) < float(bounds["journals"])
 
 
-def test_without_a_journal_nothing_is_kept_and_said_so(mission: Plan) -> None:
+def test_without_a_journal_no_calls_are_recorded_and_responses_report_it(mission: Plan) -> None:
     engine = engine_of(mission)
     ledger = engine.worlds.ledger = Ledger(calls=0)
     engine.worlds.default.journal = ledger.open("default")
@@ -211,7 +211,7 @@ def test_long_bodies_are_cut(mock: Mock) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b"[" * 10_000, b'{"a": NaN}', b"\xff", b""])
-def test_what_is_no_json_is_refused(mock: Mock, body: bytes) -> None:
+def test_body_that_is_not_json_is_refused(mock: Mock, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     response = mock.client.post("/__admin/requests/count", content=body, headers=headers)
     assert response.status_code == 400

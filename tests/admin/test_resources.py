@@ -10,7 +10,7 @@ OTHER = "22222222-2222-4222-8222-222222222222"
 PLACE = f"/resources/certificate-request/{KEY}"
 
 
-def test_tells_where_a_resource_stands_and_what_comes_next(mock: Mock) -> None:
+def test_resource_has_its_state_and_the_next_one(mock: Mock) -> None:
     mock.poll()
     assert mock.said("GET", PLACE) == {
         "namespace": "default",
@@ -37,7 +37,7 @@ def test_assigns_a_scenario_before_the_first_call(mock: Mock) -> None:
     assert mock.state() == "issued"
 
 
-def test_assigning_begins_anew(mock: Mock) -> None:
+def test_assigning_a_scenario_starts_it_again(mock: Mock) -> None:
     for _ in range(3):
         mock.poll()
     mock.said("PUT", PLACE, {"scenario": "failed-at-once"})
@@ -49,7 +49,7 @@ def test_assigns_a_state_of_the_scenario_and_goes_on_from_there(mock: Mock) -> N
     assert [mock.state() for _ in range(3)] == ["failed", "pending", "issued"]
 
 
-def test_a_state_that_the_scenario_has_not_stays(mock: Mock) -> None:
+def test_assigned_state_outside_the_scenario_has_no_end(mock: Mock) -> None:
     mock.poll()
     mock.said("PUT", PLACE, {"state": "failed"})
     assert [mock.state() for _ in range(3)] == ["failed"] * 3
@@ -99,14 +99,14 @@ def test_lists_filters_and_pages(mock: Mock) -> None:
     assert mock.said("GET", "/resources?limit=0")["meta"]["total"] == 2
 
 
-def test_a_key_may_hold_anything(mock: Mock) -> None:
+def test_keys_can_have_any_characters(mock: Mock) -> None:
     for sent, key in {"a%2Fb": "a/b", "%25": "%", "%C3%A9": "é"}.items():
         assert mock.said("PUT", f"/resources/certificate-request/{sent}", {"state": "issued"})["key"] == key
     response = mock.client.get("/__admin/resources/certificate-request/%ff")
     assert response.status_code == 400
 
 
-def test_forgets_one_or_all(mock: Mock) -> None:
+def test_deletes_one_resource_or_all(mock: Mock) -> None:
     for _ in range(3):
         mock.poll()
         mock.poll(OTHER)

@@ -30,7 +30,9 @@ def target(mission: Plan) -> Iterator[Mock]:
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda each: each.value)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.label)
-def test_answers_as_documented(target: Mock, operation: Any, mode: GenerationMode) -> None:
+def test_responses_match_the_document_of_the_control_plane(
+    target: Mock, operation: Any, mode: GenerationMode
+) -> None:
     target.begin_anew()
     for key in (KEY, KEY, "22222222-2222-4222-8222-222222222222"):
         target.poll(key)

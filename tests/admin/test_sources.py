@@ -78,7 +78,7 @@ def test_replaces_a_scenario_file_and_keeps_state(mock: Mock) -> None:
     assert mock.said("GET", "/requests")["meta"]["total"] == 3
 
 
-def test_a_scenario_that_is_gone_is_begun_anew(mock: Mock) -> None:
+def test_resource_starts_again_when_its_scenario_is_removed(mock: Mock) -> None:
     mock.said("PUT", f"/resources/certificate-request/{KEY}", {"scenario": "slow"})
     text = scenario_text(mock).replace("  slow: [pending: 30s, issued]\n", "")
     assert put(mock, "/scenario-files/certificate-request", text).status_code == 200
@@ -122,7 +122,7 @@ def test_a_document_that_was_put_is_taken_back_by_delete(mock: Mock) -> None:
     assert mock.fault("DELETE", "/document") == (409, None)
 
 
-def test_what_is_taken_back_is_no_file_that_happens_to_have_its_name(
+def test_deleting_an_added_document_does_not_serve_a_file_of_the_same_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "scenarios").mkdir()
@@ -183,7 +183,7 @@ def test_an_answer_that_breaks_the_document_is_refused(mock: Mock) -> None:
     assert any(each["line"] for each in response.json()["diagnostics"])
 
 
-def test_begins_with_nothing_and_is_given_everything() -> None:
+def test_server_without_documents_gets_all_files_by_put() -> None:
     with mocking(engine_of(Plan(hash="", documents=())), inputs=Inputs(())) as mock:
         assert mock.client.get("/__admin/health").json()["ready"] is False
         assert mock.client.get("/pets/1").status_code == 503
@@ -242,18 +242,18 @@ def test_a_server_of_strict_documents_takes_no_faulty_one() -> None:
 
 
 @pytest.mark.parametrize("name", ["..%2Fx", "%2e%2e", ".hidden", "a%20b", "%ff", "a%0A"])
-def test_names_are_no_paths(mock: Mock, name: str) -> None:
+def test_names_with_path_characters_are_refused(mock: Mock, name: str) -> None:
     assert put(mock, f"/scenario-files/{name}", LIFE).status_code in (400, 404, 405)
 
 
-def test_what_cannot_be_text_is_refused(mock: Mock) -> None:
+def test_body_that_is_not_utf8_is_refused(mock: Mock) -> None:
     response = mock.client.put("/__admin/document", content=b"\xff\xfe", headers=YAML)
     assert response.status_code == 400
     response = mock.client.put("/__admin/document", content=PETS, headers={"Content-Type": "text/plain"})
     assert response.status_code == 415
 
 
-def test_what_was_compiled_elsewhere_can_only_be_read(mission: Plan) -> None:
+def test_plan_of_another_process_cannot_be_replaced(mission: Plan) -> None:
     with mocking(engine_of(mission)) as mock:
         assert mock.said("GET", "/document")["openapi"] == "3.0.3"
         assert put(mock, "/document", PETS).status_code == 409
@@ -263,7 +263,7 @@ def test_what_was_compiled_elsewhere_can_only_be_read(mission: Plan) -> None:
 LOOP = "".join(f"{{% for {each} in range(9999) %}}" for each in "abc") + "{% endfor %}" * 3 + "x"
 
 
-def test_a_template_without_end_is_stopped(mock: Mock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_template_is_stopped(mock: Mock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mockserver.compile.process.MAX_SECONDS", 5)
     text = scenario_text(mock).replace("error: NotFound}}", f'error: "{LOOP}"}}}}')
     assert LOOP in text

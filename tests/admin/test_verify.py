@@ -67,7 +67,9 @@ def test_fails_in_a_sentence(polled: Mock, wanted: Any, detail: str) -> None:
 
 
 @pytest.mark.parametrize(("wanted", "fault"), FAULTS, ids=str)
-def test_faults_say_where(polled: Mock, wanted: Any, fault: tuple[int, str]) -> None:
+def test_invalid_patterns_are_reported_with_a_pointer(
+    polled: Mock, wanted: Any, fault: tuple[int, str]
+) -> None:
     assert polled.fault("POST", "/verify", wanted) == fault
 
 
@@ -104,29 +106,29 @@ NOT_TOLD: list[Any] = [
 
 @pytest.fixture
 def forgetful(polled: Mock) -> Mock:
-    """The first of the calls is no longer in the journal."""
+    """The journal has lost the first call."""
     polled.live.run(lambda: polled.live.server.worlds.default.journal.drop(1))
     return polled
 
 
 @pytest.mark.parametrize("wanted", TOLD_ALL_THE_SAME, ids=str)
-def test_calls_that_were_found_are_enough_whatever_was_lost(forgetful: Mock, wanted: Any) -> None:
+def test_found_calls_are_enough_for_a_minimum_when_calls_are_lost(forgetful: Mock, wanted: Any) -> None:
     assert forgetful.said("POST", "/verify", wanted)["lost"] == 1
 
 
 @pytest.mark.parametrize("wanted", NOT_TOLD, ids=str)
-def test_what_a_lost_call_may_have_been_is_not_held_to_be_known(forgetful: Mock, wanted: Any) -> None:
+def test_maximum_fails_when_calls_are_lost(forgetful: Mock, wanted: Any) -> None:
     response = forgetful.control("POST", "/verify", wanted)
     assert (response.status_code, response.json()["lost"]) == (409, 1)
-    assert "1 call from before is no longer in the journal, so it cannot be told" in response.json()["detail"]
+    assert "the journal has lost 1 call, so the result is not certain" in response.json()["detail"]
 
 
-def test_too_many_are_too_many_whatever_was_lost(forgetful: Mock) -> None:
+def test_too_many_calls_fail_without_a_note_on_lost_calls(forgetful: Mock) -> None:
     response = forgetful.control("POST", "/verify", {"request": POLLS, "atMost": 1})
     assert response.json()["detail"] == "2 calls of 3 matched; wanted: at most once"
 
 
-def test_where_too_many_came_they_are_shown(polled: Mock) -> None:
+def test_too_many_calls_are_shown_as_near_misses(polled: Mock) -> None:
     response = polled.control("POST", "/verify", {"request": {"state": "pending", "key": KEY}, "exactly": 1})
     newest, oldest = response.json()["nearMisses"]
     assert newest["call"]["id"] > oldest["call"]["id"]
@@ -134,9 +136,9 @@ def test_where_too_many_came_they_are_shown(polled: Mock) -> None:
     assert {"field": "key", "required": KEY, "actual": KEY, "matched": True} in newest["fields"]
 
 
-def test_a_control_request_of_very_many_values_is_refused_before_they_are_judged(mock: Mock) -> None:
+def test_control_request_with_too_many_values_is_refused_before_validation(mock: Mock) -> None:
     few, many = ({"bodyPatterns": [{"contains": "a"}] * count} for count in (1_000, 20_000))
     assert mock.control("POST", "/requests/count", few).status_code == 200
     refused = mock.control("POST", "/requests/count", many)
     assert refused.status_code == 413
-    assert "over 20,000 values" in refused.json()["detail"]
+    assert "more than 20,000 values" in refused.json()["detail"]

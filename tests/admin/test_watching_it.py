@@ -70,7 +70,7 @@ def test_faulty_choices_of_events(mock: Mock, query: str) -> None:
     assert mock.control("POST", "/events").status_code == 405
 
 
-def test_nobody_listens_any_more_when_the_stream_is_left(mock: Mock) -> None:
+def test_closed_stream_is_no_longer_a_subscriber(mock: Mock) -> None:
     ledger = mock.live.server.worlds.ledger
     with events(mock):
         assert ledger.watch is not None
@@ -133,7 +133,7 @@ def test_health(mock: Mock) -> None:
     assert found["documents"] == ["certificate-request"]
 
 
-def test_pages_hold_everything_they_need(mock: Mock) -> None:
+def test_pages_load_nothing_from_other_hosts(mock: Mock) -> None:
     assert mock.client.get("/__admin").headers["location"] == "/__admin/"
     for path in ("/", "/docs"):
         response = mock.control("GET", path)
@@ -155,7 +155,7 @@ def test_swagger_ui_takes_no_document_from_the_query(mock: Mock) -> None:
     assert mock.said("GET", "/openapi.json")["info"]["title"] == "mockserver: control interface"
 
 
-def test_the_first_control_request_does_not_hold_up_mocked_ones(mock: Mock) -> None:
+def test_first_control_request_does_not_delay_mocked_operations(mock: Mock) -> None:
     """Imports happen on a thread of their own: polls are answered until the first control answer is there."""
     done = threading.Event()
 

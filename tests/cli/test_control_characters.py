@@ -54,7 +54,7 @@ def is_clean(ran: Ran) -> None:
 
 
 @pytest.mark.parametrize("form", ["text", "github", "json", "sarif"])
-def test_what_check_finds_is_told_without_control_characters(folder: Path, form: str) -> None:
+def test_diagnostics_of_check_have_no_control_characters(folder: Path, form: str) -> None:
     ran = run("check", "d.json", "--scenarios", "s.yaml", "--format", form, folder=folder)
     assert ran.code == 1
     is_clean(ran)
@@ -88,7 +88,7 @@ def test_what_check_finds_is_told_without_control_characters(folder: Path, form:
         ("serve", "--clock", "\x1b[31m\n::error ::pwned"),
     ],
 )
-def test_what_a_command_says_holds_no_control_character(folder: Path, arguments: tuple[str, ...]) -> None:
+def test_output_of_commands_has_no_control_characters(folder: Path, arguments: tuple[str, ...]) -> None:
     ran = run(*arguments, folder=folder)
     is_clean(ran)
     assert ran.out + ran.err

@@ -60,7 +60,7 @@ def test_a_file_that_exists_is_named_and_nothing_is_written(tmp_path: Path) -> N
     theirs.write_text("mine")
     done = laid_out(tmp_path)
     assert done.exit_code != 0
-    assert str(done.exception) == f"{theirs} exists, so nothing was written; choose another folder."
+    assert str(done.exception) == f"{theirs} exists. Nothing was written. Choose another folder."
     assert files(tmp_path) == [FILES[3]]
     assert theirs.read_text() == "mine"
 

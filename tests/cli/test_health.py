@@ -14,14 +14,14 @@ from mockserver.plan import Plan
 from tests.live import ask, engine_of, mission_plan, serving, serving_engine
 
 
-def test_a_server_that_is_well() -> None:
+def test_healthy_server_is_reported() -> None:
     with serving_engine(engine_of(mission_plan())) as live:
         ran = CliRunner().invoke(health, ["--url", f"http://127.0.0.1:{live.port}/"])
         assert ran.exit_code == 0
         assert '"healthy"' in ran.output
 
 
-def test_the_environment_says_where() -> None:
+def test_environment_names_the_server() -> None:
     with serving_engine(engine_of(mission_plan())) as live:
         for name in ("MOCKSERVER_PORT", "MOCKSERVER_ADMIN_PORT"):
             assert CliRunner().invoke(health, env={name: str(live.port)}).exit_code == 0
@@ -57,10 +57,10 @@ def test_a_server_that_is_not_ready_is_not_well(
 
 
 @pytest.mark.parametrize("body", [b"", b"fine", b"[]", b'"ready"', b'{"status": "healthy"}'])
-def test_another_server_is_no_well_one(body: bytes) -> None:
+def test_other_kind_of_server_is_an_error(body: bytes) -> None:
     with serving(lambda _: Response(200, [], body, "")) as live:
         ran = CliRunner().invoke(health, ["--url", live.url])
-    assert "answers, but not as a mockserver does" in str(ran.exception)
+    assert "responds, but it is not a mockserver" in str(ran.exception)
 
 
 def unwell(_: Request) -> Response:
@@ -72,20 +72,20 @@ def unfound(_: Request) -> Response:
 
 
 @pytest.mark.parametrize("handle", [unwell, unfound])
-def test_a_server_that_is_not(handle: Callable[[Request], Response]) -> None:
+def test_unhealthy_server_is_an_error(handle: Callable[[Request], Response]) -> None:
     with serving(handle) as live:
         ran = CliRunner().invoke(health, ["--url", f"http://127.0.0.1:{live.port}"])
-        assert "answers with status" in str(ran.exception)
+        assert "responds with status" in str(ran.exception)
 
 
-def test_nobody_there() -> None:
+def test_no_server_is_an_error() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # and does not listen
         ran = CliRunner().invoke(health, ["--url", f"http://127.0.0.1:{unused.getsockname()[1]}"])
-    assert "does not answer" in str(ran.exception)
+    assert "does not respond" in str(ran.exception)
 
 
 @pytest.mark.parametrize("url", ["localhost:8080", "ftp://localhost", "http://", "http://localhost:port"])
-def test_no_url(url: str) -> None:
+def test_invalid_url_is_an_error(url: str) -> None:
     ran = CliRunner().invoke(health, ["--url", url])
     assert url in str(ran.exception)

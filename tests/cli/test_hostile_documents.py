@@ -84,7 +84,7 @@ def test_is_served_and_told(name: str, folder: Path) -> None:
     assert is_harmless(ran.err), ran.err
 
 
-def test_is_refused_where_documents_are_to_be_strict(folder: Path) -> None:
+def test_is_refused_with_strict_document(folder: Path) -> None:
     text, code, _ = next(iter(FORGIVEN.values()))
     strictly = ["--strict-document", "--port", "0", "--no-cache"]
     ran = run("serve", written(folder, text), *strictly, folder=folder)
@@ -164,7 +164,7 @@ def test_nothing_is_fetched(target: str, version: str, folder: Path) -> None:
             listener.accept()
 
 
-def test_a_file_that_refers_out_is_refused_where_it_does(folder: Path) -> None:
+def test_file_with_a_reference_out_of_the_folder_is_refused_at_the_reference(folder: Path) -> None:
     (folder / "main.yaml").write_text(referring("sub/part.yaml"))
     (folder / "sub" / "part.yaml").write_text(
         'type: object\nproperties:\n  a: {$ref: "../../outside/secret.yaml"}\n'

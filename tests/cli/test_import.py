@@ -32,7 +32,7 @@ def test_what_is_written_is_served(write: Write, tmp_path: Path) -> None:
     assert ask(engine, "GET", f"{MISSION}/{KEY}", {"authorization": "Bearer any"}).status == 404
 
 
-def test_files_that_are_there_stay(write: Write, tmp_path: Path) -> None:
+def test_existing_files_are_not_overwritten(write: Write, tmp_path: Path) -> None:
     mappings = write("gone.json", mapping())
     there = write("out/certificate-request.yaml", "mine")
     arguments = ("import", "wiremock", mappings, *DOCUMENT, "--output", there.parent)
@@ -45,7 +45,7 @@ def test_files_that_are_there_stay(write: Write, tmp_path: Path) -> None:
     )
 
 
-def test_a_stub_that_breaks_the_document_is_told_and_written_all_the_same(write: Write) -> None:
+def test_stub_that_breaks_the_document_is_reported_and_written(write: Write) -> None:
     done = run("import", "wiremock", write("a.json", mapping(jsonBody={"colour": "red"})), *DOCUMENT)
     assert done.code == 1
     assert "error S311" in done.err
@@ -68,11 +68,11 @@ def test_several_resources_need_a_folder(write: Write) -> None:
     stubs = [{"request": {"urlPath": f"/{name}/1"}, "response": {"status": 200}} for name in "ab"]
     done = run("import", "wiremock", write("s.json", json.dumps({"mappings": stubs})), "--document", document)
     assert done.code == 1
-    assert "of several resources (a, b): pass --output FOLDER" in done.err
+    assert "have several resources (a, b). Use --output FOLDER" in done.err
 
 
 @pytest.mark.parametrize("text", ["{", "[]"])
-def test_nothing_comes_of_what_is_no_mapping(write: Write, text: str) -> None:
+def test_file_without_mappings_gives_no_scenario_files(write: Write, text: str) -> None:
     done = run("import", "wiremock", write("a.json", text), *DOCUMENT)
     assert done.code == int(text == "{")
     assert "0 stubs → nothing" in done.err

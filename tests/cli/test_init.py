@@ -127,7 +127,7 @@ def test_a_file_is_not_written_over_unless_told(folder: Path) -> None:
     assert Path("mine.yaml").read_text().startswith("# A draft of the lifecycle of an order")
 
 
-def test_it_says_why_it_cannot(folder: Path) -> None:
+def test_reason_of_a_refusal_is_printed(folder: Path) -> None:
     assert "did you mean 'place'" in str(draft("orders.yaml", "--operation", "plac").exception)
     assert "no path parameter" in str(draft("orders.yaml", "--operation", "place").exception)
     Path("bare.yaml").write_text('openapi: 3.1.0\ninfo: {title: t, version: "1"}\npaths: {}\n')
@@ -174,7 +174,7 @@ components:
 """
 
 
-def test_what_creates_lists_and_deletes_goes_with_it(folder: Path) -> None:
+def test_creating_listing_and_deleting_operations_are_included(folder: Path) -> None:
     (folder / "whole.yaml").write_text(WHOLE)
     assert CliRunner().invoke(init, ["whole.yaml", "-o", "life.yaml"]).exit_code == 0
     drawn = yaml.safe_load((folder / "life.yaml").read_text())
@@ -197,7 +197,7 @@ def test_what_creates_lists_and_deletes_goes_with_it(folder: Path) -> None:
         assert json.loads(get(live.port, "/orders").body)["orders"] == []
 
 
-def test_a_creation_that_tells_no_key_is_left_out(folder: Path) -> None:
+def test_creating_operation_without_a_key_is_omitted(folder: Path) -> None:
     (folder / "whole.yaml").write_text(
         WHOLE.replace("description: made, content:", "description: made, x-no:")
     )

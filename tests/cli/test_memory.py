@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mockserver.cli.limit_options import available
+from mockserver.cli.limit_options import available_memory
 from tests.cli.command import run
 from tests.live import Process, Wire
 
@@ -70,7 +70,7 @@ CASES: dict[str, tuple[dict[str, str], int]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_the_smallest_bound_of_machine_and_container_is_found(case: str, tmp_path: Path) -> None:
     files, expected = CASES[case]
-    assert available(system(tmp_path, files)) == expected
+    assert available_memory(system(tmp_path, files)) == expected
 
 
 def test_limits_of_the_process_count_less_what_it_takes_already(
@@ -79,7 +79,7 @@ def test_limits_of_the_process_count_less_what_it_takes_already(
     limits = {resource.RLIMIT_AS: 300 * MEBI, resource.RLIMIT_DATA: 200 * MEBI}
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (limits[kind], limits[kind]))
     status = "Name:\tpython\nVmSize:\t  204800 kB\nVmData:\t   51200 kB\n"
-    assert available(system(tmp_path, {"proc/self/status": status})) == 100 * MEBI
+    assert available_memory(system(tmp_path, {"proc/self/status": status})) == 100 * MEBI
 
 
 def told(process: Process) -> dict[str, float]:
@@ -107,7 +107,7 @@ def test_the_bounds_are_shares_of_what_is_said_and_no_more_than_other_options_sa
         assert (found["journals"], found["unfinished"]) == (MEBI, 100_000)
 
 
-def test_one_request_that_may_be_may_always_arrive(tmp_path: Path) -> None:
+def test_largest_allowed_request_always_has_memory(tmp_path: Path) -> None:
     with Process(f"--max-memory={16 * MEBI}", cache=tmp_path) as process:
         assert told(process)["unfinished"] == 10 * MEBI + 64 * 1024
 
@@ -117,10 +117,10 @@ def test_one_request_that_may_be_may_always_arrive(tmp_path: Path) -> None:
     [
         ("--max-memory=1", "--max-memory"),
         ("--max-delay=soon", "--max-delay"),
-        ("--max-delay=2d", "write 0s to 1d"),
+        ("--max-delay=2d", "Use 0s to 1d"),
     ],
 )
-def test_what_cannot_be_is_refused(option: str, told: str, tmp_path: Path) -> None:
+def test_invalid_limits_are_refused(option: str, told: str, tmp_path: Path) -> None:
     ran = run("serve", option, folder=tmp_path)
     assert ran.code in (1, 2)
     assert told in ran.err

@@ -87,7 +87,7 @@ DEADLY = {
 
 
 @pytest.mark.parametrize("rehearsed", [False, True])  # which is done where nothing else is wrong
-def test_deadly_answers_are_diagnostics(rehearsed: bool, tmp_path: Path) -> None:
+def test_responses_that_stop_the_compiler_are_diagnostics(rehearsed: bool, tmp_path: Path) -> None:
     deadly = [each for each in DEADLY.values() if (each[1] == "S501") is rehearsed]
     head, operation = TEN.splitlines()[0], TEN.splitlines()[3]
     states = [f"  deadly-{i}: {state}\n" for i, (state, _) in enumerate(deadly)]
@@ -122,10 +122,14 @@ def test_a_port_that_is_taken_is_told_in_one_sentence() -> None:
         (("serve", "--nonsense"), 2, "--nonsense"),
         (("serve", "--max-head", "255"), 2, "255 is not in the range 256<=x<=16777216"),
         (("serve", "--max-headers", "many"), 2, "--max-headers"),
-        (("serve", "--max-target", "2000", "--max-head", "1000"), 1, "lower the one or raise the other"),
-        (("serve", "--max-unfinished", "9999"), 1, "make it 10551296 or more"),
+        (
+            ("serve", "--max-target", "2000", "--max-head", "1000"),
+            1,
+            "Lower --max-target or raise --max-head",
+        ),
+        (("serve", "--max-unfinished", "9999"), 1, "Use 10551296 or more"),
         (("serve", "--head-timeout", "soon"), 1, "--head-timeout: 'soon' is not a duration such as 200ms"),
-        (("serve", "--body-timeout", "0s"), 1, "--body-timeout 0s is out of range; write 100ms to 1d"),
+        (("serve", "--body-timeout", "0s"), 1, "--body-timeout 0s is out of range. Use 100ms to 1d"),
         (("serve", "--idle-timeout", "2d"), 1, "--idle-timeout 2d is out of range"),
         (("sreve",), 2, "sreve"),
         (("check", "--format", "xml"), 2, "--format"),
@@ -133,7 +137,7 @@ def test_a_port_that_is_taken_is_told_in_one_sentence() -> None:
         (("completion", "tcsh"), 2, "tcsh"),
     ],
 )
-def test_wrong_calls_are_told(arguments: tuple[str, ...], code: int, told: str) -> None:
+def test_wrong_command_lines_are_reported(arguments: tuple[str, ...], code: int, told: str) -> None:
     ran = run(*arguments)
     assert (ran.code, ran.out) == (code, "")
     assert told in ran.err

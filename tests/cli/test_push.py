@@ -102,7 +102,7 @@ def test_what_is_faulty_is_told_and_changes_nothing(serving: MockServer, write: 
     refused = push(serving.url, "--scenarios", write("certificate-request.yaml", FAULTY))
     assert refused.code == 2
     assert "certificate-request.yaml:3:" in refused.err
-    assert refused.err.endswith("what was served is still served.\n")
+    assert refused.err.endswith("the previous files are still served.\n")
     assert poll(serving.url) == 200
 
 
@@ -110,13 +110,13 @@ def test_what_is_faulty_is_told_and_changes_nothing(serving: MockServer, write: 
     ("arguments", "said"),
     [
         (("--url", "http://127.0.0.1:9"), "there is nothing to push"),
-        (("--url", "http://127.0.0.1:9", "--document", inputs.DOCUMENT), "does not answer"),
-        (("--url", "http://127.0.0.1:9", "--document", inputs.DOCUMENT, "--wait", "0.3"), "does not answer"),
-        (("--url", "nowhere", "--document", inputs.DOCUMENT), "is no http or https URL"),
+        (("--url", "http://127.0.0.1:9", "--document", inputs.DOCUMENT), "does not respond"),
+        (("--url", "http://127.0.0.1:9", "--document", inputs.DOCUMENT, "--wait", "0.3"), "does not respond"),
+        (("--url", "nowhere", "--document", inputs.DOCUMENT), "is not an http or https URL"),
         (("--document", inputs.DOCUMENT), "Missing option '--url'"),
     ],
 )
-def test_what_cannot_work_is_told_in_a_sentence(arguments: tuple[str | Path, ...], said: str) -> None:
+def test_impossible_push_is_reported_in_one_sentence(arguments: tuple[str | Path, ...], said: str) -> None:
     ran = run("push", *arguments)
     assert ran.code in (1, 2)
     assert said in ran.err

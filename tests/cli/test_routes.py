@@ -46,7 +46,7 @@ def test_table() -> None:
         "METHOD  PATH          OPERATION  ANSWERED BY  STATUSES\n"
         "POST    /orders       place      api          201, default\n"
         "GET     /orders/{id}             life.yaml    200, 4XX\n"
-        "api is answered under /v1 and at the root.\n"
+        "api is served under /v1 and at the root.\n"
     )
 
 

@@ -89,7 +89,7 @@ def test_an_address(url: str, address: Address) -> None:
         ("redis://user:secret@h:x", "x"),
     ],
 )
-def test_what_is_no_address_is_told_in_one_sentence(url: str, said: str) -> None:
+def test_invalid_store_address_is_reported_in_one_sentence(url: str, said: str) -> None:
     with pytest.raises(UsageError) as found:
         read_address(url)
     assert said in str(found.value)
@@ -120,11 +120,11 @@ def test_workers_without_a_store_are_refused_with_the_reason() -> None:
     ("arguments", "said"),
     [
         (("--store", "localhost:6379"), "is no address of a store"),
-        (("--store", "redis://h", "--store-prefix", "a/b"), "--store-prefix 'a/b' is no name"),
+        (("--store", "redis://h", "--store-prefix", "a/b"), "--store-prefix 'a/b' is not a valid name"),
         (("--store", "redis://h", "--store-timeout", "soon"), "--store-timeout: "),
     ],
 )
-def test_what_cannot_be_is_told_in_one_line(arguments: tuple[str, ...], said: str) -> None:
+def test_invalid_store_options_are_reported_in_one_line(arguments: tuple[str, ...], said: str) -> None:
     assert said in refused(*arguments)
 
 
@@ -273,7 +273,7 @@ def test_a_worker_that_is_killed_is_replaced_and_no_call_is_counted_twice(server
         while turn(other, "b") != "four":
             pass
         os.kill(first, signal.SIGKILL)
-        assert next(errors) == "worker 0 was killed by SIGKILL; another takes its place\n"
+        assert next(errors) == "worker 0 was killed by SIGKILL; it is replaced\n"
         lines = server.lines()
         done.set()
         found = [each.result() for each in callers]
@@ -306,9 +306,9 @@ def test_a_worker_that_dies_while_the_store_is_away_is_replaced(prefix: str, tmp
         for worker in server.workers():
             os.kill(worker, signal.SIGKILL)
         errors = server.errors()
-        while "another takes its place" not in next(errors):
+        while "it is replaced" not in next(errors):
             pass
-        while "another takes its place" not in next(errors):
+        while "it is replaced" not in next(errors):
             pass
         lines = server.lines()
         assert {owner(each, server.workers()) for each in lines} == set(server.workers())

@@ -173,6 +173,6 @@ def test_hosts_whose_clocks_are_an_hour_apart_have_one_time_the_stores(
                 assert line.ask("GET", LIFE).json()["state"] == "two"
                 line.socket.close()
             _, told = other.stop(signal.SIGTERM)
-            assert "that of the store" not in told
+            assert "the clock of this machine" not in told
         _, told = ahead.stop(signal.SIGTERM)
-    assert "the clock of this machine is 3600 s ahead of that of the store at" in told
+    assert "the clock of this machine is 3600 s ahead of the clock of the store at" in told

@@ -560,4 +560,4 @@ def test_what_killed_workers_had_counted_stays_counted(redis: Redis, folder: Pat
             until(lambda: len(workers(server.process.pid)) == 2)
         code, errors = server.process.stop(signal.SIGTERM)
     assert code == 0
-    assert errors.count("was killed by SIGKILL; another takes its place") == 6
+    assert errors.count("was killed by SIGKILL; it is replaced") == 6

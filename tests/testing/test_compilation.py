@@ -46,7 +46,7 @@ def compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
     return seen
 
 
-def test_of_those_who_start_together_one_compiles(compiler: list[int]) -> None:
+def test_servers_that_start_together_compile_once(compiler: list[int]) -> None:
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: compiled(INPUTS, cached=True).plan.hash, range(8)))
     assert found == ["1"] * 8
@@ -57,7 +57,7 @@ def test_without_a_cache_each_compiles(compiler: list[int]) -> None:
     assert [compiled(INPUTS, cached=False).plan.hash for _ in range(2)] == ["1", "2"]
 
 
-def test_a_folder_that_cannot_be_used_is_done_without(
+def test_unusable_cache_folder_is_ignored(
     compiler: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")

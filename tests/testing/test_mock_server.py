@@ -37,7 +37,7 @@ class TestWhatATestSetsUp:
         assert api.state("failed", key=KEY, scenario="retried").scenario == "retried"
         assert [poll(api), poll(api), poll(api)] == ["failed", "pending", "issued"]
 
-    def test_where_a_resource_stands(self, api: Namespace) -> None:
+    def test_resource_has_its_state(self, api: Namespace) -> None:
         api.scenario("slow", key=KEY)
         poll(api)
         found = api.resource(KEY)
@@ -45,7 +45,7 @@ class TestWhatATestSetsUp:
         assert found.since == found.created == found.changed == NOON
         assert found.next == {"state": "issued", "at": "2026-01-01T00:00:30.000Z", "in": "30s"}
 
-    def test_the_time(self, api: Namespace) -> None:
+    def test_clock_shows_the_time(self, api: Namespace) -> None:
         api.scenario("slow", key=KEY)
         assert poll(api) == "pending"
         assert api.clock.advance("29s") == NOON + timedelta(seconds=29)
@@ -53,7 +53,7 @@ class TestWhatATestSetsUp:
         api.clock.advance(timedelta(seconds=1))
         assert poll(api) == "issued"
 
-    def test_every_way_to_turn_a_clock(self, api: Namespace) -> None:
+    def test_clock_freezes_sets_advances_resumes_and_resets(self, api: Namespace) -> None:
         clock = api.clock
         assert (clock.now, clock.frozen) == (NOON, True)
         assert clock.freeze("2027-01-01T00:00:00Z") == datetime(2027, 1, 1, tzinfo=UTC)
@@ -74,7 +74,7 @@ class TestWhatATestSetsUp:
         assert poll(api) == "pending"
 
     @pytest.mark.parametrize("name", ["t1", "t.2", "a:b"])
-    def test_a_namespace_is_a_world_of_its_own(self, server: MockServer, name: str) -> None:
+    def test_namespaces_do_not_share_resources(self, server: MockServer, name: str) -> None:
         one, other = server.namespace(name), server.namespace("another")
         one.state("issued", key=KEY)
         assert [poll(one), poll(other)] == ["issued", "pending"]
@@ -84,7 +84,7 @@ class TestWhatATestSetsUp:
         assert poll(one) == "pending"
         one.drop()
 
-    def test_headers_are_another_way_into_a_namespace(self, api: Namespace, server: MockServer) -> None:
+    def test_headers_select_a_namespace(self, api: Namespace, server: MockServer) -> None:
         headers = {"Authorization": "Bearer any", **api.headers}
         httpx.get(f"{server.url}{MISSION}/{KEY}", headers=headers).raise_for_status()
         [call] = api.calls
@@ -99,10 +99,10 @@ class TestWhatATestSetsUp:
             (lambda api: api.scenario("failed", key=KEY, resource="order"), "there is certificate-request"),
             (lambda api: api.resource(KEY), "been seen"),
             (lambda api: api.clock.advance("soon"), "no duration"),
-            (lambda api: api.clock.set("soon"), "no date-time"),
+            (lambda api: api.clock.set("soon"), "not a date-time"),
         ],
     )
-    def test_what_cannot_be_done_says_what_can(self, api: Namespace, change: object, said: str) -> None:
+    def test_errors_name_what_exists(self, api: Namespace, change: object, said: str) -> None:
         poll(api, OTHER)
         with pytest.raises(ControlError, match=said):
             change(api)  # type: ignore[operator]
@@ -111,7 +111,7 @@ class TestWhatATestSetsUp:
         server.namespace("nowhere").drop()
 
     def test_the_default_namespace_stays(self, server: MockServer) -> None:
-        with pytest.raises(ControlError, match="default namespace stays"):
+        with pytest.raises(ControlError, match="default namespace cannot be deleted"):
             server.drop()
 
 
@@ -167,25 +167,25 @@ class TestConnections:
         one.drop()
 
     def test_a_server_that_is_not_there(self) -> None:
-        with pytest.raises(UsageError, match=r"http://127\.0\.0\.1:9 does not answer"):
+        with pytest.raises(UsageError, match=r"http://127\.0\.0\.1:9 does not respond"):
             MockServer.connect("http://127.0.0.1:9")
 
     @pytest.mark.parametrize("url", ["", "127.0.0.1:8080", "ftp://a", "http://", "http://a:b"])
-    def test_a_url_that_is_none(self, url: str) -> None:
-        with pytest.raises(UsageError, match="is no http or https URL"):
+    def test_invalid_url_is_refused(self, url: str) -> None:
+        with pytest.raises(UsageError, match="is not an http or https URL"):
             MockServer.connect(url)
 
-    def test_a_server_that_is_another(self) -> None:
+    def test_other_kind_of_server_is_refused(self) -> None:
         with (
             serving(lambda request: Response(200, [], b"hello")) as live,
-            pytest.raises(UsageError, match="not as a mockserver does"),
+            pytest.raises(UsageError, match="it is not a mockserver"),
         ):
             MockServer.connect(live.url)
 
     def test_a_refusal_without_words(self) -> None:
         with (
             serving(lambda request: Response(503)) as live,
-            pytest.raises(ControlError, match="GET /health was answered with status 503"),
+            pytest.raises(ControlError, match="GET /health got status 503"),
         ):
             MockServer.connect(live.url)
 
@@ -201,9 +201,9 @@ class TestConnections:
         assert seen == ["Bearer secret"]
 
     def test_a_server_elsewhere_has_no_way_around_the_socket(self, remote: MockServer) -> None:
-        with pytest.raises(UsageError, match="runs elsewhere"):
+        with pytest.raises(UsageError, match="runs in another process"):
             _ = remote.asgi
-        with pytest.raises(UsageError, match="runs elsewhere"):
+        with pytest.raises(UsageError, match="runs in another process"):
             remote.adapter()
 
     def test_stopping_ends_a_server_of_its_own_only(self, live: Live, remote: MockServer) -> None:
@@ -319,12 +319,12 @@ class TestALife:
     @pytest.mark.parametrize(
         ("wrong", "said"),
         [
-            ({"validation": "loose"}, "validation='loose' is none of strict, warn, off"),
+            ({"validation": "loose"}, "validation='loose' is not one of strict, warn, off"),
             ({"clock": "yesterday"}, "clock: 'yesterday' is no ISO 8601 date-time"),
         ],
         ids=str,
     )
-    def test_what_is_asked_for_wrongly(self, wrong: dict[str, Any], said: str) -> None:
+    def test_invalid_arguments_are_refused(self, wrong: dict[str, Any], said: str) -> None:
         with pytest.raises(UsageError, match=said):
             MockServer(**wrong).start()
 
@@ -334,7 +334,7 @@ class TestALife:
             MockServer(port=port).start()
 
 
-def test_names_are_found_where_they_are_and_nowhere_else() -> None:
+def test_package_exports_only_its_names() -> None:
     import mockserver.testing
 
     assert mockserver.testing.Calls([]) == []

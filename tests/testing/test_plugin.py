@@ -14,7 +14,7 @@ import pytest
 
 from mockserver import inputs
 from mockserver.namespaces.namespaces import Namespaces
-from mockserver.testing.plugin import _name
+from mockserver.testing.plugin import _namespace_name
 from tests.live import MISSION, Process
 
 pytest_plugins = ["pytester"]
@@ -156,14 +156,14 @@ def test_a_marker_that_is_wrong_leaves_no_namespace_on_a_shared_server(
         ('mock_api.scenario("typo")', "*ControlError: there is no scenario 'typo'*"),
         ('mock_api.scenario("failed", resource="typo")', "*ControlError: *'typo'*"),
         ('mock_api.clock.advance("30 parsecs")', "*ControlError: *30 parsecs*"),
-        ("mock_api.verify(stat=1)", "*TypeError: 'stat' is nothing that can be said of a call; there is *"),
+        ("mock_api.verify(stat=1)", "*TypeError: 'stat' is not a field of a call; use *"),
         (
             "mock_api.verify(pattern={'methd': 'GET'})",
-            "*ControlError: 'methd' is no field of a request pattern*",
+            "*ControlError: 'methd' is not a field of a request pattern*",
         ),
         ("mock_server.stop(); mock_api.calls", "*UsageError: the mock server does not run*"),
         ("MockServer('nowhere.yaml').start()", "*CompileError: *nowhere.yaml*"),
-        ("MockServer.connect('nowhere')", "*UsageError: 'nowhere' is no http or https URL*"),
+        ("MockServer.connect('nowhere')", "*UsageError: 'nowhere' is not an http or https URL*"),
         ('asyncio.run(mock_api.aio.state("typo", key=KEY))', "*ControlError: there is no state 'typo'*"),
     ],
 )
@@ -225,9 +225,7 @@ def test_a_failing_test_that_called_nothing_is_asked_where_it_went(consumer: pyt
         """,
     )
     found = run(consumer)
-    found.stdout.fnmatch_lines(
-        ["nothing was called. Does the client go by http://127.0.0.1:*/__ns/test_it-*"]
-    )
+    found.stdout.fnmatch_lines(["there were no calls. Does the client use http://127.0.0.1:*/__ns/test_it-*"])
 
 
 def test_only_the_newest_of_many_calls_are_told(consumer: pytest.Pytester) -> None:
@@ -256,7 +254,7 @@ def test_a_server_that_is_gone_does_not_hide_the_failure(consumer: pytest.Pytest
     )
     found = run(consumer)
     found.stdout.fnmatch_lines(
-        ["E*assert * is None", "its calls cannot be told: the mock server does not run*"]
+        ["E*assert * is None", "its calls cannot be read: the mock server does not run*"]
     )
 
 
@@ -365,7 +363,7 @@ def test_a_server_that_is_not_there_is_told_in_a_sentence(consumer: pytest.Pytes
     )
     found = run(consumer, "--mock-url=http://127.0.0.1:9")
     found.assert_outcomes(errors=1)
-    found.stdout.fnmatch_lines(["mock server: http://127.0.0.1:9 does not answer: *"])
+    found.stdout.fnmatch_lines(["mock server: http://127.0.0.1:9 does not respond: *"])
     found.stdout.no_fnmatch_line("*UsageError*")
 
 
@@ -433,7 +431,7 @@ def test_a_failure_on_a_worker_tells_its_calls(consumer: pytest.Pytester) -> Non
     ],
 )
 def test_namespaces_are_named_after_tests(nodeid: str, begins: str) -> None:
-    name = _name(nodeid)
+    name = _namespace_name(nodeid)
     assert name.startswith(begins)
     assert Namespaces().find(name) is not None
-    assert name == _name(nodeid) != _name(nodeid + "x")
+    assert name == _namespace_name(nodeid) != _namespace_name(nodeid + "x")

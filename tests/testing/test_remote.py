@@ -69,32 +69,32 @@ def answering(*answers: bytes, then: Callable[[], Iterator[bytes]] | None = None
     ],
     ids=["status line", "head", "body by length", "body until the end", "chunks", "interim answers"],
 )
-def test_an_answer_by_drips_is_given_up(first: bytes, piece: bytes) -> None:
+def test_slow_response_times_out(first: bytes, piece: bytes) -> None:
     with (
         answering(first, then=lambda: repeat(piece)) as url,
         pytest.raises(UsageError, match=r"not within 0\.3 s"),
     ):
-        Remote(url, timeout=0.3).ask("GET", "/health")
+        Remote(url, timeout=0.3).request("GET", "/health")
 
 
-def test_an_answer_without_end_is_read_so_far() -> None:
+def test_endless_response_is_read_up_to_the_maximum() -> None:
     with (
         answering(HEAD + b"\r\n", then=lambda: repeat(b" " * 100_000)) as url,
         pytest.raises(UsageError, match="more than 1,000,000 bytes"),
     ):
-        Remote(url, max_answer=1_000_000).ask("GET", "/health")
+        Remote(url, max_response=1_000_000).request("GET", "/health")
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"[" * 100_000, b"1" * 10_000, b"\xff", b'{"a":'])
-def test_what_is_no_answer_of_ours_is_told(body: bytes) -> None:
-    with answering(answered(body)) as url, pytest.raises(UsageError, match="but not as a mockserver does"):
-        Remote(url).ask("GET", "/health")
+def test_response_of_another_server_is_reported(body: bytes) -> None:
+    with answering(answered(body)) as url, pytest.raises(UsageError, match="but it is not a mockserver"):
+        Remote(url).request("GET", "/health")
 
 
 @pytest.mark.parametrize("url", ["http://a..b:1", "http://" + "a" * 70 + ":1", "http://127.0.0.1:1/a b"])
 def test_a_url_that_leads_nowhere_is_told(url: str) -> None:
-    with pytest.raises(UsageError, match="does not answer"):
-        Remote(url).ask("GET", "/health")
+    with pytest.raises(UsageError, match="does not respond"):
+        Remote(url).request("GET", "/health")
 
 
 @pytest.mark.parametrize("token", ["a\r\nb", "ä", "a\0b"])
@@ -124,4 +124,4 @@ def test_push_tells_that_another_kind_of_server_answers(answers: tuple[bytes, ..
     with answering(*answers) as url:
         ran = run("push", "--url", url, "--document", inputs.DOCUMENT)
     assert ran.code != 0
-    assert "answers, but not as a mockserver does" in ran.err
+    assert "responds, but it is not a mockserver" in ran.err

@@ -100,7 +100,9 @@ class TestRequests:
         [call] = fresh.calls
         assert (call.headers["host"], call.url) == ("api.example", f"{MISSION}/{KEY}?a=1")
 
-    def test_an_error_is_one(self, fresh: MockServer, session: requests.Session) -> None:
+    def test_error_response_is_an_error_in_requests(
+        self, fresh: MockServer, session: requests.Session
+    ) -> None:
         fresh.scenario("not-found", key=KEY)
         with pytest.raises(requests.HTTPError, match="404 Client Error: Not Found"):
             session.get(POLL).raise_for_status()
@@ -137,17 +139,17 @@ class TestRequests:
                 session.get(POLL)
                 data = next(line for line in lines if line.startswith(b"data: "))
                 assert json.loads(data.removeprefix(b"data: "))["decision"].endswith(f"call={number}")
-            assert followers(fresh) == 1
-        assert followers(fresh) == 0
+            assert subscribers(fresh) == 1
+        assert subscribers(fresh) == 0
 
     def test_events_that_end_are_a_body(self, fresh: MockServer, session: requests.Session) -> None:
         with ThreadPoolExecutor() as pool:
             deferred = pool.submit(session.get, f"{fresh.url}/__admin/events?kinds=call&most=1")
-            while followers(fresh) == 0 and not deferred.done():
+            while subscribers(fresh) == 0 and not deferred.done():
                 pass
             session.get(POLL)
             assert "event: call\n" in deferred.result(20).text
-        assert followers(fresh) == 0
+        assert subscribers(fresh) == 0
 
     def test_a_stream_that_is_left_has_no_follower(
         self, fresh: MockServer, session: requests.Session
@@ -155,7 +157,7 @@ class TestRequests:
         assert session.head(f"{fresh.url}/__admin/events").status_code == 200
         with pytest.raises(requests.ConnectionError, match="timed out"):
             session.get(f"{fresh.url}/__admin/events", timeout=0.01)
-        assert followers(fresh) == 0
+        assert subscribers(fresh) == 0
 
     @pytest.mark.parametrize(
         "timeout", [None, 20, (None, 20), Timeout(20), Timeout(connect=1, read=None), Timeout(total=20)]
@@ -164,7 +166,7 @@ class TestRequests:
         assert session.get(POLL, timeout=timeout).status_code == 200
 
 
-def followers(server: MockServer) -> int:
+def subscribers(server: MockServer) -> int:
     """How many follow the server's events."""
     found = httpx.get(f"{server.url}/__admin/metrics").text
     [count] = re.findall(r"^mockserver_event_followers (\S+)$", found, re.MULTILINE)
@@ -223,7 +225,7 @@ def test_cookies_are_kept(wire: MockServer) -> None:
 @pytest.mark.parametrize(
     "timeout", [0.001, (1, 0.001), Timeout(0.001), Timeout(total=0.001), Timeout(total=20, read=0.001)]
 )
-def test_a_delay_beyond_the_timeout_is_one(wire: MockServer, timeout: Any) -> None:
+def test_delay_longer_than_the_timeout_is_a_timeout(wire: MockServer, timeout: Any) -> None:
     wire.scenario("late")
     with pytest.raises(requests.ReadTimeout):
         client(wire).get("http://wire/wire/1", timeout=timeout)
@@ -262,14 +264,14 @@ def test_a_delay_is_over_when_the_clock_says_so(wire: MockServer) -> None:
         assert deferred.result(20).text == "hello"
 
 
-def test_a_fault_of_the_wire_is_no_answer(wire: MockServer) -> None:
+def test_wire_fault_is_a_connection_error(wire: MockServer) -> None:
     wire.scenario("broken")
     with pytest.raises(requests.ConnectionError, match="reset"):
         client(wire).get("http://wire/wire/1")
 
 
-def test_a_fault_of_the_wire_takes_one(wire: MockServer) -> None:
-    with pytest.raises(UsageError, match=r"go by the server's url.*wire\.yaml: reset, in step 1"):
+def test_wire_fault_without_a_socket_is_refused(wire: MockServer) -> None:
+    with pytest.raises(UsageError, match=r"Use the url of the server.*wire\.yaml: reset, in step 1"):
         _ = wire.asgi
     wire.scenario("broken")
     with pytest.raises(httpx.ReadError):

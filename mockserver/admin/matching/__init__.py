@@ -1,1 +1,1 @@
-"""Request patterns in WireMock's words, run over recorded calls."""
+"""WireMock's request patterns for recorded calls, and verification."""

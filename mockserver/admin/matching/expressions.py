@@ -1,8 +1,7 @@
-"""Regular expressions and JSONPath that arrive over HTTP: run by engines that come to an end.
+"""Regular expressions and JSONPath of clients, which run with limits.
 
-A regular expression runs in time linear in the text wherever it can. One that
-looks around or back needs a backtracking engine, which gives up after a number
-of steps; giving up is a fault of the expression, not a "no".
+Most regular expressions run in linear time. Those with lookarounds or backreferences need a
+backtracking engine with a limit of steps. Exceeding the limit is an error, not a mismatch.
 """
 
 from __future__ import annotations
@@ -15,35 +14,37 @@ import jsonschema_rs
 from jsonpath_rfc9535 import JSONPathEnvironment, JSONPathError
 from jsonpath_rfc9535.function_extensions import ExpressionType, FilterFunction
 
-from mockserver.admin.exchange import Budget, ControlError
+from mockserver.admin.http import Budget, ControlError
 from mockserver.jsonschema.patterns import BACKTRACK_LIMIT, strict
 from mockserver.plan import JSON
 
-MOST_SOURCE = 4096
-"""Characters of an expression."""
+MAX_SOURCE = 4096
+"""Maximum number of characters of an expression."""
 
 
 class ExhaustedError(Exception):
-    """A regular expression took more steps than it may."""
+    """A regular expression exceeded the limit of steps."""
 
 
 Matcher = Callable[[str], bool]
 
 
-def whole(pattern: str, pointer: str) -> Matcher:
-    """Whether all of a text matches, as WireMock's ``matches`` has it. Raises ControlError for no pattern."""
-    if len(pattern) > MOST_SOURCE:
-        raise ControlError(422, f"the regular expression is over {MOST_SOURCE:,} characters", pointer)
+def full_match(pattern: str, pointer: str) -> Matcher:
+    """Return a matcher of whole texts, like WireMock's ``matches``. Raise ControlError 422 if invalid."""
+    if len(pattern) > MAX_SOURCE:
+        raise ControlError(422, f"the regular expression has more than {MAX_SOURCE:,} characters", pointer)
     try:
         matches = _compiled(f"^(?:{pattern})$")
     except ValueError:
-        raise ControlError(422, f"{pattern!r} is no regular expression that can be run", pointer) from None
+        raise ControlError(422, f"{pattern!r} is not a valid regular expression", pointer) from None
 
     def run(text: str) -> bool:
         try:
             return matches(text)
         except ExhaustedError:
-            raise ControlError(422, f"{pattern!r} takes too long to match: it backtracks", pointer) from None
+            raise ControlError(
+                422, f"{pattern!r} takes too long to match, because it backtracks", pointer
+            ) from None
 
     return run
 
@@ -70,7 +71,7 @@ def _compiled(pattern: str) -> Matcher:
 
 
 class _Regex(FilterFunction):
-    """``match()`` and ``search()`` of RFC 9535, section 2.4.6, by the engine above."""
+    """The functions ``match`` and ``search`` of JSONPath (RFC 9535, 2.4.6 and 2.4.7), by the same engines."""
 
     arg_types = [ExpressionType.VALUE, ExpressionType.VALUE]  # noqa: RUF012 - as the base class has it
     return_type = ExpressionType.LOGICAL
@@ -79,7 +80,7 @@ class _Regex(FilterFunction):
         self._form = form
 
     def __call__(self, text: object, pattern: object) -> bool:
-        if not isinstance(text, str) or not isinstance(pattern, str) or len(pattern) > MOST_SOURCE:
+        if not isinstance(text, str) or not isinstance(pattern, str) or len(pattern) > MAX_SOURCE:
             return False
         try:
             return _compiled(self._form.format(pattern))(text)
@@ -99,34 +100,41 @@ _environment = _Environment()
 
 
 def json_path(source: str, pointer: str) -> Callable[[JSON, Budget], Iterator[JSON]]:
-    """A JSONPath (RFC 9535) that gives the values it selects. Raises ControlError for none."""
-    if len(source) > MOST_SOURCE:
-        raise ControlError(422, f"the JSONPath is over {MOST_SOURCE:,} characters", pointer)
+    """Return a function that yields the values that a JSONPath (RFC 9535) selects.
+
+    Raise ControlError 422 for an invalid JSONPath.
+    """
+    if len(source) > MAX_SOURCE:
+        raise ControlError(422, f"the JSONPath has more than {MAX_SOURCE:,} characters", pointer)
     try:
         query = _environment.compile(source)
     except (JSONPathError, RecursionError, ValueError) as error:
         raise ControlError(
-            422, f"{source!r} is no JSONPath (RFC 9535): {str(error)[:200]}", pointer
+            422, f"{source!r} is not a valid JSONPath (RFC 9535): {str(error)[:200]}", pointer
         ) from None
 
     def select(value: JSON, budget: Budget) -> Iterator[JSON]:
         try:
-            for node in query.finditer(_counted(value, budget, pointer)):
+            for node in query.finditer(_with_budget(value, budget, pointer)):
                 yield node.value
         except (JSONPathError, RecursionError):
-            raise ControlError(422, f"{source!r} goes too deep for a body that was sent", pointer) from None
+            raise ControlError(422, f"{source!r} is too deep for a recorded body", pointer) from None
         except ExhaustedError:
-            raise ControlError(422, f"{source!r} takes too long: its pattern backtracks", pointer) from None
+            raise ControlError(
+                422, f"{source!r} takes too long, because its pattern backtracks", pointer
+            ) from None
 
     return select
 
 
-def _counted(value: JSON, budget: Budget, pointer: str) -> JSON:
-    """``value`` with containers that spend from the budget when a query walks over them."""
+def _with_budget(value: JSON, budget: Budget, pointer: str) -> JSON:
+    """Return ``value`` with containers that use the budget when a query reads them."""
     if isinstance(value, dict):
-        return _Object({key: _counted(each, budget, pointer) for key, each in value.items()}, budget, pointer)
+        return _Object(
+            {key: _with_budget(member, budget, pointer) for key, member in value.items()}, budget, pointer
+        )
     if isinstance(value, list):
-        return _Array([_counted(each, budget, pointer) for each in value], budget, pointer)
+        return _Array([_with_budget(element, budget, pointer) for element in value], budget, pointer)
     return value
 
 

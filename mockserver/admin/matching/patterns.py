@@ -1,7 +1,7 @@
-"""Request patterns in WireMock's words, and which fields of a call meet them.
+"""WireMock's request patterns.
 
-Beyond WireMock's fields, a pattern may name what this server knows of a call:
-``operation``, ``resource``, ``key``, ``scenario``, ``state`` and ``status``.
+A pattern can have fields that WireMock does not have: ``operation``, ``resource``, ``key``,
+``scenario``, ``state`` and ``status``.
 """
 
 from __future__ import annotations
@@ -9,21 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from mockserver.admin.calls import Reading, segments
-from mockserver.admin.exchange import Budget, ControlError
+from mockserver.admin.calls import CallView, segments
+from mockserver.admin.http import Budget, ControlError
 from mockserver.admin.matching import expressions
-from mockserver.admin.matching.values import ValuePattern
+from mockserver.admin.matching.values import ValuePattern, string_at
+from mockserver.jsonschema.references import escape
 from mockserver.namespaces.journal import Call, Record
 from mockserver.plan import JSON
 
-Values = Callable[[Reading], list[str]]
+Values = Callable[[CallView], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One condition of a pattern: which field, what it must be, and how its values are read from a call.
+    """One condition of a pattern: the name, the required value and the test of a field of calls.
 
-    A field with several values meets the condition when one of them does.
+    A field with several values matches if one of them matches.
     """
 
     name: str
@@ -31,20 +32,21 @@ class Field:
     values: Values
     test: Callable[[str | None, Budget], bool]
 
-    def holds(self, reading: Reading, budget: Budget) -> bool:
-        values = self.values(reading)
+    def holds(self, view: CallView, budget: Budget) -> bool:
+        """Return whether a call meets the condition."""
+        values = self.values(view)
         if not values:
             return self.test(None, budget)
         return any(self.test(value, budget) for value in values)
 
 
 class RequestPattern:
-    """A pattern, compiled: all of its fields must hold. Without any, it matches every call."""
+    """A compiled pattern. It matches calls that match all its fields."""
 
     def __init__(self, source: JSON, pointer: str = "") -> None:
-        """Raises ControlError, with its place, for what is no pattern."""
+        """Compile a pattern. Raise ControlError 422 with its location if it is invalid."""
         if not isinstance(source, dict):
-            raise ControlError(422, "a request pattern is an object", pointer)
+            raise ControlError(422, "a request pattern must be an object", pointer)
         self.source = source
         self.fields: list[Field] = []
         for name, value in source.items():
@@ -54,18 +56,19 @@ class RequestPattern:
             if reader is None:
                 known = ", ".join(_FIELDS)
                 raise ControlError(
-                    422, f"{name!r} is no field of a request pattern; there are {known}", f"{pointer}/{name}"
+                    422, f"{name!r} is not a field of a request pattern; use {known}", f"{pointer}/{name}"
                 )
             self.fields += reader(value, f"{pointer}/{name}")
         if isinstance(source.get("pathParameters"), dict):
             self.fields += _path_parameters(source, pointer)
 
     def matches(self, call: Call, budget: Budget) -> bool:
-        reading = Reading(call)
-        return all(field.holds(reading, budget) for field in self.fields)
+        """Return whether a call matches."""
+        view = CallView(call)
+        return all(field.holds(view, budget) for field in self.fields)
 
     def find(self, records: Iterable[Record], budget: Budget) -> list[Call]:
-        """The calls that match, in the order they came."""
+        """Return the matching calls in their order."""
         found = []
         for record in records:
             budget.spend("")
@@ -75,39 +78,33 @@ class RequestPattern:
         return found
 
 
-def _text(value: JSON, pointer: str) -> str:
-    if not isinstance(value, str):
-        raise ControlError(422, "a string is needed here", pointer)
-    return value
-
-
 def _method(value: JSON, pointer: str) -> list[Field]:
-    wanted = _text(value, pointer).upper()
+    wanted = string_at(value, pointer).upper()
     if wanted == "ANY":
         return []
-    return [Field("method", wanted, lambda reading: [reading.request.method], lambda text, _: text == wanted)]
+    return [Field("method", wanted, lambda view: [view.request.method], lambda text, _: text == wanted)]
 
 
 def _url(value: JSON, pointer: str) -> list[Field]:
-    wanted = _text(value, pointer)
-    return [Field("url", wanted, lambda reading: [reading.call.url], lambda text, _: text == wanted)]
+    wanted = string_at(value, pointer)
+    return [Field("url", wanted, lambda view: [view.call.url], lambda text, _: text == wanted)]
 
 
 def _url_path(value: JSON, pointer: str) -> list[Field]:
-    wanted = _text(value, pointer)
-    return [Field("urlPath", wanted, lambda reading: [reading.path], lambda text, _: text == wanted)]
+    wanted = string_at(value, pointer)
+    return [Field("urlPath", wanted, lambda view: [view.path], lambda text, _: text == wanted)]
 
 
 def _url_pattern(value: JSON, pointer: str) -> list[Field]:
-    return [_regex("urlPattern", value, pointer, lambda reading: [reading.call.url])]
+    return [_regex("urlPattern", value, pointer, lambda view: [view.call.url])]
 
 
 def _url_path_pattern(value: JSON, pointer: str) -> list[Field]:
-    return [_regex("urlPathPattern", value, pointer, lambda reading: [reading.path])]
+    return [_regex("urlPathPattern", value, pointer, lambda view: [view.path])]
 
 
 def _regex(name: str, value: JSON, pointer: str, values: Values) -> Field:
-    matches = expressions.whole(_text(value, pointer), pointer)
+    matches = expressions.full_match(string_at(value, pointer), pointer)
 
     def test(text: str | None, budget: Budget) -> bool:
         budget.check(pointer)
@@ -117,17 +114,17 @@ def _regex(name: str, value: JSON, pointer: str, values: Values) -> Field:
 
 
 def _url_path_template(value: JSON, pointer: str) -> list[Field]:
-    template = _text(value, pointer)
+    template = string_at(value, pointer)
     wanted = template.split("/")
 
     def test(text: str | None, _: Budget) -> bool:
         return text is not None and _variables(wanted, text) is not None
 
-    return [Field("urlPathTemplate", template, lambda reading: [reading.path], test)]
+    return [Field("urlPathTemplate", template, lambda view: [view.path], test)]
 
 
 def _variables(template: list[str], path: str) -> dict[str, str] | None:
-    """The variables of a path template in a raw path; None where it is another path."""
+    """Return the variables of a path template in a raw path, or None if the path does not match."""
     actual = segments(path)
     if len(actual) != len(template):
         return None
@@ -143,62 +140,64 @@ def _variables(template: list[str], path: str) -> dict[str, str] | None:
 def _path_parameters(source: dict[str, JSON], pointer: str) -> list[Field]:
     template = source.get("urlPathTemplate")
     if not isinstance(template, str):
-        raise ControlError(422, "pathParameters go with a urlPathTemplate", f"{pointer}/pathParameters")
+        raise ControlError(422, "pathParameters need a urlPathTemplate", f"{pointer}/pathParameters")
     wanted = template.split("/")
 
     def reader(name: str) -> Values:
-        def values(reading: Reading) -> list[str]:
-            found = _variables(wanted, reading.path) or {}
+        def values(view: CallView) -> list[str]:
+            found = _variables(wanted, view.path) or {}
             return [found[name]] if name in found else []
 
         return values
 
-    return _named("pathParameters", source["pathParameters"], f"{pointer}/pathParameters", reader)
+    return _named_fields("pathParameters", source["pathParameters"], f"{pointer}/pathParameters", reader)
 
 
-def _named(part: str, value: JSON, pointer: str, reader: Callable[[str], Values]) -> list[Field]:
-    """A condition for each member of a map of names to value patterns."""
+def _named_fields(part: str, value: JSON, pointer: str, reader: Callable[[str], Values]) -> list[Field]:
+    """Return a condition for each member of an object of value patterns."""
     if not isinstance(value, dict):
-        raise ControlError(422, "an object of names and patterns is needed here", pointer)
+        raise ControlError(422, "the value must be an object of names and patterns", pointer)
     fields = []
     for name, source in value.items():
-        pattern = ValuePattern(source, f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}")
+        pattern = ValuePattern(source, f"{pointer}/{escape(name)}")
         fields.append(Field(f"{part}.{name}", source, reader(name), pattern.test))
     return fields
 
 
 def _headers(value: JSON, pointer: str) -> list[Field]:
     def reader(name: str) -> Values:
-        def values(reading: Reading) -> list[str]:
-            found = reading.request.headers.get(name.lower())
+        def values(view: CallView) -> list[str]:
+            found = view.request.headers.get(name.lower())
             return [] if found is None else [found]
 
         return values
 
-    return _named("headers", value, pointer, reader)
+    return _named_fields("headers", value, pointer, reader)
 
 
 def _query_parameters(value: JSON, pointer: str) -> list[Field]:
-    return _named("queryParameters", value, pointer, lambda name: lambda reading: reading.query.get(name, []))
+    return _named_fields(
+        "queryParameters", value, pointer, lambda name: lambda view: view.query.get(name, [])
+    )
 
 
 def _form_parameters(value: JSON, pointer: str) -> list[Field]:
-    return _named("formParameters", value, pointer, lambda name: lambda reading: reading.form.get(name, []))
+    return _named_fields("formParameters", value, pointer, lambda name: lambda view: view.form.get(name, []))
 
 
 def _cookies(value: JSON, pointer: str) -> list[Field]:
     def reader(name: str) -> Values:
-        return lambda reading: [reading.cookies[name]] if name in reading.cookies else []
+        return lambda view: [view.cookies[name]] if name in view.cookies else []
 
-    return _named("cookies", value, pointer, reader)
+    return _named_fields("cookies", value, pointer, reader)
 
 
 def _body_patterns(value: JSON, pointer: str) -> list[Field]:
     if not isinstance(value, list):
-        raise ControlError(422, "a list of patterns is needed here", pointer)
+        raise ControlError(422, "the value must be a list of patterns", pointer)
 
-    def body(reading: Reading) -> list[str]:
-        return [reading.body] if reading.body else []
+    def body(view: CallView) -> list[str]:
+        return [view.body] if view.body else []
 
     return [
         Field(f"bodyPatterns.{index}", source, body, ValuePattern(source, f"{pointer}/{index}").test)
@@ -208,13 +207,13 @@ def _body_patterns(value: JSON, pointer: str) -> list[Field]:
 
 def _basic_credentials(value: JSON, pointer: str) -> list[Field]:
     wanted = (value.get("username"), value.get("password")) if isinstance(value, dict) else (None, None)
-    if not all(isinstance(each, str) for each in wanted):
+    if not all(isinstance(name, str) for name in wanted):
         raise ControlError(422, "username and password are needed here", pointer)
 
-    def given(reading: Reading) -> list[str]:
-        return ["given"] if reading.credentials == wanted else []
+    def values(view: CallView) -> list[str]:
+        return ["given"] if view.credentials == wanted else []
 
-    return [Field("basicAuthCredentials", value, given, lambda text, _: text is not None)]
+    return [Field("basicAuthCredentials", value, values, lambda text, _: text is not None)]
 
 
 def _ours(name: str, read: Callable[[Call], str]) -> Callable[[JSON, str], list[Field]]:
@@ -222,8 +221,8 @@ def _ours(name: str, read: Callable[[Call], str]) -> Callable[[JSON, str], list[
         source = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
         pattern = ValuePattern(source, pointer)
 
-        def values(reading: Reading) -> list[str]:
-            found = read(reading.call)
+        def values(view: CallView) -> list[str]:
+            found = read(view.call)
             return [found] if found else []
 
         return [Field(name, value, values, pattern.test)]
@@ -234,7 +233,7 @@ def _ours(name: str, read: Callable[[Call], str]) -> Callable[[JSON, str], list[
 def _path_parameters_later(value: JSON, pointer: str) -> list[Field]:
     """They need the template beside them: the pattern itself reads them."""
     if not isinstance(value, dict):
-        raise ControlError(422, "an object of names and patterns is needed here", pointer)
+        raise ControlError(422, "the value must be an object of names and patterns", pointer)
     return []
 
 

@@ -1,8 +1,7 @@
-"""``verify``: whether calls came as often, or in the order, as a test wants; if not, what came closest.
+"""``verify``: checks the number or the order of calls, and finds near misses.
 
-What the journal no longer has may have matched. So calls that were found are
-enough for a lower bound and for an order, and no number of calls that were not
-found is enough for an upper bound: it is not held to be kept where any were lost.
+Calls that the journal has lost may have matched. So a verification with a maximum fails if calls were
+lost. A minimum and an order can succeed, because the remaining calls are enough.
 """
 
 from __future__ import annotations
@@ -12,37 +11,42 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from mockserver import problem
-from mockserver.admin.calls import Reading, summary_json
-from mockserver.admin.exchange import Budget, ControlError
+from mockserver.admin.calls import CallView, summary_json
+from mockserver.admin.http import Budget, ControlError
 from mockserver.admin.matching.patterns import Field, RequestPattern
 from mockserver.namespaces.journal import Call, Record
 from mockserver.plan import JSON
 
 NEAR_MISSES = 3
-_LOOKED_AT = 1000
-"""Newest calls among which near misses are sought."""
-_COMPARED = 200
-"""Characters of two values that are compared."""
+_MAX_CANDIDATES = 1000
+"""Number of newest calls among which near misses are searched."""
+_MAX_COMPARED = 200
+"""Maximum number of characters that are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How often. ``most`` None: any number."""
+    """A number of calls. ``maximum`` None: no maximum."""
 
-    least: int
-    most: int | None
+    minimum: int
+    maximum: int | None
 
     def __str__(self) -> str:
-        if self.most == 0:
+        if self.maximum == 0:
             return "never"
-        if self.least == self.most:
-            return f"exactly {_times(self.least)}"
-        if self.most is None:
-            return f"at least {_times(self.least)}"
-        return f"at most {_times(self.most)}" if not self.least else f"{self.least} to {_times(self.most)}"
+        if self.minimum == self.maximum:
+            return f"exactly {_times(self.minimum)}"
+        if self.maximum is None:
+            return f"at least {_times(self.minimum)}"
+        return (
+            f"at most {_times(self.maximum)}"
+            if not self.minimum
+            else f"{self.minimum} to {_times(self.maximum)}"
+        )
 
     def holds(self, count: int) -> bool:
-        return count >= self.least and (self.most is None or count <= self.most)
+        """Return whether a count is in the range."""
+        return count >= self.minimum and (self.maximum is None or count <= self.maximum)
 
 
 def _times(count: int) -> str:
@@ -50,24 +54,24 @@ def _times(count: int) -> str:
 
 
 def wanted_times(body: dict[str, JSON]) -> Times:
-    """What ``atLeast``, ``atMost``, ``exactly`` and ``never`` ask for; at least once where none is given."""
+    """Return the range of ``atLeast``, ``atMost``, ``exactly`` and ``never``; at least 1 by default."""
     exactly = 0 if body.get("never") is True else body.get("exactly")
     if exactly is not None:
         others = [name for name in ("atLeast", "atMost", "exactly") if name in body]
         if len(others) > (0 if body.get("never") is True else 1):
-            raise ControlError(422, f"{', '.join(others)} and never or exactly do not go together", "")
+            raise ControlError(422, f"{', '.join(others)} cannot be combined with never or exactly", "")
         return Times(exactly, exactly)
-    least, most = body.get("atLeast"), body.get("atMost")
-    if least is None:
-        least = 1 if most is None else 0
-    if most is not None and most < least:
-        raise ControlError(422, f"at most {most} is less than at least {least}", "/atMost")
-    return Times(least, most)
+    minimum, maximum = body.get("atLeast"), body.get("atMost")
+    if minimum is None:
+        minimum = 1 if maximum is None else 0
+    if maximum is not None and maximum < minimum:
+        raise ControlError(422, f"atMost {maximum} is less than atLeast {minimum}", "/atMost")
+    return Times(minimum, maximum)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``count`` calls matched; ``detail`` says in a sentence what was wanted and what was found."""
+    """The result of a verification. ``count`` calls matched; ``detail`` is the result in a sentence."""
 
     holds: bool
     count: int
@@ -75,47 +79,50 @@ class Verdict:
     near_misses: Sequence[JSON] = ()
 
 
-def judge(body: dict[str, JSON], namespace: str, records: Sequence[Record], lost: int = 0) -> Verdict:
-    """Whether the calls are as a ``Verification`` of the control plane's document wants them.
+def evaluate(body: dict[str, JSON], namespace: str, records: Sequence[Record], lost: int = 0) -> Verdict:
+    """Evaluate a ``Verification`` of ``openapi/admin.yaml``.
 
-    ``records`` are what the journal has, ``lost`` counts what its bounds pushed out.
+    ``records`` are the calls in the journal; ``lost`` is the number of calls that it has lost.
+    Raise ControlError 422 for an invalid verification.
     """
     budget = Budget()
     if "inOrder" in body:
         if extra := sorted(body.keys() - {"inOrder"}):
-            raise ControlError(422, f"{extra[0]} does not go with inOrder", f"/{extra[0]}")
-        patterns = [RequestPattern(each, f"/inOrder/{index}") for index, each in enumerate(body["inOrder"])]
+            raise ControlError(422, f"{extra[0]} cannot be combined with inOrder", f"/{extra[0]}")
+        patterns = [
+            RequestPattern(source, f"/inOrder/{index}") for index, source in enumerate(body["inOrder"])
+        ]
         verdict, sure = in_order(patterns, namespace, records, budget), False
     else:
         times = wanted_times(body)
         pattern = RequestPattern(body.get("request", {}), "/request")
         verdict = count_calls(pattern, times, namespace, records, budget)
-        sure = times.most is not None and verdict.count > times.most
-        if lost and times.most is not None:
+        sure = times.maximum is not None and verdict.count > times.maximum
+        if lost and times.maximum is not None:
             verdict = replace(verdict, holds=False)
     if lost and not verdict.holds and not sure:
-        return replace(verdict, detail=f"{verdict.detail}; {_untold(lost)}")
+        return replace(verdict, detail=f"{verdict.detail}; {_lost_calls(lost)}")
     return verdict
 
 
 def count_calls(
     pattern: RequestPattern, times: Times, namespace: str, records: Sequence[Record], budget: Budget
 ) -> Verdict:
-    """Whether as many calls match as are wanted."""
+    """Return whether the number of matching calls is in the range."""
     count = len(pattern.find(records, budget))
     holds = times.holds(count)
     detail = f"{_calls(count)} of {len(records)} matched; wanted: {times}"
     if holds:
         return Verdict(holds, count, detail)
-    if times.most is not None and count > times.most:
-        return Verdict(holds, count, detail, _surplus(pattern, namespace, records, budget))
+    if times.maximum is not None and count > times.maximum:
+        return Verdict(holds, count, detail, _matching_calls(pattern, namespace, records, budget))
     return Verdict(holds, count, detail, near_misses(pattern, namespace, records, budget))
 
 
 def in_order(
     patterns: Sequence[RequestPattern], namespace: str, records: Sequence[Record], budget: Budget
 ) -> Verdict:
-    """Whether calls that match the patterns came one after the other; others may stand between."""
+    """Return whether calls match the patterns in their order. Other calls can be between them."""
     waiting = iter(records)
     for index, pattern in enumerate(patterns):
         for record in waiting:
@@ -123,18 +130,18 @@ def in_order(
             if pattern.matches(Call(*record), budget):
                 break
         else:
-            where = f"call {index + 1} of {len(patterns)}"
+            position = f"call {index + 1} of {len(patterns)}"
             anywhere = bool(pattern.find(records, budget))
-            detail = f"{where} came too early" if anywhere else f"{where} did not come"
+            detail = f"{position} came too early" if anywhere else f"{position} did not come"
             not_found = () if anywhere else near_misses(pattern, namespace, records, budget)
             return Verdict(False, index, detail, not_found)
     return Verdict(True, len(patterns), f"{len(patterns)} calls came in this order")
 
 
-def _surplus(
+def _matching_calls(
     pattern: RequestPattern, namespace: str, records: Sequence[Record], budget: Budget
 ) -> list[JSON]:
-    """The newest calls that match where too many do: their distance is 0."""
+    """Return the newest matching calls, with the distance 0, because there are too many."""
     matching = pattern.find(records, budget)[-NEAR_MISSES:]
     return [_near_miss(pattern, namespace, call, 0.0, budget) for call in reversed(matching)]
 
@@ -142,45 +149,45 @@ def _surplus(
 def near_misses(
     pattern: RequestPattern, namespace: str, records: Sequence[Record], budget: Budget
 ) -> list[JSON]:
-    """The calls that came closest without matching, closest first, field by field."""
+    """Return the most similar calls that do not match, most similar first, with each field."""
     distances: list[tuple[float, Call]] = []
-    for record in records[-_LOOKED_AT:]:
+    for record in records[-_MAX_CANDIDATES:]:
         budget.spend("")
         call = Call(*record)
-        distance = _distance(pattern, Reading(call), budget)
+        distance = _distance(pattern, CallView(call), budget)
         if distance:
             distances.append((distance, call))
-    distances.sort(key=lambda each: (each[0], -each[1].number))
+    distances.sort(key=lambda pair: (pair[0], -pair[1].number))
     return [
         _near_miss(pattern, namespace, call, distance, budget) for distance, call in distances[:NEAR_MISSES]
     ]
 
 
-def _distance(pattern: RequestPattern, reading: Reading, budget: Budget) -> float:
-    """Between 0, a match, and 1."""
+def _distance(pattern: RequestPattern, view: CallView, budget: Budget) -> float:
+    """Return a distance from 0 (a match) to 1."""
     if not pattern.fields:
         return 0.0
-    distances = [_field_distance(field, reading, budget) for field in pattern.fields]
+    distances = [_field_distance(field, view, budget) for field in pattern.fields]
     return sum(distances) / len(distances)
 
 
-def _field_distance(field: Field, reading: Reading, budget: Budget) -> float:
-    if field.holds(reading, budget):
+def _field_distance(field: Field, view: CallView, budget: Budget) -> float:
+    if field.holds(view, budget):
         return 0.0
-    values, required = field.values(reading), _plain(field.required)
+    values, required = field.values(view), _plain(field.required)
     if not values or required is None:
         return 1.0
     budget.spend("", 50)
-    return 1.0 - 0.9 * max(likeness(required, value) for value in values[:3])
+    return 1.0 - 0.9 * max(similarity(required, value) for value in values[:3])
 
 
-def likeness(one: str, other: str) -> float:
-    """How alike the beginnings of two texts are, from 0 to 1."""
-    return SequenceMatcher(None, one[:_COMPARED], other[:_COMPARED]).ratio()
+def similarity(one: str, other: str) -> float:
+    """Return the similarity of the beginnings of two texts, from 0 to 1."""
+    return SequenceMatcher(None, one[:_MAX_COMPARED], other[:_MAX_COMPARED]).ratio()
 
 
 def _plain(required: JSON) -> str | None:
-    """The text that a value was meant to be near to."""
+    """Return the text with which actual values are compared, or None."""
     if isinstance(required, dict):
         required = next((value for value in required.values() if isinstance(value, str)), None)
     return required if isinstance(required, str) else None
@@ -189,17 +196,17 @@ def _plain(required: JSON) -> str | None:
 def _near_miss(
     pattern: RequestPattern, namespace: str, call: Call, distance: float, budget: Budget
 ) -> dict[str, JSON]:
-    reading = Reading(call)
+    view = CallView(call)
     fields: list[JSON] = []
     for field in pattern.fields:
-        values = field.values(reading)
+        values = field.values(view)
         actual: JSON = values[0] if len(values) == 1 else values or None
         fields.append(
             {
                 "field": field.name,
                 "required": field.required,
                 "actual": problem.quoted(actual, 1000),
-                "matched": field.holds(reading, budget),
+                "matched": field.holds(view, budget),
             }
         )
     return {
@@ -211,12 +218,11 @@ def _near_miss(
     }
 
 
-def _untold(lost: int) -> str:
-    """Why it cannot be known, and what to do."""
-    are = "is" if lost == 1 else "are"
+def _lost_calls(lost: int) -> str:
+    """Return why the verification is not certain, and a remedy."""
     return (
-        f"{_calls(lost)} from before {are} no longer in the journal, so it cannot be told: "
-        "serve with a larger --journal or --journal-bytes, or clear the journal before what is verified"
+        f"the journal has lost {_calls(lost)}, so the result is not certain. "
+        "Use a larger --journal or --journal-bytes, or clear the journal before the calls"
     )
 
 

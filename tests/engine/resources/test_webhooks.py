@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from mockserver.admin.namespaces import renew
+from mockserver.admin.namespaces import reset_namespace
 from mockserver.diagnostics import CompileError
 from mockserver.engine.engine import Engine, Options
 from mockserver.engine.resources.create import evaluate, is_expression, reads_answer
@@ -257,7 +257,7 @@ def test_a_notice_that_waits_for_its_time_is_not_sent_once_its_namespace_is_gone
         world = live.run(lambda: engine.worlds.known("t"))
         assert world is not None
         [outcome] = live.run(lambda: engine.notifier.outcomes("t"))
-        live.run(lambda: engine.worlds.drop("t") if ending == "drop" else renew(engine, world))
+        live.run(lambda: engine.worlds.drop("t") if ending == "drop" else reset_namespace(engine, world))
         live.wait(engine.notifier.settled())
         assert (outcome.attempts, receiver.received.empty()) == ([], True)
 

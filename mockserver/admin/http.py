@@ -1,6 +1,6 @@
-"""The control request that is being answered: its parts, its responses, its errors and its budget.
+"""Control requests: their namespace, their responses, errors and limits.
 
-Nothing has been changed when a ControlError is raised.
+A request that raises ControlError has changed nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 
 class ControlError(MockServerError):
-    """Becomes a problem+json answer of ``status``; ``pointer`` is into the request's body (RFC 6901)."""
+    """An error that becomes a problem+json response (RFC 9457) with ``status``.
+
+    ``pointer`` is a JSON pointer into the body of the request (RFC 6901). ``members`` are more members
+    of the response.
+    """
 
     def __init__(
         self, status: int, detail: str, pointer: str | None = None, members: Mapping[str, JSON] | None = None
@@ -36,33 +40,36 @@ class ControlError(MockServerError):
         self.members |= members or {}
 
 
-def namespace() -> str:
-    """The namespace that the request is about."""
+def requested_namespace() -> str:
+    """Return the name of the namespace of the current request."""
     from flask import request
 
     return request.headers.get("X-Mock-Namespace", DEFAULT)
 
 
-def segment(text: str) -> str:
-    """A path parameter as it was meant: paths come here as sent, so that a key may hold a slash."""
+def decode_segment(text: str) -> str:
+    """Return a decoded path parameter. Raise ControlError 400 for invalid UTF-8.
+
+    The application gets paths as sent, so that a key can have a slash.
+    """
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError:
         raise ControlError(400, f"{text[:200]!r} is not percent-encoded UTF-8") from None
 
 
-def said(value: JSON, status: int = 200) -> flask.Response:
-    """An answer of JSON."""
+def json_response(value: JSON, status: int = 200) -> flask.Response:
+    """Return a JSON response."""
     return _response(encode_json(value), status, "application/json")
 
 
 def text(value: str, content_type: str) -> flask.Response:
-    """An answer of text."""
+    """Return a text response."""
     return _response(value.encode("utf-8", "replace"), 200, content_type)
 
 
-def answering(endpoint: Callable[..., flask.Response]) -> Callable[..., flask.Response]:
-    """An endpoint whose faults become problem+json."""
+def with_error_responses(endpoint: Callable[..., flask.Response]) -> Callable[..., flask.Response]:
+    """Wrap an endpoint: its ControlError becomes a problem+json response."""
 
     @functools.wraps(endpoint)
     def response(**arguments: Any) -> flask.Response:
@@ -85,38 +92,39 @@ def _response(body: bytes, status: int, content_type: str) -> flask.Response:
 
 
 MAX_VALUES = 20_000
-"""JSON values in the body of a control request, and in a text of it that holds JSON."""
+"""Maximum number of JSON values in the body of a control request, and in a string of it that is JSON."""
 _JSON = ContentType("application", "json")
-MOST_SECONDS = 3.0
-MOST_STEPS = 2_000_000
+MAX_SECONDS = 3.0
+MAX_STEPS = 2_000_000
 
 
 class Budget:
-    """Time and steps for one control request. ``spend`` raises a 422 when either is used up."""
+    """The time and steps that one control request can use. Without any left, it raises ControlError 422."""
 
     __slots__ = ("_end", "_steps")
 
     def __init__(self) -> None:
-        self._end = time.monotonic() + MOST_SECONDS
-        self._steps = MOST_STEPS
+        self._end = time.monotonic() + MAX_SECONDS
+        self._steps = MAX_STEPS
 
     def spend(self, pointer: str, steps: int = 1) -> None:
-        """``pointer`` names the part of the body that is being worked on."""
+        """Use ``steps`` for the part of the body at ``pointer``."""
         self._steps -= steps
         if self._steps < 0:
             raise ControlError(
-                422, "this takes too many steps over the calls that there are; narrow it", pointer
+                422, "this takes too many steps for the recorded calls. Use a narrower pattern.", pointer
             )
         if self._steps & 0xFF == 0 or steps > 1:
             self.check(pointer)
 
     def check(self, pointer: str) -> None:
+        """Raise ControlError 422 if the time is used up."""
         if time.monotonic() > self._end:
             raise ControlError(
-                422, f"this takes longer than the {MOST_SECONDS:g} s that it may; narrow it", pointer
+                422, f"this takes longer than {MAX_SECONDS:g} s. Use a narrower pattern.", pointer
             )
 
 
 def has_too_many_values(data: bytes) -> bool:
-    """Whether a JSON text of a control request holds over ``MAX_VALUES`` values."""
+    """Return whether a JSON text has more than ``MAX_VALUES`` values."""
     return exceeds(data, "json", _JSON, MAX_VALUES)

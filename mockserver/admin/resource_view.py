@@ -1,11 +1,11 @@
-"""Where the resources of a namespace stand, and putting them elsewhere. Everything here runs on the loop."""
+"""Reads and sets the scenario and state of resources. All functions run on the engine's loop."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mockserver.admin.exchange import ControlError
+from mockserver.admin.http import ControlError
 from mockserver.engine.engine import Engine
 from mockserver.engine.resources.runtime import ResourceRuntime
 from mockserver.inputs import format_duration
@@ -14,12 +14,12 @@ from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON, Step
 from mockserver.state.machine import ResourceState, begin, settle
 
-_PINNED = "state:"
-"""What the compiler calls the scenario of one state that holds for ever."""
+_STATE_SCENARIO = "state:"
+"""Prefix of scenarios that the compiler adds: one state without an end."""
 
 
-class Standing(NamedTuple):
-    """A resource at one moment. May be read by any thread."""
+class ResourceView(NamedTuple):
+    """A resource at one moment. All threads can read it."""
 
     namespace: str
     runtime: ResourceRuntime
@@ -29,17 +29,18 @@ class Standing(NamedTuple):
 
     @property
     def current(self) -> ResourceState:
-        """Where it stands once the steps are passed whose time has run out."""
+        """The state of the resource now, after the steps whose time is over."""
         steps = self.runtime.timeline(self.known.scenario)
         return settle(steps, self.known, self.now, self.runtime.dice(self.namespace, self.key))
 
     @property
     def state(self) -> str:
+        """The name of the current state."""
         current = self.current
         return self.runtime.timeline(current.scenario)[current.step].state
 
     def json(self) -> dict[str, JSON]:
-        """Where it stands, since when, and what comes next and when."""
+        """Return the resource as JSON: its scenario, its state with times, and the next state."""
         current, runtime = self.current, self.runtime
         steps = runtime.timeline(current.scenario)
         step = steps[current.step]
@@ -73,18 +74,18 @@ class Standing(NamedTuple):
         if step.branches:
             following["branches"] = [
                 {
-                    "state": steps[each.next].state,
-                    **({"onOperation": operations[each.operation]} if each.operation else {}),
-                    **({"weight": each.weight} if each.weight else {}),
-                    **({"conditional": True} if each.predicate >= 0 else {}),
+                    "state": steps[branch.next].state,
+                    **({"onOperation": operations[branch.operation]} if branch.operation else {}),
+                    **({"weight": branch.weight} if branch.weight else {}),
+                    **({"conditional": True} if branch.predicate >= 0 else {}),
                 }
-                for each in step.branches
+                for branch in step.branches
             ]
         return following or None
 
 
-def lifecycle_of(engine: Engine, name: str) -> ResourceRuntime:
-    """The resource of that name. Raises ControlError where there is none."""
+def find_runtime(engine: Engine, name: str) -> ResourceRuntime:
+    """Return the resource kind ``name``. Raise ControlError 404 for an unknown one."""
     runtime = engine.lifecycles.get(name)
     if runtime is None:
         known = ", ".join(engine.lifecycles) or "none"
@@ -92,64 +93,80 @@ def lifecycle_of(engine: Engine, name: str) -> ResourceRuntime:
     return runtime
 
 
-def standing(engine: Engine, world: Namespace, runtime: ResourceRuntime, key: str) -> Standing:
-    """One resource. Raises ControlError where it has not been seen."""
+def read_resource(engine: Engine, namespace: Namespace, runtime: ResourceRuntime, key: str) -> ResourceView:
+    """Return the resource with a key. Raise ControlError 404 if there is none."""
     key = runtime.normal(key)
-    known = engine.store.peek(world.name, runtime.name, key)
+    known = engine.store.peek(namespace.name, runtime.name, key)
     if known is None or not _is_served(runtime, known):
         raise ControlError(404, f"no {runtime.name} of the key {key[:200]!r} has been seen")
-    return Standing(world.name, runtime, key, known, world.clock.now())
+    return ResourceView(namespace.name, runtime, key, known, namespace.clock.now())
 
 
-def standings(engine: Engine, world: Namespace, lifecycles: Iterable[ResourceRuntime]) -> list[Standing]:
-    """Every resource that has been seen, least recently called first."""
-    now = world.clock.now()
+def list_views(
+    engine: Engine, namespace: Namespace, lifecycles: Iterable[ResourceRuntime]
+) -> list[ResourceView]:
+    """Return all resources of some kinds, least recently called first."""
+    now = namespace.clock.now()
     return [
-        Standing(world.name, runtime, key, known, now)
+        ResourceView(namespace.name, runtime, key, known, now)
         for runtime in lifecycles
-        for key, known in engine.store.items(world.name, runtime.name)
+        for key, known in engine.store.items(namespace.name, runtime.name)
         if _is_served(runtime, known)
     ]
 
 
-def put(
+def set_resource(
     engine: Engine,
-    world: Namespace,
+    namespace: Namespace,
     runtime: ResourceRuntime,
     key: str,
     scenario: str | None,
     state: str | None,
 ) -> None:
-    """Put a resource on a scenario, in a state, or both. Raises ControlError, and then nothing is changed."""
-    store, now, key = engine.store, world.clock.now(), runtime.normal(key)
-    known = store.peek(world.name, runtime.name, key)
+    """Set the scenario, the state or both of a resource, which need not exist.
+
+    Raise ControlError 422 for an unknown one. Then nothing has changed.
+    """
+    store, now, key = engine.store, namespace.clock.now(), runtime.normal(key)
+    known = store.peek(namespace.name, runtime.name, key)
     if scenario is not None:
-        check_scenario(runtime, scenario)
+        _check_scenario(runtime, scenario)
     if state is None:
-        store.put(world.name, runtime.name, key, begin(str(scenario), now))
+        store.put(namespace.name, runtime.name, key, begin(str(scenario), now))
         return
     if state not in runtime.resource.states:
         there_is = ", ".join(runtime.resource.states)
         raise ControlError(422, f"there is no state {state!r}; there is {there_is}", "/state")
     if scenario is None:
         current = known.scenario if known is not None and _is_served(runtime, known) else None
-        scenario = current if current and _step_of(runtime, current, state) is not None else _PINNED + state
+        scenario = (
+            current if current and _step_of(runtime, current, state) is not None else _STATE_SCENARIO + state
+        )
     step = _step_of(runtime, scenario, state)
     if step is None:
-        raise ControlError(422, f"the scenario {scenario!r} never is in the state {state!r}", "/state")
+        raise ControlError(422, f"the scenario {scenario!r} has no state {state!r}", "/state")
     created = known.created if known is not None else now
-    store.put(world.name, runtime.name, key, ResourceState(scenario, step, 0, now, created, now))
+    store.put(namespace.name, runtime.name, key, ResourceState(scenario, step, 0, now, created, now))
 
 
-def check_scenario(runtime: ResourceRuntime, scenario: str) -> None:
-    """Raises ControlError where a resource has no such scenario."""
+def assign_scenario(engine: Engine, namespace: Namespace, resource: str, scenario: str) -> None:
+    """Set the scenario of all new keys of a resource kind. Raise ControlError for an unknown one."""
+    runtime = find_runtime(engine, resource)
+    _check_scenario(runtime, scenario)
+    engine.store.assign(namespace.name, runtime.name, scenario)
+
+
+def _check_scenario(runtime: ResourceRuntime, scenario: str) -> None:
+    """Raise ControlError 422 if a resource kind does not have the scenario."""
     if runtime.steps(scenario) is None:
-        there_is = ", ".join(each for each in runtime.resource.scenarios if not each.startswith(_PINNED))
+        there_is = ", ".join(
+            known for known in runtime.resource.scenarios if not known.startswith(_STATE_SCENARIO)
+        )
         raise ControlError(422, f"there is no scenario {scenario!r}; there is {there_is}", "/scenario")
 
 
 def _is_served(runtime: ResourceRuntime, known: ResourceState) -> bool:
-    """Whether the Plan that is served now still has the place where a resource stands."""
+    """Return whether the current Plan has the scenario and step of a resource."""
     steps = runtime.steps(known.scenario)
     return steps is not None and known.step < len(steps)
 
