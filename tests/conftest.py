@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, settings
 from mockserver.engine.engine import Engine
 from mockserver.plan import Plan
 from tests import programs
-from tests.crowd import Crowd
 from tests.live import Live, Write, engine_of, mission_plan, serving_engine
 from tests.redis import Redis
+from tests.workers import Workers
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -93,9 +93,9 @@ def redis() -> Iterator[Redis]:
 
 
 @pytest.fixture(scope="session")
-def crowd(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
+def crowd(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
     """A server of two workers, for tests that keep to a namespace of their own."""
-    with Crowd(redis.url, "crowd", tmp_path_factory.mktemp("crowd")) as found:
+    with Workers(redis.url, "crowd", tmp_path_factory.mktemp("crowd")) as found:
         yield found
         assert found.stop(signal.SIGTERM) == (0, "")
 

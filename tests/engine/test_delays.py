@@ -12,8 +12,8 @@ import pytest
 from mockserver.engine.delays import LONGEST, length, stated
 from mockserver.engine.engine import Options
 from mockserver.plan import Delay
+from tests.fixtures import things
 from tests.live import PATIENCE, Live, Wire, ask, serving_engine
-from tests.things import things
 
 FILE = """
 resource: thing

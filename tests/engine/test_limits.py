@@ -11,8 +11,8 @@ import pytest
 
 from mockserver.engine.engine import Engine
 from mockserver.messages import Response
+from tests.fixtures import things
 from tests.live import PATIENCE, Live, Wire, ask, serving_engine
-from tests.things import things
 
 LIMITED = """
 resource: thing

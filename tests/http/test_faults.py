@@ -16,8 +16,8 @@ from mockserver.engine.asgi import AsgiApp
 from mockserver.engine.engine import Engine
 from mockserver.http.connection import Limits
 from tests import programs
+from tests.fixtures import things, things_plan
 from tests.live import PATIENCE, Live, Wire, get, serving_engine
-from tests.things import things, things_plan
 
 FILE = """
 resource: thing

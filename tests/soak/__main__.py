@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from tests.soak.report import verdict, write
 from tests.soak.run import Settings, run
-from tests.soak.verdict import verdict, write
 
 VERDICT = "verdict.json"
 

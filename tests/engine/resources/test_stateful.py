@@ -13,8 +13,8 @@ import pytest
 from mockserver.diagnostics import CompileError
 from mockserver.engine.engine import Engine, Options
 from mockserver.state.machine import begin, decide
+from tests.fixtures import DOCUMENT, things, things_plan
 from tests.live import ask, engine_of
-from tests.things import DOCUMENT, things, things_plan
 
 FILE = """
 resource: thing
