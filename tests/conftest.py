@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import signal
+import socket
+import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +26,28 @@ if TYPE_CHECKING:
 # How long an example takes says nothing of what is tested, and depends on the machine.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+_STARTS = {"subprocess.Popen", "os.fork", "os.posix_spawn"}
+"""Audit events of Python: another process begins."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--no-servers",
+        action="store_true",
+        help="Skip each test as soon as it starts or asks a server, a browser, Redis or another process.",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("no_servers"):
+        sys.addaudithook(_skip_where_a_server_starts)
+
+
+def _skip_where_a_server_starts(event: str, arguments: tuple[object, ...]) -> None:
+    needs = event in _STARTS or (event == "socket.__new__" and arguments[1] != socket.AF_UNIX)
+    if needs and "PYTEST_CURRENT_TEST" in os.environ:
+        pytest.skip(f"needs a server or another process ({event})")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -18,7 +18,7 @@ def obj(**properties: Any) -> dict[str, Any]:
 
 
 def engine(folder: Path, status: int, schema: Any, media_type: str, response: Any = None) -> Engine:
-    response = {"description": "it", "content": {media_type: {"schema": schema}}}
+    documented = {"description": "it", "content": {media_type: {"schema": schema}}}
     path = folder / "api.yaml"
     path.write_text(
         yaml.safe_dump(
@@ -30,7 +30,7 @@ def engine(folder: Path, status: int, schema: Any, media_type: str, response: An
                         "parameters": [
                             {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
                         ],
-                        "get": {"operationId": "a", "responses": {str(status): response}},
+                        "get": {"operationId": "a", "responses": {str(status): documented}},
                     }
                 },
             }
