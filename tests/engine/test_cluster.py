@@ -429,10 +429,15 @@ def test_a_delay_ends_when_the_other_worker_ends_the_namespace(
 
 
 @pytest.fixture
-def own(redis: Redis, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Workers]:
-    """A server of the test's own, because what it serves changes."""
-    with Workers(redis.url, request.node.name, tmp_path) as found:
+def own(redis: Redis, folder: Path, request: pytest.FixtureRequest) -> Iterator[Workers]:
+    """A server of the test's own, because what it serves changes; it starts from what others compiled."""
+    with Workers(redis.url, request.node.name, folder) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("own")
 
 
 def test_a_document_that_is_put_is_served_by_all_when_that_is_answered(own: Workers) -> None:
@@ -448,7 +453,7 @@ class Callers:
     """Clients that call all the time until this is left; every one of their calls is answered with 200."""
 
     def __init__(self, crowd: Workers, namespace: str) -> None:
-        self._places = [WorkerClient(each, namespace) for _ in range(3) for each in crowd.lines()]
+        self._places = [WorkerClient(each, namespace) for each in crowd.lines()]
         self._done = threading.Event()
         self._pool = ThreadPoolExecutor(len(self._places))
 
