@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 
 # How long an example takes says nothing of what is tested, and depends on the machine.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("untimed"), max_examples=25)
 settings.load_profile("untimed")
 
 _STARTS = {"subprocess.Popen", "os.fork", "os.posix_spawn"}
 """Audit events of Python: another process begins."""
+
+_SERVERS = {"live", "redis", "crowd", "chromium"}
+"""Fixtures that start them."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("no_servers"):
+        settings.load_profile("quick")
         sys.addaudithook(_skip_where_a_server_starts)
 
 
@@ -51,7 +56,9 @@ def _skip_where_a_server_starts(event: str, arguments: tuple[object, ...]) -> No
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup() -> Generator[None, object, object]:
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    if item.config.getoption("no_servers") and not _SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
+        pytest.skip("needs a server or another process (a fixture)")
     with _skipped_where_a_program_is_missing():
         return (yield)
 

@@ -84,7 +84,7 @@ def at_once(works: list[Callable[[], Any]]) -> list[Any]:
 # Calls
 
 
-def test_a_resource_is_one_whoever_answers(both: tuple[WorkerClient, WorkerClient]) -> None:
+def test_calls_of_both_workers_advance_one_resource(both: tuple[WorkerClient, WorkerClient]) -> None:
     one, other = both
     assert [each.turn("a") for each in (one, other, other, one, other)] == [*STATES, "one"]
 
@@ -130,14 +130,14 @@ def test_requests_that_are_sent_together_are_answered_in_their_order(
         assert [place.line.reply().json()["state"] for _ in range(40)] == STATES * 10
 
 
-def test_a_limit_is_one_whoever_answers(both: tuple[WorkerClient, WorkerClient]) -> None:
+def test_calls_of_both_workers_count_for_one_limit(both: tuple[WorkerClient, WorkerClient]) -> None:
     told = at_once([lambda each=each: [each.get("/limited/1")[0] for _ in range(20)] for each in both])  # type: ignore[misc]
     assert Counter(told[0] + told[1]) == {200: 10, 429: 30}
     both[0].said("POST", "/reset")
     assert both[1].get("/limited/1")[0] == 200
 
 
-def test_a_head_moves_nothing(both: tuple[WorkerClient, WorkerClient]) -> None:
+def test_a_head_request_does_not_advance_the_resource(both: tuple[WorkerClient, WorkerClient]) -> None:
     one, other = both
     assert one.turn("a") == "one"
     for each in both:
@@ -145,7 +145,9 @@ def test_a_head_moves_nothing(both: tuple[WorkerClient, WorkerClient]) -> None:
     assert other.turn("a") == "two"
 
 
-def test_a_preferred_scenario_is_everybodys(both: tuple[WorkerClient, WorkerClient]) -> None:
+def test_a_scenario_preferred_at_one_worker_applies_at_the_other(
+    both: tuple[WorkerClient, WorkerClient],
+) -> None:
     one, other = both
     assert one.get("/loops/a", Prefer="scenario=once")[1]["state"] == "one"
     assert [other.turn("a"), one.turn("a")] == ["two", "two"]
@@ -227,7 +229,7 @@ def test_a_key_that_is_called_all_the_time_can_be_put_and_deleted(
             place.said("DELETE", "/resources/loop/busy")
 
 
-def test_where_things_stand_is_told_by_either_and_put_by_either(
+def test_a_resource_is_shown_and_set_by_either_worker(
     both: tuple[WorkerClient, WorkerClient],
 ) -> None:
     one, other = both
@@ -247,7 +249,7 @@ def test_where_things_stand_is_told_by_either_and_put_by_either(
     assert one.said("GET", "/resources")["resources"] == []
 
 
-def test_the_journal_is_of_both(both: tuple[WorkerClient, WorkerClient]) -> None:
+def test_the_journal_lists_calls_of_both_workers(both: tuple[WorkerClient, WorkerClient]) -> None:
     one, other = both
     for number in range(10):
         (one, other)[number % 2].turn(f"k{number}")
@@ -291,7 +293,7 @@ def test_long_bodies_are_in_the_journal(both: tuple[WorkerClient, WorkerClient])
     assert call["request"]["bodyLength"] > 100_000
 
 
-def test_a_reset_is_everybodys(both: tuple[WorkerClient, WorkerClient]) -> None:
+def test_a_reset_at_one_worker_resets_the_other(both: tuple[WorkerClient, WorkerClient]) -> None:
     one, other = both
     one.turn("a")
     one.get("/things", "POST", {})
@@ -305,7 +307,7 @@ def test_a_reset_is_everybodys(both: tuple[WorkerClient, WorkerClient]) -> None:
     assert other.get("/things", "POST", {})[1]["id"] == 1
 
 
-def test_namespaces_are_everybodys(both: tuple[WorkerClient, WorkerClient]) -> None:
+def test_a_namespace_of_one_worker_is_listed_by_the_other(both: tuple[WorkerClient, WorkerClient]) -> None:
     one, other = both
     name = one._namespace
     one.turn("a")
@@ -376,7 +378,9 @@ def test_where_a_thousand_namespaces_were_controlled_the_next_is_answered_503(ow
         assert one.turn("a") == "one"
 
 
-def test_a_clock_that_is_moved_moves_for_everybody(both: tuple[WorkerClient, WorkerClient]) -> None:
+def test_a_clock_advanced_at_one_worker_is_advanced_at_the_other(
+    both: tuple[WorkerClient, WorkerClient],
+) -> None:
     one, other = both
     frozen = other.said("POST", "/clock/freeze", {"at": "2030-01-01T00:00:00Z"})
     assert one.said("GET", "/clock") == frozen

@@ -238,7 +238,7 @@ def test_calls_wait_no_longer_than_they_may(redis: Redis, waiting_briefly: Serve
     assert waiting_briefly.next() == 1
 
 
-def test_what_is_kept_nowhere_begins_anew(folder: Path) -> None:
+def test_after_a_redis_without_persistence_restarts_resources_begin_anew(folder: Path) -> None:
     with Redis() as redis, started(folder, redis.url, "--store-down", "wait") as server:
         server.key = "ladder-0"
         assert [server.next() for _ in range(5)] == [0, 1, 2, 3, 4]
