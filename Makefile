@@ -7,13 +7,17 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 STAMP := $(VENV)/.installed
 
-.PHONY: serve test programs format lint types layers bench sdks wild hardening soak fuzz audit docs container-check clean
+.PHONY: serve test quick programs format lint types layers bench sdks wild hardening soak fuzz audit docs container-check clean
 
 serve: $(RUNTIME)
 	@exec $(BIN)/mockserver serve --port $(PORT)
 
 test: programs format lint types layers
 	$(BIN)/python -m pytest -n auto --dist loadfile -rs
+
+# In under a minute: what needs no server, no browser, no Redis and no other process.
+quick: format lint types layers
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-servers
 
 # What tests need from the system: installed where no password is asked for, else named.
 programs: $(STAMP)

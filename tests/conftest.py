@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import signal
+import socket
+import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,20 +16,49 @@ from hypothesis import HealthCheck, settings
 from mockserver.engine.engine import Engine
 from mockserver.plan import Plan
 from tests import programs
-from tests.crowd import Crowd
 from tests.live import Live, Write, engine_of, mission_plan, serving_engine
 from tests.redis import Redis
+from tests.workers import Workers
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 # How long an example takes says nothing of what is tested, and depends on the machine.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("untimed"), max_examples=25)
 settings.load_profile("untimed")
+
+_STARTS = {"subprocess.Popen", "os.fork", "os.posix_spawn"}
+"""Audit events of Python: another process begins."""
+
+_SERVERS = {"live", "redis", "crowd", "chromium"}
+"""Fixtures that start them."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--no-servers",
+        action="store_true",
+        help="Skip each test as soon as it starts or asks a server, a browser, Redis or another process.",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("no_servers"):
+        settings.load_profile("quick")
+        sys.addaudithook(_skip_where_a_server_starts)
+
+
+def _skip_where_a_server_starts(event: str, arguments: tuple[object, ...]) -> None:
+    needs = event in _STARTS or (event == "socket.__new__" and arguments[1] != socket.AF_UNIX)
+    if needs and "PYTEST_CURRENT_TEST" in os.environ:
+        pytest.skip(f"needs a server or another process ({event})")
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup() -> Generator[None, object, object]:
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    if item.config.getoption("no_servers") and not _SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
+        pytest.skip("needs a server or another process (a fixture)")
     with _skipped_where_a_program_is_missing():
         return (yield)
 
@@ -93,9 +125,9 @@ def redis() -> Iterator[Redis]:
 
 
 @pytest.fixture(scope="session")
-def crowd(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
+def crowd(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
     """A server of two workers, for tests that keep to a namespace of their own."""
-    with Crowd(redis.url, "crowd", tmp_path_factory.mktemp("crowd")) as found:
+    with Workers(redis.url, "crowd", tmp_path_factory.mktemp("crowd")) as found:
         yield found
         assert found.stop(signal.SIGTERM) == (0, "")
 

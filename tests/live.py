@@ -263,9 +263,7 @@ class Process:
     @property
     def id(self) -> int:
         """Of the process that serves, which is a child of the one that was started."""
-        pid = self._process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return int(children[0]) if children else pid
+        return next(iter(children(self.pid)), self.pid)
 
     def limit(self, kind: int) -> tuple[int, int]:
         """Soft and hard limit of a resource."""
@@ -280,3 +278,8 @@ class Process:
             self.tell(number)
         _, errors = self._process.communicate(timeout=PATIENCE)
         return self._process.returncode, errors
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started (Linux)."""
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -70,10 +71,15 @@ _CODE = frozenset(["eval", "exec", "compile", "__import__"])
 _LOADERS = frozenset(["pickle", "marshal", "shelve", "dill"])
 
 
-def _trees() -> dict[str, ast.Module]:
+@cache
+def _nodes() -> dict[str, list[ast.AST]]:
+    """All nodes of each module."""
     files = sorted(PACKAGE.rglob("*.py"))
     assert len(files) > 100
-    return {file.relative_to(PACKAGE).as_posix(): ast.parse(file.read_text("utf-8")) for file in files}
+    return {
+        file.relative_to(PACKAGE).as_posix(): list(ast.walk(ast.parse(file.read_text("utf-8"))))
+        for file in files
+    }
 
 
 def _imported(node: ast.AST) -> list[str]:
@@ -92,8 +98,8 @@ def _called(node: ast.AST) -> str:
 
 def test_connections_begin_in_few_places() -> None:
     found = set()
-    for name, tree in _trees().items():
-        for node in ast.walk(tree):
+    for name, nodes in _nodes().items():
+        for node in nodes:
             named = [each for each in _imported(node) if each in _MODULES]
             named += [_called(node)] if _called(node) in _CALLS else []
             if any((name, each) not in _OURS for each in named):
@@ -103,8 +109,8 @@ def test_connections_begin_in_few_places() -> None:
 
 def test_nothing_that_is_read_becomes_code() -> None:
     found = set()
-    for name, tree in _trees().items():
-        for node in ast.walk(tree):
+    for name, nodes in _nodes().items():
+        for node in nodes:
             if any(each.partition(".")[0] in _LOADERS for each in _imported(node)):
                 found.add(f"{name} imports a loader of objects")
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CODE:

@@ -17,8 +17,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests import programs
 from tests.admin.door import PAGE, Door, opened
 from tests.admin.test_browser import elsewhere
-from tests.crowd import Line
 from tests.live import NOON, PATIENCE, Process
+from tests.workers import Line
 
 expect.set_options(timeout=PATIENCE * 1000)
 KEY = "a-key-that-a-test-prepared"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.admin.mocking import mocking
-from tests.things import things
+from tests.fixtures import things
 
 FILE = """
 resource: thing

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from mockserver import inputs
-from tests import things
+from tests import fixtures as things
 from tests.admin.mocking import KEY
 from tests.live import MISSION, PATIENCE, Process
 

@@ -16,10 +16,11 @@ import pytest
 from mockserver.diagnostics import UsageError
 from mockserver.state.redis.handshake import Address, read_address
 from tests.cli.command import run
-from tests.crowd import LOOP, LOOPS, Crowd, Line, owner, written
+from tests.fixtures import DOCUMENT as THINGS
 from tests.live import PATIENCE, Reply
 from tests.redis import Redis
-from tests.things import DOCUMENT as THINGS
+from tests.workers import LOOP, LOOPS, Line, owner, written
+from tests.workers import Workers as Crowd
 
 STATES = ["one", "two", "three", "four"]
 

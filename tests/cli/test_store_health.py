@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.cli.command import run
-from tests.crowd import Crowd, Line
 from tests.redis import Redis
+from tests.workers import Line
+from tests.workers import Workers as Crowd
 
 LIFE = "/loops/slow-1"
 KEYS = [

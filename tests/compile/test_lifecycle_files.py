@@ -14,7 +14,7 @@ from mockserver import inputs
 from mockserver.compile.compiler import Inputs, compile_plan
 from mockserver.compile.source import parse
 from mockserver.diagnostics import CompileError
-from tests.things import things_plan
+from tests.fixtures import things_plan
 
 SCHEMA = inputs.SCENARIOS.with_name("scenario.schema.json")
 

@@ -14,7 +14,6 @@ import json
 import logging
 import re
 import signal
-import subprocess
 import sys
 import warnings
 from collections import Counter
@@ -31,6 +30,8 @@ from hypothesis.errors import HypothesisException
 from schemathesis.checks import load_all_checks
 from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.generation import GenerationMode
+
+from tests.measured import served
 
 PATIENCE = 90
 """Seconds for the generator to make all cases of one operation."""
@@ -238,22 +239,6 @@ def _patience() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-@contextlib.contextmanager
-def _server(document: Path) -> Iterator[str]:
-    options = ["--port", "0", "--security", "off", "--no-cache"]
-    command = [sys.executable, "-m", "mockserver", "serve", str(document), *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        assert process.stdout is not None
-        found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
-        if found is None:
-            raise SystemExit(f"{document} is not served")
-        yield found[0]
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def load(path: Path) -> dict[str, Any]:
     """The document, as Schemathesis reads documents."""
     import yaml
@@ -279,8 +264,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         left = options.requests - whole.total
         share = left // (len(options.documents) - place)
         tally = Tally()
-        with _server(path) as url:
-            attack = Attack(load(path), url)
+        with served(path, "--security", "off") as server:
+            attack = Attack(load(path), f"http://127.0.0.1:{server.port}")
             operations = attack.operations
             step = max(1, -(-len(operations) // max(1, share)))
             chosen = operations[::step]

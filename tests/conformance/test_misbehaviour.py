@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mockserver import inputs
+from tests.fixtures import DOCUMENT
 from tests.live import Process, Wire, get
-from tests.things import DOCUMENT
 
 FILE = """
 resource: thing

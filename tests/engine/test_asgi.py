@@ -58,7 +58,7 @@ def app(engine: Engine) -> AsgiApp:
     return AsgiApp(engine)
 
 
-def test_a_call(app: AsgiApp) -> None:
+def test_a_request_is_answered(app: AsgiApp) -> None:
     start, content = call(app, scope(), body())
     assert start["status"] == 200
     headers = dict(start["headers"])
@@ -109,7 +109,7 @@ def test_no_request_breaks_out_of_a_header(mission: Plan) -> None:
     assert not any(mark in told for mark in b"\r\n\x01")
 
 
-def test_lifespan(app: AsgiApp) -> None:
+def test_lifespan_events_are_acknowledged(app: AsgiApp) -> None:
     sent = call(app, {"type": "lifespan"}, {"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
     assert [each["type"] for each in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
@@ -119,13 +119,13 @@ def test_web_sockets_are_refused(app: AsgiApp) -> None:
     assert sent == [{"type": "websocket.close", "code": 1003}]
 
 
-def test_head(app: AsgiApp) -> None:
+def test_a_head_request_is_answered_without_a_body(app: AsgiApp) -> None:
     start, content = call(app, scope(method="HEAD"), body())
     assert content["body"] == b""
     assert int(dict(start["headers"])[b"content-length"]) > 100
 
 
-def test_in_httpx(app: AsgiApp) -> None:
+def test_the_app_answers_in_httpx(app: AsgiApp) -> None:
     async def poll() -> list[Any]:
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://mock") as client:
@@ -134,7 +134,7 @@ def test_in_httpx(app: AsgiApp) -> None:
     assert asyncio.run(poll()) == ["pending", "pending", "issued"]
 
 
-def test_concurrent_polls_in_httpx(app: AsgiApp) -> None:
+def test_concurrent_polls_in_httpx_are_counted_exactly(app: AsgiApp) -> None:
     async def poll() -> list[str]:
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://mock") as client:
@@ -164,7 +164,7 @@ def under_uvicorn(app: AsgiApp) -> Iterator[str]:
     assert not thread.is_alive()
 
 
-def test_under_uvicorn(under_uvicorn: str) -> None:
+def test_the_app_answers_under_uvicorn(under_uvicorn: str) -> None:
     with httpx.Client(base_url=under_uvicorn) as client:
         assert [client.get(KEY).json()["status"] for _ in range(3)] == ["pending", "pending", "issued"]
         limited = client.get(LIMITED)

@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 
 from mockserver.namespaces.clock import parse_time
-from tests.crowd import LOOP, LOOPS, Crowd, Line
 from tests.engine.resources.test_webhooks import receiving
 from tests.redis import Redis
+from tests.workers import LOOP, LOOPS, Line, Workers
 
 _FRESH = itertools.count()
 STATES = ["one", "two", "three", "four"]
 
 
-class Place:
+class WorkerClient:
     """A connection to a worker, and a namespace."""
 
     def __init__(self, line: Line, namespace: str) -> None:
@@ -49,19 +49,19 @@ class Place:
 
 
 @pytest.fixture
-def both(crowd: Crowd, request: pytest.FixtureRequest) -> Iterator[tuple[Place, Place]]:
+def both(crowd: Workers, request: pytest.FixtureRequest) -> Iterator[tuple[WorkerClient, WorkerClient]]:
     """A worker and the other one, in a namespace of the test's own."""
-    with _places(crowd, request.node.originalname.removeprefix("test_") + f".{next(_FRESH)}") as found:
+    with _BothWorkers(crowd, request.node.originalname.removeprefix("test_") + f".{next(_FRESH)}") as found:
         yield found
 
 
-class _places:  # noqa: N801
-    def __init__(self, crowd: Crowd, namespace: str) -> None:
+class _BothWorkers:
+    def __init__(self, crowd: Workers, namespace: str) -> None:
         self._lines = crowd.lines()
         self._namespace = namespace
 
-    def __enter__(self) -> tuple[Place, Place]:
-        one, other = (Place(each, self._namespace) for each in self._lines)
+    def __enter__(self) -> tuple[WorkerClient, WorkerClient]:
+        one, other = (WorkerClient(each, self._namespace) for each in self._lines)
         return one, other
 
     def __exit__(self, *_: object) -> None:
@@ -84,18 +84,20 @@ def at_once(works: list[Callable[[], Any]]) -> list[Any]:
 # Calls
 
 
-def test_a_resource_is_one_whoever_answers(both: tuple[Place, Place]) -> None:
+def test_calls_of_both_workers_advance_one_resource(both: tuple[WorkerClient, WorkerClient]) -> None:
     one, other = both
     assert [each.turn("a") for each in (one, other, other, one, other)] == [*STATES, "one"]
 
 
-def test_racers_over_both_workers_are_counted_exactly(crowd: Crowd, both: tuple[Place, Place]) -> None:
+def test_racers_over_both_workers_are_counted_exactly(
+    crowd: Workers, both: tuple[WorkerClient, WorkerClient]
+) -> None:
     places = [*both]
     for _ in range(3):
         with_lines = crowd.lines()
-        places += [Place(each, both[0]._namespace) for each in with_lines]
+        places += [WorkerClient(each, both[0]._namespace) for each in with_lines]
 
-    def race(place: Place) -> list[str]:
+    def race(place: WorkerClient) -> list[str]:
         return [place.turn("a") for _ in range(50)]
 
     told = at_once([lambda each=each: race(each) for each in places])  # type: ignore[misc]
@@ -108,8 +110,10 @@ def test_racers_over_both_workers_are_counted_exactly(crowd: Crowd, both: tuple[
     assert both[1].said("GET", "/resources/loop/a")["state"] == "one"
 
 
-def test_a_transition_has_one_winner(crowd: Crowd, both: tuple[Place, Place]) -> None:
-    lines = [*both[0:2]] + [Place(each, both[0]._namespace) for _ in range(3) for each in crowd.lines()]
+def test_a_transition_has_one_winner(crowd: Workers, both: tuple[WorkerClient, WorkerClient]) -> None:
+    lines = [*both[0:2]] + [
+        WorkerClient(each, both[0]._namespace) for _ in range(3) for each in crowd.lines()
+    ]
     for key in ("once-1", "once-2", "once-3"):
         told = at_once([lambda each=each, key=key: each.turn(key) for each in lines])  # type: ignore[misc]
         assert Counter(told) == {"one": 1, "two": len(lines) - 1}
@@ -117,21 +121,23 @@ def test_a_transition_has_one_winner(crowd: Crowd, both: tuple[Place, Place]) ->
         each.line.socket.close()
 
 
-def test_requests_that_are_sent_together_are_answered_in_their_order(both: tuple[Place, Place]) -> None:
+def test_requests_that_are_sent_together_are_answered_in_their_order(
+    both: tuple[WorkerClient, WorkerClient],
+) -> None:
     for place in both:
         for _ in range(40):
             place.line.put("GET", "/loops/pipe", X_Mock_Namespace=f"{place._namespace}.{id(place)}")
         assert [place.line.reply().json()["state"] for _ in range(40)] == STATES * 10
 
 
-def test_a_limit_is_one_whoever_answers(both: tuple[Place, Place]) -> None:
+def test_calls_of_both_workers_count_for_one_limit(both: tuple[WorkerClient, WorkerClient]) -> None:
     told = at_once([lambda each=each: [each.get("/limited/1")[0] for _ in range(20)] for each in both])  # type: ignore[misc]
     assert Counter(told[0] + told[1]) == {200: 10, 429: 30}
     both[0].said("POST", "/reset")
     assert both[1].get("/limited/1")[0] == 200
 
 
-def test_a_head_moves_nothing(both: tuple[Place, Place]) -> None:
+def test_a_head_request_does_not_advance_the_resource(both: tuple[WorkerClient, WorkerClient]) -> None:
     one, other = both
     assert one.turn("a") == "one"
     for each in both:
@@ -139,14 +145,18 @@ def test_a_head_moves_nothing(both: tuple[Place, Place]) -> None:
     assert other.turn("a") == "two"
 
 
-def test_a_preferred_scenario_is_everybodys(both: tuple[Place, Place]) -> None:
+def test_a_scenario_preferred_at_one_worker_applies_at_the_other(
+    both: tuple[WorkerClient, WorkerClient],
+) -> None:
     one, other = both
     assert one.get("/loops/a", Prefer="scenario=once")[1]["state"] == "one"
     assert [other.turn("a"), one.turn("a")] == ["two", "two"]
 
 
 @pytest.mark.parametrize("key", ["a%20b", "%41", "a+b", "k:1", "%D0%BA", "%2F"])
-def test_a_key_that_is_written_with_percents_is_the_same(both: tuple[Place, Place], key: str) -> None:
+def test_a_key_that_is_written_with_percents_is_the_same(
+    both: tuple[WorkerClient, WorkerClient], key: str
+) -> None:
     one, other = both
     assert [one.turn(key), other.turn(key)] == ["one", "two"]
 
@@ -154,7 +164,7 @@ def test_a_key_that_is_written_with_percents_is_the_same(both: tuple[Place, Plac
 # Lifecycles
 
 
-def test_a_life_over_several_operations_and_both_workers(both: tuple[Place, Place]) -> None:
+def test_a_life_over_several_operations_and_both_workers(both: tuple[WorkerClient, WorkerClient]) -> None:
     one, other = both
     assert one.get("/things", "POST", {"name": "n1"}) == (201, {"id": 1, "name": "n1"})
     assert other.get("/things", "POST", {"name": "n2"}) == (201, {"id": 2, "name": "n2"})
@@ -169,8 +179,8 @@ def test_a_life_over_several_operations_and_both_workers(both: tuple[Place, Plac
     assert one.get("/things", "POST", {})[1]["id"] == 3, "a key is never given twice"
 
 
-def test_creations_at_once_have_keys_of_their_own(both: tuple[Place, Place]) -> None:
-    def create(place: Place) -> list[int]:
+def test_creations_at_once_have_keys_of_their_own(both: tuple[WorkerClient, WorkerClient]) -> None:
+    def create(place: WorkerClient) -> list[int]:
         return [place.get("/things", "POST", {"name": "n"})[1]["id"] for _ in range(25)]
 
     told = at_once([lambda each=each: create(each) for each in both])  # type: ignore[misc]
@@ -178,7 +188,7 @@ def test_creations_at_once_have_keys_of_their_own(both: tuple[Place, Place]) -> 
     assert both[0].said("GET", "/resources?limit=1")["meta"]["total"] == 50
 
 
-def test_an_operation_that_ends_it_has_one_winner(both: tuple[Place, Place]) -> None:
+def test_an_operation_that_ends_it_has_one_winner(both: tuple[WorkerClient, WorkerClient]) -> None:
     one, _ = both
     for number in range(1, 11):
         one.get("/things", "POST", {})
@@ -189,8 +199,10 @@ def test_an_operation_that_ends_it_has_one_winner(both: tuple[Place, Place]) -> 
 # The control plane
 
 
-def test_500_control_requests_at_once_are_all_done(crowd: Crowd, both: tuple[Place, Place]) -> None:
-    places = [*both] + [Place(each, both[0]._namespace) for _ in range(3) for each in crowd.lines()]
+def test_500_control_requests_at_once_are_all_done(
+    crowd: Workers, both: tuple[WorkerClient, WorkerClient]
+) -> None:
+    places = [*both] + [WorkerClient(each, both[0]._namespace) for _ in range(3) for each in crowd.lines()]
 
     def put(start: int) -> list[int]:
         place = places[start]
@@ -208,7 +220,7 @@ def test_500_control_requests_at_once_are_all_done(crowd: Crowd, both: tuple[Pla
 
 
 def test_a_key_that_is_called_all_the_time_can_be_put_and_deleted(
-    crowd: Crowd, both: tuple[Place, Place]
+    crowd: Workers, both: tuple[WorkerClient, WorkerClient]
 ) -> None:
     with Callers(crowd, both[0]._namespace):
         for number in range(10):
@@ -217,7 +229,9 @@ def test_a_key_that_is_called_all_the_time_can_be_put_and_deleted(
             place.said("DELETE", "/resources/loop/busy")
 
 
-def test_where_things_stand_is_told_by_either_and_put_by_either(both: tuple[Place, Place]) -> None:
+def test_a_resource_is_shown_and_set_by_either_worker(
+    both: tuple[WorkerClient, WorkerClient],
+) -> None:
     one, other = both
     one.turn("a")
     assert other.said("GET", "/resources/loop/a")["calls"] == 0
@@ -235,7 +249,7 @@ def test_where_things_stand_is_told_by_either_and_put_by_either(both: tuple[Plac
     assert one.said("GET", "/resources")["resources"] == []
 
 
-def test_the_journal_is_of_both(both: tuple[Place, Place]) -> None:
+def test_the_journal_lists_calls_of_both_workers(both: tuple[WorkerClient, WorkerClient]) -> None:
     one, other = both
     for number in range(10):
         (one, other)[number % 2].turn(f"k{number}")
@@ -253,7 +267,7 @@ def test_the_journal_is_of_both(both: tuple[Place, Place]) -> None:
 
 
 def test_an_event_of_a_call_has_the_number_that_the_journal_gives_it(
-    crowd: Crowd, both: tuple[Place, Place]
+    crowd: Workers, both: tuple[WorkerClient, WorkerClient]
 ) -> None:
     one, other = both
     follower, stranger = crowd.lines()
@@ -272,14 +286,14 @@ def test_an_event_of_a_call_has_the_number_that_the_journal_gives_it(
     assert [each["id"] for each in heard] == [number for number, url in calls if url != "/loops/a"]
 
 
-def test_long_bodies_are_in_the_journal(both: tuple[Place, Place]) -> None:
+def test_long_bodies_are_in_the_journal(both: tuple[WorkerClient, WorkerClient]) -> None:
     one, other = both
     one.get("/things", "POST", {"name": "n" * 100_000})
     [call] = other.said("GET", "/requests")["requests"]
     assert call["request"]["bodyLength"] > 100_000
 
 
-def test_a_reset_is_everybodys(both: tuple[Place, Place]) -> None:
+def test_a_reset_at_one_worker_resets_the_other(both: tuple[WorkerClient, WorkerClient]) -> None:
     one, other = both
     one.turn("a")
     one.get("/things", "POST", {})
@@ -293,7 +307,7 @@ def test_a_reset_is_everybodys(both: tuple[Place, Place]) -> None:
     assert other.get("/things", "POST", {})[1]["id"] == 1
 
 
-def test_namespaces_are_everybodys(both: tuple[Place, Place]) -> None:
+def test_a_namespace_of_one_worker_is_listed_by_the_other(both: tuple[WorkerClient, WorkerClient]) -> None:
     one, other = both
     name = one._namespace
     one.turn("a")
@@ -313,7 +327,7 @@ PAGE = {"Sec_Fetch_Site": "cross-site", "Origin": "http://app.example"}
     [("/nothing", {}, 404, 404), ("/loops/a", PAGE, 403, 200), ("/times", PAGE, 403, 200)],
 )
 def test_what_finds_no_operation_or_comes_from_another_site_makes_no_namespace_but_calls_in_one(
-    both: tuple[Place, Place], target: str, fields: dict[str, str], status: int, there: int
+    both: tuple[WorkerClient, WorkerClient], target: str, fields: dict[str, str], status: int, there: int
 ) -> None:
     one, other = both
     path = f"/__admin/namespaces/{one._namespace}"
@@ -325,7 +339,7 @@ def test_what_finds_no_operation_or_comes_from_another_site_makes_no_namespace_b
     assert other.get(path)[1]["journal"]["calls"] == 2
 
 
-def put_all(place: Place, targets: list[str], names: list[str]) -> list[int]:
+def put_all(place: WorkerClient, targets: list[str], names: list[str]) -> list[int]:
     """Statuses of the requests that are sent together, each in a namespace of its own."""
     found: list[int] = []
     for at in range(0, len(names), 25):
@@ -337,8 +351,8 @@ def put_all(place: Place, targets: list[str], names: list[str]) -> list[int]:
     return found
 
 
-def test_a_thousand_others_do_not_end_a_namespace_that_a_test_prepared(own: Crowd) -> None:
-    with _places(own, "mine") as (one, other):
+def test_a_thousand_others_do_not_end_a_namespace_that_a_test_prepared(own: Workers) -> None:
+    with _BothWorkers(own, "mine") as (one, other):
         one.said("POST", "/clock/freeze", {"at": "2030-01-01T00:00:00Z"})
         other.turn("a")
         for place, letter in ((one, "a"), (other, "b")):
@@ -350,8 +364,8 @@ def test_a_thousand_others_do_not_end_a_namespace_that_a_test_prepared(own: Crow
         assert one.turn("a") == "two"
 
 
-def test_where_a_thousand_namespaces_were_controlled_the_next_is_answered_503(own: Crowd) -> None:
-    with _places(own, "late") as (one, other):
+def test_where_a_thousand_namespaces_were_controlled_the_next_is_answered_503(own: Workers) -> None:
+    with _BothWorkers(own, "late") as (one, other):
         names = [f"n{number}" for number in range(1_000)]
         assert set(put_all(one, ["/__admin/clock"], names)) == {200}
         for place in (one, other):
@@ -364,7 +378,9 @@ def test_where_a_thousand_namespaces_were_controlled_the_next_is_answered_503(ow
         assert one.turn("a") == "one"
 
 
-def test_a_clock_that_is_moved_moves_for_everybody(both: tuple[Place, Place]) -> None:
+def test_a_clock_advanced_at_one_worker_is_advanced_at_the_other(
+    both: tuple[WorkerClient, WorkerClient],
+) -> None:
     one, other = both
     frozen = other.said("POST", "/clock/freeze", {"at": "2030-01-01T00:00:00Z"})
     assert one.said("GET", "/clock") == frozen
@@ -376,7 +392,7 @@ def test_a_clock_that_is_moved_moves_for_everybody(both: tuple[Place, Place]) ->
     assert [each.said("GET", "/clock")["now"] for each in both] == ["2030-01-01T00:00:30.000Z"] * 2
 
 
-def test_moves_of_the_clock_at_once_all_count(both: tuple[Place, Place]) -> None:
+def test_moves_of_the_clock_at_once_all_count(both: tuple[WorkerClient, WorkerClient]) -> None:
     both[0].said("POST", "/clock/freeze", {"at": "2030-01-01T00:00:00Z"})
     at_once(
         [
@@ -388,7 +404,7 @@ def test_moves_of_the_clock_at_once_all_count(both: tuple[Place, Place]) -> None
         assert place.said("GET", "/clock")["milliseconds"] == parse_time("2030-01-01T00:00:40Z")
 
 
-def test_a_delay_ends_when_the_other_worker_moves_the_clock(both: tuple[Place, Place]) -> None:
+def test_a_delay_ends_when_the_other_worker_moves_the_clock(both: tuple[WorkerClient, WorkerClient]) -> None:
     one, other = both
     one.said("POST", "/clock/freeze", {"at": "2030-01-01T00:00:00Z"})
     one.line.put("GET", "/loops/a", X_Mock_Namespace=one._namespace, Prefer="wait=30")
@@ -401,7 +417,7 @@ def test_a_delay_ends_when_the_other_worker_moves_the_clock(both: tuple[Place, P
 
 @pytest.mark.parametrize("ending", ["DELETE /namespaces/{}", "POST /reset"])
 def test_a_delay_ends_when_the_other_worker_ends_the_namespace(
-    both: tuple[Place, Place], ending: str
+    both: tuple[WorkerClient, WorkerClient], ending: str
 ) -> None:
     one, other = both
     name = one._namespace
@@ -417,14 +433,19 @@ def test_a_delay_ends_when_the_other_worker_ends_the_namespace(
 
 
 @pytest.fixture
-def own(redis: Redis, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Crowd]:
-    """A server of the test's own, because what it serves changes."""
-    with Crowd(redis.url, request.node.name, tmp_path) as found:
+def own(redis: Redis, folder: Path, request: pytest.FixtureRequest) -> Iterator[Workers]:
+    """A server of the test's own, because what it serves changes; it starts from what others compiled."""
+    with Workers(redis.url, request.node.name, folder) as found:
         yield found
 
 
-def test_a_document_that_is_put_is_served_by_all_when_that_is_answered(own: Crowd) -> None:
-    with _places(own, "default") as (one, other):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("own")
+
+
+def test_a_document_that_is_put_is_served_by_all_when_that_is_answered(own: Workers) -> None:
+    with _BothWorkers(own, "default") as (one, other):
         for number, place, witness in ((1, one, other), (2, other, one)):
             document = LOOPS.replace("/times:", f"/times{number}:")
             place.said("PUT", "/document?name=loops", document)
@@ -435,12 +456,12 @@ def test_a_document_that_is_put_is_served_by_all_when_that_is_answered(own: Crow
 class Callers:
     """Clients that call all the time until this is left; every one of their calls is answered with 200."""
 
-    def __init__(self, crowd: Crowd, namespace: str) -> None:
-        self._places = [Place(each, namespace) for _ in range(3) for each in crowd.lines()]
+    def __init__(self, crowd: Workers, namespace: str) -> None:
+        self._places = [WorkerClient(each, namespace) for each in crowd.lines()]
         self._done = threading.Event()
         self._pool = ThreadPoolExecutor(len(self._places))
 
-    def _call(self, place: Place) -> int:
+    def _call(self, place: WorkerClient) -> int:
         count = 0
         while not self._done.is_set():
             place.turn("busy")
@@ -458,8 +479,8 @@ class Callers:
             place.line.socket.close()
 
 
-def test_a_scenario_file_that_is_put_is_served_by_all(own: Crowd) -> None:
-    with _places(own, "default") as (one, other), Callers(own, "busy"):
+def test_a_scenario_file_that_is_put_is_served_by_all(own: Workers) -> None:
+    with _BothWorkers(own, "default") as (one, other), Callers(own, "busy"):
         assert one.turn("a") == "one"
         one.said("PUT", "/scenario-files/loop", LOOP.replace("{state: two}", "{state: second}"))
         assert other.turn("a") == "second", "a resource stays where it stands"
@@ -481,8 +502,8 @@ scenarios: {changed: [changed]}
 """
 
 
-def test_files_that_are_put_to_both_at_once_are_all_served(own: Crowd) -> None:
-    with _places(own, "default") as (one, other):
+def test_files_that_are_put_to_both_at_once_are_all_served(own: Workers) -> None:
+    with _BothWorkers(own, "default") as (one, other):
         second = LOOP.replace("{state: two}", "{state: second}")
         at_once(
             [
@@ -505,8 +526,8 @@ notify: {on: [one, two, three], url: "URL/{{ resource.state }}"}
 """
 
 
-def test_a_state_that_time_enters_is_noticed_once_though_both_watch(own: Crowd) -> None:
-    with _places(own, "default") as (one, other), receiving() as receiver:
+def test_a_state_that_time_enters_is_noticed_once_though_both_watch(own: Workers) -> None:
+    with _BothWorkers(own, "default") as (one, other), receiving() as receiver:
         one.said("PUT", "/scenario-files/loop", WATCHED.replace("URL", receiver.url))
         one.said("POST", "/clock/freeze", {"at": "2030-01-01T00:00:00Z"})
         assert [each.turn("a") for each in (one, other, one, other)] == ["one"] * 4

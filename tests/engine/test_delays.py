@@ -12,8 +12,8 @@ import pytest
 from mockserver.engine.delays import LONGEST, length, stated
 from mockserver.engine.engine import Options
 from mockserver.plan import Delay
+from tests.fixtures import things
 from tests.live import PATIENCE, Live, Wire, ask, serving_engine
-from tests.things import things
 
 FILE = """
 resource: thing
@@ -38,34 +38,34 @@ scenarios:
         ("200ms~0.5", Delay("lognormal", 200, sigma=0.5)),
     ],
 )
-def test_as_options_take_them(text: str, delay: Delay) -> None:
+def test_a_delay_option_is_parsed(text: str, delay: Delay) -> None:
     assert stated(text) == delay
 
 
 @pytest.mark.parametrize("text", ["", "200", "2s..1s", "2s~x", "2s~9", "1s..", "2d", "-1s", "~1"])
-def test_what_is_no_delay(text: str) -> None:
+def test_an_invalid_delay_option_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         stated(text)
 
 
-def test_fixed() -> None:
+def test_a_fixed_delay_is_the_same_for_every_draw() -> None:
     assert length(Delay(low=30), "seed", "a") == 30
 
 
-def test_uniform() -> None:
+def test_a_uniform_delay_is_within_its_bounds() -> None:
     draws = [length(Delay("uniform", 100, 200), "seed", str(number)) for number in range(2000)]
     assert (min(draws), max(draws)) == (100, 200)
     assert 145 < statistics.mean(draws) < 155
 
 
-def test_lognormal() -> None:
+def test_a_lognormal_delay_has_the_given_median_and_deviation() -> None:
     draws = [length(Delay("lognormal", 100, sigma=0.5), "seed", str(number)) for number in range(4000)]
     assert 96 < statistics.median(draws) < 104
     assert 0.45 < statistics.stdev(math.log(each) for each in draws) < 0.55
     assert length(Delay("lognormal", LONGEST, sigma=5), "seed", "4") <= LONGEST
 
 
-def test_the_most_specific_counts(tmp_path: Path) -> None:
+def test_the_most_specific_delay_applies(tmp_path: Path) -> None:
     engine = things(tmp_path, FILE)
     assert ask(engine, "GET", "/things/1").delay == 5, "the file's"
     assert 10 <= ask(engine, "DELETE", "/things/1").delay <= 20, "the operation's"
@@ -76,7 +76,7 @@ def test_the_most_specific_counts(tmp_path: Path) -> None:
     assert ask(engine, "GET", "/things/3", {"prefer": "scenario=state:dribbling"}).delay == 0
 
 
-def test_the_seed_draws(tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_delays(tmp_path: Path) -> None:
     def run(seed: str) -> list[int]:
         engine = things(tmp_path, FILE, seed=seed)
         preferred = {"prefer": "scenario=state:slow"}
@@ -86,7 +86,7 @@ def test_the_seed_draws(tmp_path: Path) -> None:
     assert len(set(run("a"))) > 3
 
 
-def test_of_the_whole_server(tmp_path: Path) -> None:
+def test_a_delay_of_the_server_applies_to_every_answer(tmp_path: Path) -> None:
     file = FILE.replace("delay: 5ms\n", "")
     engine = things(tmp_path, file, options=Options(delay=Delay("uniform", 1, 1000)))
     assert ask(engine, "GET", "/things/1").delay
@@ -97,7 +97,7 @@ def test_of_the_whole_server(tmp_path: Path) -> None:
     assert len(set(drawn)) > 1
 
 
-def test_prefer_wait(tmp_path: Path) -> None:
+def test_prefer_wait_delays_the_answer(tmp_path: Path) -> None:
     engine = things(tmp_path, FILE)
     response = ask(engine, "GET", "/things/1", {"prefer": "wait=1.5"})
     assert response.delay == 1500
@@ -118,7 +118,7 @@ def advance(live: Live, milliseconds: int) -> None:
     live.run(lambda: live.server.worlds.default.clock.advance(milliseconds))
 
 
-def test_delays_follow_the_clock(live: Live) -> None:
+def test_a_delay_ends_when_the_clock_is_advanced(live: Live) -> None:
     with Wire(live.port) as wire:
         wire.send(b"GET /things/1 HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=3600\r\n\r\n")
         wire.socket.settimeout(0.1)
@@ -130,7 +130,7 @@ def test_delays_follow_the_clock(live: Live) -> None:
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.0"])
-def test_a_body_dribbles(live: Live, version: str) -> None:
+def test_a_dribbled_body_arrives_in_parts(live: Live, version: str) -> None:
     """Four parts, a second between each and the next."""
     with Wire(live.port) as wire:
         lines = [f"GET /things/1 HTTP/{version}", "Host: localhost", "Prefer: scenario=state:dribbling"]

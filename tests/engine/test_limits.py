@@ -11,8 +11,8 @@ import pytest
 
 from mockserver.engine.engine import Engine
 from mockserver.messages import Response
+from tests.fixtures import things
 from tests.live import PATIENCE, Live, Wire, ask, serving_engine
-from tests.things import things
 
 LIMITED = """
 resource: thing
@@ -39,7 +39,7 @@ def limited(folder: Path, limit: str, **more: str) -> Engine:
     return things(folder, file)
 
 
-def test_so_many_in_a_window(tmp_path: Path) -> None:
+def test_calls_beyond_the_limit_in_a_window_are_answered_429(tmp_path: Path) -> None:
     engine = limited(tmp_path, "3/2s")
     assert statuses(engine, 5) == [200, 200, 200, 429, 429]
     engine.worlds.default.clock.advance(1999)
@@ -49,7 +49,7 @@ def test_so_many_in_a_window(tmp_path: Path) -> None:
     assert statuses(engine, 1, x_mock_namespace="other") == [200]
 
 
-def test_the_headers(tmp_path: Path) -> None:
+def test_a_limited_answer_has_the_rate_limit_headers(tmp_path: Path) -> None:
     engine = limited(tmp_path, "2/10s")
     told = []
     for wait in (0, 4500, 1):
@@ -66,7 +66,7 @@ def test_the_headers(tmp_path: Path) -> None:
     ]
 
 
-def test_in_the_documents_shape(tmp_path: Path) -> None:
+def test_a_429_has_the_shape_of_the_document(tmp_path: Path) -> None:
     engine = limited(tmp_path, "1/1h")
     statuses(engine, 1)
     response = ask(engine, "GET", "/things/1")
@@ -76,7 +76,7 @@ def test_in_the_documents_shape(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", ["1/1h", "{rate: 1/1h, state: told-off}"])
-def test_by_a_state(tmp_path: Path, limit: str) -> None:
+def test_a_limited_call_is_answered_by_the_state_that_is_named(tmp_path: Path, limit: str) -> None:
     engine = limited(tmp_path, limit, state="told-off")
     statuses(engine, 1)
     assert json.loads(ask(engine, "GET", "/things/1").body) == {"message": "slow down"}
@@ -98,7 +98,7 @@ def test_by_a_state(tmp_path: Path, limit: str) -> None:
         ),
     ],
 )
-def test_buckets(
+def test_calls_with_other_values_of_the_bucket_are_counted_apart(
     tmp_path: Path,
     by: str,
     apart: list[tuple[str, dict[str, str]]],
@@ -109,7 +109,7 @@ def test_buckets(
         assert [ask(engine, "GET", target, dict(headers)).status for target, headers in calls] == expected
 
 
-def test_the_files_own_header_stands(tmp_path: Path) -> None:
+def test_a_header_of_the_scenario_file_is_not_replaced(tmp_path: Path) -> None:
     file = (LIMITED % "1/1h").replace("{status: 429,", "{status: 429, headers: {Retry-After: 7},")
     engine = things(tmp_path, file)
     statuses(engine, 1)
@@ -118,12 +118,12 @@ def test_the_files_own_header_stands(tmp_path: Path) -> None:
     assert ("ratelimit-remaining", "0") in headers
 
 
-def test_who_sends_no_api_key_has_no_bucket(tmp_path: Path) -> None:
+def test_a_request_without_an_api_key_has_no_bucket(tmp_path: Path) -> None:
     engine = limited(tmp_path, "{rate: 1/1m, by: header.X-Api-Key}")
     assert statuses(engine, 3) == [200, 200, 200]
 
 
-def test_the_files_limit_counts_all_operations(tmp_path: Path) -> None:
+def test_a_limit_of_the_file_counts_all_operations_together(tmp_path: Path) -> None:
     file = LIMITED % "100/1s"
     engine = things(tmp_path, file + "limit: [{rate: 2/1m}, {rate: 3/1h, by: key}]\n")
     assert ask(engine, "GET", "/things/1").status == 200
@@ -134,7 +134,7 @@ def test_the_files_limit_counts_all_operations(tmp_path: Path) -> None:
     assert statuses(engine, 1) == [429], "three an hour for this key"
 
 
-def test_who_is_turned_away_has_not_called(tmp_path: Path) -> None:
+def test_a_rejected_request_does_not_change_the_resource(tmp_path: Path) -> None:
     file = (LIMITED % "1/1s").replace("here: [here]", "here: [{here: 1}, told-off]")
     engine = things(tmp_path, file)
     seen = []
@@ -149,7 +149,7 @@ def test_who_is_turned_away_has_not_called(tmp_path: Path) -> None:
     ]
 
 
-def test_a_reset_forgets(tmp_path: Path) -> None:
+def test_a_reset_clears_the_counts_of_limits(tmp_path: Path) -> None:
     engine = limited(tmp_path, "1/1h")
     assert statuses(engine, 2) == [200, 429]
     engine.reset("default")
@@ -176,7 +176,7 @@ def flaked(engine: Engine) -> list[str]:
     return told
 
 
-def test_chance_is_the_seeds(tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_random_failures(tmp_path: Path) -> None:
     run = flaked(things(tmp_path, FLAKY))
     assert run == flaked(things(tmp_path, FLAKY))
     assert run != flaked(things(tmp_path, FLAKY, seed="other"))
@@ -184,7 +184,7 @@ def test_chance_is_the_seeds(tmp_path: Path) -> None:
     assert set(run) == {"200", "500", "reset", "404", "429"}
 
 
-def test_the_nth_call_of_a_key_is_always_alike(tmp_path: Path) -> None:
+def test_the_nth_call_of_a_key_fails_or_not_in_any_order_of_calls(tmp_path: Path) -> None:
     """However the calls of many clients fall between each other."""
     engine, other = things(tmp_path, FLAKY), things(tmp_path, FLAKY)
     one_by_one = {
@@ -197,7 +197,7 @@ def test_the_nth_call_of_a_key_is_always_alike(tmp_path: Path) -> None:
     assert one_by_one == mixed
 
 
-def test_a_mishap_is_no_call(tmp_path: Path) -> None:
+def test_a_random_failure_does_not_count_as_a_call(tmp_path: Path) -> None:
     engine = things(tmp_path, FLAKY)
     calls = [response.decision for response in (ask(engine, "GET", "/things/1") for _ in range(60))]
     lived = [each for each in calls if each.startswith("scenario=")]
@@ -250,7 +250,7 @@ def advance(live: Live, milliseconds: int) -> None:
 
 
 @pytest.mark.parametrize("live", ["2"], indirect=True)
-def test_too_many_at_once(live: Live) -> None:
+def test_a_request_above_the_concurrency_limit_is_rejected(live: Live) -> None:
     first = [Waiting(live.port) for _ in range(2)]
     assert all(each.has_nothing() for each in first)
     assert Waiting(live.port).status() == 503
@@ -260,7 +260,7 @@ def test_too_many_at_once(live: Live) -> None:
 
 
 @pytest.mark.parametrize("live", ["{most: 1, wait: 15s}"], indirect=True)
-def test_waiting_for_a_turn(live: Live) -> None:
+def test_a_queued_request_is_answered_when_another_is_done(live: Live) -> None:
     first, second, third = (Waiting(live.port), Waiting(live.port), Waiting(live.port))
     assert all(each.has_nothing() for each in (first, second, third))
     advance(live, 10_000)
@@ -275,7 +275,7 @@ def test_waiting_for_a_turn(live: Live) -> None:
 
 
 @pytest.mark.parametrize("live", ["{most: 1, wait: 1h}"], indirect=True)
-def test_who_leaves_gives_the_place_over(live: Live) -> None:
+def test_a_queued_client_that_disconnects_frees_its_place(live: Live) -> None:
     first = Waiting(live.port)
     assert first.has_nothing()
     second = Waiting(live.port)
@@ -288,6 +288,6 @@ def test_who_leaves_gives_the_place_over(live: Live) -> None:
     assert third.status() == 200
 
 
-def test_nothing_waits_without_a_file(tmp_path: Path) -> None:
+def test_without_a_concurrency_limit_a_request_is_answered_at_once(tmp_path: Path) -> None:
     engine = things(tmp_path, LIMITED % "1/1s")
     assert isinstance(ask(engine, "GET", "/things"), Response)

@@ -130,7 +130,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     st.sampled_from(["strict", "warn", "off"]),
     st.booleans(),
 )
-def test_both_ways_answer_the_same(
+def test_a_cached_poll_is_answered_as_an_uncached_one(
     mission: Plan, story: list[object], validation: str, has_cors: bool
 ) -> None:
     twins = Twins(mission, Options(validation=validation, cors=("http://page",) if has_cors else ()))
@@ -162,14 +162,14 @@ def test_both_ways_answer_the_same(
     assert len({len(engine.worlds.default.journal) for engine in twins.each()}) == 1
 
 
-def test_polls_take_the_short_way(mission: Plan, short: list[str]) -> None:
+def test_a_repeated_poll_is_answered_from_the_cache(mission: Plan, short: list[str]) -> None:
     twins = Twins(mission)
     for key in (*KEYS[:3], *KEYS[:3]):
         twins.ask("GET", f"{MISSION}/{key}", SECTIONS[0])
     assert short == [*KEYS[1:3], *KEYS[:3]]
 
 
-def test_every_kind_of_answer(write: Write, short: list[str]) -> None:
+def test_a_cached_poll_of_each_kind_of_answer_is_the_same(write: Write, short: list[str]) -> None:
     document: Path = write("animals.yaml", ANIMALS)
     twins = Twins(compiled(document, scenarios=[write("animal.scenario.yaml", LIVES)]))
     for key in ("1", "2", "4", "5", "x", "1", "1", "2", "1", "1", "1", "2"):
@@ -184,7 +184,9 @@ def test_every_kind_of_answer(write: Write, short: list[str]) -> None:
     assert set(short) == {"1", "2", "3"}
 
 
-def test_what_is_not_plain_goes_the_usual_way(mission: Plan, short: list[str]) -> None:
+def test_a_request_that_is_no_plain_poll_is_not_answered_from_the_cache(
+    mission: Plan, short: list[str]
+) -> None:
     twins = Twins(mission)
     for section in SECTIONS[3:5]:
         for _ in range(3):

@@ -34,7 +34,7 @@ from mockserver.engine.prefer import NONE, Preference, parse_prefer
         ("nothing at all; code=404", Preference(code=404)),
     ],
 )
-def test_what_is_preferred(value: str, expected: Preference) -> None:
+def test_a_prefer_header_is_parsed(value: str, expected: Preference) -> None:
     assert parse_prefer(value) == expected
 
 
@@ -52,7 +52,7 @@ def test_what_is_preferred(value: str, expected: Preference) -> None:
         "wait=99999",
     ],
 )
-def test_preferences_that_cannot_be(value: str) -> None:
+def test_an_invalid_preference_is_refused(value: str) -> None:
     parsed = parse_prefer(value)
     assert parsed.problem.startswith(f"Prefer: {value.partition('=')[0]}=")
     assert parsed == Preference(problem=parsed.problem)
@@ -62,12 +62,12 @@ def test_preferences_that_cannot_be(value: str) -> None:
     ("value", "direct"),
     [("code=200", True), ("example=x", True), ("dynamic=false", True), ("state=x", False), ("", False)],
 )
-def test_what_is_asked_for_straight_from_the_document(value: str, direct: bool) -> None:
+def test_a_preference_for_a_documented_answer_skips_scenarios(value: str, direct: bool) -> None:
     assert parse_prefer(value).is_direct is direct
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=255), max_size=100))
-def test_no_value_is_too_odd(value: str) -> None:
+def test_any_prefer_header_is_parsed_or_refused(value: str) -> None:
     parse_prefer(value)
 
 
@@ -91,6 +91,6 @@ LONG = 200_000
     ],
     ids=["blanks", "blanks first", "blanks behind", "a name", "quotes"],
 )
-def test_the_end_of_a_long_header_is_come_to(value: str) -> None:
+def test_a_long_prefer_header_is_parsed_to_its_end(value: str) -> None:
     """Each octet is looked at a few times; a parser that goes back would be at this for hours."""
     assert parse_prefer(f"{value}, code=404") in (NONE, Preference(code=404))

@@ -71,7 +71,7 @@ PETS = router(
         ("/slash/", "/slash/", {}),
     ],
 )
-def test_where_a_path_leads(path: str, template: str, parameters: dict[str, str]) -> None:
+def test_a_path_matches_its_template(path: str, template: str, parameters: dict[str, str]) -> None:
     assert PETS.find("GET", path) == Found(template, parameters)
 
 
@@ -101,7 +101,7 @@ def test_templates_in_any_order_the_most_literal_one_that_fits_is_taken(template
         "/pets%2Fmine",
     ],
 )
-def test_paths_that_lead_nowhere(path: str) -> None:
+def test_a_path_without_a_template_is_not_found(path: str) -> None:
     assert PETS.find("GET", path) is None
 
 
@@ -141,18 +141,18 @@ BASED = router("/pets/{id}", "/v1", "POST /only", bases=("/api", "/api/v1", ""))
         ("/v1", "/v1"),
     ],
 )
-def test_paths_under_each_of_the_base_paths(path: str, template: str) -> None:
+def test_a_path_under_any_base_path_matches(path: str, template: str) -> None:
     found = BASED.find("GET", path)
     assert found is not None
     assert found.target == template
 
 
 @pytest.mark.parametrize("path", ["/apipets/1", "/api/v2/pets/1", "/api", "/api/api/pets/1"])
-def test_paths_under_none(path: str) -> None:
+def test_a_path_under_no_base_path_is_not_found(path: str) -> None:
     assert BASED.find("GET", path) is None
 
 
-def test_a_base_path_alone() -> None:
+def test_a_path_without_the_base_path_is_not_found() -> None:
     only = router("/pets", bases=("/api",))
     assert only.find("GET", "/api/pets") == Found("/pets", {})
     assert only.find("GET", "/pets") is None
@@ -230,7 +230,7 @@ def rank(template: str) -> list[tuple[int, int]]:
 
 
 @given(TEMPLATES, PATHS, st.sampled_from(["GET", "POST", "PUT"]))
-def test_it_finds_what_trying_every_template_finds(
+def test_the_index_finds_what_trying_every_template_finds(
     templates: list[tuple[str, str]], path: list[str], method: str
 ) -> None:
     made = Router([(verb, template, template) for verb, template in templates])
@@ -250,7 +250,7 @@ def test_it_finds_what_trying_every_template_finds(
 
 
 @pytest.mark.parametrize("template", ["/{a}-{b}.json", "/{a}{b}{c}{d}!", "/x{a}-{b}-{c}-{d}-{e}-"])
-def test_the_end_of_a_long_segment_is_come_to(template: str) -> None:
+def test_a_long_segment_is_matched_to_its_end(template: str) -> None:
     """Each octet is looked at a few times; an expression that goes back would be at this for hours."""
     found = router(template)
     assert found.find("GET", "/x" + "-" * 200_000 + "?") is None
@@ -267,6 +267,6 @@ def test_any_text_is_found_again_percent_encoded(text: str) -> None:
 
 
 @given(st.text(alphabet="/ab{}%.-é", max_size=20), st.sampled_from(["GET", "POST"]))
-def test_no_path_is_too_odd(path: str, method: str) -> None:
+def test_any_path_and_method_has_a_result(path: str, method: str) -> None:
     found = PETS.find(method, path)
     assert found is None or found.target is not None or found.allowed

@@ -19,11 +19,10 @@ import pytest
 
 from mockserver import inputs
 from tests.cli.command import run
-from tests.live import MISSION, PATIENCE, Process, Reply, Wire, get
+from tests.live import MISSION, PATIENCE, Process, Reply, Wire, children, get
 from tests.proxy import Proxy
 from tests.redis import Redis
 from tests.soak import timelines
-from tests.soak.faults import workers
 
 _names = itertools.count()
 
@@ -239,7 +238,7 @@ def test_calls_wait_no_longer_than_they_may(redis: Redis, waiting_briefly: Serve
     assert waiting_briefly.next() == 1
 
 
-def test_what_is_kept_nowhere_begins_anew(folder: Path) -> None:
+def test_after_a_redis_without_persistence_restarts_resources_begin_anew(folder: Path) -> None:
     with Redis() as redis, started(folder, redis.url, "--store-down", "wait") as server:
         server.key = "ladder-0"
         assert [server.next() for _ in range(5)] == [0, 1, 2, 3, 4]
@@ -534,12 +533,12 @@ def test_a_server_does_not_start_on_a_store_without_room(redis: Redis) -> None:
 def test_a_worker_that_is_killed_while_redis_is_away_is_replaced(redis: Redis, folder: Path) -> None:
     with started(folder, redis.url, "--workers", "2") as server:
         server.key = f"ladder-{next(_names)}"
-        before = workers(server.process.pid)
+        before = children(server.process.pid)
         assert server.next() == 0
         with killed(redis):
             for each in before:
                 os.kill(each, signal.SIGKILL)
-            until(lambda: len(set(workers(server.process.pid)) - set(before)) == 2)
+            until(lambda: len(set(children(server.process.pid)) - set(before)) == 2)
             refused(server.call())
         # A connection goes to either of the two.
         until(lambda: all(server.health()["ready"] for _ in range(10)))
@@ -554,10 +553,10 @@ def test_what_killed_workers_had_counted_stays_counted(redis: Redis, folder: Pat
         server.key = f"ladder-{next(_names)}"
         for turn in range(6):
             assert server.next() == turn
-            before = workers(server.process.pid)
+            before = children(server.process.pid)
             os.kill(before[turn % 2], signal.SIGKILL)
-            until(lambda before=before: len(set(workers(server.process.pid)) & set(before)) == 1)  # type: ignore[misc]
-            until(lambda: len(workers(server.process.pid)) == 2)
+            until(lambda before=before: len(set(children(server.process.pid)) & set(before)) == 1)  # type: ignore[misc]
+            until(lambda: len(children(server.process.pid)) == 2)
         code, errors = server.process.stop(signal.SIGTERM)
     assert code == 0
     assert errors.count("was killed by SIGKILL; it is replaced") == 6

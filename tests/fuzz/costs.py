@@ -33,7 +33,7 @@ import click
 
 from tests.fuzz.__main__ import KEPT
 from tests.fuzz.readers import DOCUMENT, READERS, Reader, Shape
-from tests.hardening.served import Served, percentile, served
+from tests.measured import Served, percentile, served
 
 WIRE = 10_000
 """Octets for which the bounds below hold; for larger inputs they grow, up to the most."""

@@ -9,7 +9,7 @@ from importlib import import_module
 import click
 
 from tests.hardening import figures
-from tests.hardening.verdict import Verdict
+from tests.verdict import Verdict
 
 
 def names() -> list[str]:

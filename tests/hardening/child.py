@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Timer
 
-MEBI = 1024 * 1024
 _AUDIT = Path(__file__).parent / "audit"
 
 

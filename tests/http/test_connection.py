@@ -155,7 +155,7 @@ def test_an_answer_that_takes_its_time_is_not_cut_off(live: Live, behaviour: Beh
 
 
 @pytest.mark.parametrize(("begun", "time"), [(A[:9], 10), (A[:-2], 10), (POST, 30), (POST + b"he", 30)])
-def test_a_request_begun_behind_a_delay_has_its_time_when_that_is_over(
+def test_the_timeout_of_a_pipelined_request_starts_when_the_delay_before_it_ends(
     live: Live, behaviour: Behaviour, begun: bytes, time: int
 ) -> None:
     with Wire(live.port) as wire:
@@ -172,9 +172,7 @@ def test_a_request_begun_behind_a_delay_has_its_time_when_that_is_over(
         assert wire.rest() == b""
 
 
-def test_who_asks_behind_a_delay_whether_to_go_on_is_told_when_that_is_over(
-    live: Live, behaviour: Behaviour
-) -> None:
+def test_expect_100_continue_behind_a_delay_is_answered_after_it(live: Live, behaviour: Behaviour) -> None:
     with Wire(live.port) as wire:
         wire.send(A.replace(b"/a", b"/slow") + POST.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
         seen(live)
@@ -267,7 +265,7 @@ def test_a_large_answer_arrives_whole_before_the_next(live: Live) -> None:
 # Answers
 
 
-def test_a_fault_of_our_own_is_told_and_logged(
+def test_an_exception_in_the_handler_is_answered_500_and_logged(
     live: Live, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.getLogger("mockserver"), "propagate", True)
@@ -318,7 +316,7 @@ def test_keeping_alive_is_announced_to_1_0_alone(live: Live) -> None:
         assert wire.rest() == b""
 
 
-def test_trailers_are_no_headers() -> None:
+def test_trailers_are_not_read_as_headers() -> None:
     found: list[dict[str, str]] = []
 
     def handle(request: Request) -> Response:

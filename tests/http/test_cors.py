@@ -13,7 +13,7 @@ def asked(origin: str = ORIGIN, method: str = "OPTIONS", **fields: str) -> Reque
     return Request(method, "/pets", "", headers)
 
 
-def test_answers_the_question_before_a_request() -> None:
+def test_a_preflight_request_is_answered() -> None:
     request = asked(access_control_request_method="PUT", access_control_request_headers="x-a, authorization")
     response = Cors([f"{ORIGIN}/"]).preflight(request)
     assert response is not None
@@ -37,11 +37,11 @@ def test_answers_the_question_before_a_request() -> None:
         asked("null", access_control_request_method="PUT"),
     ],
 )
-def test_leaves_everything_else_alone(request_: Request) -> None:
+def test_a_request_that_is_no_preflight_is_not_answered_by_cors(request_: Request) -> None:
     assert Cors([ORIGIN]).preflight(request_) is None
 
 
-def test_lets_a_page_read_every_header() -> None:
+def test_an_answer_exposes_every_header() -> None:
     response = Response(200, [("x-total", "1")])
     Cors([ORIGIN]).allow(asked(method="GET"), response)
     headers = dict(response.headers)
@@ -49,7 +49,7 @@ def test_lets_a_page_read_every_header() -> None:
     assert headers["access-control-expose-headers"] == "x-mock-decision, x-total"
 
 
-def test_any_origin_goes_without_credentials() -> None:
+def test_any_origin_is_allowed_without_credentials() -> None:
     response = Response(200)
     Cors(["*"]).allow(asked("https://whoever.example", method="GET"), response)
     headers = dict(response.headers)
@@ -57,7 +57,7 @@ def test_any_origin_goes_without_credentials() -> None:
     assert "access-control-allow-credentials" not in headers
 
 
-def test_other_origins_get_nothing() -> None:
+def test_an_origin_that_is_not_allowed_gets_no_cors_headers() -> None:
     response = Response(200)
     Cors([ORIGIN]).allow(asked("https://evil.example", method="GET"), response)
     assert response.headers == []

@@ -16,8 +16,8 @@ from mockserver.engine.asgi import AsgiApp
 from mockserver.engine.engine import Engine
 from mockserver.http.connection import Limits
 from tests import programs
+from tests.fixtures import things, things_plan
 from tests.live import PATIENCE, Live, Wire, get, serving_engine
-from tests.things import things, things_plan
 
 FILE = """
 resource: thing
@@ -71,15 +71,15 @@ def seen(port: int, state: str, number: int = 1) -> tuple[bytes, str]:
 
 
 @pytest.mark.parametrize("state", ["reset", "wiremock"])
-def test_reset(live: Live, state: str) -> None:
+def test_a_reset_fault_resets_the_connection(live: Live, state: str) -> None:
     assert seen(live.port, state) == (b"", "ECONNRESET")
 
 
-def test_empty(live: Live) -> None:
+def test_an_empty_fault_closes_without_an_answer(live: Live) -> None:
     assert seen(live.port, "empty") == (b"", "closed")
 
 
-def test_garbage(live: Live) -> None:
+def test_a_garbage_fault_sends_what_is_no_http(live: Live) -> None:
     found, end = seen(live.port, "garbage")
     assert end == "closed"
     assert len(found) > 32
@@ -87,7 +87,7 @@ def test_garbage(live: Live) -> None:
     assert found == seen(live.port, "garbage")[0], "by the request, not by the day"
 
 
-def test_malformed_chunk(live: Live) -> None:
+def test_a_malformed_chunk_fault_breaks_the_body(live: Live) -> None:
     found, end = seen(live.port, "chunk")
     head, _, rest = found.partition(b"\r\n\r\n")
     assert end == "closed"
@@ -97,7 +97,7 @@ def test_malformed_chunk(live: Live) -> None:
         int(rest.partition(b"\r\n")[0], 16)
 
 
-def test_short(live: Live) -> None:
+def test_a_short_fault_sends_less_than_its_content_length(live: Live) -> None:
     found, end = seen(live.port, "short")
     head, _, body = found.partition(b"\r\n\r\n")
     assert end == "closed"
@@ -121,7 +121,7 @@ def test_stall_until_the_client_leaves(live: Live) -> None:
         assert wire.socket.recv(1) == b""
 
 
-def test_stall_ends(live: Live) -> None:
+def test_a_stalled_answer_is_closed_at_its_end(live: Live) -> None:
     with Wire(live.port) as wire:
         wire.send(request("stall"))
         assert wire.socket.recv(65536).endswith(b"\r\n\r\n")
@@ -129,7 +129,7 @@ def test_stall_ends(live: Live) -> None:
         assert wire.rest() == b""
 
 
-def test_close_before_the_next(live: Live) -> None:
+def test_a_fault_ends_the_connection_before_the_next_request(live: Live) -> None:
     with Wire(live.port) as wire:
         wire.send(request("close") + request("good"))
         reply = wire.reply()
@@ -138,14 +138,14 @@ def test_close_before_the_next(live: Live) -> None:
         assert wire.rest() == b""
 
 
-def test_of_a_step(live: Live) -> None:
+def test_a_fault_of_a_step_is_sent(live: Live) -> None:
     with Wire(live.port) as wire:
         wire.send(b"GET /things/7 HTTP/1.1\r\nHost: localhost\r\nPrefer: scenario=stepped\r\n\r\n")
         assert wire.rest() == b""
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_to_head(live: Live, fault: str) -> None:
+def test_a_fault_of_a_head_request_sends_no_body(live: Live, fault: str) -> None:
     with Wire(live.port) as wire:
         wire.send(request(fault, method="HEAD"))
         data = b""
@@ -156,7 +156,7 @@ def test_to_head(live: Live, fault: str) -> None:
         assert b'"state"' not in data
 
 
-def test_what_curl_and_httpx_say(live: Live) -> None:
+def test_curl_and_httpx_report_each_fault(live: Live) -> None:
     expected = {"reset": 56, "empty": 52, "garbage": 1, "chunk": 56, "short": 18, "close": 0}
     curl = programs.path("curl")
     for fault, code in expected.items():
@@ -179,7 +179,7 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_nobody_else_is_hurt(live: Live) -> None:
+def test_a_fault_does_not_affect_other_connections(live: Live) -> None:
     """Faults by the hundred, while other connections poll on; no descriptor stays open."""
     get(live.port, "/things/1")
     before = descriptors()
@@ -199,7 +199,7 @@ def test_nobody_else_is_hurt(live: Live) -> None:
     assert descriptors() <= before
 
 
-def test_under_asgi_they_are_an_error_at_start(tmp_path: Path) -> None:
+def test_a_plan_with_faults_is_refused_under_asgi(tmp_path: Path) -> None:
     engine: Engine = things(tmp_path, FILE)
     with pytest.raises(UsageError, match=r"life\.yaml:6:\d+: reset.*step 1 of scenario stepped"):
         AsgiApp(engine)
@@ -209,7 +209,7 @@ def test_under_asgi_they_are_an_error_at_start(tmp_path: Path) -> None:
     assert AsgiApp(things(tmp_path, plain))
 
 
-def test_a_peer_that_is_gone_already(live: Live) -> None:
+def test_a_client_that_resets_first_does_not_stop_the_server(live: Live) -> None:
     """Whoever resets first, the server goes on."""
     for fault in FAULTS:
         with socket.create_connection(("127.0.0.1", live.port)) as client:

@@ -15,7 +15,7 @@ from mockserver.messages import Request, Response
 from tests.live import Process, Wire, get, serving
 
 
-def test_listening_on_a_free_port() -> None:
+def test_port_0_listens_on_a_free_port() -> None:
     with closing(bind("127.0.0.1", 0)) as first, closing(bind("127.0.0.1", 0)) as second:
         assert first.getsockname()[1] != second.getsockname()[1]
 
@@ -38,7 +38,7 @@ def test_listening_on_version_6() -> None:
         ("192.0.2.1", "cannot listen on 192.0.2.1:"),
     ],
 )
-def test_a_host_that_is_not_ours(host: str, told: str) -> None:
+def test_a_host_of_another_machine_is_refused_with_a_reason(host: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         bind(host, 0)
 
@@ -56,7 +56,7 @@ def test_a_port_that_is_taken_on_a_system_that_numbers_errors_otherwise(
         bind("127.0.0.1", 1)
 
 
-def test_a_port_that_is_taken() -> None:
+def test_a_port_in_use_is_refused_with_a_reason() -> None:
     with closing(bind("127.0.0.1", 0)) as taken:
         listen(taken)
         port = taken.getsockname()[1]
@@ -101,7 +101,7 @@ def test_stopping_breaks_off_what_takes_too_long(
     assert "connections were still busy after 0 s" in caplog.text
 
 
-def test_too_many_connections_are_told_once(
+def test_the_limit_of_connections_is_logged_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.getLogger("mockserver"), "propagate", True)

@@ -45,7 +45,7 @@ from mockserver.messages import Response
         ("a\n", False),
     ],
 )
-def test_host(value: str, expected: bool) -> None:
+def test_a_host_header_is_valid_or_not(value: str, expected: bool) -> None:
     assert wire.is_host(value) is expected
 
 
@@ -75,11 +75,13 @@ def test_host(value: str, expected: bool) -> None:
         ("http://[h/a", "GET", None),
     ],
 )
-def test_targets(target: str, method: str, expected: tuple[str, str] | None) -> None:
+def test_a_request_target_is_split_or_refused(
+    target: str, method: str, expected: tuple[str, str] | None
+) -> None:
     assert wire.split_target(target, method) == expected
 
 
-def test_a_head() -> None:
+def test_a_head_is_written_with_its_fields() -> None:
     response = Response(404, [("content-type", "text/plain")], decision="a; b")
     head = wire.head(response, length=5, close=True, keep_alive=False).decode()
     line, *fields, empty, last = head.split("\r\n")
@@ -113,5 +115,5 @@ def test_no_text_breaks_out_of_its_field(text: str) -> None:
 @pytest.mark.parametrize(
     ("status", "expected"), [(200, True), (204, False), (205, True), (304, False), (404, True)]
 )
-def test_what_has_content(status: int, expected: bool) -> None:
+def test_a_status_has_content_or_not(status: int, expected: bool) -> None:
     assert wire.has_content(status) is expected

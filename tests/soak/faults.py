@@ -8,9 +8,8 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from tests.live import PATIENCE, Process
+from tests.live import PATIENCE, Process, children
 from tests.redis import Redis
 
 _MOST_REFUSED = 8
@@ -70,11 +69,11 @@ class Faults:
         self._running = None
 
     def _kill(self) -> str:
-        before = workers(self._server.pid)
+        before = children(self._server.pid)
         worker = before[len(self.done) % len(before)]
         os.kill(worker, signal.SIGKILL)
         end = time.monotonic() + PATIENCE
-        while len(now := workers(self._server.pid)) < len(before) or worker in now:
+        while len(now := children(self._server.pid)) < len(before) or worker in now:
             assert time.monotonic() < end, "no other worker takes its place"
             time.sleep(0.005)  # nothing tells of the children of another process
         return f"worker {before.index(worker) + 1} of {len(before)} killed by SIGKILL; another was started"
@@ -97,8 +96,3 @@ class Faults:
             time.sleep(0.005)  # what is counted in another thread
         self._redis.thaw()
         return f"Redis frozen by SIGSTOP until {_MOST_REFUSED} calls were refused"
-
-
-def workers(parent: int) -> list[int]:
-    """The processes that a process has started."""
-    return [int(each) for each in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]

@@ -11,8 +11,8 @@ import pytest
 
 from mockserver.engine.engine import Engine, Options
 from mockserver.messages import Request, Response
+from tests.fixtures import DOCUMENT, things_plan
 from tests.live import ask, engine_of
-from tests.things import DOCUMENT, things_plan
 
 FILE = """
 resource: thing

@@ -13,8 +13,8 @@ import pytest
 from mockserver.diagnostics import CompileError
 from mockserver.engine.engine import Engine, Options
 from mockserver.state.machine import begin, decide
+from tests.fixtures import DOCUMENT, things, things_plan
 from tests.live import ask, engine_of
-from tests.things import DOCUMENT, things, things_plan
 
 FILE = """
 resource: thing
@@ -244,16 +244,16 @@ select: [{id: "1*", scenario: clock}, {scenario: calls}]
 """
 
 
-def drawn(engine: Engine) -> list[str]:
-    for key in range(2000, 3000):
+def drawn(engine: Engine, count: int = 1000) -> list[str]:
+    for key in range(2000, 2000 + count):
         call(engine, "GET", f"/things/{key}")
-    return [call(engine, "GET", f"/things/{key}")[1]["state"] for key in range(2000, 3000)]
+    return [call(engine, "GET", f"/things/{key}")[1]["state"] for key in range(2000, 2000 + count)]
 
 
 def test_weights_are_drawn_by_the_seed(tmp_path: Path) -> None:
-    first, again = drawn(things(tmp_path, DRAWN)), drawn(things(tmp_path, DRAWN))
+    first, again = drawn(things(tmp_path, DRAWN)), drawn(things(tmp_path, DRAWN), 200)
     other = drawn(things(tmp_path, DRAWN, seed="other"))
-    assert first == again
+    assert first[:200] == again
     assert first != other
     for run in (first, other):
         assert 680 < Counter(run)["left"] < 820

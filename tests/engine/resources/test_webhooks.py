@@ -22,8 +22,8 @@ from mockserver.engine.engine import Engine, Options
 from mockserver.engine.resources.create import evaluate, is_expression, reads_answer
 from mockserver.http.egress import Gate, OutgoingRequest, Refused
 from mockserver.http.listener import bind
+from tests.fixtures import DOCUMENT, things_plan
 from tests.live import PATIENCE, Live, Wire, engine_of, serving_engine
-from tests.things import DOCUMENT, things_plan
 
 CALLBACKS = """
       callbacks:

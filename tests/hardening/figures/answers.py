@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 
 from tests.hardening import child
-from tests.hardening.verdict import Verdict
 from tests.live import Reply, Wire
+from tests.verdict import Verdict
 
 ANSWERS = 10_000
 _FILE = 250

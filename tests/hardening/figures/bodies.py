@@ -9,9 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.hardening.probes.asking import read
-from tests.hardening.served import served
-from tests.hardening.verdict import Verdict
 from tests.live import Wire
+from tests.measured import served
+from tests.verdict import Verdict
 
 CAPS = (1, 2, 1000, 65_536, 1_000_003, 10 * 1024 * 1024)
 _CHUNKS = (1, 7, 4096, 65_536, 100_000_000)

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from tests.hardening import child
 from tests.hardening.child import Ran
-from tests.hardening.verdict import Verdict
 from tests.hostile import HEAD, PING, SECRET, beside_a_secret, referring
 from tests.live import Wire
+from tests.verdict import Verdict
 
 TOKEN = "correct-horse"
 JSON = "Content-Type: application/json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.fuzz.costs import least_cost, measuring, smaller
 from tests.fuzz.readers import READERS
-from tests.hardening.verdict import Verdict
+from tests.verdict import Verdict
 
 
 def run() -> Verdict:

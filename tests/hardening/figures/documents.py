@@ -19,9 +19,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.hardening import child
-from tests.hardening.child import MEBI, Ran
-from tests.hardening.verdict import Verdict
+from tests.hardening.child import Ran
 from tests.hostile import FORGIVEN, REFUSED, SERVED, beside_a_secret, referring
+from tests.measured import MEBI
+from tests.verdict import Verdict
 
 SECONDS, MEMORY = 2.0, 300 * MEBI
 LARGE, LARGE_SECONDS = 20 * 1000 * 1000, 15.0

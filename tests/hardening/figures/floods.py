@@ -13,9 +13,9 @@ from contextlib import suppress
 
 import uvloop
 
-from tests.hardening.crowd import fresh, poll
-from tests.hardening.served import MEBI, Served, percentile, served
-from tests.hardening.verdict import Verdict
+from tests.hardening.load import fresh, poll
+from tests.measured import MEBI, Served, percentile, served
+from tests.verdict import Verdict
 
 CLIENTS, EACH = 100, 16 * MEBI
 _FRESH, _SECONDS = 20, 4.0

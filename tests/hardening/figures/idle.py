@@ -14,9 +14,10 @@ from itertools import repeat
 
 import uvloop
 
-from tests.hardening.crowd import busy, crowd, drip, fresh, gather, poll
-from tests.hardening.served import MEBI, Served, need_descriptors, percentile, served
-from tests.hardening.verdict import Verdict
+from tests.connections import gather
+from tests.hardening.load import busy, drip, fresh, poll, polled
+from tests.measured import MEBI, Served, need_descriptors, percentile, served
+from tests.verdict import Verdict
 
 IDLE, FRESH_P99, MEMORY = 10_000, 0.050, 250 * MEBI
 SLOW, SLOW_SECONDS = 1_000, 35.0
@@ -30,7 +31,7 @@ def run() -> Verdict:
     with served() as server:
         uvloop.run(_idle(server, verdict))
     with served() as server:
-        uvloop.run(apply_default_delay(server, verdict))
+        uvloop.run(_slow_senders(server, verdict))
     return verdict
 
 
@@ -39,7 +40,7 @@ async def _idle(server: Served, verdict: Verdict) -> None:
     descriptors = server.descriptors
     alone = await _work(server)
     before = percentile(await fresh(server.port, _FRESH), 0.99)
-    clients = await crowd(server.port, IDLE)
+    clients = await polled(server.port, IDLE)
     verdict.hold(len(clients) == IDLE, f"{len(clients):,} clients have polled a key of their own and stay")
     took = await fresh(server.port, _FRESH)
     p99 = percentile(took, 0.99)
@@ -60,7 +61,7 @@ async def _idle(server: Served, verdict: Verdict) -> None:
     open_ = sum(not client.closed.done() for client in clients)
 
     async def again(index: int) -> bool:
-        return (await clients[index].ask(poll(index))).startswith(b"HTTP/1.1 200 ")
+        return (await clients[index].ask(poll(index))).status == 200
 
     answered = await gather(map(again, range(IDLE)))
     verdict.hold(open_ == answered == IDLE, f"{open_:,} were still open, {answered:,} are answered once more")
@@ -78,7 +79,7 @@ async def _work(server: Served) -> tuple[float, float]:
     return rate, (server.worked - worked) / (_CLIENTS * _EACH) * 1e6
 
 
-async def apply_default_delay(server: Served, verdict: Verdict) -> None:
+async def _slow_senders(server: Served, verdict: Verdict) -> None:
     await fresh(server.port, 100)
     descriptors, memory = server.descriptors, server.memory
     kinds = {

@@ -21,10 +21,10 @@ from typing import Any
 
 import uvloop
 
-from tests.hardening.crowd import Client, connect, gather
-from tests.hardening.served import MEBI, Served, need_descriptors, percentile, served, until
-from tests.hardening.verdict import Verdict
+from tests.connections import Connection, connect, gather
 from tests.live import get
+from tests.measured import MEBI, Served, need_descriptors, percentile, served, until
+from tests.verdict import Verdict
 
 TIMES = 1000
 LIMIT = 512 * MEBI
@@ -152,7 +152,7 @@ async def _asked(port: int, head: str, body: bytes = b"") -> int:
     """The status of the one answer to a request on a connection of its own; 0 where none comes."""
     client = await connect(port)
     try:
-        return _status(await client.ask(head.encode("latin-1") + body))
+        return (await client.ask(head.encode("latin-1") + body)).status
     except (OSError, EOFError):
         return _status(client.received)
     finally:
@@ -310,7 +310,7 @@ async def _polling(port: int) -> dict[str, object]:
     loop.add_reader(sys.stdin, ended.set)
     took: list[float] = []
     failed = 0
-    client: Client | None = await connect(port)
+    client: Connection | None = await connect(port)
     sys.stdout.write("\n")
     sys.stdout.flush()
     while not ended.is_set():
@@ -318,7 +318,7 @@ async def _polling(port: int) -> dict[str, object]:
         try:
             client = client or await connect(port)
             response = await client.ask(f"GET /things/honest HTTP/1.1\r\n{_HEAD}\r\n".encode())
-            failed += _status(response) != 200
+            failed += response.status != 200
         except (OSError, EOFError, TimeoutError):
             client, failed = None, failed + 1
         took.append(time.perf_counter() - began)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.hardening import child
-from tests.hardening.verdict import Verdict
+from tests.verdict import Verdict
 
 MOST = 100.0
 """Milliseconds."""

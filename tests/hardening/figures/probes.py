@@ -14,9 +14,9 @@ import signal
 from tests.hardening.probes import PROBES, hosts, smuggling
 from tests.hardening.probes.asking import Told, ask, sentence
 from tests.hardening.probes.probe import LIMITS, Probe, echo
-from tests.hardening.served import MEBI, Served, served
-from tests.hardening.verdict import Verdict
 from tests.live import get, serving
+from tests.measured import MEBI, Served, served
+from tests.verdict import Verdict
 
 WANTED = 300
 _OPTIONS = (

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.crowd import Crowd, Line
-from tests.hardening.racers import race, request
-from tests.hardening.verdict import Verdict
+from tests.connections import Answer, race, request
 from tests.redis import Redis
+from tests.verdict import Verdict
+from tests.workers import Line, Workers
 
 STATES = ("one", "two", "three", "four")
 _PATIENCE = 600.0
@@ -35,7 +35,7 @@ def run(
             for count in replicas:
                 with ExitStack() as stack:
                     servers = [
-                        stack.enter_context(Crowd(redis.url, f"replicas-{count}", Path(folder), workers=1))
+                        stack.enter_context(Workers(redis.url, f"replicas-{count}", Path(folder), workers=1))
                         for _ in range(count)
                     ]
                     _judge(verdict, [server.port for server in servers], clients, calls, racers, controls)
@@ -72,7 +72,7 @@ def _judge(
 
     body = b'{"state": "three"}'
     works = [[request("PUT", f"/__admin/resources/loop/put-{key}", body)] for key in range(controls)]
-    done = Counter(response[9:12] for [response] in race(ports, works, _PATIENCE))
+    done = Counter(response.status for [response] in race(ports, works, _PATIENCE))
     wanted = {f"put-{key}" for key in range(controls)}
     for port in ports:
         line = Line(port)
@@ -80,14 +80,16 @@ def _judge(
         line.socket.close()
         present = sum(each["state"] == "three" for each in found)
         verdict.hold(
-            {each["key"] for each in found} == wanted and present == controls and done == {b"200": controls},
-            f"{who}: {controls} control requests at once: {done[b'200']} done, {present} told by port {port}",
+            {each["key"] for each in found} == wanted and present == controls and done == {200: controls},
+            f"{who}: {controls} control requests at once: {done[200]} done, {present} told by port {port}",
         )
 
 
-def _states(told: list[list[bytes]]) -> dict[str, int]:
+def _states(told: list[list[Answer]]) -> dict[str, int]:
     found = Counter(
-        response.rpartition(b'"state":"')[2].partition(b'"')[0].decode() for each in told for response in each
+        response.body.rpartition(b'"state":"')[2].partition(b'"')[0].decode()
+        for each in told
+        for response in each
     )
     return dict(found)
 

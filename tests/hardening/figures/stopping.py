@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.hardening.served import Served, served, until
-from tests.hardening.verdict import Verdict
 from tests.live import MISSION, Wire
+from tests.measured import Served, served, until
+from tests.verdict import Verdict
 
 SECONDS = 1.0
 ROUNDS, IN_FLIGHT, IDLE = 5, 10, 100

@@ -16,13 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.hardening.verdict import Verdict
 from tests.live import Process
 from tests.redis import Redis
 from tests.soak import timelines
 from tests.soak.attempt import Attempt
 from tests.soak.client import Client
 from tests.soak.judge import Judge
+from tests.verdict import Verdict
 
 REFUSED, RECOVERED = 1.0, 2.0
 """Seconds: what the figure allows."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.fuzz.costs import forks
 from tests.fuzz.readers import READERS
 from tests.hardening.growing_templates import growing
-from tests.hardening.verdict import Verdict
+from tests.verdict import Verdict
 
 SECONDS, MEMORY = 0.1, 50e6
 

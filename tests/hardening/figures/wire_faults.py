@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 
 import uvloop
 
-from tests.hardening.served import Served, need_descriptors, served
-from tests.hardening.verdict import Verdict
+from tests.fixtures import DOCUMENT
 from tests.live import PATIENCE
-from tests.things import DOCUMENT
+from tests.measured import Served, need_descriptors, served
+from tests.verdict import Verdict
 
 TIMES = 1000
 FAULTS = ("reset", "empty", "garbage", "chunk", "short", "stall", "close")

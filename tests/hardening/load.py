@@ -7,14 +7,14 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import uvloop
 
-from tests.live import MISSION, PATIENCE
+from tests.connections import Connection, connect, gather
+from tests.live import MISSION
 
-_AT_ONCE = 200
 _KEYS = 1 << 100
 """Away from the keys that mean something."""
 
@@ -26,58 +26,9 @@ def poll(number: int, *, close: bool = False) -> bytes:
     return f"{head}{'Connection: close' + chr(13) + chr(10) if close else ''}\r\n".encode()
 
 
-class Client(asyncio.Protocol):
-    """One connection. ``ask`` sends and waits for one whole answer; it knows when the server closes."""
-
-    def __init__(self) -> None:
-        self.closed = asyncio.get_running_loop().create_future()
-        self.received = b""
-        self._answer: asyncio.Future[bytes] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: asyncio.Transport = transport  # type: ignore[assignment]
-
-    def data_received(self, data: bytes) -> None:
-        self.received += data
-        head, found, body = self.received.partition(b"\r\n\r\n")
-        if found and self._answer is not None and not self._answer.done():
-            length = int(head.lower().rpartition(b"content-length: ")[2].partition(b"\r\n")[0])
-            if len(body) >= length:
-                self.received = b""
-                self._answer.set_result(head + found + body)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if not self.closed.done():
-            self.closed.set_result(None)
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error or EOFError(self.received))
-
-    async def ask(self, sent: bytes) -> bytes:
-        """Raises OSError or EOFError where no answer comes."""
-        self._answer = asyncio.get_running_loop().create_future()
-        self.transport.write(sent)
-        return await asyncio.wait_for(self._answer, PATIENCE)
-
-
-async def connect(port: int) -> Client:
-    _, client = await asyncio.get_running_loop().create_connection(Client, "127.0.0.1", port)
-    return client
-
-
-async def gather(works: Iterator[Awaitable[bool]] | list[Awaitable[bool]], at_once: int = _AT_ONCE) -> int:
-    """How many are true, of works of which so many are done at a time."""
-    gate = asyncio.Semaphore(at_once)
-
-    async def one(work: Awaitable[bool]) -> bool:
-        async with gate:
-            return await work
-
-    return sum(await asyncio.gather(*map(one, works)))
-
-
-async def crowd(port: int, number: int) -> list[Client]:
+async def polled(port: int, number: int) -> list[Connection]:
     """So many clients that have polled once and stay. Raises OSError or EOFError where one cannot."""
-    clients: list[Client] = []
+    clients: list[Connection] = []
 
     async def join(index: int) -> bool:
         client = await connect(port)
@@ -97,7 +48,7 @@ async def fresh(port: int, number: int, pause: float = 0.0) -> list[float]:
         client = await connect(port)
         response = await client.ask(poll(1_000_000 + index, close=True))
         took.append(time.perf_counter() - began)
-        if not response.startswith(b"HTTP/1.1 200 "):
+        if response.status != 200:
             raise EOFError(response)
         client.transport.close()
         await asyncio.sleep(pause)
@@ -113,7 +64,7 @@ def busy(port: int, clients: int, each: int) -> float:
 async def _busy(port: int, clients: int, each: int) -> float:
     group = [await connect(port) for _ in range(clients)]
 
-    async def work(client: Client) -> None:
+    async def work(client: Connection) -> None:
         for _ in range(each):
             await client.ask(poll(2_000_000))
 

@@ -18,7 +18,7 @@ from tests.soak.run import HISTORY, Run
 _EXAMPLES = 50
 
 
-def verdict(run: Run, command: str, folder: Path) -> dict[str, object]:
+def report(run: Run, command: str, folder: Path) -> dict[str, object]:
     """All that can be said, as JSON."""
     found = run.judgement
     outcomes = dict(sorted(found.outcomes.items()))

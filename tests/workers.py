@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.live import Process, Reply, Wire
+from tests.live import Process, Reply, Wire, children
 
 LOOPS = """
 openapi: 3.0.3
@@ -91,7 +91,7 @@ class Line(Wire):
         self.send("\r\n".join([*lines, "", ""]).encode() + data)
 
 
-class Crowd(Process):
+class Workers(Process):
     """``mockserver serve --store … --workers N`` on the documents of this module."""
 
     def __init__(
@@ -110,10 +110,10 @@ class Crowd(Process):
             documents, scenarios = written(folder) if write else _places(folder)
             given = [*documents, "--scenarios", scenarios]
         self.count = workers
-        crowd = ("--workers", str(workers)) if workers > 1 else ()
+        several = ("--workers", str(workers)) if workers > 1 else ()
         super().__init__(
-            *given, "--store", redis, "--store-prefix", prefix, "--store-timeout", "20s", *crowd, *arguments,
-            cache=folder / "cache",
+            *given, "--store", redis, "--store-prefix", prefix, "--store-timeout", "20s", *several,
+            *arguments, cache=folder / "cache",
         )  # fmt: skip
 
     @property
@@ -122,10 +122,9 @@ class Crowd(Process):
 
     def workers(self) -> list[int]:
         """The processes that answer, once there are so many as there are to be."""
-        path = Path(f"/proc/{self.process}/task/{self.process}/children")
-        while len(found := path.read_text().split()) < self.count:
+        while len(found := children(self.process)) < self.count:
             pass  # nothing tells of a process that another one makes
-        return [int(each) for each in found]
+        return found
 
     def lines(self) -> list[Line]:
         """A connection to each worker, in the order of ``workers``: the kernel chooses, so many are tried."""
@@ -149,7 +148,7 @@ class Crowd(Process):
 def written(folder: Path) -> tuple[list[Path], Path]:
     """The documents and the folder of scenario files, written to the disk."""
     from tests.engine.resources.test_stateful import FILE
-    from tests.things import DOCUMENT
+    from tests.fixtures import DOCUMENT
 
     texts = {
         "loops.yaml": LOOPS, "things.yaml": DOCUMENT,
