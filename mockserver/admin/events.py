@@ -17,7 +17,7 @@ from mockserver.media.json import encode_json
 from mockserver.messages import Request, Response
 from mockserver.namespaces.journal import Call, Record
 from mockserver.plan import JSON
-from mockserver.state.machine import settle
+from mockserver.state.machine import advance_time
 
 KINDS = ("call", "state", "reset", "reload")
 _WAITING = 1000
@@ -106,12 +106,12 @@ class Events:
         runtime = self._engine.lifecycles.get(response.resource)
         if runtime is None:
             return
-        known = self._engine.store.glance(namespace, response.resource, response.key)
+        known = self._engine.store.peek_cached(namespace, response.resource, response.key)
         if known is None or runtime.steps(known.scenario) is None:
             return
         steps = runtime.timeline(known.scenario)
         dice = runtime.dice(namespace, response.key)
-        state = steps[settle(steps, known, call.when, dice).step].state
+        state = steps[advance_time(steps, known, call.when, dice).step].state
         place = namespace, response.resource, response.key
         before = self._states.pop(place, None) or call.decided("state")
         if len(self._states) >= _REMEMBERED:

@@ -12,7 +12,7 @@ from mockserver.inputs import written
 from mockserver.namespaces.clock import iso
 from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON, Step
-from mockserver.state.machine import ResourceState, begin, settle
+from mockserver.state.machine import ResourceState, advance_time, initial_state
 
 _PINNED = "state:"
 """What the compiler calls the scenario of one state that holds for ever."""
@@ -31,7 +31,7 @@ class Standing(NamedTuple):
     def current(self) -> ResourceState:
         """Where it stands once the steps are passed whose time has run out."""
         steps = self.runtime.timeline(self.known.scenario)
-        return settle(steps, self.known, self.now, self.runtime.dice(self.namespace, self.key))
+        return advance_time(steps, self.known, self.now, self.runtime.dice(self.namespace, self.key))
 
     @property
     def state(self) -> str:
@@ -126,7 +126,7 @@ def put(
     if scenario is not None:
         check_scenario(runtime, scenario)
     if state is None:
-        store.put(world.name, runtime.name, key, begin(str(scenario), now))
+        store.put(world.name, runtime.name, key, initial_state(str(scenario), now))
         return
     if state not in runtime.resource.states:
         there_is = ", ".join(runtime.resource.states)

@@ -272,11 +272,11 @@ async def _engine(
     from mockserver.engine.engine import Engine
     from mockserver.namespaces.namespaces import Namespaces
     from mockserver.state.memory import MemoryStore
-    from mockserver.state.tables import Counters, Creations
+    from mockserver.state.tables import MemoryCounters, MemoryCreations
 
     limits = memory.limits
-    counters = Counters(max_bytes=limits.counts)
-    store = MemoryStore(most, limits.resources, Creations(limits.creations), counters)
+    counters = MemoryCounters(max_bytes=limits.counts)
+    store = MemoryStore(most, limits.resources, MemoryCreations(limits.creations), counters)
     worlds = Namespaces(frozen_at, ledger=ledger, memory=memory)
     yield Engine(plan, store=store, worlds=worlds, options=options)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mockserver.namespaces.journal import Ledger
     from mockserver.namespaces.memory import Memory
     from mockserver.plan import Plan
-    from mockserver.state.redis.connection import Link
+    from mockserver.state.redis.connection import Connection
 
 _LOG = logging.getLogger("mockserver.state")
 _POLICY = "maxmemory_policy:"
@@ -101,12 +101,12 @@ class StoreOptions:
             raise OptionError("--store-timeout: nothing is answered in no time; write 1s or 500ms.")
         return found / 1000
 
-    def link(self) -> Link:
+    def connection(self) -> Connection:
         """A link that is to be opened. Called on the loop, where there is a store."""
-        from mockserver.state.redis.connection import Link
+        from mockserver.state.redis.connection import Connection
         from mockserver.state.redis.handshake import read_address
 
-        return Link(
+        return Connection(
             read_address(self.store or ""),
             prefix=self.store_prefix,
             timeout=self.timeout(),
@@ -120,33 +120,35 @@ class StoreOptions:
         from mockserver.state.redis.store import RedisStore
 
         import_module(_REFUSALS)  # else the first 503 waits for it
-        link = self.link()
-        await link.open()
+        connection = self.connection()
+        await connection.open()
         try:
-            await self._warn(link)
+            await self._warn(connection)
             while True:
-                known = await link.ask("HMGET", f"{self.store_prefix}/g", "plan", "origin")
+                known = await connection.ask("HMGET", f"{self.store_prefix}/g", "plan", "origin")
                 named, origin = ((each or b"").decode() for each in known)
-                others = await self._others(link) if named != plan.hash else 0
+                others = await self._others(connection) if named != plan.hash else 0
                 if others and origin == plan.hash:
                     return  # they were given another one since, which we take
                 if others:
                     who = f"{others} other processes serve" if others > 1 else "another process serves"
                     raise UsageError(
                         f"{who} other documents or scenarios on the prefix {self.store_prefix!r} of "
-                        f"{link.address.shown}; choose another --store-prefix, or stop them first."
+                        f"{connection.address.shown}; choose another --store-prefix, or stop them first."
                     )
-                if await publish(RedisStore(link), plan, _packed(inputs), before=named, origin=plan.hash):
+                if await publish(
+                    RedisStore(connection), plan, _packed(inputs), before=named, origin=plan.hash
+                ):
                     return
         except Unavailable as error:
             raise UsageError(f"{error}.") from None
         finally:
-            await link.close()
+            await connection.close()
 
-    async def _warn(self, link: Link) -> None:
+    async def _warn(self, connection: Connection) -> None:
         """Log what about the store or the clocks is not as it should be. Raises Unavailable."""
-        place = link.address.shown
-        memory = (await link.ask("INFO", "memory")).decode("utf-8", "replace")
+        place = connection.address.shown
+        memory = (await connection.ask("INFO", "memory")).decode("utf-8", "replace")
         policy = next((each for each in memory.split() if each.startswith(_POLICY)), "").removeprefix(_POLICY)
         if policy not in ("", "noeviction"):
             _LOG.warning(
@@ -155,7 +157,7 @@ class StoreOptions:
                 place,
                 policy,
             )
-        ahead = (time.time_ns() // 1_000_000 - link.now()) / 1000
+        ahead = (time.time_ns() // 1_000_000 - connection.now()) / 1000
         if abs(ahead) >= _DIFFERS:
             _LOG.warning(
                 "the clock of this machine is %.0f s %s that of the store at %s; time is the store's",
@@ -164,16 +166,16 @@ class StoreOptions:
                 place,
             )
 
-    async def _others(self, link: Link) -> int:
+    async def _others(self, connection: Connection) -> int:
         """How many processes are connected with this prefix, but this one."""
-        clients = (await link.ask("CLIENT", "LIST")).decode("utf-8", "replace")
+        clients = (await connection.ask("CLIENT", "LIST")).decode("utf-8", "replace")
         names = {
             part.removeprefix("name=mockserver-") for part in clients.split() if part.startswith("name=")
         }
         place = f"{self.store_prefix}/w/"
         found = 0
-        for name in names - {link.name}:
-            found += int(await link.ask("EXISTS", place + name))
+        for name in names - {connection.name}:
+            found += int(await connection.ask("EXISTS", place + name))
         return found
 
     @asynccontextmanager
@@ -194,14 +196,16 @@ class StoreOptions:
         from mockserver.namespaces.cluster import SharedNamespaces
         from mockserver.state.redis.store import RedisStore
 
-        link = self.link()
-        await link.open(patient=True)  # it was there a moment ago: a worker that is begun anew goes without
-        store = RedisStore(link, most)
+        connection = self.connection()
+        await connection.open(
+            patient=True
+        )  # it was there a moment ago: a worker that is begun anew goes without
+        store = RedisStore(connection, most)
         store.plan = plan.hash
         worlds = SharedNamespaces(store, frozen_at, ledger=ledger, memory=memory)
         engine = Engine(plan, store=store, worlds=worlds, options=options)
         sharing = Sharing(engine, store, worlds)
-        if abs(time.time_ns() // 1_000_000 - link.now()) >= _DIFFERS * 1000:
+        if abs(time.time_ns() // 1_000_000 - connection.now()) >= _DIFFERS * 1000:
             Clock.moved = True  # answers are dated by the store's clock
         sharing.inputs = _packed(inputs)
         listening = asyncio.ensure_future(sharing.listen())
@@ -212,7 +216,7 @@ class StoreOptions:
             listening.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await listening
-            await link.close()
+            await connection.close()
 
     async def _join(self, sharing: Sharing) -> None:
         """Serve what the others do, and hear what they say, unless the store is away by now."""
@@ -221,7 +225,7 @@ class StoreOptions:
         with contextlib.suppress(Unavailable, TimeoutError):  # else it is followed with the first call
             await sharing.follow()
             await asyncio.wait_for(sharing.listens.wait(), self.timeout())
-        if trouble := await sharing.trouble():
+        if trouble := await sharing.find_problem():
             _LOG.error("the store at %s cannot be used: %s", sharing.address, trouble)
 
 

@@ -35,7 +35,7 @@ from mockserver.media.styles import decode
 from mockserver.messages import BodyLimits, Request, Response
 from mockserver.namespaces.namespaces import DEFAULT, Namespace, Namespaces, enter, is_name
 from mockserver.plan import JSON, Delay, Plan, Step
-from mockserver.state.machine import begin, settle
+from mockserver.state.machine import advance_time, initial_state
 from mockserver.state.protocol import NamespacesFull, Store
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ class Engine:
         memory = self.worlds.memory
         limits = memory.limits
         yield "journals", self.worlds.ledger.size, self.worlds.ledger.most
-        yield from self.store.memory()
+        yield from self.store.memory_usage()
         cached = self._kept.size + sum(each.cached for each in self.services)
         yield "cache", cached, limits.cache
         yield "unfinished", memory.unfinished, limits.unfinished
@@ -430,7 +430,7 @@ class Engine:
         delay = self.options.delay
         if delay is not None:
             name = f"{route.operation.id} {request.raw_path}"
-            number = 0 if delay.kind == "fixed" else self.store.counters.tally(world.name, "", name)
+            number = 0 if delay.kind == "fixed" else self.store.counters.increment(world.name, "", name)
             subject = RenderContext(world.name, "", name, "", "", number, 0, 0, 0)
             apply_delay(response, delay, None, subject, self.plan.seed, world)
         return response
@@ -449,7 +449,7 @@ class Engine:
             for route in service.routes:
                 route.tally = tallies.get((service.document.name, route.operation.id), route.tally)
         for name, runtime in other.lifecycles.items():
-            self.store.retire(name, runtime.steps)
+            self.store.prune(name, runtime.steps)
         self.plan, self.services, self.lifecycles = other.plan, other.services, other.lifecycles
         self._has_admin_paths, self.makers = other._has_admin_paths, other.makers
         self._kept = other._kept
@@ -519,9 +519,9 @@ class Engine:
             self._assign(runtime, world.name, key, prefer.scenario, now)
         choose, about = runtime.selection.choose, (request, path, checked.body)
         if request.method == "HEAD" and route.operation.method != "HEAD":
-            state = self.store.peek(world.name, runtime.name, key) or begin(choose(*about), now)
+            state = self.store.peek(world.name, runtime.name, key) or initial_state(choose(*about), now)
             steps = runtime.timeline(state.scenario)
-            state = settle(steps, state, now)
+            state = advance_time(steps, state, now)
             step, call, changed, created, scenario = (
                 steps[state.step],
                 state.calls + 1,
@@ -583,7 +583,7 @@ class Engine:
         self._known(runtime, scenario)
         state = self.store.peek(world, runtime.name, key)
         if state is None or state.scenario != scenario:
-            self.store.put(world, runtime.name, key, begin(scenario, now))
+            self.store.put(world, runtime.name, key, initial_state(scenario, now))
 
     @staticmethod
     def _known(runtime: ResourceRuntime, scenario: str) -> None:

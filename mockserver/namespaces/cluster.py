@@ -34,11 +34,11 @@ class SharedClock(Clock):
         self._mirrors = False
 
     def now(self) -> int:
-        return self._store.link.now() + self._offset if self._frozen is None else self._frozen
+        return self._store.connection.now() + self._offset if self._frozen is None else self._frozen
 
     def untouched(self) -> int:
         """The time of the clock as it is at first."""
-        return self._first if self._first is not None else self._store.link.now()
+        return self._first if self._first is not None else self._store.connection.now()
 
     def mirror(self, said: str) -> None:
         """Show what the store says: ``f`` and the time it stands at, ``o`` and an offset, or ``-``."""
@@ -101,10 +101,10 @@ class SharedJournal(Journal):
                 _pack(record),
                 self._most,
                 self._bytes,
-                store.link.now(),
+                store.connection.now(),
                 store.max_namespaces,
             )
-            store.link.send(words, publish, script="record")
+            store.connection.send(words, publish, script="record")
         elif publish is not None:
             publish(0)
 
@@ -198,7 +198,7 @@ class SharedNamespaces(Namespaces):
         for name in (DEFAULT, *names):
             needs += [("meta", name), ("length", name)]
             needs += [("count", name, resource) for resource in store.resources]
-        store.need(dict.fromkeys(needs))
+        store.prefetch(dict.fromkeys(needs))
         yield self.default
         for name in names:
             if name != DEFAULT and (world := self.find(name)) is not None:
@@ -219,7 +219,7 @@ class SharedNamespaces(Namespaces):
     def control(self, name: str) -> Namespace | None:
         world = self.find(name)
         if world is not None and name != DEFAULT:
-            self._store.stay(name)
+            self._store.retain(name)
         return world
 
     def drop(self, name: str) -> None:

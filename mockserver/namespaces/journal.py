@@ -19,11 +19,11 @@ from mockserver.diagnostics import Violation
 from mockserver.messages import Request, Response
 from mockserver.state.tables import text_size
 
-MOST_CALLS = 10_000
+MAX_CALLS = 10_000
 """Calls that a namespace's journal holds."""
-MOST_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
 """Bytes that the journals of all namespaces hold together."""
-MOST_BODY = 64 * 1024
+MAX_BODY = 64 * 1024
 """Bytes of a body that are kept."""
 _LARGE = 16 * 1024
 _EACH = 900
@@ -49,9 +49,9 @@ class Cut(bytes):
 
     @classmethod
     def of(cls, body: bytes) -> bytes:
-        if len(body) <= MOST_BODY:
+        if len(body) <= MAX_BODY:
             return body
-        cut = cls(body[:MOST_BODY])
+        cut = cls(body[:MAX_BODY])
         cut.length = len(body)
         return cut
 
@@ -89,7 +89,7 @@ class Ledger:
 
     __slots__ = ("_journals", "calls", "most", "watch")
 
-    def __init__(self, calls: int = MOST_CALLS, most: int = MOST_BYTES) -> None:
+    def __init__(self, calls: int = MAX_CALLS, most: int = MAX_BYTES) -> None:
         self.calls = calls
         self.most = most
         self.watch: Callable[[str, Record], None] | None = None
@@ -216,9 +216,9 @@ class Journal:
 
 def kept(request: Request, response: Response) -> tuple[Request, Response]:
     """What is kept of a call: the beginnings of its bodies, and nothing that holds on to all of them."""
-    if len(request.body) > MOST_BODY:
+    if len(request.body) > MAX_BODY:
         request = replace(request, body=Cut.of(request.body))
-    if len(response.body) > MOST_BODY or response.stream is not None or response.violations:
+    if len(response.body) > MAX_BODY or response.stream is not None or response.violations:
         violations = tuple(map(_bounded, response.violations[: problem.MAX_VIOLATIONS]))
         response = replace(response, body=Cut.of(response.body), stream=None, violations=violations)
     return request, response

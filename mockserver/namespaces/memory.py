@@ -59,7 +59,7 @@ SHARES = {
     "unfinished": 6,
     "unsent": 4,
     "delayed": 2,
-    "answer": 2,
+    "response": 2,
 }
 """Of ``_PARTS``."""
 

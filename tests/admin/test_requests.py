@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mockserver.namespaces.journal import MOST_BODY, Ledger
+from mockserver.namespaces.journal import MAX_BODY, Ledger
 from mockserver.namespaces.memory import SHARES, Memory, MemoryLimits
 from mockserver.plan import Plan
 from tests.admin.mocking import KEY, POLL, Mock, mocking
@@ -188,7 +188,7 @@ def test_the_metrics_tell_what_each_kind_takes_and_may_take(crowded: Mock) -> No
     told = crowded.client.get("/__admin/metrics").text
     found = dict(re.findall(r'^mockserver_memory_bytes\{kind="(\w+)"\} (\S+)$', told, re.MULTILINE))
     bounds = dict(re.findall(r'^mockserver_memory_limit_bytes\{kind="(\w+)"\} (\S+)$', told, re.MULTILINE))
-    assert found.keys() == bounds.keys() == SHARES.keys() - {"answer"}
+    assert found.keys() == bounds.keys() == SHARES.keys() - {"response"}
     assert 30_000 < float(found["journals"]) < float(bounds["journals"])
 
 
@@ -204,10 +204,10 @@ def test_without_a_journal_nothing_is_kept_and_said_so(mission: Plan) -> None:
 
 
 def test_long_bodies_are_cut(mock: Mock) -> None:
-    mock.client.post("/nowhere", content=b"x" * (MOST_BODY + 10))
+    mock.client.post("/nowhere", content=b"x" * (MAX_BODY + 10))
     [call] = mock.said("GET", "/requests/unmatched")["requests"]
-    assert len(call["body"]) == MOST_BODY
-    assert call["bodyLength"] == MOST_BODY + 10
+    assert len(call["body"]) == MAX_BODY
+    assert call["bodyLength"] == MAX_BODY + 10
 
 
 @pytest.mark.parametrize("body", [b"{", b"[" * 10_000, b'{"a": NaN}', b"\xff", b""])

@@ -75,15 +75,15 @@ def test_an_address(url: str, address: Address) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("localhost:6379", "is no address"),
-        ("http://localhost", "is no address"),
-        ("", "is no address"),
-        ("unix://", "is no address"),
+        ("localhost:6379", "is not the address"),
+        ("http://localhost", "is not the address"),
+        ("", "is not the address"),
+        ("unix://", "is not the address"),
         ("redis://h:0", "port 0"),
         ("redis://h:nonsense", "nonsense"),
         ("redis://h:99999", "out of range"),
-        ("redis://h/one", "'one' is no number"),
-        ("redis://h/²", "'²' is no number"),
+        ("redis://h/one", "'one' is not a number"),
+        ("redis://h/²", "'²' is not a number"),
         ("rediss://h", "TLS"),
         ("redis://[::1", "IPv6"),
         ("redis://user:secret@h:x", "x"),
@@ -119,7 +119,7 @@ def test_workers_without_a_store_are_refused_with_the_reason() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--store", "localhost:6379"), "is no address of a store"),
+        (("--store", "localhost:6379"), "is not the address of a store"),
         (("--store", "redis://h", "--store-prefix", "a/b"), "--store-prefix 'a/b' is no name"),
         (("--store", "redis://h", "--store-timeout", "soon"), "--store-timeout: "),
     ],

@@ -12,7 +12,7 @@ from mockserver.diagnostics import Violation
 from mockserver.engine.delays import dribbled
 from mockserver.messages import Request, Response
 from mockserver.namespaces.clock import Clock
-from mockserver.namespaces.journal import MOST_BODY, Call, Cut, Journal, Ledger
+from mockserver.namespaces.journal import MAX_BODY, Call, Cut, Journal, Ledger
 from mockserver.plan import Dribble
 
 FIELDS = {"host": "localhost"}
@@ -58,11 +58,11 @@ def test_clearing_begins_anew_but_numbers_go_on() -> None:
 
 def test_long_bodies_are_cut_and_say_how_long_they_were() -> None:
     journal = Ledger().open("a")
-    write(journal, body=b"x" * (MOST_BODY + 1), said=b"y" * MOST_BODY)
+    write(journal, body=b"x" * (MAX_BODY + 1), said=b"y" * MAX_BODY)
     [record] = journal.records()
     call = Call(*record)
     assert isinstance(call.request.body, Cut)
-    assert (len(call.request.body), call.request.body.length) == (MOST_BODY, MOST_BODY + 1)
+    assert (len(call.request.body), call.request.body.length) == (MAX_BODY, MAX_BODY + 1)
     assert not isinstance(call.response.body, Cut)
 
 
@@ -166,7 +166,7 @@ def test_the_size_of_a_call_is_what_the_journal_gives_up_with_it() -> None:
     assert journal.size == sum(record[5] for record in journal.records())
 
 
-SIZES = st.integers(0, 3 * MOST_BODY)
+SIZES = st.integers(0, 3 * MAX_BODY)
 ACTIONS = st.one_of(
     st.tuples(st.just("write"), SIZES),
     st.tuples(st.just("drop"), st.integers(0, 5)),

@@ -62,7 +62,7 @@ class KeyFactory:
         """The next number, and a key that no resource has."""
         name = self._resource.name
         for _ in range(_ENOUGH):
-            number = store.counters.run(namespace, name, "creations")
+            number = store.counters.next_in_sequence(namespace, name, "creations")
             key = self.key(namespace, number)
             if store.peek(namespace, name, key) is None:
                 return number, key
