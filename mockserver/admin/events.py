@@ -61,7 +61,7 @@ class Events:
         if request.method == "HEAD" or follower.left == 0:
             return Response(200, headers, b"", "admin")
         self._followers.add(follower)
-        self._engine.worlds.ledger.watch = self._called
+        self._engine.worlds.journal_pool.watch = self._called
         return Response(200, headers, b"", "admin", stream=self._stream(follower))
 
     def publish(self, kind: str, data: dict[str, JSON]) -> None:
@@ -96,7 +96,7 @@ class Events:
         finally:
             self._followers.discard(follower)
             if not self._followers:
-                self._engine.worlds.ledger.watch = None
+                self._engine.worlds.journal_pool.watch = None
                 self._states.clear()
 
     def _called(self, namespace: str, record: Record) -> None:

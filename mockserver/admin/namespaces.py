@@ -110,7 +110,7 @@ class Namespaces:
             found = [self._shown(each) for each in worlds]
             return {
                 "namespaces": found,
-                "meta": {"total": len(found), "most": worlds.most + 1, "evicted": worlds.evicted},
+                "meta": {"total": len(found), "most": worlds.max_namespaces + 1, "evicted": worlds.evicted},
             }
 
         return said(self._control.run(work))
@@ -140,7 +140,7 @@ class Namespaces:
         return said({})
 
     def _known(self, name: str) -> Namespace:
-        world = self._control.engine.worlds.known(name)
+        world = self._control.engine.worlds.get(name)
         if world is None:
             raise ControlError(404, f"there is no namespace {name[:200]!r}")
         return world

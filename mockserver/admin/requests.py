@@ -154,7 +154,7 @@ class Requests:
         """The calls as they are now, oldest first, and what is true of the journal."""
 
         def read(journal: Journal) -> tuple[list[Record], dict[str, JSON]]:
-            return journal.records(), {"requestJournalDisabled": not journal.kept, "lost": journal.lost}
+            return journal.records(), {"requestJournalDisabled": not journal.enabled, "lost": journal.lost}
 
         return self._control.in_world(name, lambda world: read(world.journal))
 

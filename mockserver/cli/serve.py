@@ -35,7 +35,7 @@ from mockserver.plan import Delay, Plan
 
 if TYPE_CHECKING:
     from mockserver.engine.engine import Engine, Options
-    from mockserver.namespaces.journal import Ledger
+    from mockserver.namespaces.journal import JournalPool
     from mockserver.namespaces.memory import Memory
 
 
@@ -183,7 +183,7 @@ def serve(
     from mockserver.engine.engine import Options
     from mockserver.engine.health import Health
     from mockserver.http.server import Server
-    from mockserver.namespaces.journal import Ledger
+    from mockserver.namespaces.journal import JournalPool
     from mockserver.namespaces.memory import Memory
 
     compiled = compilation.result() if compilation else Compiled(Plan(hash="", documents=(), seed=seed))
@@ -209,7 +209,7 @@ def serve(
 
     async def run(worker: Worker) -> None:
         journal_bytes = memory_limits.journals if shared.store is None else settings.journal_bytes
-        ledger = Ledger(settings.journal, journal_bytes)
+        journal_pool = JournalPool(settings.journal, journal_bytes)
         memory = Memory(
             memory_limits, max_waiting=bounds.max_waiting, max_client_waiting=bounds.max_waiting_per_client
         )
@@ -221,7 +221,7 @@ def serve(
                 announce()
 
         async with _engine(
-            compiled.plan, given, ledger, memory, frozen_at, max_resources, options, shared
+            compiled.plan, given, journal_pool, memory, frozen_at, max_resources, options, shared
         ) as engine:
             engine.control = Health(engine).response
             for each in (*listeners, *([admin_listener] if admin_listener else ())):
@@ -257,7 +257,7 @@ def serve(
 async def _engine(
     plan: Plan,
     inputs: Inputs,
-    ledger: Ledger,
+    journal_pool: JournalPool,
     memory: Memory,
     frozen_at: int | None,
     most: int,
@@ -266,7 +266,7 @@ async def _engine(
 ) -> AsyncIterator[Engine]:
     """The engine, over memory or the store that is shared."""
     if shared.store is not None:
-        async with shared.engine(plan, inputs, ledger, memory, frozen_at, most, options) as engine:
+        async with shared.engine(plan, inputs, journal_pool, memory, frozen_at, most, options) as engine:
             yield engine
         return
     from mockserver.engine.engine import Engine
@@ -277,7 +277,7 @@ async def _engine(
     limits = memory.limits
     counters = MemoryCounters(max_bytes=limits.counts)
     store = MemoryStore(most, limits.resources, MemoryCreations(limits.creations), counters)
-    worlds = Namespaces(frozen_at, ledger=ledger, memory=memory)
+    worlds = Namespaces(frozen_at, journal_pool=journal_pool, memory=memory)
     yield Engine(plan, store=store, worlds=worlds, options=options)
 
 

@@ -21,7 +21,7 @@ from mockserver.inputs import Inputs, milliseconds
 if TYPE_CHECKING:
     from mockserver.engine.cluster import Sharing
     from mockserver.engine.engine import Engine, Options
-    from mockserver.namespaces.journal import Ledger
+    from mockserver.namespaces.journal import JournalPool
     from mockserver.namespaces.memory import Memory
     from mockserver.plan import Plan
     from mockserver.state.redis.connection import Connection
@@ -183,7 +183,7 @@ class StoreOptions:
         self,
         plan: Plan,
         inputs: Inputs,
-        ledger: Ledger,
+        journal_pool: JournalPool,
         memory: Memory,
         frozen_at: int | None,
         most: int,
@@ -202,7 +202,7 @@ class StoreOptions:
         )  # it was there a moment ago: a worker that is begun anew goes without
         store = RedisStore(connection, most)
         store.plan = plan.hash
-        worlds = SharedNamespaces(store, frozen_at, ledger=ledger, memory=memory)
+        worlds = SharedNamespaces(store, frozen_at, journal_pool=journal_pool, memory=memory)
         engine = Engine(plan, store=store, worlds=worlds, options=options)
         sharing = Sharing(engine, store, worlds)
         if abs(time.time_ns() // 1_000_000 - connection.now()) >= _DIFFERS * 1000:

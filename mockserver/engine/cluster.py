@@ -168,8 +168,8 @@ class Sharing:
             deferred.resolve(self._finished(response, request, route.tally, world, cors, started, reply.now))
 
         chosen = runtime.selection.by_rules(request, path, body)
-        untouched = SharedNamespaces.clock(world).untouched()
-        self._store.poll(world.name, runtime.name, key, route.alias, chosen, untouched, done)
+        default_now = SharedNamespaces.clock(world).default_now()
+        self._store.poll(world.name, runtime.name, key, route.alias, chosen, default_now, done)
         return deferred
 
     def _failed(
@@ -344,7 +344,7 @@ class Sharing:
                         self._engine.let_go(namespace)
                 elif kind == "":
                     await self._store.atomically(
-                        _nothing, *(("meta", each.name) for each in self._worlds.seen())
+                        _nothing, *(("meta", each.name) for each in self._worlds.local())
                     )
                 self.listens.set()
             except (Unavailable, PlanChanged) as error:

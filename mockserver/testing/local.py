@@ -85,7 +85,7 @@ class Local:
         def work() -> None:
             if namespace == DEFAULT:
                 raise ControlError(409, "the default namespace stays; reset() empties it")
-            if self._engine.worlds.known(namespace) is None:
+            if self._engine.worlds.get(namespace) is None:
                 raise ControlError(404, f"there is no namespace {namespace[:200]!r}")
             self._engine.worlds.drop(namespace)
 

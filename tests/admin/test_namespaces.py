@@ -85,7 +85,7 @@ def test_reset_makes_the_first_day_again(mock: Mock) -> None:
 
 
 def test_the_longest_unused_goes_first_with_all_it_had(mission: Plan) -> None:
-    worlds = Namespaces(most=2)
+    worlds = Namespaces(max_namespaces=2)
     engine = Engine(mission, store=MemoryStore(), worlds=worlds)
     with mocking(engine) as mock:
         for name in ("a", "b", "a", "c"):
@@ -113,7 +113,7 @@ def test_a_thousand_others_do_not_end_a_namespace_that_a_test_prepared(mission: 
 
 
 def test_a_control_request_about_one_namespace_too_many_is_answered_503(mission: Plan) -> None:
-    with mocking(Engine(mission, store=MemoryStore(), worlds=Namespaces(most=1))) as mock:
+    with mocking(Engine(mission, store=MemoryStore(), worlds=Namespaces(max_namespaces=1))) as mock:
         mock.said("POST", "/clock/advance", {"by": "1h"}, x_mock_namespace="a")
         assert mock.fault("POST", "/clock/advance", {"by": "1h"}, x_mock_namespace="b") == (503, None)
         mock.said("DELETE", "/namespaces/a")
@@ -121,7 +121,7 @@ def test_a_control_request_about_one_namespace_too_many_is_answered_503(mission:
 
 
 def test_calls_that_went_with_a_namespace_are_lost_and_not_forgotten(mission: Plan) -> None:
-    with mocking(Engine(mission, store=MemoryStore(), worlds=Namespaces(most=1))) as mock:
+    with mocking(Engine(mission, store=MemoryStore(), worlds=Namespaces(max_namespaces=1))) as mock:
         for name in ("a", "a", "b"):
             mock.poll(x_mock_namespace=name)
         never = {"request": {"method": "GET"}, "never": True}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mockserver.namespaces.journal import MAX_BODY, Ledger
+from mockserver.namespaces.journal import MAX_BODY, JournalPool
 from mockserver.namespaces.memory import SHARES, Memory, MemoryLimits
 from mockserver.plan import Plan
 from tests.admin.mocking import KEY, POLL, Mock, mocking
@@ -127,9 +127,9 @@ def test_lists_by_time_and_outcome(called: Mock) -> None:
 
 def test_the_oldest_calls_go_and_are_counted(mission: Plan) -> None:
     engine = engine_of(mission)
-    engine.worlds.ledger.calls = 0
-    ledger = engine.worlds.ledger = Ledger(calls=3)
-    engine.worlds.default.journal = ledger.open("default")
+    engine.worlds.journal_pool.calls = 0
+    journal_pool = engine.worlds.journal_pool = JournalPool(calls=3)
+    engine.worlds.default.journal = journal_pool.open("default")
     with mocking(engine) as mock:
         for number in range(5):
             mock.client.get(f"/{number}")
@@ -194,8 +194,8 @@ def test_the_metrics_tell_what_each_kind_takes_and_may_take(crowded: Mock) -> No
 
 def test_without_a_journal_nothing_is_kept_and_said_so(mission: Plan) -> None:
     engine = engine_of(mission)
-    ledger = engine.worlds.ledger = Ledger(calls=0)
-    engine.worlds.default.journal = ledger.open("default")
+    journal_pool = engine.worlds.journal_pool = JournalPool(calls=0)
+    engine.worlds.default.journal = journal_pool.open("default")
     with mocking(engine) as mock:
         mock.poll()
         assert mock.said("POST", "/requests/count", {})["count"] == -1

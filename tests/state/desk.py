@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 from mockserver.namespaces.cluster import SharedNamespaces
-from mockserver.namespaces.journal import Journal, Ledger
+from mockserver.namespaces.journal import Journal, JournalPool
 from mockserver.namespaces.namespaces import Namespaces
 from mockserver.plan import Lookup, Resource, Scenario, Step
 from mockserver.state.machine import Decision, ResourceState
@@ -35,7 +35,7 @@ class Desk:
 
     def __init__(self, most: int = 1_000_000, *, journal: int = 10_000, journal_bytes: int = 2**26) -> None:
         self.store = MemoryStore(most)
-        self.worlds = Namespaces(0, ledger=Ledger(journal, journal_bytes))
+        self.worlds = Namespaces(0, journal_pool=JournalPool(journal, journal_bytes))
 
     def do(self, work: Callable[[], Value]) -> Value:
         """What ``work`` returns or raises, as one atomic step of the store."""
@@ -100,7 +100,7 @@ class Desk:
         return self.do(lambda: self.store.evicted)
 
     def journal(self, world: str = "default") -> Journal:
-        found = self.worlds.find(world)
+        found = self.worlds.get_or_create(world)
         assert found is not None
         return found.journal
 
@@ -129,7 +129,7 @@ class SharedDesk(Desk):
             return RedisStore(connection, most, namespaces)
 
         self.store = self.run(opened())
-        self.worlds = SharedNamespaces(self.store, 0, ledger=Ledger(journal, journal_bytes))
+        self.worlds = SharedNamespaces(self.store, 0, journal_pool=JournalPool(journal, journal_bytes))
 
     def run(self, deferred: Any) -> Any:
         return self._runner.run(deferred)

@@ -254,7 +254,7 @@ def everything(desk: Desk) -> None:
                 store.counters.count_in_window(world, resource, "n", 0, 10)
 
         def wind(world: str = world) -> None:
-            found = desk.worlds.find(world)
+            found = desk.worlds.get_or_create(world)
             assert found is not None
             found.clock.advance(5)
 
@@ -467,7 +467,7 @@ def told(desk: Desk, operation: tuple[Any, ...]) -> Any:
     match kind:
         case "call":
             resource, key, scenario, alias = rest
-            now = desk.worlds.find(world).clock.now()  # type: ignore[union-attr]
+            now = desk.worlds.get_or_create(world).clock.now()  # type: ignore[union-attr]
             found = desk.call(key, LIVES, scenario, world=world, resource=resource, now=now, operation=alias)
             return found.step, found.call, found.changed, found.state
         case "put":
@@ -503,7 +503,7 @@ def told(desk: Desk, operation: tuple[Any, ...]) -> Any:
         case "clear":
             desk.do(lambda: desk.journal(world).clear())
         case "advance":
-            clock = desk.worlds.find(world).clock  # type: ignore[union-attr]
+            clock = desk.worlds.get_or_create(world).clock  # type: ignore[union-attr]
             desk.do(lambda: clock.advance(rest[0]))
             return clock.now()
     return None

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mockserver.messages import Request, Response
-from mockserver.namespaces.journal import Call, Cut, Journal
+from mockserver.namespaces.journal import Call, Journal, TruncatedBody
 from mockserver.plan import Step
 from mockserver.state.machine import Decision, initial_state
 from mockserver.state.tables import CreationRecord
@@ -411,9 +411,9 @@ def test_clearing_the_journal_begins_anew_but_numbers_go_on(desks: Desks) -> Non
 def test_long_bodies_are_cut_and_say_how_long_they_were(desk: Desk) -> None:
     write(desk.journal(), body=b"x" * 70_000, said=b"y" * 65_536)
     [found] = read(desk)
-    assert isinstance(found.request.body, Cut)
+    assert isinstance(found.request.body, TruncatedBody)
     assert (len(found.request.body), found.request.body.length) == (65_536, 70_000)
-    assert not isinstance(found.response.body, Cut)
+    assert not isinstance(found.response.body, TruncatedBody)
 
 
 def test_a_journal_stays_within_its_bytes(desks: Desks) -> None:
@@ -435,7 +435,7 @@ def test_namespaces_are_kept_apart_and_dropped_whole(desk: Desk) -> None:
         write(desk.journal(world), f"/{world}")
     assert [each.name for each in desk.do(lambda: list(desk.worlds))] == ["default", "one", "two"]
     desk.do(lambda: desk.worlds.drop("one"))
-    assert desk.do(lambda: desk.worlds.known("one")) is None
+    assert desk.do(lambda: desk.worlds.get("one")) is None
     with pytest.raises(KeyError, match="one"):
         desk.do(lambda: desk.worlds.drop("one"))
     assert [each.name for each in desk.do(lambda: list(desk.worlds))] == ["default", "two"]

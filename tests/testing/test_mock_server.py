@@ -320,7 +320,7 @@ class TestALife:
         ("wrong", "said"),
         [
             ({"validation": "loose"}, "validation='loose' is none of strict, warn, off"),
-            ({"clock": "yesterday"}, "clock: 'yesterday' is no ISO 8601 date-time"),
+            ({"clock": "yesterday"}, "clock: 'yesterday' is not an ISO 8601 date-time"),
         ],
         ids=str,
     )
