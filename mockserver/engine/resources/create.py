@@ -69,7 +69,7 @@ class KeyFactory:
         raise MockServerError(f"every key that {name} may have is taken")
 
     def _candidates(self, namespace: str, number: int) -> Iterator[JSON]:
-        identity = ids.identity(self._makers.seed, namespace, self._resource.name, f"#{number}")
+        identity = ids.derive_identity(self._makers.seed, namespace, self._resource.name, f"#{number}")
         yield ids.uuid(identity, "key")
         yield number
         for ref in self._resource.key_schemas:
