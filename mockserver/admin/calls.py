@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote
 from mockserver import problem
 from mockserver.engine.resources import conditions
 from mockserver.namespaces.clock import iso
-from mockserver.namespaces.journal import Call, Cut
+from mockserver.namespaces.journal import Call, TruncatedBody
 from mockserver.plan import JSON
 
 _ID = re.compile(r"([0-9a-f]{8})-0000-4000-8000-([0-9a-f]{12})$")
@@ -102,7 +102,7 @@ def request_json(call: Call) -> dict[str, JSON]:
         "body": view.body,
         "bodyAsBase64": base64.b64encode(request.body).decode(),
     }
-    if isinstance(request.body, Cut):
+    if isinstance(request.body, TruncatedBody):
         shown["bodyLength"] = request.body.length
     return shown
 
@@ -119,7 +119,7 @@ def event_json(namespace: str, call: Call) -> dict[str, JSON]:
         "body": response.body.decode("utf-8", "replace"),
         "bodyAsBase64": base64.b64encode(response.body).decode(),
     }
-    if isinstance(response.body, Cut):
+    if isinstance(response.body, TruncatedBody):
         sent["bodyLength"] = response.body.length
     milliseconds = round(call.seconds * 1000, 3)
     return {

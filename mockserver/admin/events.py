@@ -17,7 +17,7 @@ from mockserver.media.json import encode_json
 from mockserver.messages import Request, Response
 from mockserver.namespaces.journal import Call, Record
 from mockserver.plan import JSON
-from mockserver.state.machine import settle
+from mockserver.state.machine import advance_time
 
 KINDS = ("call", "state", "reset", "reload")
 _MAX_QUEUE = 1000
@@ -62,7 +62,7 @@ class Events:
         if request.method == "HEAD" or subscriber.left == 0:
             return Response(200, headers, b"", "admin")
         self._subscribers.add(subscriber)
-        self._engine.worlds.ledger.watch = self._on_call
+        self._engine.worlds.journal_pool.watch = self._on_call
         return Response(200, headers, b"", "admin", stream=self._stream(subscriber))
 
     def publish(self, kind: str, data: dict[str, JSON]) -> None:
@@ -97,7 +97,7 @@ class Events:
         finally:
             self._subscribers.discard(subscriber)
             if not self._subscribers:
-                self._engine.worlds.ledger.watch = None
+                self._engine.worlds.journal_pool.watch = None
                 self._states.clear()
 
     def _on_call(self, namespace: str, record: Record) -> None:
@@ -107,12 +107,12 @@ class Events:
         runtime = self._engine.lifecycles.get(response.resource)
         if runtime is None:
             return
-        known = self._engine.store.glance(namespace, response.resource, response.key)
+        known = self._engine.store.peek_cached(namespace, response.resource, response.key)
         if known is None or runtime.steps(known.scenario) is None:
             return
         steps = runtime.timeline(known.scenario)
         dice = runtime.dice(namespace, response.key)
-        state = steps[settle(steps, known, call.when, dice).step].state
+        state = steps[advance_time(steps, known, call.when, dice).step].state
         resource_key = namespace, response.resource, response.key
         before = self._states.pop(resource_key, None) or call.decided("state")
         if len(self._states) >= _MAX_STATES:

@@ -113,7 +113,7 @@ class _Engine(Collector):
             [*engine.memory()],
             [
                 ("mockserver_namespaces", "Namespaces.", sum(1 for _ in worlds)),
-                ("mockserver_journal_bytes", "Bytes of all journals, about.", worlds.ledger.size),
+                ("mockserver_journal_bytes", "Bytes of all journals, about.", worlds.journal_pool.size),
                 ("mockserver_waiting", "Answers that wait for their delay.", worlds.memory.waiting),
                 ("mockserver_event_followers", "Streams of events.", self._events.subscribers),
             ],

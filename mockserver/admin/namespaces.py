@@ -106,7 +106,7 @@ def reset_namespace(engine: Engine, namespace: Namespace) -> None:
 
 def find_namespace(engine: Engine, name: str) -> Namespace:
     """Return a namespace. Raise ControlError 404 for an unknown one. Call it on the loop only."""
-    namespace = engine.worlds.known(name)
+    namespace = engine.worlds.get(name)
     if namespace is None:
         raise ControlError(404, f"there is no namespace {name[:200]!r}")
     return namespace
@@ -135,7 +135,7 @@ class Namespaces:
             found = [self._shown(namespace) for namespace in worlds]
             return {
                 "namespaces": found,
-                "meta": {"total": len(found), "most": worlds.most + 1, "evicted": worlds.evicted},
+                "meta": {"total": len(found), "most": worlds.max_namespaces + 1, "evicted": worlds.evicted},
             }
 
         return json_response(self._control.run(work))

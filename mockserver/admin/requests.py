@@ -162,7 +162,7 @@ class Requests:
         """Return the current calls, oldest first, and the status of the journal."""
 
         def read(journal: Journal) -> tuple[list[Record], dict[str, JSON]]:
-            return journal.records(), {"requestJournalDisabled": not journal.kept, "lost": journal.lost}
+            return journal.records(), {"requestJournalDisabled": not journal.enabled, "lost": journal.lost}
 
         return self._control.in_namespace(name, lambda namespace: read(namespace.journal))
 

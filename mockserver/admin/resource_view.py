@@ -12,7 +12,7 @@ from mockserver.inputs import format_duration
 from mockserver.namespaces.clock import iso
 from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON, Step
-from mockserver.state.machine import ResourceState, begin, settle
+from mockserver.state.machine import ResourceState, advance_time, initial_state
 
 _STATE_SCENARIO = "state:"
 """Prefix of scenarios that the compiler adds: one state without an end."""
@@ -31,7 +31,7 @@ class ResourceView(NamedTuple):
     def current(self) -> ResourceState:
         """The state of the resource now, after the steps whose time is over."""
         steps = self.runtime.timeline(self.known.scenario)
-        return settle(steps, self.known, self.now, self.runtime.dice(self.namespace, self.key))
+        return advance_time(steps, self.known, self.now, self.runtime.dice(self.namespace, self.key))
 
     @property
     def state(self) -> str:
@@ -132,7 +132,7 @@ def set_resource(
     if scenario is not None:
         _check_scenario(runtime, scenario)
     if state is None:
-        store.put(namespace.name, runtime.name, key, begin(str(scenario), now))
+        store.put(namespace.name, runtime.name, key, initial_state(str(scenario), now))
         return
     if state not in runtime.resource.states:
         there_is = ", ".join(runtime.resource.states)

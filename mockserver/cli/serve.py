@@ -36,7 +36,7 @@ from mockserver.plan import Plan
 
 if TYPE_CHECKING:
     from mockserver.engine.engine import Engine, Options
-    from mockserver.namespaces.journal import Ledger
+    from mockserver.namespaces.journal import JournalPool
     from mockserver.namespaces.memory import Memory
 
 
@@ -102,7 +102,7 @@ def serve(
     from mockserver.engine.engine import Options
     from mockserver.engine.health import Health
     from mockserver.http.server import Server
-    from mockserver.namespaces.journal import Ledger
+    from mockserver.namespaces.journal import JournalPool
     from mockserver.namespaces.memory import Memory
 
     compiled = compilation.result() if compilation else Compiled(Plan(hash="", documents=(), seed=seed))
@@ -128,7 +128,7 @@ def serve(
 
     async def run(worker: Worker) -> None:
         journal_bytes = memory_limits.journals if shared.store is None else admin.journal_bytes
-        ledger = Ledger(admin.journal, journal_bytes)
+        journal_pool = JournalPool(admin.journal, journal_bytes)
         memory = Memory(
             memory_limits, max_waiting=limits.max_waiting, max_client_waiting=limits.max_waiting_per_client
         )
@@ -140,7 +140,14 @@ def serve(
                 announce()
 
         async with _engine(
-            compiled.plan, given, ledger, memory, frozen_at, server_options.max_resources, options, shared
+            compiled.plan,
+            given,
+            journal_pool,
+            memory,
+            frozen_at,
+            server_options.max_resources,
+            options,
+            shared,
         ) as engine:
             engine.control = Health(engine).response
             for listener in (*listeners, *([admin_listener] if admin_listener else ())):
@@ -177,7 +184,7 @@ def serve(
 async def _engine(
     plan: Plan,
     inputs: Inputs,
-    ledger: Ledger,
+    journal_pool: JournalPool,
     memory: Memory,
     frozen_at: int | None,
     max_resources: int,
@@ -186,19 +193,21 @@ async def _engine(
 ) -> AsyncIterator[Engine]:
     """Run the engine, over the memory of this process or a shared store."""
     if shared.store is not None:
-        async with shared.engine(plan, inputs, ledger, memory, frozen_at, max_resources, options) as engine:
+        async with shared.engine(
+            plan, inputs, journal_pool, memory, frozen_at, max_resources, options
+        ) as engine:
             yield engine
         return
     # Heavy; only after the fork of the supervisor
     from mockserver.engine.engine import Engine
     from mockserver.namespaces.namespaces import Namespaces
     from mockserver.state.memory import MemoryStore
-    from mockserver.state.tables import Counters, Creations
+    from mockserver.state.tables import MemoryCounters, MemoryCreations
 
     limits = memory.limits
-    counters = Counters(max_bytes=limits.counts)
-    store = MemoryStore(max_resources, limits.resources, Creations(limits.creations), counters)
-    namespaces = Namespaces(frozen_at, ledger=ledger, memory=memory)
+    counters = MemoryCounters(max_bytes=limits.counts)
+    store = MemoryStore(max_resources, limits.resources, MemoryCreations(limits.creations), counters)
+    namespaces = Namespaces(frozen_at, journal_pool=journal_pool, memory=memory)
     yield Engine(plan, store=store, worlds=namespaces, options=options)
 
 

@@ -21,10 +21,10 @@ from mockserver.inputs import Inputs, parse_duration
 if TYPE_CHECKING:
     from mockserver.engine.cluster import Sharing
     from mockserver.engine.engine import Engine, Options
-    from mockserver.namespaces.journal import Ledger
+    from mockserver.namespaces.journal import JournalPool
     from mockserver.namespaces.memory import Memory
     from mockserver.plan import Plan
-    from mockserver.state.redis.connection import Link
+    from mockserver.state.redis.connection import Connection
 
 _LOG = logging.getLogger("mockserver.state")
 _POLICY = "maxmemory_policy:"
@@ -89,12 +89,12 @@ class StoreOptions:
             raise OptionError("--store-timeout: it must be more than 0. Use 1s or 500ms.")
         return found / 1000
 
-    def link(self) -> Link:
+    def connection(self) -> Connection:
         """Return a connection to the store, not yet open. Call it on the event loop."""
-        from mockserver.state.redis.connection import Link
+        from mockserver.state.redis.connection import Connection
         from mockserver.state.redis.handshake import read_address
 
-        return Link(
+        return Connection(
             read_address(self.store or ""),
             prefix=self.store_prefix,
             timeout=self.timeout(),
@@ -108,33 +108,35 @@ class StoreOptions:
         from mockserver.state.redis.store import RedisStore
 
         import_module(_ERROR_RESPONSES)  # else the first 503 waits for this import
-        link = self.link()
-        await link.open()
+        connection = self.connection()
+        await connection.open()
         try:
-            await self._warn(link)
+            await self._warn(connection)
             while True:
-                known = await link.ask("HMGET", f"{self.store_prefix}/g", "plan", "origin")
+                known = await connection.ask("HMGET", f"{self.store_prefix}/g", "plan", "origin")
                 current, origin = ((value or b"").decode() for value in known)
-                others = await self._others(link) if current != plan.hash else 0
+                others = await self._others(connection) if current != plan.hash else 0
                 if others and origin == plan.hash:
                     return  # they reloaded since they started with this Plan: serve their Plan
                 if others:
                     processes = f"{others} other processes serve" if others > 1 else "another process serves"
                     raise UsageError(
                         f"{processes} other documents or scenarios on the prefix {self.store_prefix!r} of "
-                        f"{link.address.shown}. Choose another --store-prefix, or stop them first."
+                        f"{connection.address.shown}. Choose another --store-prefix, or stop them first."
                     )
-                if await publish(RedisStore(link), plan, _packed(inputs), before=current, origin=plan.hash):
+                if await publish(
+                    RedisStore(connection), plan, _packed(inputs), before=current, origin=plan.hash
+                ):
                     return
         except Unavailable as error:
             raise UsageError(f"{error}.") from None
         finally:
-            await link.close()
+            await connection.close()
 
-    async def _warn(self, link: Link) -> None:
+    async def _warn(self, connection: Connection) -> None:
         """Log wrong settings of the store and a difference of the clocks. Raise Unavailable."""
-        address = link.address.shown
-        memory = (await link.ask("INFO", "memory")).decode("utf-8", "replace")
+        address = connection.address.shown
+        memory = (await connection.ask("INFO", "memory")).decode("utf-8", "replace")
         policy = next((line for line in memory.split() if line.startswith(_POLICY)), "").removeprefix(_POLICY)
         if policy not in ("", "noeviction"):
             _LOG.warning(
@@ -143,7 +145,7 @@ class StoreOptions:
                 address,
                 policy,
             )
-        ahead = (time.time_ns() // 1_000_000 - link.now()) / 1000
+        ahead = (time.time_ns() // 1_000_000 - connection.now()) / 1000
         if abs(ahead) >= _MAX_SKEW:
             _LOG.warning(
                 "the clock of this machine is %.0f s %s the clock of the store at %s, which is used",
@@ -152,16 +154,16 @@ class StoreOptions:
                 address,
             )
 
-    async def _others(self, link: Link) -> int:
+    async def _others(self, connection: Connection) -> int:
         """Return the number of other processes that are connected with this prefix."""
-        clients = (await link.ask("CLIENT", "LIST")).decode("utf-8", "replace")
+        clients = (await connection.ask("CLIENT", "LIST")).decode("utf-8", "replace")
         names = {
             part.removeprefix("name=mockserver-") for part in clients.split() if part.startswith("name=")
         }
         prefix = f"{self.store_prefix}/w/"
         found = 0
-        for name in names - {link.name}:
-            found += int(await link.ask("EXISTS", prefix + name))
+        for name in names - {connection.name}:
+            found += int(await connection.ask("EXISTS", prefix + name))
         return found
 
     @asynccontextmanager
@@ -169,7 +171,7 @@ class StoreOptions:
         self,
         plan: Plan,
         inputs: Inputs,
-        ledger: Ledger,
+        journal_pool: JournalPool,
         memory: Memory,
         frozen_at: int | None,
         max_resources: int,
@@ -182,14 +184,14 @@ class StoreOptions:
         from mockserver.namespaces.cluster import SharedNamespaces
         from mockserver.state.redis.store import RedisStore
 
-        link = self.link()
-        await link.open(patient=True)  # it was available a moment ago; a restarted worker does not wait
-        store = RedisStore(link, max_resources)
+        connection = self.connection()
+        await connection.open(patient=True)  # it was available a moment ago; a restarted worker does not wait
+        store = RedisStore(connection, max_resources)
         store.plan = plan.hash
-        namespaces = SharedNamespaces(store, frozen_at, ledger=ledger, memory=memory)
+        namespaces = SharedNamespaces(store, frozen_at, journal_pool=journal_pool, memory=memory)
         engine = Engine(plan, store=store, worlds=namespaces, options=options)
         sharing = Sharing(engine, store, namespaces)
-        if abs(time.time_ns() // 1_000_000 - link.now()) >= _MAX_SKEW * 1000:
+        if abs(time.time_ns() // 1_000_000 - connection.now()) >= _MAX_SKEW * 1000:
             Clock.moved = True  # responses have the time of the store
         sharing.inputs = _packed(inputs)
         listening = asyncio.ensure_future(sharing.listen())
@@ -200,7 +202,7 @@ class StoreOptions:
             listening.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await listening
-            await link.close()
+            await connection.close()
 
     async def _join(self, sharing: Sharing) -> None:
         """Take the Plan of the other processes and subscribe to their changes, if the store is available."""
@@ -209,7 +211,7 @@ class StoreOptions:
         with contextlib.suppress(Unavailable, TimeoutError):  # else the first call does it
             await sharing.follow()
             await asyncio.wait_for(sharing.listens.wait(), self.timeout())
-        if trouble := await sharing.trouble():
+        if trouble := await sharing.find_problem():
             _LOG.error("the store at %s cannot be used: %s", sharing.address, trouble)
 
 

@@ -57,7 +57,7 @@ class AsgiApp:
         response = deferred if isinstance(deferred, Response) else await deferred
         if response.delay:
             worlds = self.engine.worlds
-            world = worlds.shown(request.headers.get("x-mock-namespace", DEFAULT))
+            world = worlds.get_or_default(request.headers.get("x-mock-namespace", DEFAULT))
             with worlds.memory.wait(len(response.body)):
                 await world.clock.sleep(response.delay)
         await _send(response, request.method, send)

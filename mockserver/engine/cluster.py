@@ -25,8 +25,8 @@ from mockserver.namespaces.cluster import SharedNamespaces
 from mockserver.namespaces.namespaces import DEFAULT, Namespace
 from mockserver.plan import Plan
 from mockserver.state.protocol import NamespacesFull, PlanChanged, Unavailable
-from mockserver.state.redis.connection import within
-from mockserver.state.redis.store import LIFETIME, Polled, RedisStore
+from mockserver.state.redis.connection import time_limit
+from mockserver.state.redis.store import LIFETIME, PollResult, RedisStore
 
 if TYPE_CHECKING:
     from mockserver.engine.engine import Engine
@@ -53,23 +53,23 @@ class Sharing:
         self.on_inputs: Callable[[bytes], None] = lambda inputs: None
         """Called with what a Plan was made from that another process put in place of ours."""
         engine.sharing = self
-        self.stream = engine.makers.stream = store.link.name
+        self.stream = engine.makers.stream = store.connection.name
         """Tells our tokens from those of other processes."""
         store.serves = self._serves
 
     @property
     def address(self) -> str:
         """Where the store is, without its password."""
-        return self._store.link.address.shown
+        return self._store.connection.address.shown
 
     @property
     def connected(self) -> bool:
         """Whether the store is there, as far as is known."""
-        return self._store.link.connected
+        return self._store.connection.connected
 
-    async def trouble(self) -> str:
+    async def find_problem(self) -> str:
         """What keeps the store from being used; empty where nothing does."""
-        return await self._store.trouble(self._engine.lifecycles)
+        return await self._store.find_problem(self._engine.lifecycles)
 
     def handle(
         self,
@@ -91,9 +91,9 @@ class Sharing:
         cors: Cors | None, started: float,
     ) -> Response:  # fmt: skip
         """The answer to a request that makes no namespace: ``response`` where there is none of that name."""
-        route, link = found.target if found is not None else None, self._store.link
+        route, connection = found.target if found is not None else None, self._store.connection
         try:
-            known = await link.ask("ZSCORE", self._store.name("ns"), world.name)
+            known = await connection.ask("ZSCORE", self._store.name("ns"), world.name)
         except Unavailable as error:
             known = None
             if route is not None:
@@ -152,8 +152,8 @@ class Sharing:
             return self._step(request, route, path, world, cors, started, admitted=True)
         deferred = Deferred()
 
-        def done(reply: Polled | PlanChanged | Unavailable) -> None:
-            if not isinstance(reply, Polled):
+        def done(reply: PollResult | PlanChanged | Unavailable) -> None:
+            if not isinstance(reply, PollResult):
                 self._failed(reply, deferred, request, route, world, cors, started)
                 return
             SharedNamespaces.clock(world).mirror(reply.clock)
@@ -167,8 +167,8 @@ class Sharing:
             deferred.resolve(self._finish(response, request, route, world, cors, started, reply.now))
 
         chosen = runtime.selection.by_rules(request, path, body)
-        untouched = SharedNamespaces.clock(world).untouched()
-        self._store.poll(world.name, runtime.name, key, route.alias, chosen, untouched, done)
+        default_now = SharedNamespaces.clock(world).default_now()
+        self._store.poll(world.name, runtime.name, key, route.alias, chosen, default_now, done)
         return deferred
 
     def _failed(
@@ -209,16 +209,16 @@ class Sharing:
         def work() -> Response:
             return engine.respond(request, route, dict(path), world, world.clock.now(), admitted=admitted)
 
-        link = self._store.link
+        connection = self._store.connection
         try:
-            with within(link.timeout):
+            with time_limit(connection.timeout):
                 response = await self._store.atomically(work)
         except PlanChanged:
             return await self._anew(request, route, world, cors, started)
         except Unavailable as error:
             response = self._away(error, request, route, world)
         finished = self._finish(response, request, route, world, cors, started)
-        link.flush()  # a record goes before the answer that it tells of
+        connection.flush()  # a record goes before the answer that it tells of
         return finished
 
     async def atomically(self, work: Callable[[], Result], *needs: tuple[str, ...]) -> Result:
@@ -240,7 +240,7 @@ class Sharing:
         when = world.clock.now() if now is None else now
         self._engine.finish(request, response, route, world, cors, started, when)
         if now is None:
-            self._store.link.flush()
+            self._store.connection.flush()
         return response
 
     def _away(self, error: Unavailable, request: Request, route: Route, world: Namespace) -> Response:
@@ -268,23 +268,25 @@ class Sharing:
         if not await publish(self._store, plan, inputs, before=before):
             return False
         await self.follow()
-        await self._store.assembly.tell("plan")
+        await self._store.broadcast.publish("plan")
         return True
 
     async def follow(self) -> None:
         """Serve the Plan that the store names. Raises Unavailable."""
         async with self._following:
             store = self._store
-            named = await store.link.ask("HGET", store.name("g"), "plan")
+            named = await store.connection.ask("HGET", store.name("g"), "plan")
             wanted = named.decode() if named is not None else None
             if wanted is None or (
                 wanted == self._engine.plan.hash
-                and not await store.link.ask("EXISTS", store.name("t", wanted))
+                and not await store.connection.ask("EXISTS", store.name("t", wanted))
             ):  # it has lost everything
                 await publish(store, self._engine.plan, self.inputs, origin=self._origin)
                 wanted = self._engine.plan.hash
             elif wanted != self._engine.plan.hash:
-                self._adopt(wanted, await store.link.ask("HMGET", store.name("p", wanted), "plan", "inputs"))
+                self._adopt(
+                    wanted, await store.connection.ask("HMGET", store.name("p", wanted), "plan", "inputs")
+                )
             store.plan = wanted
 
     def _adopt(self, wanted: str, told: tuple[bytes | None, bytes | None]) -> None:
@@ -307,11 +309,11 @@ class Sharing:
 
     def tell_reset(self, namespace: str) -> None:
         """Let other processes know that the resources of a namespace are gone. Within a step."""
-        self._store.say(f"reset {self._store.link.name} {namespace}")
+        self._store.announce(f"reset {self._store.connection.name} {namespace}")
 
     async def listen(self) -> None:
         """Follow what other processes say: clocks moved, namespaces reset or dropped, Plans replaced."""
-        async for what in self._store.assembly.hear():
+        async for what in self._store.broadcast.subscribe():
             kind, _, namespace = what.partition(" ")
             try:
                 if kind in ("plan", ""):
@@ -320,11 +322,11 @@ class Sharing:
                     await self._store.atomically(_nothing, ("meta", namespace))
                 elif kind == "reset":
                     who, _, namespace = namespace.partition(" ")
-                    if who != self._store.link.name:
+                    if who != self._store.connection.name:
                         self._engine.let_go(namespace)
                 elif kind == "":
                     await self._store.atomically(
-                        _nothing, *(("meta", each.name) for each in self._worlds.seen())
+                        _nothing, *(("meta", each.name) for each in self._worlds.local())
                     )
                 self.listens.set()
             except (Unavailable, PlanChanged) as error:
@@ -340,10 +342,10 @@ async def publish(
 
     False where ``before`` is not the hash of the one that is served. Raises Unavailable.
     """
-    place, ask = store.name("p", plan.hash), store.link.ask
+    place, ask = store.name("p", plan.hash), store.connection.ask
     await ask("HSET", place, "plan", msgspec.msgpack.encode(plan), "inputs", inputs)
     await ask("EXPIRE", place, LIFETIME)
-    return await store.publish(plan.hash, {each.name: each for each in plan.resources}, before, origin)
+    return await store.publish_plan(plan.hash, {each.name: each for each in plan.resources}, before, origin)
 
 
 def _nothing() -> None:

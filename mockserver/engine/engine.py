@@ -33,7 +33,13 @@ from mockserver.http.egress import Gate
 from mockserver.http.hosts import Cors, is_cross_site
 from mockserver.media.styles import decode
 from mockserver.messages import BodyLimits, Request, Response
-from mockserver.namespaces.namespaces import DEFAULT, Namespace, Namespaces, enter, is_name
+from mockserver.namespaces.namespaces import (
+    DEFAULT,
+    Namespace,
+    Namespaces,
+    is_valid_name,
+    strip_namespace_prefix,
+)
 from mockserver.plan import Delay, Plan
 from mockserver.state.protocol import NamespacesFull, Store
 
@@ -90,7 +96,7 @@ class Engine:
         """Calls that led to no operation."""
         self.sharing: Sharing | None = None
         """Takes over where the state of resources is shared with other processes."""
-        self.worlds.dropped = self.reset
+        self.worlds.on_drop = self.reset
         self.makers = makers = Providers(plan.seed)
         limits = worlds.memory.limits
         self._max_answer = limits.response
@@ -144,7 +150,7 @@ class Engine:
             return polled
         if request.raw_path.startswith(_RESERVED):
             if not request.raw_path.startswith(ADMIN):
-                enter(request)
+                strip_namespace_prefix(request)
             elif not self._is_mocked(request):
                 return self.control(request)
         cors = self._cors if "origin" in request.headers else None
@@ -219,15 +225,15 @@ class Engine:
         if (
             self.sharing is None
             and name != DEFAULT
-            and worlds.shown(name) is worlds.default
-            and is_name(name)
+            and worlds.get_or_default(name) is worlds.default
+            and is_valid_name(name)
         ):
             response = self.without_namespace(name, request, found)
             if response is not None:
                 self.count_unrouted(response, found)
                 return response
         try:
-            world = worlds.find(name)
+            world = worlds.get_or_create(name)
         except NamespacesFull as error:
             return problem.unavailable(str(error))
         if world is None:
@@ -266,8 +272,8 @@ class Engine:
         """What things of each kind take in this process, and may take: bytes."""
         memory = self.worlds.memory
         limits = memory.limits
-        yield "journals", self.worlds.ledger.size, self.worlds.ledger.most
-        yield from self.store.memory()
+        yield "journals", self.worlds.journal_pool.size, self.worlds.journal_pool.max_bytes
+        yield from self.store.memory_usage()
         cached = self._kept.size + sum(each.cached for each in self.services)
         yield "cache", cached, limits.cache
         yield "unfinished", memory.unfinished, limits.unfinished
@@ -429,7 +435,7 @@ class Engine:
         delay = self.options.delay
         if delay is not None:
             name = f"{route.operation.id} {request.raw_path}"
-            number = 0 if delay.kind == "fixed" else self.store.counters.tally(world.name, "", name)
+            number = 0 if delay.kind == "fixed" else self.store.counters.increment(world.name, "", name)
             subject = RenderContext(world.name, "", name, "", "", number, 0, 0, 0)
             apply_delay(response, delay, None, subject, self.plan.seed, world)
         return response
@@ -448,14 +454,14 @@ class Engine:
             for route in service.routes:
                 route.tally = tallies.get((service.document.name, route.operation.id), route.tally)
         for name, runtime in other.lifecycles.items():
-            self.store.retire(name, runtime.steps)
+            self.store.prune(name, runtime.steps)
         self.plan, self.services, self.lifecycles = other.plan, other.services, other.lifecycles
         self._has_admin_paths, self.makers = other._has_admin_paths, other.makers
         self._kept = other._kept
         self.makers.stream = self.sharing.stream if self.sharing is not None else ""
-        self.notifier.serve(self.lifecycles, self.makers, self.worlds.seen())
+        self.notifier.serve(self.lifecycles, self.makers, self.worlds.local())
         self._stages()
-        self.worlds.dropped = self.reset
+        self.worlds.on_drop = self.reset
 
     def reset(self, namespace: str) -> None:
         """Forget every resource of a namespace; its tokens begin anew."""
@@ -468,7 +474,7 @@ class Engine:
         """End what this process has under way for the resources of a namespace, which are gone."""
         self.makers.restart(namespace)
         self.notifier.reset(namespace)
-        for world in self.worlds.seen():
+        for world in self.worlds.local():
             if world.name == namespace:
                 world.clock.release()
 

@@ -34,7 +34,7 @@ class Health:
         store: dict[str, object] = {"address": sharing.address, "connected": sharing.connected}
         if not sharing.connected:
             return self._told(store, "the store is away")
-        trouble = await sharing.trouble()
+        trouble = await sharing.find_problem()
         store["connected"] = sharing.connected
         if not sharing.connected:
             return self._told(store, "the store is away")

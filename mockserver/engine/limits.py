@@ -19,7 +19,7 @@ from mockserver.messages import Request
 from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import Concurrency, Flaky, Limit, Resource, Role
 from mockserver.providers.ids import join
-from mockserver.state.machine import roll
+from mockserver.state.machine import random_fraction
 from mockserver.state.protocol import Store
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Guard:
                 continue
             limit = bucket.limit
             name = f"{bucket.name}={value}"
-            count, began = store.counters.window(world.name, self._resource, name, now, limit.window)
+            count, began = store.counters.count_in_window(world.name, self._resource, name, now, limit.window)
             left, reset = limit.max_calls - count, -(-(began + limit.window - now) // 1000)
             if tightest is None or left < tightest[0]:
                 tightest = left, limit, reset
@@ -109,13 +109,13 @@ class Guard:
         if flaky is None:
             return ""
         key = self._key(request, path, body) or ""
-        number = store.counters.tally(world.name, self._resource, f"{self._alias}={key}")
+        number = store.counters.increment(world.name, self._resource, f"{self._alias}={key}")
         dice = join("flaky", self._seed, world.name, self._resource, self._alias, key).decode(
             "utf-8", "replace"
         )
-        if roll(dice, number) >= flaky.rate:
+        if random_fraction(dice, number) >= flaky.rate:
             return ""
-        return flaky.answers[int(roll(f"{dice}answer", number) * len(flaky.answers))]
+        return flaky.answers[int(random_fraction(f"{dice}answer", number) * len(flaky.answers))]
 
     @asynccontextmanager
     async def turn(self, concurrency: Concurrency, world: Namespace) -> AsyncIterator[bool]:

@@ -1,4 +1,4 @@
-"""Schema → valid, plausible value."""
+"""Generation of valid, plausible values for a schema."""
 
 from mockserver.generate.attempt import Unsatisfiable
 from mockserver.generate.fakes import NOW_MS, Fakes

@@ -1,7 +1,7 @@
-"""What several schemas together ask of one value.
+"""The constraints that several schemas together put on one value.
 
-Keywords of a wrong type are passed over: validators refuse them. Two JSON values are equal by
-JSON Schema core, section 4.2.2: 1 equals 1.0, and neither equals true.
+Keywords with values of a wrong type are ignored, because validators reject them. JSON
+values are equal by JSON Schema core, section 4.2.2: 1 equals 1.0, and neither equals true.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from mockserver.plan import JSON, Dialect, SchemaRef
 TYPES = frozenset(("null", "boolean", "integer", "number", "string", "array", "object"))
 SCALARS = frozenset(("boolean", "integer", "number", "string"))
 
-Taken = tuple[tuple[SchemaRef, int], ...]
-"""Choices already made: where the choice stands, and the number of the option."""
+ChoicesMade = tuple[tuple[SchemaRef, int], ...]
+"""The choices that are made: the location of the choice, and the index of the option."""
 
 
 Span = tuple[Fraction, int, int]
-"""Numbers on a grid: the step, and the least and the greatest count of steps."""
+"""A range of multiples: the step, and the minimum and maximum number of steps."""
 
 
 class Option(Struct, frozen=True):
-    """One way out of a choice."""
+    """One option of a choice."""
 
     refs: tuple[SchemaRef, ...] = ()
     required: str = ""
     forbidden: str = ""
     tag: tuple[str, str] | None = None
-    """Discriminator property and its value."""
+    """The property of a discriminator, and its value."""
 
 
 class Choice(Struct, frozen=True):
-    """An open choice. ``oneOf`` asks for exactly one option, ``anyOf`` for any."""
+    """An open choice. ``oneOf`` requires exactly one option, ``anyOf`` at least one."""
 
     kind: Literal["oneOf", "anyOf", "if", "dependent"]
     at: SchemaRef
@@ -46,40 +46,40 @@ class Choice(Struct, frozen=True):
 
 
 class Part(Struct, frozen=True):
-    """One schema's say about members of an object or items of an array."""
+    """A schema that describes members of an object or items of an array."""
 
     ref: SchemaRef
     node: Mapping[str, JSON]
 
 
 class Contains(Struct, frozen=True):
-    """At least ``least`` and at most ``most`` items match ``ref``."""
+    """At least ``minimum`` and at most ``maximum`` items match ``ref``."""
 
     ref: SchemaRef
-    least: int
-    most: int | None
+    minimum: int
+    maximum: int | None
 
 
 class Shape(Struct, eq=False):
-    """The sum of a conjunction. Built by Shapes, and not changed afterwards."""
+    """The combined constraints of schemas. Built by Shapes, and not changed afterwards."""
 
     refs: tuple[SchemaRef, ...]
-    taken: Taken = ()
+    taken: ChoicesMade = ()
     types: frozenset[str] = TYPES
     options: list[JSON] | None = None
     """Values of ``enum`` and ``const`` that all schemas allow."""
     samples: list[JSON] = field(default_factory=list)
     """Examples, valid or not."""
     defaults: list[JSON] = field(default_factory=list)
-    """Valid or not; the one nearest to the value goes first."""
+    """Defaults, valid or not. The one of the outermost schema is first."""
     choices: list[Choice] = field(default_factory=list)
     made: list[tuple[Choice, int]] = field(default_factory=list)
-    """The choices of ``oneOf`` that were made, and how."""
+    """The choices of ``oneOf`` that were made, with the index of the option."""
     tags: dict[str, str] = field(default_factory=dict)
     fault: str = ""
-    """Why there can be no such value, where that is plain."""
+    """Why no value is possible, if that is known."""
     needs_test: bool = False
-    """Whether a value made from this shape may still be wrong (``not`` and the like)."""
+    """Whether a generated value may be invalid, for example because of ``not``."""
     excluded: list[JSON] = field(default_factory=list)
 
     low: Fraction | None = None
@@ -88,54 +88,54 @@ class Shape(Struct, eq=False):
     high_open: bool = False
     steps: list[Fraction] = field(default_factory=list)
     spans: dict[tuple[str, bool], Span] = field(default_factory=dict)
-    """The numbers to choose from, by name and wholeness, once they have been found."""
+    """A cache of the ranges of numbers, by name and whether they are integers."""
 
-    shortest: int = 0
-    longest: int | None = None
+    min_length: int = 0
+    max_length: int | None = None
     patterns: list[str] = field(default_factory=list)
     formats: list[str] = field(default_factory=list)
 
-    fewest_items: int = 0
-    most_items: int | None = None
+    min_items: int = 0
+    max_items: int | None = None
     unique: bool = False
     contains: list[Contains] = field(default_factory=list)
     array_parts: list[Part] = field(default_factory=list)
 
-    fewest_members: int = 0
-    most_members: int | None = None
+    min_members: int = 0
+    max_members: int | None = None
     required: dict[str, None] = field(default_factory=dict)
     forbidden: set[str] = field(default_factory=set)
     concealed: set[str] = field(default_factory=set)
-    """Of the forbidden names, those that readOnly or writeOnly hides."""
+    """The forbidden names that readOnly or writeOnly hides."""
     names: list[SchemaRef] = field(default_factory=list)
     """Schemas of ``propertyNames``."""
     dependent: dict[str, list[str]] = field(default_factory=dict)
     object_parts: list[Part] = field(default_factory=list)
 
     is_leaf: bool = False
-    """Whether its values have no parts that are described, and no alternatives."""
-    is_mute: bool = False
-    """Whether nothing at all is said of its values."""
+    """Whether it describes no parts and has no choices."""
+    is_unconstrained: bool = False
+    """Whether it has no constraints at all."""
     is_plain: bool = False
-    """Whether it is a leaf of a single type that can be made outright."""
+    """Whether it is a leaf of one type that can be generated directly."""
 
     @property
     def at(self) -> SchemaRef:
-        """The first of its schemas, for a reader to look at."""
+        """The location of the first schema, for messages."""
         return self.refs[0] if self.refs else ""
 
     def raise_low(self, bound: Fraction, *, is_open: bool) -> None:
-        """Take a lower bound into account."""
+        """Add a lower bound."""
         if self.low is None or bound > self.low or (bound == self.low and is_open):
             self.low, self.low_open = bound, is_open
 
     def lower_high(self, bound: Fraction, *, is_open: bool) -> None:
-        """Take an upper bound into account."""
+        """Add an upper bound."""
         if self.high is None or bound < self.high or (bound == self.high and is_open):
             self.high, self.high_open = bound, is_open
 
     def contradiction(self) -> str:
-        """Why no value can be of this shape, as far as bounds and types tell; empty otherwise."""
+        """Return why no value is possible, by types and enum, or an empty text."""
         if self.fault:
             return self.fault
         if not self.types:
@@ -145,20 +145,20 @@ class Shape(Struct, eq=False):
         return ""
 
 
-def identity(value: JSON) -> Hashable:
-    """A key that equal values share and no others."""
+def equality_key(value: JSON) -> Hashable:
+    """Return a key that is equal for equal values only."""
     if isinstance(value, bool):
         return ("boolean", value)
     if isinstance(value, dict):
-        return ("object", frozenset((name, identity(each)) for name, each in value.items()))
+        return ("object", frozenset((name, equality_key(member)) for name, member in value.items()))
     if isinstance(value, list):
-        return ("array", tuple(identity(each) for each in value))
+        return ("array", tuple(equality_key(item) for item in value))
     hashable: Hashable = value
     return hashable
 
 
 def type_of(value: JSON) -> str:
-    """The narrowest type of a value; ``integer`` for 1 and, as in 2020-12, for 1.0."""
+    """Return the narrowest type of a value: ``integer`` for 1 and, as in Draft 2020-12, for 1.0."""
     match value:
         case None:
             return "null"
@@ -181,7 +181,7 @@ ARRAY_KEYWORDS = ("items", "prefixItems", "additionalItems", "unevaluatedItems")
 
 
 def add(shape: Shape, node: Mapping[str, JSON], ref: SchemaRef, dialect: Dialect, *, is_whole: bool) -> None:
-    """``is_whole``: whether the schema's examples are of the whole value, not of a part that allOf joins."""
+    """Add the constraints of a schema. ``is_whole``: its examples are of the whole value, not of a part."""
     _add_types(shape, node, dialect)
     _add_values(shape, node, dialect, is_whole=is_whole)
     _add_numbers(shape, node, draft_4=is_draft_4(dialect))
@@ -216,11 +216,11 @@ def _add_values(shape: Shape, node: Mapping[str, JSON], dialect: Dialect, *, is_
     examples = node.get("examples")
     samples = [node["example"]] if "example" in node else []
     samples += examples if isinstance(examples, list) else []
-    # An empty or a null example tells a reader nothing that a made value does not tell better
+    # A generated value is more useful than an empty or null example
     shape.samples += [
-        each
-        for each in samples
-        if each not in (None, "", [], {}) and (is_whole or not isinstance(each, (dict, list)))
+        sample
+        for sample in samples
+        if sample not in (None, "", [], {}) and (is_whole or not isinstance(sample, (dict, list)))
     ]
     if "default" in node and (is_whole or not isinstance(node["default"], (dict, list))):
         shape.defaults.append(node["default"])
@@ -228,10 +228,10 @@ def _add_values(shape: Shape, node: Mapping[str, JSON], dialect: Dialect, *, is_
 
 def _allow_only(shape: Shape, options: list[JSON]) -> None:
     if shape.options is None:
-        shape.options = list({identity(each): each for each in options}.values())
+        shape.options = list({equality_key(option): option for option in options}.values())
     else:
-        allowed = {identity(each) for each in options}
-        shape.options = [each for each in shape.options if identity(each) in allowed]
+        allowed = {equality_key(option) for option in options}
+        shape.options = [option for option in shape.options if equality_key(option) in allowed]
 
 
 def _add_numbers(shape: Shape, node: Mapping[str, JSON], *, draft_4: bool) -> None:
@@ -253,7 +253,7 @@ def _add_numbers(shape: Shape, node: Mapping[str, JSON], *, draft_4: bool) -> No
 
 
 def _fraction(value: JSON) -> Fraction | None:
-    """The decimal number that was written: 0.1 is a tenth, not the float next to it."""
+    """Return the decimal number as written: 0.1 is one tenth, not the nearest float."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
@@ -268,40 +268,40 @@ def _count(value: JSON) -> int | None:
     return int(value)
 
 
-def _most(known: int | None, stated: JSON) -> int | None:
+def _tighten_max(known: int | None, stated: JSON) -> int | None:
     count = _count(stated)
     return known if count is None else count if known is None else min(known, count)
 
 
-def _least(known: int, stated: JSON) -> int:
+def _tighten_min(known: int, stated: JSON) -> int:
     return max(known, _count(stated) or 0)
 
 
 def _add_texts(shape: Shape, node: Mapping[str, JSON]) -> None:
-    shape.shortest = _least(shape.shortest, node.get("minLength"))
-    shape.longest = _most(shape.longest, node.get("maxLength"))
+    shape.min_length = _tighten_min(shape.min_length, node.get("minLength"))
+    shape.max_length = _tighten_max(shape.max_length, node.get("maxLength"))
     for keyword, known in (("pattern", shape.patterns), ("format", shape.formats)):
         if isinstance(text := node.get(keyword), str) and text not in known:
             known.append(text)
 
 
 def _add_arrays(shape: Shape, node: Mapping[str, JSON], ref: SchemaRef, *, draft_4: bool) -> None:
-    shape.fewest_items = _least(shape.fewest_items, node.get("minItems"))
-    shape.most_items = _most(shape.most_items, node.get("maxItems"))
+    shape.min_items = _tighten_min(shape.min_items, node.get("minItems"))
+    shape.max_items = _tighten_max(shape.max_items, node.get("maxItems"))
     shape.unique = shape.unique or node.get("uniqueItems") is True
     if any(keyword in node for keyword in ARRAY_KEYWORDS):
         shape.array_parts.append(Part(ref, node))
     if "contains" in node and not draft_4:
-        least = _count(node.get("minContains", 1))
+        minimum = _count(node.get("minContains", 1))
         shape.contains.append(
-            Contains(f"{ref}/contains", 1 if least is None else least, _count(node.get("maxContains")))
+            Contains(f"{ref}/contains", 1 if minimum is None else minimum, _count(node.get("maxContains")))
         )
         shape.needs_test = True
 
 
 def _add_objects(shape: Shape, node: Mapping[str, JSON], ref: SchemaRef, *, draft_4: bool) -> None:
-    shape.fewest_members = _least(shape.fewest_members, node.get("minProperties"))
-    shape.most_members = _most(shape.most_members, node.get("maxProperties"))
+    shape.min_members = _tighten_min(shape.min_members, node.get("minProperties"))
+    shape.max_members = _tighten_max(shape.max_members, node.get("maxProperties"))
     if isinstance(required := node.get("required"), list):
         shape.required.update(dict.fromkeys(name for name in required if isinstance(name, str)))
     if any(keyword in node for keyword in OBJECT_KEYWORDS):
@@ -316,10 +316,10 @@ def _add_objects(shape: Shape, node: Mapping[str, JSON], ref: SchemaRef, *, draf
 
 
 def _exclude(shape: Shape, schema: JSON) -> None:
-    """What ``not`` rules out in plain words; the rest is found by testing."""
+    """Add what simple forms of ``not`` exclude. Validation finds the rest."""
     shape.needs_test = True
     if schema is True or schema == {}:
-        shape.fault = "not rules out everything"
+        shape.fault = "not excludes everything"
     elif isinstance(schema, dict):
         for part in (
             schema["anyOf"] if schema.keys() == {"anyOf"} and isinstance(schema["anyOf"], list) else ()

@@ -1,4 +1,4 @@
-"""Objects and arrays: how many members, which ones, and what tells branches of ``oneOf`` apart."""
+"""Objects and arrays: the number of members or items, which ones, and exactly one branch of ``oneOf``."""
 
 from __future__ import annotations
 
@@ -6,82 +6,89 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mockserver.generate.attempt import DeadEnd, Endless, Run
-from mockserver.generate.constraints import Shape, identity
-from mockserver.generate.property_names import era
-from mockserver.generate.regex_generator import matching
-from mockserver.generate.subschemas import fixed_items, is_map, item, member, name_patterns, named
+from mockserver.generate.attempt import Attempt, DeadEnd, Endless
+from mockserver.generate.constraints import Shape, equality_key
+from mockserver.generate.property_names import time_range
+from mockserver.generate.regex_generator import generate_match
+from mockserver.generate.subschemas import (
+    declared_names,
+    fixed_items,
+    is_map,
+    item_refs,
+    member_refs,
+    name_patterns,
+)
 from mockserver.plan import JSON, SchemaRef
 
 if TYPE_CHECKING:
     from mockserver.generate.generator import Generator
 
 
-MOST_MEMBERS = 2_000
+MAX_MEMBERS = 2_000
 _KEYS = ("primary", "secondary", "default", "alpha", "beta", "gamma", "main", "extra", "north", "south")
 
 
-def make_object(generator: Generator, shape: Shape, run: Run) -> dict[str, JSON]:
-    """An object of a shape without open choices. Raises DeadEnd."""
-    return _Maker(generator, shape, run).make()
+def generate_object(generator: Generator, shape: Shape, attempt: Attempt) -> dict[str, JSON]:
+    """Return an object of a shape without open choices. Raises DeadEnd."""
+    return _ObjectBuilder(generator, shape, attempt).generate()
 
 
-class _Maker:
-    def __init__(self, generator: Generator, shape: Shape, run: Run) -> None:
+class _ObjectBuilder:
+    def __init__(self, generator: Generator, shape: Shape, attempt: Attempt) -> None:
         self._generator = generator
         self._shape = shape
-        self._run = run
+        self._attempt = attempt
         self._out: dict[str, JSON] = {}
         self._endless: set[Shape] = set()
-        """Of members that were tried: another name would not help."""
+        """Shapes of members that are endlessly recursive. Another name does not help."""
 
-    def make(self) -> dict[str, JSON]:
+    def generate(self) -> dict[str, JSON]:
         shape = self._shape
-        most = shape.most_members
-        if shape.fewest_members > MOST_MEMBERS:
-            reason = f"minProperties {shape.fewest_members} asks for more than the {MOST_MEMBERS} made here"
+        most = shape.max_members
+        if shape.min_members > MAX_MEMBERS:
+            reason = f"minProperties {shape.min_members} asks for more than the {MAX_MEMBERS} made here"
             raise DeadEnd(shape.at, reason)
-        if most is not None and max(shape.fewest_members, len(shape.required)) > most:
-            if shape.fewest_members > most:
+        if most is not None and max(shape.min_members, len(shape.required)) > most:
+            if shape.min_members > most:
                 raise DeadEnd(
-                    shape.at, f"minProperties {shape.fewest_members} is more than maxProperties {most}"
+                    shape.at, f"minProperties {shape.min_members} is more than maxProperties {most}"
                 )
             raise DeadEnd(shape.at, f"more members are required than maxProperties {most}")
         left_out = self._add_named()
         self._add_dependent()
-        self._drop_down_to(most)
-        for each in left_out:
-            if len(self._out) >= shape.fewest_members:
+        self._remove_surplus(most)
+        for candidate in left_out:
+            if len(self._out) >= shape.min_members:
                 break
-            if each.shape is not None:
-                self._try(each.name, each.shape)
+            if candidate.shape is not None:
+                self._try(candidate.name, candidate.shape)
         self._add_unnamed()
-        if len(self._out) < shape.fewest_members:
+        if len(self._out) < shape.min_members:
             kind = Endless if self._endless else DeadEnd
-            raise kind(shape.at, f"no {shape.fewest_members} members could be made")
+            raise kind(shape.at, f"no {shape.min_members} members could be made")
         _put_in_order(self._out)
         return self._out
 
     def _add_named(self) -> list[Member]:
-        """Add the members that the schemas name; returns those that were left out."""
+        """Add the members that the schemas name. Return those that were left out."""
         left_out = []
         shape = self._shape
-        for each in members(self._generator, shape):
-            if each.name in shape.required:
-                if each.shape is None:
-                    raise DeadEnd(shape.at, f"{each.name!r} is both required and ruled out")
-                self._out[each.name] = self._value(each.name, each.shape)
-            elif each.shape is not None and not (
-                self._is_welcome(each.shape) and self._try(each.name, each.shape)
+        for member in members(self._generator, shape):
+            if member.name in shape.required:
+                if member.shape is None:
+                    raise DeadEnd(shape.at, f"{member.name!r} is both required and ruled out")
+                self._out[member.name] = self._value(member.name, member.shape)
+            elif member.shape is not None and not (
+                self._include_optional(member.shape) and self._try(member.name, member.shape)
             ):
-                left_out.append(each)
+                left_out.append(member)
         return left_out
 
     def _value(self, name: str, shape: Shape) -> JSON:
         tag = self._shape.tags.get(name)
         if tag is not None and self._generator.is_valid(shape, tag):
             return tag
-        return self._generator.make_shape(shape, name, self._run)
+        return self._generator.generate_shape(shape, name, self._attempt)
 
     def _try(self, name: str, shape: Shape) -> bool:
         if shape in self._endless:
@@ -96,20 +103,22 @@ class _Maker:
         return True
 
     def _try_to_add(self, name: str) -> bool:
-        refs = member(self._shape, name)
+        refs = member_refs(self._shape, name)
         return refs is not None and self._try(name, self._generator.shapes.shape(refs))
 
-    def _is_welcome(self, shape: Shape) -> bool:
-        """Whether there is room for an optional member. One of which nothing is said is better left out."""
-        run = self._run
-        if run.is_wide or (run.style != "full" and (run.style == "lean" or run.rng.random() < 0.5)):
+    def _include_optional(self, shape: Shape) -> bool:
+        """Return whether to add an optional member. One without constraints is left out."""
+        attempt = self._attempt
+        if attempt.is_full or (
+            attempt.style != "full" and (attempt.style == "lean" or attempt.rng.random() < 0.5)
+        ):
             return False
         if shape.is_leaf:
-            return not shape.is_mute
-        return run.is_modest and not run.active[shape.refs]
+            return not shape.is_unconstrained
+        return attempt.has_room and not attempt.active[shape.refs]
 
     def _add_dependent(self) -> None:
-        """Add what other members ask for; a member whose wish cannot be met goes."""
+        """Add the members that other members require. If this is impossible, remove the other member."""
         pending = list(self._out)
         while pending:
             name = pending.pop()
@@ -125,7 +134,7 @@ class _Maker:
                     pending = list(self._out)
                     break
 
-    def _drop_down_to(self, most: int | None) -> None:
+    def _remove_surplus(self, most: int | None) -> None:
         if most is None or len(self._out) <= most:
             return
         wanted = {other for name in self._shape.required for other in self._shape.dependent.get(name, ())}
@@ -135,17 +144,17 @@ class _Maker:
 
     def _add_unnamed(self) -> None:
         shape = self._shape
-        missing = shape.fewest_members - len(self._out)
+        missing = shape.min_members - len(self._out)
         if (
             missing <= 0
             and not self._out
             and is_map(shape)
-            and self._run.is_modest
-            and self._run.style != "lean"
+            and self._attempt.has_room
+            and self._attempt.style != "lean"
         ):
-            missing = 1 + int(self._run.rng.random() * 2)
-            if shape.most_members is not None:
-                missing = min(missing, shape.most_members)
+            missing = 1 + int(self._attempt.rng.random() * 2)
+            if shape.max_members is not None:
+                missing = min(missing, shape.max_members)
         if missing <= 0:
             return
         target = len(self._out) + missing
@@ -156,17 +165,17 @@ class _Maker:
                 return
 
     def _new_names(self, count: int) -> Iterator[str]:
-        shape, run = self._shape, self._run
+        shape, attempt = self._shape, self._attempt
         patterns = name_patterns(shape)
         for i in range(count):
             candidates: list[JSON] = []
             if shape.names:
                 try:
-                    candidates.append(self._generator.make(tuple(shape.names), "key", run))
+                    candidates.append(self._generator.generate(tuple(shape.names), "key", attempt))
                 except DeadEnd:
                     return
             if patterns:
-                candidates.append(matching(patterns[i % len(patterns)], run.rng))
+                candidates.append(generate_match(patterns[i % len(patterns)], attempt.rng))
             candidates.append(_KEYS[i] if i < len(_KEYS) else f"key{i}")
             for name in candidates:
                 if isinstance(name, str) and _is_name(self._generator, shape, name):
@@ -174,36 +183,36 @@ class _Maker:
 
 
 def _is_name(generator: Generator, shape: Shape, name: str) -> bool:
-    """Whether ``propertyNames`` allows a name."""
+    """Return whether ``propertyNames`` allows a name."""
     return not shape.names or generator.is_valid(generator.shapes.shape(tuple(shape.names)), name)
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A name that a shape mentions; without a shape of its own if there can be no such member."""
+    """A name that a shape mentions. ``shape`` is None if such a member is impossible."""
 
     name: str
     shape: Shape | None
 
 
 def members(generator: Generator, shape: Shape) -> list[Member]:
-    """The names that a shape mentions; found once."""
+    """Return the members that a shape mentions, cached."""
     known = generator.members.get(shape)
     if known is None:
-        known = generator.members[shape] = [_member(generator, shape, name) for name in named(shape)]
+        known = generator.members[shape] = [_member(generator, shape, name) for name in declared_names(shape)]
     return known
 
 
 def _member(generator: Generator, shape: Shape, name: str) -> Member:
-    refs = member(shape, name) if _is_name(generator, shape, name) else None
+    refs = member_refs(shape, name) if _is_name(generator, shape, name) else None
     return Member(name, None if refs is None else generator.shapes.shape(refs))
 
 
 def _put_in_order(made: dict[str, JSON]) -> None:
-    """Let what was created before it was updated say so, where both are texts of one form."""
+    """Sort timestamps by their names, so that ``created`` is before ``updated``."""
     times = [name for name, value in made.items() if isinstance(value, str) and _is_timestamp(value)]
     if len(times) > 1:
-        made.update(zip(sorted(times, key=era), sorted(made[name] for name in times), strict=True))
+        made.update(zip(sorted(times, key=time_range), sorted(made[name] for name in times), strict=True))
 
 
 def _is_timestamp(value: str) -> bool:
@@ -213,26 +222,26 @@ def _is_timestamp(value: str) -> bool:
 _ODD: tuple[JSON, ...] = ("none", 0, False, [], {})
 
 
-def set_apart(generator: Generator, shape: Shape, value: dict[str, JSON]) -> dict[str, JSON]:
-    """``value`` with members that the alternatives not taken refuse, as far as the shape allows them."""
+def distinguish(generator: Generator, shape: Shape, value: dict[str, JSON]) -> dict[str, JSON]:
+    """Return ``value`` with members that make the other branches of ``oneOf`` invalid, if possible."""
     value = dict(value)
     for choice, taken in shape.made:
         for i, option in enumerate(choice.options):
             if i != taken:
-                _refuse(generator, shape, option.refs, value)
+                _break_alternative(generator, shape, option.refs, value)
     return value
 
 
-def _refuse(
+def _break_alternative(
     generator: Generator, shape: Shape, other_refs: tuple[SchemaRef, ...], value: dict[str, JSON]
 ) -> None:
     other = generator.shapes.shape(other_refs)
     if not generator.is_valid(other, value):
         return
-    for name in _strange_names(generator, shape, other):
+    for name in _foreign_names(generator, shape, other):
         had = name in value
         before = value.get(name)
-        refs = member(shape, name)
+        refs = member_refs(shape, name)
         allowed = generator.shapes.shape(refs or ())
         for odd in _ODD:
             value[name] = odd
@@ -244,23 +253,23 @@ def _refuse(
             del value[name]
 
 
-def _strange_names(generator: Generator, shape: Shape, other: Shape) -> Iterator[str]:
-    """Names that the other alternative describes and that this one may have as well."""
-    names = dict.fromkeys(named(other))
+def _foreign_names(generator: Generator, shape: Shape, other: Shape) -> Iterator[str]:
+    """Return the names that the other branch describes and that this shape allows too."""
+    names = dict.fromkeys(declared_names(other))
     for choice in other.choices:
         for option in choice.options:
-            names.update(dict.fromkeys(named(generator.shapes.shape(option.refs))))
-    return (name for name in names if member(shape, name) is not None and name not in shape.tags)
+            names.update(dict.fromkeys(declared_names(generator.shapes.shape(option.refs))))
+    return (name for name in names if member_refs(shape, name) is not None and name not in shape.tags)
 
 
-MOST_ITEMS = 5_000
+MAX_ITEMS = 5_000
 _TRIES = 24
 
 
-def make_array(generator: Generator, shape: Shape, name: str, run: Run) -> list[JSON]:
-    """An array of a shape without open choices. Raises DeadEnd."""
+def generate_array(generator: Generator, shape: Shape, name: str, attempt: Attempt) -> list[JSON]:
+    """Return an array of a shape without open choices. Raises DeadEnd."""
     fewest, most = _bounds(shape)
-    wanted = _wanted(generator, shape, fewest, most, run)
+    wanted = _item_count(generator, shape, fewest, most, attempt)
     out: list[JSON] = []
     seen: set[object] = set()
     singular = name[:-1] if name.endswith("s") and not name.endswith("ss") else name
@@ -269,102 +278,102 @@ def make_array(generator: Generator, shape: Shape, name: str, run: Run) -> list[
         try:
             if refs is None:
                 raise DeadEnd(shape.at, f"there can be no more than {len(out)} items")
-            value = _another(generator, refs, singular, run, seen, must_differ=shape.unique)
+            value = _generate_item(generator, refs, singular, attempt, seen, must_differ=shape.unique)
         except DeadEnd:
             if len(out) >= fewest:
                 break
             raise
         if len(out) >= fewest and value in out:
-            break  # the same again, by an example or a small enum
+            break  # a repetition, because of an example or a small enum
         if shape.unique:
-            seen.add(identity(value))
+            seen.add(equality_key(value))
         out.append(value)
     return out
 
 
 def _bounds(shape: Shape) -> tuple[int, int | None]:
-    most = shape.most_items
-    together = sum(each.least for each in shape.contains)
-    if most is not None and together > most:  # one item may serve several
-        together = max(each.least for each in shape.contains)
-    fewest = max(shape.fewest_items, together and _first_contained(shape) + together)
-    if fewest > MOST_ITEMS:
-        raise DeadEnd(shape.at, f"minItems {fewest} asks for more than the {MOST_ITEMS} items made here")
+    most = shape.max_items
+    together = sum(rule.minimum for rule in shape.contains)
+    if most is not None and together > most:  # one item may match several
+        together = max(rule.minimum for rule in shape.contains)
+    fewest = max(shape.min_items, together and _first_contained(shape) + together)
+    if fewest > MAX_ITEMS:
+        raise DeadEnd(shape.at, f"minItems {fewest} asks for more than the {MAX_ITEMS} items made here")
     if most is not None and fewest > most:
-        if shape.fewest_items > most:
-            raise DeadEnd(shape.at, f"minItems {shape.fewest_items} is more than maxItems {most}")
+        if shape.min_items > most:
+            raise DeadEnd(shape.at, f"minItems {shape.min_items} is more than maxItems {most}")
         raise DeadEnd(shape.at, f"more items are required than maxItems {most}")
     return fewest, most
 
 
-def _wanted(generator: Generator, shape: Shape, fewest: int, most: int | None, run: Run) -> int:
-    """How many items to make: the fixed ones, or a few."""
-    refs = item(shape, 0)
-    if refs is None or run.style == "lean":
+def _item_count(generator: Generator, shape: Shape, fewest: int, most: int | None, attempt: Attempt) -> int:
+    """Return how many items to generate: the fixed ones, or a few."""
+    refs = item_refs(shape, 0)
+    if refs is None or attempt.style == "lean":
         return fewest
     first = generator.shapes.shape(refs)
-    if not refs or run.active[first.refs] or not run.is_modest:
+    if not refs or attempt.active[first.refs] or not attempt.has_room:
         return fewest
-    usual = 1 + int(run.rng.random() * (3 if run.depth < 3 else 1))
+    usual = 1 + int(attempt.rng.random() * (3 if attempt.depth < 3 else 1))
     fixed = fixed_items(shape)
     usual = max(usual, fixed) if fixed < 20 else usual
     return max(fewest, usual if most is None else min(usual, most))
 
 
 def _refs(shape: Shape, index: int) -> tuple[SchemaRef, ...] | None:
-    """The schemas of an item, with those of ``contains`` for as many as it asks for.
+    """Return the schemas of an item, with those of ``contains`` for the minimum number of items.
 
-    Several ``contains`` get items of their own, unless there is no room for that.
+    Several ``contains`` get different items, if ``maxItems`` allows it.
     """
-    refs = item(shape, index)
-    have_room = sum(each.least for each in shape.contains) <= (shape.most_items or MOST_ITEMS)
+    refs = item_refs(shape, index)
+    have_room = sum(rule.minimum for rule in shape.contains) <= (shape.max_items or MAX_ITEMS)
     start = _first_contained(shape)
-    for each in shape.contains:
-        if start <= index < start + each.least:
-            return (*(refs or ()), each.ref)
-        start += each.least if have_room else 0
+    for rule in shape.contains:
+        if start <= index < start + rule.minimum:
+            return (*(refs or ()), rule.ref)
+        start += rule.minimum if have_room else 0
     return refs
 
 
 def _first_contained(shape: Shape) -> int:
-    """Where items for ``contains`` begin: after the fixed ones, if there can be more."""
+    """Return the index of the first item for ``contains``: after the fixed items, if more are allowed."""
     fixed = fixed_items(shape)
-    wanted = fixed + sum(each.least for each in shape.contains)
-    has_room = item(shape, fixed) is not None and (shape.most_items is None or wanted <= shape.most_items)
+    wanted = fixed + sum(rule.minimum for rule in shape.contains)
+    has_room = item_refs(shape, fixed) is not None and (shape.max_items is None or wanted <= shape.max_items)
     return fixed if has_room else 0
 
 
-def _another(
+def _generate_item(
     generator: Generator,
     refs: tuple[SchemaRef, ...],
     name: str,
-    run: Run,
+    attempt: Attempt,
     seen: set[object],
     *,
     must_differ: bool,
 ) -> JSON:
-    """An item; one that is not there yet, where all must differ."""
-    value = generator.make(refs, name, run)
-    if not must_differ or identity(value) not in seen:
+    """Return an item. With ``must_differ``, it is none of ``seen``. Raises DeadEnd."""
+    value = generator.generate(refs, name, attempt)
+    if not must_differ or equality_key(value) not in seen:
         return value
-    is_fresh = run.is_fresh
-    run.is_fresh = True
+    is_fresh = attempt.is_fresh
+    attempt.is_fresh = True
     try:
         for _ in range(_TRIES):
-            value = generator.make(refs, name, run)
-            if identity(value) not in seen:
+            value = generator.generate(refs, name, attempt)
+            if equality_key(value) not in seen:
                 return value
     finally:
-        run.is_fresh = is_fresh
+        attempt.is_fresh = is_fresh
     shape = generator.shapes.shape(refs)
-    for other in _others(shape, value, len(seen)):
-        if identity(other) not in seen and generator.is_valid(shape, other):
+    for other in _alternatives(shape, value, len(seen)):
+        if equality_key(other) not in seen and generator.is_valid(shape, other):
             return other
     raise DeadEnd(shape.at, f"no more than {len(seen)} different items could be made")
 
 
-def _others(shape: Shape, value: JSON, count: int) -> list[JSON]:
-    """Values that may still be different: what is left of an enum, an object with a member more."""
+def _alternatives(shape: Shape, value: JSON, count: int) -> list[JSON]:
+    """Return values that may be new: those of the enum, or an object or array with one more part."""
     if shape.options is not None:
         return shape.options
     if isinstance(value, dict):

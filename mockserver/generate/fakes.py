@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mockserver.generate.attempt import DeadEnd, Endless, Run, Style, Unsatisfiable, dice
+from mockserver.generate.attempt import Attempt, DeadEnd, Endless, Style, Unsatisfiable, seeded_rng
 from mockserver.generate.containers import members
 from mockserver.generate.generator import Generator
-from mockserver.generate.property_names import echo
+from mockserver.generate.property_names import apply_hints
 from mockserver.generate.relaxed import Relaxed
 from mockserver.generate.scalars import Texts
 from mockserver.jsonschema import Direction, Schemas, Validator
@@ -16,15 +16,15 @@ from mockserver.plan import JSON, SchemaRef
 from mockserver.providers.faker import FakeValues
 
 NOW_MS = 1_767_225_600_000
-"""2026-01-01T00:00:00Z: the time that values refer to unless they are told another."""
+"""2026-01-01T00:00:00Z, the default time for generated timestamps."""
 
-Judge = Callable[[JSON], bool]
+Predicate = Callable[[JSON], bool]
 
-MOST_IN_ALL = 30_000
-"""Parts made in all attempts, after which no other is begun."""
+MAX_PARTS_IN_ALL = 30_000
+"""The number of generated parts after which no further attempt is made."""
 
 _ATTEMPTS: tuple[tuple[Style, bool, bool], ...] = (
-    # style, whether parts are tested as they are made, whether examples are passed over
+    # style, whether parts are validated one by one, whether examples are left out
     ("full", False, False),
     ("full", True, False),
     ("full", True, True),
@@ -37,15 +37,15 @@ _ATTEMPTS: tuple[tuple[Style, bool, bool], ...] = (
 
 
 class Fakes:
-    """Makes values. They depend on the seed, the schema and the key alone, never on what was made before."""
+    """Generates values. A value depends only on the seed, the schema and the key, not on earlier values."""
 
     def __init__(self, schemas: Schemas, seed: int | str = 0) -> None:
         self._schemas = schemas
         self._seed = seed
         self._texts = Texts(FakeValues(seed))
         self._generators: dict[tuple[Direction, str, bool], Generator] = {}
-        self._ways: dict[tuple[SchemaRef, Direction], _Way | Unsatisfiable] = {}
-        """Also where there is none: it takes long to find out."""
+        self._strategies: dict[tuple[SchemaRef, Direction], _Strategy | Unsatisfiable] = {}
+        """Failures are cached too, because they take long."""
 
     def value(
         self,
@@ -56,65 +56,67 @@ class Fakes:
         hints: Mapping[str, JSON] | None = None,
         now_ms: int = NOW_MS,
     ) -> JSON:
-        """A valid value of the schema at ``ref``; the same one for the same ``key``.
+        """Return a valid value of the schema at ``ref``, always the same for one ``key``.
 
-        ``hints`` are values by name, such as path parameters, that top-level
-        members of that name repeat where they may. Timestamps lie around
-        ``now_ms``. Raises Unsatisfiable where no valid value is found, and
-        SchemaError where the schema cannot be used.
+        ``hints`` are values by name, such as path parameters. Top-level members with
+        such a name get the value if it is valid. Timestamps are near ``now_ms``,
+        which is in milliseconds since the epoch.
+
+        Raises Unsatisfiable if no valid value is found, and SchemaError if the schema
+        cannot be used.
         """
-        way = self._way(ref, direction)
-        _, value = way.search(self._seed, key, now_ms)
+        strategy = self._strategy(ref, direction)
+        _, value = strategy.search(self._seed, key, now_ms)
         if hints:
-            value = echo(value, hints, way.names(), way.is_valid)
+            value = apply_hints(value, hints, strategy.names(), strategy.is_valid)
         return value
 
     def nearest(self, ref: SchemaRef, *, key: str, now_ms: int = NOW_MS) -> JSON:
-        """The nearest value to a schema of a response that no valid value is found for."""
+        """Return a value as close as possible to a response schema for which no valid value is found."""
         return Relaxed(
             self._schemas, lambda part: self.value(part, key=f"{key}\n{part}", now_ms=now_ms)
         ).value(ref)
 
     def validators(self, ref: SchemaRef, direction: Direction = "response") -> Sequence[Validator]:
-        """The readings of a schema that its values are valid in: all, unless they exclude each other.
+        """Return the validators that accept the values of a schema: those of all readings, if possible.
 
-        Raises SchemaError where the schema cannot be used.
+        Raises SchemaError if the schema cannot be used.
         """
         validators = tuple(self._schemas.validators(ref, direction))
         if len(validators) > 1:
             try:
-                return self._way(ref, direction).validators
+                return self._strategy(ref, direction).validators
             except Unsatisfiable:
                 return validators
         return validators
 
-    def _way(self, ref: SchemaRef, direction: Direction) -> _Way:
-        way = self._ways.get((ref, direction))
-        if way is None:
+    def _strategy(self, ref: SchemaRef, direction: Direction) -> _Strategy:
+        strategy = self._strategies.get((ref, direction))
+        if strategy is None:
             try:
-                way = self._found(ref, direction)
+                strategy = self._find(ref, direction)
             except Unsatisfiable as error:
-                way = Unsatisfiable(error.ref, error.reason)
-            self._ways[ref, direction] = way
-        if isinstance(way, Unsatisfiable):
-            raise Unsatisfiable(way.ref, way.reason)
-        return way
+                strategy = Unsatisfiable(error.ref, error.reason)
+            self._strategies[ref, direction] = strategy
+        if isinstance(strategy, Unsatisfiable):
+            raise Unsatisfiable(strategy.ref, strategy.reason)
+        return strategy
 
-    def _found(self, ref: SchemaRef, direction: Direction) -> _Way:
+    def _find(self, ref: SchemaRef, direction: Direction) -> _Strategy:
         validators = tuple(self._schemas.validators(ref, direction))
         if len(validators) > 1:
             try:
-                return self._tried(ref, direction, validators)
+                return self._try(ref, direction, validators)
             except Unsatisfiable:
-                pass  # no value is valid in all readings; the one that is meant goes first
-        return self._tried(ref, direction, validators[:1])
+                pass  # no value is valid in all readings, so use the one of OpenAPI
+        return self._try(ref, direction, validators[:1])
 
-    def _tried(self, ref: SchemaRef, direction: Direction, validators: tuple[Validator, ...]) -> _Way:
+    def _try(self, ref: SchemaRef, direction: Direction, validators: tuple[Validator, ...]) -> _Strategy:
         generator = self._generator(ref, direction, is_thorough=len(validators) > 1)
-        way = _Way(ref, self._schemas.lookup(ref)[1], generator, validators, _all_of(validators))
-        # Found with a key of its own, so that it is the same whatever key comes first
-        way.first, _ = way.search(self._seed, "", NOW_MS)
-        return way
+        strategy = _Strategy(ref, self._schemas.lookup(ref)[1], generator, validators, _all_of(validators))
+        # Found with a constant key, so that it does not depend on the first key
+        strategy.first, _ = strategy.search(self._seed, "", NOW_MS)
+        return strategy
 
     def _generator(self, ref: SchemaRef, direction: Direction, *, is_thorough: bool) -> Generator:
         key = (direction, self._schemas.base(ref), is_thorough)
@@ -127,30 +129,30 @@ class Fakes:
 
 
 @dataclass(slots=True)
-class _Way:
-    """How values of one schema are made."""
+class _Strategy:
+    """How values of one schema are generated."""
 
     ref: SchemaRef
     name: SchemaRef
-    """Where the schema stands: answers that refer to one schema make the same of one key."""
+    """The canonical location of the schema. Responses with the same schema get the same value for a key."""
     generator: Generator
     validators: tuple[Validator, ...]
-    is_valid: Judge
+    is_valid: Predicate
     first: int = 0
-    """The first attempt that is not in vain."""
+    """The index of the first attempt that succeeds."""
 
     def search(self, seed: int | str, key: str, now_ms: int) -> tuple[int, JSON]:
-        """The first attempt that succeeds, and its value. Raises Unsatisfiable."""
+        """Return the index of the first attempt that succeeds, and its value. Raises Unsatisfiable."""
         ref = self.ref
         reason = DeadEnd(ref, "no value that was tried is valid")
         spent = 0
-        for attempt in range(self.first, len(_ATTEMPTS)):
-            style, is_careful, is_fresh = _ATTEMPTS[attempt]
-            if spent > MOST_IN_ALL:
+        for number in range(self.first, len(_ATTEMPTS)):
+            style, is_careful, is_fresh = _ATTEMPTS[number]
+            if spent > MAX_PARTS_IN_ALL:
                 break
-            run = Run(dice(seed, self.name, key, attempt), now_ms, style, is_careful, is_fresh)
+            attempt = Attempt(seeded_rng(seed, self.name, key, number), now_ms, style, is_careful, is_fresh)
             try:
-                value = self.generator.make((ref,), "", run)
+                value = self.generator.generate((ref,), "", attempt)
             except Endless as dead_end:
                 reason = dead_end
                 break
@@ -161,19 +163,19 @@ class _Way:
                 reason = DeadEnd(ref, "the schema is nested too deeply")
                 continue
             finally:
-                spent += run.spent
+                spent += attempt.spent
             if self.is_valid(value):
-                return attempt, value
+                return number, value
         raise Unsatisfiable(reason.ref or ref, reason.reason)
 
     def names(self) -> list[str]:
-        """The members that there can be."""
+        """Return the names of members that the schema allows and mentions."""
         shape = self.generator.shapes.shape((self.ref,))
-        return [each.name for each in members(self.generator, shape) if each.shape is not None]
+        return [member.name for member in members(self.generator, shape) if member.shape is not None]
 
 
-def _all_of(validators: Sequence[Validator]) -> Judge:
-    judges = [each.is_valid for each in validators]
-    if len(judges) == 1:
-        return judges[0]
-    return lambda value: all(judge(value) for judge in judges)
+def _all_of(validators: Sequence[Validator]) -> Predicate:
+    checks = [validator.is_valid for validator in validators]
+    if len(checks) == 1:
+        return checks[0]
+    return lambda value: all(accepts(value) for accepts in checks)

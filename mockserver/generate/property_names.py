@@ -1,4 +1,4 @@
-"""What the name of a property says about its value, and which values the request named already."""
+"""Hints for values: from the name of a property, and from the values in the request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mockserver.plan import JSON
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 TEXTS: Mapping[str, str] = {
-    # the last words of a name → a provider of Faker's
+    # the last words of a name: a provider of Faker
     "email": "safe_email",
     "mail": "safe_email",
     "email address": "safe_email",
@@ -119,7 +119,7 @@ TEXTS: Mapping[str, str] = {
 }
 
 WORDS: Mapping[str, tuple[str, ...]] = {
-    # the last word of a name → words of its own
+    # the last word of a name: typical words
     "status": ("active", "pending", "completed"),
     "state": ("active", "pending", "completed"),
     "type": ("standard", "basic", "custom"),
@@ -163,7 +163,7 @@ IDENTIFIERS = frozenset(
 )
 
 NUMBERS: Mapping[str, tuple[float, float]] = {
-    # the last word of a name → what its numbers usually lie between
+    # the last word of a name: the usual range of its numbers
     "age": (18, 80),
     "year": (1990, 2025),
     "month": (1, 12),
@@ -247,11 +247,11 @@ _FUTURE = frozenset(
     )
 )
 
-Era = tuple[int, int]
-"""Milliseconds from now: the earliest and the latest."""
+TimeRange = tuple[int, int]
+"""The earliest and the latest time, in milliseconds from now."""
 
 _DAY = 86_400_000
-ERAS: Mapping[str, Era] = {
+TIME_RANGES: Mapping[str, TimeRange] = {
     "past": (-40 * _DAY, -10 * _DAY),
     "": (-9 * _DAY, -3 * _DAY),
     "recent": (-2 * _DAY, -60_000),
@@ -261,19 +261,19 @@ ERAS: Mapping[str, Era] = {
 
 @lru_cache(maxsize=4096)
 def words(name: str) -> tuple[str, ...]:
-    """``billingAddress``, ``billing_address`` → billing, address."""
+    """Return the words of a name in lower case: billing, address for ``billingAddress``."""
     return tuple(word.lower() for word in _WORD.findall(name))
 
 
 @lru_cache(maxsize=4096)
 def last_word(name: str) -> str:
-    """The word that says what a thing is; the others say which."""
+    """Return the last word of a name, which says what the value is, or an empty text."""
     return words(name)[-1] if words(name) else ""
 
 
 @lru_cache(maxsize=4096)
-def provider(name: str) -> str | None:
-    """Faker's provider for texts of this name."""
+def faker_provider(name: str) -> str | None:
+    """Return Faker's provider for texts with this name, or None."""
     all_words = words(name)
     for count in (3, 2, 1):
         if found := TEXTS.get(" ".join(all_words[-count:])):
@@ -282,18 +282,18 @@ def provider(name: str) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def era(name: str) -> Era:
-    """When an event of this name usually was or will be, so that created ≤ updated ≤ expires."""
+def time_range(name: str) -> TimeRange:
+    """Return the usual time range of an event with this name, so that created ≤ updated ≤ expires."""
     all_words = frozenset(words(name))
     for which, signs in (("recent", _RECENT), ("past", _PAST), ("future", _FUTURE)):
         if all_words & signs:
-            return ERAS[which]
-    return ERAS[""]
+            return TIME_RANGES[which]
+    return TIME_RANGES[""]
 
 
 @lru_cache(maxsize=4096)
 def is_time(name: str) -> bool:
-    """Whether numbers and texts of this name are points in time: createdAt, updated_on, timestamp."""
+    """Return whether values with this name are points in time: createdAt, updated_on, timestamp."""
     all_words = words(name)
     return bool(all_words) and (
         all_words[-1] in ("timestamp", "datetime", "date", "time")
@@ -301,19 +301,19 @@ def is_time(name: str) -> bool:
     )
 
 
-def echo(
+def apply_hints(
     value: JSON, hints: Mapping[str, JSON], names: Iterable[str], is_valid: Callable[[JSON], bool]
 ) -> JSON:
-    """``value`` with members of a hint's name set to the hint, where that is valid.
+    """Return ``value`` with the members that have the name of a hint set to the hint, if that is valid.
 
-    ``names``: the members that there can be. A sole hint like ``petId`` also
-    sets ``id``. Texts become numbers where only that is valid.
+    ``names`` are members that the schema allows. If there is one hint like
+    ``petId``, it also sets ``id``. A text becomes a number if only that is valid.
     """
     if not isinstance(value, dict):
         return value
     known = [*value, *(name for name in names if name not in value)]
     for name, hint in _targets(hints, known):
-        for candidate in _readings(hint, value.get(name)):
+        for candidate in _interpretations(hint, value.get(name)):
             changed = {**value, name: candidate}
             if is_valid(changed):
                 value = changed
@@ -332,8 +332,8 @@ def _targets(hints: Mapping[str, JSON], known: list[str]) -> Iterable[tuple[str,
             yield "id", hint
 
 
-def _readings(hint: JSON, current: JSON) -> list[JSON]:
-    """What a text from a path may mean; first the type that the value has now."""
+def _interpretations(hint: JSON, current: JSON) -> list[JSON]:
+    """Return the values that a text of a path may be, first the one with the type of ``current``."""
     if not isinstance(hint, str):
         return [hint]
     readings: list[JSON] = [hint]

@@ -1,7 +1,7 @@
-"""Strings that match a regular expression (ECMA 262 with the usual extensions).
+"""Generation of strings that match a regular expression (ECMA 262 with common extensions).
 
-The expression is parsed to a tree, a string is generated from the tree, and the engine that
-validates values has the last word.
+The expression is parsed to a tree. A string is generated from the tree, and checked
+with the engine that validates values.
 """
 
 from __future__ import annotations
@@ -45,29 +45,29 @@ _ESCAPE = re.compile(
 
 
 class Chars(Struct, frozen=True):
-    """One of these characters."""
+    """One of several characters."""
 
     chars: str
 
 
-class Run(Struct, frozen=True):
-    """One after the other."""
+class Sequence(Struct, frozen=True):
+    """Nodes one after the other."""
 
     parts: tuple[Node, ...]
 
 
 class Choice(Struct, frozen=True):
-    """One of these."""
+    """One of several nodes."""
 
     options: tuple[Node, ...]
 
 
 class Repeat(Struct, frozen=True):
-    """``part`` over and over; without ``most``, as often as one likes."""
+    """A repetition of ``part``. ``maximum`` None means no limit."""
 
     part: Node
-    least: int
-    most: int | None
+    minimum: int
+    maximum: int | None
 
 
 class Group(Struct, frozen=True):
@@ -78,29 +78,29 @@ class Group(Struct, frozen=True):
     """Its number, and its name if it has one."""
 
 
-class Again(Struct, frozen=True):
-    """What a group matched."""
+class BackReference(Struct, frozen=True):
+    """The text that a group matched."""
 
     name: str
 
 
-class Ahead(Struct, frozen=True):
-    """What must follow, wherever it is written."""
+class Lookahead(Struct, frozen=True):
+    """A positive lookahead."""
 
     part: Node
 
 
-Node = Chars | Run | Choice | Repeat | Group | Again | Ahead
-NOTHING = Run(())
+Node = Chars | Sequence | Choice | Repeat | Group | BackReference | Lookahead
+NOTHING = Sequence(())
 
 
 class PatternError(ValueError):
-    """A pattern that this parser does not read."""
+    """A pattern that the parser does not support, or whose matches are too long."""
 
 
 @lru_cache(maxsize=2048)
 def parse(pattern: str) -> Node:
-    """The tree of a pattern. Raises PatternError."""
+    """Return the tree of a pattern. Raises PatternError."""
     parser = _Parser(pattern)
     try:
         tree = parser.choice()
@@ -137,16 +137,16 @@ class _Parser:
                 part = self._repeat(part, quantifier)
             if part is not NOTHING:
                 parts.append(part)
-        return parts[0] if len(parts) == 1 else Run(tuple(parts)) if parts else NOTHING
+        return parts[0] if len(parts) == 1 else Sequence(tuple(parts)) if parts else NOTHING
 
     @staticmethod
     def _repeat(part: Node, quantifier: re.Match[str]) -> Node:
-        sign, least, comma, most = quantifier.groups()
+        sign, minimum, comma, maximum = quantifier.groups()
         if part is NOTHING:
             return NOTHING
         if sign:
             return Repeat(part, int(sign == "+"), 1 if sign == "?" else None)
-        return Repeat(part, int(least), int(most) if most else None if comma else int(least))
+        return Repeat(part, int(minimum), int(maximum) if maximum else None if comma else int(minimum))
 
     def _atom(self, char: str) -> Node:
         if char == "(":
@@ -165,7 +165,7 @@ class _Parser:
         self.at = opening.end()
         _, look, name, flags = opening.groups()
         if flags == ")":
-            return NOTHING  # (?i): in force from here on, and of no matter to what is written
+            return NOTHING  # (?i): a flag, which does not matter for generation
         captures = opening[0] == "(" or name is not None
         if captures:
             self._groups += 1
@@ -175,17 +175,17 @@ class _Parser:
             raise PatternError("a group is not closed")
         self.at += 1
         if look:
-            return Ahead(inside) if look == "=" else NOTHING
+            return Lookahead(inside) if look == "=" else NOTHING
         return Group(inside, (number, name) if name else (number,)) if captures else inside
 
     def _escape(self) -> Node:
         name = self._read_escape()
-        if isinstance(name, Again):
+        if isinstance(name, BackReference):
             return name
         return Chars(name) if name else NOTHING
 
-    def _read_escape(self) -> str | Again:
-        """The characters an escape stands for; none for an assertion."""
+    def _read_escape(self) -> str | BackReference:
+        """Return the characters of an escape, none for an assertion."""
         escape = _ESCAPE.match(self._pattern, self.at)
         if escape is None:
             raise PatternError("the pattern ends in a backslash")
@@ -200,12 +200,12 @@ class _Parser:
         if escape["control"]:
             return chr(ord(escape["control"]) % 32)
         if escape["name"]:
-            return Again(escape["name"])
+            return BackReference(escape["name"])
         char = escape["other"]
         if char in "bBAzZG":
             return ""
         if char.isdigit() and char != "0":
-            return Again(char)
+            return BackReference(char)
         if char.lower() in _CLASSES:
             chars = _CLASSES[char.lower()]
             return chars if char.islower() else _without(chars)
@@ -230,7 +230,7 @@ class _Parser:
                 atoms.append(char)
                 self.at += 1
         self.at += 1
-        chars = _members(atoms, frozenset(dashes))
+        chars = _class_chars(atoms, frozenset(dashes))
         if negated:
             return Chars(_without(chars))
         if not chars:
@@ -238,14 +238,14 @@ class _Parser:
         return Chars(chars)
 
 
-def _members(atoms: list[str], dashes: frozenset[int]) -> str:
+def _class_chars(atoms: list[str], dashes: frozenset[int]) -> str:
     out: dict[str, None] = {}
     at = 0
     while at < len(atoms):
         ends = at + 1 in dashes and at + 2 < len(atoms) and len(atoms[at]) == len(atoms[at + 2]) == 1
         out.update(dict.fromkeys(_span(atoms[at], atoms[at + 2]) if ends else atoms[at]))
         at += 3 if ends else 1
-    # Of a class that goes beyond them, plain letters and digits read best
+    # Of a large class, take letters and digits only, which are easy to read
     plain = "".join(c for c in out if c in _WORD)
     return plain if len(plain) >= 26 and len(out) > len(_PRINTABLE) else "".join(out)
 
@@ -258,7 +258,7 @@ def _span(low: str, high: str) -> str:
 
 
 def _without(chars: str) -> str:
-    """A sample of the complement, of letters and digits where there are any."""
+    """Return some characters that are not in ``chars``, letters and digits if possible."""
     left = set(chars)
     for pool in (_ANY, _PRINTABLE, _WIDE):
         if found := "".join(c for c in pool if c not in left):
@@ -266,97 +266,97 @@ def _without(chars: str) -> str:
     raise PatternError("a class has no members")
 
 
-LONGEST = 100_000
-"""Characters of a text at most."""
+MAX_LENGTH = 100_000
+"""The maximum length of a generated text."""
 
 _SPREADS = (4, 8, 2, 0, 12, 24, 1, 48, 96, 200, 1000)
-"""By how much an open repetition may exceed its least count, from one attempt to the next."""
+"""For each attempt, by how much an unlimited repetition may exceed its minimum."""
 
 
-def matching(
-    pattern: str, rng: random.Random, shortest: int = 0, longest: int | None = None, attempts: int = 60
+def generate_match(
+    pattern: str, rng: random.Random, min_length: int = 0, max_length: int | None = None, attempts: int = 60
 ) -> str | None:
-    """A text of ``shortest`` to ``longest`` characters with a match of ``pattern``, or None."""
+    """Return a text of ``min_length`` to ``max_length`` characters that matches ``pattern``, or None."""
     try:
         tree = parse(pattern)
         is_match = matcher(pattern)
-        # What repetition must add to the shortest match there is, where a text has to be long
-        missing = shortest - len(grow(tree, rng, 0, fully=True, grant_wishes=False))
+        # How many characters repetitions must add to the shortest match
+        missing = min_length - len(generate(tree, rng, 0, maximal=True, apply_lookaheads=False))
         for attempt in range(attempts if missing < 1000 else 8):
             stretched = missing > 0 and attempt % 2 == 0
             spread = missing if stretched else _SPREADS[attempt % len(_SPREADS)]
-            text = grow(tree, rng, spread, fully=stretched, grant_wishes=attempt % 4 < 2)
-            text = _padded(text, pattern, shortest)
-            if shortest <= len(text) and (longest is None or len(text) <= longest) and is_match(text):
+            text = generate(tree, rng, spread, maximal=stretched, apply_lookaheads=attempt % 4 < 2)
+            text = _pad(text, pattern, min_length)
+            if min_length <= len(text) and (max_length is None or len(text) <= max_length) and is_match(text):
                 return text
     except (PatternError, RecursionError, ValueError):
         return None
     return None
 
 
-def _padded(text: str, pattern: str, shortest: int) -> str:
-    """``text`` made longer at an end that the pattern leaves open."""
-    padding = "x" * (shortest - len(text))
+def _pad(text: str, pattern: str, min_length: int) -> str:
+    """Return ``text`` with characters added at an end that the pattern does not anchor."""
+    padding = "x" * (min_length - len(text))
     if not pattern.endswith("$"):
         return text + padding
     return text if pattern.startswith("^") else padding + text
 
 
-def grow(tree: Node, rng: random.Random, spread: int, *, fully: bool, grant_wishes: bool) -> str:
-    """One text. Raises PatternError for one that would be longer than LONGEST.
+def generate(tree: Node, rng: random.Random, spread: int, *, maximal: bool, apply_lookaheads: bool) -> str:
+    """Return one text. Raises PatternError if it is longer than MAX_LENGTH.
 
-    ``spread``: by how much a repetition may exceed its least count, or does if ``fully``.
-    ``grant_wishes``: whether what lookaheads ask for is written over it, at places of chance.
+    ``spread``: by how much a repetition may exceed its minimum; with ``maximal``, it does.
+    ``apply_lookaheads``: write the texts of lookaheads over it, at random positions.
     """
-    growth = _Growth(rng, spread, fully=fully)
-    growth.write(tree)
-    text = "".join(growth.out)
-    for wish in growth.wishes if grant_wishes else ():
-        wanted = grow(wish, rng, 0, fully=True, grant_wishes=False)
+    writer = _Writer(rng, spread, maximal=maximal)
+    writer.write(tree)
+    text = "".join(writer.out)
+    for lookahead in writer.lookaheads if apply_lookaheads else ():
+        wanted = generate(lookahead, rng, 0, maximal=True, apply_lookaheads=False)
         start = rng.randint(0, max(0, len(text) - len(wanted)))
         text = text[:start] + wanted + text[start + len(wanted) :]
     return text
 
 
-class _Growth:
-    def __init__(self, rng: random.Random, spread: int, *, fully: bool) -> None:
+class _Writer:
+    def __init__(self, rng: random.Random, spread: int, *, maximal: bool) -> None:
         self.out: list[str] = []
-        self.wishes: list[Node] = []
+        self.lookaheads: list[Node] = []
         self._rng = rng
         self._spread = spread
-        self._fully = fully
+        self._maximal = maximal
         self._groups: dict[str, str] = {}
 
     def write(self, node: Node) -> None:
         match node:
             case Chars(chars):
                 self.out.append(chars[int(self._rng.random() * len(chars))])
-            case Run(parts):
+            case Sequence(parts):
                 for part in parts:
                     self.write(part)
             case Choice(options):
                 self.write(options[int(self._rng.random() * len(options))])
-            case Repeat(part, least, most):
-                self._repeat(part, least, most)
+            case Repeat(part, minimum, maximum):
+                self._repeat(part, minimum, maximum)
             case Group(part, names):
                 start = len(self.out)
                 self.write(part)
                 text = "".join(self.out[start:])
                 self._groups.update(dict.fromkeys(names, text))
-            case Ahead(part):
-                self.wishes.append(part)
-            case Again(name):
+            case Lookahead(part):
+                self.lookaheads.append(part)
+            case BackReference(name):
                 self.out.append(self._groups.get(name, ""))
 
-    def _repeat(self, part: Node, least: int, most: int | None) -> None:
-        high = least + self._spread if most is None else min(most, least + self._spread)
-        count = high if self._fully or high <= least else self._rng.randint(least, high)
-        if count > LONGEST:
-            raise PatternError(f"its matches are longer than {LONGEST} characters")
+    def _repeat(self, part: Node, minimum: int, maximum: int | None) -> None:
+        high = minimum + self._spread if maximum is None else min(maximum, minimum + self._spread)
+        count = high if self._maximal or high <= minimum else self._rng.randint(minimum, high)
+        if count > MAX_LENGTH:
+            raise PatternError(f"its matches are longer than {MAX_LENGTH} characters")
         if isinstance(part, Chars):
             self.out.append("".join(self._rng.choices(part.chars, k=count)))
             return
         for _ in range(count):
             self.write(part)
-            if len(self.out) > LONGEST:
-                raise PatternError(f"its matches are longer than {LONGEST} characters")
+            if len(self.out) > MAX_LENGTH:
+                raise PatternError(f"its matches are longer than {MAX_LENGTH} characters")

@@ -1,8 +1,7 @@
-"""The nearest value to a schema that no valid value is found for.
+"""Values that are nearly valid, for schemas without a valid value.
 
-Parts that have valid values get them; of the others what can be met is met: the
-structure, the names that are required, constants, types. A schema whose required
-properties never end is cut off.
+Parts with a valid value get it. Other parts satisfy as much as possible: the
+structure, required names, constants and types. Endless recursion is cut off.
 """
 
 from __future__ import annotations
@@ -16,28 +15,28 @@ from mockserver.jsonschema.references import escape
 from mockserver.plan import JSON, SchemaRef
 
 MAX_DEPTH = 8
-"""Levels of a value, after which objects and arrays are empty."""
+"""The depth after which objects and arrays are empty."""
 MAX_PARTS = 2000
-"""Parts that are looked at, after which objects and arrays are empty."""
+"""The number of parts after which objects and arrays are empty."""
 _MAX_ITEMS = 3
 _MAX_TEXT = 1000
-_LEAST: Mapping[str, JSON] = {
+_SIMPLEST: Mapping[str, JSON] = {
     "object": {}, "array": [], "string": "string", "integer": 0, "number": 0, "boolean": False, "null": None,
 }  # fmt: skip
 
 
 class Relaxed:
-    """Makes one value; ``valid`` gives a valid one of a schema, or raises Unsatisfiable or SchemaError."""
+    """Generates one value. ``valid`` returns a valid value, or raises Unsatisfiable or SchemaError."""
 
     def __init__(self, schemas: Schemas, valid: Callable[[SchemaRef], JSON]) -> None:
         self._schemas = schemas
         self._valid = valid
         self._failed: set[SchemaRef] = set()
-        """Schemas that have no valid value: they are not tried again."""
+        """Schemas without a valid value, which are not tried again."""
         self._parts = 0
 
     def value(self, ref: SchemaRef, depth: int = 0) -> JSON:
-        """The nearest value to the schema at ``ref``."""
+        """Return a value as close as possible to the schema at ``ref``."""
         self._parts += 1
         try:
             node, at = self._schemas.lookup(ref)
@@ -56,7 +55,7 @@ class Relaxed:
         if isinstance(options := node.get("enum"), list) and options:
             return options[0]
         if depth > MAX_DEPTH or self._parts > MAX_PARTS:
-            return _LEAST.get(_type(node), {})
+            return _SIMPLEST.get(_type(node), {})
         parts = [self.value(f"{at}/allOf/{i}", depth + 1) for i in range(_length(node.get("allOf")))]
         parts += [
             self.value(f"{at}/{name}/0", depth + 1) for name in ("oneOf", "anyOf") if _length(node.get(name))
@@ -101,10 +100,10 @@ def _length(parts: object) -> int:
 
 
 def _type(node: Mapping[str, Any]) -> str:
-    """The type that is stated, else the one that the keywords are about."""
+    """Return the stated type, else the one that the other keywords imply."""
     stated = node.get("type")
     kinds = stated if isinstance(stated, list) else [stated]
-    kind = next((each for each in kinds if each != "null" and each in _LEAST), None)
+    kind = next((name for name in kinds if name != "null" and name in _SIMPLEST), None)
     if kind is not None:
         return str(kind)
     if "null" in kinds:
@@ -115,11 +114,11 @@ def _type(node: Mapping[str, Any]) -> str:
 def _scalar(kind: str, node: Mapping[str, Any]) -> JSON:
     if kind == "string":
         fewest, most = node.get("minLength"), node.get("maxLength")
-        text = str(_LEAST["string"])
+        text = str(_SIMPLEST["string"])
         if isinstance(fewest, int):
             text = text.ljust(min(fewest, _MAX_TEXT), "x")
         return text[:most] if isinstance(most, int) and most >= 0 else text
     if kind in ("integer", "number"):
         bounds = [node.get(name) for name in ("minimum", "maximum")]
-        return next((each for each in bounds if isinstance(each, int) and not isinstance(each, bool)), 0)
-    return _LEAST[kind]
+        return next((bound for bound in bounds if isinstance(bound, int) and not isinstance(bound, bool)), 0)
+    return _SIMPLEST[kind]

@@ -1,4 +1,4 @@
-"""Strings and numbers: by pattern, format, bounds, ``multipleOf`` and the name of their property."""
+"""Strings and numbers by pattern, format, bounds, ``multipleOf`` and the name of the property."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from mockserver.generate.property_names import (
     LINKS,
     NUMBERS,
     WORDS,
-    era,
+    faker_provider,
     is_time,
     last_word,
-    provider,
+    time_range,
 )
-from mockserver.generate.regex_generator import LONGEST, matching
+from mockserver.generate.regex_generator import MAX_LENGTH, generate_match
 from mockserver.jsonschema.patterns import matcher
 from mockserver.providers.faker import FakeValues
 
@@ -30,25 +30,25 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def moment(rng: random.Random, now_ms: int, name: str) -> datetime:
-    """A time that suits the name of the property, to the second."""
-    earliest, latest = era(name)
+    """Return a time that suits the name of the property, in whole seconds."""
+    earliest, latest = time_range(name)
     return instant(now_ms + earliest + int(rng.random() * (latest - earliest)))
 
 
 def instant(milliseconds: int) -> datetime:
-    """The UTC time of a count of milliseconds since 1970, to the second; years 1 to 9999."""
+    """Return the UTC time of milliseconds since the epoch, in whole seconds, limited to years 1 to 9999."""
     return _EPOCH + timedelta(seconds=min(max(milliseconds // 1000, -62_135_596_800), 253_402_300_799))
 
 
 class Formats:
-    """Texts by format. ``text`` returns None for a format that says nothing here."""
+    """Generates texts by format."""
 
     def __init__(self, values: FakeValues) -> None:
         self._values = values
         self._makers: Mapping[str, Callable[[random.Random, int, str], str]] = {
             "date-time": lambda rng, now, name: (
                 f"{moment(rng, now, name).isoformat()[:19]}Z"
-            ),  # a fifth of strftime's time
+            ),  # five times faster than strftime
             "date": lambda rng, now, name: moment(rng, now, name).strftime("%Y-%m-%d"),
             "time": lambda rng, now, name: moment(rng, now, name).strftime("%H:%M:%SZ"),
             "http-date": lambda rng, now, name: moment(rng, now, name).strftime("%a, %d %b %Y %H:%M:%S GMT"),
@@ -88,27 +88,27 @@ class Formats:
         }
 
     def text(self, name: str, rng: random.Random, now_ms: int, property_name: str) -> str | None:
-        """A text of the format ``name`` for a property."""
+        """Return a text of the format ``name`` for a property, or None for an unknown format."""
         maker = self._makers.get(name)
         return maker(rng, now_ms, property_name) if maker else None
 
     @staticmethod
-    def fit(name: str, text: str, shortest: int, longest: int | None, rng: random.Random) -> str:
-        """``text`` of the format made longer or shorter, where the format has room for that."""
+    def fit(name: str, text: str, min_length: int, max_length: int | None, rng: random.Random) -> str:
+        """Return ``text`` with a length in the bounds, if the format ``name`` allows it."""
         letter = chr(rng.randint(97, 122))
         if name in ("email", "idn-email"):
-            if longest is not None and len(text) > longest:
+            if max_length is not None and len(text) > max_length:
                 text = f"{letter}@{letter}.io"
-            return letter * min(shortest - len(text), 50) + text
+            return letter * min(min_length - len(text), 50) + text
         if name in ("uri", "url", "iri", "uri-reference", "iri-reference"):
-            if longest is not None and len(text) > longest:
-                text = f"http://{letter}.io" if longest >= 11 or name[3:] != "-reference" else f"/{letter}"
-            return text + "/" * (len(text) < shortest) + letter * (shortest - len(text) - 1)
+            if max_length is not None and len(text) > max_length:
+                text = f"http://{letter}.io" if max_length >= 11 or name[3:] != "-reference" else f"/{letter}"
+            return text + "/" * (len(text) < min_length) + letter * (min_length - len(text) - 1)
         if name in ("hostname", "idn-hostname"):
-            if longest is not None and len(text) > longest:
+            if max_length is not None and len(text) > max_length:
                 text = f"{letter}.io"
-            while len(text) < shortest:
-                text = f"{letter * min(60, max(1, shortest - len(text) - 1))}.{text}"
+            while len(text) < min_length:
+                text = f"{letter * min(60, max(1, min_length - len(text) - 1))}.{text}"
         return text
 
     def _faker(self, provider: str) -> Callable[[random.Random, int, str], str]:
@@ -134,40 +134,40 @@ _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class Texts:
-    """Makes texts of a shape."""
+    """Generates texts of a shape."""
 
     def __init__(self, values: FakeValues) -> None:
         self._values = values
         self._formats = Formats(values)
 
     def text(self, shape: Shape, name: str, rng: random.Random, now_ms: int) -> str:
-        """Raises DeadEnd where no text has the length or matches the pattern."""
-        shortest, longest = shape.shortest, shape.longest
-        if shortest > LONGEST:
+        """Return a text of a shape. Raises DeadEnd if none has the length or matches the pattern."""
+        min_length, max_length = shape.min_length, shape.max_length
+        if min_length > MAX_LENGTH:
             raise DeadEnd(
-                shape.at, f"minLength {shortest} asks for more than the {LONGEST} characters made here"
+                shape.at, f"minLength {min_length} asks for more than the {MAX_LENGTH} characters made here"
             )
-        if longest is not None and shortest > longest:
-            raise DeadEnd(shape.at, f"minLength {shortest} is more than maxLength {longest}")
+        if max_length is not None and min_length > max_length:
+            raise DeadEnd(shape.at, f"minLength {min_length} is more than maxLength {max_length}")
         for form in shape.formats:
             made = self._formats.text(form, rng, now_ms, name)
             if made is None:
                 continue
             if not _has_length(made, shape):
-                made = self._formats.fit(form, made, shortest, longest, rng)
-            if _has_length(made, shape) and all(matcher(each)(made) for each in shape.patterns):
+                made = self._formats.fit(form, made, min_length, max_length, rng)
+            if _has_length(made, shape) and all(matcher(pattern)(made) for pattern in shape.patterns):
                 return made
         if shape.patterns:
             return _matching_all(shape, rng)
-        plain = self._plain(name, rng, now_ms, longest)
-        return plain if _has_length(plain, shape) else _fit(plain, shortest, longest, self._word(rng))
+        plain = self._by_name(name, rng, now_ms, max_length)
+        return plain if _has_length(plain, shape) else _fit(plain, min_length, max_length, self._word(rng))
 
-    def _plain(self, name: str, rng: random.Random, now_ms: int, longest: int | None) -> str:
+    def _by_name(self, name: str, rng: random.Random, now_ms: int, max_length: int | None) -> str:
         last = last_word(name)
         if last in WORDS:
             return rng.choice(WORDS[last])
-        if faker := provider(name):
-            if longest is not None and longest < 4:
+        if faker := faker_provider(name):
+            if max_length is not None and max_length < 4:
                 faker = _SHORT_FORMS.get(faker, faker)
             return str(self._values.value(faker, rng))
         if last in LINKS:
@@ -184,59 +184,59 @@ class Texts:
 
 
 def _matching_all(shape: Shape, rng: random.Random) -> str:
-    """A text that matches every pattern, or failing that the first: tests tell."""
+    """Return a text that matches all patterns, else one that matches the first. Raises DeadEnd."""
     patterns = shape.patterns
-    texts = [matching(each, rng, shape.shortest, shape.longest) for each in patterns]
-    made = [each for each in texts if each is not None]
+    texts = [generate_match(pattern, rng, shape.min_length, shape.max_length) for pattern in patterns]
+    made = [text for text in texts if text is not None]
     if len(made) < len(patterns):
         pattern = patterns[texts.index(None)]
         raise DeadEnd(shape.at, f"no text was found that matches {pattern!r} and has the right length")
     if len(patterns) == 1:
         return made[0]
     for candidate in (*made, "".join(made), "".join(reversed(made))):
-        if all(matcher(each)(candidate) for each in patterns):
+        if all(matcher(pattern)(candidate) for pattern in patterns):
             return candidate
     return made[0]
 
 
 def _has_length(text: str, shape: Shape) -> bool:
-    return shape.shortest <= len(text) and (shape.longest is None or len(text) <= shape.longest)
+    return shape.min_length <= len(text) and (shape.max_length is None or len(text) <= shape.max_length)
 
 
-def _fit(text: str, shortest: int, longest: int | None, filler: str) -> str:
-    if len(text) < shortest:
-        missing = shortest - len(text)
-        text = (text + f" {filler}" * (missing // (len(filler) + 1) + 1))[: max(shortest, len(text))]
+def _fit(text: str, min_length: int, max_length: int | None, filler: str) -> str:
+    if len(text) < min_length:
+        missing = min_length - len(text)
+        text = (text + f" {filler}" * (missing // (len(filler) + 1) + 1))[: max(min_length, len(text))]
         text = text if not text.endswith(" ") else f"{text[:-1]}s"
-    if longest is not None and len(text) > longest:
-        text = text[:longest]
+    if max_length is not None and len(text) > max_length:
+        text = text[:max_length]
         stripped = text.rstrip()
-        text = stripped if len(stripped) >= shortest else text
+        text = stripped if len(stripped) >= min_length else text
     return text
 
 
 _CENT = Fraction(1, 100)
-_FINEST = Fraction(1, 10**18)
+_MIN_STEP = Fraction(1, 10**18)
 _EXACT = 2**53
-"""Beyond it, not every integer is a float."""
-_MOST_DICE = 2**40
+"""Above it, not every integer is a float."""
+_MAX_RANDOM = 2**40
 
 
 def number(shape: Shape, name: str, rng: random.Random, now_ms: int, *, whole: bool) -> int | float:
-    """A number of the shape; ``whole`` for an integer. Raises DeadEnd if there is none."""
+    """Return a number of the shape, an integer if ``whole``. Raises DeadEnd if there is none."""
     if whole and is_time(name):
         now = now_ms if "int64" in shape.formats else now_ms // 1000
-        span = _span(shape, Fraction(now - now // 1000), Fraction(now), whole=True)
+        span = _find_span(shape, Fraction(now - now // 1000), Fraction(now), whole=True)
     else:
         found = shape.spans.get((name, whole))
         if found is None:
             low, high = NUMBERS.get(last_word(name), (1, 100))
-            found = shape.spans[name, whole] = _span(shape, Fraction(low), Fraction(high), whole=whole)
+            found = shape.spans[name, whole] = _find_span(shape, Fraction(low), Fraction(high), whole=whole)
         span = found
     step, first, last = span
     count = (
         first + int(rng.random() * (last - first + 1))
-        if last - first < _MOST_DICE
+        if last - first < _MAX_RANDOM
         else rng.randint(first, last)
     )
     numerator = count * step.numerator
@@ -248,17 +248,17 @@ def number(shape: Shape, name: str, rng: random.Random, now_ms: int, *, whole: b
         return numerator // step.denominator
 
 
-def _span(shape: Shape, usual_low: Fraction, usual_high: Fraction, *, whole: bool) -> Span:
-    """The numbers to choose from: a step, and the least and the greatest multiple of it."""
-    step = _grid(shape.steps, whole=whole)
+def _find_span(shape: Shape, usual_low: Fraction, usual_high: Fraction, *, whole: bool) -> Span:
+    """Return the numbers to choose from. Raises DeadEnd if there is none."""
+    step = _common_step(shape.steps, whole=whole)
     low, high = _overlap(shape, usual_low, usual_high)
     if step is None:
-        finest = max(_FINEST, _resolution(max(abs(low), abs(high))))
+        finest = max(_MIN_STEP, _resolution(max(abs(low), abs(high))))
         step = max(_CENT, finest)
         while (high - low) / step < 10 and step > finest and low != high:
             step /= 10
     span = _multiples(shape, step, low, high)
-    if span is None:  # nothing of a usual size: anything allowed will do
+    if span is None:  # no number of usual size: take any that is allowed
         reach = 1000 * step
         low = shape.low if shape.low is not None else min(Fraction(0), shape.high or 0) - reach
         high = shape.high if shape.high is not None else max(Fraction(0), low) + reach
@@ -269,7 +269,7 @@ def _span(shape: Shape, usual_low: Fraction, usual_high: Fraction, *, whole: boo
 
 
 def _contradiction(shape: Shape, step: Fraction) -> str:
-    """Why there is no number of the shape."""
+    """Return why there is no number of the shape."""
     low, high = shape.low, shape.high
     if low is None or high is None or low < high:
         return f"there is no multiple of {_text(step)} within its bounds"
@@ -285,12 +285,12 @@ def _text(number: Fraction) -> str:
 
 
 def _resolution(magnitude: Fraction) -> Fraction:
-    """A step that floats of that size can still tell apart."""
+    """Return a step that is larger than the distance of floats of this size."""
     return Fraction(2) ** (int(magnitude).bit_length() - 46)
 
 
-def _grid(steps: list[Fraction], *, whole: bool) -> Fraction | None:
-    """The least common multiple of the steps."""
+def _common_step(steps: list[Fraction], *, whole: bool) -> Fraction | None:
+    """Return the least common multiple of the steps, or None if there are none."""
     if whole:
         steps = [*steps, Fraction(1)]
     if not steps:
@@ -304,7 +304,7 @@ def _grid(steps: list[Fraction], *, whole: bool) -> Fraction | None:
 
 
 def _overlap(shape: Shape, low: Fraction, high: Fraction) -> tuple[Fraction, Fraction]:
-    """The part of the usual range that is allowed, or else a range of that size at the nearer bound."""
+    """Return the allowed part of the usual range, else a range of the same size at the nearest bound."""
     span = high - low
     if shape.low is not None and shape.low > low:
         low, high = shape.low, max(high, shape.low + (span if shape.low >= high else 0))
@@ -319,7 +319,7 @@ def _overlap(shape: Shape, low: Fraction, high: Fraction) -> tuple[Fraction, Fra
 
 
 def _multiples(shape: Shape, step: Fraction, low: Fraction, high: Fraction) -> tuple[int, int] | None:
-    """The least and the greatest count of steps between the bounds."""
+    """Return the minimum and maximum number of steps within the bounds, or None."""
     first, last = math.ceil(low / step), math.floor(high / step)
     if shape.low_open and shape.low is not None and first * step <= shape.low:
         first = math.floor(shape.low / step) + 1

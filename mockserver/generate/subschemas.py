@@ -1,4 +1,4 @@
-"""Which schemas apply to a value, to a property of an object and to an item of an array."""
+"""The schemas that apply to a value, to a member of an object and to an item of an array."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from mockserver.generate.constraints import (
     SCALARS,
     TYPES,
     Choice,
+    ChoicesMade,
     Option,
     Shape,
-    Taken,
     add,
-    identity,
+    equality_key,
     type_of,
 )
 from mockserver.jsonschema import Direction, Schemas
@@ -24,20 +24,20 @@ from mockserver.plan import JSON, SchemaRef
 
 
 class Shapes:
-    """Sums up conjunctions of schemas. Shapes are kept, so that equal questions cost nothing."""
+    """Combines schemas into shapes, which are cached."""
 
     def __init__(self, schemas: Schemas, direction: Direction, outermost: str) -> None:
-        """``outermost``: base URI of the schemas that are asked for, from where dynamic references look."""
+        """``outermost`` is the base URI where the dynamic scope begins, for dynamic references."""
         self._schemas = schemas
         self._direction: Direction = direction
         self._outermost = outermost
         self._keywords = keywords(schemas.dialect).keys()
         self._draft_4 = is_draft_4(schemas.dialect)
         self._choices: dict[SchemaRef, tuple[Choice, ...]] = {}
-        self._shapes: dict[tuple[tuple[SchemaRef, ...], Taken], Shape] = {}
+        self._shapes: dict[tuple[tuple[SchemaRef, ...], ChoicesMade], Shape] = {}
 
-    def shape(self, refs: tuple[SchemaRef, ...], taken: Taken = ()) -> Shape:
-        """The sum of the schemas at ``refs``, with some choices made."""
+    def shape(self, refs: tuple[SchemaRef, ...], taken: ChoicesMade = ()) -> Shape:
+        """Return the shape of values that all schemas at ``refs`` allow, with the choices ``taken``."""
         shape = self._shapes.get((refs, taken))
         if shape is None:
             canonical = tuple(dict.fromkeys(self._schemas.lookup(ref)[1] for ref in refs))
@@ -48,10 +48,10 @@ class Shapes:
         return shape
 
     def take(self, shape: Shape, choice: Choice, option: int) -> Shape:
-        """The shape that is left when one of its choices is made."""
+        """Return the shape after one of its choices is made. ``option`` is an index."""
         return self.shape(shape.refs, (*shape.taken, (choice.at, option)))
 
-    def _sum(self, refs: tuple[SchemaRef, ...], taken: Taken) -> Shape:
+    def _sum(self, refs: tuple[SchemaRef, ...], taken: ChoicesMade) -> Shape:
         shape = Shape(refs, taken)
         made = dict(taken)
         seen: set[SchemaRef] = set()
@@ -70,32 +70,32 @@ class Shapes:
                 shape.forbidden |= hidden
                 shape.concealed |= hidden
                 stack.extend(reversed(list(self._parts(shape, node, ref, made, is_whole))))
-        self._settle(shape)
+        self._complete(shape)
         return shape
 
     @staticmethod
-    def _settle(shape: Shape) -> None:
-        """What can be said only when all schemas have been added."""
-        for name in shape.concealed:  # by readOnly or writeOnly, which lifts the duty to send it
+    def _complete(shape: Shape) -> None:
+        """Derive the remaining facts of a shape after all schemas were added."""
+        for name in shape.concealed:  # a hidden property is not required
             shape.required.pop(name, None)
         if clash := shape.forbidden.intersection(shape.required):
             shape.fault = f"{min(clash)!r} is both required and ruled out"
         asserted = len(shape.patterns) + len(shape.formats)
-        if asserted > 1 or (shape.formats and (shape.shortest or shape.longest is not None)):
+        if asserted > 1 or (shape.formats and (shape.min_length or shape.max_length is not None)):
             shape.needs_test = True
         if shape.options is not None:
-            excluded = {identity(each) for each in shape.excluded}
+            excluded = {equality_key(value) for value in shape.excluded}
             shape.options = [
-                each
-                for each in shape.options
-                if type_of(each) in shape.types and identity(each) not in excluded
+                option
+                for option in shape.options
+                if type_of(option) in shape.types and equality_key(option) not in excluded
             ]
         shape.fault = shape.contradiction()
         shape.is_leaf = not (shape.object_parts or shape.array_parts or shape.choices)
         if shape.is_leaf:
-            is_told = shape.options is not None or shape.samples or shape.defaults
-            is_told = is_told or shape.patterns or shape.formats
-            shape.is_mute = not is_told and shape.types == TYPES
+            is_described = shape.options is not None or shape.samples or shape.defaults
+            is_described = is_described or shape.patterns or shape.formats
+            shape.is_unconstrained = not is_described and shape.types == TYPES
             is_single = len(shape.types) == 1 and shape.types <= SCALARS
             shape.is_plain = is_single and shape.options is None and not shape.fault
 
@@ -107,13 +107,13 @@ class Shapes:
         made: dict[SchemaRef, int],
         is_whole: bool,
     ) -> Iterator[tuple[SchemaRef, bool]]:
-        """The schemas that are part of this one: unconditionally, or by a choice already made."""
+        """Yield the schemas that are part of this one, always or by a choice that is made."""
         if isinstance(target := node.get("$ref"), str):
             yield self._schemas.resolve(ref, target), is_whole
         if isinstance(target := node.get("$dynamicRef"), str) and not self._draft_4:
             yield self._schemas.resolve_dynamic(ref, target, self._outermost), is_whole
         if "oneOf" not in node and "anyOf" not in node and (tag := _inherited_tag(node, shape.refs[0])):
-            shape.tags.setdefault(*tag)  # a parent's discriminator, in a schema that inherits by allOf
+            shape.tags.setdefault(*tag)  # the discriminator of a parent in allOf
         if isinstance(parts := node.get("allOf"), list):
             yield from ((f"{ref}/allOf/{i}", is_whole and len(parts) == 1) for i in range(len(parts)))
         if isinstance(negation := node.get("not"), dict) and negation.keys() & self._keywords == {"not"}:
@@ -137,29 +137,29 @@ class Shapes:
                 shape.forbidden.add(option.forbidden)
             if option.tag:
                 shape.tags.setdefault(*option.tag)
-            yield from ((each, is_whole) for each in option.refs)
+            yield from ((part, is_whole) for part in option.refs)
 
     def _open_choices(self, node: Mapping[str, JSON], ref: SchemaRef) -> Iterator[Choice]:
-        """The choices that a schema leaves open."""
+        """Yield the open choices of a schema."""
         for kind in ("oneOf", "anyOf"):
             if isinstance(node.get(kind), list):
                 tags = self._tags(node, ref, kind)
                 options = tuple(Option((f"{ref}/{kind}/{i}",), tag=tag) for i, tag in enumerate(tags))
                 yield Choice("oneOf" if kind == "oneOf" else "anyOf", f"{ref}/{kind}", options)
         if not self._draft_4 and "if" in node:
-            then = tuple(f"{ref}/{each}" for each in ("if", "then") if each in node)
-            otherwise = tuple(f"{ref}/{each}" for each in ("else",) if each in node)
+            then = tuple(f"{ref}/{keyword}" for keyword in ("if", "then") if keyword in node)
+            otherwise = (f"{ref}/else",) if "else" in node else ()
             yield Choice("if", f"{ref}/if", (Option(then), Option(otherwise)))
         keyword = "dependencies" if self._draft_4 else "dependentSchemas"
         if isinstance(dependent := node.get(keyword), dict):
-            for name, each in dependent.items():
-                if not isinstance(each, list):
+            for name, schema in dependent.items():
+                if not isinstance(schema, list):
                     at = f"{ref}/{keyword}/{escape(name)}"
-                    with_it = Option((at,), required=name)
-                    yield Choice("dependent", at, (with_it, Option(forbidden=name)))
+                    present = Option((at,), required=name)
+                    yield Choice("dependent", at, (present, Option(forbidden=name)))
 
     def _tags(self, node: Mapping[str, JSON], ref: SchemaRef, kind: str) -> list[tuple[str, str] | None]:
-        """For each branch the discriminator property and a value that leads there, if one is known."""
+        """Return for each branch the property of the discriminator and a value that selects the branch."""
         found = self._schemas.discriminators.find(ref, node, kind)
         if found is None:
             return [None] * len(node[kind])
@@ -167,9 +167,9 @@ class Shapes:
 
 
 def _inherited_tag(node: Mapping[str, JSON], whole: SchemaRef) -> tuple[str, str] | None:
-    """The discriminator of a parent that ``whole`` inherits by ``allOf``, and the value for ``whole``."""
+    """Return the discriminator property that ``whole`` inherits by ``allOf``, and its value for ``whole``."""
     stated = node.get("discriminator")
-    if isinstance(stated, str):  # 2.0
+    if isinstance(stated, str):  # OpenAPI 2.0
         stated = {"propertyName": stated}
     if not isinstance(stated, dict) or not isinstance(name := stated.get("propertyName"), str):
         return None
@@ -182,8 +182,8 @@ def _inherited_tag(node: Mapping[str, JSON], whole: SchemaRef) -> tuple[str, str
     return (name, called) if is_named else None
 
 
-def named(shape: Shape) -> list[str]:
-    """The names that its schemas mention, in their order, the ruled out ones left out."""
+def declared_names(shape: Shape) -> list[str]:
+    """Return the names that the schemas mention, in order, without forbidden ones."""
     names: dict[str, None] = {}
     for part in shape.object_parts:
         if isinstance(properties := part.node.get("properties"), dict):
@@ -193,14 +193,14 @@ def named(shape: Shape) -> list[str]:
     return [name for name in names if name not in shape.forbidden]
 
 
-def member(shape: Shape, name: str) -> tuple[SchemaRef, ...] | None:
-    """The schemas of the member ``name``; None if it is ruled out."""
+def member_refs(shape: Shape, name: str) -> tuple[SchemaRef, ...] | None:
+    """Return the schemas of the member ``name``, or None if it is forbidden."""
     if name in shape.forbidden:
         return None
     refs: list[SchemaRef] = []
     is_evaluated = False
     for part in shape.object_parts:
-        own = [f"{part.ref}/{each}" for each in _declared(part.node, name)]
+        own = [f"{part.ref}/{path}" for path in _declared(part.node, name)]
         if not own and "additionalProperties" in part.node:
             if part.node["additionalProperties"] is False:
                 return None
@@ -216,7 +216,7 @@ def member(shape: Shape, name: str) -> tuple[SchemaRef, ...] | None:
 
 
 def is_map(shape: Shape) -> bool:
-    """Whether members without a fixed name are described, and so expected."""
+    """Return whether members without a fixed name are described."""
     return any(
         isinstance(part.node.get("additionalProperties"), dict) or "patternProperties" in part.node
         for part in shape.object_parts
@@ -224,7 +224,7 @@ def is_map(shape: Shape) -> bool:
 
 
 def name_patterns(shape: Shape) -> list[str]:
-    """Patterns of ``patternProperties``, for names to be made from."""
+    """Return the patterns of ``patternProperties``."""
     return [
         pattern
         for part in shape.object_parts
@@ -239,12 +239,12 @@ def _declared(node: JSON, name: str) -> list[str]:
     if isinstance(properties := node.get("properties"), dict) and name in properties:
         found.append(f"properties/{escape(name)}")
     if isinstance(patterned := node.get("patternProperties"), dict):
-        found += [f"patternProperties/{escape(each)}" for each in patterned if matcher(each)(name)]
+        found += [f"patternProperties/{escape(pattern)}" for pattern in patterned if matcher(pattern)(name)]
     return found
 
 
-def item(shape: Shape, index: int) -> tuple[SchemaRef, ...] | None:
-    """The schemas of the item at ``index``; None if there can be none."""
+def item_refs(shape: Shape, index: int) -> tuple[SchemaRef, ...] | None:
+    """Return the schemas of the item at ``index``, or None if such an item is impossible."""
     refs: list[SchemaRef] = []
     is_evaluated = False
     for part in shape.array_parts:
@@ -274,6 +274,6 @@ def _item_keyword(node: JSON, index: int) -> str:
 
 
 def fixed_items(shape: Shape) -> int:
-    """How many items have schemas of their own (``prefixItems``, in Draft 4 a list of ``items``)."""
+    """Return how many items have their own schemas (``prefixItems``; in Draft 4 a list of ``items``)."""
     lists = (part.node.get(keyword) for part in shape.array_parts for keyword in ("prefixItems", "items"))
-    return max((len(each) for each in lists if isinstance(each, list)), default=0)
+    return max((len(schemas) for schemas in lists if isinstance(schemas, list)), default=0)

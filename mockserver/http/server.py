@@ -156,4 +156,4 @@ class Server(ConnectionOwner):
 
     def clock_of(self, request: Request | None) -> Clock:
         name = DEFAULT if request is None else request.headers.get("x-mock-namespace", DEFAULT)
-        return self.worlds.shown(name).clock
+        return self.worlds.get_or_default(name).clock

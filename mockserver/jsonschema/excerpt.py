@@ -1,9 +1,9 @@
-"""A part of a large value that breaks its schema as the whole does, for the violations to be told of.
+"""Excerpts: small invalid parts of a large invalid value, from which violations are reported.
 
-jsonschema-rs finds all errors of a value or the first one, and an error holds a copy of
-what it is about: those of a list with a hundred thousand faults take gigabytes.
-Its verdict takes neither memory nor much time. So lists and maps of a large
-value are cut, one after the other, to a part with which it is still invalid.
+jsonschema-rs returns all errors of a value or the first one. An error has a copy
+of its value, so the errors of a list with a hundred thousand faults take
+gigabytes. To check whether a value is valid takes little memory and time. So the
+lists and maps of a large value are cut, one after the other, while it stays invalid.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from msgspec import Struct
 
 from mockserver.plan import JSON
 
-FEW_NODES = 250
-"""Values inside of one that is looked at whole."""
-FEW_CHARACTERS = 64 * 1024
-"""Characters of the texts in it: each error has copies of them."""
+MAX_NODES_OF_EXCERPT = 250
+"""The maximum number of values in an excerpt of which all errors are read."""
+MAX_CHARACTERS_OF_EXCERPT = 64 * 1024
+"""The maximum number of characters of its texts, because each error has copies of them."""
 
-_LASTING = frozenset(
+_CERTAIN_KEYWORDS = frozenset(
     (
         "additionalItems",
         "additionalProperties",
@@ -38,20 +38,20 @@ _LASTING = frozenset(
         "uniqueItems",
     )
 )
-"""Keywords that a container breaks whatever else is in it (of ``anyOf`` and ``oneOf``: most likely)."""
-_LEAST_ITEMS = 8
-_LEAST_MEMBERS = 32
-"""Fewer are the fields of a record, each with a meaning of its own."""
+"""Keywords whose errors do not depend on items that were cut (``anyOf`` and ``oneOf``: most likely)."""
+_MIN_ITEMS = 8
+_MIN_MEMBERS = 32
+"""Smaller maps are records, whose members have different meanings. They are not cut."""
 _CHUNKS = 16
-_LOOKS = 8
-"""How often all of the value may be looked through, before a part is left as large as it is."""
+_MAX_PASSES = 8
+"""The maximum work, in passes over the whole value. After that, an excerpt is not cut further."""
 
 Path: TypeAlias = tuple[str | int, ...]
 _Link: TypeAlias = "tuple[_Link, str | int] | None"
 
 
 class Excerpt(Struct):
-    """``value`` with its lists and maps cut. ``cuts``: where, and how many items were left out before."""
+    """A value with cut lists and maps. ``cuts``: path to the number of items that were cut before it."""
 
     value: JSON
     cuts: dict[Path, int]
@@ -60,15 +60,15 @@ class Excerpt(Struct):
 
     @property
     def is_small(self) -> bool:
-        """Whether all errors of it may be asked for."""
-        return self.nodes <= FEW_NODES and self.characters <= FEW_CHARACTERS
+        """Whether all of its errors may be read."""
+        return self.nodes <= MAX_NODES_OF_EXCERPT and self.characters <= MAX_CHARACTERS_OF_EXCERPT
 
     def is_certain(self, keyword: str, path: list[str | int]) -> bool:
-        """Whether an error is one of the whole value too, and not of what was left out."""
-        return keyword in _LASTING or tuple(path) not in self.cuts
+        """Return whether an error is also one of the whole value, and not an effect of the cut."""
+        return keyword in _CERTAIN_KEYWORDS or tuple(path) not in self.cuts
 
     def original(self, path: list[str | int]) -> list[str | int]:
-        """A path in the excerpt as one in the whole value."""
+        """Return the path in the whole value for a path in the excerpt."""
         return [
             step + self.cuts.get(tuple(path[:i]), 0) if isinstance(step, int) else step
             for i, step in enumerate(path)
@@ -79,50 +79,50 @@ class _Survey(Struct):
     nodes: int
     characters: int
     wide: _Link | tuple[()]
-    """The outermost container that may be cut; an empty tuple where there is none."""
+    """The outermost container that may be cut, or an empty tuple."""
 
 
 def excerpts(value: JSON, is_valid: Callable[[JSON], bool]) -> Iterator[Excerpt]:
-    """Parts of a value that is not valid, neither of them valid, in its order."""
-    return _narrowed(Excerpt(value, {}, 0, 0), set(), is_valid, _Work())
+    """Yield invalid parts of an invalid value, in order."""
+    return _narrow(Excerpt(value, {}, 0, 0), set(), is_valid, _Work())
 
 
 class _Work(Struct):
     left: int = 0
-    """Values that may be looked at."""
+    """The number of values that may still be visited."""
     is_begun: bool = False
 
 
-def _narrowed(
+def _narrow(
     found: Excerpt, whole: set[Path], is_valid: Callable[[JSON], bool], work: _Work
 ) -> Iterator[Excerpt]:
-    """``whole``: containers in which the fault is gone when they are cut."""
+    """Yield the excerpts of ``found``. ``whole``: containers that cannot be cut and stay invalid."""
     value, cuts = found.value, found.cuts
     survey = _survey(value, whole)
     if not work.is_begun:
-        work.left, work.is_begun = survey.nodes * _LOOKS, True
+        work.left, work.is_begun = survey.nodes * _MAX_PASSES, True
     work.left -= survey.nodes
-    if survey.nodes <= FEW_NODES or survey.wide == () or work.left <= 0:
+    if survey.nodes <= MAX_NODES_OF_EXCERPT or survey.wide == () or work.left <= 0:
         yield Excerpt(value, cuts, survey.nodes, survey.characters)
         return
     path = _path(survey.wide)
     is_whole = True
     for start, part in _parts(_at(value, path)):
         work.left -= survey.nodes // _CHUNKS
-        candidate = _replaced(value, path, part)
+        candidate = _replace(value, path, part)
         if not is_valid(candidate):
             is_whole = False
-            moved = _moved(cuts, path, start, len(part)) | {path: cuts.get(path, 0) + start}
-            apart = set(_moved(dict.fromkeys(whole, 0), path, start, len(part)))
-            yield from _narrowed(Excerpt(candidate, moved, 0, 0), apart, is_valid, work)
+            moved = _move(cuts, path, start, len(part)) | {path: cuts.get(path, 0) + start}
+            apart = set(_move(dict.fromkeys(whole, 0), path, start, len(part)))
+            yield from _narrow(Excerpt(candidate, moved, 0, 0), apart, is_valid, work)
             if work.left <= 0:
                 return
     if is_whole:
-        yield from _narrowed(found, {*whole, path}, is_valid, work)
+        yield from _narrow(found, {*whole, path}, is_valid, work)
 
 
-def nodes(value: JSON) -> int:
-    """How many values there are in one, with itself."""
+def count_nodes(value: JSON) -> int:
+    """Return the number of values in a value, itself included."""
     return _survey(value, set()).nodes
 
 
@@ -134,7 +134,7 @@ def _survey(value: JSON, whole: set[Path]) -> _Survey:
         node, link = level.popleft()
         nodes += len(node)
         is_list = isinstance(node, list)
-        is_wide = len(node) > (_LEAST_ITEMS if is_list else _LEAST_MEMBERS)
+        is_wide = len(node) > (_MIN_ITEMS if is_list else _MIN_MEMBERS)
         if is_wide and wide == () and not (whole and _path(link) in whole):
             wide = link
         for key, child in enumerate(node) if is_list else node.items():
@@ -169,20 +169,20 @@ def _parts(node: JSON) -> Iterator[tuple[int, JSON]]:
             if isinstance(node, list)
             else dict(islice(node.items(), start, start + size))
         )
-        # The items of a map are found by name, wherever they stand
+        # The members of a map have names, so their position does not matter
         yield (start if isinstance(node, list) else 0), part
 
 
-def _replaced(value: JSON, path: Path, part: JSON) -> JSON:
+def _replace(value: JSON, path: Path, part: JSON) -> JSON:
     if not path:
         return part
     copy = value.copy()
-    copy[path[0]] = _replaced(value[path[0]], path[1:], part)
+    copy[path[0]] = _replace(value[path[0]], path[1:], part)
     return copy
 
 
-def _moved(paths: dict[Path, int], cut: Path, start: int, length: int) -> dict[Path, int]:
-    """Paths as they are when the list at ``cut`` has only so many items from ``start`` on."""
+def _move(paths: dict[Path, int], cut: Path, start: int, length: int) -> dict[Path, int]:
+    """Return ``paths`` after a cut of the list at ``cut`` to ``length`` items from ``start`` on."""
     moved: dict[Path, int] = {}
     for path, number in paths.items():
         step = path[len(cut)] if path[: len(cut)] == cut and len(path) > len(cut) else None

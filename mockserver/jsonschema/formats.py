@@ -1,8 +1,7 @@
-"""Formats: the registries of OpenAPI and of JSON Schema.
+"""Formats of the registries of OpenAPI and of JSON Schema.
 
-Formats of text are checked by jsonschema-rs; those that Draft 4 does not know
-are lent to it from 2020-12. Formats of numbers are ranges. A format that is
-listed nowhere here asserts nothing.
+jsonschema-rs checks formats of strings. Draft 4 gets the formats of 2020-12 too.
+Formats of numbers are ranges. Other formats assert nothing.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ RANGES: Mapping[str, tuple[int | float, int | float]] = {
     "float": (-3.4028234663852886e38, 3.4028234663852886e38),
     "double": (-1.7976931348623157e308, 1.7976931348623157e308),
 }
-"""Format → the least and the greatest number it has."""
+"""Format to its minimum and maximum."""
 
-LENT = (
+BORROWED = (
     "duration",
     "idn-hostname",
     "iri",
@@ -41,25 +40,25 @@ LENT = (
 )
 
 _DATE_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9:.]{8,30})([Zz]|[+-][0-9]{2}:[0-9]{2})?")
-"""RFC 3339, which lets a blank stand for the T (section 5.6); the offset may be left out."""
+"""RFC 3339, section 5.6, which allows a space instead of the T. The offset is optional here."""
 
 
 @cache
 def checks() -> dict[str, Callable[[str], bool]]:
-    """Formats that jsonschema-rs lacks in one dialect or in both, with their checks."""
-    from jsonschema_rs import Draft202012Validator
+    """Return the checks of formats that jsonschema-rs lacks in one dialect or in both."""
+    from jsonschema_rs import Draft202012Validator  # slow to import, not always needed
 
-    lent = {
+    borrowed = {
         name: Draft202012Validator({"format": name}, validate_formats=True, offline=True).is_valid
-        for name in LENT
+        for name in BORROWED
     }
-    return {**lent, "byte": is_base64, "base64url": is_base64url}
+    return {**borrowed, "byte": is_base64, "base64url": is_base64url}
 
 
 @cache
 def forgiving_checks() -> dict[str, Callable[[str], bool]]:
-    """As ``checks``, and date-times as people write them."""
-    from jsonschema_rs import Draft202012Validator
+    """Return ``checks`` with a date-time that allows common variants."""
+    from jsonschema_rs import Draft202012Validator  # slow to import, as above
 
     is_date_time = Draft202012Validator({"format": "date-time"}, validate_formats=True, offline=True).is_valid
 
@@ -71,7 +70,7 @@ def forgiving_checks() -> dict[str, Callable[[str], bool]]:
 
 
 def is_base64(text: str) -> bool:
-    """RFC 4648, section 4, with padding."""
+    """Return whether a text is base64 with padding (RFC 4648, section 4)."""
     try:
         binascii.a2b_base64(text, strict_mode=True)
     except ValueError:
@@ -80,7 +79,7 @@ def is_base64(text: str) -> bool:
 
 
 def is_base64url(text: str) -> bool:
-    """RFC 4648, section 5; padding may be left out."""
+    """Return whether a text is base64url, with or without padding (RFC 4648, section 5)."""
     if "+" in text or "/" in text:
         return False
     bare = text.rstrip("=")
@@ -88,7 +87,7 @@ def is_base64url(text: str) -> bool:
 
 
 def within_range(schema: dict[str, JSON], *, draft_4: bool) -> None:
-    """Narrow the schema's bounds, in place, to those of its format."""
+    """Narrow the minimum and maximum of a schema, in place, to those of its format."""
     name = schema.get("format")
     bounds = RANGES.get(name) if isinstance(name, str) else None
     if bounds is None:

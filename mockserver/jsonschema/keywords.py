@@ -1,4 +1,4 @@
-"""The keywords of each dialect with the schemas below them, and how many schemas apply to one value."""
+"""The keywords of each dialect of JSON Schema, and the complexity of a schema."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _COMMON: dict[str, Kind] = {
 }
 
 DRAFT_4: Mapping[str, Kind] = {**_COMMON, "additionalItems": "schema", "dependencies": "dependencies"}
-"""OpenAPI 2.0 and 3.0 name a subset of Draft 4; documents use the rest of it too."""
+"""OpenAPI 2.0 and 3.0 define a subset of Draft 4. Documents use the rest of it too."""
 
 DRAFT_2020_12: Mapping[str, Kind] = {
     **_COMMON,
@@ -54,64 +54,64 @@ DRAFT_2020_12: Mapping[str, Kind] = {
 }
 
 IN_PLACE = frozenset(("allOf", "anyOf", "oneOf", "then", "else", "dependentSchemas"))
-"""Applicators whose subschemas describe the very value that their parent describes."""
+"""Keywords whose subschemas apply to the same value as their parent."""
 
 
 def keywords(dialect: Dialect) -> Mapping[str, Kind]:
-    """The asserting keywords of a dialect."""
+    """Return the keywords of a dialect that assert something, with the kind of their value."""
     return DRAFT_4 if is_draft_4(dialect) else DRAFT_2020_12
 
 
 def is_draft_4(dialect: Dialect) -> bool:
-    """OpenAPI 2.0 and 3.0 build on Draft 4 (Wright 00), 3.1 and 3.2 on Draft 2020-12."""
+    """Return True for OpenAPI 2.0 and 3.0 (Draft 4), and False for 3.1 and 3.2 (Draft 2020-12)."""
     return dialect in ("2.0", "3.0")
 
 
 def is_nullable(schema: Mapping[str, object], dialect: Dialect) -> bool:
-    """Whether a schema carries 3.0's ``nullable`` or the ``x-nullable`` usual in 2.0."""
+    """Return whether a schema has ``nullable`` (OpenAPI 3.0) or ``x-nullable`` (common in 2.0)."""
     keyword = {"2.0": "x-nullable", "3.0": "nullable"}.get(dialect)
     return keyword is not None and schema.get(keyword) is True
 
 
-MOST = 20_000
-"""Schemas that may judge one value: a second of work where all of them object."""
-_ONE = ("not", "if", "then", "else")
-_SEVERAL = ("allOf", "anyOf", "oneOf")
-_NAMED = ("dependentSchemas", "dependencies")
+MAX_SCHEMAS = 20_000
+"""The maximum number of schemas that apply to one value. If all fail, they take a second."""
+_SINGLE = ("not", "if", "then", "else")
+_LISTS = ("allOf", "anyOf", "oneOf")
+_MAPS = ("dependentSchemas", "dependencies")
 
 
-def spreads_too_far(schema: JSON, target: Callable[[str], JSON]) -> bool:
-    """Whether more than ``MOST`` schemas apply in place of ``schema``.
+def is_too_complex(schema: JSON, target: Callable[[str], JSON]) -> bool:
+    """Return whether more than ``MAX_SCHEMAS`` schemas apply to a value of ``schema``.
 
-    ``target`` gives the schema of a ``$ref``. A reference that leads back to where
-    it is reached from ends there, as validators have it.
+    ``target`` returns the schema of a ``$ref``. A cycle of references ends where it
+    is closed, as in validators.
     """
-    left = MOST
+    left = MAX_SCHEMAS
 
-    def spend(node: JSON, path: frozenset[str]) -> None:
+    def count(node: JSON, path: frozenset[str]) -> None:
         nonlocal left
         left -= 1
         if left < 0 or not isinstance(node, dict):
             return
-        link = node.get("$ref")
-        if isinstance(link, str) and link not in path:
-            spend(target(link), path | {link})
-        for each in _in_place(node):
-            spend(each, path)
+        target_ref = node.get("$ref")
+        if isinstance(target_ref, str) and target_ref not in path:
+            count(target(target_ref), path | {target_ref})
+        for child in _in_place(node):
+            count(child, path)
             if left < 0:
                 return
 
-    spend(schema, frozenset())
+    count(schema, frozenset())
     return left < 0
 
 
 def _in_place(node: dict[str, JSON]) -> Iterator[JSON]:
-    for keyword in _ONE:
+    for keyword in _SINGLE:
         if keyword in node:
             yield node[keyword]
-    for keyword in _SEVERAL:
+    for keyword in _LISTS:
         if isinstance(parts := node.get(keyword), list):
             yield from parts
-    for keyword in _NAMED:
+    for keyword in _MAPS:
         if isinstance(parts := node.get(keyword), dict):
             yield from parts.values()

@@ -1,9 +1,8 @@
-r"""Regular expressions as documents write them: ECMA 262, its Annex B included.
+r"""Regular expressions of documents (ECMA 262 with Annex B), and the limit on their work.
 
-jsonschema-rs runs the strict grammar. Annex B (B.1.2) lets browsers, and hence
-authors, write more: ``[\w-.]``, a lone ``{``, ``[^]``. These are rewritten to the
-same meaning in the strict grammar. ``\A``, ``\Z`` and ``\z`` are taken for the
-anchors that authors used to other engines mean by them.
+jsonschema-rs accepts the strict grammar. Annex B (B.1.2) also allows ``[\w-.]``, a
+lone ``{`` and ``[^]``. These are rewritten in the strict grammar. ``\A``, ``\Z`` and
+``\z`` are anchors of other engines, and are rewritten too.
 """
 
 from __future__ import annotations
@@ -17,22 +16,22 @@ if TYPE_CHECKING:
     from jsonschema_rs import Draft202012Validator
 
 BACKTRACK_LIMIT = 100_000
-"""Steps before a match is given up and counts as none; some milliseconds."""
+"""The maximum number of steps of a match, some milliseconds. Above it, the text does not match."""
 NAME_BACKTRACK_LIMIT = 1_000
-"""The same for the names of properties (``patternProperties``), which have no account."""
+"""The same for the names of properties (``patternProperties``), which have no total limit."""
 MAX_WORK = 20_000_000
-"""Steps times characters that the backtracking patterns of one request may take."""
+"""The maximum work of all backtracking patterns of one request, in steps times characters."""
 BACKTRACKING = "pattern: "
-"""What the name of a format begins with that stands for a pattern which backtracks."""
+"""The prefix of a format's name that stands for a backtracking pattern."""
 
-_RUNGS = (10, 100, 1_000, 10_000, BACKTRACK_LIMIT)
-"""Limits that are tried one after the other: so it is known, to a tenth, what a match took."""
-_LONG = 1_000
-"""Characters of a text that begins with the first rung; others begin with the second. That one is free."""
+_LIMITS = (10, 100, 1_000, 10_000, BACKTRACK_LIMIT)
+"""The step limits that are tried in turn. The one that succeeds tells the work of a match."""
+_MAX_SHORT_TEXT = 1_000
+"""Longer texts begin with the first limit, other texts with the second. The first attempt is free."""
 _STEP = 20
-"""What a step takes beside looking at each character, in characters."""
+"""The constant cost of a step, in characters."""
 _MAY_BACKTRACK = re.compile(r"\(\?[=!<>(]|\\[1-9kGK]")
-"""Looking around, back references, atomic groups."""
+"""Lookaround, back references, atomic groups."""
 
 _QUANTIFIER = re.compile(r"\{\d+(?:,\d*)?\}")
 _ESCAPE = re.compile(
@@ -44,10 +43,10 @@ _SETS = frozenset((r"\d", r"\D", r"\w", r"\W", r"\s", r"\S"))
 
 @lru_cache(maxsize=4096)
 def strict(pattern: str) -> str:
-    """``pattern`` in the strict grammar; what is wrong with it in any grammar is left as it is."""
+    """Return ``pattern`` in the strict grammar. Errors in any grammar are left as they are."""
     out: list[str] = []
     at = 0
-    repeatable = False  # whether a quantifier may stand here
+    repeatable = False  # whether a quantifier may follow
     while at < len(pattern):
         char = pattern[at]
         if char == "\\" and (escape := _ESCAPE.match(pattern, at)):
@@ -73,7 +72,7 @@ def _octal(escape: str) -> str:
 
 
 def _character_class(pattern: str, start: int) -> tuple[str, int]:
-    """The class that opens at ``start``, rewritten, and where it ends."""
+    """Return the rewritten class that begins at ``start``, and where it ends."""
     at = start + 1
     negated = pattern[at : at + 1] == "^"
     at += negated
@@ -86,7 +85,7 @@ def _character_class(pattern: str, start: int) -> tuple[str, int]:
         at += len(text)
         atoms.append(r"\x08" if text == r"\b" else _octal(text))
     if at >= len(pattern):
-        return pattern[start:], at  # never closed: for the engine to refuse
+        return pattern[start:], at  # not closed: the engine reports it
     return f"[{'^' if negated else ''}{_strict_atoms(atoms)}]", at + 1
 
 
@@ -106,31 +105,31 @@ def _is_set(atom: str) -> bool:
 
 
 def _literal(atom: str) -> str:
-    # Bare, they would nest classes, or begin a range or a set operation
+    # Without a backslash, they would begin a nested class, a range or a set operation
     return f"\\{atom}" if atom in ("[", "-") else atom
 
 
 class Account:
-    """What the patterns of a request may take together, while one is checked."""
+    """The work that the patterns of the current request may still do."""
 
     __slots__ = ("is_spent", "left")
 
     def __init__(self) -> None:
         self.left: int | None = None
-        """None where no request is checked."""
+        """None if no request is being validated."""
         self.is_spent = False
-        """Whether a match was given up for want of more."""
+        """Whether a match was abandoned because the limit was reached."""
 
     def begin(self) -> None:
-        """A request is checked from now on."""
+        """Start the validation of a request."""
         self.left, self.is_spent = MAX_WORK, False
 
     def end(self) -> None:
-        """It has been."""
+        """End the validation of a request."""
         self.left, self.is_spent = None, False
 
     def take(self, work: int) -> bool:
-        """Whether there is so much left, which then is gone."""
+        """Take ``work`` from the account. Return whether there was enough left."""
         if self.left is None:
             return work <= MAX_WORK
         if work > self.left:
@@ -141,15 +140,15 @@ class Account:
 
 
 ACCOUNT = Account()
-"""Of the request that is checked: one at a time is."""
+"""The account of the current request. Requests are validated one at a time."""
 
 
 @lru_cache(maxsize=4096)
 def backtracks(pattern: str) -> bool:
-    """Whether a pattern of the strict grammar needs the engine that backtracks; others take linear time."""
+    """Return whether a strict pattern needs the backtracking engine. Other patterns take linear time."""
     if not _MAY_BACKTRACK.search(pattern):
         return False
-    from jsonschema_rs import Draft202012Validator, RegexOptions
+    from jsonschema_rs import Draft202012Validator, RegexOptions  # slow to import, not always needed
 
     try:
         Draft202012Validator({"pattern": pattern}, pattern_options=RegexOptions(), offline=True)
@@ -167,7 +166,7 @@ def _is_pattern(pattern: str) -> bool:
 
 
 def _validator(pattern: str, limit: int = BACKTRACK_LIMIT) -> Draft202012Validator:
-    from jsonschema_rs import Draft202012Validator, FancyRegexOptions
+    from jsonschema_rs import Draft202012Validator, FancyRegexOptions  # slow to import, as above
 
     options = FancyRegexOptions(backtrack_limit=limit)
     return Draft202012Validator({"pattern": pattern}, pattern_options=options, offline=True)
@@ -175,29 +174,29 @@ def _validator(pattern: str, limit: int = BACKTRACK_LIMIT) -> Draft202012Validat
 
 @lru_cache(maxsize=4096)
 def matcher(pattern: str) -> Callable[[str], bool]:
-    """Whether a text has a match, by the engine that judges values. Raises ValueError for no pattern."""
+    """Return a function that searches a text, by the engine of validation. Raises ValueError."""
     run = strict(pattern)
     return accounted(run) if backtracks(run) else _validator(run).is_valid
 
 
 @lru_cache(maxsize=4096)
 def accounted(pattern: str) -> Callable[[str], bool]:
-    """Whether a text has a match of a pattern that backtracks, found on account of the request.
+    """Return a function that searches a text for a backtracking pattern, and counts its work in ACCOUNT.
 
-    Raises ValueError for no pattern.
+    Raises ValueError if the pattern is invalid.
     """
-    from jsonschema_rs import ValidationError, ValidationErrorKind
+    from jsonschema_rs import ValidationError, ValidationErrorKind  # slow to import, as above
 
     given_up = ValidationErrorKind.BacktrackLimitExceeded
-    tries = [_validator(pattern, limit).validate for limit in _RUNGS]
+    tries = [_validator(pattern, limit).validate for limit in _LIMITS]
 
     def matches(text: str) -> bool:
-        first = len(text) <= _LONG
-        for rung in range(first, len(_RUNGS)):
-            if rung > first and not ACCOUNT.take(_RUNGS[rung] * (_STEP + len(text))):
+        first = len(text) <= _MAX_SHORT_TEXT
+        for number in range(first, len(_LIMITS)):
+            if number > first and not ACCOUNT.take(_LIMITS[number] * (_STEP + len(text))):
                 return False
             try:
-                tries[rung](text)
+                tries[number](text)
             except ValidationError as error:
                 if isinstance(error.kind, given_up):
                     continue

@@ -1,4 +1,4 @@
-"""Where a ``$ref`` leads: documents, JSON pointers (RFC 6901), ``$id`` and anchors; and errors of schemas."""
+"""References: documents, JSON pointers (RFC 6901), ``$id`` and anchors, and errors of schemas."""
 
 from __future__ import annotations
 
@@ -14,46 +14,46 @@ from mockserver.jsonschema.keywords import is_draft_4
 from mockserver.plan import JSON, ROOT, Dialect, SchemaRef
 
 _DIGITS = 10
-"""So many has no index of a list that there can be; reading more takes long."""
+"""No list has an index of so many digits. Longer ones are slow to convert."""
 
 
 def escape(token: str) -> str:
-    """One reference token, ready to stand after a ``/``."""
+    """Escape a member name as a reference token (RFC 6901, section 3)."""
     return token.replace("~", "~0").replace("/", "~1")
 
 
 def unescape(token: str) -> str:
-    """The member name that a reference token stands for."""
+    """Return the member name of a reference token."""
     return token.replace("~1", "/").replace("~0", "~")
 
 
 def pointer(tokens: Iterable[str | int]) -> str:
-    """The pointer of a path of member names and array indices."""
+    """Return the pointer for member names and array indexes."""
     return "".join(f"/{escape(str(token))}" for token in tokens)
 
 
 def tokens(pointer: str) -> list[str]:
-    """The member names and indices that a pointer leads through."""
+    """Return the member names and indexes of a pointer."""
     split = pointer.split("/")[1:]
     return [unescape(token) for token in split] if "~" in pointer else split
 
 
 def shown(text: str) -> str:
-    """A text that may quote references, as people know them: without the base of local files."""
+    """Return a message without the base URI of local files in its references."""
     return text.replace(ROOT, "")
 
 
 def index(token: str, items: Sized) -> int | None:
-    """Which of ``items`` a reference token names (section 4); None where there is no such item."""
+    """Return the index that a reference token names (section 4), or None if ``items`` has no such item."""
     if token.isascii() and token.isdigit() and len(token) < _DIGITS and int(token) < len(items):
         return int(token)
     return None
 
 
 class SchemaError(MockServerError):
-    """A schema that cannot be used: malformed, unresolvable, or a pattern no engine here runs.
+    """A schema cannot be used: it is malformed, a reference leads nowhere, or a pattern is not supported.
 
-    ``ref`` is the place in the document, as near to the fault as is known.
+    ``ref`` is the location of the fault in the document, as precise as possible.
     """
 
     def __init__(self, ref: SchemaRef, message: str) -> None:
@@ -67,8 +67,8 @@ _NAMED = frozenset(("properties", "patternProperties", "dependentSchemas", "$def
 _DATA = frozenset(("example", "examples", "default", "enum", "const"))
 
 
-class Place(NamedTuple):
-    """A schema, its canonical reference, and the base URI that its own references start from."""
+class Location(NamedTuple):
+    """A schema, its canonical reference, and the base URI for its own references."""
 
     node: JSON
     ref: SchemaRef
@@ -76,29 +76,29 @@ class Place(NamedTuple):
 
 
 class Index(Struct):
-    """The identifiers of 2020-12 that only a walk over all trees finds (JSON Schema core, 8.2)."""
+    """The identifiers of Draft 2020-12 in all trees (JSON Schema core, section 8.2)."""
 
     resources: dict[str, SchemaRef] = field(default_factory=dict)
-    """Absolute ``$id`` → its schema."""
+    """Absolute ``$id`` to its schema."""
     anchors: dict[tuple[str, str], SchemaRef] = field(default_factory=dict)
-    """(base URI, ``$anchor`` or ``$dynamicAnchor``) → its schema."""
+    """(Base URI, ``$anchor`` or ``$dynamicAnchor``) to its schema."""
     dynamic: dict[str, dict[str, SchemaRef]] = field(default_factory=dict)
-    """Base URI → its ``$dynamicAnchor``s."""
+    """Base URI to its ``$dynamicAnchor``s."""
 
     def add(self, tree: JSON, uri: str) -> None:
-        """Walk one tree; a stack, since documents may be deep."""
+        """Add the identifiers of one tree. Not recursive, because documents may be deep."""
         stack: list[tuple[JSON, SchemaRef, str, bool]] = [(tree, f"{uri}#", uri, False)]
         while stack:
             node, ref, base, named = stack.pop()
             if isinstance(node, list):
-                stack.extend((each, f"{ref}/{i}", base, False) for i, each in enumerate(node))
+                stack.extend((item, f"{ref}/{i}", base, False) for i, item in enumerate(node))
             elif isinstance(node, dict):
                 if not named:
                     base = self._identify(node, ref, base)
                 stack.extend(
-                    (each, f"{ref}/{escape(key)}", base, not named and key in _NAMED)
-                    for key, each in node.items()
-                    if isinstance(each, (dict, list)) and (named or key not in _DATA)
+                    (member, f"{ref}/{escape(key)}", base, not named and key in _NAMED)
+                    for key, member in node.items()
+                    if isinstance(member, (dict, list)) and (named or key not in _DATA)
                 )
 
     def _identify(self, node: dict[str, JSON], ref: SchemaRef, base: str) -> str:
@@ -114,68 +114,68 @@ class Index(Struct):
 
 
 def rebase(base: str, node: JSON) -> str:
-    """The base URI inside ``node``, which changes where it has an ``$id``."""
+    """Return the base URI within ``node``: its ``$id``, or else ``base``."""
     if isinstance(node, dict) and isinstance(identity := node.get("$id"), str):
-        with suppress(ValueError):  # one that is no URI moves nothing
+        with suppress(ValueError):  # an invalid URI is ignored
             return urljoin(base, identity).partition("#")[0]
     return base
 
 
 class References:
-    """Finds schemas by reference in a document's trees; answers are remembered."""
+    """Finds schemas by reference in the trees of a document. Results are cached."""
 
     def __init__(self, trees: Mapping[str, JSON], dialect: Dialect) -> None:
         self._trees = trees
         self._draft_4 = is_draft_4(dialect)
-        self._places: dict[SchemaRef, Place] = {}
+        self._locations: dict[SchemaRef, Location] = {}
         self._resolved: dict[tuple[str, str], SchemaRef] = {}
         self._index: Index | None = None
 
     @property
     def index(self) -> Index:
-        """Built when first asked for: most documents have nothing to index."""
+        """The identifiers of all trees. Built on first use, because most documents have none."""
         if self._index is None:
             self._index = Index()
             for uri, tree in self._trees.items():
                 self._index.add(tree, uri)
         return self._index
 
-    def place(self, ref: SchemaRef) -> Place:
-        """What stands at a reference. Raises SchemaError where nothing does."""
-        place = self._places.get(ref)
-        if place is None:
-            place = self._places[ref] = self._find(ref)
-        return place
+    def location(self, ref: SchemaRef) -> Location:
+        """Return the location at a reference. Raises SchemaError if there is none."""
+        location = self._locations.get(ref)
+        if location is None:
+            location = self._locations[ref] = self._find(ref)
+        return location
 
     def resolve(self, at: SchemaRef, target: str) -> SchemaRef:
-        """The canonical reference of what ``$ref: target`` means in the schema at ``at``."""
-        base = at.partition("#")[0] if self._draft_4 else self.place(at).base
+        """Return the canonical reference of ``$ref: target`` in the schema at ``at``. Raises SchemaError."""
+        base = at.partition("#")[0] if self._draft_4 else self.location(at).base
         found = self._resolved.get((base, target))
         if found is None:
             found = self._resolved[base, target] = self._resolve(at, base, target)
         return found
 
-    def bare(self, node: JSON) -> str | None:
-        """The target of a schema that is nothing but a reference (in Draft 4, siblings do not count)."""
+    def reference_target(self, node: JSON) -> str | None:
+        """Return the target of a schema that only is a reference, else None. Draft 4 ignores siblings."""
         if isinstance(node, dict) and isinstance(target := node.get("$ref"), str):
             return target if self._draft_4 or _ANNOTATIONS.issuperset(node) else None
         return None
 
-    def follow(self, ref: SchemaRef) -> Place:
-        """Follow references until there is a schema. Raises SchemaError for a ring of references."""
+    def follow(self, ref: SchemaRef) -> Location:
+        """Follow references to a schema. Raises SchemaError if they lead nowhere or to themselves."""
         seen: set[SchemaRef] = set()
         while True:
-            place = self.place(ref)
-            target = self.bare(place.node)
+            location = self.location(ref)
+            target = self.reference_target(location.node)
             if target is None:
-                return place
-            if place.ref in seen:
-                raise SchemaError(place.ref, "its $ref leads back to itself without any schema between")
-            seen.add(place.ref)
-            ref = self.resolve(place.ref, target)
+                return location
+            if location.ref in seen:
+                raise SchemaError(location.ref, "its $ref leads back to itself without any schema between")
+            seen.add(location.ref)
+            ref = self.resolve(location.ref, target)
 
     def _resolve(self, at: SchemaRef, base: str, target: str) -> SchemaRef:
-        # urljoin knows only hierarchical schemes; a bare fragment needs no joining at all
+        # urljoin supports hierarchical schemes only; a fragment alone needs no join
         try:
             joined = base + target if target[:1] in ("#", "") else urljoin(base, target)
         except ValueError as error:
@@ -188,7 +188,7 @@ class References:
             raise SchemaError(at, f"$ref {target!r} leads out of the document, to {uri}")
         if not fragment or fragment.startswith("/"):
             try:
-                return self.place(root + fragment).ref
+                return self.location(root + fragment).ref
             except SchemaError as missing:
                 raise SchemaError(at, f"$ref {target!r} leads nowhere: {missing.message}") from None
         anchored = None if self._draft_4 else self.index.anchors.get((uri, unquote(fragment)))
@@ -196,14 +196,14 @@ class References:
             raise SchemaError(at, f"$ref {target!r} leads nowhere: there is no anchor {fragment!r}")
         return anchored
 
-    def _find(self, ref: SchemaRef) -> Place:
+    def _find(self, ref: SchemaRef) -> Location:
         uri, _, fragment = ref.partition("#")
         if uri not in self._trees:
             raise SchemaError(ref, f"{uri} is not part of the document")
         node, base, canonical = self._trees[uri], uri, f"{uri}#"
         for token in fragment.split("/")[1:]:
             base = base if self._draft_4 else rebase(base, node)
-            # References in a document are percent-encoded; ours are not, and a path may hold a real %
+            # References in a document are percent-encoded. Ours are not, and a path may contain a %
             name = _member(node, unescape(token))
             if name is None:
                 name = _member(node, unescape(unquote(token)))
@@ -211,12 +211,12 @@ class References:
                 raise SchemaError(ref, f"there is no {unescape(token)!r} at {canonical}")
             node = node[int(name)] if isinstance(node, list) else node[name]
             canonical += f"/{escape(name)}"
-        return Place(node, canonical, base if self._draft_4 else rebase(base, node))
+        return Location(node, canonical, base if self._draft_4 else rebase(base, node))
 
 
 def _member(node: JSON, name: str) -> str | None:
     if isinstance(node, dict):
         return name if name in node else None
-    if isinstance(node, list) and (place := index(name, node)) is not None:
-        return str(place)
+    if isinstance(node, list) and (location := index(name, node)) is not None:
+        return str(location)
     return None

@@ -1,4 +1,4 @@
-"""A compiled schema: quick verdicts, and violations that name their place in the document."""
+"""A compiled schema: fast validation, and violations with their locations in the document."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from mockserver.jsonschema.bundler import Bundle
-from mockserver.jsonschema.excerpt import Excerpt, excerpts, nodes
+from mockserver.jsonschema.excerpt import Excerpt, count_nodes, excerpts
 from mockserver.jsonschema.formats import checks, forgiving_checks
 from mockserver.jsonschema.keywords import DRAFT_4, DRAFT_2020_12
 from mockserver.jsonschema.patterns import ACCOUNT, BACKTRACKING, NAME_BACKTRACK_LIMIT, accounted
@@ -21,40 +21,41 @@ if TYPE_CHECKING:
     from jsonschema_rs import ValidationError
 
 MAX_VIOLATIONS = 20
+"""The maximum number of violations that are reported for a value."""
 MAX_NODES = 10_000
-"""Of a value whose first error is asked for where no part of it says what is wrong."""
+"""The maximum size of an excerpt whose first error is read, if not all errors are."""
 _MAX_FRUITLESS = 16
-"""Parts of a value that say nothing new."""
+"""The maximum number of excerpts without a new violation."""
 _MAX_ERRORS = 1_000
-"""Errors, those of branches among them, after which no further part is looked at where something is told."""
-LONGEST_MESSAGE = 300
-_LONGEST_VALUE = 100
-"""Characters of a value that stands in a message beside what it should be."""
+"""The number of errors, with those of branches, after which no more excerpts are checked."""
+MAX_MESSAGE = 300
+_MAX_VALUE = 100
+"""The maximum length of a value in a message about an enum."""
 
 
 class SchemaViolation(Struct, frozen=True):
-    """One way in which a value breaks its schema."""
+    """One violation of a schema by a value."""
 
     pointer: str
-    """RFC 6901 pointer into the value; empty for all of it."""
+    """The RFC 6901 pointer to the fault in the value. Empty is the whole value."""
     keyword: str
-    """The keyword as the document has it: ``readOnly``, ``format``, ``minLength``, …"""
+    """The violated keyword of the document: ``readOnly``, ``format``, ``minLength``, …"""
     message: str
     value: JSON
-    """The part of the value that is at fault."""
+    """The part of the value at the pointer."""
     expected: JSON
-    """The keyword's value in the schema."""
+    """The value of the keyword in the schema."""
     schema: SchemaRef
-    """Where the keyword stands in the document."""
+    """The location of the keyword in the document."""
 
 
 class Validator:
-    """Judges values by one schema.
+    """Validates values by one schema.
 
-    ``is_valid(value)`` is jsonschema-rs's own bound method. It raises ValueError
-    for what is not JSON (lone surrogates, keys that are not text); ``violations``
-    reports such a value instead. Values must come from a parser that bounds
-    nesting, as json and msgspec do: 10,000 levels exhaust the stack.
+    ``is_valid(value)`` is the method of jsonschema-rs itself. It raises ValueError if
+    the value is not JSON (lone surrogates, keys that are not strings);
+    ``violations`` reports such a value. The parser of the value must limit its
+    depth, as json and msgspec do, because 10,000 levels overflow the stack.
     """
 
     __slots__ = (
@@ -80,11 +81,11 @@ class Validator:
         flag: str,
         forgiving: bool = False,
     ) -> None:
-        """``flag``: the keyword that hides properties, ``readOnly`` or ``writeOnly``.
+        """``flag`` is the keyword that hides properties, ``readOnly`` or ``writeOnly``.
 
-        ``forgiving``: whether the bundle is of that reading.
+        ``forgiving``: whether the bundle is of this reading. Raises SchemaError.
         """
-        # 10 ms that a process which never validates need not spend
+        # takes 10 ms, and some processes never validate
         from jsonschema_rs import Draft4Validator, Draft202012Validator, FancyRegexOptions, ValidationError
 
         self._references = references
@@ -93,7 +94,7 @@ class Validator:
         self.may_forgive = bundle.may_forgive
         self._flag = flag
         try:
-            patterns = {BACKTRACKING + each: accounted(each) for each in bundle.patterns}
+            patterns = {BACKTRACKING + pattern: accounted(pattern) for pattern in bundle.patterns}
             compiled = (Draft4Validator if draft_4 else Draft202012Validator)(
                 bundle.schema,
                 formats={**(forgiving_checks() if forgiving else checks()), **patterns},
@@ -102,7 +103,7 @@ class Validator:
                 offline=True,
             )
         except ValidationError as error:
-            raise SchemaError(self._place(error.instance_path) or ref, _malformed(error)) from None
+            raise SchemaError(self._location(error.instance_path) or ref, _malformed(error)) from None
         except (ValueError, OverflowError) as error:
             raise SchemaError(ref, f"the schema cannot be compiled: {error}") from None
         self.is_valid = compiled.is_valid
@@ -110,41 +111,41 @@ class Validator:
         self._errors: Callable[[JSON], Iterator[ValidationError]] = compiled.iter_errors
 
     def violations(self, value: JSON) -> tuple[SchemaViolation, ...]:
-        """Ways in which ``value`` breaks the schema, up to twenty; empty if it does not.
+        """Return the violations of the schema by ``value``, at most MAX_VIOLATIONS. None if it is valid.
 
-        Of a large value they are those of a part of it.
+        The violations of a large value are those of parts of it.
         """
-        told: list[SchemaViolation] = []
+        violations: list[SchemaViolation] = []
         try:
             if self.is_valid(value):
                 return ()
             fruitless = seen = 0
             for part in excerpts(value, self.is_valid):
                 errors = list(self._errors_of(part))
-                known = {(each.pointer, each.keyword, each.schema) for each in told}
-                found = (
-                    each
-                    for each in self._told(part, errors)
-                    if not known or (each.pointer, each.keyword, each.schema) not in known
+                known = {(found.pointer, found.keyword, found.schema) for found in violations}
+                new = (
+                    found
+                    for found in self._violations_of(part, errors)
+                    if not known or (found.pointer, found.keyword, found.schema) not in known
                 )
-                before = len(told)
-                told += islice(found, MAX_VIOLATIONS - before)
-                fruitless += len(told) == before
+                before = len(violations)
+                violations += islice(new, MAX_VIOLATIONS - before)
+                fruitless += len(violations) == before
                 seen += sum(map(_count, errors))
-                if len(told) == MAX_VIOLATIONS or fruitless > _MAX_FRUITLESS:
+                if len(violations) == MAX_VIOLATIONS or fruitless > _MAX_FRUITLESS:
                     break
-                if told and seen > _MAX_ERRORS:
+                if violations and seen > _MAX_ERRORS:
                     break
-            if told:
-                return tuple(told)
-            whole = Excerpt(value, {}, nodes(value), 0)
-            for each in self._told(whole, self._errors_of(whole)):
-                return (each,)
+            if violations:
+                return tuple(violations)
+            whole = Excerpt(value, {}, count_nodes(value), 0)
+            for violation in self._violations_of(whole, self._errors_of(whole)):
+                return (violation,)
         except ValueError as error:
-            return (self._unplaced("type", f"This cannot be judged: {error}"),)
-        return (self._unplaced("schema", "This breaks its schema, and is too large to say where"),)
+            return (self._without_location("type", f"This cannot be validated: {error}"),)
+        return (self._without_location("schema", "This violates its schema, and is too large to say where"),)
 
-    def _unplaced(self, keyword: str, message: str) -> SchemaViolation:
+    def _without_location(self, keyword: str, message: str) -> SchemaViolation:
         return SchemaViolation("", keyword, message, None, None, self._sources["s0"])
 
     def _errors_of(self, part: Excerpt) -> Iterable[ValidationError]:
@@ -152,13 +153,13 @@ class Validator:
             return self._errors(part.value)
         return self._first(part.value) if part.nodes <= MAX_NODES else ()
 
-    def _told(self, part: Excerpt, errors: Iterable[ValidationError]) -> Iterator[SchemaViolation]:
+    def _violations_of(self, part: Excerpt, errors: Iterable[ValidationError]) -> Iterator[SchemaViolation]:
         for error in self._leaves(errors):
             if part.is_certain(error.kind.name, error.instance_path):
                 yield self._violation(error, part)
 
     def _first(self, value: JSON) -> Iterator[ValidationError]:
-        from jsonschema_rs import ValidationError
+        from jsonschema_rs import ValidationError  # slow to import, see __init__
 
         try:
             self._validate(value)
@@ -166,51 +167,53 @@ class Validator:
             yield error
 
     def _leaves(self, errors: Iterable[ValidationError]) -> Iterator[ValidationError]:
-        """The errors that say most: those of a branch instead of the one of all branches."""
+        """Yield the most specific errors: those of one branch instead of the error of all branches."""
         for error in errors:
-            branch = self._branch_named(error) or self._branch_meant(error)
+            branch = self._branch_named(error) or self._branch_of_type(error)
             if branch is None:
                 yield error
             else:
                 yield from self._leaves(branch)
 
     def _branch_named(self, error: ValidationError) -> list[ValidationError] | None:
-        """The errors of the branch that the discriminator leads to; of all, if it leads to none."""
+        """Return the errors of the branch that the discriminator selects. None if it is not known."""
         branches: list[list[ValidationError]] = getattr(error.kind, "context", None) or []
-        pins = [[each for each in branch if self._discriminator(each)] for branch in branches]
-        if not any(pins):
+        excluded = [[cause for cause in branch if self._discriminator(cause)] for branch in branches]
+        if not any(excluded):
             return None
-        named = [branch for branch, pinned in zip(branches, pins, strict=True) if not pinned]
-        if named:
-            return named[0] if len(named) == 1 and named[0] else None
-        return pins[0][:1]
+        selected = [branch for branch, causes in zip(branches, excluded, strict=True) if not causes]
+        if selected:
+            return selected[0] if len(selected) == 1 and selected[0] else None
+        return excluded[0][:1]
 
     def _discriminator(self, error: ValidationError) -> SchemaRef | None:
-        """The discriminator whose pin of a branch the error is about."""
+        """Return the discriminator whose constraint of a branch the error is about, or None."""
         if _pattern(error) is not None:
             return None
         path = error.schema_path
         for i, token in enumerate(path[:-4]):
-            # The pin is the one part of a bundle that the document does not have
+            # The constraint is the only part of a bundle that is not in the document
             if token in ("oneOf", "anyOf") and path[i + 2] == "allOf":
-                parent, pin = self._place(path[:i]), self._place(path[: i + 4])
-                if parent and pin and not self._existing(pin):
+                parent, constraint = self._location(path[:i]), self._location(path[: i + 4])
+                if parent and constraint and not self._existing(constraint):
                     return self._existing(f"{parent}/discriminator")
         return None
 
-    def _branch_meant(self, error: ValidationError) -> list[ValidationError] | None:
-        """The errors of the one branch of ``anyOf`` or ``oneOf`` that is for this type of value.
+    def _branch_of_type(self, error: ValidationError) -> list[ValidationError] | None:
+        """Return the errors of the only branch of ``anyOf`` or ``oneOf`` for this type of value, or None.
 
-        "Not valid under any of the schemas" helps nobody where all the other
-        branches are for another type; most often that one is null.
+        They help more than "not valid under any of the schemas". Most often the
+        other branches are for null.
         """
         if error.kind.name not in ("anyOf", "oneOf"):
             return None
         branches: list[list[ValidationError]] = getattr(error.kind, "context", [])
-        meant = [each for each in branches if not any(self._is_other_type(cause, error) for cause in each)]
-        if not meant and self._place_of_keyword(error) is None:
+        matching = [
+            branch for branch in branches if not any(self._is_other_type(cause, error) for cause in branch)
+        ]
+        if not matching and self._location_of_keyword(error) is None:
             return branches[-1]  # the null that nullable added
-        return meant[0] if len(meant) == 1 and meant[0] else None
+        return matching[0] if len(matching) == 1 and matching[0] else None
 
     @staticmethod
     def _is_other_type(error: ValidationError, whole: ValidationError) -> bool:
@@ -221,53 +224,55 @@ class Validator:
         if (pattern := _pattern(error)) is not None:
             message = f'{json.dumps(error.instance, ensure_ascii=False)} does not match "{pattern}"'
             if ACCOUNT.is_spent:
-                message += " in what the patterns of a request may take"
-        if len(message) > LONGEST_MESSAGE:
-            message = f"{message[: LONGEST_MESSAGE // 2]} … {message[-LONGEST_MESSAGE // 2 :]}"
+                message += " within the limit on the work of patterns per request"
+        if len(message) > MAX_MESSAGE:
+            message = f"{message[: MAX_MESSAGE // 2]} … {message[-MAX_MESSAGE // 2 :]}"
         keyword, schema = self._keyword(error)
         if keyword == self._flag:
             message = f"The property is {keyword} and cannot be part of this message"
         elif keyword == "discriminator":
-            message = f"{message}: the discriminator leads to no schema"
-        expected = self._references.place(schema).node if schema else None
+            message = f"{message}: the discriminator selects no schema"
+        expected = self._references.location(schema).node if schema else None
         at = pointer(part.original(error.instance_path))
         return SchemaViolation(at, keyword, message, error.instance, expected, schema)
 
     def _keyword(self, error: ValidationError) -> tuple[str, SchemaRef]:
-        """The keyword that failed and its place, in terms of the document as written."""
+        """Return the violated keyword and its location in the document."""
         tokens = error.schema_path
         if _pattern(error) is not None:
-            within = self._place(tokens[:-1]) or ""
-            found = self._existing(f"{within}/pattern") or self._existing(f"{_above(within)}/pattern")
+            within = self._location(tokens[:-1]) or ""
+            found = self._existing(f"{within}/pattern") or self._existing(
+                f"{_parent_of_part(within)}/pattern"
+            )
             return "pattern", found or within
         if discriminator := self._discriminator(error):
             return "discriminator", discriminator
-        if schema := self._place_of_keyword(error):
-            named = [str(each) for each in tokens if each in DRAFT_2020_12 or each in DRAFT_4]
+        if schema := self._location_of_keyword(error):
+            named = [str(token) for token in tokens if token in DRAFT_2020_12 or token in DRAFT_4]
             return named[-1] if named else error.kind.name, schema
-        parent = self._place(tokens[:-1]) or ""
-        if tokens[-1:] == ["not"]:  # what made the property impossible
+        parent = self._location(tokens[:-1]) or ""
+        if tokens[-1:] == ["not"]:  # the property is impossible
             return self._impossible(parent)
         return "format", self._existing(f"{parent}/format") or parent
 
     def _impossible(self, ref: SchemaRef) -> tuple[str, SchemaRef]:
-        place = self._references.follow(ref)
-        if place.node is False:
-            return "not", place.ref
-        return self._flag, self._existing(f"{place.ref}/{self._flag}") or place.ref
+        location = self._references.follow(ref)
+        if location.node is False:
+            return "not", location.ref
+        return self._flag, self._existing(f"{location.ref}/{self._flag}") or location.ref
 
-    def _place_of_keyword(self, error: ValidationError) -> SchemaRef | None:
-        ref = self._place(error.schema_path)
+    def _location_of_keyword(self, error: ValidationError) -> SchemaRef | None:
+        ref = self._location(error.schema_path)
         return self._existing(ref) if ref else None
 
     def _existing(self, ref: SchemaRef) -> SchemaRef | None:
         try:
-            return self._references.place(ref).ref
+            return self._references.location(ref).ref
         except SchemaError:
             return None
 
-    def _place(self, path: list[str | int]) -> SchemaRef | None:
-        """A path into the bundle as a reference into the document."""
+    def _location(self, path: list[str | int]) -> SchemaRef | None:
+        """Return the reference into the document for a path into the bundle, or None."""
         for i, token in enumerate(path):
             source = self._sources.get(token) if isinstance(token, str) else None
             if source is not None:
@@ -276,26 +281,25 @@ class Validator:
 
 
 def _pattern(error: ValidationError) -> str | None:
-    """The pattern that is run as a format."""
+    """Return the pattern of an error, if it is run as a format, else None."""
     name = error.kind.as_dict()["format"] if error.kind.name == "format" else ""
     return name.removeprefix(BACKTRACKING) if name.startswith(BACKTRACKING) else None
 
 
-def _above(ref: SchemaRef) -> SchemaRef:
-    """The schema that has an item of its ``allOf`` at ``ref``."""
+def _parent_of_part(ref: SchemaRef) -> SchemaRef:
+    """Return the schema whose ``allOf`` has an item at ``ref``."""
     return ref.rpartition("/")[0].rpartition("/")[0]
 
 
 def _not_in_enum(error: ValidationError) -> str:
-    """That a value is none of an enum's, with all of those that a message has room for."""
-    value, *options = (
-        json.dumps(each, ensure_ascii=False) for each in (error.instance, *error.kind.as_dict()["options"])
-    )
-    if len(value) > _LONGEST_VALUE:
-        value = value[:_LONGEST_VALUE] + "…"
-    room = LONGEST_MESSAGE - len(f"{value} is not one of  or {len(options)} others")
-    ends = accumulate(len(each) + len(", ") for each in options)
-    named = [each for each, end in zip(options, ends, strict=True) if end <= room]
+    """Return the message that a value is not in an enum, with as many of its values as there is room for."""
+    values = error.instance, *error.kind.as_dict()["options"]
+    value, *options = (json.dumps(option, ensure_ascii=False) for option in values)
+    if len(value) > _MAX_VALUE:
+        value = value[:_MAX_VALUE] + "…"
+    room = MAX_MESSAGE - len(f"{value} is not one of  or {len(options)} others")
+    ends = accumulate(len(option) + len(", ") for option in options)
+    named = [option for option, end in zip(options, ends, strict=True) if end <= room]
     hidden = len(options) - len(named)
     last = f"{hidden} other{'s' if hidden > 1 else ''}" if hidden else named.pop()
     return f"{value} is not one of {' or '.join([*filter(None, [', '.join(named)]), last])}"
@@ -308,6 +312,6 @@ def _malformed(error: ValidationError) -> str:
 
 
 def _count(error: ValidationError) -> int:
-    """How many errors there are in one, with itself."""
+    """Return the number of errors in an error, itself included."""
     branches: list[list[ValidationError]] = getattr(error.kind, "context", None) or []
-    return 1 + sum(_count(each) for branch in branches for each in branch)
+    return 1 + sum(_count(cause) for branch in branches for cause in branch)

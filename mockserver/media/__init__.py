@@ -1,9 +1,10 @@
-"""Media types, codecs and styles: between what is on the wire and JSON values.
+"""Media types, codecs and styles: conversion between bytes on the wire and JSON values.
 
-``types``, ``codec`` and one module per family of formats turn bodies into
-*raws* and values into bodies; ``styles``, ``fields`` and ``expansion`` do so
-for parameters; ``reading`` makes JSON of raws with the help of a schema, whose
-forms ``shapes`` knows. What clients send never raises: see ``Malformed``.
+``codec`` and one module per family of formats decode and encode bodies.
+``styles`` and ``form`` do this for parameters and fields. The result of decoding
+is *undecoded* text; ``coercion`` turns it into JSON values with the help of the
+schema, whose types ``shapes`` lists. Decoding of requests does not raise; it
+returns ``Malformed``.
 """
 
 from mockserver.media.coercion import Decoded, Literal, Reader, Undecoded

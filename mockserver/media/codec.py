@@ -1,4 +1,4 @@
-"""The codec of one documented media type: bytes ⇄ values, with its schema."""
+"""The codec of one documented media type: decodes, validates and encodes bodies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.jsonschema import MAX_VIOLATIONS, SchemaViolation
-from mockserver.media.coercion import Decoded, Literal, Reader, Undecoded, plain
+from mockserver.media.coercion import Decoded, Literal, Reader, Undecoded, without_schema
 from mockserver.media.json import decode_json, encode_json
 from mockserver.media.shapes import STRUCTURED
 from mockserver.media.types import ContentType, Malformed, parse_content_type
@@ -25,29 +25,29 @@ _JSON_LINES = frozenset(
 )
 _OPAQUE = ContentType("application", "octet-stream")
 SEQUENCES = frozenset(("lines", "sequence", "events"))
-"""The families whose bodies are lists of items."""
+"""The families of media types whose bodies are sequences of items."""
 
 
 class Format(Protocol):
-    """One way to write values as bytes. Formats know schemas where the bytes alone do not tell."""
+    """Converts between bytes and values. A format uses the schema if the bytes are ambiguous without it."""
 
     def decode(self, data: bytes, content_type: ContentType) -> Undecoded | Malformed:
-        """``content_type`` is as sent, with its parameters."""
+        """Decode a body. ``content_type`` is the one that was sent, with its parameters."""
 
     def encode(self, value: JSON) -> bytes:
-        """Raises ValueError or TypeError for what the format cannot hold."""
+        """Encode a value. Raises ValueError or TypeError if the format cannot represent it."""
 
 
 class JsonFormat:
     """``application/json`` and everything with the suffix ``+json``."""
 
     def decode(self, data: bytes, content_type: ContentType) -> Undecoded | Malformed:
-        """Always UTF-8, whatever charset is claimed (RFC 8259, section 8.1)."""
+        """Decode UTF-8, and ignore the charset (RFC 8259, section 8.1)."""
         value = decode_json(data)
         return value if isinstance(value, Malformed) else Literal(value)
 
     def encode(self, value: JSON) -> bytes:
-        """Compact."""
+        """Encode without spaces."""
         return encode_json(value)
 
 
@@ -59,9 +59,9 @@ class Encoded(Struct, frozen=True):
 
 
 class Codec:
-    """Bodies of one entry of a ``content`` map.
+    """Decodes and encodes the bodies of one entry of a ``content`` map.
 
-    Where the entry is a range (``*/*``), the type that was sent decides on the format.
+    If the entry is a range (``*/*``), the format is that of the type that was sent.
     """
 
     __slots__ = ("_documented", "_family", "_formats", "_media", "_reader")
@@ -76,126 +76,135 @@ class Codec:
 
     @property
     def is_form(self) -> bool:
-        """Whether it is percent-encoded as a query is."""
+        """Whether the media type is application/x-www-form-urlencoded."""
         return self._documented.name == "application/x-www-form-urlencoded"
 
     def exceeds(self, data: bytes, content_type: ContentType, most: int) -> bool:
-        """Whether a body holds more than so many values."""
-        from mockserver.media.size import exceeds
+        """Return whether a body holds more than ``most`` values."""
+        from mockserver.media.size import exceeds  # size imports expat; only large bodies need it
 
         return exceeds(data, family(content_type), content_type, most)
 
     @property
     def needs_text(self) -> bool:
-        """Whether no bytes at all are no body of this type."""
+        """Whether an empty body is invalid."""
         return self._family in ("json", "xml", "multipart")
 
     def decode(self, data: bytes, content_type: ContentType | None = None) -> Undecoded | Malformed:
-        """What the bytes say; ``content_type`` as sent, where anything was."""
+        """Decode a body. ``content_type`` is the one that was sent, or None."""
         sent = content_type or self._documented
         return self._format(sent).decode(data, sent)
 
-    def judge(self, raw: Undecoded) -> Decoded:
-        """Read a raw by the schema: of the whole, and of each item where the body is a sequence."""
-        return self._judge(raw, self._family)
+    def validate(self, raw: Undecoded) -> Decoded:
+        """Coerce and validate by the schema of the whole, and of each item if the body is a sequence."""
+        return self._validate(raw, self._family)
 
     def violations(self, value: JSON, content_type: str = "") -> tuple[SchemaViolation, ...]:
-        """How a value that is to be sent breaks its schemas.
+        """Return how a value to send violates its schemas.
 
-        A text is the body as it stands, unless that is JSON: what a client reads in it is judged.
+        Unless the media type is JSON, a string is the body itself. It is decoded as a client would do,
+        and the result is validated.
         """
         sent = self._sent(content_type)
         kind = family(sent)
         if kind in SEQUENCES and not isinstance(value, str):
             items = value if isinstance(value, list) else [value]
-            found = self._judge([Literal(each) for each in items], kind).violations
+            found = self._validate([Literal(item) for item in items], kind).violations
             if isinstance(value, list):
                 return found
-            return tuple(replace(each, pointer=each.pointer.removeprefix("/0")) for each in found)
+            return tuple(
+                replace(violation, pointer=violation.pointer.removeprefix("/0")) for violation in found
+            )
         raw: Undecoded = Literal(value)
         if isinstance(value, str) and kind not in ("json", "binary"):
             schema = self._media.schema
             if kind == "events" and schema and self._reader.is_valid(value, schema):
                 return ()  # the schema is that of the whole text
-            parameters = {name: each for name, each in sent.parameters.items() if name != "charset"}
+            parameters = {name: text for name, text in sent.parameters.items() if name != "charset"}
             utf8 = ContentType(sent.type, sent.subtype, parameters)
             read = self._format(sent).decode(value.encode("utf-8", "replace"), utf8)
             if isinstance(read, Malformed):
                 ref = schema or self._media.item_schema or ""
                 return (SchemaViolation("", "", read.message, value, None, ref),)
             raw = read
-        return self._judge(raw, kind).violations
+        return self._validate(raw, kind).violations
 
     def encode(self, value: JSON, content_type: str = "") -> Encoded:
-        """A value in this media type, or in the concrete one that was negotiated of it.
+        """Encode a value in this media type, or in ``content_type``, which was negotiated for it.
 
-        Raises ValueError or TypeError for a value that the format cannot hold.
+        Raises ValueError or TypeError if the format cannot represent the value.
         """
         sent = content_type or self._media.name
         kind = self._sent(content_type)
         data = self._format(kind).encode(value)
         if family(kind) == "multipart":
-            from mockserver.media.multipart import boundary_of
+            from mockserver.media.multipart import boundary_of  # rarely needed
 
             sent = f"{kind.name}; boundary={boundary_of(data)}"
         return Encoded(data, sent)
 
     def schemas(self, kind: str) -> tuple[SchemaRef | None, SchemaRef | None]:
-        """The schema of the whole, and that of each item where the syntax is a sequence."""
+        """Return the schema of the whole, and that of each item. ``kind`` is the family of the body."""
         schema, item_schema = self._media.schema, self._media.item_schema
         if kind not in SEQUENCES or item_schema or not schema:
             return schema, item_schema
-        # Before 3.2 the only way to describe an item
+        # Before OpenAPI 3.2, documents describe the item in ``schema``
         return (schema, None) if "array" in self._reader.shapes.types(schema) else (None, schema)
 
-    def _judge(self, raw: Undecoded, kind: str) -> Decoded:
+    def _validate(self, raw: Undecoded, kind: str) -> Decoded:
         schema, item_schema = self.schemas(kind)
         if kind == "events" and schema and not item_schema:
             shapes = self._reader.shapes.of(schema)
             item_schema = next((shape.items[0] for shape in shapes if shape.items), None)
         if kind in SEQUENCES and item_schema:
-            raw, judged = self._judge_items(raw, item_schema, kind)
-            if judged.violations:
-                return judged
+            raw, decoded = self._validate_items(raw, item_schema, kind)
+            if decoded.violations:
+                return decoded
         if kind in ("text", "binary") and self._is_foreign(schema, raw):
-            return Decoded(plain(raw))
-        return self._reader.judge([raw], schema)
+            return Decoded(without_schema(raw))
+        return self._reader.validate([raw], schema)
 
-    def _judge_items(self, raw: Undecoded, schema: SchemaRef, kind: str) -> tuple[Undecoded, Decoded]:
-        items: list[Undecoded] = raw if isinstance(raw, list) else [Literal(each) for each in plain(raw)]
+    def _validate_items(self, raw: Undecoded, schema: SchemaRef, kind: str) -> tuple[Undecoded, Decoded]:
+        items: list[Undecoded] = (
+            raw if isinstance(raw, list) else [Literal(item) for item in without_schema(raw)]
+        )
         values: list[JSON] = []
         violations: list[SchemaViolation] = []
         for i, item in enumerate(items):
-            tells = len(violations) < MAX_VIOLATIONS
+            with_violations = len(violations) < MAX_VIOLATIONS
             if kind == "events":
-                judged = self._judge_event(item, schema, tells=tells)
+                decoded = self._validate_event(item, schema, with_violations=with_violations)
             else:
-                judged = self._reader.judge([item], schema, tells=tells)
-            values.append(judged.value)
-            violations += (replace(each, pointer=f"/{i}{each.pointer}") for each in judged.violations)
+                decoded = self._reader.validate([item], schema, with_violations=with_violations)
+            values.append(decoded.value)
+            violations += (
+                replace(violation, pointer=f"/{i}{violation.pointer}") for violation in decoded.violations
+            )
         return Literal(values), Decoded(values, tuple(violations[:MAX_VIOLATIONS]))
 
-    def _judge_event(self, item: Undecoded, schema: SchemaRef, *, tells: bool) -> Decoded:
-        """An event by the schema of all of it, else by that of its data alone."""
-        from mockserver.media.sequences import readings
+    def _validate_event(self, item: Undecoded, schema: SchemaRef, *, with_violations: bool) -> Decoded:
+        """Validate an event as a whole, else its data alone."""
+        from mockserver.media.sequences import event_readings  # rarely needed
 
-        whole, data = readings(item)
-        event = self._reader.judge(whole, schema, tells=tells)
+        whole, data = event_readings(item)
+        event = self._reader.validate(whole, schema, with_violations=with_violations)
         if not event.violations or not data:
             return event
-        told = self._reader.judge(data, schema)
-        if told.violations and "data" in self._reader.shapes.properties(schema):
+        decoded = self._reader.validate(data, schema)
+        if decoded.violations and "data" in self._reader.shapes.properties(schema):
             return event
-        moved = (replace(each, pointer=f"/data{each.pointer}") for each in told.violations)
-        return Decoded(told.value, tuple(moved))
+        violations = (
+            replace(violation, pointer=f"/data{violation.pointer}") for violation in decoded.violations
+        )
+        return Decoded(decoded.value, tuple(violations))
 
     def _sent(self, content_type: str) -> ContentType:
-        """The concrete type of what is sent."""
+        """Return the media type to send."""
         parsed = parse_content_type(content_type) if content_type else self._documented
         return self._documented if isinstance(parsed, Malformed) else parsed
 
     def _is_foreign(self, schema: SchemaRef | None, raw: Undecoded) -> bool:
-        """Whether the schema is about structures in a syntax unknown here (YAML, CSV, …)."""
+        """Return whether the schema describes a structure in an unknown syntax (YAML, CSV, …)."""
         if schema is None or not self._reader.shapes.types(schema) <= STRUCTURED:
             return False
         return not isinstance(self._reader.read(raw, schema), (dict, list))
@@ -204,11 +213,11 @@ class Codec:
         kind = family(content_type)
         found = self._formats.get(kind)
         if found is None:
-            found = self._formats[kind] = self._make(kind)
+            found = self._formats[kind] = self._create(kind)
         return found
 
-    def _make(self, kind: str) -> Format:
-        # Imported here, since most processes meet none of these but JSON
+    def _create(self, kind: str) -> Format:
+        # Imported here, because most processes use JSON only
         media = self._media
         if kind == "form":
             from mockserver.media.form import FormFormat
@@ -235,13 +244,13 @@ class Codec:
 
 
 def family_of(content_type: str) -> str:
-    """As ``family``; what is no media type is as opaque as bytes."""
+    """Return the family of a media type as text; "binary" if it is malformed."""
     parsed = parse_content_type(content_type)
     return "binary" if isinstance(parsed, Malformed) else family(parsed)
 
 
 def family(content_type: ContentType) -> str:
-    """The syntax of a media type: json, lines, sequence, events, form, multipart, xml, text or binary."""
+    """Return the family: json, lines, sequence, events, form, multipart, xml, text or binary."""
     name, suffix = content_type.name, content_type.suffix
     if name in _JSON_LINES:
         return "lines"

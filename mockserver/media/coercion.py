@@ -1,9 +1,9 @@
-"""Text → the JSON value that a schema means by it.
+"""Coercion of text to the JSON values that a schema describes.
 
-What the wire gives is *raw*: a text, a list or a mapping of raws, or something
-exact that already is JSON (a JSON part of a form, say). Where a schema leaves
-several readings open, the first that it finds valid is taken; where none is
-valid, the first, for the violations to be about.
+A decoded body is *undecoded* where its types are unknown: a text, or a list or
+mapping of such, or a literal that already is JSON (for example a JSON part of a
+form). If the schema allows several interpretations of a text, the first valid
+one is the result. If none is valid, the first one is, with its violations.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from mockserver.plan import JSON, SchemaRef
 
 
 class Literal(Struct, frozen=True):
-    """A value that is JSON already and is not read as text."""
+    """A value that already is JSON. It is not coerced."""
 
     value: JSON
 
 
 class Restyled(Struct, frozen=True):
-    """A raw that was written in another style than the documented one, as the warnings say."""
+    """A value in another style than the documented one. The warnings name the style."""
 
     raw: Undecoded
     warnings: tuple[str, ...]
@@ -38,22 +38,22 @@ class Restyled(Struct, frozen=True):
 Undecoded: TypeAlias = "str | list[Undecoded] | dict[str, Undecoded] | Literal | Restyled"
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,4000})(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-"""JSON's number (RFC 8259, section 6), no longer than Python converts."""
+"""A JSON number (RFC 8259, section 6) of at most the length that Python converts."""
 
 
 class Decoded(Struct, frozen=True):
-    """A value, and how it breaks its schema."""
+    """A value, and how it violates its schema."""
 
     value: JSON
     violations: tuple[SchemaViolation, ...] = ()
     warnings: tuple[str, ...] = ()
-    """What was forgiven for it to have no violations."""
+    """The deviations from the document that were accepted."""
 
 
 class Reader:
-    """Reads raws by the schemas of one document, for one direction.
+    """Coerces and validates values by the schemas of one document, for requests or responses.
 
-    ``lenient``: arrays and objects may be written in other styles than the documented ones.
+    With ``lenient``, arrays and objects may be in other styles than the documented ones.
     """
 
     def __init__(self, schemas: Schemas, direction: Direction, *, lenient: bool = False) -> None:
@@ -63,18 +63,20 @@ class Reader:
         self._direction = direction
 
     def parse(self, data: bytes) -> JSON | Malformed:
-        """A JSON text that stands in a text, a field or a part."""
+        """Decode a JSON text in a text, a field or a part."""
         return decode_json(data)
 
-    def judge(self, raws: Iterable[Undecoded], ref: SchemaRef | None, *, tells: bool = True) -> Decoded:
-        """The first valid reading of the first raw that has one; else the first reading of all.
+    def validate(
+        self, raws: Iterable[Undecoded], ref: SchemaRef | None, *, with_violations: bool = True
+    ) -> Decoded:
+        """Return the first valid value among the interpretations ``raws``, at least one.
 
-        What is valid but for what a client may be forgiven is taken where nothing is valid.
-        ``tells``: with what is wrong with that.
+        If none is valid, take the first that is valid except for accepted
+        deviations, else the first one. ``with_violations``: with its violations.
         """
         if ref is None:
             only = next(iter(raws))
-            return Decoded(plain(only), (), only.warnings if isinstance(only, Restyled) else ())
+            return Decoded(without_schema(only), (), only.warnings if isinstance(only, Restyled) else ())
         readings: list[tuple[JSON, tuple[str, ...]]] = []
         for raw in raws:
             value = self.read(raw, ref)
@@ -86,14 +88,14 @@ class Reader:
             if forgiven := self._forgive(value, ref):
                 return Decoded(value, (), (*warnings, *forgiven))
         value = readings[0][0]
-        if not tells:
+        if not with_violations:
             return Decoded(value)
         return Decoded(value, self.schemas.validator(ref, self._direction).violations(value))
 
     def _forgive(self, value: JSON, ref: SchemaRef) -> tuple[str, ...]:
-        """What is forgiven of a request's value that is not valid; what is passed over is taken out of it."""
-        meant = self.schemas.validator(ref, self._direction)
-        if self._direction != "request" or not meant.may_forgive:
+        """Return the accepted deviations of an invalid request value. Removes ignored members from it."""
+        validator = self.schemas.validator(ref, self._direction)
+        if self._direction != "request" or not validator.may_forgive:
             return ()
         try:
             if not self.schemas.validator(ref, self._direction, "forgiving").is_valid(value):
@@ -101,44 +103,44 @@ class Reader:
         except ValueError:
             return ()
         forgiven: list[str] = []
-        for violation in meant.violations(value):
-            named = f" at {violation.pointer}" if violation.pointer else ""
+        for violation in validator.violations(value):
+            location = f" at {violation.pointer}" if violation.pointer else ""
             if violation.keyword == "readOnly":
                 remove(value, violation.pointer)
-                forgiven.append(f"the readOnly property{named} is passed over")
+                forgiven.append(f"the readOnly property{location} is ignored")
             elif violation.expected == "date-time":
-                forgiven.append(f"{violation.value!r}{named} is read as a date-time of RFC 3339")
-        return tuple(forgiven) or ("readOnly properties are passed over, date-times read as of RFC 3339",)
+                forgiven.append(f"{violation.value!r}{location} is read as a date-time of RFC 3339")
+        return tuple(forgiven) or ("readOnly properties are ignored, and date-times are read as of RFC 3339",)
 
     def is_valid(self, value: JSON, ref: SchemaRef) -> bool:
-        """Whether a schema takes a value."""
+        """Return whether a value is valid for a schema."""
         try:
             return self.schemas.validator(ref, self._direction).is_valid(value)
         except ValueError:  # nested deeper than the validator goes
             return False
 
     def read(self, raw: Undecoded, ref: SchemaRef) -> JSON:
-        """The valid reading of one raw, or the likeliest."""
+        """Return the valid interpretation of a value, else the most likely one."""
         return self._read(raw, (ref,), {})
 
     def _read(self, raw: Undecoded, refs: tuple[SchemaRef, ...], known: dict[object, JSON]) -> JSON:
-        """``known`` keeps a part from being read again for every reading of the whole."""
+        """Read with a cache, so that no part is read again for each interpretation of the whole."""
         if isinstance(raw, Literal):
             return raw.value
         if isinstance(raw, Restyled):
             raw = raw.raw
         if not refs:
-            return plain(raw)
+            return without_schema(raw)
         key = (raw if isinstance(raw, str) else id(raw), refs)
         if key not in known:
-            known[key] = plain(raw)  # for a list in a list of the same schema, which the text is without end
-            candidates = list(self._candidates(raw, refs, known)) or [plain(raw)]
+            known[key] = without_schema(raw)  # ends the recursion of a list schema whose items are itself
+            candidates = list(self._candidates(raw, refs, known)) or [without_schema(raw)]
             known[key] = candidates[0] if len(candidates) == 1 else self._choose(candidates, refs)
         return known[key]
 
     def _choose(self, candidates: list[JSON], refs: tuple[SchemaRef, ...]) -> JSON:
-        """The candidate that most of the schemas take, the first of those."""
-        return max(candidates, key=lambda each: sum(self.is_valid(each, ref) for ref in refs))
+        """Return the candidate that is valid for the largest number of schemas, the first of these."""
+        return max(candidates, key=lambda candidate: sum(self.is_valid(candidate, ref) for ref in refs))
 
     def _candidates(
         self, raw: Undecoded, refs: tuple[SchemaRef, ...], known: dict[object, JSON]
@@ -146,21 +148,21 @@ class Reader:
         for ref in refs:
             for shape in self.shapes.of(ref):
                 if isinstance(raw, str):
-                    yield from self._of_text(raw, shape, known)
+                    yield from self._read_text(raw, shape, known)
                 elif isinstance(raw, list) and "array" in shape.types:
-                    yield self._array(raw, shape, known)
+                    yield self._read_array(raw, shape, known)
                 elif isinstance(raw, dict):
                     if "array" in shape.types:
-                        yield from (self._array(listed, shape, known) for listed in _listed(raw))
+                        yield from (self._read_array(listed, shape, known) for listed in _as_lists(raw))
                     if "object" in shape.types:
-                        yield self._members(raw, shape, known)
+                        yield self._read_members(raw, shape, known)
 
-    def _of_text(self, text: str, shape: Shape, known: dict[object, JSON]) -> Iterator[JSON]:
+    def _read_text(self, text: str, shape: Shape, known: dict[object, JSON]) -> Iterator[JSON]:
         yield from scalars(text, shape.types)
         if shape.types == ANY:
             return
         if "array" in shape.types:
-            yield self._array(self._split(text, shape.separator), shape, known)
+            yield self._read_array(self._split(text, shape.separator), shape, known)
         elif "object" in shape.types and not text:
             yield {}
         if shape.types & STRUCTURED and text[:1] in ("[", "{"):
@@ -171,15 +173,17 @@ class Reader:
     def _split(self, text: str, separator: str) -> list[Undecoded]:
         return [*text.split(separator)] if text else []
 
-    def _array(self, raws: list[Undecoded], shape: Shape, known: dict[object, JSON]) -> list[JSON]:
-        return [self._read(each, shape.item(i), known) for i, each in enumerate(raws)]
+    def _read_array(self, raws: list[Undecoded], shape: Shape, known: dict[object, JSON]) -> list[JSON]:
+        return [self._read(item, shape.item(i), known) for i, item in enumerate(raws)]
 
-    def _members(self, raw: dict[str, Undecoded], shape: Shape, known: dict[object, JSON]) -> dict[str, JSON]:
+    def _read_members(
+        self, raw: dict[str, Undecoded], shape: Shape, known: dict[object, JSON]
+    ) -> dict[str, JSON]:
         return {name: self._read(each, shape.property(name), known) for name, each in raw.items()}
 
 
 def scalars(text: str, types: Types) -> Iterator[JSON]:
-    """The scalars of these types that are written like this, the likeliest first."""
+    """Yield the scalars of these types that a text can be, the most likely first."""
     if types == ANY:
         yield text
         return
@@ -196,41 +200,41 @@ def scalars(text: str, types: Types) -> Iterator[JSON]:
         yield None
 
 
-def plain(raw: Undecoded) -> JSON:
-    """A raw without a schema: its texts stay texts."""
+def without_schema(raw: Undecoded) -> JSON:
+    """Return an undecoded value as JSON without a schema: texts stay strings."""
     if isinstance(raw, Literal):
         return raw.value
     if isinstance(raw, Restyled):
-        return plain(raw.raw)
+        return without_schema(raw.raw)
     if isinstance(raw, list):
-        return [plain(each) for each in raw]
+        return [without_schema(item) for item in raw]
     if isinstance(raw, dict):
-        return {name: plain(each) for name, each in raw.items()}
+        return {name: without_schema(member) for name, member in raw.items()}
     return raw
 
 
-def _listed(raw: dict[str, Undecoded]) -> Iterator[list[Undecoded]]:
-    """``{"": …}`` and ``{"0": …, "1": …}`` as the lists that ``a[]=`` and ``a[0]=`` mean."""
+def _as_lists(raw: dict[str, Undecoded]) -> Iterator[list[Undecoded]]:
+    """Yield ``{"": …}`` and ``{"0": …, "1": …}``, which ``a[]=`` and ``a[0]=`` produce, as lists."""
     if raw.keys() == {""}:
         only = raw[""]
         yield only if isinstance(only, list) else [only]
         if isinstance(only, dict):  # a[][b]=1&a[][b]=2: two objects with one b, not one with two
-            lists = [each for each in only.values() if isinstance(each, list)]
-            if len(lists) == len(only) and len({len(each) for each in lists}) == 1:
+            lists = [member for member in only.values() if isinstance(member, list)]
+            if len(lists) == len(only) and len({len(items) for items in lists}) == 1:
                 yield [dict(zip(only, members, strict=True)) for members in zip(*lists, strict=True)]
         return
-    places = [str(i) for i in range(len(raw))]
-    if raw and raw.keys() == set(places):
-        yield [raw[place] for place in places]
+    indexes = [str(i) for i in range(len(raw))]
+    if raw and raw.keys() == set(indexes):
+        yield [raw[index] for index in indexes]
 
 
 def remove(value: JSON, pointer: str) -> None:
-    """Take the member of an object at a JSON pointer out of ``value``."""
+    """Remove the member of an object at a JSON pointer, if it exists."""
     *steps, last = tokens(pointer)
     for step in steps:
         try:
             value = value[int(step)] if isinstance(value, list) else value[step]
-        except (KeyError, IndexError):  # it is gone with a member around it
+        except (KeyError, IndexError):  # it was removed with its parent
             return
     if isinstance(value, dict):
         value.pop(last, None)

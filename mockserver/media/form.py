@@ -1,4 +1,4 @@
-"""Named fields, as in a query, a cookie or an ``application/x-www-form-urlencoded`` body, by their styles."""
+"""Decoding of named fields by their styles: in a query, a cookie or a urlencoded body."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from mockserver.media.types import ContentType, Malformed
 from mockserver.plan import JSON, Encoding, SchemaRef
 
 Fields: TypeAlias = dict[str, list[str]]
-"""Name → its values in the order sent, still encoded."""
+"""Name to values, in the order sent, still percent-encoded."""
 
-DEEPEST = 32
-"""Brackets in the name of a deepObject field."""
+MAX_DEPTH = 32
+"""The maximum number of brackets in the name of a deepObject field."""
 
 _BRACKET = re.compile(r"\[([^\[\]]*)\]")
 _BRACKET_OR_DOT = re.compile(r"\[([^\[\]]*)\]|\.([^.\[\]]+)")
@@ -39,7 +39,7 @@ _Value = TypeVar("_Value")
 
 
 def parse_fields(text: str) -> Fields:
-    """``a=1&b=2``. A name that does not decode stays as it is: nobody documents such a one."""
+    """Parse ``a=1&b=2``. A name that cannot be decoded stays as it is."""
     fields: Fields = {}
     for pair in text.split("&"):
         if pair:
@@ -51,7 +51,7 @@ def parse_fields(text: str) -> Fields:
 
 
 def parse_cookies(header: str) -> Fields:
-    """RFC 6265, section 4.2.1. Values may hold ``=``, and are still encoded."""
+    """Parse a Cookie header field (RFC 6265, section 4.2.1). The values are still encoded."""
     fields: Fields = {}
     for pair in header.split(";"):
         name, equals, value = pair.strip().partition("=")
@@ -61,7 +61,7 @@ def parse_cookies(header: str) -> Fields:
 
 
 def decode_cookie(text: str) -> str:
-    """A cookie's value is percent-encoded in style form, and anything else in the wild."""
+    """Decode a cookie's value. If it is not percent-encoded UTF-8, return it as it is."""
     decoded = decode(text)
     return text if decoded is None else decoded
 
@@ -76,10 +76,10 @@ def gather(
     claimed: Collection[str] = (),
     decode: Decode = decode_form,
 ) -> Raws | Malformed | None:
-    """Readings of one name; None where the fields do not speak of it.
+    """Return the interpretations of one parameter or property, or None if the fields do not contain it.
 
-    ``properties`` are the members that an exploded object may spread over the
-    fields, None if any may be; names in ``claimed`` belong to others.
+    ``properties`` are the members that an exploded object may have as fields of
+    their own; None means any. Fields in ``claimed`` belong to other parameters.
     """
     if style == "deepObject":
         return _gather_deep(fields, name, types, claimed, decode)
@@ -94,7 +94,7 @@ def gather(
             members = _members(fields, properties, claimed, decode)
             if isinstance(members, Malformed):
                 return members
-            if name in fields:  # not spread over the fields, as some clients write it
+            if name in fields:  # some clients send one field instead
                 written = split(fields[name][0], style, True, types & {"object"}, decode)
                 raws += written[:-1] if isinstance(written, list) else []
             raws += [members] if members else []
@@ -117,10 +117,10 @@ def _decoded(
     values: Iterable[_Value], decode: Callable[[_Value], Undecoded | None]
 ) -> list[Undecoded] | Malformed:
     decoded: list[Undecoded] = []
-    for each in values:
-        text = decode(each)
+    for value in values:
+        text = decode(value)
         if text is None:
-            return Malformed(f"{each!r} is not percent-encoded UTF-8")
+            return Malformed(f"{value!r} is not percent-encoded UTF-8")
         decoded.append(text)
     return decoded
 
@@ -142,21 +142,21 @@ def _members(
 def _gather_deep(
     fields: Fields, name: str, types: Types, claimed: Collection[str], decode: Decode
 ) -> Raws | Malformed | None:
-    """``a[b][c]=1``: a tree by names, whatever the numbers in them, so that none is allocated for."""
+    """Decode ``a[b][c]=1`` into a tree by names. Numbers are names too, so that no index allocates memory."""
     tree = _tree(fields, name, claimed, decode, _BRACKET)
     if isinstance(tree, Malformed):
         return tree
     if tree:
-        return [_raw(tree)]
+        return [_to_undecoded(tree)]
     if name not in fields:
         return None
     if types == {"object"}:
         return Malformed(f"{name!r} is not of style deepObject: expected {name}[…]=…", "style")
-    # The style is defined for objects only: anything else is written as usual
+    # The style is defined for objects only: other types use style form
     return gather(fields, name, "form", True, types, (), decode=decode)
 
 
-def gather_otherwise(
+def gather_restyled(
     fields: Mapping[str, Sequence[_Value]],
     name: str,
     style: str,
@@ -165,43 +165,43 @@ def gather_otherwise(
     claimed: Collection[str],
     decode: Callable[[_Value], Undecoded | None],
 ) -> Iterator[Restyled]:
-    """Readings of an array or object in styles that can be told apart from the documented one."""
+    """Yield the interpretations of an array or object in other styles than the documented one."""
     types &= STRUCTURED
     if not types:
         return
     documented = f"style {style}{', exploded' if explode and style != 'deepObject' else ''}"
 
-    def told(how: str) -> tuple[str, ...]:
-        return (f"{name!r} is {how}; documented: {documented}",)
+    def warn(style: str) -> tuple[str, ...]:
+        return (f"{name!r} is {style}; documented: {documented}",)
 
     bare = bare_name(name)
     tree = _tree(fields, bare, {*claimed, name}, decode, _BRACKET_OR_DOT)
     if tree and not isinstance(tree, Malformed):
-        yield Restyled(_raw(tree), told("written with brackets or dots"))
+        yield Restyled(_to_undecoded(tree), warn("written with brackets or dots"))
     values = fields.get(name) or (() if bare in claimed else fields.get(bare, ()))
     decoded = _decoded(values, decode)
     if not decoded or isinstance(decoded, Malformed):
         return
     if "array" in types and not (explode and style != "deepObject" and name in fields):
-        yield Restyled(decoded, told("a field for each item"))
+        yield Restyled(decoded, warn("a field for each item"))
     if len(decoded) > 1 or not isinstance(text := values[0], str):
         return
     for words, (other, pattern) in _SEPARATORS.items():
         if pattern.search(text) and (explode or other != style):
             found = split(text, other, False, types, lambda each: str(decode(each)))  # type: ignore[arg-type]
             raws = () if isinstance(found, Malformed) else found
-            yield from (Restyled(raw, told(f"separated by {words}")) for raw in raws if raw != decoded[0])
+            yield from (Restyled(raw, warn(f"separated by {words}")) for raw in raws if raw != decoded[0])
     if str(decoded[0])[:1] in ("[", "{"):
-        yield Restyled(decoded[0], told("written as JSON"))
+        yield Restyled(decoded[0], warn("written as JSON"))
 
 
 def bare_name(name: str) -> str:
-    """The name that ``ids[]`` is the exploded form of."""
+    """Return the name without the suffix ``[]``: ``ids`` for ``ids[]``."""
     return name.removesuffix("[]") or name
 
 
 def nested_parts(fields: Mapping[str, _Value]) -> dict[str, dict[str, _Value]]:
-    """The fields that are written as parts of others, with brackets or dots, by the names of those."""
+    """Return the fields with brackets or dots in their names, by the part of the name before these."""
     found: dict[str, dict[str, _Value]] = {}
     for key, value in fields.items():
         if match := _WHOLE.match(key):
@@ -225,19 +225,19 @@ def _tree(
         decoded = _decoded(values, decode)
         if isinstance(decoded, Malformed):
             return decoded
-        if path is None or not _plant(tree, path, decoded):
+        if path is None or not _insert(tree, path, decoded):
             return Malformed(f"{key!r} does not fit style deepObject: expected {name}[…]=…", "style")
     return tree
 
 
 def _path(rest: str, step: re.Pattern[str]) -> list[str] | None:
     steps = list(step.finditer(rest))
-    whole = sum(len(each[0]) for each in steps) == len(rest)
-    return [each[each.lastindex or 1] for each in steps] if whole and len(steps) <= DEEPEST else None
+    whole = sum(len(match[0]) for match in steps) == len(rest)
+    return [match[match.lastindex or 1] for match in steps] if whole and len(steps) <= MAX_DEPTH else None
 
 
-def _plant(tree: dict[str, _Node], path: list[str], values: list[Undecoded]) -> bool:
-    """False where one field wants a value and another wants members at the same place."""
+def _insert(tree: dict[str, _Node], path: list[str], values: list[Undecoded]) -> bool:
+    """Insert values into a tree. Return False if the place already has a value, or has members."""
     node = tree
     for step in path[:-1]:
         child = node.setdefault(step, {})
@@ -250,9 +250,9 @@ def _plant(tree: dict[str, _Node], path: list[str], values: list[Undecoded]) -> 
     return True
 
 
-def _raw(node: _Node) -> Undecoded:
+def _to_undecoded(node: _Node) -> Undecoded:
     if isinstance(node, dict):
-        return {key: _raw(each) for key, each in node.items()}
+        return {key: _to_undecoded(child) for key, child in node.items()}
     return node[0] if len(node) == 1 else list(node)
 
 
@@ -261,24 +261,24 @@ Value = TypeVar("Value")
 
 
 class FormFormat:
-    """A body whose fields are the properties of one object."""
+    """``application/x-www-form-urlencoded``: the fields are the properties of one object."""
 
     def __init__(self, reader: Reader, schema: SchemaRef | None, encoding: Mapping[str, Encoding]) -> None:
         self._object = FormObject(reader, schema, encoding)
         self._encoding = encoding
 
     def decode(self, data: bytes, content_type: ContentType) -> Undecoded | Malformed:
-        """Fields that no property describes are properties too, for the schema to judge."""
+        """Decode the fields. Fields that the schema does not describe become properties too."""
         warnings: list[str] = []
         found = self._object.read(parse_fields(data.decode("latin-1")), decode_form, warnings)
         return Restyled(found, tuple(warnings)) if warnings and isinstance(found, dict) else found
 
     def encode(self, value: JSON) -> bytes:
-        """Empty arrays and objects have no field."""
+        """Encode the properties. An empty array or object has no field."""
         if not isinstance(value, dict):
             return encode_json(value)
-        written = (self._field(name, each) for name, each in value.items())
-        return "&".join(each for each in written if each).encode()
+        fields = (self._field(name, member) for name, member in value.items())
+        return "&".join(field for field in fields if field).encode()
 
     def _field(self, name: str, value: JSON) -> str:
         encoding = self._encoding.get(name, DEFAULT_ENCODING)
@@ -290,7 +290,7 @@ class FormFormat:
 
 
 class FormObject:
-    """Makes one object of fields, by the properties of its schema."""
+    """Decodes fields into one object by the properties of its schema."""
 
     def __init__(self, reader: Reader, schema: SchemaRef | None, encoding: Mapping[str, Encoding]) -> None:
         self._reader = reader
@@ -299,9 +299,9 @@ class FormObject:
         self._encoding = encoding
 
     def read(self, fields: Fields, decode: Decode, warnings: list[str]) -> dict[str, Undecoded] | Malformed:
-        """Fields that belong to no property become properties of their own names.
+        """Return the object. Fields that belong to no property become properties with their own names.
 
-        What is written in other styles than the documented ones is added to ``warnings``.
+        Adds a warning for each property that is in another style than the documented one.
         """
         found: dict[str, Undecoded] = {}
         used: set[str] = set()
@@ -309,20 +309,20 @@ class FormObject:
         for name, schema in self._properties.items():
             raws = self._gather(fields, name, schema, decode, used)
             documented = raws if isinstance(raws, list) else None
-            other = self.otherwise(name, schema, documented, fields, nested, decode, used)
+            other = self.read_restyled(name, schema, documented, fields, nested, decode, used)
             if other is not None:
                 found[name] = Literal(other.value)
                 warnings += other.warnings
             elif isinstance(raws, Malformed):
                 return raws
             elif raws is not None:
-                # A single reading stays raw: the schema of the whole may know more ways to read it
+                # A single interpretation stays undecoded: the schema of the whole may have others
                 found[name] = raws[0] if len(raws) == 1 else self._best(raws, schema)
         for name, values in fields.items():
             if name in self._properties or name in used:
                 continue
-            decoded = [decode(each) for each in values]
-            texts: list[Undecoded] = [each for each in decoded if each is not None]
+            decoded = [decode(value) for value in values]
+            texts: list[Undecoded] = [text for text in decoded if text is not None]
             if len(texts) < len(values):
                 return Malformed(f"The field {name!r} is not percent-encoded UTF-8")
             found[name] = texts[0] if len(texts) == 1 else texts
@@ -330,7 +330,7 @@ class FormObject:
         return found
 
     def complete(self, found: dict[str, Undecoded]) -> None:
-        """Add the empty lists, which are no fields at all (RFC 6570 section 3.2.1), where those are valid."""
+        """Add required empty lists where they are valid, because they have no field (RFC 6570, 3.2.1)."""
         for name in self._required - found.keys():
             schema = self._properties.get(name)
             if (
@@ -340,7 +340,7 @@ class FormObject:
             ):
                 found[name] = Literal([])
 
-    def otherwise(
+    def read_restyled(
         self,
         name: str,
         schema: SchemaRef,
@@ -350,30 +350,31 @@ class FormObject:
         decode: Callable[[Value], Undecoded | None],
         used: set[str],
     ) -> Decoded | None:
-        """A property that is not written as documented; None where it is, or is not there.
+        """Decode a property in another style than the documented one. Return None if it is not so.
 
-        ``raws`` are its readings as documented, ``nested`` the ``nested_parts`` of the fields.
+        ``raws`` are its interpretations in the documented style, ``nested`` the
+        ``nested_parts`` of the fields. Adds the fields of the property to ``used``.
         """
         types = self._reader.shapes.types(schema) & STRUCTURED
         if not self._reader.lenient or not types:
             return None
         bare, claimed = bare_name(name), self._properties.keys() - {name}
-        own = {each: fields[each] for each in (name, bare) if each in fields}
+        own = {field: fields[field] for field in (name, bare) if field in fields}
         encoding = self._encoding.get(name, DEFAULT_ENCODING)
-        spoken = {**own, **nested.get(bare, {})}
+        candidates = {**own, **nested.get(bare, {})}
         others = list(
-            gather_otherwise(spoken, name, encoding.style, encoding.explode, types, claimed, decode)
+            gather_restyled(candidates, name, encoding.style, encoding.explode, types, claimed, decode)
         )
-        if not others or (raws and not self._reader.judge(raws, schema).violations):
+        if not others or (raws and not self._reader.validate(raws, schema).violations):
             return None
-        judged = self._reader.judge(others, schema)
-        if judged.violations:
+        decoded = self._reader.validate(others, schema)
+        if decoded.violations:
             return None
-        used.update(spoken.keys() - claimed)
-        return judged
+        used.update(candidates.keys() - claimed)
+        return decoded
 
     def _best(self, raws: Raws, schema: SchemaRef) -> Undecoded:
-        return Literal(self._reader.judge(raws, schema, tells=False).value)
+        return Literal(self._reader.validate(raws, schema, with_violations=False).value)
 
     def _gather(
         self, fields: Fields, name: str, schema: SchemaRef, decode: Decode, used: set[str]
@@ -401,7 +402,7 @@ class FormObject:
         )
         if raws and not isinstance(raws, Malformed):
             if encoding.style == "deepObject":
-                used.update(each for each in fields if each.startswith(f"{name}["))
+                used.update(field for field in fields if field.startswith(f"{name}["))
             elif name not in fields:
                 used.update(members)
         return raws

@@ -1,4 +1,4 @@
-"""JSON (RFC 8259), exactly: integers of any size, no NaN, no lone surrogates, bounded depth."""
+"""JSON (RFC 8259): integers of any size, no NaN, no lone surrogates, limited depth."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from mockserver.plan import JSON
 _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
 _BOM = b"\xef\xbb\xbf"
-DEEPEST = 255
-"""What jsonschema-rs judges; nothing that is deeper comes in."""
+MAX_DEPTH = 255
+"""The maximum depth of nesting, which is that of jsonschema-rs."""
 
 
 def decode_json(data: bytes) -> JSON | Malformed:
-    """Of duplicate members the last counts; a byte order mark is passed over (section 8.1)."""
+    """Decode JSON. The last of duplicate members counts. A byte order mark is ignored (section 8.1)."""
     try:
         value = _decoder.decode(data[3:] if data.startswith(_BOM) else data)
     except UnicodeDecodeError:
@@ -24,21 +24,21 @@ def decode_json(data: bytes) -> JSON | Malformed:
         return Malformed("The body is JSON nested too deeply")
     except msgspec.MsgspecError as error:
         return Malformed(f"The body is not JSON: {str(error).removeprefix('JSON is malformed: ')}")
-    if data.count(b"[") + data.count(b"{") > DEEPEST and _is_deep(value):
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deep(value):
         return Malformed("The body is JSON nested too deeply")
     return value
 
 
 def _is_deep(value: JSON) -> bool:
     level = [value] if isinstance(value, (dict, list)) else []
-    for _ in range(DEEPEST):
-        inner = (each.values() if isinstance(each, dict) else each for each in level)
-        level = [item for each in inner for item in each if isinstance(item, (dict, list))]
+    for _ in range(MAX_DEPTH):
+        inner = (value.values() if isinstance(value, dict) else value for value in level)
+        level = [item for items in inner for item in items if isinstance(item, (dict, list))]
         if not level:
             return False
     return True
 
 
 def encode_json(value: JSON) -> bytes:
-    """Compact JSON. Raises ValueError or TypeError for what is not JSON."""
+    """Return JSON without spaces. Raises ValueError or TypeError if the value is not JSON."""
     return _encoder.encode(value)

@@ -1,8 +1,8 @@
-"""``multipart/form-data`` (RFC 7578): each part a property, or an item of one that is an array.
+"""``multipart/form-data`` (RFC 7578): each part is a property, or an item of an array property.
 
-The body is in memory, so parsing is splitting at the boundary (RFC 2046,
-section 5.1). A part that says it is JSON is JSON, a file is its bytes, and any
-other part is text that the schema gives a type.
+The body is in memory, so it is split at the boundary (RFC 2046, section 5.1). A
+part with a JSON media type is JSON, a file is bytes, and any other part is text
+whose type the schema decides.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from mockserver.media.text import BinaryFormat, encode_text
 from mockserver.media.types import ContentType, Malformed, match_content, parse_content_type, parse_parameters
 from mockserver.plan import JSON, Encoding, MediaType, SchemaRef
 
-LARGEST_HEAD = 16 * 1024
-"""Bytes of the header fields of one part."""
+MAX_HEAD = 16 * 1024
+"""The maximum number of bytes of the header fields of a part."""
 
 _TEXT = ContentType("text", "plain")
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """``is_file``: it has a file name. ``content_type`` is None where the part does not say."""
+    """A part. ``is_file``: it has a file name. ``content_type`` is None if the part does not state it."""
 
     name: str
     content_type: ContentType | None
@@ -36,24 +36,24 @@ class Part:
 
     @property
     def is_json(self) -> bool:
-        """Whether it says so itself."""
+        """Whether it has a JSON media type and is not a file."""
         return self.content_type is not None and self.content_type.suffix == "json" and not self.is_file
 
 
 class MultipartFormat:
-    """A body whose parts are the properties of one object."""
+    """A body whose parts are the properties of one object. ``encoding`` is that of the document."""
 
     def __init__(self, reader: Reader, schema: SchemaRef | None, encoding: Mapping[str, Encoding]) -> None:
         self._reader = reader
         self._properties = reader.shapes.properties(schema)
         self._encoding = encoding
         self._styled = {
-            name: each for name, each in encoding.items() if each.style != "form" or not each.explode
+            name: entry for name, entry in encoding.items() if entry.style != "form" or not entry.explode
         }
         self._form = FormObject(reader, schema, self._styled)
 
     def decode(self, data: bytes, content_type: ContentType) -> Undecoded | Malformed:
-        """Several parts of one name are the items of an array."""
+        """Decode the parts. Several parts with one name are the items of an array."""
         boundary = content_type.parameters.get("boundary", "")
         if not 0 < len(boundary) <= 70 or not boundary.isascii():
             return Malformed("The multipart Content-Type has no proper boundary")
@@ -66,7 +66,7 @@ class MultipartFormat:
             if part.name.partition("[")[0] in self._styled and not part.is_json:
                 styled.setdefault(part.name, []).append(part.data.decode("utf-8", "replace"))
                 continue
-            raw = self._raw(part)
+            raw = self._decode_part(part)
             if isinstance(raw, Malformed):
                 return raw
             found.setdefault(part.name, []).append(raw)
@@ -82,7 +82,7 @@ class MultipartFormat:
     def _restyled(
         self, found: dict[str, list[Undecoded]], styled: Container[str], warnings: list[str]
     ) -> dict[str, Undecoded]:
-        """The properties that are written in another style; their parts are taken out of ``found``."""
+        """Return the properties that are in another style, and remove their parts from ``found``."""
         properties: dict[str, Undecoded] = {}
         nested, used = nested_parts(found), set[str]()
         for name, schema in self._properties.items():
@@ -91,8 +91,8 @@ class MultipartFormat:
             raws = found.get(name)
             documented: Raws | None = None
             if raws is not None:
-                documented = [raws, *(each for each in raws if isinstance(each, Literal))]
-            other = self._form.otherwise(name, schema, documented, found, nested, _itself, used)
+                documented = [raws, *(raw for raw in raws if isinstance(raw, Literal))]
+            other = self._form.read_restyled(name, schema, documented, found, nested, _identity, used)
             if other is not None:
                 properties[name] = Literal(other.value)
                 warnings += other.warnings
@@ -100,12 +100,12 @@ class MultipartFormat:
             found.pop(name, None)
         return properties
 
-    def _raw(self, part: Part) -> Undecoded | Malformed:
+    def _decode_part(self, part: Part) -> Undecoded | Malformed:
         encoding = self._encoding.get(part.name) or self._encoding.get(part.name.partition("[")[0])
         expected = (encoding or DEFAULT_ENCODING).content_type
         sent = part.content_type
         if expected and sent is not None and sent != _TEXT:
-            ranges = [MediaType(each.strip()) for each in expected.split(",")]
+            ranges = [MediaType(name.strip()) for name in expected.split(",")]
             if match_content(ranges, sent) is None:
                 message = f"The part {part.name!r} is {sent.name}; documented: {expected}"
                 return Malformed(message, "mediaType")
@@ -127,12 +127,12 @@ class MultipartFormat:
         schema = self._properties.get(name)
         if schema is None or "array" not in self._reader.shapes.types(schema):
             return raws[0]
-        return Literal(self._reader.judge([raws, raws[0]], schema, tells=False).value)
+        return Literal(self._reader.validate([raws, raws[0]], schema, with_violations=False).value)
 
     def encode(self, value: JSON) -> bytes:
-        """The boundary is made from the content, so that the same value is the same bytes."""
+        """Encode the parts. The boundary is a hash of them, so that a value always has the same bytes."""
         parts = (
-            [part for name, each in value.items() for part in self._parts(name, each)]
+            [part for name, member in value.items() for part in self._parts(name, member)]
             if isinstance(value, dict)
             else []
         )
@@ -148,19 +148,19 @@ class MultipartFormat:
             if not kind:
                 kind = "application/json" if isinstance(item, (dict, list)) else "text/plain; charset=utf-8"
             is_file = not kind.startswith(("text/", "application/json"))
-            called = f'name="{_quoted(name)}"' + (f'; filename="{_quoted(name)}"' if is_file else "")
+            called = f'name="{_quote_name(name)}"' + (f'; filename="{_quote_name(name)}"' if is_file else "")
             head = f"Content-Disposition: form-data; {called}\r\nContent-Type: {kind}\r\n\r\n"
             text = encode_json(item) if "json" in kind else encode_text(item)
             yield head.encode() + (BinaryFormat().encode(item) if is_file else text)
 
 
 def boundary_of(data: bytes) -> str:
-    """The boundary that ``MultipartFormat.encode`` wrote."""
+    """Return the boundary of a body that ``MultipartFormat.encode`` wrote."""
     return data.partition(b"\r\n")[0].removeprefix(b"--").removesuffix(b"--").decode()
 
 
 def parse_parts(data: bytes, boundary: bytes) -> list[Part] | Malformed:
-    """Preamble and epilogue are passed over; the closing delimiter must be there."""
+    """Split a body into parts. Preamble and epilogue are ignored; the closing delimiter is required."""
     delimiter = b"\r\n--" + boundary
     chunks = (b"\r\n" + data).split(delimiter)
     parts: list[Part] = []
@@ -170,16 +170,16 @@ def parse_parts(data: bytes, boundary: bytes) -> list[Part] | Malformed:
         line, newline, rest = chunk.partition(b"\r\n")
         if line.strip(b" \t") or not newline:
             return Malformed("A multipart delimiter is malformed")
-        part = _part(rest)
+        part = _parse_part(rest)
         if isinstance(part, Malformed):
             return part
         parts.append(part)
     return Malformed("The multipart body has no closing delimiter; is the boundary right?")
 
 
-def _part(chunk: bytes) -> Part | Malformed:
+def _parse_part(chunk: bytes) -> Part | Malformed:
     head, blank, data = (b"\r\n" + chunk).partition(b"\r\n\r\n")
-    if not blank or len(head) > LARGEST_HEAD:
+    if not blank or len(head) > MAX_HEAD:
         return Malformed("A part of the multipart body has no end of its header fields")
     headers: dict[str, str] = {}
     for line in head.decode("utf-8", "replace").split("\r\n")[1:]:
@@ -198,10 +198,10 @@ def _part(chunk: bytes) -> Part | Malformed:
     return Part(parameters["name"], content_type, is_file, data)
 
 
-def _itself(raw: Undecoded) -> Undecoded:
+def _identity(raw: Undecoded) -> Undecoded:
     return raw
 
 
-def _quoted(name: str) -> str:
-    """As browsers write names (HTML, "multipart form data")."""
+def _quote_name(name: str) -> str:
+    """Escape a name as browsers do (HTML, "multipart form data")."""
     return name.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")

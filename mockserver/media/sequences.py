@@ -11,14 +11,14 @@ from mockserver.plan import JSON
 
 _EVENT_FIELDS = ("id", "event", "retry", "data")
 _END_OF_LINE = re.compile(r"\r\n|\n|\r")
-"""What ends a line of an event stream, and nothing else does."""
+"""The ends of lines of an event stream."""
 
 
 class JsonLinesFormat:
-    """One JSON value a line: application/x-ndjson, application/jsonl, and json-seq (RFC 7464)."""
+    """One JSON value per line: application/x-ndjson, application/jsonl. Decodes json-seq too."""
 
     def decode(self, data: bytes, content_type: ContentType) -> Undecoded | Malformed:
-        """Blank lines count for nothing."""
+        """Decode the lines. Blank lines are ignored."""
         items = []
         for number, line in enumerate(data.split(b"\n"), 1):
             text = line.strip(b" \t\r\x1e")
@@ -31,15 +31,15 @@ class JsonLinesFormat:
         return Literal(items)
 
     def encode(self, value: JSON) -> bytes:
-        """Each item on a line of its own, the last one too."""
+        """Encode each item with a line feed after it."""
         return b"".join(encode_json(item) + b"\n" for item in _items(value))
 
 
 class JsonSequenceFormat(JsonLinesFormat):
-    """RFC 7464: as JSON Lines, with a record separator before each."""
+    """``application/json-seq`` (RFC 7464): JSON Lines with a record separator before each item."""
 
     def encode(self, value: JSON) -> bytes:
-        """A separator before and a line feed after each item."""
+        """Encode each item with a separator before and a line feed after it."""
         return b"".join(b"\x1e" + encode_json(item) + b"\n" for item in _items(value))
 
 
@@ -47,7 +47,7 @@ class EventStreamFormat:
     """``text/event-stream`` (HTML, section 9.2): each item an object of id, event, retry and data."""
 
     def decode(self, data: bytes, content_type: ContentType) -> Undecoded | Malformed:
-        """Comments and unknown fields are passed over."""
+        """Decode the events. Comments and unknown fields are ignored."""
         try:
             text = data.decode().removeprefix("\ufeff")
         except UnicodeDecodeError:
@@ -70,26 +70,26 @@ class EventStreamFormat:
         return events
 
     def encode(self, value: JSON) -> bytes:
-        """An item of the fields of events is an event; anything else is the data of one."""
+        """Encode events. An item that is not an event becomes the data of one."""
         return "".join(_event(item) for item in _items(value)).encode()
 
 
-def readings(item: Undecoded) -> tuple[list[Undecoded], list[Undecoded]]:
-    """What an item of an event stream may be taken for: as a whole, and by its data alone."""
-    if not isinstance(item, Literal):  # as it came in
+def event_readings(item: Undecoded) -> tuple[list[Undecoded], list[Undecoded]]:
+    """Return the interpretations of an item of an event stream: of the whole event, and of its data."""
+    if not isinstance(item, Literal):  # a received event
         return [item], [item["data"]] if isinstance(item, dict) and "data" in item else []
     stream = EventStreamFormat()
     read = stream.decode(stream.encode([item.value]), ContentType("text", "event-stream"))
     sent = read if isinstance(read, list) else []
     data: list[Undecoded] = []
     if is_event(item.value) and "data" in item.value:
-        texts = [each["data"] for each in sent if isinstance(each, dict) and "data" in each]
+        texts = [event["data"] for event in sent if isinstance(event, dict) and "data" in event]
         data = [Literal(item.value["data"]), *texts]
     return [item, *sent], data
 
 
 def is_event(item: JSON) -> bool:
-    """Whether an item is an event with its fields, and not the data of one. An ``id`` alone is data."""
+    """Return whether an item is an event, and not the data of one. An ``id`` alone is data."""
     return isinstance(item, dict) and item.keys() <= {*_EVENT_FIELDS} and not item.keys() <= {"id"}
 
 

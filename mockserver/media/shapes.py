@@ -1,9 +1,8 @@
-"""What a schema says about the *form* of a value: its types, and where its parts are described.
+"""The shapes of a schema: the types that its values may have, and the schemas of their parts.
 
-Text has no types. To read ``5`` or ``a,b`` one must know whether a number, a
-string, an array or an object is meant. A schema may leave that open (``anyOf``,
-a list of types), so it has several shapes; which one was meant is decided by
-validating what each makes of the text.
+Text has no types. The schema says whether ``5`` is a number or a string, and
+whether ``a,b`` is an array. A schema with ``anyOf`` or several types has several
+shapes. The text is read by each of them, and validation selects the result.
 """
 
 from __future__ import annotations
@@ -22,30 +21,30 @@ Types = frozenset[str]
 
 ANY: Types = frozenset(("null", "boolean", "integer", "number", "string", "array", "object"))
 STRUCTURED: Types = frozenset(("array", "object"))
-MOST_SHAPES = 32
-"""Combinations of ``allOf`` with ``anyOf`` multiply; those beyond are not tried."""
+MAX_SHAPES = 32
+"""The maximum number of shapes of a schema, because ``allOf`` and ``anyOf`` multiply."""
 MAX_VISITS = 5000
-"""Schemas that are looked at for the shapes of one: thirty levels that double are a thousand million."""
+"""The maximum number of schemas visited for one schema, because references may double at each level."""
 
 
 class Shape(Struct, frozen=True):
-    """One way in which a value may be formed. Several references for one part come from ``allOf``."""
+    """One combination of types and parts. A part has several schemas if ``allOf`` combines them."""
 
     types: Types = ANY
     properties: Mapping[str, tuple[SchemaRef, ...]] = field(default_factory=dict)
     others: tuple[SchemaRef, ...] = ()
-    """Schemas of properties that are not listed: ``additionalProperties``, ``patternProperties``."""
+    """Schemas of other properties: ``additionalProperties``, ``patternProperties``."""
     prefix: tuple[SchemaRef, ...] = ()
     items: tuple[SchemaRef, ...] = ()
     separator: str = ","
-    """What separates the items where an array stands in one text (``collectionFormat`` of 2.0)."""
+    """The separator of the items of an array in one text (``collectionFormat`` of OpenAPI 2.0)."""
 
     def property(self, name: str) -> tuple[SchemaRef, ...]:
-        """The schemas that may describe a property."""
+        """Return the schemas that may describe a property."""
         return self.properties.get(name) or self.others
 
     def item(self, index: int) -> tuple[SchemaRef, ...]:
-        """The schemas that may describe the item at an index."""
+        """Return the schemas that may describe the item at an index."""
         return (self.prefix[index],) if index < len(self.prefix) else self.items
 
 
@@ -54,7 +53,7 @@ _SEPARATORS = {"csv": ",", "ssv": " ", "tsv": "\t", "pipes": "|"}
 
 
 class Shapes:
-    """The shapes of one document's schemas; answers are remembered."""
+    """The shapes of the schemas of one document, cached."""
 
     def __init__(self, schemas: Schemas) -> None:
         self._schemas = schemas
@@ -63,7 +62,7 @@ class Shapes:
         self._visits = 0
 
     def of(self, ref: SchemaRef | None) -> tuple[Shape, ...]:
-        """At least one; a schema that is missing or broken may have any form."""
+        """Return the shapes of a schema, at least one. A missing or broken schema allows any value."""
         if ref is None:
             return (ANYTHING,)
         shapes = self._shapes.get(ref)
@@ -74,11 +73,11 @@ class Shapes:
         return shapes
 
     def types(self, ref: SchemaRef | None) -> Types:
-        """Every type that some shape admits."""
+        """Return the types of all shapes."""
         return frozenset().union(*(shape.types for shape in self.of(ref)))
 
     def properties(self, ref: SchemaRef | None) -> dict[str, SchemaRef]:
-        """Every property that some shape lists, with the first schema of it."""
+        """Return the properties of all shapes, each with its first schema."""
         found: dict[str, SchemaRef] = {}
         for shape in self.of(ref):
             for name, refs in shape.properties.items():
@@ -86,14 +85,14 @@ class Shapes:
         return found
 
     def required(self, ref: SchemaRef | None) -> frozenset[str]:
-        """The properties that the schema itself requires."""
+        """Return the properties that the schema itself requires, without its subschemas."""
         try:
             node = self._schemas.lookup(ref)[0] if ref is not None else {}
         except SchemaError:
             return frozenset()
         stated = node.get("required") if isinstance(node, dict) else None
         return (
-            frozenset(each for each in stated if isinstance(each, str))
+            frozenset(name for name in stated if isinstance(name, str))
             if isinstance(stated, list)
             else frozenset()
         )
@@ -111,21 +110,21 @@ class Shapes:
             return (ANYTHING,)
 
     def _combine(self, node: dict[str, JSON], at: SchemaRef, seen: frozenset[SchemaRef]) -> tuple[Shape, ...]:
-        shapes: tuple[Shape, ...] = (self._own(node, at),)
-        for i in _places(node, "allOf"):
+        shapes: tuple[Shape, ...] = (self._own_shape(node, at),)
+        for i in _indexes(node, "allOf"):
             shapes = _product(shapes, self._find(f"{at}/allOf/{i}", seen))
         if not self._draft_4 and isinstance(target := node.get("$ref"), str):
             shapes = _product(shapes, self._find(self._schemas.resolve(at, target), seen))
         for keyword in ("anyOf", "oneOf"):
-            places = _places(node, keyword)
-            if places:
-                branches = (self._find(f"{at}/{keyword}/{i}", seen) for i in places)
+            indexes = _indexes(node, keyword)
+            if indexes:
+                branches = (self._find(f"{at}/{keyword}/{i}", seen) for i in indexes)
                 shapes = _product(shapes, [shape for branch in branches for shape in branch])
         if is_nullable(node, self._schemas.dialect):
             shapes = (*shapes, Shape(frozenset(("null",))))
         return shapes
 
-    def _own(self, node: dict[str, JSON], at: SchemaRef) -> Shape:
+    def _own_shape(self, node: dict[str, JSON], at: SchemaRef) -> Shape:
         properties = node.get("properties")
         others = [f"{at}/patternProperties/{escape(name)}" for name in _keys(node, "patternProperties")]
         others += [
@@ -141,23 +140,23 @@ class Shapes:
             if isinstance(properties, dict)
             else {},
             others=tuple(others),
-            prefix=tuple(f"{at}/{listed}/{i}" for i in _places(node, listed)),
+            prefix=tuple(f"{at}/{listed}/{i}" for i in _indexes(node, listed)),
             items=(f"{at}/{rest}",) if isinstance(node.get(rest), dict) else (),
             separator=_SEPARATORS.get(str(node.get("collectionFormat")), ","),
         )
 
 
 def _types(node: Mapping[str, JSON]) -> Types:
-    """The types that a schema names, or lets one guess by what else it says."""
+    """Return the types that a schema states, else those that its other keywords imply."""
     stated = node.get("type")
     if isinstance(stated, str):
         return frozenset(("string" if stated == "file" else stated,))
     if isinstance(stated, list):
-        return frozenset(each for each in stated if isinstance(each, str))
+        return frozenset(name for name in stated if isinstance(name, str))
     values = node.get("enum", [node["const"]] if "const" in node else None)
     if isinstance(values, list) and values:
-        return frozenset(_type(each) for each in values)
-    if any(isinstance(node.get(each), dict) for each in ("properties", "additionalProperties")):
+        return frozenset(_type(value) for value in values)
+    if any(isinstance(node.get(keyword), dict) for keyword in ("properties", "additionalProperties")):
         return frozenset(("object",))
     if "items" in node or "prefixItems" in node:
         return frozenset(("array",))
@@ -175,11 +174,11 @@ def _type(value: JSON) -> str:
 def _product(left: Iterable[Shape], right: Iterable[Shape]) -> tuple[Shape, ...]:
     rights = tuple(right)
     merged = (_merge(one, other) for one in left for other in rights)
-    return tuple(islice((each for each in merged if each.types), MOST_SHAPES)) or (ANYTHING,)
+    return tuple(islice((shape for shape in merged if shape.types), MAX_SHAPES)) or (ANYTHING,)
 
 
 def _merge(one: Shape, other: Shape) -> Shape:
-    """The shape of a value that has both."""
+    """Return the shape of values that have both shapes."""
     if other is ANYTHING:
         return one
     properties = dict(one.properties)
@@ -201,7 +200,7 @@ def _intersection(one: Types, other: Types) -> Iterator[str]:
         yield "integer"
 
 
-def _places(node: Mapping[str, JSON], keyword: str) -> range:
+def _indexes(node: Mapping[str, JSON], keyword: str) -> range:
     value = node.get(keyword)
     return range(len(value) if isinstance(value, list) else 0)
 

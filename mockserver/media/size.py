@@ -1,8 +1,8 @@
-"""Bounds on how many values a body holds: they are counted before any of them is made.
+"""The limit on the number of values in a body, which are counted before they are decoded.
 
-Octets say little of what a body takes: `[],` is three, and a list in memory.
-Delimiters are counted first, which takes next to nothing and is never too few;
-only where those are over the bound is a body looked at closer.
+The number of bytes says little about the memory of the decoded body: ``[],`` is
+three bytes, but a list in memory. The delimiters are counted first, which is
+fast and never too few. Only if they are above the limit is the count exact.
 """
 
 from __future__ import annotations
@@ -16,45 +16,47 @@ from mockserver.media.types import ContentType, Malformed
 from mockserver.plan import JSON
 
 WEIGHT = 5
-"""What a field of a form, a part, an element, an attribute or an event counts, beside a value of JSON."""
-_PIECE = 64 * 1024
+"""A form field, part, XML element, XML attribute or event counts as this number of JSON values."""
+_CHUNK = 64 * 1024
 
 
 def exceeds(data: bytes, family: str, content_type: ContentType, most: int) -> bool:
-    """Whether a body of a family of media types holds more than so many values."""
+    """Return whether a body holds more than ``most`` values. ``family`` is that of its media type."""
     if len(data) * WEIGHT < most:
         return False
     match family:
         case "json" | "lines" | "sequence":
             lines = data.count(b"\n") if family != "json" else 0
-            return lines + _of_json(data, most - lines) > most
+            return lines + _count_json(data, most - lines) > most
         case "form":
             fields = data.count(b"&") + 1
             nested = data.count(b"[") + data.upper().count(b"%5B")
             if (fields + nested) * WEIGHT <= most:
                 return False
-            return fields * WEIGHT > most or (fields + _brackets(data)) * WEIGHT > most
+            return fields * WEIGHT > most or (fields + _count_brackets(data)) * WEIGHT > most
         case "multipart":
             boundary = content_type.parameters.get("boundary", "").encode()
             return bool(boundary) and data.count(b"--" + boundary) * WEIGHT > most
         case "events":
             return (data.count(b"\n") + data.count(b"\r")) * WEIGHT > most
         case "xml":
-            # In UTF-16 there is a NUL beside each
-            return (data.count(b"<") + data.count(b"=")) * WEIGHT > most and _of_xml(data, most // WEIGHT)
+            # In UTF-16 the same bytes occur, each with a NUL
+            return (data.count(b"<") + data.count(b"=")) * WEIGHT > most and _exceeds_xml(
+                data, most // WEIGHT
+            )
     return False
 
 
-def _of_json(data: bytes, most: int) -> int:
-    """The values of a JSON text, or more where there are not over ``most``."""
+def _count_json(data: bytes, most: int) -> int:
+    """Return the number of values of a JSON text, or an upper bound if that is at most ``most``."""
     found = data.count(b",") + data.count(b"[") + data.count(b"{") + 1
     if found <= most:
         return found
-    # By what stands outside of texts. What is no JSON is for the parser to refuse
+    # Count outside of strings only. If this is not JSON, the parser reports it later
     plain = data.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in data else data
     found, is_text = 1, False
-    for start in range(0, len(plain), _PIECE):
-        parts = plain[start : start + _PIECE].split(b'"')
+    for start in range(0, len(plain), _CHUNK):
+        parts = plain[start : start + _CHUNK].split(b'"')
         outside = b"s".join(parts[is_text::2]).translate(None, b" \t\r\n")
         is_text ^= len(parts) % 2 == 0
         containers = outside.count(b"[") + outside.count(b"{")
@@ -64,8 +66,8 @@ def _of_json(data: bytes, most: int) -> int:
     return found
 
 
-def _brackets(form: bytes) -> int:
-    """Those in the names of fields: each is a level of an object."""
+def _count_brackets(form: bytes) -> int:
+    """Count the brackets in the names of fields, because each is a level of an object."""
     names = (pair.partition(b"=")[0] for pair in form.split(b"&"))
     return sum(name.count(b"[") + name.upper().count(b"%5B") for name in names)
 
@@ -74,7 +76,7 @@ class _TooManyError(Exception):
     """Ends parsing from within expat's callbacks."""
 
 
-def _of_xml(data: bytes, most: int) -> bool:
+def _exceeds_xml(data: bytes, most: int) -> bool:
     left = most
 
     def start(_: str, attributes: list[str]) -> None:
@@ -91,18 +93,18 @@ def _of_xml(data: bytes, most: int) -> bool:
     except _TooManyError:
         return True
     except (expat.ExpatError, ValueError, LookupError):
-        return False  # it ends where it is no XML, for the reader of it to say
+        return False  # not well-formed: the decoder reports it later
     return False
 
 
 class TooManyNodesError(Exception):
-    """A body holds more than is taken."""
+    """A body holds more values than the limit."""
 
 
 class BoundedReader(Reader):
-    """Reads the values of one body at a time, and no more of them than it may hold.
+    """A reader that limits the number of values of a body.
 
-    A value that may be read in several ways is read in each, so that twice as many are made as there may be.
+    A value with several interpretations is read in each, so twice the number is allowed.
     """
 
     def __init__(self, reader: Reader) -> None:
@@ -110,12 +112,12 @@ class BoundedReader(Reader):
         self._left = 0
 
     def begin(self, most: int) -> None:
-        """Read another body, of so many values; beyond them its readers raise TooManyNodesError."""
+        """Start a new body of at most ``most`` values. Above that, reading raises TooManyNodesError."""
         self._left = most * 2
 
     def parse(self, data: bytes) -> JSON | Malformed:
-        """A JSON text within a body."""
-        self._spend(_of_json(data, self._left))
+        """Decode a JSON text within a body. Raises TooManyNodesError."""
+        self._count(_count_json(data, self._left))
         return decode_json(data)
 
     def _split(self, text: str, separator: str) -> list[Undecoded]:
@@ -123,15 +125,17 @@ class BoundedReader(Reader):
             raise TooManyNodesError
         return super()._split(text, separator)
 
-    def _array(self, raws: list[Undecoded], shape: Shape, known: dict[object, JSON]) -> list[JSON]:
-        self._spend(len(raws) * WEIGHT)
-        return super()._array(raws, shape, known)
+    def _read_array(self, raws: list[Undecoded], shape: Shape, known: dict[object, JSON]) -> list[JSON]:
+        self._count(len(raws) * WEIGHT)
+        return super()._read_array(raws, shape, known)
 
-    def _members(self, raw: dict[str, Undecoded], shape: Shape, known: dict[object, JSON]) -> dict[str, JSON]:
-        self._spend(len(raw) * WEIGHT)
-        return super()._members(raw, shape, known)
+    def _read_members(
+        self, raw: dict[str, Undecoded], shape: Shape, known: dict[object, JSON]
+    ) -> dict[str, JSON]:
+        self._count(len(raw) * WEIGHT)
+        return super()._read_members(raw, shape, known)
 
-    def _spend(self, nodes: int) -> None:
+    def _count(self, nodes: int) -> None:
         self._left -= nodes
         if self._left < 0:
             raise TooManyNodesError

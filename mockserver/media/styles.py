@@ -1,4 +1,4 @@
-"""Styles: values to text and back (OpenAPI 3.2, "Style Values"; RFC 6570), with percent-encoding."""
+"""Styles of parameters and fields: values to text and back (OpenAPI 3.2, "Style Values"; RFC 6570)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from mockserver.media.types import Malformed
 from mockserver.plan import JSON
 
 RESERVED = ":/?[]@!$'()*,;"
-"""What ``allowReserved`` may leave unencoded in a query; ``# & + =`` would change its structure."""
+"""What ``allowReserved`` leaves unencoded in a query. Not ``# & + =``, which are delimiters."""
 
 _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def decode(text: str) -> str | None:
-    """The text meant; None where an escape is broken or the bytes are not UTF-8."""
+    """Decode percent-encoded text. Return None if an escape is malformed or the bytes are not UTF-8."""
     if "%" not in text and text.isascii():
         return text
     if _BROKEN.search(text):
@@ -30,19 +30,19 @@ def decode(text: str) -> str | None:
         return None
 
 
-def broken(text: str) -> str:
-    """What stands where an escape should, three characters at most; empty where no escape is broken."""
+def find_broken_escape(text: str) -> str:
+    """Return the first malformed escape, at most three characters, or an empty text."""
     found = _BROKEN.search(text)
     return text[found.start() : found.start() + 3] if found else ""
 
 
 def decode_form(text: str) -> str | None:
-    """As ``decode``, with ``+`` for a space (application/x-www-form-urlencoded)."""
+    """Do as ``decode``, with ``+`` for a space (application/x-www-form-urlencoded)."""
     return decode(text.replace("+", " "))
 
 
 def encode(text: str, *, safe: str = "") -> str:
-    """Everything but the unreserved characters, and ``safe``, as escapes."""
+    """Percent-encode all characters except the unreserved ones and ``safe``."""
     return quote(text, safe=safe)
 
 
@@ -62,9 +62,9 @@ _DOT = re.compile(r"\.")
 def split(
     text: str, style: str, explode: bool, types: Types, decode: Decode = decode_form
 ) -> Raws | Malformed:
-    """Readings, at least one, of a text that has neither name nor prefix.
+    """Return the interpretations of a text without name and prefix: at least one.
 
-    ``explode`` means ``k=v`` for the members of an object; for label it also
+    With ``explode`` the members of an object are ``k=v``. In style label, it also
     changes the delimiter.
     """
     whole = decode(text)
@@ -85,10 +85,10 @@ def split(
 def _structured(
     text: str, delimiter: re.Pattern[str], explode: bool, types: Types, decode: Decode
 ) -> Iterator[Undecoded]:
-    # decode() cannot fail on a part where it did not on the whole: delimiters are ASCII
+    # decode() of a part cannot fail if that of the whole did not, because delimiters are ASCII
     parts = delimiter.split(text)
     if "array" in types:
-        yield [decode(each) or "" for each in parts]
+        yield [decode(part) or "" for part in parts]
         if not text:
             yield []
     if "object" in types:
@@ -100,7 +100,7 @@ def _structured(
 
 
 def _pairs(parts: list[str]) -> list[tuple[str, str]] | None:
-    pairs = [each.partition("=") for each in parts]
+    pairs = [part.partition("=") for part in parts]
     return [(name, value) for name, _, value in pairs] if all(equals for _, equals, _ in pairs) else None
 
 
@@ -111,7 +111,7 @@ def _alternating(parts: list[str]) -> list[tuple[str, str]] | None:
 def split_path(
     text: str, name: str, style: str, explode: bool, types: Types, decode: Decode
 ) -> Raws | Malformed:
-    """Readings of one path segment, or part of a segment, as sent."""
+    """Return the interpretations of a path segment, or of a part of it, as sent."""
     if style == "label":
         if not text.startswith("."):
             return Malformed(f"{text!r} does not start with a dot, as style label does", "style")
@@ -128,7 +128,7 @@ def _split_matrix(text: str, name: str, explode: bool, types: Types, decode: Dec
         return wrong
     if decode(text) is None:
         return Malformed(f"{text!r} is not percent-encoded UTF-8")
-    pairs = [(decode(key) or "", value) for key, _, value in (each.partition("=") for each in parts)]
+    pairs = [(decode(key) or "", value) for key, _, value in (part.partition("=") for part in parts)]
     raws: Raws = []
     if all(key == name for key, _ in pairs):
         if len(pairs) == 1 and not (explode and types <= {"array", "object"}):
@@ -151,9 +151,9 @@ _DELIMITERS = {"spaceDelimited": "%20", "pipeDelimited": "%7C", "tabDelimited": 
 def expand_fields(
     name: str, value: JSON, style: str = "form", explode: bool = True, *, allow_reserved: bool = False
 ) -> str:
-    """``a=1&a=2``, for a query, a cookie or a urlencoded body; an empty array or object is ``""``.
+    """Encode a value as fields, such as ``a=1&a=2``. An empty array or object is an empty text.
 
-    Items of the delimited styles must not hold the delimiter: nothing could tell it apart.
+    Items of the delimited styles must not contain the delimiter, because no escape exists for it.
     """
     safe = RESERVED.replace(",", "") if allow_reserved else ""
 
@@ -162,50 +162,50 @@ def expand_fields(
 
     key = encode(name, safe="[]")
     if style == "deepObject" and isinstance(value, (dict, list)):
-        return "&".join(_deep(key, value, encoded))
+        return "&".join(_expand_deep(key, value, encoded))
     if isinstance(value, list) and explode:
-        return "&".join(f"{key}={encoded(text_of(each))}" for each in value)
+        return "&".join(f"{key}={encoded(text_of(item))}" for item in value)
     if isinstance(value, dict) and explode:
-        return "&".join(f"{encode(each)}={encoded(text_of(item))}" for each, item in value.items())
+        return "&".join(f"{encode(member)}={encoded(text_of(item))}" for member, item in value.items())
     if value in ([], {}):
         return ""
-    return f"{key}={_joined(value, _DELIMITERS.get(style, ','), encoded)}"
+    return f"{key}={_join(value, _DELIMITERS.get(style, ','), encoded)}"
 
 
 def expand_path(name: str, value: JSON, style: str = "simple", explode: bool = False) -> str:
-    """The segment of a path, or the part of one, that stands for a parameter."""
+    """Encode a value as a path segment, or as a part of one."""
     if style == "label":
         delimiter = "." if explode else ","
-        return "." + _joined(value, delimiter, _encode_label, explode=explode)
+        return "." + _join(value, delimiter, _encode_label, explode=explode)
     if style == "matrix":
         key = encode(name)
         if explode and isinstance(value, list):
-            return "".join(f";{key}={encode(text_of(each))}" for each in value)
+            return "".join(f";{key}={encode(text_of(item))}" for item in value)
         if explode and isinstance(value, dict):
-            return "".join(f";{encode(each)}={encode(text_of(item))}" for each, item in value.items())
-        return f";{key}={_joined(value, ',', encode)}"
-    return _joined(value, ",", encode, explode=explode)
+            return "".join(f";{encode(member)}={encode(text_of(item))}" for member, item in value.items())
+        return f";{key}={_join(value, ',', encode)}"
+    return _join(value, ",", encode, explode=explode)
 
 
 def expand_header(value: JSON, explode: bool = False) -> str:
-    """Style simple without percent-encoding, which header fields do not have (OpenAPI 3.2, Appendix D)."""
-    return _joined(value, ",", str, explode=explode)
+    """Encode a header field: style simple without percent-encoding (OpenAPI 3.2, Appendix D)."""
+    return _join(value, ",", str, explode=explode)
 
 
 def text_of(value: JSON) -> str:
-    """A scalar as text; an array or object, where no style reaches it, as JSON."""
+    """Return a scalar as text, and a nested array or object as JSON."""
     if isinstance(value, str):
         return value
     return encode_json(value).decode()
 
 
-def _joined(value: JSON, delimiter: str, encoded: Encode, *, explode: bool = False) -> str:
+def _join(value: JSON, delimiter: str, encoded: Encode, *, explode: bool = False) -> str:
     if isinstance(value, list):
-        return delimiter.join(encoded(text_of(each)) for each in value)
+        return delimiter.join(encoded(text_of(item)) for item in value)
     if isinstance(value, dict):
         equals = "=" if explode else delimiter
         return delimiter.join(
-            f"{encoded(name)}{equals}{encoded(text_of(each))}" for name, each in value.items()
+            f"{encoded(name)}{equals}{encoded(text_of(item))}" for name, item in value.items()
         )
     return encoded(text_of(value))
 
@@ -214,14 +214,18 @@ def _encode_label(text: str) -> str:
     return encode(text).replace(".", "%2E")
 
 
-def _deep(key: str, value: JSON, encoded: Encode) -> list[str]:
-    """An object by its names; an array by ``[]`` where its items are scalars, else by index."""
+def _expand_deep(key: str, value: JSON, encoded: Encode) -> list[str]:
+    """Encode in style deepObject: an object by names, an array of scalars with ``[]``, others by index."""
     if isinstance(value, dict):
         return [
-            each for name, item in value.items() for each in _deep(f"{key}[{encode(name)}]", item, encoded)
+            each
+            for name, item in value.items()
+            for each in _expand_deep(f"{key}[{encode(name)}]", item, encoded)
         ]
     if isinstance(value, list):
         if any(isinstance(each, (dict, list)) for each in value):
-            return [each for i, item in enumerate(value) for each in _deep(f"{key}[{i}]", item, encoded)]
-        return [f"{key}[]={encoded(text_of(each))}" for each in value]
+            return [
+                each for i, item in enumerate(value) for each in _expand_deep(f"{key}[{i}]", item, encoded)
+            ]
+        return [f"{key}[]={encoded(text_of(item))}" for item in value]
     return [f"{key}={encoded(text_of(value))}"]

@@ -1,4 +1,4 @@
-"""Text by its charset, other octets as latin-1 text, and the smallest valid files of binary media types."""
+"""Text bodies by their charset, binary bodies as latin-1 text, and small sample files of binary types."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CHARSETS = {
 
 
 def decode_text(data: bytes, content_type: ContentType) -> str | Malformed:
-    """A body in one of the charsets that are still met."""
+    """Decode a body by its charset. Malformed if the charset is unknown or the bytes do not fit it."""
     charset = _CHARSETS.get(content_type.charset)
     if charset is None:
         return Malformed(f"The charset {content_type.charset!r} is not known")
@@ -37,31 +37,31 @@ def decode_text(data: bytes, content_type: ContentType) -> str | Malformed:
 
 
 def encode_text(value: JSON) -> bytes:
-    """A string as it is; anything else as JSON."""
+    """Encode a string as UTF-8, and any other value as JSON."""
     return value.encode() if isinstance(value, str) else encode_json(value)
 
 
 class TextFormat:
-    """``text/*``: the schema says what is read from it."""
+    """``text/*``. The schema decides the type of the value."""
 
     def decode(self, data: bytes, content_type: ContentType) -> Undecoded | Malformed:
-        """Read by its charset."""
+        """Decode by the charset."""
         return decode_text(data, content_type)
 
     def encode(self, value: JSON) -> bytes:
-        """Always UTF-8."""
+        """Encode as UTF-8."""
         return encode_text(value)
 
 
 class BinaryFormat:
-    """Bytes: one character each, U+0000 to U+00FF."""
+    """Binary bodies. Each byte is one character, U+0000 to U+00FF."""
 
     def decode(self, data: bytes, content_type: ContentType) -> Undecoded | Malformed:
-        """Any bytes will do."""
+        """Decode any bytes."""
         return Literal(data.decode("latin-1"))
 
     def encode(self, value: JSON) -> bytes:
-        """Text with characters that no byte stands for becomes UTF-8."""
+        """Encode as latin-1, or as UTF-8 if the text has other characters."""
         if not isinstance(value, str):
             return encode_json(value)
         try:
@@ -71,7 +71,7 @@ class BinaryFormat:
 
 
 _BASE64 = {
-    # One pixel
+    # One pixel each
     "image/png": (
         "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
     ),
@@ -80,7 +80,7 @@ _BASE64 = {
         "/9j/4AAQSkZJRgABAQEASABIAAD/2wBDAAMCAgICAgMCAgIDAwMDBAYEBAQEBAgGBgUGCQgKCgkICQkKDA8MCgsOCwkJDRENDg8Q"
         "EBEQCgwSExIQEw8QEBD/yQALCAABAAEBAREA/8wABgAQEAX/2gAIAQEAAD8A0s8g/9k="
     ),
-    # Nothing in it
+    # Empty
     "application/zip": "UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA==",
 }
 _SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>\n'
@@ -92,8 +92,8 @@ _PDF_OBJECTS = (
 
 
 @cache
-def specimen(media_type: str) -> bytes | None:
-    """A file of a media type (lower case, no parameters); None where none is known here."""
+def sample_file(media_type: str) -> bytes | None:
+    """Return a valid file of a media type (lower case, without parameters), or None."""
     if media_type == "application/pdf":
         return _pdf()
     if media_type == "image/svg+xml":
@@ -106,7 +106,7 @@ def specimen(media_type: str) -> bytes | None:
 
 
 def _pdf() -> bytes:
-    """A page of one square inch (ISO 32000-1, 7.5)."""
+    """Return a PDF file with one empty page of one square inch (ISO 32000-1, section 7.5)."""
     data, offsets = b"%PDF-1.4\n", []
     for number, text in enumerate(_PDF_OBJECTS, 1):
         offsets.append(len(data))

@@ -1,4 +1,4 @@
-"""Content types and media ranges (RFC 9110, section 8.3.1; suffixes: RFC 6839); unreadable bodies."""
+"""Media types and media ranges (RFC 9110, section 8.3.1; suffixes: RFC 6839), and malformed input."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mockserver.plan import MediaType
 
 
 class Malformed(Struct, frozen=True):
-    """``keyword`` is ``syntax``, or ``style`` where the text is sound but not of the documented style."""
+    """Input that cannot be decoded. ``keyword`` is ``syntax``, or ``style`` if only the style is wrong."""
 
     message: str
     keyword: str = "syntax"
@@ -21,13 +21,13 @@ class Malformed(Struct, frozen=True):
 _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _TYPE = re.compile(rf"\s*+({_WORD})/({_WORD})\s*+")
 _PARAMETER = re.compile(rf';\s*+(?:({_WORD})=(?:({_WORD})|"((?:[^"\\]|\\.)*+)"))?+\s*+')
-_LONGEST = 500
-"""Characters of the media types that are remembered: what clients make up may be as long as a head."""
+_MAX_CACHED_LENGTH = 500
+"""The maximum length of cached media types, because clients may send any text."""
 _QUOTED_PAIR = re.compile(r"\\(.)")
 
 
 class ContentType(Struct, frozen=True):
-    """A media type or range; all lower case but the values of parameters."""
+    """A media type or range. All texts are lower case, except the values of parameters."""
 
     type: str
     subtype: str
@@ -35,31 +35,31 @@ class ContentType(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """Without parameters: ``application/json``."""
+        """The type without parameters, such as ``application/json``."""
         return f"{self.type}/{self.subtype}"
 
     @property
     def suffix(self) -> str:
-        """The syntax below the semantics: ``json`` for ``problem+json`` and for ``json``."""
+        """The structured syntax suffix, else the subtype: ``json`` for ``problem+json`` and ``json``."""
         return self.subtype.rpartition("+")[2]
 
     @property
     def charset(self) -> str:
-        """Lower case; ``utf-8`` where none is given."""
+        """The charset in lower case. The default is ``utf-8``."""
         return self.parameters.get("charset", "utf-8").lower()
 
 
 def parse_content_type(text: str) -> ContentType | Malformed:
-    """One media type with its parameters; of a repeated parameter the first counts."""
-    return _remembered(text) if len(text) <= _LONGEST else _parsed(text)
+    """Parse a media type with its parameters. Of a repeated parameter the first one counts."""
+    return _parse_cached(text) if len(text) <= _MAX_CACHED_LENGTH else _parse(text)
 
 
 @lru_cache(maxsize=1024)
-def _remembered(text: str) -> ContentType | Malformed:
-    return _parsed(text)
+def _parse_cached(text: str) -> ContentType | Malformed:
+    return _parse(text)
 
 
-def _parsed(text: str) -> ContentType | Malformed:
+def _parse(text: str) -> ContentType | Malformed:
     match = _TYPE.match(text)
     if match is None:
         return Malformed(f"{text!r} is not a media type")
@@ -70,7 +70,7 @@ def _parsed(text: str) -> ContentType | Malformed:
 
 
 def parse_parameters(text: str) -> dict[str, str] | Malformed:
-    """``; a=b; c="d"`` (RFC 9110, section 5.6.6), names lower case."""
+    """Parse ``; a=b; c="d"`` (RFC 9110, section 5.6.6). The names become lower case."""
     parameters: dict[str, str] = {}
     at = 0
     while at < len(text):
@@ -86,7 +86,7 @@ def parse_parameters(text: str) -> dict[str, str] | Malformed:
 
 
 def match_content(content: Iterable[MediaType], sent: ContentType) -> MediaType | None:
-    """The entry of a ``content`` map that describes a body of type ``sent``: the most specific one."""
+    """Return the most specific entry of a ``content`` map that matches the type ``sent``, or None."""
     best: MediaType | None = None
     best_rank = 0
     for media in content:
@@ -97,7 +97,7 @@ def match_content(content: Iterable[MediaType], sent: ContentType) -> MediaType 
 
 
 def _rank(name: str, sent: ContentType) -> int:
-    """0 for no match; more for a closer one."""
+    """Return 0 for no match, and a higher number for a more specific match."""
     documented = parse_content_type(name)
     if isinstance(documented, Malformed):
         return 0

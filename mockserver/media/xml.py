@@ -1,6 +1,6 @@
 """XML by the OpenAPI ``xml`` object: names, namespaces, attributes, wrapped arrays, 3.2's ``nodeType``.
 
-expat parses. A document type declaration ends it.
+The parser is expat. A document type declaration is rejected.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from mockserver.media.text import encode_text
 from mockserver.media.types import ContentType, Malformed
 from mockserver.plan import JSON, SchemaRef
 
-DEEPEST = 100
+MAX_DEPTH = 100
 INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
-_SEPARATOR = "\n"  # between namespace and name; XML names hold no line feed
+_SEPARATOR = "\n"  # between namespace and name; an XML name contains no line feed
 
 
 class _RefusedError(Exception):
@@ -27,7 +27,7 @@ class _RefusedError(Exception):
 
 @dataclass(slots=True, eq=False)
 class Element:
-    """Names are local, those of ``attributes`` too, which leave out the ones of XML Schema instances."""
+    """An element. Its name and those of ``attributes`` are local. ``xsi`` attributes are left out."""
 
     name: str
     namespace: str
@@ -38,18 +38,18 @@ class Element:
 
     @property
     def text(self) -> str:
-        """All of its own text, around its children too."""
+        """All text of the element itself, without that of its children."""
         return "".join(self.pieces)
 
 
 def parse_elements(data: bytes) -> Element | Malformed:
-    """The root element. The encoding is what the declaration says; UTF-8 without one."""
+    """Return the root element. The encoding is that of the XML declaration, or UTF-8."""
     above = Element("", "", {})
     stack = [above]
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        if len(stack) > DEEPEST:
-            raise _RefusedError(f"it is nested over {DEEPEST} deep")
+        if len(stack) > MAX_DEPTH:
+            raise _RefusedError(f"it is nested over {MAX_DEPTH} deep")
         namespace, _, name = tag.rpartition(_SEPARATOR)
         own: dict[str, str] = {}
         is_nil = False
@@ -81,7 +81,7 @@ def parse_elements(data: bytes) -> Element | Malformed:
         parser.StartDoctypeDeclHandler = doctype
         parser.Parse(data, True)
     except _RefusedError as refused:
-        return Malformed(f"The body is XML that is not taken here: {refused}")
+        return Malformed(f"The body is XML that is not accepted: {refused}")
     except (expat.ExpatError, ValueError, LookupError) as error:
         return Malformed(f"The body is not XML: {error}")
     return above.children[0]
@@ -89,7 +89,7 @@ def parse_elements(data: bytes) -> Element | Malformed:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """How the values of one schema are written: its ``xml`` object with the defaults laid in."""
+    """How values of a schema are encoded: its ``xml`` object with the defaults filled in."""
 
     schema: SchemaRef | None
     name: str
@@ -99,16 +99,16 @@ class Node:
     """element, attribute, or text (CDATA included)."""
     is_array: bool = False
     wrapped: bool = False
-    """Whether an array has an element of its own around its items."""
+    """Whether an element encloses the items of an array."""
 
     @property
     def tag(self) -> str:
-        """The name as written."""
+        """The name with its prefix."""
         return f"{self.prefix}:{self.name}" if self.prefix else self.name
 
     @property
     def declaration(self) -> str:
-        """Of the namespace, as an attribute."""
+        """The declaration of the namespace as an attribute, or an empty text."""
         if not self.namespace:
             return ""
         prefix = f":{self.prefix}" if self.prefix else ""
@@ -123,7 +123,7 @@ class XmlFormat:
         self._root = self._node(schema, "")
 
     def decode(self, data: bytes, content_type: ContentType) -> Undecoded | Malformed:
-        """The root element must be called as the schema's ``xml`` object says, where it does."""
+        """Decode a document. If the schema's ``xml`` object names the root element, the names must match."""
         root, node = parse_elements(data), self._root
         if isinstance(root, Malformed):
             return root
@@ -134,17 +134,17 @@ class XmlFormat:
             return Malformed(message, "xml")
         if node.is_array:
             items = self._items(node)
-            return [self._raw(each, items.schema) for each in root.children]
+            return [self._raw(child, items.schema) for child in root.children]
         return self._raw(root, node.schema)
 
     def encode(self, value: JSON) -> bytes:
-        """The root is called as the schema, else as its component, else ``root``."""
+        """Encode a value. The root has the name of the schema, else of its component, else ``root``."""
         name = self._root.name or _component(self._root.schema) or "root"
-        body = "".join(self._written(replace(self._root, name=name, wrapped=True), value))
+        body = "".join(self._encode(replace(self._root, name=name, wrapped=True), value))
         return b'<?xml version="1.0" encoding="UTF-8"?>\n' + body.encode()
 
     def _node(self, schema: SchemaRef | None, name: str) -> Node:
-        """``name`` is what the ``xml`` object may replace."""
+        """Return how values of a schema are encoded. ``name`` is the default of their name."""
         if schema is None:
             return Node(None, name)
         try:
@@ -166,7 +166,7 @@ class XmlFormat:
         )
 
     def _items(self, array: Node) -> Node:
-        """How the items of an array are written: under a name of their own, else under the array's."""
+        """Return how the items of an array are encoded. Their default name is that of the array."""
         shapes = self._reader.shapes.of(array.schema)
         schema = next((refs[0] for shape in shapes if (refs := shape.item(0))), None)
         return self._node(schema, array.name)
@@ -190,28 +190,28 @@ class XmlFormat:
                 raw[name] = found
         raw |= attributes
         for child in rest:
-            # One in the wrong namespace must not pass for the property of that name
+            # An element in another namespace is not the property of that name
             name = f"{{{child.namespace}}}{child.name}" if child.name in properties else child.name
             _add(raw, name, self._raw(child, None))
         return raw if raw or not element.text.strip() else element.text
 
     def _property(self, rest: list[Element], node: Node, name: str) -> Undecoded | None:
-        """Take the elements of one property out of ``rest``."""
+        """Remove the elements of one property from ``rest``, and return their content."""
         items = self._items(node) if node.is_array else node
         found = _take(rest, node if node.wrapped else items, name)
         if not found:
             return None
         if node.is_array and node.wrapped:
-            inside = [child for each in found for child in each.children]
-            # Strangers among the items come last, for the schema to refuse
-            return [self._raw(each, items.schema) for each in (*_take(inside, items, name), *inside)]
-        raws = [self._raw(each, items.schema) for each in found]
+            inside = [child for element in found for child in element.children]
+            # Unknown elements among the items come last, and the schema rejects them
+            return [self._raw(element, items.schema) for element in (*_take(inside, items, name), *inside)]
+        raws = [self._raw(element, items.schema) for element in found]
         return raws[0] if len(raws) == 1 and not node.is_array else raws
 
-    def _written(self, node: Node, value: JSON) -> Iterator[str]:
+    def _encode(self, node: Node, value: JSON) -> Iterator[str]:
         if isinstance(value, list):
             items = self._items(node)
-            inside = "".join(part for each in value for part in self._written(items, each))
+            inside = "".join(part for each in value for part in self._encode(items, each))
             yield f"<{node.tag}{node.declaration}>{inside}</{node.tag}>" if node.wrapped else inside
             return
         attributes, content = node.declaration, ""
@@ -224,7 +224,7 @@ class XmlFormat:
                 elif inner.kind == "text":
                     content += escape(_text(each))
                 else:
-                    content += "".join(self._written(inner, each))
+                    content += "".join(self._encode(inner, each))
         elif value is None:
             attributes += f' xmlns:xsi="{INSTANCE}" xsi:nil="true"'
         else:
@@ -233,23 +233,25 @@ class XmlFormat:
 
 
 def _is_listing(reader: Reader, schema: SchemaRef) -> bool:
-    """Whether an array is what the schema is about, and not just something it does not exclude."""
+    """Return whether a schema describes an array, and does not only allow one."""
     return any("array" in shape.types and "object" not in shape.types for shape in reader.shapes.of(schema))
 
 
 def _take(rest: list[Element], node: Node, name: str) -> list[Element]:
-    """Remove the elements that are called as the schema says, or as the property is."""
+    """Remove and return the elements with the name of the schema or of the property."""
     found = [
-        each for each in rest if each.name in (node.name, name) and node.namespace in ("", each.namespace)
+        element
+        for element in rest
+        if element.name in (node.name, name) and node.namespace in ("", element.namespace)
     ]
     if found:
-        taken = {id(each) for each in found}
-        rest[:] = [each for each in rest if id(each) not in taken]
+        taken = {id(element) for element in found}
+        rest[:] = [element for element in rest if id(element) not in taken]
     return found
 
 
 def _add(raw: dict[str, Undecoded], name: str, value: Undecoded) -> None:
-    """Under a name that may be taken already."""
+    """Add a value. If the name exists already, its value becomes a list."""
     known = raw.get(name)
     if isinstance(known, list):
         known.append(value)
@@ -258,18 +260,18 @@ def _add(raw: dict[str, Undecoded], name: str, value: Undecoded) -> None:
 
 
 def _component(schema: SchemaRef | None) -> str:
-    """The last token of a reference such as ``#/components/schemas/Pet``."""
+    """Return the last token of a reference such as ``#/components/schemas/Pet``, else an empty text."""
     parent, _, name = (schema or "").rpartition("/")
     return _safe_name(name) if parent.endswith(("/schemas", "/definitions", "/$defs")) else ""
 
 
 def _safe_name(name: str) -> str:
-    """A property's name with what an XML name cannot hold replaced."""
-    safe = "".join(each if each.isalnum() or each in "_-." else "_" for each in name)
+    """Return a name in which ``_`` replaces the characters that an XML name cannot contain."""
+    safe = "".join(char if char.isalnum() or char in "_-." else "_" for char in name)
     return safe if safe[:1].isalpha() or safe[:1] == "_" else f"_{safe}"
 
 
 def _text(value: JSON) -> str:
-    """Text that XML can hold: control characters are not among it."""
+    """Return a value as text in which U+FFFD replaces control characters, which XML cannot contain."""
     text = encode_text(value).decode()
-    return "".join(each if each >= " " or each in "\t\n\r" else "\ufffd" for each in text)
+    return "".join(char if char >= " " or char in "\t\n\r" else "\ufffd" for char in text)

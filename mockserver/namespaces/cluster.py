@@ -1,4 +1,4 @@
-"""Namespaces whose clock and journal are on Redis. What is here is a mirror; the store has the truth."""
+"""Namespaces whose clock and journal are in Redis. The objects here are local copies of them."""
 
 from __future__ import annotations
 
@@ -11,83 +11,83 @@ import msgspec
 from mockserver.diagnostics import Violation
 from mockserver.messages import Request, Response
 from mockserver.namespaces.clock import Clock
-from mockserver.namespaces.journal import Call, Cut, Journal, Ledger, Record, kept
+from mockserver.namespaces.journal import Call, Journal, JournalPool, Record, TruncatedBody, truncate
 from mockserver.namespaces.memory import Memory
 from mockserver.namespaces.namespaces import DEFAULT, Namespace, Namespaces
 from mockserver.state.protocol import Unavailable
 from mockserver.state.redis.store import RedisStore
 
-_UNTOUCHED = "-"
+_UNSET = "-"
 _pack = msgspec.msgpack.Encoder(enc_hook=repr).encode
 _unpack = msgspec.msgpack.decode
 
 
 class SharedClock(Clock):
-    """A clock that follows what the store says, and tells it when it is moved by a control request."""
+    """A clock that follows the clock in the store. If a control request moves it, it writes to the store."""
 
     def __init__(self, namespace: str, store: RedisStore, frozen_at: int | None) -> None:
         super().__init__(frozen_at)
         self._namespace = namespace
         self._store = store
-        self._first = frozen_at
-        self._said = _UNTOUCHED
-        self._mirrors = False
+        self._initial = frozen_at
+        self._last_encoded = _UNSET
+        self._mirroring = False
 
     def now(self) -> int:
-        return self._store.link.now() + self._offset if self._frozen is None else self._frozen
+        return self._store.connection.now() + self._offset if self._frozen is None else self._frozen
 
-    def untouched(self) -> int:
-        """The time of the clock as it is at first."""
-        return self._first if self._first is not None else self._store.link.now()
+    def default_now(self) -> int:
+        """Return the time of a clock that no control request has moved."""
+        return self._initial if self._initial is not None else self._store.connection.now()
 
-    def mirror(self, said: str) -> None:
-        """Show what the store says: ``f`` and the time it stands at, ``o`` and an offset, or ``-``."""
-        if said == self._said and not self._strayed():
+    def mirror(self, encoded: str) -> None:
+        """Show the time in the store: ``f`` with a frozen time, ``o`` with an offset (ms), ``-`` if unset."""
+        if encoded == self._last_encoded and not self._differs():
             return
-        self._said, self._mirrors = said, True
+        self._last_encoded, self._mirroring = encoded, True
         try:
-            if said == _UNTOUCHED:
-                self._frozen, self._offset = self._first, 0
-            elif said[0] == "f":
-                self._frozen = int(said[1:])
+            if encoded == _UNSET:
+                self._frozen, self._offset = self._initial, 0
+            elif encoded[0] == "f":
+                self._frozen = int(encoded[1:])
             else:
-                self._frozen, self._offset = None, int(said[1:])
+                self._frozen, self._offset = None, int(encoded[1:])
             self._wake()
         finally:
-            self._mirrors = False
+            self._mirroring = False
 
-    def _strayed(self) -> bool:
-        """Whether work that came to nothing has moved it."""
-        return self._said not in (self._told(), _UNTOUCHED) or (
-            self._said == _UNTOUCHED and (self._frozen, self._offset) != (self._first, 0)
+    def _differs(self) -> bool:
+        """Return whether work that was not committed has moved the clock."""
+        return self._last_encoded not in (self._encoded(), _UNSET) or (
+            self._last_encoded == _UNSET and (self._frozen, self._offset) != (self._initial, 0)
         )
 
-    def _told(self) -> str:
+    def _encoded(self) -> str:
         return f"o{self._offset}" if self._frozen is None else f"f{self._frozen}"
 
     def _wake(self) -> None:
-        if not self._mirrors and self._store.active:
-            self._store.set_clock(self._namespace, self._told())
+        if not self._mirroring and self._store.active:
+            self._store.set_clock(self._namespace, self._encoded())
         super()._wake()
 
 
 class SharedJournal(Journal):
-    """The calls of one namespace, of all workers."""
+    """The calls of one namespace, from all workers."""
 
     __slots__ = ("_bytes", "_store")
 
-    def __init__(self, namespace: str, ledger: Ledger, store: RedisStore) -> None:
-        super().__init__(namespace, ledger)
+    def __init__(self, namespace: str, journal_pool: JournalPool, store: RedisStore) -> None:
+        super().__init__(namespace, journal_pool)
         self._store = store
-        self._bytes = ledger.most
+        self._bytes = journal_pool.max_bytes
 
     def write(self, request: Request, response: Response, when: int, seconds: float) -> None:
         publish = None
-        if self._ledger.watch is not None:
+        if self._pool.watch is not None:
             publish = partial(self._publish, request, response, when, seconds)
         if self._most:
             length, sent = len(request.body), len(response.body)
-            request, response = kept(request, response)
+            request, response = truncate(request, response)
             record = (
                 when, seconds, request.method, request.raw_path, request.query_string, request.headers,
                 bytes(request.body), length, response.status, response.headers, bytes(response.body), sent,
@@ -101,20 +101,20 @@ class SharedJournal(Journal):
                 _pack(record),
                 self._most,
                 self._bytes,
-                store.link.now(),
+                store.connection.now(),
                 store.max_namespaces,
             )
-            store.link.send(words, publish, script="record")
+            store.connection.send(words, publish, script="record")
         elif publish is not None:
             publish(0)
 
     def _publish(
         self, request: Request, response: Response, when: int, seconds: float, number: int | Unavailable
     ) -> None:
-        """Tell who listens of a call, by the number that the store gave it; 0 where it keeps none."""
-        if self._ledger.watch is not None:
-            known = 0 if isinstance(number, Unavailable) else number
-            self._ledger.watch(self.namespace, (known, when, seconds, request, response, 0))
+        """Pass a call to the observer. ``number`` is the one that the store assigned, 0 if it stores none."""
+        if self._pool.watch is not None:
+            stored = 0 if isinstance(number, Unavailable) else number
+            self._pool.watch(self.namespace, (stored, when, seconds, request, response, 0))
 
     def __len__(self) -> int:
         self._store.read("records")
@@ -127,8 +127,8 @@ class SharedJournal(Journal):
     @property
     def lost(self) -> int:
         meta = self._meta()
-        gone = int(meta.get("n", 0)) - int(meta.get("s", 0)) - int(meta.get("d", 0)) - len(self)
-        return max(0, gone) if self._most else 0  # calls may have come between the two readings
+        lost = int(meta.get("n", 0)) - int(meta.get("s", 0)) - int(meta.get("d", 0)) - len(self)
+        return max(0, lost) if self._most else 0  # negative if calls came between the two reads
 
     def records(self) -> list[Record]:
         return [_record(name, fields[1]) for name, fields in self._read()]
@@ -137,24 +137,24 @@ class SharedJournal(Journal):
         return next((Call(*record) for record in self.records() if record[0] == number), None)
 
     def remove(self, numbers: Collection[int]) -> list[Call]:
-        store, taken = self._store, []
+        store, removed = self._store, []
         for name, fields in self._read():
             if _number(name) in numbers:
                 store.write("!strike", self.namespace, name, len(fields[1]))
-                taken.append(Call(*_record(name, fields[1])))
-        return taken
+                removed.append(Call(*_record(name, fields[1])))
+        return removed
 
     def clear(self) -> None:
         self._store.write("!clear", self.namespace)
 
     def _read(self) -> list[tuple[bytes, list[bytes]]]:
-        """All calls that were answered before this was asked."""
+        """Return all calls that were answered before this read: (id, [field, record])."""
         self._store.read("records")
         found: list[tuple[bytes, list[bytes]]] = self._store.read("journal", self.namespace)
         return found
 
     def drop(self, count: int) -> None:
-        """Nothing: the script that writes keeps the bounds."""
+        """Do nothing: the script that records a call enforces the limits."""
 
     def _meta(self) -> Mapping[str, str]:
         found: Mapping[str, str] = self._store.read("meta", self.namespace)
@@ -162,74 +162,75 @@ class SharedJournal(Journal):
 
 
 class SharedNamespaces(Namespaces):
-    """The namespaces of all workers."""
+    """The namespaces of all workers that share a store."""
 
     def __init__(
         self,
         store: RedisStore,
         frozen_at: int | None = None,
-        most: int = 1000,
+        max_namespaces: int = 1000,
         *,
-        ledger: Ledger | None = None,
+        journal_pool: JournalPool | None = None,
         memory: Memory | None = None,
     ) -> None:
         self._store = store
         self._clocks = WeakValueDictionary[str, SharedClock]()
-        """Of namespaces that were forgotten here as well, for as long as something sleeps on them."""
-        super().__init__(frozen_at, most, ledger=ledger, memory=memory)
+        """Also the clocks of namespaces no longer held here, while something sleeps on them."""
+        super().__init__(frozen_at, max_namespaces, journal_pool=journal_pool, memory=memory)
         store.on_meta = self.mirror
 
     def mirror(self, namespace: str, meta: Mapping[str, str]) -> None:
-        """Let the clock of a namespace show what the store says."""
-        world = self.find(namespace)
-        if world is not None:
-            self.clock(world).mirror(meta.get("c", _UNTOUCHED))
+        """Set the clock of a namespace to the one in the store. ``meta`` are its fields there."""
+        found = self.get_or_create(namespace)
+        if found is not None:
+            self.clock(found).mirror(meta.get("c", _UNSET))
 
     @staticmethod
-    def clock(world: Namespace) -> SharedClock:
-        clock = world.clock
-        assert isinstance(clock, SharedClock)  # noqa: S101 - made here
+    def clock(namespace: Namespace) -> SharedClock:
+        """Return the clock of a namespace as a SharedClock."""
+        clock = namespace.clock
+        assert isinstance(clock, SharedClock)  # noqa: S101 - created by _create
         return clock
 
     def __iter__(self) -> Iterator[Namespace]:
-        """All that there is to tell of them is read at once: there may be a thousand."""
+        """Yield the namespaces. Their values are read in one round trip, because there may be a thousand."""
         store, names = self._store, self._store.read("namespaces")
         needs: list[tuple[str, ...]] = [("records",), ("global",)]
         for name in (DEFAULT, *names):
             needs += [("meta", name), ("length", name)]
             needs += [("count", name, resource) for resource in store.resources]
-        store.need(dict.fromkeys(needs))
+        store.prefetch(dict.fromkeys(needs))
         yield self.default
         for name in names:
-            if name != DEFAULT and (world := self.find(name)) is not None:
-                yield world
+            if name != DEFAULT and (namespace := self.get_or_create(name)) is not None:
+                yield namespace
 
-    def find(self, name: str) -> Namespace | None:
-        """As ever; but one that is not used here for long is forgotten here, and stays in the store."""
-        if name != DEFAULT and len(self._named) >= self.most and name not in self._named:
+    def get_or_create(self, name: str) -> Namespace | None:
+        """Return the namespace. The least recently used is no longer held here, but stays in the store."""
+        if name != DEFAULT and len(self._named) >= self.max_namespaces and name not in self._named:
             oldest = self._named.pop(next(iter(self._named)))
-            self.ledger.forget(oldest.journal)
-        return super().find(name)
+            self.journal_pool.forget(oldest.journal)
+        return super().get_or_create(name)
 
-    def known(self, name: str) -> Namespace | None:
+    def get(self, name: str) -> Namespace | None:
         if name != DEFAULT and name not in self._store.read("namespaces"):
             return None
-        return self.find(name)
+        return self.get_or_create(name)
 
     def control(self, name: str) -> Namespace | None:
-        world = self.find(name)
-        if world is not None and name != DEFAULT:
-            self._store.stay(name)
-        return world
+        namespace = self.get_or_create(name)
+        if namespace is not None and name != DEFAULT:
+            self._store.retain(name)
+        return namespace
 
     def drop(self, name: str) -> None:
         if name not in self._store.read("namespaces"):
             raise KeyError(name)
         self._store.write("!drop", name, 1)
-        self.dropped(name)
-        if (world := self._named.pop(name, None)) is not None:
-            self.ledger.forget(world.journal)
-            world.clock.close()
+        self.on_drop(name)
+        if (namespace := self._named.pop(name, None)) is not None:
+            self.journal_pool.forget(namespace.journal)
+            namespace.clock.close()
 
     @property
     def evicted(self) -> int:
@@ -237,13 +238,13 @@ class SharedNamespaces(Namespaces):
 
     @evicted.setter
     def evicted(self, value: int) -> None:
-        """Nothing: the store counts."""
+        """Do nothing: the store counts."""
 
-    def _make(self, name: str) -> Namespace:
+    def _create(self, name: str) -> Namespace:
         clock = self._clocks.get(name)
         if clock is None or clock.closed:
             clock = self._clocks[name] = SharedClock(name, self._store, self.frozen_at)
-        return Namespace(name, clock, SharedJournal(name, self.ledger, self._store))
+        return Namespace(name, clock, SharedJournal(name, self.journal_pool, self._store))
 
 
 def _number(name: bytes) -> int:
@@ -266,6 +267,6 @@ def _record(name: bytes, raw: bytes) -> Record:
 def _cut(body: bytes, length: int) -> bytes:
     if len(body) == length:
         return body
-    cut = Cut(body)
-    cut.length = length
-    return cut
+    truncated = TruncatedBody(body)
+    truncated.length = length
+    return truncated

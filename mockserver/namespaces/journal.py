@@ -1,8 +1,8 @@
-"""The record of calls: what came in, what decided, what went out; bounded, oldest out.
+"""The journal: a bounded record of the calls of a namespace.
 
-Writing is on the path of every request: a call is kept as one small tuple with
-its weight, and everything else is left to whoever reads. What the bounds push
-out is counted, so that a reader can tell "never called" from "no longer known".
+Every request writes to it, so a write only appends one small tuple. Readers
+build everything else. Calls that the bounds remove are counted, so that a
+reader can distinguish "never called" from "no longer recorded".
 """
 
 from __future__ import annotations
@@ -19,64 +19,67 @@ from mockserver.diagnostics import Violation
 from mockserver.messages import Request, Response
 from mockserver.state.tables import text_size
 
-MOST_CALLS = 10_000
-"""Calls that a namespace's journal holds."""
-MOST_BYTES = 64 * 1024 * 1024
-"""Bytes that the journals of all namespaces hold together."""
-MOST_BODY = 64 * 1024
-"""Bytes of a body that are kept."""
+MAX_CALLS = 10_000
+"""The default number of calls in the journal of a namespace."""
+MAX_BYTES = 64 * 1024 * 1024
+"""The default number of bytes of all journals together."""
+MAX_BODY = 64 * 1024
+"""Longer bodies are truncated to this number of bytes."""
 _LARGE = 16 * 1024
-_EACH = 900
-"""Bytes of a call's objects, but for its texts, header fields and bodies."""
-_TEXT = 56
-"""Bytes of a text or bytes object beside what is in it."""
-_FIELD = 16
-"""Bytes of a pair beside its texts."""
-_VIOLATION = 400
-_ROUND = 64
-"""Small calls between two looks at what all journals take."""
+"""The size of a call above which the total of all journals is checked at once."""
+_CALL_OVERHEAD = 900
+"""Bytes of a call's objects, without texts, header fields and bodies."""
+_TEXT_OVERHEAD = 56
+"""Bytes of a str or bytes object without its content."""
+_FIELD_OVERHEAD = 16
+"""Bytes of a (name, value) pair without its texts."""
+_VIOLATION_OVERHEAD = 400
+_CHECK_INTERVAL = 64
+"""The number of small calls after which the total of all journals is checked."""
 _SLACK = 64
-"""One in so many of the bytes is given up beyond what is too much, so that room is not made for each call."""
+"""Above the limit, 1/64 more is removed than needed, so that it does not happen for each call."""
 
 Record = tuple[int, int, float, Request, Response, int]
-"""As a Call has it."""
+"""The fields of a Call, in order."""
 
 
-class Cut(bytes):
-    """The beginning of a body that was too long to keep; ``length`` is that of all of it."""
+class TruncatedBody(bytes):
+    """The first MAX_BODY bytes of a longer body. ``length`` is the length of the whole body."""
 
     length: int
 
     @classmethod
     def of(cls, body: bytes) -> bytes:
-        if len(body) <= MOST_BODY:
+        """Return ``body``, truncated if it is too long."""
+        if len(body) <= MAX_BODY:
             return body
-        cut = cls(body[:MOST_BODY])
-        cut.length = len(body)
-        return cut
+        truncated = cls(body[:MAX_BODY])
+        truncated.length = len(body)
+        return truncated
 
 
 class Call(Struct, frozen=True):
-    """One request with its answer."""
+    """One request with its response."""
 
     number: int
-    """Counts up from 1 in each namespace, for as long as the namespace lives."""
+    """Counts from 1 in each namespace."""
     when: int
     """Milliseconds of the namespace's clock."""
     seconds: float
-    """What deciding and rendering took; a delay comes on top."""
+    """The time to compute the response, without its delay."""
     request: Request
     response: Response
     size: int = 0
-    """Bytes that it takes."""
+    """The bytes that it takes in memory, about."""
 
     @property
     def url(self) -> str:
+        """The path and query."""
         request = self.request
         return f"{request.raw_path}?{request.query_string}" if request.query_string else request.raw_path
 
     def decided(self, name: str) -> str:
-        """A part of the decision, such as ``scenario``, ``state`` or ``call``; empty where it has none."""
+        """Return a part of the decision, such as ``scenario``, ``state`` or ``call``, or an empty text."""
         for part in self.response.decision.split("; "):
             key, _, value = part.partition("=")
             if key == name:
@@ -84,56 +87,62 @@ class Call(Struct, frozen=True):
         return ""
 
 
-class Ledger:
-    """What all journals share: their bounds, and who listens. ``calls`` 0 keeps no journal at all."""
+class JournalPool:
+    """The journals of all namespaces: their common limits and observer.
 
-    __slots__ = ("_journals", "calls", "most", "watch")
+    ``calls`` is the maximum number of calls per journal. With 0 nothing is recorded.
+    ``max_bytes`` is the limit for all journals together.
+    """
 
-    def __init__(self, calls: int = MOST_CALLS, most: int = MOST_BYTES) -> None:
+    __slots__ = ("_journals", "calls", "max_bytes", "watch")
+
+    def __init__(self, calls: int = MAX_CALLS, max_bytes: int = MAX_BYTES) -> None:
         self.calls = calls
-        self.most = most
+        self.max_bytes = max_bytes
         self.watch: Callable[[str, Record], None] | None = None
-        """Called with the namespace and each call; set while somebody follows the events."""
+        """Called with the namespace and each call, while a client follows the events."""
         self._journals: set[Journal] = set()
 
     @property
     def size(self) -> int:
-        """Bytes that the journals take together."""
+        """The bytes that all journals take."""
         return sum(journal.size for journal in self._journals)
 
     def open(self, namespace: str) -> Journal:
+        """Return a new journal."""
         journal = Journal(namespace, self)
         self._journals.add(journal)
         return journal
 
     def close(self, journal: Journal) -> None:
+        """Clear a journal and remove it from the pool."""
         journal.clear()
         self.forget(journal)
 
     def forget(self, journal: Journal) -> None:
-        """No longer count a journal among those that share the bounds."""
+        """Remove a journal from the pool."""
         self._journals.discard(journal)
 
     def relieve(self) -> None:
-        """Make room where it is needed: the fullest journal gives up its oldest calls, some at a time."""
-        if self.size <= self.most:
+        """Drop the oldest calls of the largest journal while the journals are above the limit."""
+        if self.size <= self.max_bytes:
             return
-        enough = self.most - self.most // _SLACK
+        enough = self.max_bytes - self.max_bytes // _SLACK
         while self.size > enough:
-            fullest = max(self._journals, key=lambda each: each.size)
-            fullest.drop(max(1, len(fullest) // _SLACK))
+            largest = max(self._journals, key=lambda journal: journal.size)
+            largest.drop(max(1, len(largest) // _SLACK))
 
 
 class Journal:
     """The calls of one namespace."""
 
-    __slots__ = ("_calls", "_ledger", "_most", "_removed", "_size", "_start", "namespace", "number")
+    __slots__ = ("_calls", "_most", "_pool", "_removed", "_size", "_start", "namespace", "number")
 
-    def __init__(self, namespace: str, ledger: Ledger) -> None:
+    def __init__(self, namespace: str, journal_pool: JournalPool) -> None:
         self.namespace = namespace
         self.number = 0
-        self._ledger = ledger
-        self._most = ledger.calls
+        self._pool = journal_pool
+        self._most = journal_pool.calls
         self._calls: deque[Record] = deque()
         self._size = 0
         self._start = 0
@@ -143,89 +152,91 @@ class Journal:
         return len(self._calls)
 
     @property
-    def kept(self) -> bool:
-        """Whether calls are kept at all."""
+    def enabled(self) -> bool:
+        """Whether calls are recorded."""
         return self._most > 0
 
     @property
     def size(self) -> int:
-        """Bytes that the calls take."""
+        """The bytes that the calls take."""
         return self._size
 
     @property
-    def came(self) -> int:
-        """Calls since the journal was last cleared, but for those that were taken out on purpose."""
+    def recorded(self) -> int:
+        """The number of calls since the journal was last cleared, without those that ``remove`` took."""
         return self.number - self._start - self._removed if self._most else 0
 
     @property
     def lost(self) -> int:
-        """Calls that the bounds pushed out since the journal was last cleared."""
-        return self.came - len(self._calls)
+        """The number of calls that the limits have removed since the journal was last cleared."""
+        return self.recorded - len(self._calls)
 
     def records(self) -> list[Record]:
-        """The calls as they are now, oldest first, for a reader on another thread."""
+        """Return a copy of the calls, oldest first. Another thread may read it."""
         return list(self._calls)
 
     def write(self, request: Request, response: Response, when: int, seconds: float) -> None:
-        """Keep a call. Called for every request."""
+        """Record a call. ``when`` is in milliseconds of the namespace's clock. Called for every request."""
         self.number = number = self.number + 1
-        size = 2 * len(request.raw_path) + len(request.query_string) + len(response.body) + _EACH
-        # With a head it is a poll: no body, and header fields that it has in common with others
+        size = 2 * len(request.raw_path) + len(request.query_string) + len(response.body) + _CALL_OVERHEAD
+        # With a cached head it is a poll, which has no body and shares its header fields with others
         if not response.head or size > _LARGE:
-            request, response = kept(request, response)
+            request, response = truncate(request, response)
             size = weight(request, response)
-        ledger = self._ledger
+        journal_pool = self._pool
         if self._most:
             calls = self._calls
             if len(calls) >= self._most:
                 self._size -= calls.popleft()[5]
             calls.append((number, when, seconds, request, response, size))
             self._size += size
-            if size > _LARGE or not number % _ROUND:
-                ledger.relieve()
-        if ledger.watch is not None:
-            ledger.watch(self.namespace, (number, when, seconds, request, response, size))
+            if size > _LARGE or not number % _CHECK_INTERVAL:
+                journal_pool.relieve()
+        if journal_pool.watch is not None:
+            journal_pool.watch(self.namespace, (number, when, seconds, request, response, size))
 
     def drop(self, count: int) -> None:
-        """Give up the oldest calls."""
+        """Remove the ``count`` oldest calls, which then count as lost."""
         self._free(self._calls.popleft() for _ in range(min(count, len(self._calls))))
 
     def find(self, number: int) -> Call | None:
+        """Return the call with this number, or None."""
         return next((Call(*record) for record in self._calls if record[0] == number), None)
 
     def remove(self, numbers: Collection[int]) -> list[Call]:
-        """Take calls out, on purpose: they are not counted as lost."""
-        taken = [record for record in self._calls if record[0] in numbers]
-        if taken:
+        """Remove the calls with these numbers, and return them. They do not count as lost."""
+        removed = [record for record in self._calls if record[0] in numbers]
+        if removed:
             rest = [record for record in self._calls if record[0] not in numbers]
             self._calls.clear()
             self._calls.extend(rest)
-            self._removed += len(taken)
-            self._free(taken)
-        return [Call(*record) for record in taken]
+            self._removed += len(removed)
+            self._free(removed)
+        return [Call(*record) for record in removed]
 
     def clear(self) -> None:
+        """Remove all calls. They do not count as lost."""
         self._free(self._calls)
         self._calls.clear()
         self._start, self._removed = self.number, 0
 
     def _free(self, records: Iterable[Record]) -> None:
-        """Weigh no longer what is gone."""
+        """Subtract the size of removed calls."""
         self._size -= sum(record[5] for record in records)
 
 
-def kept(request: Request, response: Response) -> tuple[Request, Response]:
-    """What is kept of a call: the beginnings of its bodies, and nothing that holds on to all of them."""
-    if len(request.body) > MOST_BODY:
-        request = replace(request, body=Cut.of(request.body))
-    if len(response.body) > MOST_BODY or response.stream is not None or response.violations:
+def truncate(request: Request, response: Response) -> tuple[Request, Response]:
+    """Return the request and response to record, with truncated bodies."""
+    if len(request.body) > MAX_BODY:
+        request = replace(request, body=TruncatedBody.of(request.body))
+    if len(response.body) > MAX_BODY or response.stream is not None or response.violations:
         violations = tuple(map(_bounded, response.violations[: problem.MAX_VIOLATIONS]))
-        response = replace(response, body=Cut.of(response.body), stream=None, violations=violations)
+        response = replace(response, body=TruncatedBody.of(response.body), stream=None, violations=violations)
     return request, response
 
 
 def _bounded(violation: Violation) -> Violation:
-    """A violation as it is told, whose value may be all of a body."""
+    """Return a violation with shortened texts, because its value may be a whole body."""
     return replace(
         violation,
         name=problem.shortened(violation.name),
@@ -237,10 +248,10 @@ def _bounded(violation: Violation) -> Violation:
 
 
 def weight(request: Request, response: Response) -> int:
-    """Bytes of a call with all that it holds, as if nothing else held that too."""
-    fields, given = request.headers, response.headers
+    """Return the bytes that a call takes, as if it shared no object with others."""
+    fields, response_fields = request.headers, response.headers
     size = (
-        _EACH
+        _CALL_OVERHEAD
         + 2 * len(request.raw_path)
         + len(request.query_string)
         + len(request.body)
@@ -248,17 +259,17 @@ def weight(request: Request, response: Response) -> int:
         + sys.getsizeof(fields)
         + len("".join(fields))
         + len("".join(fields.values()))
-        + 2 * _TEXT * len(fields)
+        + 2 * _TEXT_OVERHEAD * len(fields)
         + len(response.decision)
         + text_size(response.key)
-        + (_TEXT + _FIELD) * (2 + 2 * len(given))
+        + (_TEXT_OVERHEAD + _FIELD_OVERHEAD) * (2 + 2 * len(response_fields))
     )
-    for name, value in given:
+    for name, value in response_fields:
         size += len(name) + len(value)
     if response.warnings or response.violations:
         texts = [*response.warnings]
-        for each in response.violations:
-            texts += (each.name, each.pointer, each.message, str(each.value))
-        size += sum(map(text_size, texts)) + (_TEXT + _FIELD) * len(texts)
-        size += _VIOLATION * len(response.violations)
+        for violation in response.violations:
+            texts += (violation.name, violation.pointer, violation.message, str(violation.value))
+        size += sum(map(text_size, texts)) + (_TEXT_OVERHEAD + _FIELD_OVERHEAD) * len(texts)
+        size += _VIOLATION_OVERHEAD * len(response.violations)
     return size

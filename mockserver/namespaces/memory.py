@@ -1,6 +1,6 @@
-"""One account of the memory that the server holds, and of what it gives back to the system.
+"""The memory of the server: a limit in bytes for each kind of content, and the return of free memory.
 
-Each kind of content has a bound in bytes. At its bound the least recently used content goes.
+Above its limit, the least recently used content of a kind is removed.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ from msgspec.structs import asdict
 _MEBI = 1024 * 1024
 _PARTS = 32
 _SLACK = 64
-"""One in so many bytes is let go beyond what is too much: room is not made for each answer."""
+"""Above the limit, 1/64 more is freed than needed, so that it does not happen for each response."""
 
 
 class MemoryLimits(Struct, frozen=True):
-    """Bytes that each kind may take. The defaults are what a share is at most."""
+    """The maximum number of bytes of each kind of content. The defaults are also the maximum of a share."""
 
     journals: int = 64 * _MEBI
-    """Calls that are kept."""
+    """Recorded calls."""
     resources: int = 1024 * _MEBI
     """Keys and states."""
     creations: int = 256 * _MEBI
     """Requests that created resources, and handles."""
     counts: int = 128 * _MEBI
-    """Windows of limits, and throws of dice."""
+    """Counters of rate limits and random decisions."""
     cache: int = 48 * _MEBI
-    """Answers that are kept ready."""
+    """Rendered responses."""
     unfinished: int = 256 * _MEBI
-    """Requests that are arriving or waiting their turn."""
+    """Requests that are not complete or not yet processed."""
     unsent: int = 256 * _MEBI
-    """Answers that clients have not taken."""
+    """Responses that clients have not read yet."""
     delayed: int = 64 * _MEBI
-    """Bodies of answers that are waiting for their delay."""
+    """Bodies of responses that wait for their delay."""
     response: int = 64 * _MEBI
-    """The body of one answer."""
+    """The body of one response."""
 
     @classmethod
     def of(cls, total: int) -> MemoryLimits:
-        """The shares of so many bytes."""
-        most = asdict(cls())
-        return cls(**{kind: min(most[kind], total * part // _PARTS) for kind, part in SHARES.items()})
+        """Return the limits if all kinds together may take ``total`` bytes."""
+        maxima = asdict(cls())
+        return cls(**{kind: min(maxima[kind], total * part // _PARTS) for kind, part in SHARES.items()})
 
 
 SHARES = {
@@ -61,59 +61,58 @@ SHARES = {
     "delayed": 2,
     "response": 2,
 }
-"""Of ``_PARTS``."""
+"""The share of each kind, as a number of ``_PARTS``."""
 
 
 class Reader(Protocol):
-    """A connection whose client has not taken all that it was answered."""
+    """A connection whose client has not read all of its responses yet."""
 
     taken: float
-    """When the client last took something."""
+    """When the client last read something."""
     unsent: int
-    """Bytes that are held for it."""
+    """The number of bytes that the client has not read yet."""
 
     def abort(self) -> None:
-        """Break it off. What is held for it is gone some moments later."""
+        """Close the connection. Its memory is free some moments later."""
         ...
 
 
 class Memory:
-    """What is under way, of all connections of a process, and the bounds of all that it holds."""
+    """The memory that the requests and responses of a process take, and the limits of all content."""
 
     def __init__(
         self, limits: MemoryLimits | None = None, *, max_waiting: int = 10_000, max_client_waiting: int = 0
     ) -> None:
-        """``max_client_waiting`` 0: clients are not told apart."""
+        """``max_client_waiting`` limits the delayed responses of one client. 0 means no limit."""
         self.limits = limits or MemoryLimits()
         self.max_waiting = max_waiting
         self.max_client_waiting = max_client_waiting
         self.unfinished = 0
         self.unsent = 0
         self.readers: set[Reader] = set()
-        """Whose clients have not taken all that they were answered."""
+        """The connections whose clients have not read all of their responses yet."""
         self.leaving = 0
-        """Bytes of ``unsent`` that are held for connections which were broken off."""
+        """The part of ``unsent`` that belongs to aborted connections."""
         self.delayed = 0
         self.waiting = 0
-        """Answers that are waiting for their delay."""
+        """The number of responses that wait for their delay."""
         self.cut_off = 0
-        """Clients that were disconnected because they did not take their answers."""
+        """The number of clients that were disconnected because they did not read their responses."""
         self.client = ""
-        """The address of whoever is being answered, where clients are told apart."""
+        """The address of the client whose request is being processed, if clients have a limit."""
         self._by_client: dict[str, int] = {}
 
     def make_room(self, size: int = 0, but: Reader | None = None) -> bool:
-        """Whether so many more bytes of an answer may be untaken.
+        """Return whether a response of ``size`` more bytes may wait for its client to read it.
 
-        If not, connections are broken off whose clients have taken nothing for longest, ``but`` for one:
-        there may be room for the next.
+        If not, abort the connections whose clients have not read for the longest time, except ``but``.
+        Then there may be room for the next response.
         """
-        most = self.limits.unsent
-        if self.unsent + size <= most:
+        limit = self.limits.unsent
+        if self.unsent + size <= limit:
             return True
-        stale = sorted(self.readers, key=lambda each: each.taken)
-        for reader in stale:
-            if self.unsent - self.leaving + size <= most - most // _SLACK:
+        for reader in sorted(self.readers, key=lambda reader: reader.taken):
+            if self.unsent - self.leaving + size <= limit - limit // _SLACK:
                 break
             if reader is not but:
                 self.leaving += reader.unsent
@@ -123,7 +122,7 @@ class Memory:
         return False
 
     def may_wait(self, size: int = 0) -> bool:
-        """Whether one more answer, with a body of so many bytes, may wait for its delay."""
+        """Return whether one more response, with a body of ``size`` bytes, may wait for its delay."""
         return (
             self.waiting < self.max_waiting
             and self.delayed + size <= self.limits.delayed
@@ -132,7 +131,7 @@ class Memory:
 
     @contextmanager
     def wait(self, size: int, client: str = "") -> Iterator[None]:
-        """Count an answer as waiting for its delay."""
+        """Count a response as waiting for its delay while the block runs."""
         self.waiting += 1
         self.delayed += size
         if client:
@@ -150,46 +149,46 @@ class Memory:
 
 _LOG = logging.getLogger("mockserver.heap")
 _STATM = Path("/proc/self/statm")
-_WORTH = 16 * 1024 * 1024
-"""Bytes by which the resident set has grown before it is looked for what can be given back."""
-_PAUSE = 10
-"""Beats between two looks: one takes some milliseconds."""
+_MIN_GROWTH = 16 * 1024 * 1024
+"""The growth of the resident set, in bytes, after which free memory is returned."""
+_INTERVAL = 10
+"""Beats between two checks. One check takes some milliseconds."""
 
 
 class Heap:
-    """Gives back what it can, some time after much was taken."""
+    """Returns free memory to the system, some time after the process has grown."""
 
     def __init__(self) -> None:
-        self._least = resident()
-        """The resident set after the last time, or less."""
+        self._min_resident = resident_bytes()
+        """The resident set after the last check, in bytes."""
         self._beats = 0
 
     def beat(self) -> None:
-        """Called each second."""
+        """Check once in ``_INTERVAL`` calls. Called each second."""
         self._beats += 1
-        if self._beats < _PAUSE:
+        if self._beats < _INTERVAL:
             return
         self._beats = 0
-        now = resident()
-        if now > self._least + _WORTH:
-            give_back()
-            now = resident()
-        self._least = now
+        now = resident_bytes()
+        if now > self._min_resident + _MIN_GROWTH:
+            trim_heap()
+            now = resident_bytes()
+        self._min_resident = now
 
 
-def resident() -> int:
-    """Bytes of this process that are in memory; 0 where the system does not tell."""
+def resident_bytes() -> int:
+    """Return the resident set of this process in bytes, or 0 if the system does not provide it."""
     try:
         return int(_STATM.read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return 0
 
 
-def give_back() -> None:
-    """Give the system what is free, where the C library can."""
-    import ctypes  # takes a while, and most servers never need it
+def trim_heap() -> None:
+    """Return free memory to the system, if the C library can (glibc's ``malloc_trim``)."""
+    import ctypes  # slow to import, and most servers never need it
 
     try:
         ctypes.CDLL(None).malloc_trim(0)
     except (OSError, AttributeError):  # another C library
-        _LOG.debug("this C library gives no memory back")
+        _LOG.debug("this C library has no malloc_trim, so free memory is not returned")

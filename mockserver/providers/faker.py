@@ -1,9 +1,9 @@
-"""Faker's values, from small pools.
+"""Values of Faker's providers, from small pools.
 
-Faker takes a tenth of a second to import and its providers are slow and share
-one generator. So it is imported when first needed, each value of a provider's
-pool is made from a seed of its own when it is first picked, and the caller picks
-with its own random numbers: quick, and the same whatever was asked before.
+Faker takes 0.1 s to import, its providers are slow, and they share one random
+generator. So it is imported on first use. Each provider has a pool of values.
+Each value is generated on first use, from its own seed. The caller's random
+numbers select from the pool. So a value does not depend on earlier calls.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ POOL_SIZE = 64
 _REFUSED = frozenset(
     ("binary", "enum", "fixed_width", "image", "json", "json_bytes", "pyobject", "tar", "time_series", "zip")
 )
-"""Providers that make files or objects, not values, or that call others as their arguments say."""
+"""Providers that return files or objects, or that call other providers by their arguments."""
 MAX_ITEMS = 1000
-"""Items (sentences, rows, levels) that one answer may ask for; of two such arguments, their product."""
+"""The maximum number of items (sentences, rows, levels) of one call. Two such arguments are multiplied."""
 MAX_TEXT = 10_000
-"""Characters that the arguments of one call may have."""
+"""The maximum number of characters of one argument."""
 _ITEMS = {
     **dict.fromkeys(("deep", "depth", "indent", "levels", "nb", "nb_sentences"), 1.0),
     **dict.fromkeys(("nb_texts", "nb_words", "number", "size"), 1.0),
@@ -41,11 +41,11 @@ _ITEMS = {
     "nb_elements": 3.0,
     "right_digits": 0.1,
 }
-"""Parameters of Faker's providers that say how much is made, and the items that one of it counts for."""
+"""Parameters of Faker's providers that set the size of the result, with the number of items per unit."""
 
 
 class UnknownProviderError(MockServerError):
-    """A name that is not one of Faker's providers, or arguments that it does not take."""
+    """The name is not that of a provider, or the provider does not accept the arguments."""
 
 
 class FakeValues:
@@ -61,9 +61,9 @@ class FakeValues:
         self._pools: dict[str, dict[int, JSON]] = {}
 
     def value(self, provider: str, rng: random.Random, *args: JSON, **kwargs: JSON) -> JSON:
-        """A JSON value of a provider such as ``first_name``; ``rng`` decides which.
+        """Return a JSON value of a provider such as ``first_name``, selected by ``rng``.
 
-        Raises UnknownProviderError, also for arguments that ask for more than ``MAX_ITEMS`` items.
+        Raises UnknownProviderError, also if the arguments ask for more than ``MAX_ITEMS`` items.
         """
         if args or kwargs:
             return self._call(provider, str(rng.getrandbits(64)), args, kwargs)
@@ -73,13 +73,13 @@ class FakeValues:
             pool[number] = self._call(provider, str(number), (), {})
         return pool[number]
 
-    def items(self, provider: str, *args: JSON, **kwargs: JSON) -> float:
-        """How many items a call asks for, 1 where its arguments do not say. Raises as ``value`` does."""
+    def count_items(self, provider: str, *args: JSON, **kwargs: JSON) -> float:
+        """Return how many items a call asks for; 1 if its arguments do not say. Raises as ``value`` does."""
         call = self._provider(provider)
         try:
-            return _items(inspect.signature(call).bind(*args, **kwargs).arguments)
+            return _count_items(inspect.signature(call).bind(*args, **kwargs).arguments)
         except (TypeError, ValueError) as error:
-            raise _unsuitable(provider, args, kwargs, error) from None
+            raise _refuse_arguments(provider, args, kwargs, error) from None
 
     def _provider(self, name: str) -> Callable[..., object]:
         faker = self._load()
@@ -95,13 +95,13 @@ class FakeValues:
         text = f"{self._seed}/{provider}/{seed}"
         self._load().seed_instance(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()))
         try:
-            return _json(call(*args, **kwargs))
+            return _to_json(call(*args, **kwargs))
         except (TypeError, ValueError, AttributeError) as error:
-            raise _unsuitable(provider, args, kwargs, error) from None
+            raise _refuse_arguments(provider, args, kwargs, error) from None
 
     def _load(self) -> Faker:
         if self._faker is None:
-            from faker import Faker
+            from faker import Faker  # slow to import, and most servers never need it
 
             self._faker = Faker(self._locale)
             self._names = frozenset(
@@ -113,8 +113,8 @@ class FakeValues:
         return self._faker
 
 
-def _items(arguments: Mapping[str, Any]) -> float:
-    """Raises ValueError for arguments that ask for more than one answer may have."""
+def _count_items(arguments: Mapping[str, Any]) -> float:
+    """Return how many items the arguments ask for. Raises ValueError above the maximum."""
     items = 1.0
     for name, value in arguments.items():
         if len(str(value)) > MAX_TEXT:
@@ -126,20 +126,20 @@ def _items(arguments: Mapping[str, Any]) -> float:
     return items
 
 
-def _unsuitable(
+def _refuse_arguments(
     provider: str, args: Sequence[JSON], kwargs: Mapping[str, JSON], error: Exception
 ) -> UnknownProviderError:
     given = ", ".join([*map(repr, args), *(f"{name}={value!r}" for name, value in kwargs.items())])
     return UnknownProviderError(
-        f"Faker's {provider!r} does not take ({_shortened(given)}): {_shortened(str(error))}"
+        f"Faker's {provider!r} does not take ({_shorten(given)}): {_shorten(str(error))}"
     )
 
 
-def _shortened(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) < 200 else f"{text[:200]}…"
 
 
-def _json(value: object) -> JSON:
+def _to_json(value: object) -> JSON:
     match value:
         case None | bool() | int() | float() | str():
             return value
@@ -152,10 +152,10 @@ def _json(value: object) -> JSON:
         case bytes():
             return base64.b64encode(value).decode()
         case dict():
-            return {str(key): _json(each) for key, each in value.items()}
+            return {str(key): _to_json(member) for key, member in value.items()}
         case set() | frozenset():
-            return sorted((_json(each) for each in value), key=str)
+            return sorted((_to_json(item) for item in value), key=str)
         case list() | tuple():
-            return [_json(each) for each in value]
+            return [_to_json(item) for item in value]
         case _:
             return str(value)

@@ -1,7 +1,7 @@
-"""Identifiers: stable ones derived from what they identify, and fresh ones for each call.
+"""Identifiers: stable ones, derived from the resource that they identify, and fresh tokens for each call.
 
 Nothing here is a secret. Stable identifiers are the same after a restart and on
-every replica; fresh ones repeat only when the whole run of calls repeats.
+every replica. Fresh tokens repeat only if the whole sequence of calls repeats.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from random import Random
 from string import ascii_lowercase, ascii_uppercase, digits
 
 ALPHABET = digits + ascii_uppercase + ascii_lowercase
-"""What a token is made of: ``0-9A-Za-z``."""
+"""The characters of a token: ``0-9A-Za-z``."""
 MAX_TOKEN = 10_000
-"""Characters of one token."""
+"""The maximum length of a token."""
 
 _FROM_BYTE = (ALPHABET * 5)[:256].encode()
 # 256 is no multiple of 62, so the first eight characters come up 5 times in 256 instead of 4.
@@ -21,18 +21,18 @@ _FROM_BYTE = (ALPHABET * 5)[:256].encode()
 
 
 def join(*parts: str) -> bytes:
-    """``parts`` as one key that no other parts give (netstrings: each with its length in front)."""
+    """Join ``parts`` so that different parts give different results (netstrings: length, then text)."""
     encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
     return b"".join(b"%d:%b," % (len(part), part) for part in encoded)
 
 
-def identity(seed: str, namespace: str, resource: str, key: str) -> str:
-    """64 hexadecimal digits that stand for one resource of one world, and for no other."""
+def derive_identity(seed: str, namespace: str, resource: str, key: str) -> str:
+    """Return 64 hexadecimal digits that identify one resource of one namespace."""
     return blake2b(join(seed, namespace, resource, key), digest_size=32).hexdigest()
 
 
 def uuid(identity: str, name: str) -> str:
-    """A UUID of version 4's shape (RFC 9562) for the ``name``\\ d part of the identified thing."""
+    """Return a UUID in the form of version 4 (RFC 9562) for the part ``name`` of an identified resource."""
     digest = int.from_bytes(blake2b(join(identity, name), digest_size=16, person=b"uuid").digest(), "big")
     text = f"{digest & _RANDOM_BITS | _VERSION_AND_VARIANT:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
@@ -43,10 +43,10 @@ _RANDOM_BITS = ~(0xF << 76 | 0b11 << 62)
 
 
 class Tokens:
-    """A run of fresh tokens: the n-th call gives the same token in every run of the same seed.
+    """A sequence of fresh tokens. The n-th token is the same in every sequence of the same seed and stream.
 
-    ``stream`` tells apart runs that must not repeat each other: a namespace, a
-    worker. Safe to call from several threads; the order is then theirs.
+    ``stream`` identifies sequences that must differ, for example by namespace
+    and worker. Several threads may call it.
     """
 
     __slots__ = ("_random",)
@@ -55,7 +55,7 @@ class Tokens:
         self._random = Random(join("token", seed, *stream))
 
     def token(self, length: int) -> str:
-        """``length`` characters of ``ALPHABET``. Raises ValueError for more than ``MAX_TOKEN``."""
+        """Return ``length`` characters of ``ALPHABET``. Raises ValueError above ``MAX_TOKEN``."""
         if not 0 <= length <= MAX_TOKEN:
             raise ValueError(f"a token has 0 to {MAX_TOKEN:,} characters, not {length:,}")
         return self._random.randbytes(length).translate(_FROM_BYTE).decode("ascii")

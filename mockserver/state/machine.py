@@ -1,35 +1,37 @@
-"""What a resource does over time: the scenario engine's one rule book.
+"""The rules of the scenario engine: what state a resource is in, and which step answers a call.
 
-A scenario is a timeline of steps. A resource stands on one step and remembers
-when it entered it and how many calls it has answered there:
+A scenario is a timeline of steps. A resource is on one step. Its state says
+when it entered that step and how many calls it has answered there:
 
 ===========  ==================================================================
 hold         the step ends …
 ===========  ==================================================================
-calls: N     with the answer to its N-th call; the next step begins at once
-after: T     T milliseconds after it was entered, whether anyone asks or not
-operation    when that operation is called, before it is answered
+calls: N     when it has answered its N-th call; the next step begins at once
+after: T     T milliseconds after it was entered, with or without a call
+operation    when that operation is called; the next step answers the call
 (none)       never
 ===========  ==================================================================
 
-Whichever ends first, ends it, and the step named by ``next`` is entered, or by
-the first of its *branches* that applies: a branch may belong to an operation,
-ask a *fact* of the request, or be drawn by weight with the seed's dice. Three
-rules follow from this and are all there is:
+The hold that ends first decides. Then the resource enters the step ``next``, or
+the step of the first *branch* that applies. A branch may require an operation
+and a predicate of the request, and may be drawn at random by its weight. Three
+rules apply in this order:
 
-1. **Time first.** A call first finds every step whose time has run out since
-   the last one passed over, each entered at the moment its predecessor ended.
-2. **Then the operation.** If the call is what the step waits for, the next step
-   is entered now, and it is that step which answers.
-3. **Then the call.** The step answers and counts it; if that was the last of
-   its calls, the next step is entered now. A call that the state has no answer
-   to is none: it is not counted.
+1. **Time first.** Every step whose time is over is passed. Each next step is
+   entered at the time when the previous one ended.
+2. **Then the operation.** If the step waits for the called operation, the next
+   step is entered now, and answers the call.
+3. **Then the call.** The step answers the call and counts it. If this was the
+   last of its calls, the next step is entered now. A call to an operation for
+   which the state has no response is not counted.
 
-A step that ends by the clock asks no fact, for no request is there to ask.
-``changed`` moves whenever a step of another state is entered. Everything here
-is pure, data to data, so that a store may run it where its data are: no clock,
-no I/O, no globals; facts arrive as booleans, and dice as a text that SHA-1 and
-the number of moves so far make a throw of. Times are milliseconds since the epoch.
+A step that ends by time evaluates no predicate, because there is no request.
+``changed`` is set when a step with another state is entered.
+
+Everything here is pure: no clock, no I/O, no globals. So a store can run the
+same rules where its data is. Predicates are passed as booleans. Random
+decisions use SHA-1 of a seed and of the number of transitions so far. Times are
+milliseconds since the epoch.
 """
 
 from __future__ import annotations
@@ -40,42 +42,48 @@ from typing import NamedTuple
 
 from mockserver.plan import Branch, Step
 
-_MOST_MOVES = 10_000
-"""Steps with branches that one call passes by time; a loop of them is cut short there."""
+_MAX_TRANSITIONS = 10_000
+"""The maximum number of steps with branches that one call passes by time. A longer loop ends there."""
 
 
 class ResourceState(NamedTuple):
-    """Where a resource stands. Small on purpose: there may be hundreds of thousands."""
+    """The state of a resource. It is small, because there may be hundreds of thousands."""
 
     scenario: str
     step: int
+    """The index of the current step in the timeline."""
     calls: int
-    """Calls answered since the step was entered."""
+    """The number of calls counted since the step was entered."""
     entered: int
+    """When the step was entered."""
     created: int
     changed: int
-    moves: int = 0
-    """Steps entered since the first: what tells one throw of the dice from another."""
+    """When a step with another state was last entered."""
+    transitions: int = 0
+    """The number of steps entered since the first one. It makes each random decision a different one."""
 
 
 class Decision(NamedTuple):
-    """The step that answers, how many calls it has answered with this one, and what is left behind."""
+    """The step that answers a call, and the state after the call."""
 
     step: int
+    """The index of the step that answers."""
     call: int
+    """The number of calls that this step has answered, this one included."""
     changed: int
-    """When the answering state was entered."""
+    """When the state that answers was entered."""
     before: int
-    """The step that the resource stood on when the call arrived, after rule 1."""
+    """The index of the step when the call arrived, after rule 1."""
     state: ResourceState
+    """The state after the call."""
     answered: bool = True
-    """Whether the state has an answer to the operation."""
+    """Whether the state has a response for the operation."""
     entered: tuple[tuple[int, int], ...] = ()
-    """The steps that were entered, and when, in their order."""
+    """The steps that were entered: (index, time), in order."""
 
 
-def begin(scenario: str, now: int) -> ResourceState:
-    """A resource that is first seen ``now``."""
+def initial_state(scenario: str, now: int) -> ResourceState:
+    """Return the state of a resource that is first called at ``now``: the first step, no calls."""
     return ResourceState(scenario, 0, 0, now, now, now)
 
 
@@ -87,62 +95,70 @@ def decide(
     facts: Sequence[bool] = (),
     dice: str = "",
 ) -> Decision:
-    """The answer to a call at ``now``, and the state that it leaves behind."""
-    scenario, index, calls, entered, created, changed, moves = state
+    """Return which step answers a call at ``now``, and the state after the call.
+
+    ``facts`` are the values of the predicates that branches refer to by index. ``dice`` is the seed of
+    weighted branches.
+    """
+    scenario, index, calls, entered, created, changed, transitions = state
     step = steps[index]
     trail: tuple[tuple[int, int], ...] = ()
     if step.after and now >= entered + step.after:
         passed: list[tuple[int, int]] = []
-        scenario, index, calls, entered, created, changed, moves = settle(steps, state, now, dice, passed)
+        scenario, index, calls, entered, created, changed, transitions = advance_time(
+            steps, state, now, dice, passed
+        )
         step, trail = steps[index], tuple(passed)
     before = index
     if step.operation or step.branches:
-        following = _by_operation(step, operation, facts, dice, moves)
+        following = _enter_by_operation(step, operation, facts, dice, transitions)
         if following >= 0:
-            index, calls, entered, moves = following, 0, now, moves + 1
+            index, calls, entered, transitions = following, 0, now, transitions + 1
             trail += ((index, now),)
             if steps[index].state != step.state:
                 changed = now
             step = steps[index]
     if step.answers and operation not in step.answers:
-        left = ResourceState(scenario, index, calls, entered, created, changed, moves)
+        left = ResourceState(scenario, index, calls, entered, created, changed, transitions)
         return Decision(index, calls, changed, before, left, answered=False, entered=trail)
     if not step.counted or step.counted == operation:
         calls += 1
     answered, seen = index, changed
     if step.calls and calls >= step.calls:
-        index = _chosen(step.branches, "", facts, dice, moves) if step.branches else -1
+        index = _choose_branch(step.branches, "", facts, dice, transitions) if step.branches else -1
         index = step.next if index < 0 else index
         if steps[index].state != step.state:
             changed = now
         trail += ((index, now),)
-        left = ResourceState(scenario, index, 0, now, created, changed, moves + 1)
+        left = ResourceState(scenario, index, 0, now, created, changed, transitions + 1)
     else:
-        left = ResourceState(scenario, index, calls, entered, created, changed, moves)
+        left = ResourceState(scenario, index, calls, entered, created, changed, transitions)
     return Decision(answered, calls, seen, before, left, True, trail)
 
 
-def settle(
+def advance_time(
     steps: Sequence[Step],
     state: ResourceState,
     now: int,
     dice: str = "",
     trail: list[tuple[int, int]] | None = None,
 ) -> ResourceState:
-    """Pass every step whose time has run out by ``now``; ``trail`` is told which are entered, and when.
+    """Return the state at ``now``, after every step whose time is over. Append entered steps to ``trail``.
 
-    A loop of timed steps is passed whole periods at a time, so that the work
-    is bounded by the number of steps, not by how long nobody asked. A loop
-    that is drawn has no period, and is cut short where it grows too long.
+    ``trail`` gets pairs (index of the step, time when it was entered).
+
+    A loop of timed steps is passed in whole periods. So the cost depends on the
+    number of steps, and not on the time since the last call. A loop with random
+    branches has no period. It ends after ``_MAX_TRANSITIONS`` steps.
     """
-    scenario, index, calls, entered, created, changed, moves = state
+    scenario, index, calls, entered, created, changed, transitions = state
     visited: dict[int, tuple[int, int]] = {}
     drawn = 0
     while (step := steps[index]).after and now >= entered + step.after:
         if any(branch.weight for branch in step.branches):
             drawn += 1
             visited.clear()
-            if drawn > _MOST_MOVES:
+            if drawn > _MAX_TRANSITIONS:
                 entered = now
                 break
         elif index in visited:
@@ -151,26 +167,26 @@ def settle(
             periods = (now - entered) // period
             whole = periods * period
             entered += whole
-            moves += periods * (moves - moved)
+            transitions += periods * (transitions - moved)
             if changed > since:
                 changed += whole
             visited.clear()
             if now < entered + step.after:
                 break
         else:
-            visited[index] = entered, moves
+            visited[index] = entered, transitions
         entered += step.after
-        following = _chosen(step.branches, "", (), dice, moves) if step.branches else -1
-        index, calls, moves = step.next if following < 0 else following, 0, moves + 1
+        following = _choose_branch(step.branches, "", (), dice, transitions) if step.branches else -1
+        index, calls, transitions = step.next if following < 0 else following, 0, transitions + 1
         if trail is not None:
             trail.append((index, entered))
         if steps[index].state != step.state:
             changed = entered
-    return ResourceState(scenario, index, calls, entered, created, changed, moves)
+    return ResourceState(scenario, index, calls, entered, created, changed, transitions)
 
 
 class Row(NamedTuple):
-    """A step without facts and weights, as scripts walk it: where it leads is decided already."""
+    """A step without predicates and weights, as scripts walk it: its transitions are resolved."""
 
     state: str
     calls: int
@@ -178,18 +194,18 @@ class Row(NamedTuple):
     following: int
     """The step after the last call, or after the time."""
     transitions: dict[str, int]
-    """By operation, the step that its call enters before it is answered."""
+    """By operation, the step that its call enters before the response."""
     counted: str
     answers: tuple[str, ...]
 
 
 def rows(steps: Sequence[Step]) -> list[Row]:
-    """The rows of a timeline that asks no fact and draws nothing."""
+    """Return the rows of a timeline without predicates and weights."""
     found = []
     for step in steps:
         operations = dict.fromkeys((step.operation, *(branch.operation for branch in step.branches)))
-        ended = _chosen(step.branches, "", (), "", 0)
-        transitions = {each: _by_operation(step, each, (), "", 0) for each in operations if each}
+        ended = _choose_branch(step.branches, "", (), "", 0)
+        transitions = {name: _enter_by_operation(step, name, (), "", 0) for name in operations if name}
         found.append(
             Row(
                 step.state, step.calls, step.after, step.next if ended < 0 else ended, transitions,
@@ -199,42 +215,45 @@ def rows(steps: Sequence[Step]) -> list[Row]:
     return found
 
 
-def _by_operation(step: Step, operation: str, facts: Sequence[bool], dice: str, moves: int) -> int:
-    """The step that a call moves on to before it is answered; -1 where it does not."""
+def _enter_by_operation(
+    step: Step, operation: str, facts: Sequence[bool], dice: str, transitions: int
+) -> int:
+    """Return the step that a call enters before it is answered, or -1 if it enters none."""
     if not operation:
         return -1
     if step.operation == operation:
-        following = _chosen(step.branches, "", facts, dice, moves)
+        following = _choose_branch(step.branches, "", facts, dice, transitions)
         return step.next if following < 0 else following
-    return _chosen(step.branches, operation, facts, dice, moves)
+    return _choose_branch(step.branches, operation, facts, dice, transitions)
 
 
-def _chosen(branches: Sequence[Branch], operation: str, facts: Sequence[bool], dice: str, moves: int) -> int:
-    """Where the first branch of an operation that applies leads; -1 where none does.
+def _choose_branch(
+    branches: Sequence[Branch], operation: str, facts: Sequence[bool], dice: str, transitions: int
+) -> int:
+    """Return the next step of the first branch of ``operation`` that applies, or -1 if none does.
 
-    Weighted branches stand together: the first of them that is reached draws
-    among all of them that are of the same operation and whose facts hold.
+    If that branch has a weight, one of all weighted branches that apply is drawn.
     """
-    open_ = [
-        each
-        for each in branches
-        if each.operation == operation
-        and (each.predicate < 0 or (each.predicate < len(facts) and facts[each.predicate]))
+    applicable = [
+        branch
+        for branch in branches
+        if branch.operation == operation
+        and (branch.predicate < 0 or (branch.predicate < len(facts) and facts[branch.predicate]))
     ]
-    if not open_:
+    if not applicable:
         return -1
-    if not open_[0].weight:
-        return open_[0].next
-    weighted = [each for each in open_ if each.weight]
-    drawn = roll(dice, moves) * sum(each.weight for each in weighted)
-    for each in weighted:
-        drawn -= each.weight
+    if not applicable[0].weight:
+        return applicable[0].next
+    weighted = [branch for branch in applicable if branch.weight]
+    drawn = random_fraction(dice, transitions) * sum(branch.weight for branch in weighted)
+    for branch in weighted:
+        drawn -= branch.weight
         if drawn < 0:
-            return each.next
+            return branch.next
     return weighted[-1].next
 
 
-def roll(dice: str, moves: int) -> float:
-    """A throw from 0 to below 1. 52 bits of SHA-1, which any store's scripts can make as well."""
-    digest = sha1(f"{dice}:{moves}".encode(), usedforsecurity=False).hexdigest()
+def random_fraction(dice: str, transitions: int) -> float:
+    """Return a number from 0 to below 1: 52 bits of SHA-1, which the scripts of any store can compute too."""
+    digest = sha1(f"{dice}:{transitions}".encode(), usedforsecurity=False).hexdigest()
     return int(digest[:13], 16) / 16**13

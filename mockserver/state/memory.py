@@ -1,4 +1,4 @@
-"""Resource state in this process: exact by a single thread of control, and bounded."""
+"""The store in the memory of this process. One thread uses it, so every step is atomic."""
 
 from __future__ import annotations
 
@@ -7,56 +7,61 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from mockserver.plan import Step
-from mockserver.state.machine import Decision, ResourceState, begin, decide
-from mockserver.state.tables import Counters, CreationRecord, Creations, Sizes, text_size
+from mockserver.state.machine import Decision, ResourceState, decide, initial_state
+from mockserver.state.tables import (
+    BucketKey,
+    ByteBudget,
+    CreationRecord,
+    MemoryCounters,
+    MemoryCreations,
+    text_size,
+)
 
-MOST_BYTES = 1024 * 1024 * 1024
-"""Bytes that the states and keys of all namespaces take."""
-_EACH = 320
-"""Bytes of a state and its key, but for the characters."""
+MAX_BYTES = 1024 * 1024 * 1024
+"""The default limit for the states and keys of all namespaces."""
+_STATE_OVERHEAD = 320
+"""Bytes of a state and its key, without the characters."""
 
 Result = TypeVar("Result")
 
 
 class MemoryStore:
-    """States by namespace, resource and key.
+    """States by namespace, resource and key. See ``protocol.Store``.
 
-    A plain dict keeps insertion order: a state is taken out and put back with
-    every call, so the first keys are those not used for longest. They are
-    dropped a hundredth at a time, because finding the first of a dict walks
-    over all that was deleted before it. What all of them take is bounded, too:
-    the longest unused make room where there are most.
+    A dict keeps insertion order. Each call removes the state and inserts it
+    again, so the first keys are the least recently used. Eviction removes a
+    hundredth of them at once, because to find the first key of a dict means to
+    walk over all keys deleted before it. The total size has a limit too: above
+    it, the least recently used keys of the largest bucket are evicted.
     """
 
     def __init__(
         self,
         max_resources: int = 1_000_000,
-        max_bytes: int = MOST_BYTES,
-        births: Creations | None = None,
-        counters: Counters | None = None,
+        max_bytes: int = MAX_BYTES,
+        creations: MemoryCreations | None = None,
+        counters: MemoryCounters | None = None,
     ) -> None:
         self.max_resources = max_resources
         self.evicted = 0
-        self.sizes: Sizes[tuple[str, str]] = Sizes(max_bytes)
-        self.births = births or Creations()
-        self.births.on_growth = self._relieve_births
-        self.counters = counters or Counters()
-        self._fresh: dict[str, tuple[int, str, Sequence[Step], Decision]] = {}
-        self._shelves: dict[tuple[str, str], dict[str, ResourceState]] = {}
+        self.sizes: ByteBudget[BucketKey] = ByteBudget(max_bytes)
+        self.creations = creations or MemoryCreations()
+        self.creations.on_growth = self._evict_for_creations
+        self.counters = counters or MemoryCounters()
+        self._first_decisions: dict[str, tuple[int, str, Sequence[Step], Decision]] = {}
+        self._buckets: dict[BucketKey, dict[str, ResourceState]] = {}
         self._assigned: dict[str, dict[str, str]] = {}
 
-    def memory(self) -> Iterator[tuple[str, int, int]]:
-        """The kinds of things that there are, with the bytes that they take and may take."""
-        yield "resources", self.sizes.total, self.sizes.most
-        yield "creations", self.births.sizes.total, self.births.sizes.most
-        yield "counts", self.counters.sizes.total, self.counters.sizes.most
+    def memory_usage(self) -> Iterator[tuple[str, int, int]]:
+
+        yield "resources", self.sizes.total, self.sizes.limit
+        yield "creations", self.creations.sizes.total, self.creations.sizes.limit
+        yield "counts", self.counters.sizes.total, self.counters.sizes.limit
 
     def assignments(self, resource: str) -> dict[str, str]:
-        """Namespace → the scenario that every new key of the resource begins with."""
         return self._assigned.setdefault(resource, {})
 
     def assign(self, namespace: str, resource: str, scenario: str | None) -> None:
-        """Let every new key begin with a scenario, or with what the file's rules say."""
         if scenario is None:
             self.assignments(resource).pop(namespace, None)
         else:
@@ -75,134 +80,129 @@ class MemoryStore:
         facts: Sequence[bool] = (),
         dice: str = "",
     ) -> Decision:
-        """Spend one call on a key. ``choose(*about)`` names the scenario of one that is first seen.
 
-        ``steps`` gives the timeline of a scenario, or None where it is no longer served.
-        ``facts`` and ``dice`` are for timelines with branches.
-        """
-        shelf = self._shelf(namespace, resource)
-        state = shelf.pop(key, None)
+        bucket = self._bucket(namespace, resource)
+        state = bucket.pop(key, None)
         timeline = steps(state.scenario) if state is not None else None
         if timeline is None or state is None or state.step >= len(timeline):
             scenario = choose(*about)
             if state is None:
                 self._make_room(namespace, resource, key)
             if facts or dice:
-                decision = decide(steps(scenario) or (), begin(scenario, now), now, operation, facts, dice)
+                decision = decide(
+                    steps(scenario) or (), initial_state(scenario, now), now, operation, facts, dice
+                )
             else:
-                decision = self._first(scenario, now, operation, steps)
+                decision = self._decide_first(scenario, now, operation, steps)
         else:
             decision = decide(timeline, state, now, operation, facts, dice)
-        shelf[key] = decision.state
+        bucket[key] = decision.state
         return decision
 
-    def _first(
+    def _decide_first(
         self, scenario: str, now: int, operation: str, steps: Callable[[str], Sequence[Step] | None]
     ) -> Decision:
-        """The decision for a key that is first seen.
+        """Return the decision for a new key.
 
-        It follows from the scenario and the time alone, so that keys which are
-        first seen in the same millisecond share one, and the state in it.
+        It depends only on the scenario and the time. So keys that are first
+        called in the same millisecond share one decision and its state.
         """
         timeline = steps(scenario) or ()
-        known = self._fresh.get(scenario)
+        known = self._first_decisions.get(scenario)
         if known is not None and known[0] == now and known[1] == operation and known[2] is timeline:
             return known[3]
-        decision = decide(timeline, begin(scenario, now), now, operation)
-        self._fresh[scenario] = (now, operation, timeline, decision)
+        decision = decide(timeline, initial_state(scenario, now), now, operation)
+        self._first_decisions[scenario] = (now, operation, timeline, decision)
         return decision
 
     def peek(self, namespace: str, resource: str, key: str) -> ResourceState | None:
-        shelf = self._shelves.get((namespace, resource))
-        return shelf.get(key) if shelf is not None else None
+        bucket = self._buckets.get((namespace, resource))
+        return bucket.get(key) if bucket is not None else None
 
-    def glance(self, namespace: str, resource: str, key: str) -> ResourceState | None:
+    def peek_cached(self, namespace: str, resource: str, key: str) -> ResourceState | None:
         return self.peek(namespace, resource, key)
 
     def put(self, namespace: str, resource: str, key: str, state: ResourceState) -> None:
-        shelf = self._shelf(namespace, resource)
-        if shelf.pop(key, None) is None:
+        bucket = self._bucket(namespace, resource)
+        if bucket.pop(key, None) is None:
             self._make_room(namespace, resource, key)
-        shelf[key] = state
+        bucket[key] = state
 
     def create(
-        self, namespace: str, resource: str, key: str, state: ResourceState, birth: CreationRecord
+        self, namespace: str, resource: str, key: str, state: ResourceState, creation: CreationRecord
     ) -> None:
-        """Bring a resource into being by a request."""
         self.put(namespace, resource, key, state)
-        self.births.put(namespace, resource, key, birth)
+        self.creations.put(namespace, resource, key, creation)
 
     def delete(self, namespace: str, resource: str, key: str) -> bool:
-        self.births.drop(namespace, resource, (key,))
-        shelf = self._shelves.get((namespace, resource))
-        if shelf is None or shelf.pop(key, None) is None:
+        self.creations.drop(namespace, resource, (key,))
+        bucket = self._buckets.get((namespace, resource))
+        if bucket is None or bucket.pop(key, None) is None:
             return False
-        self.sizes.grow((namespace, resource), -_EACH - text_size(key))
+        self.sizes.grow((namespace, resource), -_STATE_OVERHEAD - text_size(key))
         return True
 
-    def retire(self, resource: str, steps: Callable[[str], Sequence[Step] | None]) -> None:
-        """Forget the states and assignments whose scenario or step is no longer served."""
+    def prune(self, resource: str, steps: Callable[[str], Sequence[Step] | None]) -> None:
         assigned = self.assignments(resource)
-        for namespace in [each for each, scenario in assigned.items() if steps(scenario) is None]:
+        for namespace in [name for name, scenario in assigned.items() if steps(scenario) is None]:
             del assigned[namespace]
-        for (namespace, name), shelf in self._shelves.items():
+        for (namespace, name), bucket in self._buckets.items():
             if name == resource:
-                lengths = {each.scenario: len(steps(each.scenario) or ()) for each in shelf.values()}
-                for key in [key for key, state in shelf.items() if state.step >= lengths[state.scenario]]:
+                scenarios = {state.scenario for state in bucket.values()}
+                lengths = {scenario: len(steps(scenario) or ()) for scenario in scenarios}
+                for key in [key for key, state in bucket.items() if state.step >= lengths[state.scenario]]:
                     self.delete(namespace, name, key)
 
     def items(self, namespace: str, resource: str) -> Iterator[tuple[str, ResourceState]]:
-        yield from self._shelves.get((namespace, resource), {}).items()
+        yield from self._buckets.get((namespace, resource), {}).items()
 
     def count(self, namespace: str, resource: str) -> int:
-        return len(self._shelves.get((namespace, resource), ()))
+        return len(self._buckets.get((namespace, resource), ()))
 
     def reset(self, namespace: str, resource: str | None = None) -> None:
-        self.births.reset(namespace, resource)
+        self.creations.reset(namespace, resource)
         self.counters.reset(namespace, resource)
         for assigned in self._assigned.values() if resource is None else ():
             assigned.pop(namespace, None)
-        for shelf in list(self._shelves):
-            if shelf[0] == namespace and resource in (None, shelf[1]):
-                del self._shelves[shelf]
-                self.sizes.forget(shelf)
+        for bucket_key in list(self._buckets):
+            if bucket_key[0] == namespace and resource in (None, bucket_key[1]):
+                del self._buckets[bucket_key]
+                self.sizes.forget(bucket_key)
 
     async def atomically(self, work: Callable[[], Result], *needs: tuple[str, ...]) -> Result:
-        """What ``work`` returns or raises: nothing comes between its steps in a single thread."""
         return work()
 
-    def after(self, work: Callable[[], None]) -> None:
-        """Every step is certain here."""
+    def on_commit(self, work: Callable[[], None]) -> None:
         work()
 
-    def _shelf(self, namespace: str, resource: str) -> dict[str, ResourceState]:
+    def _bucket(self, namespace: str, resource: str) -> dict[str, ResourceState]:
         try:
-            return self._shelves[namespace, resource]
+            return self._buckets[namespace, resource]
         except KeyError:
-            return self._shelves.setdefault((namespace, resource), {})
+            return self._buckets.setdefault((namespace, resource), {})
 
     def _make_room(self, namespace: str, resource: str, key: str) -> None:
-        """Count a key that is about to be kept; old ones go where there are too many."""
-        shelf = namespace, resource
-        if len(self._shelves[shelf]) >= self.max_resources:
-            self._evict(shelf)
-        self.sizes.grow(shelf, _EACH + text_size(key))
+        """Count the bytes of a new key, and evict old keys above a limit."""
+        bucket_key = namespace, resource
+        if len(self._buckets[bucket_key]) >= self.max_resources:
+            self._evict(bucket_key)
+        self.sizes.grow(bucket_key, _STATE_OVERHEAD + text_size(key))
         self.sizes.relieve(self._evict)
 
-    def _relieve_births(self, namespace: str, resource: str) -> None:
-        """Where creations take too much, old resources make room, but not the only one of theirs."""
+    def _evict_for_creations(self, namespace: str, resource: str) -> None:
+        """Evict old resources if creations are above their limit, but not the one that has just grown."""
         grown = namespace, resource
-        self.births.sizes.relieve(
-            lambda shelf: 0 if shelf == grown and self.count(*shelf) == 1 else self._evict(shelf)
+        self.creations.sizes.relieve(
+            lambda key: 0 if key == grown and self.count(*key) == 1 else self._evict(key)
         )
 
-    def _evict(self, place: tuple[str, str]) -> int:
-        """Let the longest unused of a namespace and resource go; how many they were."""
-        shelf = self._shelves.get(place, {})
-        oldest = list(islice(shelf, max(1, min(len(shelf), self.max_resources) // 100)))
+    def _evict(self, bucket_key: BucketKey) -> int:
+        """Remove the least recently used hundredth of a bucket, at least one. Return how many."""
+        bucket = self._buckets.get(bucket_key, {})
+        oldest = list(islice(bucket, max(1, min(len(bucket), self.max_resources) // 100)))
         for key in oldest:
-            del shelf[key]
-        self.sizes.grow(place, -sum(_EACH + text_size(key) for key in oldest))
-        self.births.drop(*place, oldest)
+            del bucket[key]
+        self.sizes.grow(bucket_key, -sum(_STATE_OVERHEAD + text_size(key) for key in oldest))
+        self.creations.drop(*bucket_key, oldest)
         self.evicted += len(oldest)
         return len(oldest)

@@ -1,6 +1,10 @@
-"""What the engine asks of a store, and the errors of one that is unavailable.
+"""The interface of a store, which holds the state of resources, and the errors that a store raises.
 
-Times are milliseconds of the namespace's clock.
+A new store implements ``Store``. ``mockserver.state.memory`` is the simplest example.
+
+Terms: a *resource* is the name of a resource in a scenario file. A *key* is what
+the requests call one of them. Every time and every duration is a whole number of
+milliseconds; times are of the namespace's clock, since the epoch.
 """
 
 from __future__ import annotations
@@ -15,57 +19,119 @@ from mockserver.state.tables import CreationRecord
 
 Result = TypeVar("Result")
 Timelines = Callable[[str], "Sequence[Step] | None"]
-"""Gives the timeline of a scenario, or None where it is no longer served."""
+"""Maps the name of a scenario to its steps, or to None if the scenario is no longer served."""
 
 
-class CreationRecords(Protocol):
-    """How resources came into being, and by which handles they are known."""
+class CreationTable(Protocol):
+    """The requests that created resources, and the handles of resources.
 
-    def get(self, namespace: str, resource: str, key: str) -> CreationRecord | None: ...
+    A handle is a second name of a resource: a value of the response to its
+    creation, by which later requests may name it instead of by its key.
+    """
 
-    def name(self, namespace: str, resource: str, key: str, handles: Mapping[str, str]) -> None: ...
+    def get(self, namespace: str, resource: str, key: str) -> CreationRecord | None:
+        """Return the request that created a resource, or None if no request created it."""
+        ...
 
-    def has_name(self, namespace: str, resource: str, key: str) -> bool: ...
+    def set_handles(self, namespace: str, resource: str, key: str, handles: Mapping[str, str]) -> None:
+        """Replace the handles of a resource by ``handles``, a mapping of name to value.
 
-    def named(self, namespace: str, resource: str, handle: str, value: str) -> str | None: ...
+        A handle with the same value that belonged to another key belongs to this key from now on.
+        """
+        ...
+
+    def has_handles(self, namespace: str, resource: str, key: str) -> bool:
+        """Return whether ``set_handles`` was called for this key since it was created."""
+        ...
+
+    def find_key(self, namespace: str, resource: str, handle: str, value: str) -> str | None:
+        """Return the key of the resource whose handle ``handle`` has this value, or None."""
+        ...
 
 
-class Counts(Protocol):
-    """Creations, throws of dice, calls in a window of time."""
+class CounterTable(Protocol):
+    """Counters by namespace, resource and name.
 
-    def run(self, namespace: str, resource: str, name: str) -> int: ...
+    If the store repeats an atomic step, it does not count its counters again.
+    """
 
-    def tally(self, namespace: str, resource: str, name: str) -> int: ...
+    def next_in_sequence(self, namespace: str, resource: str, name: str) -> int:
+        """Return 1, 2, 3, … for each call with this name.
 
-    def window(self, namespace: str, resource: str, name: str, now: int, length: int) -> tuple[int, int]: ...
+        The store never evicts a sequence, so ``name`` must be one of a few.
+        """
+        ...
+
+    def increment(self, namespace: str, resource: str, name: str) -> int:
+        """Add 1 to a counter and return it. The first call returns 1.
+
+        There may be any number of names. The store evicts counters above its limit, the memory store
+        the least recently used first; an evicted counter starts from 1 again.
+        """
+        ...
+
+    def count_in_window(
+        self, namespace: str, resource: str, name: str, now: int, length: int
+    ) -> tuple[int, int]:
+        """Count a call in a fixed window of ``length`` milliseconds.
+
+        Return the number of calls in the window, this one included, and the time when the window
+        began. A window begins with the first call after the previous window ended.
+        The store evicts windows as ``increment`` says.
+        """
+        ...
 
 
 class Store(Protocol):
-    """Where resource state lives: by namespace, resource and key.
+    """The state of resources, by namespace, resource and key.
 
-    What one call or one control request does to a store is one atomic step.
+    What one request does to a store is one atomic step: no other request sees
+    or changes the state between its reads and its writes. ``atomically`` runs
+    such a step. All other methods are called within one, except
+    ``memory_usage``, ``assignments`` and ``peek_cached``.
+
+    A store that is not in this process may raise these errors from
+    ``atomically``: Unavailable, NamespacesFull and PlanChanged.
     """
 
     max_resources: int
+    """The number of keys per namespace and resource above which the least recently used are evicted."""
 
     @property
-    def evicted(self) -> int: ...
+    def evicted(self) -> int:
+        """The number of resources that were evicted since the store was started."""
+        ...
 
-    def memory(self) -> Iterator[tuple[str, int, int]]:
-        """The kinds of things that this process holds, with the bytes that they take and may take."""
+    def memory_usage(self) -> Iterator[tuple[str, int, int]]:
+        """Yield the memory that this process uses for the store: (kind of content, bytes, limit in bytes).
+
+        The kinds are keys of ``mockserver.namespaces.memory.SHARES``. A store elsewhere yields nothing.
+        """
         ...
 
     @property
-    def births(self) -> CreationRecords: ...
+    def creations(self) -> CreationTable:
+        """The requests that created resources, and handles."""
+        ...
 
     @property
-    def counters(self) -> Counts: ...
+    def counters(self) -> CounterTable:
+        """Counters of creations, random decisions and rate limits."""
+        ...
 
     def assignments(self, resource: str) -> Mapping[str, str]:
-        """Namespace → the scenario that every new key of the resource begins with."""
+        """Return the assigned scenarios of a resource: namespace to scenario.
+
+        The result may change with later assignments, so that a caller can keep it.
+        """
         ...
 
-    def assign(self, namespace: str, resource: str, scenario: str | None) -> None: ...
+    def assign(self, namespace: str, resource: str, scenario: str | None) -> None:
+        """Let every new key of a resource start with ``scenario``.
+
+        None removes the assignment: the rules of the scenario file select again.
+        """
+        ...
 
     def advance(
         self,
@@ -79,36 +145,72 @@ class Store(Protocol):
         about: tuple[Any, ...] = (),
         facts: Sequence[bool] = (),
         dice: str = "",
-    ) -> Decision: ...
+    ) -> Decision:
+        """Count one call of ``operation`` to a key, and return which step answers it.
 
-    def peek(self, namespace: str, resource: str, key: str) -> ResourceState | None: ...
+        The decision is that of ``mockserver.state.machine.decide`` for the state of the key. Its
+        ``state`` is stored.
 
-    def glance(self, namespace: str, resource: str, key: str) -> ResourceState | None:
-        """Where a resource stands, if that is known without asking: not within an atomic step."""
+        ``choose(*about)`` returns the scenario of a key that has no state, or whose scenario or step
+        is no longer served. ``facts`` are the values of the predicates that branches refer to by
+        index. ``dice`` is the seed of weighted branches.
+        """
         ...
 
-    def put(self, namespace: str, resource: str, key: str, state: ResourceState) -> None: ...
+    def peek(self, namespace: str, resource: str, key: str) -> ResourceState | None:
+        """Return the stored state of a key, or None. Nothing is counted and no time passes."""
+        ...
+
+    def peek_cached(self, namespace: str, resource: str, key: str) -> ResourceState | None:
+        """Return the state of a key if this process has it, else None. Callable outside an atomic step."""
+        ...
+
+    def put(self, namespace: str, resource: str, key: str, state: ResourceState) -> None:
+        """Store the state of a key, and mark the key as the most recently used."""
+        ...
 
     def create(
-        self, namespace: str, resource: str, key: str, state: ResourceState, birth: CreationRecord
-    ) -> None: ...
-
-    def delete(self, namespace: str, resource: str, key: str) -> bool: ...
-
-    def retire(self, resource: str, steps: Timelines) -> None: ...
-
-    def items(self, namespace: str, resource: str) -> Iterator[tuple[str, ResourceState]]: ...
-
-    def count(self, namespace: str, resource: str) -> int: ...
-
-    def reset(self, namespace: str, resource: str | None = None) -> None: ...
-
-    async def atomically(self, work: Callable[[], Result], *needs: tuple[str, ...]) -> Result:
-        """What ``work`` returns or raises, as one atomic step; ``needs`` is what it will surely read."""
+        self, namespace: str, resource: str, key: str, state: ResourceState, creation: CreationRecord
+    ) -> None:
+        """Store the state of a new key, with the request that created it. Old handles of the key go."""
         ...
 
-    def after(self, work: Callable[[], None]) -> None:
-        """Do something once the step is certain: what leaves the process, and cannot be taken back."""
+    def delete(self, namespace: str, resource: str, key: str) -> bool:
+        """Delete a key with its creation and handles. Return whether it had a state."""
+        ...
+
+    def prune(self, resource: str, steps: Timelines) -> None:
+        """Delete the states and assignments of a resource whose scenario or step is no longer served."""
+        ...
+
+    def items(self, namespace: str, resource: str) -> Iterator[tuple[str, ResourceState]]:
+        """Yield every key with its state, the least recently used first."""
+        ...
+
+    def count(self, namespace: str, resource: str) -> int:
+        """Return the number of keys that have a state."""
+        ...
+
+    def reset(self, namespace: str, resource: str | None = None) -> None:
+        """Delete the states, creations, handles and counters of a resource.
+
+        Without ``resource``: of all resources of the namespace, and their assignments.
+        """
+        ...
+
+    async def atomically(self, work: Callable[[], Result], *needs: tuple[str, ...]) -> Result:
+        """Run ``work`` as one atomic step, and return what it returns.
+
+        The store may run ``work`` several times, so ``work`` may change nothing but the store; use
+        ``on_commit`` for everything else. If ``work`` raises, the error is raised and nothing is
+        stored. ``needs`` are values that ``work`` will read; a store may fetch them ahead.
+
+        Raises Unavailable, NamespacesFull and PlanChanged.
+        """
+        ...
+
+    def on_commit(self, work: Callable[[], None]) -> None:
+        """Call ``work`` once when the atomic step is committed, for example to send a webhook."""
         ...
 
 
@@ -116,22 +218,26 @@ Counted = Literal["no", "unknown"]
 
 
 class Unavailable(MockServerError):  # noqa: N818 - a state of things
-    """Redis did not answer in time, or not as it should. ``counted`` says whether it may have done it."""
+    """The store gave no answer in time, or an error. The client gets 503.
 
-    def __init__(self, said: str, counted: Counted = "no") -> None:
-        super().__init__(said)
+    ``counted`` is "no" if the store has changed nothing, and "unknown" if it may have.
+    """
+
+    def __init__(self, message: str, counted: Counted = "no") -> None:
+        super().__init__(message)
         self.counted = counted
 
 
 class NamespacesFull(Unavailable):
-    """No namespace can be made: there are as many as may be, and none of them is to go."""
+    """The limit on namespaces is reached, and control requests have used every one of them."""
 
     def __init__(self) -> None:
         super().__init__(
-            "there are as many namespaces as may be, and control requests were about each of them: "
-            "delete those that are done with, by DELETE /__admin/namespaces/NAME"
+            "the maximum number of namespaces is reached, and none can be evicted, "
+            "because control requests have used each of them; "
+            "delete those that you no longer need with DELETE /__admin/namespaces/NAME"
         )
 
 
 class PlanChanged(Exception):  # noqa: N818
-    """Another worker serves another Plan by now; nothing was changed."""
+    """Another worker serves another Plan since. Nothing was changed; the caller repeats the request."""

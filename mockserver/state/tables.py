@@ -1,4 +1,4 @@
-"""Tables beside the state of resources: how each was created, counters, and how much memory each takes."""
+"""Tables beside the state of resources: creations, handles and counters, each with a limit in bytes."""
 
 from __future__ import annotations
 
@@ -6,56 +6,58 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar
 
-Place = TypeVar("Place", bound=Hashable)
+Key = TypeVar("Key", bound=Hashable)
 _SLACK = 64
-"""One in so many of the bytes is given up beyond what is too much: room is not made for each thing."""
+"""Eviction frees 1/64 of the limit more than needed, so that it does not run for each new item."""
 
 
-class Sizes(Generic[Place]):
-    """Bytes by place, and ``most`` that all of them may take."""
+class ByteBudget(Generic[Key]):
+    """The bytes that buckets take, by key, and the ``limit`` of their sum."""
 
-    __slots__ = ("_sizes", "most", "total")
+    __slots__ = ("_sizes", "limit", "total")
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
         self.total = 0
-        self._sizes: dict[Place, int] = {}
+        self._sizes: dict[Key, int] = {}
 
-    def grow(self, place: Place, by: int) -> None:
-        """Count more bytes, or less."""
+    def grow(self, key: Key, by: int) -> None:
+        """Add ``by`` bytes to a bucket. A negative number subtracts."""
         self.total += by
-        self._sizes[place] = size = self._sizes.get(place, 0) + by
+        self._sizes[key] = size = self._sizes.get(key, 0) + by
         if not size:
-            del self._sizes[place]
+            del self._sizes[key]
 
-    def forget(self, place: Place) -> None:
-        """Count nothing of a place that is gone."""
-        self.total -= self._sizes.pop(place, 0)
+    def forget(self, key: Key) -> None:
+        """Subtract all bytes of a deleted bucket."""
+        self.total -= self._sizes.pop(key, 0)
 
-    def relieve(self, evict: Callable[[Place], int]) -> None:
-        """Where there is too much, let the fullest place give things up until there is enough room.
+    def relieve(self, evict: Callable[[Key], int]) -> None:
+        """If the sum is above the limit, evict from the largest bucket until it is below.
 
-        ``evict`` lets the longest unused of a place go; how many they were: 0 ends it.
+        ``evict`` removes the least recently used items of a bucket and returns how many it removed; 0 ends
+        the eviction.
         """
-        if self.total > self.most:
-            enough = self.most - self.most // _SLACK
+        if self.total > self.limit:
+            enough = self.limit - self.limit // _SLACK
             while self.total > enough and self._sizes:
                 if not evict(max(self._sizes, key=self._sizes.__getitem__)):
                     return
 
 
 def text_size(text: str) -> int:
-    """Bytes of a text's characters, at most. Always the same for the same text."""
+    """Return the maximum number of bytes of a text's characters. It is constant for a text."""
     return len(text) if text.isascii() else 4 * len(text)
 
 
-MOST_BYTES = 256 * 1024 * 1024
-"""Bytes that the requests of creation and the handles take together; then the longest unused resources go."""
-_OVERHEAD = 512
-_HANDLE = 480
-"""Bytes of a handle in both tables, but for its characters."""
+MAX_BYTES = 256 * 1024 * 1024
+"""The default limit for creations with handles, and for counters. Above it the least recently used go."""
+_CREATION_OVERHEAD = 512
+_HANDLE_OVERHEAD = 480
+"""Bytes of a handle in both tables, without its characters."""
 
-_Shelf = tuple[str, str]
+BucketKey = tuple[str, str]
+"""Namespace and resource."""
 
 
 class CreationRecord(NamedTuple):
@@ -66,127 +68,122 @@ class CreationRecord(NamedTuple):
     request: bytes
     """JSON: method, path, query, headers, body."""
     csr: str = ""
-    """The certificate signing request in it, where the scenario file says where it stands."""
+    """The certificate signing request (PEM), if the scenario file says which field has it."""
     common_name: str = ""
 
     @property
     def size(self) -> int:
-        """Bytes that it takes."""
-        return len(self.request) + text_size(self.csr) + text_size(self.common_name) + _OVERHEAD
+        """The bytes that the record takes in memory."""
+        return len(self.request) + text_size(self.csr) + text_size(self.common_name) + _CREATION_OVERHEAD
 
 
-class Creations:
-    """Births and handles by namespace, resource and key."""
+class MemoryCreations:
+    """Creations and handles by namespace, resource and key. See ``protocol.CreationTable``."""
 
-    def __init__(self, most: int = MOST_BYTES) -> None:
-        self.sizes: Sizes[_Shelf] = Sizes(most)
+    def __init__(self, limit: int = MAX_BYTES) -> None:
+        self.sizes: ByteBudget[BucketKey] = ByteBudget(limit)
         self.on_growth: Callable[[str, str], None] = lambda namespace, resource: None
-        """Called with the namespace and resource of which more is kept."""
-        self._births: dict[_Shelf, dict[str, CreationRecord]] = {}
-        self._keys: dict[_Shelf, dict[tuple[str, str], str]] = {}
-        self._handles: dict[_Shelf, dict[str, tuple[tuple[str, str], ...]]] = {}
+        """Called with the namespace and resource whose bucket has grown."""
+        self._records: dict[BucketKey, dict[str, CreationRecord]] = {}
+        self._keys: dict[BucketKey, dict[tuple[str, str], str]] = {}
+        self._handles: dict[BucketKey, dict[str, tuple[tuple[str, str], ...]]] = {}
 
-    def put(self, namespace: str, resource: str, key: str, birth: CreationRecord) -> None:
-        shelf = namespace, resource
+    def put(self, namespace: str, resource: str, key: str, creation: CreationRecord) -> None:
+        """Store the creation of a resource, and delete its old creation and handles."""
+        bucket = namespace, resource
         self.drop(namespace, resource, (key,))
-        self._births.setdefault(shelf, {})[key] = birth
-        self.sizes.grow(shelf, birth.size)
+        self._records.setdefault(bucket, {})[key] = creation
+        self.sizes.grow(bucket, creation.size)
         self.on_growth(namespace, resource)
 
     def get(self, namespace: str, resource: str, key: str) -> CreationRecord | None:
-        return self._births.get((namespace, resource), {}).get(key)
+        return self._records.get((namespace, resource), {}).get(key)
 
-    def name(self, namespace: str, resource: str, key: str, handles: Mapping[str, str]) -> None:
-        """Let a resource be known by its handles: name → value."""
-        shelf = namespace, resource
-        names = tuple(handles.items())
-        self._unname(shelf, key)
-        self._handles.setdefault(shelf, {})[key] = names
-        self._keys.setdefault(shelf, {}).update(dict.fromkeys(names, key))
-        self.sizes.grow(shelf, _size(names))
+    def set_handles(self, namespace: str, resource: str, key: str, handles: Mapping[str, str]) -> None:
+        bucket = namespace, resource
+        pairs = tuple(handles.items())
+        self._remove_handles(bucket, key)
+        self._handles.setdefault(bucket, {})[key] = pairs
+        self._keys.setdefault(bucket, {}).update(dict.fromkeys(pairs, key))
+        self.sizes.grow(bucket, _handles_size(pairs))
         self.on_growth(namespace, resource)
 
-    def has_name(self, namespace: str, resource: str, key: str) -> bool:
+    def has_handles(self, namespace: str, resource: str, key: str) -> bool:
         return key in self._handles.get((namespace, resource), ())
 
-    def named(self, namespace: str, resource: str, handle: str, value: str) -> str | None:
-        """The key of the resource that a handle's value names."""
+    def find_key(self, namespace: str, resource: str, handle: str, value: str) -> str | None:
         return self._keys.get((namespace, resource), {}).get((handle, value))
 
     def drop(self, namespace: str, resource: str, keys: Iterable[str]) -> None:
-        """Forget resources that are gone."""
-        shelf = namespace, resource
-        births, handles = self._births.get(shelf), self._handles.get(shelf)
-        if not births and not handles:
+        """Delete the creations and handles of resources."""
+        bucket = namespace, resource
+        records, handles = self._records.get(bucket), self._handles.get(bucket)
+        if not records and not handles:
             return
         for key in keys:
-            if births and (birth := births.pop(key, None)) is not None:
-                self.sizes.grow(shelf, -birth.size)
-            self._unname(shelf, key)
+            if records and (creation := records.pop(key, None)) is not None:
+                self.sizes.grow(bucket, -creation.size)
+            self._remove_handles(bucket, key)
 
     def reset(self, namespace: str, resource: str | None = None) -> None:
-        for shelf in {*self._births, *self._handles}:
-            if shelf[0] == namespace and resource in (None, shelf[1]):
-                self._births.pop(shelf, None)
-                self._handles.pop(shelf, None)
-                self._keys.pop(shelf, None)
-                self.sizes.forget(shelf)
+        """Delete all creations and handles of a resource, or of all resources of a namespace."""
+        for bucket in {*self._records, *self._handles}:
+            if bucket[0] == namespace and resource in (None, bucket[1]):
+                self._records.pop(bucket, None)
+                self._handles.pop(bucket, None)
+                self._keys.pop(bucket, None)
+                self.sizes.forget(bucket)
 
-    def _unname(self, shelf: _Shelf, key: str) -> None:
-        names = self._handles.get(shelf, {}).pop(key, ())
-        if not names:
+    def _remove_handles(self, bucket: BucketKey, key: str) -> None:
+        pairs = self._handles.get(bucket, {}).pop(key, ())
+        if not pairs:
             return
-        for name in names:
-            if self._keys[shelf].get(name) == key:
-                del self._keys[shelf][name]
-        self.sizes.grow(shelf, -_size(names))
+        for pair in pairs:
+            if self._keys[bucket].get(pair) == key:
+                del self._keys[bucket][pair]
+        self.sizes.grow(bucket, -_handles_size(pairs))
 
 
-def _size(names: Iterable[tuple[str, str]]) -> int:
-    return sum(_HANDLE + text_size(value) for _, value in names)
+def _handles_size(handles: Iterable[tuple[str, str]]) -> int:
+    return sum(_HANDLE_OVERHEAD + text_size(value) for _, value in handles)
 
 
-MOST = 100_000
-"""Windows and tallies of one resource in one namespace; those not used for longest go first."""
-_EACH = 320
-"""Bytes of a count and its name, but for the characters."""
+MAX_COUNTERS = 100_000
+"""The maximum number of windows, and of counters, per resource and namespace."""
+_COUNTER_OVERHEAD = 320
+"""Bytes of a counter and its name, without the characters."""
 
-_Place = tuple[str, _Shelf]
-Count = TypeVar("Count")
+_TableKey = tuple[str, BucketKey]
 
 
-class Counters:
-    """Counters by namespace, resource and name."""
+class MemoryCounters:
+    """Counters by namespace, resource and name. See ``protocol.CounterTable``."""
 
-    def __init__(self, most: int = MOST, max_bytes: int = MOST_BYTES) -> None:
-        self._most = most
-        self.sizes: Sizes[_Place] = Sizes(max_bytes)
-        self._runs: dict[_Shelf, dict[str, int]] = {}
-        self._tallies: dict[_Shelf, dict[str, int]] = {}
-        self._windows: dict[_Shelf, dict[str, tuple[int, int]]] = {}
-        self._tables: Mapping[str, dict[_Shelf, dict[str, Any]]] = {
-            "tallies": self._tallies,
+    def __init__(self, max_counters: int = MAX_COUNTERS, max_bytes: int = MAX_BYTES) -> None:
+        self._max_counters = max_counters
+        self.sizes: ByteBudget[_TableKey] = ByteBudget(max_bytes)
+        self._sequences: dict[BucketKey, dict[str, int]] = {}
+        self._counters: dict[BucketKey, dict[str, int]] = {}
+        self._windows: dict[BucketKey, dict[str, tuple[int, int]]] = {}
+        self._bounded: Mapping[str, dict[BucketKey, dict[str, Any]]] = {
+            "counters": self._counters,
             "windows": self._windows,
         }
 
-    def run(self, namespace: str, resource: str, name: str) -> int:
-        """The next number of a run that is never forgotten, from 1. ``name`` is one of a few."""
-        run = self._runs.setdefault((namespace, resource), {})
-        run[name] = number = run.get(name, 0) + 1
+    def next_in_sequence(self, namespace: str, resource: str, name: str) -> int:
+        sequences = self._sequences.setdefault((namespace, resource), {})
+        sequences[name] = number = sequences.get(name, 0) + 1
         return number
 
-    def tally(self, namespace: str, resource: str, name: str) -> int:
-        """The same for any number of names, of which the longest unused are forgotten."""
-        tallies = self._tallies.setdefault((namespace, resource), {})
-        number = tallies.pop(name, 0) + 1
-        self._put("tallies", (namespace, resource), name, number, is_new=number == 1)
+    def increment(self, namespace: str, resource: str, name: str) -> int:
+        counters = self._counters.setdefault((namespace, resource), {})
+        number = counters.pop(name, 0) + 1
+        self._put("counters", (namespace, resource), name, number, is_new=number == 1)
         return number
 
-    def window(self, namespace: str, resource: str, name: str, now: int, length: int) -> tuple[int, int]:
-        """Count a call in its window. How many there are with it, and when the window began.
-
-        A window begins with the first call after the last one is over.
-        """
+    def count_in_window(
+        self, namespace: str, resource: str, name: str, now: int, length: int
+    ) -> tuple[int, int]:
         windows = self._windows.setdefault((namespace, resource), {})
         known = windows.pop(name, None)
         count, began = known or (0, now)
@@ -196,29 +193,28 @@ class Counters:
         return count + 1, began
 
     def reset(self, namespace: str, resource: str | None = None) -> None:
-        tables: tuple[dict[_Shelf, Any], ...] = (self._runs, self._tallies, self._windows)
-        for table in tables:
-            for shelf in [each for each in table if each[0] == namespace and resource in (None, each[1])]:
-                del table[shelf]
-                for kind, each in self._tables.items():
-                    if each is table:
-                        self.sizes.forget((kind, shelf))
+        """Delete all counters of a resource, or of all resources of a namespace."""
+        for kind, table in (("", self._sequences), *self._bounded.items()):
+            for bucket in [key for key in table if key[0] == namespace and resource in (None, key[1])]:
+                del table[bucket]
+                self.sizes.forget((kind, bucket))
 
-    def _put(self, kind: str, shelf: _Shelf, name: str, count: object, *, is_new: bool) -> None:
-        """Keep a count as the last one that was used."""
-        table = self._tables[kind][shelf]
+    def _put(self, kind: str, bucket: BucketKey, name: str, count: object, *, is_new: bool) -> None:
+        """Store a counter as the most recently used one."""
+        table = self._bounded[kind][bucket]
         if is_new:
-            if len(table) >= self._most:
-                self._evict((kind, shelf))
-            self.sizes.grow((kind, shelf), _EACH + text_size(name))
+            if len(table) >= self._max_counters:
+                self._evict((kind, bucket))
+            self.sizes.grow((kind, bucket), _COUNTER_OVERHEAD + text_size(name))
             self.sizes.relieve(self._evict)
         table[name] = count
 
-    def _evict(self, place: _Place) -> int:
-        kind, shelf = place
-        table = self._tables[kind][shelf]
-        oldest = list(islice(table, max(1, min(len(table), self._most) // 100)))
+    def _evict(self, key: _TableKey) -> int:
+        """Remove the least recently used hundredth of a table, at least one. Return how many."""
+        kind, bucket = key
+        table = self._bounded[kind][bucket]
+        oldest = list(islice(table, max(1, min(len(table), self._max_counters) // 100)))
         for name in oldest:
             del table[name]
-        self.sizes.grow(place, -sum(_EACH + text_size(name) for name in oldest))
+        self.sizes.grow(key, -sum(_COUNTER_OVERHEAD + text_size(name) for name in oldest))
         return len(oldest)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mockserver.namespaces.journal import MOST_BODY, Ledger
+from mockserver.namespaces.journal import MAX_BODY, JournalPool
 from mockserver.namespaces.memory import SHARES, Memory, MemoryLimits
 from mockserver.plan import Plan
 from tests.admin.mocking import KEY, POLL, Mock, mocking
@@ -127,9 +127,9 @@ def test_lists_by_time_and_outcome(called: Mock) -> None:
 
 def test_oldest_calls_are_deleted_and_counted_as_lost(mission: Plan) -> None:
     engine = engine_of(mission)
-    engine.worlds.ledger.calls = 0
-    ledger = engine.worlds.ledger = Ledger(calls=3)
-    engine.worlds.default.journal = ledger.open("default")
+    engine.worlds.journal_pool.calls = 0
+    journal_pool = engine.worlds.journal_pool = JournalPool(calls=3)
+    engine.worlds.default.journal = journal_pool.open("default")
     with mocking(engine) as mock:
         for number in range(5):
             mock.client.get(f"/{number}")
@@ -194,8 +194,8 @@ def test_metrics_show_used_memory_and_its_limit_by_kind(crowded: Mock) -> None:
 
 def test_without_a_journal_no_calls_are_recorded_and_responses_report_it(mission: Plan) -> None:
     engine = engine_of(mission)
-    ledger = engine.worlds.ledger = Ledger(calls=0)
-    engine.worlds.default.journal = ledger.open("default")
+    journal_pool = engine.worlds.journal_pool = JournalPool(calls=0)
+    engine.worlds.default.journal = journal_pool.open("default")
     with mocking(engine) as mock:
         mock.poll()
         assert mock.said("POST", "/requests/count", {})["count"] == -1
@@ -204,10 +204,10 @@ def test_without_a_journal_no_calls_are_recorded_and_responses_report_it(mission
 
 
 def test_long_bodies_are_cut(mock: Mock) -> None:
-    mock.client.post("/nowhere", content=b"x" * (MOST_BODY + 10))
+    mock.client.post("/nowhere", content=b"x" * (MAX_BODY + 10))
     [call] = mock.said("GET", "/requests/unmatched")["requests"]
-    assert len(call["body"]) == MOST_BODY
-    assert call["bodyLength"] == MOST_BODY + 10
+    assert len(call["body"]) == MAX_BODY
+    assert call["bodyLength"] == MAX_BODY + 10
 
 
 @pytest.mark.parametrize("body", [b"{", b"[" * 10_000, b'{"a": NaN}', b"\xff", b""])

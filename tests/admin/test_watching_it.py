@@ -71,10 +71,10 @@ def test_faulty_choices_of_events(mock: Mock, query: str) -> None:
 
 
 def test_closed_stream_is_no_longer_a_subscriber(mock: Mock) -> None:
-    ledger = mock.live.server.worlds.ledger
+    journal_pool = mock.live.server.worlds.journal_pool
     with events(mock):
-        assert ledger.watch is not None
-    while ledger.watch is not None:
+        assert journal_pool.watch is not None
+    while journal_pool.watch is not None:
         mock.poll()
 
 

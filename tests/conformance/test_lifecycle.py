@@ -121,7 +121,7 @@ def client(port: int, document: Any) -> Client:
 
 
 def advance(engine: Engine, client: Client, milliseconds: int) -> None:
-    world = engine.worlds.find(client.http.headers["X-Mock-Namespace"])
+    world = engine.worlds.get_or_create(client.http.headers["X-Mock-Namespace"])
     assert world is not None
     world.clock.advance(milliseconds)
 

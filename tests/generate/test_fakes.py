@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mockserver.generate import NOW_MS, Fakes, Unsatisfiable
-from mockserver.generate.attempt import Run
+from mockserver.generate.attempt import Attempt
 from mockserver.generate.constraints import Shape
 from mockserver.jsonschema import Schemas
 from mockserver.plan import Dialect
@@ -403,13 +403,13 @@ def test_a_schema_without_end_is_given_up_soon_and_not_tried_again(
     schema: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spent: list[Shape] = []
-    spend = Run.spend
+    count_part = Attempt.count_part
 
-    def counted(run: Run, shape: Shape) -> None:
+    def counted(run: Attempt, shape: Shape) -> None:
         spent.append(shape)
-        spend(run, shape)
+        count_part(run, shape)
 
-    monkeypatch.setattr(Run, "spend", counted)
+    monkeypatch.setattr(Attempt, "count_part", counted)
     these = fakes(schema)
     with pytest.raises(Unsatisfiable):
         these.value(f"{URI}#/x", key="a")

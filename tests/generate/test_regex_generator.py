@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from mockserver.generate.regex_generator import LONGEST, matching
+from mockserver.generate.regex_generator import MAX_LENGTH, generate_match
 from mockserver.jsonschema.patterns import matcher
 
 PATTERNS = [
@@ -18,17 +18,17 @@ PATTERNS = [
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_texts_match(pattern: str) -> None:
     for seed in range(10):
-        text = matching(pattern, random.Random(seed))
+        text = generate_match(pattern, random.Random(seed))
         assert text is not None
         assert matcher(pattern)(text)
 
 
 def test_lengths() -> None:
     rng = random.Random(0)
-    assert len(matching("^[a-z]*$", rng, 50, 60) or "") in range(50, 61)
-    assert len(matching("abc", rng, 10) or "") == 10
-    assert len(matching("abc$", rng, 10) or "") == 10
-    assert matching("^a{5}$", rng, 6) is None
+    assert len(generate_match("^[a-z]*$", rng, 50, 60) or "") in range(50, 61)
+    assert len(generate_match("abc", rng, 10) or "") == 10
+    assert len(generate_match("abc$", rng, 10) or "") == 10
+    assert generate_match("^a{5}$", rng, 6) is None
 
 
 @pytest.mark.parametrize(
@@ -40,11 +40,11 @@ def test_lengths() -> None:
         "a" + "(" * 5000,
         "[z-a]",
         "\\",
-        f"^a{{{LONGEST}0}}$",
+        f"^a{{{MAX_LENGTH}0}}$",
         "^((a{99}){99}){99}$",
         "(a+)+$" * 50,
     ],
 )
 def test_patterns_that_cannot_be_grown_are_given_up(pattern: str) -> None:
-    text = matching(pattern, random.Random(0), attempts=3)
+    text = generate_match(pattern, random.Random(0), attempts=3)
     assert text is None or matcher(pattern)(text)

@@ -96,10 +96,10 @@ def test_what_is_said_of_a_part_is_true_of_the_whole(seed: int, monkeypatch: pyt
     value = [_random(dice) for _ in range(12)]
     made = Schemas({"u": TREE}, "3.1").validator("u", "request")
     monkeypatch.setattr("mockserver.jsonschema.validator.MAX_VIOLATIONS", 1_000_000)
-    monkeypatch.setattr(excerpt, "FEW_CHARACTERS", 10_000_000)
-    monkeypatch.setattr(excerpt, "FEW_NODES", 1_000_000)
+    monkeypatch.setattr(excerpt, "MAX_CHARACTERS_OF_EXCERPT", 10_000_000)
+    monkeypatch.setattr(excerpt, "MAX_NODES_OF_EXCERPT", 1_000_000)
     whole = {(each.pointer, each.keyword) for each in made.violations(value)}
-    monkeypatch.setattr(excerpt, "FEW_NODES", 10)
+    monkeypatch.setattr(excerpt, "MAX_NODES_OF_EXCERPT", 10)
     told = {(each.pointer, each.keyword) for each in made.violations(value)}
     assert told - {("", "schema")} <= whole
     assert bool(told) == bool(whole)
@@ -111,4 +111,4 @@ def test_every_excerpt_is_as_invalid_as_the_whole() -> None:
     parts = list(excerpts(value, made.is_valid))
     assert parts
     assert not any(made.is_valid(part.value) for part in parts)
-    assert all(part.nodes <= excerpt.FEW_NODES for part in parts)
+    assert all(part.nodes <= excerpt.MAX_NODES_OF_EXCERPT for part in parts)

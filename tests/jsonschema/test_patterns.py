@@ -82,7 +82,7 @@ def test_the_texts_of_a_request_share_what_patterns_may_take(taken: list[int]) -
     # Each is a match by backtracking nearly to the end
     status, message = check(made, [f"{TEXT}b"] * 2000)
     assert status == 422
-    assert "in what the patterns of a request may take" in message
+    assert "within the limit on the work of patterns per request" in message
     assert sum(taken) <= MAX_WORK
     taken.clear()
     assert check(made, [TEXT]) == (0, "")  # the next request has an account of its own

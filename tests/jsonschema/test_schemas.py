@@ -268,13 +268,13 @@ def test_every_violation_is_told() -> None:
     ]
 
 
-def test_what_cannot_be_judged_is_a_violation() -> None:
+def test_value_nested_too_deeply_is_a_violation() -> None:
     validator = schemas({"enum": [1]}, "3.0").validator(f"{URI}#/x", "request")
     deep: Any = []
     for _ in range(300):
         deep = [deep]
     (violation,) = validator.violations(deep)
-    assert "cannot be judged" in violation.message
+    assert "cannot be validated" in violation.message
 
 
 def nested(levels: int) -> Any:

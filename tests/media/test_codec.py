@@ -73,7 +73,7 @@ def judged(made: Codec, data: bytes, sent: str | None = None) -> Decoded | Malfo
     content_type = parse_content_type(sent) if sent else None
     assert not isinstance(content_type, Malformed)
     raw = made.decode(data, content_type)
-    return raw if isinstance(raw, Malformed) else made.judge(raw)
+    return raw if isinstance(raw, Malformed) else made.validate(raw)
 
 
 def value(made: Codec, data: bytes, sent: str | None = None) -> Any:
@@ -442,4 +442,4 @@ def test_no_bytes_make_a_codec_raise(data: bytes, name: str) -> None:
     assert isinstance(content_type, ContentType)
     raw = made.decode(data, content_type)
     if not isinstance(raw, Malformed):
-        made.judge(raw)
+        made.validate(raw)

@@ -12,11 +12,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mockserver.media.text import specimen
+from mockserver.media.text import sample_file
 
 
 def given(media_type: str) -> bytes:
-    found = specimen(media_type)
+    found = sample_file(media_type)
     assert found is not None
     return found
 
@@ -42,7 +42,7 @@ def test_gif_and_jpeg() -> None:
     assert struct.unpack("<HH", gif[6:10]) == (1, 1)
     assert gif.endswith(b";")
     jpeg = given("image/jpeg")
-    assert jpeg == specimen("image/jpg")
+    assert jpeg == sample_file("image/jpg")
     assert jpeg[:2] == b"\xff\xd8"
     assert jpeg[-2:] == b"\xff\xd9"
     at, sizes = 2, []
@@ -77,4 +77,4 @@ def test_pdf_objects_are_where_its_table_says() -> None:
 
 @pytest.mark.parametrize("media_type", ["application/octet-stream", "video/mp4", ""])
 def test_of_others_there_is_none(media_type: str) -> None:
-    assert specimen(media_type) is None
+    assert sample_file(media_type) is None

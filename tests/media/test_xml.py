@@ -23,7 +23,7 @@ def codec(schema: Any, name: str = "thing", **others: Any) -> Codec:
 
 def judge(made: Codec, text: str | bytes) -> Decoded | Malformed:
     raw = made.decode(text.encode() if isinstance(text, str) else text)
-    return raw if isinstance(raw, Malformed) else made.judge(raw)
+    return raw if isinstance(raw, Malformed) else made.validate(raw)
 
 
 def of(**properties: Any) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def test_times_that_are_read(text: str, expected: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "noon", "2026-13-01", "2026-01-01T25:00:00Z", "1767225600000"])
 def test_times_that_are_not(text: str) -> None:
-    with pytest.raises(ValueError, match="is no ISO 8601 date-time such as 2026-01-01T00:00:00Z"):
+    with pytest.raises(ValueError, match="is not an ISO 8601 date-time such as 2026-01-01T00:00:00Z"):
         parse_time(text)
 
 

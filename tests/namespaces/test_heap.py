@@ -7,7 +7,7 @@ import platform
 import pytest
 
 from mockserver.namespaces import memory
-from mockserver.namespaces.memory import Heap, resident
+from mockserver.namespaces.memory import Heap, resident_bytes
 
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no glibc")
 MEBI = 1024 * 1024
@@ -17,21 +17,21 @@ def test_what_was_freed_between_things_that_stay_is_given_back_after_some_beats(
     server = Heap()
     taken = [bytes(60_000) for _ in range(2000)]
     stay = taken[::50]
-    full = resident()
+    full = resident_bytes()
     del taken
-    kept = resident()
+    kept = resident_bytes()
     for _ in range(10):
         server.beat()
-    assert full - resident() > 80 * MEBI
+    assert full - resident_bytes() > 80 * MEBI
     assert full - kept < 80 * MEBI
     assert len(stay) == 40
 
 
 def test_nothing_is_looked_for_while_little_was_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
-    monkeypatch.setattr(memory, "give_back", lambda: looked.append("looked"))
+    monkeypatch.setattr(memory, "trim_heap", lambda: looked.append("looked"))
     size = 100 * MEBI
-    monkeypatch.setattr(memory, "resident", lambda: size)
+    monkeypatch.setattr(memory, "resident_bytes", lambda: size)
     server = Heap()
     for size, expected in ((116, 0), (133, 1), (140, 1), (157, 2)):
         size *= MEBI

@@ -12,7 +12,7 @@ from mockserver.diagnostics import Violation
 from mockserver.engine.delays import dribbled
 from mockserver.messages import Request, Response
 from mockserver.namespaces.clock import Clock
-from mockserver.namespaces.journal import MOST_BODY, Call, Cut, Journal, Ledger
+from mockserver.namespaces.journal import MAX_BODY, Call, Journal, JournalPool, TruncatedBody
 from mockserver.plan import Dribble
 
 FIELDS = {"host": "localhost"}
@@ -29,7 +29,7 @@ def paths(journal: Journal) -> list[str]:
 
 
 def test_keeps_the_last_calls_and_counts_the_others() -> None:
-    journal = Ledger(calls=3).open("a")
+    journal = JournalPool(calls=3).open("a")
     for number in range(5):
         write(journal, f"/{number}")
     assert paths(journal) == ["/2", "/3", "/4"]
@@ -37,7 +37,7 @@ def test_keeps_the_last_calls_and_counts_the_others() -> None:
 
 
 def test_what_is_removed_is_not_lost() -> None:
-    journal = Ledger(calls=10).open("a")
+    journal = JournalPool(calls=10).open("a")
     for number in range(4):
         write(journal, f"/{number}")
     assert [call.request.raw_path for call in journal.remove({2, 3, 99})] == ["/1", "/2"]
@@ -47,7 +47,7 @@ def test_what_is_removed_is_not_lost() -> None:
 
 
 def test_clearing_begins_anew_but_numbers_go_on() -> None:
-    journal = Ledger(calls=2).open("a")
+    journal = JournalPool(calls=2).open("a")
     for _ in range(3):
         write(journal)
     journal.clear()
@@ -57,43 +57,43 @@ def test_clearing_begins_anew_but_numbers_go_on() -> None:
 
 
 def test_long_bodies_are_cut_and_say_how_long_they_were() -> None:
-    journal = Ledger().open("a")
-    write(journal, body=b"x" * (MOST_BODY + 1), said=b"y" * MOST_BODY)
+    journal = JournalPool().open("a")
+    write(journal, body=b"x" * (MAX_BODY + 1), said=b"y" * MAX_BODY)
     [record] = journal.records()
     call = Call(*record)
-    assert isinstance(call.request.body, Cut)
-    assert (len(call.request.body), call.request.body.length) == (MOST_BODY, MOST_BODY + 1)
-    assert not isinstance(call.response.body, Cut)
+    assert isinstance(call.request.body, TruncatedBody)
+    assert (len(call.request.body), call.request.body.length) == (MAX_BODY, MAX_BODY + 1)
+    assert not isinstance(call.response.body, TruncatedBody)
 
 
 def test_the_bound_on_bytes_holds_for_all_journals_together() -> None:
-    ledger = Ledger(calls=1000, most=1_000_000)
-    noisy, quiet = ledger.open("noisy"), ledger.open("quiet")
+    journal_pool = JournalPool(calls=1000, max_bytes=1_000_000)
+    noisy, quiet = journal_pool.open("noisy"), journal_pool.open("quiet")
     write(quiet)
     for _ in range(100):
         write(noisy, body=b"x" * 50_000)
-    assert ledger.size <= ledger.most
+    assert journal_pool.size <= journal_pool.max_bytes
     assert noisy.lost > 50
     assert quiet.lost == 0
 
 
 def test_a_closed_journal_weighs_nothing() -> None:
-    ledger = Ledger()
-    journal = ledger.open("a")
+    journal_pool = JournalPool()
+    journal = journal_pool.open("a")
     write(journal, body=b"x" * 50_000)
-    assert ledger.size > 50_000
-    ledger.close(journal)
-    assert ledger.size == 0
+    assert journal_pool.size > 50_000
+    journal_pool.close(journal)
+    assert journal_pool.size == 0
 
 
 def test_without_a_bound_on_calls_nothing_is_kept_but_it_can_be_followed() -> None:
-    ledger = Ledger(calls=0)
-    journal = ledger.open("a")
+    journal_pool = JournalPool(calls=0)
+    journal = journal_pool.open("a")
     heard: list[int] = []
     write(journal, body=b"x" * 50_000)
-    ledger.watch = lambda _, record: heard.append(record[0])
+    journal_pool.watch = lambda _, record: heard.append(record[0])
     write(journal)
-    assert (len(journal), journal.lost, ledger.size, journal.kept) == (0, 0, 0, False)
+    assert (len(journal), journal.lost, journal_pool.size, journal.enabled) == (0, 0, 0, False)
     assert heard == [2]
 
 
@@ -145,7 +145,7 @@ KINDS: dict[str, Callable[[int], tuple[Request, Response]]] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_calls_of_any_kind_weigh_what_they_take(kind: str) -> None:
     number, make = 100, KINDS[kind]
-    journal = Ledger(most=1 << 30).open("a")
+    journal = JournalPool(max_bytes=1 << 30).open("a")
     made = map(make, range(10**6, 10**6 + number))
     gc.collect()
     tracemalloc.start()
@@ -160,13 +160,13 @@ def test_calls_of_any_kind_weigh_what_they_take(kind: str) -> None:
 
 
 def test_the_size_of_a_call_is_what_the_journal_gives_up_with_it() -> None:
-    journal = Ledger(calls=2).open("a")
+    journal = JournalPool(calls=2).open("a")
     for size in (70_000, 10, 5_000):
         write(journal, body=b"x" * size)
     assert journal.size == sum(record[5] for record in journal.records())
 
 
-SIZES = st.integers(0, 3 * MOST_BODY)
+SIZES = st.integers(0, 3 * MAX_BODY)
 ACTIONS = st.one_of(
     st.tuples(st.just("write"), SIZES),
     st.tuples(st.just("drop"), st.integers(0, 5)),
@@ -177,8 +177,8 @@ ACTIONS = st.one_of(
 
 @given(st.lists(ACTIONS, max_size=60), st.integers(0, 8))
 def test_sizes_and_losses_add_up(actions: list[tuple[str, int]], most: int) -> None:
-    ledger = Ledger(calls=most, most=600_000)
-    journal = ledger.open("a")
+    journal_pool = JournalPool(calls=most, max_bytes=600_000)
+    journal = journal_pool.open("a")
     written = removed = 0
     for action, value in actions:
         match action:
@@ -193,6 +193,6 @@ def test_sizes_and_losses_add_up(actions: list[tuple[str, int]], most: int) -> N
                 journal.clear()
                 written = removed = 0
         assert len(journal) <= most
-        assert journal.size == ledger.size <= ledger.most
+        assert journal.size == journal_pool.size <= journal_pool.max_bytes
         if most:
             assert journal.lost == written - removed - len(journal)

@@ -4,7 +4,7 @@ import pytest
 
 from mockserver.engine.engine import Engine, Options
 from mockserver.messages import Request, Response
-from mockserver.namespaces.namespaces import Namespaces, enter
+from mockserver.namespaces.namespaces import Namespaces, strip_namespace_prefix
 from mockserver.plan import Plan
 from mockserver.state.memory import MemoryStore
 from tests.live import MISSION, ask, engine_of
@@ -25,14 +25,14 @@ KEY = "11111111-1111-4111-8111-111111111111"
 def test_a_path_may_name_the_namespace(path: str, rest: str, name: str) -> None:
     headers = {"accept": "*/*"}
     request = Request("GET", path, headers=headers)
-    enter(request)
+    strip_namespace_prefix(request)
     assert (request.raw_path, request.headers["x-mock-namespace"]) == (rest, name)
     assert headers == {"accept": "*/*"}
 
 
 def test_another_path_stays_as_it_is() -> None:
     request = Request("GET", "/__nsx/t1/pets")
-    enter(request)
+    strip_namespace_prefix(request)
     assert request == Request("GET", "/__nsx/t1/pets")
 
 
@@ -64,14 +64,14 @@ def test_a_request_that_finds_no_operation_makes_no_namespace(
 ) -> None:
     assert ask(engine, method, f"/__ns/t1{path}").status == status
     assert ask(engine, method, path or "/", {"x-mock-namespace": "t1"}).status == status
-    assert engine.worlds.known("t1") is None
+    assert engine.worlds.get("t1") is None
     assert engine.unrouted[status][0] == 2
 
 
 def test_a_request_that_finds_no_operation_is_in_the_journal_of_a_namespace_that_is_there(
     engine: Engine,
 ) -> None:
-    world = engine.worlds.find("t1")
+    world = engine.worlds.get_or_create("t1")
     assert world is not None
     assert ask(engine, "GET", "/__ns/t1/nothing").status == 404
     assert len(world.journal) == 1
@@ -96,8 +96,8 @@ def test_a_page_of_another_site_makes_no_namespace_but_calls_in_one(
 ) -> None:
     headers = {"authorization": "Bearer any", **fields}
     response = ask(engine, "GET", f"/__ns/t1{MISSION}/{KEY}", headers)
-    assert (response.status, engine.worlds.known("t1")) == (403, None)
-    engine.worlds.find("t1")
+    assert (response.status, engine.worlds.get("t1")) == (403, None)
+    engine.worlds.get_or_create("t1")
     assert ask(engine, "GET", f"/__ns/t1{MISSION}/{KEY}", headers).status == 200
 
 
@@ -127,23 +127,23 @@ def test_a_page_of_an_allowed_origin_makes_a_namespace(
     engine = engine_of(mission, options=Options(cors=("http://app.example",)))
     response = ask(engine, "GET", f"/__ns/t1{MISSION}/{KEY}", {**PAGE, **changed})
     assert response.status == status
-    assert (engine.worlds.known("t1") is not None) == (status == 200)
+    assert (engine.worlds.get("t1") is not None) == (status == 200)
 
 
 def test_the_namespace_that_goes_is_none_that_was_controlled() -> None:
-    worlds = Namespaces(most=3)
+    worlds = Namespaces(max_namespaces=3)
     for name in ("a", "b", "c"):
-        worlds.find(name)
+        worlds.get_or_create(name)
     worlds.control("a")
     worlds.control("c")
-    worlds.find("d")
+    worlds.get_or_create("d")
     assert [each.name for each in worlds] == ["default", "a", "c", "d"]
-    worlds.find("e")
+    worlds.get_or_create("e")
     assert [each.name for each in worlds] == ["default", "a", "c", "e"]
 
 
 def test_a_namespace_that_finds_no_room_is_answered_503(mission: Plan) -> None:
-    engine = Engine(mission, store=MemoryStore(), worlds=Namespaces(most=2))
+    engine = Engine(mission, store=MemoryStore(), worlds=Namespaces(max_namespaces=2))
     for name in ("a", "b"):
         engine.worlds.control(name)
     response = ask(engine, "GET", f"/__ns/c{MISSION}/{KEY}", {"authorization": "Bearer any"})

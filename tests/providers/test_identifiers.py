@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.providers.ids import ALPHABET, Tokens, identity, join, uuid
+from mockserver.providers.ids import ALPHABET, Tokens, derive_identity, join, uuid
 
 TEXT = st.text(st.characters(), max_size=8)
 
@@ -22,7 +22,7 @@ def test_joined_parts_never_collide(one: list[str], other: list[str]) -> None:
 def test_identity_changes_with_each_of_its_parts() -> None:
     parts = ("seed", "default", "certificate-request", "5b1c0a52")
     changed = [(*parts[:index], "x", *parts[index + 1 :]) for index in range(len(parts))]
-    identities = {identity(*each) for each in [parts, *changed]}
+    identities = {derive_identity(*each) for each in [parts, *changed]}
     assert len(identities) == 5
     assert all(re.fullmatch(r"[0-9a-f]{64}", each) for each in identities)
 
@@ -36,7 +36,7 @@ def test_identity_changes_with_each_of_its_parts() -> None:
     ],
 )
 def test_uuids_stay_what_they_are(name: str, expected: str) -> None:
-    assert uuid(identity("seed", "default", "r", "k"), name) == expected
+    assert uuid(derive_identity("seed", "default", "r", "k"), name) == expected
 
 
 @given(TEXT, TEXT)

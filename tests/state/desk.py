@@ -11,15 +11,15 @@ from typing import Any, TypeVar
 import pytest
 
 from mockserver.namespaces.cluster import SharedNamespaces
-from mockserver.namespaces.journal import Journal, Ledger
+from mockserver.namespaces.journal import Journal, JournalPool
 from mockserver.namespaces.namespaces import Namespaces
 from mockserver.plan import Lookup, Resource, Scenario, Step
 from mockserver.state.machine import Decision, ResourceState
 from mockserver.state.memory import MemoryStore
 from mockserver.state.protocol import PlanChanged, Store, Unavailable
-from mockserver.state.redis.connection import Link
+from mockserver.state.redis.connection import Connection
 from mockserver.state.redis.handshake import read_address
-from mockserver.state.redis.store import Polled, RedisStore
+from mockserver.state.redis.store import PollResult, RedisStore
 from tests.redis import Redis
 
 Value = TypeVar("Value")
@@ -35,7 +35,7 @@ class Desk:
 
     def __init__(self, most: int = 1_000_000, *, journal: int = 10_000, journal_bytes: int = 2**26) -> None:
         self.store = MemoryStore(most)
-        self.worlds = Namespaces(0, ledger=Ledger(journal, journal_bytes))
+        self.worlds = Namespaces(0, journal_pool=JournalPool(journal, journal_bytes))
 
     def do(self, work: Callable[[], Value]) -> Value:
         """What ``work`` returns or raises, as one atomic step of the store."""
@@ -70,7 +70,7 @@ class Desk:
 
     def serve(self, resource: str, timelines: Timelines) -> None:
         """Serve these timelines of a resource from now on."""
-        self.store.retire(resource, timelines.get)
+        self.store.prune(resource, timelines.get)
 
     # One step each
 
@@ -100,7 +100,7 @@ class Desk:
         return self.do(lambda: self.store.evicted)
 
     def journal(self, world: str = "default") -> Journal:
-        found = self.worlds.find(world)
+        found = self.worlds.get_or_create(world)
         assert found is not None
         return found.journal
 
@@ -124,12 +124,12 @@ class SharedDesk(Desk):
         self._served: dict[str, Timelines] = {}
 
         async def opened() -> RedisStore:
-            link = Link(read_address(redis.url), prefix=prefix, timeout=20)
-            await link.open()
-            return RedisStore(link, most, namespaces)
+            connection = Connection(read_address(redis.url), prefix=prefix, timeout=20)
+            await connection.open()
+            return RedisStore(connection, most, namespaces)
 
         self.store = self.run(opened())
-        self.worlds = SharedNamespaces(self.store, 0, ledger=Ledger(journal, journal_bytes))
+        self.worlds = SharedNamespaces(self.store, 0, journal_pool=JournalPool(journal, journal_bytes))
 
     def run(self, deferred: Any) -> Any:
         return self._runner.run(deferred)
@@ -147,7 +147,9 @@ class SharedDesk(Desk):
         self.store.serves = self._serves
         self.store.plan = plan = f"plan-{next(_PLANS)}"
         self.run(
-            self.store.publish(plan, {name: _resource(name, each) for name, each in self._served.items()})
+            self.store.publish_plan(
+                plan, {name: _resource(name, each) for name, each in self._served.items()}
+            )
         )
 
     def _serves(self, resource: str, state: ResourceState) -> bool:
@@ -155,7 +157,7 @@ class SharedDesk(Desk):
         return served is None or state.step < len(served.get(state.scenario, ()))
 
     def close(self) -> None:
-        self.run(self.store.link.close())
+        self.run(self.store.connection.close())
         self._runner.close()
 
 
@@ -181,9 +183,11 @@ class PollDesk(SharedDesk):
         assert (left.created, left.scenario) == (polled.created, polled.scenario)
         return Decision(polled.step, polled.call, polled.changed, 0, left)
 
-    def poll(self, key: str, scenario: str, *, world: str, resource: str, now: int, operation: str) -> Polled:
-        async def polled() -> Polled | PlanChanged | Unavailable:
-            found: asyncio.Future[Polled | PlanChanged | Unavailable] = (
+    def poll(
+        self, key: str, scenario: str, *, world: str, resource: str, now: int, operation: str
+    ) -> PollResult:
+        async def polled() -> PollResult | PlanChanged | Unavailable:
+            found: asyncio.Future[PollResult | PlanChanged | Unavailable] = (
                 asyncio.get_running_loop().create_future()
             )
             self.store.poll(world, resource, key, operation, scenario, now, found.set_result)
@@ -192,7 +196,7 @@ class PollDesk(SharedDesk):
         found = self.run(polled())
         if isinstance(found, Unavailable):
             raise found
-        assert isinstance(found, Polled), found
+        assert isinstance(found, PollResult), found
         return found
 
 

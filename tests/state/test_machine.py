@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.plan import Branch, Step
-from mockserver.state.machine import Decision, ResourceState, begin, decide, settle
+from mockserver.state.machine import Decision, ResourceState, advance_time, decide, initial_state
 
 START = 1_000_000
 
@@ -118,7 +118,7 @@ CANCEL = (
     ],
 )
 def test_a_timeline(steps: tuple[Step, ...], calls: list[Call]) -> None:
-    state = begin("it", START)
+    state = initial_state("it", START)
     for expected in calls:
         decision = decide(steps, state, START + expected.at, expected.operation)
         told = Call(
@@ -134,7 +134,7 @@ def test_a_timeline(steps: tuple[Step, ...], calls: list[Call]) -> None:
 
 
 def test_what_a_decision_tells_of_before() -> None:
-    state = begin("it", START)
+    state = initial_state("it", START)
     assert decide(SLOW, state, START).before == 0
     assert decide(SLOW, state, START + 30_000).before == 1
     approved = decide(APPROVED, state, START, "approve")
@@ -175,7 +175,7 @@ def naive_settle(steps: tuple[Step, ...], state: ResourceState, now: int) -> Res
             entered = steps[step.next]
             changed = moment if entered.state != step.state else state.changed
             state = ResourceState(
-                state.scenario, step.next, 0, moment, state.created, changed, state.moves + 1
+                state.scenario, step.next, 0, moment, state.created, changed, state.transitions + 1
             )
     return state
 
@@ -184,7 +184,7 @@ def naive_decide(steps: tuple[Step, ...], state: ResourceState, now: int, operat
     def enter(state: ResourceState) -> ResourceState:
         here = steps[state.step]
         changed = now if steps[here.next].state != here.state else state.changed
-        return ResourceState(state.scenario, here.next, 0, now, state.created, changed, state.moves + 1)
+        return ResourceState(state.scenario, here.next, 0, now, state.created, changed, state.transitions + 1)
 
     state = naive_settle(steps, state, now)
     before = state.step
@@ -197,7 +197,7 @@ def naive_decide(steps: tuple[Step, ...], state: ResourceState, now: int, operat
 
 @given(timelines())
 def test_decisions_are_those_of_the_rules_read_literally(timeline: Timeline) -> None:
-    state, now = begin("it", START), START
+    state, now = initial_state("it", START), START
     for wait, operation in timeline.calls:
         now += wait
         expected = naive_decide(timeline.steps, state, now, operation)
@@ -207,24 +207,26 @@ def test_decisions_are_those_of_the_rules_read_literally(timeline: Timeline) -> 
 
 @given(timelines(), st.integers(0, 400))
 def test_settling_skips_whole_periods_exactly(timeline: Timeline, wait: int) -> None:
-    state = begin("it", START)
-    assert settle(timeline.steps, state, START + wait) == naive_settle(timeline.steps, state, START + wait)
+    state = initial_state("it", START)
+    assert advance_time(timeline.steps, state, START + wait) == naive_settle(
+        timeline.steps, state, START + wait
+    )
 
 
 @given(timelines(), st.lists(st.integers(0, 10**15), min_size=2, max_size=4))
 def test_settling_on_the_way_changes_nothing(timeline: Timeline, waits: list[int]) -> None:
     """Time passes the same whether or not anybody looks."""
-    state = begin("it", START)
+    state = initial_state("it", START)
     moments = sorted(START + wait for wait in waits)
     looked = state
     for moment in moments:
-        looked = settle(timeline.steps, looked, moment)
-    assert looked == settle(timeline.steps, state, moments[-1])
+        looked = advance_time(timeline.steps, looked, moment)
+    assert looked == advance_time(timeline.steps, state, moments[-1])
 
 
 @given(timelines(longest=50))
 def test_times_never_go_back_nor_ahead_of_the_clock(timeline: Timeline) -> None:
-    state, now = begin("it", START), START
+    state, now = initial_state("it", START), START
     for wait, operation in timeline.calls:
         now += wait
         decision = decide(timeline.steps, state, now, operation)
@@ -239,7 +241,7 @@ def test_times_never_go_back_nor_ahead_of_the_clock(timeline: Timeline) -> None:
 def test_n_calls_spend_exactly_n(holds: list[int], count: int) -> None:
     steps = (*(Step(f"s{i}", calls=n, next=i + 1) for i, n in enumerate(holds)), Step("end"))
     expected = [f"s{i}" for i, n in enumerate(holds) for _ in range(n)] + ["end"] * count
-    state, seen = begin("it", START), []
+    state, seen = initial_state("it", START), []
     for _ in range(count):
         decision = decide(steps, state, START)
         seen.append(steps[decision.step].state)
@@ -249,15 +251,15 @@ def test_n_calls_spend_exactly_n(holds: list[int], count: int) -> None:
 
 @given(timelines(), st.integers(0, 10**15), st.sampled_from(["", "move"]))
 def test_deciding_is_a_function(timeline: Timeline, wait: int, operation: str) -> None:
-    state = begin("it", START)
+    state = initial_state("it", START)
     first = decide(timeline.steps, state, START + wait, operation)
-    assert state == begin("it", START)
+    assert state == initial_state("it", START)
     assert decide(timeline.steps, state, START + wait, operation) == first
 
 
 def test_calls_of_another_operation_where_one_is_counted_do_not_count() -> None:
     steps = (Step("pending", calls=2, counted="poll", next=1), Step("issued"))
-    state, seen = begin("s", START), []
+    state, seen = initial_state("s", START), []
     for operation in ("poll", "list", "list", "poll", "list"):
         decision = decide(steps, state, START, operation)
         state = decision.state
@@ -273,6 +275,6 @@ def test_a_drawn_loop_that_nobody_asked_for_long_ends_now() -> None:
         Step("green", after=1, next=0),
     )
     now = START + 10_000_000
-    left = settle(steps, begin("s", START), now, "dice")
+    left = advance_time(steps, initial_state("s", START), now, "dice")
     assert left.entered == now
-    assert settle(steps, left, now, "dice") == left
+    assert advance_time(steps, left, now, "dice") == left

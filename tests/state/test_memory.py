@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.plan import Step
-from mockserver.state.machine import begin
+from mockserver.state.machine import initial_state
 from mockserver.state.memory import MemoryStore
-from mockserver.state.tables import Counters, CreationRecord, Creations
+from mockserver.state.tables import CreationRecord, MemoryCounters, MemoryCreations
 
 TIMELINES = {"issued": (Step("issued"),)}
 
@@ -27,7 +27,7 @@ def test_it_stays_within_its_bound_and_keeps_the_last_used(most: int, keys: list
 
 
 def create(store: MemoryStore, namespace: str, key: int, size: int) -> None:
-    store.create(namespace, "request", str(key), begin("issued", 0), CreationRecord(key, b"x" * size))
+    store.create(namespace, "request", str(key), initial_state("issued", 0), CreationRecord(key, b"x" * size))
 
 
 def keys(store: MemoryStore, namespace: str) -> list[str]:
@@ -36,24 +36,24 @@ def keys(store: MemoryStore, namespace: str) -> list[str]:
 
 def test_requests_that_take_too_much_make_room_in_the_namespace_that_takes_most() -> None:
     store = MemoryStore()
-    store.births.sizes.most = 100_000
+    store.creations.sizes.limit = 100_000
     for key in range(90):
         create(store, "greedy", key, 500)
     for key in range(10):
         create(store, "modest", key, 500)
     assert keys(store, "modest") == [str(key) for key in range(10)]
     assert keys(store, "greedy") == [str(key) for key in range(store.evicted, 90)]
-    assert store.births.sizes.total <= 100_000 < store.births.sizes.total + 100_000 // 64 + 1012
+    assert store.creations.sizes.total <= 100_000 < store.creations.sizes.total + 100_000 // 64 + 1012
 
 
 def test_a_request_that_takes_too_much_by_itself_is_kept_until_there_is_another() -> None:
     store = MemoryStore()
-    store.births.sizes.most = 100_000
+    store.creations.sizes.limit = 100_000
     create(store, "greedy", 1, 90_000)
     create(store, "modest", 1, 90)
     create(store, "greedy", 2, 190_000)
     assert (keys(store, "greedy"), keys(store, "modest")) == (["2"], ["1"])
-    assert store.births.get("greedy", "request", "2") is not None
+    assert store.creations.get("greedy", "request", "2") is not None
     create(store, "modest", 1, 90)
     assert (keys(store, "greedy"), keys(store, "modest")) == ([], ["1"])
 
@@ -65,9 +65,9 @@ def test_what_is_forgotten_takes_no_room() -> None:
             create(store, namespace, key, 90)
     store.delete("a", "request", "1")
     store.reset("b")
-    assert store.births.sizes.total == 2 * 602
+    assert store.creations.sizes.total == 2 * 602
     store.reset("a")
-    assert store.births.sizes.total == 0
+    assert store.creations.sizes.total == 0
 
 
 def test_of_a_full_store_the_least_recently_used_goes() -> None:
@@ -124,17 +124,19 @@ def test_creations_weigh_what_they_take() -> None:
     tracemalloc.start()
     try:
         for number in range(1000):
-            key, birth = (
+            key, creation = (
                 f"{number:036d}",
                 CreationRecord(number, b"%01000d" % number, f"\N{PILE OF POO}{number:0500d}"),
             )
-            store.create("default", "request", key, begin("issued", 1_800_000_000_000 + number), birth)
+            store.create(
+                "default", "request", key, initial_state("issued", 1_800_000_000_000 + number), creation
+            )
             handles = {"order": f"{number:0100d}", "customer": f"\N{PILE OF POO}{number:0100d}"}
-            store.births.name("default", "request", key, handles)
+            store.creations.set_handles("default", "request", key, handles)
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert taken <= store.sizes.total + store.births.sizes.total <= 2 * taken
+    assert taken <= store.sizes.total + store.creations.sizes.total <= 2 * taken
 
 
 def test_keys_that_take_too_much_make_room_in_the_namespace_that_takes_most() -> None:
@@ -143,7 +145,7 @@ def test_keys_that_take_too_much_make_room_in_the_namespace_that_takes_most() ->
         call(store, "modest", key)
     for number in range(300):
         call(store, "greedy", f"{number:015000d}")
-        assert store.sizes.total <= store.sizes.most
+        assert store.sizes.total <= store.sizes.limit
     assert keys(store, "modest") == ["a", "b", "c"]
     assert keys(store, "greedy") == [f"{number:015000d}" for number in range(store.evicted, 300)]
     assert store.evicted < 250
@@ -169,8 +171,8 @@ def test_keys_that_are_gone_weigh_nothing() -> None:
     for key in "abcde":
         call(store, "default", key)
         call(store, "other", key)
-    store.put("default", "request", "f", begin("issued", 0))
-    store.put("default", "request", "f", begin("issued", 0))
+    store.put("default", "request", "f", initial_state("issued", 0))
+    store.put("default", "request", "f", initial_state("issued", 0))
     for key in keys(store, "default"):
         store.delete("default", "request", key)
     store.reset("other")
@@ -178,46 +180,46 @@ def test_keys_that_are_gone_weigh_nothing() -> None:
 
 
 def test_handles_that_take_too_much_make_room_without_a_creation() -> None:
-    store = MemoryStore(births=Creations(1_000_000))
+    store = MemoryStore(creations=MemoryCreations(1_000_000))
     for number in range(300):
         call(store, "default", str(number))
-        store.births.name("default", "request", str(number), {"order": f"{number:015000d}"})
-        assert store.births.sizes.total <= 1_000_000
+        store.creations.set_handles("default", "request", str(number), {"order": f"{number:015000d}"})
+        assert store.creations.sizes.total <= 1_000_000
     assert store.evicted > 200
-    assert store.births.named("default", "request", "order", f"{299:015000d}") == "299"
+    assert store.creations.find_key("default", "request", "order", f"{299:015000d}") == "299"
 
 
 def test_a_handle_that_another_resource_took_over_stays_when_the_first_goes() -> None:
     store = MemoryStore()
     for key in ("a", "b"):
         create(store, "default", 1, 1)
-        store.births.name("default", "request", key, {"order": "1"})
+        store.creations.set_handles("default", "request", key, {"order": "1"})
     store.delete("default", "request", "a")
-    assert store.births.named("default", "request", "order", "1") == "b"
+    assert store.creations.find_key("default", "request", "order", "1") == "b"
 
 
 def test_counts_of_long_names_make_room_for_each_other() -> None:
-    counters = Counters(max_bytes=1_000_000)
+    counters = MemoryCounters(max_bytes=1_000_000)
     for number in range(300):
-        assert counters.tally("a", "request", f"{number:015000d}") == 1
-        assert counters.window("b", "request", f"{number:015000d}", 0, 1000) == (1, 0)
+        assert counters.increment("a", "request", f"{number:015000d}") == 1
+        assert counters.count_in_window("b", "request", f"{number:015000d}", 0, 1000) == (1, 0)
         assert counters.sizes.total <= 1_000_000
-    assert counters.tally("a", "request", f"{299:015000d}") == 2
-    assert counters.window("b", "request", f"{299:015000d}", 0, 1000) == (2, 0)
-    assert counters.tally("a", "request", f"{0:015000d}") == 1
+    assert counters.increment("a", "request", f"{299:015000d}") == 2
+    assert counters.count_in_window("b", "request", f"{299:015000d}", 0, 1000) == (2, 0)
+    assert counters.increment("a", "request", f"{0:015000d}") == 1
     counters.reset("a")
     counters.reset("b")
     assert counters.sizes.total == 0
 
 
 def test_counts_weigh_what_they_take() -> None:
-    counters = Counters()
+    counters = MemoryCounters()
     gc.collect()
     tracemalloc.start()
     try:
         for number in range(1000):
-            counters.tally("a", "request", f"{number:036d}")
-            counters.window("a", "request", f"{number:036d}", 1_800_000_000_000 + number, 1000)
+            counters.increment("a", "request", f"{number:036d}")
+            counters.count_in_window("a", "request", f"{number:036d}", 1_800_000_000_000 + number, 1000)
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -15,9 +15,9 @@ from mockserver.messages import Request, Response
 from mockserver.namespaces.cluster import SharedNamespaces
 from mockserver.namespaces.journal import Record
 from mockserver.plan import Step
-from mockserver.state.machine import ResourceState, begin
+from mockserver.state.machine import ResourceState, initial_state
 from mockserver.state.protocol import NamespacesFull, PlanChanged
-from mockserver.state.redis.connection import Link
+from mockserver.state.redis.connection import Connection
 from mockserver.state.redis.handshake import read_address
 from mockserver.state.redis.store import RedisStore
 from mockserver.state.tables import CreationRecord
@@ -116,9 +116,9 @@ def test_a_key_that_is_called_without_a_pause_can_still_be_put(desks: Desks) -> 
 
         for _ in range(50):
             again(None)
-        store.link.flush()
+        store.connection.flush()
         try:
-            await store.atomically(lambda: store.put("default", "request", "a", begin("issued", 7)))
+            await store.atomically(lambda: store.put("default", "request", "a", initial_state("issued", 7)))
         finally:
             done = True
         return next(calls)
@@ -133,7 +133,7 @@ def test_a_call_is_counted_in_its_window_once_though_time_goes_on(desk: SharedDe
     clock = itertools.count(1000)
 
     def work() -> tuple[int, int]:
-        counted = desk.store.counters.window("default", "request", "n", next(clock), 60_000)
+        counted = desk.store.counters.count_in_window("default", "request", "n", next(clock), 60_000)
         desk.store.peek("default", "request", "a")  # is read later, so that the work is begun anew
         return counted
 
@@ -145,9 +145,9 @@ def test_what_follows_a_step_happens_once_it_is_certain(desk: SharedDesk) -> Non
 
     def work() -> None:
         begun.append(1)
-        number = (store.peek("default", "request", "a") or begin("issued", 0)).created
-        store.put("default", "request", "a", begin("issued", number + 1))
-        store.after(lambda: told.append(number + 1))
+        number = (store.peek("default", "request", "a") or initial_state("issued", 0)).created
+        store.put("default", "request", "a", initial_state("issued", number + 1))
+        store.on_commit(lambda: told.append(number + 1))
 
     at_once(desk, [work] * 10)
     assert sorted(told) == list(range(1, 11))
@@ -157,9 +157,9 @@ def test_what_follows_a_step_happens_once_it_is_certain(desk: SharedDesk) -> Non
 def test_work_for_a_plan_that_is_no_longer_served_changes_nothing(desk: SharedDesk) -> None:
     desk.serve("request", TIMELINES)
     desk.call("a", TIMELINES, "issued")
-    desk.run(desk.store.link.ask("HSET", desk.store.name("g"), "plan", "another"))
+    desk.run(desk.store.connection.ask("HSET", desk.store.name("g"), "plan", "another"))
     with pytest.raises(PlanChanged):
-        desk.put("a", begin("issued", 9))
+        desk.put("a", initial_state("issued", 9))
     with pytest.raises(PlanChanged):
         desk.reset()
     left = desk.peek("a")
@@ -171,12 +171,12 @@ def test_who_publishes_a_plan_goes_on_by_its_own_until_it_serves_that(desk: Shar
     """Else a call would be decided by a timeline that it cannot be answered from."""
     desk.serve("request", TIMELINES)
     plan = desk.store.plan
-    assert desk.run(desk.store.publish("new", {}, before=plan))
+    assert desk.run(desk.store.publish_plan("new", {}, before=plan))
     with pytest.raises(PlanChanged):
-        desk.put("a", begin("issued", 9))
-    assert not desk.run(desk.store.publish("newer", {}, before=plan)), "another one is served by now"
+        desk.put("a", initial_state("issued", 9))
+    assert not desk.run(desk.store.publish_plan("newer", {}, before=plan)), "another one is served by now"
     desk.store.plan = "new"
-    desk.put("a", begin("issued", 9))
+    desk.put("a", initial_state("issued", 9))
 
 
 def test_reading_outside_of_a_step_is_a_fault(desk: SharedDesk) -> None:
@@ -197,17 +197,17 @@ def test_a_journal_is_read_when_what_others_wrote_before_is_in(redis: Redis, pre
     """Who writes does not wait, and its octets may be on the way still when another process reads."""
 
     async def listen(store: RedisStore, ready: asyncio.Event) -> None:
-        async for _ in store.assembly.hear():
+        async for _ in store.broadcast.subscribe():
             ready.set()
 
     async def work() -> list[Record]:
         with Proxy(redis.port) as proxy:
             links = [
-                Link(read_address(f"redis://127.0.0.1:{port}"), prefix=prefix, timeout=20)
+                Connection(read_address(f"redis://127.0.0.1:{port}"), prefix=prefix, timeout=20)
                 for port in (proxy.port, redis.port)
             ]
-            for link in links:
-                await link.open()
+            for connection in links:
+                await connection.open()
             writer, reader = map(RedisStore, links)
             ready = [asyncio.Event(), asyncio.Event()]
             listening = [
@@ -227,8 +227,8 @@ def test_a_journal_is_read_when_what_others_wrote_before_is_in(redis: Redis, pre
             for task in listening:
                 task.cancel()
             await asyncio.wait(listening)
-            for link in links:
-                await link.close()
+            for connection in links:
+                await connection.close()
             return records
 
     assert [each[0] for each in asyncio.run(work())] == [1]
@@ -244,17 +244,17 @@ def everything(desk: Desk) -> None:
         journal = desk.journal(world)
 
         def name(world: str = world) -> None:
-            store.create(world, "born", "k", begin("issued", 0), CreationRecord(1, b"{}"))
-            store.births.name(world, "born", "k", {"serial": "1"})
+            store.create(world, "born", "k", initial_state("issued", 0), CreationRecord(1, b"{}"))
+            store.creations.set_handles(world, "born", "k", {"serial": "1"})
 
         def count(world: str = world) -> None:
             for resource in ("request", "", "limited"):
-                store.counters.run(world, resource, "n")
-                store.counters.tally(world, resource, "n")
-                store.counters.window(world, resource, "n", 0, 10)
+                store.counters.next_in_sequence(world, resource, "n")
+                store.counters.increment(world, resource, "n")
+                store.counters.count_in_window(world, resource, "n", 0, 10)
 
         def wind(world: str = world) -> None:
-            found = desk.worlds.find(world)
+            found = desk.worlds.get_or_create(world)
             assert found is not None
             found.clock.advance(5)
 
@@ -327,7 +327,7 @@ def test_the_namespace_that_was_not_used_for_longest_makes_room(desks: Desks, sc
     assert [each.name for each in desk.do(lambda: list(desk.worlds))] == ["default", "c", "a", "d"]
     assert desk.do(lambda: desk.worlds.evicted) == 1
     assert desk.count("b") == 0
-    desk.put("k", begin("issued", 0), "e")
+    desk.put("k", initial_state("issued", 0), "e")
     assert [each.name for each in desk.do(lambda: list(desk.worlds))] == ["default", "a", "d", "e"]
     assert scripts.say("KEYS", f"{scripts.prefix}/[^w]/c*") == []
 
@@ -356,9 +356,11 @@ def test_the_namespace_that_makes_room_is_none_that_was_controlled(desks: Desks)
 
 REACHES = {
     "a poll": lambda desk: desk.call("k", TIMELINES, "issued", world="late"),
-    "a step": lambda desk: desk.put("k", begin("issued", 0), "late"),
-    "a counter": lambda desk: desk.do(lambda: desk.store.counters.tally("late", "request", "n")),
-    "a window": lambda desk: desk.do(lambda: desk.store.counters.window("late", "request", "n", 0, 9)),
+    "a step": lambda desk: desk.put("k", initial_state("issued", 0), "late"),
+    "a counter": lambda desk: desk.do(lambda: desk.store.counters.increment("late", "request", "n")),
+    "a window": lambda desk: desk.do(
+        lambda: desk.store.counters.count_in_window("late", "request", "n", 0, 9)
+    ),
     "an assignment": lambda desk: desk.do(lambda: desk.store.assign("late", "request", "issued")),
     "a control request": lambda desk: control(desk, "late"),
 }
@@ -434,10 +436,10 @@ LIVES = {
 }
 STATES = st.sampled_from(
     [
-        ResourceState(scenario, step, 0, 3, 1, 3, moves)
+        ResourceState(scenario, step, 0, 3, 1, 3, transitions)
         for scenario in LIVES
         for step in (0, 1)
-        for moves in (0, 7)
+        for transitions in (0, 7)
     ]
 )
 OPERATIONS = st.one_of(
@@ -465,7 +467,7 @@ def told(desk: Desk, operation: tuple[Any, ...]) -> Any:
     match kind:
         case "call":
             resource, key, scenario, alias = rest
-            now = desk.worlds.find(world).clock.now()  # type: ignore[union-attr]
+            now = desk.worlds.get_or_create(world).clock.now()  # type: ignore[union-attr]
             found = desk.call(key, LIVES, scenario, world=world, resource=resource, now=now, operation=alias)
             return found.step, found.call, found.changed, found.state
         case "put":
@@ -475,23 +477,25 @@ def told(desk: Desk, operation: tuple[Any, ...]) -> Any:
             resource, key, handle = rest
 
             def create() -> None:
-                store.create(world, resource, key, begin("issued", 2), CreationRecord(int(handle), b"{}"))
-                if not store.births.has_name(world, resource, key):
-                    store.births.name(world, resource, key, {"serial": handle})
+                store.create(
+                    world, resource, key, initial_state("issued", 2), CreationRecord(int(handle), b"{}")
+                )
+                if not store.creations.has_handles(world, resource, key):
+                    store.creations.set_handles(world, resource, key, {"serial": handle})
 
             desk.do(create)
         case "named":
-            return desk.do(lambda: store.births.named(world, rest[0], "serial", rest[1]))
+            return desk.do(lambda: store.creations.find_key(world, rest[0], "serial", rest[1]))
         case "birth":
-            return desk.do(lambda: store.births.get(world, *rest))
+            return desk.do(lambda: store.creations.get(world, *rest))
         case "delete":
             return desk.delete(rest[1], world, rest[0])
         case "assign":
             desk.do(lambda: store.assign(world, *rest))
         case "run":
-            return desk.do(lambda: store.counters.run(world, rest[0], "n"))
+            return desk.do(lambda: store.counters.next_in_sequence(world, rest[0], "n"))
         case "window":
-            return desk.do(lambda: store.counters.window(world, rest[0], "n", rest[1], 20))
+            return desk.do(lambda: store.counters.count_in_window(world, rest[0], "n", rest[1], 20))
         case "reset":
             desk.reset(world, *rest)
         case "write":
@@ -499,7 +503,7 @@ def told(desk: Desk, operation: tuple[Any, ...]) -> Any:
         case "clear":
             desk.do(lambda: desk.journal(world).clear())
         case "advance":
-            clock = desk.worlds.find(world).clock  # type: ignore[union-attr]
+            clock = desk.worlds.get_or_create(world).clock  # type: ignore[union-attr]
             desk.do(lambda: clock.advance(rest[0]))
             return clock.now()
     return None

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mockserver.plan import Branch, Step
-from mockserver.state.machine import begin, decide
+from mockserver.state.machine import decide, initial_state
 from mockserver.state.redis.codec import packed_timeline
-from mockserver.state.tables import Counters
+from mockserver.state.tables import MemoryCounters
 from tests.redis import Redis
 from tests.state.scripts import Scripts, Word
 from tests.state.test_machine import START
@@ -106,7 +106,7 @@ def test_a_poll_is_decided_as_by_the_rules(
             scripts.call("poll", asked),
             ("HGET", f"{prefix}/s/{plan}/thing", "key"),
         ]
-        decision = decide(timeline, state or begin("it", now), now, moment.operation)
+        decision = decide(timeline, state or initial_state("it", now), now, moment.operation)
         state = decision.state
         expected += [
             f"{now} {decision.step} {decision.call} {decision.changed} {state.created} {said} it".encode(),
@@ -122,7 +122,7 @@ def test_a_loop_of_odd_periods_is_passed_exactly(scripts: Scripts, wait: int) ->
     plan = f"plan-{next(_FRESH)}"
     scripts.say("HSET", f"{scripts.prefix}/g", "plan", plan)
     scripts.say("HSET", f"{scripts.prefix}/t/{plan}", "thing\0it", packed_timeline(timeline))
-    state = begin("it", 0)
+    state = initial_state("it", 0)
     for now in (0, wait - 1, wait, wait + 1):
         [told] = scripts.run("poll", (plan, "thing", plan, 0, now, "key", "poll", "it", 9, 9))
         decision = decide(timeline, state, now, "poll")
@@ -141,7 +141,7 @@ def test_a_script_refuses_a_plan_that_is_no_longer_served_or_whose_timelines_are
     assert scripts.say("EXISTS", f"{scripts.prefix}/s/{plan}/thing") == 0
 
 
-# window.lua and tally.lua, and mockserver.state.tables
+# window.lua and counter.lua, and mockserver.state.tables
 
 NAMES = st.sampled_from(["a", "b", "c d", "é"])
 
@@ -149,28 +149,30 @@ NAMES = st.sampled_from(["a", "b", "c d", "é"])
 @settings(_SETTINGS, max_examples=150)
 @given(st.lists(st.tuples(NAMES, st.integers(-5, 25), st.sampled_from([1, 5, 10])), max_size=30))
 def test_windows_count_as_in_memory(scripts: Scripts, calls: list[tuple[str, int, int]]) -> None:
-    namespace, counters = f"n{next(_FRESH)}", Counters()
+    namespace, counters = f"n{next(_FRESH)}", MemoryCounters()
     told = scripts.run(
         "window", *((namespace, "thing", name, now, length, 1000, 0, 9) for name, now, length in calls)
     )
-    expected = [counters.window(namespace, "thing", name, now, length) for name, now, length in calls]
+    expected = [
+        counters.count_in_window(namespace, "thing", name, now, length) for name, now, length in calls
+    ]
     assert [(count, int(began)) for count, began in told] == expected
 
 
 @settings(_SETTINGS, max_examples=50)
 @given(st.lists(NAMES, max_size=30))
 def test_tallies_count_as_in_memory(scripts: Scripts, names: list[str]) -> None:
-    namespace, counters = f"n{next(_FRESH)}", Counters()
-    told = scripts.run("tally", *((namespace, "thing", name, 1000, 0, 9) for name in names))
-    assert told == [counters.tally(namespace, "thing", name) for name in names]
+    namespace, counters = f"n{next(_FRESH)}", MemoryCounters()
+    told = scripts.run("counter", *((namespace, "thing", name, 1000, 0, 9) for name in names))
+    assert told == [counters.increment(namespace, "thing", name) for name in names]
 
 
 def test_windows_and_tallies_are_bounded_and_runs_are_never_forgotten(scripts: Scripts) -> None:
     namespace = f"n{next(_FRESH)}"
-    assert scripts.run("tally", *[(namespace, "thing", "#creations", 0, 0, 9)] * 2) == [1, 2]
+    assert scripts.run("counter", *[(namespace, "thing", "#creations", 0, 0, 9)] * 2) == [1, 2]
     for number in range(300):
-        scripts.run("tally", (namespace, "thing", f"t{number}", 100, 0, 9))
+        scripts.run("counter", (namespace, "thing", f"t{number}", 100, 0, 9))
         scripts.run("window", (namespace, "thing", f"w{number}", 0, 1000, 100, 0, 9))
         assert scripts.say("HLEN", f"{scripts.prefix}/c/{namespace}/thing") <= 100
         assert scripts.say("HLEN", f"{scripts.prefix}/v/{namespace}/thing") <= 100
-    assert scripts.run("tally", (namespace, "thing", "#creations", 0, 0, 9)) == [3]
+    assert scripts.run("counter", (namespace, "thing", "#creations", 0, 0, 9)) == [3]

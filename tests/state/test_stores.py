@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mockserver.messages import Request, Response
-from mockserver.namespaces.journal import Call, Cut, Journal
+from mockserver.namespaces.journal import Call, Journal, TruncatedBody
 from mockserver.plan import Step
-from mockserver.state.machine import Decision, begin
+from mockserver.state.machine import Decision, initial_state
 from mockserver.state.tables import CreationRecord
 from tests.state.desk import Desk, Desks
 
@@ -71,7 +71,7 @@ def test_a_state_whose_step_is_no_longer_served_begins_anew(
     for _ in range(3):
         call(desk, "a", now=5)
     decision = desk.call("a", served, "broken", now=9)
-    assert decision.state == begin("broken", 9)._replace(calls=1)
+    assert decision.state == initial_state("broken", 9)._replace(calls=1)
 
 
 def test_what_is_no_longer_served_is_retired_in_every_namespace(desk: Desk) -> None:
@@ -91,40 +91,40 @@ def test_peeking_and_putting(desk: Desk) -> None:
     assert desk.peek("a") is None
     left = call(desk, "a", now=7).state
     assert desk.peek("a") == left
-    desk.put("a", begin("broken", 8))
+    desk.put("a", initial_state("broken", 8))
     assert call(desk, "a").state.scenario == "broken"
-    assert desk.items() == [("a", begin("broken", 8)._replace(calls=1))]
+    assert desk.items() == [("a", initial_state("broken", 8)._replace(calls=1))]
 
 
 def test_a_step_sees_what_it_wrote_itself(desk: Desk) -> None:
-    store, birth = desk.store, CreationRecord(1, b"{}")
+    store, creation = desk.store, CreationRecord(1, b"{}")
 
     def work() -> list[object]:
-        store.create("default", "request", "a", begin("issued", 1), birth)
-        store.births.name("default", "request", "a", {"serial": "42"})
+        store.create("default", "request", "a", initial_state("issued", 1), creation)
+        store.creations.set_handles("default", "request", "a", {"serial": "42"})
         seen: list[object] = [
             store.peek("default", "request", "a"),
-            store.births.get("default", "request", "a"),
-            store.births.has_name("default", "request", "a"),
-            store.births.named("default", "request", "serial", "42"),
+            store.creations.get("default", "request", "a"),
+            store.creations.has_handles("default", "request", "a"),
+            store.creations.find_key("default", "request", "serial", "42"),
         ]
         store.delete("default", "request", "a")
         return [
             *seen,
             store.peek("default", "request", "a"),
-            store.births.get("default", "request", "a"),
-            store.births.has_name("default", "request", "a"),
-            store.births.named("default", "request", "serial", "42"),
+            store.creations.get("default", "request", "a"),
+            store.creations.has_handles("default", "request", "a"),
+            store.creations.find_key("default", "request", "serial", "42"),
         ]
 
-    assert desk.do(work) == [begin("issued", 1), birth, True, "a", None, None, False, None]
+    assert desk.do(work) == [initial_state("issued", 1), creation, True, "a", None, None, False, None]
     assert desk.keys() == []
 
 
 def test_times_of_any_size(desk: Desk) -> None:
     """Years 1970 to 9999, and before: scripts count in doubles."""
     for now in (0, 1, 253_402_300_799_999, -1):
-        assert call(desk, f"at {now}", now=now).state == begin("issued", now)._replace(calls=1)
+        assert call(desk, f"at {now}", now=now).state == initial_state("issued", now)._replace(calls=1)
 
 
 def test_forgetting(desk: Desk) -> None:
@@ -183,55 +183,59 @@ def test_a_reset_forgets_assignments_of_its_namespace(desk: Desk) -> None:
 def create(desk: Desk, key: str, *, world: str = "default", number: int = 1, **handles: str) -> None:
     def work() -> None:
         desk.store.create(
-            world, "request", key, begin("issued", 0), CreationRecord(number, b'{"a": 1}', "csr", "cn")
+            world,
+            "request",
+            key,
+            initial_state("issued", 0),
+            CreationRecord(number, b'{"a": 1}', "csr", "cn"),
         )
         if handles:
-            desk.store.births.name(world, "request", key, handles)
+            desk.store.creations.set_handles(world, "request", key, handles)
 
     desk.do(work)
 
 
-def birth(desk: Desk, key: str, world: str = "default") -> CreationRecord | None:
-    return desk.do(lambda: desk.store.births.get(world, "request", key))
+def creation(desk: Desk, key: str, world: str = "default") -> CreationRecord | None:
+    return desk.do(lambda: desk.store.creations.get(world, "request", key))
 
 
-def named(desk: Desk, handle: str, value: str, world: str = "default") -> str | None:
-    return desk.do(lambda: desk.store.births.named(world, "request", handle, value))
+def find_key(desk: Desk, handle: str, value: str, world: str = "default") -> str | None:
+    return desk.do(lambda: desk.store.creations.find_key(world, "request", handle, value))
 
 
-def has_name(desk: Desk, key: str) -> bool:
-    return desk.do(lambda: desk.store.births.has_name("default", "request", key))
+def has_handles(desk: Desk, key: str) -> bool:
+    return desk.do(lambda: desk.store.creations.has_handles("default", "request", key))
 
 
 def test_a_birth_is_kept_as_it_was(desk: Desk) -> None:
     create(desk, "a")
-    assert birth(desk, "a") == CreationRecord(1, b'{"a": 1}', "csr", "cn")
-    assert birth(desk, "b") is None
-    assert birth(desk, "a", "another") is None
-    assert desk.peek("a") == begin("issued", 0)
+    assert creation(desk, "a") == CreationRecord(1, b'{"a": 1}', "csr", "cn")
+    assert creation(desk, "b") is None
+    assert creation(desk, "a", "another") is None
+    assert desk.peek("a") == initial_state("issued", 0)
 
 
 def test_handles_lead_to_the_key(desk: Desk) -> None:
     create(desk, "a", serial="1 0", mail="ä@b")
     create(desk, "b", serial="2", world="another")
-    assert named(desk, "serial", "1 0") == "a"
-    assert named(desk, "mail", "ä@b") == "a"
-    assert named(desk, "mail", "1 0") is None
-    assert named(desk, "serial", "2") is None
-    assert named(desk, "serial", "2", "another") == "b"
-    assert (has_name(desk, "a"), has_name(desk, "b")) == (True, False)
+    assert find_key(desk, "serial", "1 0") == "a"
+    assert find_key(desk, "mail", "ä@b") == "a"
+    assert find_key(desk, "mail", "1 0") is None
+    assert find_key(desk, "serial", "2") is None
+    assert find_key(desk, "serial", "2", "another") == "b"
+    assert (has_handles(desk, "a"), has_handles(desk, "b")) == (True, False)
 
 
 def test_nothing_of_a_first_life_is_kept(desk: Desk) -> None:
     create(desk, "a", serial="1")
     assert desk.delete("a")
-    assert (birth(desk, "a"), named(desk, "serial", "1"), has_name(desk, "a")) == (None, None, False)
+    assert (creation(desk, "a"), find_key(desk, "serial", "1"), has_handles(desk, "a")) == (None, None, False)
     create(desk, "a", serial="2")
     desk.reset(resource="request")
-    assert (birth(desk, "a"), named(desk, "serial", "2"), has_name(desk, "a")) == (None, None, False)
+    assert (creation(desk, "a"), find_key(desk, "serial", "2"), has_handles(desk, "a")) == (None, None, False)
     create(desk, "a", serial="3")
     desk.reset()
-    assert (birth(desk, "a"), named(desk, "serial", "3"), has_name(desk, "a")) == (None, None, False)
+    assert (creation(desk, "a"), find_key(desk, "serial", "3"), has_handles(desk, "a")) == (None, None, False)
 
 
 def test_what_makes_room_takes_its_birth_and_handles_along(desks: Desks) -> None:
@@ -240,9 +244,13 @@ def test_what_makes_room_takes_its_birth_and_handles_along(desks: Desks) -> None
     create(desk, "b", serial="2")
     create(desk, "c", serial="3")
     assert desk.keys() == ["b", "c"]
-    assert (birth(desk, "a"), named(desk, "serial", "1"), named(desk, "mail", "m")) == (None, None, None)
-    assert not has_name(desk, "a")
-    assert named(desk, "serial", "2") == "b"
+    assert (creation(desk, "a"), find_key(desk, "serial", "1"), find_key(desk, "mail", "m")) == (
+        None,
+        None,
+        None,
+    )
+    assert not has_handles(desk, "a")
+    assert find_key(desk, "serial", "2") == "b"
 
 
 # Bounds
@@ -255,8 +263,8 @@ def test_the_least_recently_used_go_first_and_are_counted(desks: Desks) -> None:
     call(desk, "a")
     call(desk, "d")
     assert desk.keys() == ["c", "a", "d"]
-    desk.put("e", begin("issued", 0))
-    desk.put("e", begin("issued", 1))
+    desk.put("e", initial_state("issued", 0))
+    desk.put("e", initial_state("issued", 1))
     assert desk.keys() == ["a", "d", "e"]
     assert desk.evicted() == 2
     assert call(desk, "b").call == 1
@@ -285,7 +293,7 @@ def test_it_stays_within_its_bound_and_keeps_the_last_used(desks: Desks, most: i
 
 def test_runs_and_tallies_count_from_one_by_namespace_and_resource(desk: Desk) -> None:
     counters = desk.store.counters
-    for count in (counters.run, counters.tally):
+    for count in (counters.next_in_sequence, counters.increment):
         told = [
             desk.do(lambda count=count, place=place: count(*place))  # type: ignore[misc]
             for place in (
@@ -298,11 +306,11 @@ def test_runs_and_tallies_count_from_one_by_namespace_and_resource(desk: Desk) -
 
 def test_a_step_may_draw_from_one_counter_several_times(desk: Desk) -> None:
     counters = desk.store.counters
-    drawn = [counters.run, counters.tally]
+    drawn = [counters.next_in_sequence, counters.increment]
     for count in drawn:
         told = desk.do(lambda count=count: [count("default", "request", "n") for _ in range(3)])  # type: ignore[misc]
         assert told == [1, 2, 3]
-    assert desk.do(lambda: counters.run("default", "request", "n")) == 4
+    assert desk.do(lambda: counters.next_in_sequence("default", "request", "n")) == 4
 
 
 def test_a_reset_begins_counters_anew(desk: Desk) -> None:
@@ -310,9 +318,9 @@ def test_a_reset_begins_counters_anew(desk: Desk) -> None:
 
     def draw() -> tuple[int, int, int]:
         return (
-            desk.do(lambda: counters.run("default", "request", "n")),
-            desk.do(lambda: counters.tally("default", "request", "n")),
-            desk.do(lambda: counters.window("default", "request", "n", 0, 1000))[0],
+            desk.do(lambda: counters.next_in_sequence("default", "request", "n")),
+            desk.do(lambda: counters.increment("default", "request", "n")),
+            desk.do(lambda: counters.count_in_window("default", "request", "n", 0, 1000))[0],
         )
 
     assert draw() == (1, 1, 1)
@@ -328,7 +336,7 @@ def test_a_reset_begins_counters_anew(desk: Desk) -> None:
 
 def test_a_window_begins_with_the_first_call_after_the_last_is_over(desk: Desk) -> None:
     told = [
-        desk.do(lambda now=now: desk.store.counters.window("default", "request", "n", now, 100))  # type: ignore[misc]
+        desk.do(lambda now=now: desk.store.counters.count_in_window("default", "request", "n", now, 100))  # type: ignore[misc]
         for now in (50, 50, 149, 150, 120, 249, 260, 0)
     ]
     assert told == [(1, 50), (2, 50), (3, 50), (1, 150), (1, 120), (1, 249), (2, 249), (1, 0)]
@@ -403,9 +411,9 @@ def test_clearing_the_journal_begins_anew_but_numbers_go_on(desks: Desks) -> Non
 def test_long_bodies_are_cut_and_say_how_long_they_were(desk: Desk) -> None:
     write(desk.journal(), body=b"x" * 70_000, said=b"y" * 65_536)
     [found] = read(desk)
-    assert isinstance(found.request.body, Cut)
+    assert isinstance(found.request.body, TruncatedBody)
     assert (len(found.request.body), found.request.body.length) == (65_536, 70_000)
-    assert not isinstance(found.response.body, Cut)
+    assert not isinstance(found.response.body, TruncatedBody)
 
 
 def test_a_journal_stays_within_its_bytes(desks: Desks) -> None:
@@ -427,7 +435,7 @@ def test_namespaces_are_kept_apart_and_dropped_whole(desk: Desk) -> None:
         write(desk.journal(world), f"/{world}")
     assert [each.name for each in desk.do(lambda: list(desk.worlds))] == ["default", "one", "two"]
     desk.do(lambda: desk.worlds.drop("one"))
-    assert desk.do(lambda: desk.worlds.known("one")) is None
+    assert desk.do(lambda: desk.worlds.get("one")) is None
     with pytest.raises(KeyError, match="one"):
         desk.do(lambda: desk.worlds.drop("one"))
     assert [each.name for each in desk.do(lambda: list(desk.worlds))] == ["default", "two"]

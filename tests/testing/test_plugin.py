@@ -433,5 +433,5 @@ def test_a_failure_on_a_worker_tells_its_calls(consumer: pytest.Pytester) -> Non
 def test_namespaces_are_named_after_tests(nodeid: str, begins: str) -> None:
     name = _namespace_name(nodeid)
     assert name.startswith(begins)
-    assert Namespaces().find(name) is not None
+    assert Namespaces().get_or_create(name) is not None
     assert name == _namespace_name(nodeid) != _namespace_name(nodeid + "x")

@@ -115,7 +115,7 @@ class BodyReader:
         raw = codec.decode(data, content_type)
         if isinstance(raw, Malformed):
             return _wrong(raw.keyword, raw.message)
-        judged = codec.judge(raw)
+        judged = codec.validate(raw)
         violations = tuple(in_request(each, "body") for each in judged.violations)
         warnings = tuple(f"body: {each}" for each in judged.warnings)
         return Body(judged.value, violations, 422 if violations else 0, warnings)

@@ -19,7 +19,7 @@ from mockserver.diagnostics import Violation
 from mockserver.jsonschema import SchemaViolation
 from mockserver.media.codec import Codec
 from mockserver.media.coercion import Decoded, Reader, Restyled, scalars
-from mockserver.media.form import Fields, decode_cookie, gather, gather_otherwise
+from mockserver.media.form import Fields, decode_cookie, gather, gather_restyled
 from mockserver.media.json import encode_json
 from mockserver.media.shapes import STRUCTURED
 from mockserver.media.styles import (
@@ -155,7 +155,7 @@ class ParameterReader:
         raws = self._extract(source)
         if not isinstance(raws, list):
             others = [*self._otherwise(source)]
-            judged = self._reader.judge(others, self._schema) if others else None
+            judged = self._reader.validate(others, self._schema) if others else None
             if judged is not None and not judged.violations:
                 return self._taken(judged)
             if raws is None:
@@ -167,9 +167,9 @@ class ParameterReader:
             # A text as it stands is no style that the document has
             texts = [each for each in raws if isinstance(each, str)]
             structured = (each for each in raws if not isinstance(each, str))
-            judged = self._reader.judge(chain(structured, self._otherwise(source), texts), self._schema)
+            judged = self._reader.validate(chain(structured, self._otherwise(source), texts), self._schema)
         else:
-            judged = self._reader.judge(chain(raws, self._otherwise(source)), self._schema)
+            judged = self._reader.validate(chain(raws, self._otherwise(source)), self._schema)
         return self._taken(judged) if not judged.violations else Refused(self._tell(judged), judged.value)
 
     def _taken(self, judged: Decoded) -> JSON | Forgiven:
@@ -183,7 +183,7 @@ class ParameterReader:
         if self._may_be_restyled:
             style, explode = self._parameter.style, self._parameter.explode
             decode_value = decode_form if self._parameter.location == "query" else decode_cookie
-            yield from gather_otherwise(
+            yield from gather_restyled(
                 fields, self.name, style, explode, self._types, self._claimed, decode_value
             )
 
@@ -191,7 +191,7 @@ class ParameterReader:
         if self._parameter.required:
             if self._types == {"object"} and self._parameter.explode and self._parameter.style == "form":
                 # An empty object spread over the query is written as nothing at all
-                judged = self._reader.judge([{}], self._schema)
+                judged = self._reader.validate([{}], self._schema)
                 if not judged.violations:
                     return {}
             return self._refused("required", f"The {self._parameter.location} parameter is required")

@@ -20,7 +20,7 @@ from mockserver.jsonschema import Schemas
 from mockserver.jsonschema.patterns import ACCOUNT
 from mockserver.media.coercion import Reader
 from mockserver.media.form import parse_cookies, parse_fields
-from mockserver.media.styles import broken, decode
+from mockserver.media.styles import decode, find_broken_escape
 from mockserver.messages import BodyLimits, Request
 from mockserver.plan import JSON, Operation, SecurityScheme
 
@@ -241,7 +241,7 @@ def _values(
 def _broken_fields(query: str) -> Iterator[Violation]:
     """What no escape is, in fields that the document does not describe."""
     for pair in query.split("&"):
-        if text := broken(pair):
+        if text := find_broken_escape(pair):
             message = f"{text!r} is not percent-encoded"
             yield Violation("query", pair.partition("=")[0], "", "syntax", message, text)
 

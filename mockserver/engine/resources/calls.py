@@ -27,7 +27,7 @@ from mockserver.engine.service import Route
 from mockserver.messages import Request, Response
 from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON, Step
-from mockserver.state.machine import Decision, ResourceState, begin, settle
+from mockserver.state.machine import Decision, ResourceState, advance_time, initial_state
 from mockserver.state.protocol import Store
 from mockserver.state.tables import CreationRecord
 
@@ -94,7 +94,7 @@ class Resources:
         known_state = self._store.peek(call.world.name, runtime.name, key)
         if scenario is not None:
             if known_state is None or known_state.scenario != scenario:
-                known_state = begin(scenario, call.now)
+                known_state = initial_state(scenario, call.now)
                 self._store.put(call.world.name, runtime.name, key, known_state)
         elif known_state is None and runtime.resource.unknown:
             return self._unknown(call, key)
@@ -190,7 +190,7 @@ class Resources:
         stated = runtime.read_key(call.alias, call.request, call.path, call.body)
         if stated is None or not role.handle:
             return stated
-        return self._store.births.named(call.world.name, runtime.name, role.handle, stated)
+        return self._store.creations.find_key(call.world.name, runtime.name, role.handle, stated)
 
     def birth(self, call: Call, key: str) -> CreationRecord | None:
         """What created the resource of a call: its own request where it is one that creates.
@@ -200,7 +200,7 @@ class Resources:
         if call.runtime.role(call.alias).creates:
             birth = self._creation(call.runtime).birth(0, call.request, call.path, call.body)
             return birth._replace(csr="", common_name="")
-        return self._store.births.get(call.world.name, call.runtime.name, key)
+        return self._store.creations.get(call.world.name, call.runtime.name, key)
 
     # One of several operations each
 
@@ -213,7 +213,7 @@ class Resources:
             runtime.selection.choose, (call.request, call.path, call.body),
             facts, runtime.dice(name, key),
         )  # fmt: skip
-        if runtime.resource.handles and not self._store.births.has_name(name, runtime.name, key):
+        if runtime.resource.handles and not self._store.creations.has_handles(name, runtime.name, key):
             self._name(call, key, decision.state)
         self._entered(call, key, decision, is_new=is_new)
         left = decision.state
@@ -230,9 +230,9 @@ class Resources:
         """HEAD: what GET would answer, and nothing moves."""
         runtime = call.runtime
         if known is None:
-            known = begin(runtime.selection.choose(call.request, call.path, call.body), call.now)
+            known = initial_state(runtime.selection.choose(call.request, call.path, call.body), call.now)
         steps = runtime.timeline(known.scenario)
-        state = settle(steps, known, call.now, runtime.dice(call.world.name, key))
+        state = advance_time(steps, known, call.now, runtime.dice(call.world.name, key))
         step = steps[state.step]
         if step.answers and call.alias not in step.answers:
             return self._unanswered(call, key, step.state, state)
@@ -240,7 +240,7 @@ class Resources:
         return self._render(call.route, runtime, step, subject, call.world)
 
     def _created(self, call: Call, scenario: str | None) -> Response:
-        """A resource comes into being, unless the state that it would begin with refuses."""
+        """A resource comes into being, unless the state that it would initial_state with refuses."""
         runtime, name = call.runtime, call.world.name
         creation = self._creation(runtime)
         objection = creation.objection(creation.birth(0, call.request, call.path, call.body))
@@ -249,7 +249,7 @@ class Resources:
         number, key = creation.fresh(self._store, name)
         birth = creation.birth(number, call.request, call.path, call.body)
         chosen = scenario or runtime.selection.choose(call.request, call.path, call.body)
-        state = begin(chosen, call.now)
+        state = initial_state(chosen, call.now)
         step = runtime.timeline(chosen)[0]
         subject = self._subject(call, key, step.state, state, 0, call.now, birth)
         response = self._render(call.route, runtime, step, subject, call.world)
@@ -279,7 +279,7 @@ class Resources:
         """An answer beside the timeline: a state's, or a status in the document's words."""
         renderer = call.runtime.renderer(by, call.alias)
         if renderer is not None:
-            state = left or begin("", call.now)
+            state = left or initial_state("", call.now)
             subject = self._subject(call, key, by, state, 0, state.changed)
             return rendered(renderer, subject, f"{why}; by={by}", self._makers.seed, call.world)
         status = int(by) if by.isdigit() else 409 if left is not None else 404
@@ -301,7 +301,8 @@ class Resources:
         return RenderContext(
             call.world.name, runtime.name, key, state, left.scenario, number, left.created, changed,
             call.now, call.request, call.path, call.body,
-            birth=birth or self._store.births.get(call.world.name, runtime.name, key), moves=left.moves,
+            birth=birth or self._store.creations.get(call.world.name, runtime.name, key),
+            moves=left.transitions,
         )  # fmt: skip
 
     def _name(self, call: Call, key: str, state: ResourceState) -> None:
@@ -315,7 +316,7 @@ class Resources:
                 name: runtime.normal(str(compile_template(source)(context)))
                 for name, source in handles.items()
             }
-            self._store.births.name(call.world.name, runtime.name, key, names)
+            self._store.creations.set_handles(call.world.name, runtime.name, key, names)
 
     def _entered(self, call: Call, key: str, decision: Decision, *, is_new: bool) -> None:
         """Let those who wait for it know of the states that were entered."""

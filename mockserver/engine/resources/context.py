@@ -126,7 +126,7 @@ class Context(dict[str, Any]):
     @property
     def identity(self) -> str:
         subject = self.subject
-        return ids.identity(self._makers.seed, subject.namespace, subject.resource, subject.key)
+        return ids.derive_identity(self._makers.seed, subject.namespace, subject.resource, subject.key)
 
 
 class ResourceView:
@@ -299,7 +299,7 @@ class FakeView:
         def call(*args: JSON, **kwargs: JSON) -> JSON:
             fakes = self._makers.fakes
             if args or kwargs:
-                self._items_left -= fakes.items(provider, *args, **kwargs)
+                self._items_left -= fakes.count_items(provider, *args, **kwargs)
                 if self._items_left < 0:
                     raise MockServerError(
                         f"the fakes of one answer are over {fakes.max_items:,} items in all"

@@ -62,14 +62,14 @@ class KeyFactory:
         """The next number, and a key that no resource has."""
         name = self._resource.name
         for _ in range(_ENOUGH):
-            number = store.counters.run(namespace, name, "creations")
+            number = store.counters.next_in_sequence(namespace, name, "creations")
             key = self.key(namespace, number)
             if store.peek(namespace, name, key) is None:
                 return number, key
         raise MockServerError(f"every key that {name} may have is taken")
 
     def _candidates(self, namespace: str, number: int) -> Iterator[JSON]:
-        identity = ids.identity(self._makers.seed, namespace, self._resource.name, f"#{number}")
+        identity = ids.derive_identity(self._makers.seed, namespace, self._resource.name, f"#{number}")
         yield ids.uuid(identity, "key")
         yield number
         for ref in self._resource.key_schemas:

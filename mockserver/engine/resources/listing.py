@@ -24,7 +24,7 @@ from mockserver.media.shapes import Shapes
 from mockserver.messages import Request, Response
 from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON, MediaType, Operation, Role
-from mockserver.state.machine import ResourceState, settle
+from mockserver.state.machine import ResourceState, advance_time
 from mockserver.state.protocol import Store
 
 LIMITS = ("limit", "pageSize", "page_size", "perPage", "per_page", "size", "first", "top", "maxResults")
@@ -157,14 +157,14 @@ class Listing:
         name = self._lifecycle.name
         found: list[tuple[int, int, str, ResourceState]] = []
         for key, state in store.items(world.name, name):
-            birth = store.births.get(world.name, name, key)
+            birth = store.creations.get(world.name, name, key)
             found.append((state.created, birth.number if birth is not None else 0, key, state))
         found.sort(key=lambda each: each[:3])
         for _, _, key, known in found:
             steps = self._lifecycle.steps(known.scenario)
             if steps is None or known.step >= len(steps):
                 continue
-            state = settle(steps, known, now, self._lifecycle.dice(world.name, key))
+            state = advance_time(steps, known, now, self._lifecycle.dice(world.name, key))
             shown = steps[state.step].state
             renderer = self._lifecycle.renderer(shown, self._alias)
             if renderer is not None:
@@ -172,7 +172,7 @@ class Listing:
                 at = {**path, self._key.name: key} if self._key.part == "path" else path
                 subject = RenderContext(
                     world.name, name, key, shown, state.scenario, state.calls, state.created, state.changed,
-                    now, request, at, body, birth=store.births.get(world.name, name, key),
+                    now, request, at, body, birth=store.creations.get(world.name, name, key),
                 )  # fmt: skip
                 yield renderer, subject
 

@@ -20,7 +20,7 @@ from mockserver.media.codec import Encoded
 from mockserver.messages import Request, Response
 from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON, Delay, Dribble, MediaType, Operation, Resource, ResponseTemplate, Role, Step
-from mockserver.providers.ids import identity
+from mockserver.providers.ids import derive_identity
 
 
 class ResourceRuntime:
@@ -90,7 +90,7 @@ class ResourceRuntime:
 
     def dice(self, namespace: str, key: str) -> str:
         """What throws for a resource are made from; empty where nothing is drawn."""
-        return identity(self._makers.seed, namespace, self.name, key) if self._drawn else ""
+        return derive_identity(self._makers.seed, namespace, self.name, key) if self._drawn else ""
 
     def timeline(self, scenario: str) -> tuple[Step, ...]:
         return self._steps[scenario]

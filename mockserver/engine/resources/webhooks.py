@@ -27,7 +27,7 @@ from mockserver.engine.response.negotiation import is_json
 from mockserver.http.egress import Gate, OutgoingRequest, Refused
 from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON, Webhook
-from mockserver.state.machine import ResourceState, settle
+from mockserver.state.machine import ResourceState, advance_time
 from mockserver.state.protocol import PlanChanged, Store
 
 MOST_KEPT = 1000
@@ -110,7 +110,7 @@ class WebhookSender:
                 if name in notice.states:
                     self._send(notice, runtime, world, key, name, state, moment)
         if (due := _due(runtime, state)) is not None:
-            self._store.after(lambda: self._watch(runtime.name, world, key, due))
+            self._store.on_commit(lambda: self._watch(runtime.name, world, key, due))
 
     async def settled(self) -> None:
         """Return when nothing is under way. Watches go on."""
@@ -121,10 +121,10 @@ class WebhookSender:
         self, notice: Webhook, runtime: ResourceRuntime, world: Namespace, key: str, name: str,
         state: ResourceState, moment: int,
     ) -> None:  # fmt: skip
-        birth = self._store.births.get(world.name, runtime.name, key)
+        birth = self._store.creations.get(world.name, runtime.name, key)
         subject = RenderContext(
             world.name, runtime.name, key, name, state.scenario, 0, state.created, moment, moment,
-            birth=birth, moves=state.moves,
+            birth=birth, moves=state.transitions,
         )  # fmt: skip
         kept = self._outcomes.setdefault(world.name, deque(maxlen=MOST_KEPT))
         outcome = Outcome(world.name, runtime.name, key, name, moment, notice.method, notice.url)
@@ -133,13 +133,13 @@ class WebhookSender:
         except MockServerError as error:
             outcome.attempts.append(str(error))
             outcome.done = True
-            self._store.after(lambda: kept.append(outcome))
+            self._store.on_commit(lambda: kept.append(outcome))
             _LOG.warning("%s %s entered %s: no notice could be made: %s", runtime.name, key, name, error)
             return
         if request is None:
             return  # the client gave no address
         outcome.url, outcome.headers, outcome.body = request.url, request.headers, request.body
-        self._store.after(lambda: self._begin(notice, request, outcome, kept, world))
+        self._store.on_commit(lambda: self._begin(notice, request, outcome, kept, world))
 
     def _begin(
         self,
@@ -248,7 +248,7 @@ class WebhookSender:
             trail: list[tuple[int, int]] = []
             dice = runtime.dice(world.name, key)
             steps = runtime.timeline(known.scenario)
-            state = settle(steps, known, world.clock.now(), dice, trail)
+            state = advance_time(steps, known, world.clock.now(), dice, trail)
             self._store.put(world.name, name, key, state)
             self.entered(runtime, world, key, state, trail)
             return 0

@@ -15,7 +15,7 @@ from mockserver.jsonschema.references import escape, tokens
 from mockserver.media.codec import Codec, Encoded, family_of
 from mockserver.media.coercion import Reader
 from mockserver.media.shapes import ANY
-from mockserver.media.text import specimen
+from mockserver.media.text import sample_file
 from mockserver.plan import JSON, DocumentedResponse, MediaType, SchemaRef
 
 _LOWEST, _LOWEST_ERROR, _HIGHEST = 100, 400, 599
@@ -175,7 +175,7 @@ class Bodies:
         """A fake body of an answer with ``status``; what comes nearest where the schema has no value."""
         slot, kind = self._slot(choice), family_of(choice.content_type)
         if kind in ("binary", "xml") and self._values.is_any_text(slot):
-            file = specimen(choice.content_type.partition(";")[0].strip().lower())
+            file = sample_file(choice.content_type.partition(";")[0].strip().lower())
             if file is not None:
                 return Sample(file.decode("latin-1"), is_text=kind == "xml")
         if slot.schema is None and slot.item_schema is None and kind in ("text", "binary"):

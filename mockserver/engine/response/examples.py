@@ -195,7 +195,7 @@ class Values:
             if isinstance(raw, Malformed):
                 yield raw.message
                 return
-            violations: Iterable[SchemaViolation] = slot.codec.judge(raw).violations
+            violations: Iterable[SchemaViolation] = slot.codec.validate(raw).violations
         elif slot.item_schema is not None and isinstance(value, list):
             item_schema = slot.item_schema
             violations = chain.from_iterable(

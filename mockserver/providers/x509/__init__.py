@@ -1,15 +1,13 @@
-"""Real X.509 certificates (RFC 5280) that follow from the seed and an identity alone.
+"""Real X.509 certificates (RFC 5280), determined by the seed and the identity of a resource.
 
-The parts, each one step of the way to a leaf::
+The modules::
 
-    derivation   seed and identity → octets: key material and serial numbers
-    names        a resource's key → a host name under mock.test
-    subject      names and a key, or a PKCS#10 request → what is to be certified
-    issuer       a subject → a signed certificate: the profile
-    authority    all of it: the mock root and intermediate, and ``leaf()``
+    names        host names of resources; bytes derived from the seed: key material, serial numbers
+    issuer       names and a key, or a PKCS#10 request → a signed certificate
+    authority    the mock root CA and intermediate CA, and ``leaf()``
 
-``cryptography`` is imported when the first certificate is made, not before:
-it takes 90 ms and 10 MB that a server without certificates need not spend.
+``cryptography`` is imported with the first certificate, because it takes 90 ms
+and 10 MB.
 """
 
 from mockserver.providers.x509.authority import LIFETIME_MS, Authority, Leaf, not_before

@@ -1,4 +1,4 @@
-"""Issue certificates by the profile of RFC 5280: the subject's names and public key, and the signature."""
+"""Certificates by the profile of RFC 5280: reading a subject and its key, and signing."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from mockserver.providers.x509.names import CertificateRequestError, is_host
 
-COMMON_NAME_LENGTH = 64
-"""ub-common-name of RFC 5280, appendix A; octets of UTF-8, as most software counts it."""
-CSR_LENGTH = 65_536
-"""Characters of a CSR that are looked at; a real one has about 1,000."""
-RSA_BITS = 2048
+MAX_COMMON_NAME = 64
+"""ub-common-name of RFC 5280, appendix A, in bytes of UTF-8, as most software counts it."""
+MAX_CSR = 65_536
+"""The maximum number of characters of a CSR. A usual one has about 1,000."""
+MIN_RSA_BITS = 2048
 """The shortest RSA key that TLS stacks accept by default."""
 
 _LOCAL = (
@@ -33,24 +33,27 @@ _LOCAL = (
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A name, a key, and other names; ``alternatives`` is None for none."""
+    """What a certificate certifies: a name, a public key, and the subjectAltName or None."""
 
     name: x509.Name
     public_key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey
     alternatives: x509.SubjectAlternativeName | None = None
 
 
-def named(
+def subject_of_names(
     common_name: str,
     dns_names: Iterable[str],
     ip_addresses: Iterable[str],
     public_key: ec.EllipticCurvePublicKey,
 ) -> Subject:
-    """A subject of these names that also answers on loopback."""
+    """Return a subject with these names and those of the loopback interface.
+
+    Raises CertificateRequestError.
+    """
     octets = len(common_name.encode("utf-8", "surrogatepass"))
-    if not 1 <= octets <= COMMON_NAME_LENGTH or not common_name.isprintable():
+    if not 1 <= octets <= MAX_COMMON_NAME or not common_name.isprintable():
         raise CertificateRequestError(
-            f"The common name {common_name[:80]!r} cannot be certified: it needs 1 to {COMMON_NAME_LENGTH} "
+            f"The common name {common_name[:80]!r} cannot be certified: it needs 1 to {MAX_COMMON_NAME} "
             "octets of printable characters (RFC 5280, appendix A)."
         )
     hosts = [common_name, *dns_names] if is_host(common_name) else dns_names
@@ -58,17 +61,18 @@ def named(
     return Subject(name, public_key, alternative_names(hosts, ip_addresses, _LOCAL))
 
 
-def requested(pem: str, dns_names: Iterable[str] = (), ip_addresses: Iterable[str] = ()) -> Subject:
-    """The subject that a PKCS#10 request (RFC 2986) in PEM asks to have certified.
+def subject_of_request(pem: str, dns_names: Iterable[str] = (), ip_addresses: Iterable[str] = ()) -> Subject:
+    """Return the subject of a PKCS#10 request (RFC 2986) in PEM.
 
-    The names given serve a request that has no subjectAltName. Raises
-    CertificateRequestError for one that does not parse, does not prove
-    possession of its key, or names nothing.
+    If the request has no subjectAltName, the names given are used. Raises
+    CertificateRequestError if the request cannot be parsed, its signature does
+    not match its key, or it has no names.
     """
-    if len(pem) > CSR_LENGTH:
-        raise CertificateRequestError(f"The CSR is longer than {CSR_LENGTH:,} characters.")
+    if len(pem) > MAX_CSR:
+        raise CertificateRequestError(f"The CSR is longer than {MAX_CSR:,} characters.")
     try:
-        # A country of three letters and the like is the client's affair, not this process's log's.
+        # cryptography warns of values such as a country of three letters. That is the client's fault,
+        # so it does not belong into the log.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             request = x509.load_pem_x509_csr(pem.encode("utf-8", "replace"))
@@ -83,14 +87,14 @@ def requested(pem: str, dns_names: Iterable[str] = (), ip_addresses: Iterable[st
         x509.UnsupportedGeneralNameType,
     ) as reason:
         raise CertificateRequestError(
-            f"The CSR cannot be read as PKCS#10 in PEM: {_plain(reason)}"
+            f"The CSR cannot be read as PKCS#10 in PEM: {_first_sentence(reason)}"
         ) from reason
 
     if not isinstance(public_key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
         raise CertificateRequestError("The CSR's key is neither RSA nor EC; use one of them.")
-    if isinstance(public_key, rsa.RSAPublicKey) and public_key.key_size < RSA_BITS:
+    if isinstance(public_key, rsa.RSAPublicKey) and public_key.key_size < MIN_RSA_BITS:
         raise CertificateRequestError(
-            f"The CSR's RSA key has {public_key.key_size} bits; at least {RSA_BITS} are needed."
+            f"The CSR's RSA key has {public_key.key_size} bits; at least {MIN_RSA_BITS} are needed."
         )
     if not proven:
         raise CertificateRequestError("The CSR's signature does not belong to its public key.")
@@ -100,16 +104,19 @@ def requested(pem: str, dns_names: Iterable[str] = (), ip_addresses: Iterable[st
     except x509.ExtensionNotFound:
         alternatives = alternative_names(dns_names, ip_addresses)
     if alternatives is None and not name.rdns:
-        raise CertificateRequestError("The CSR names nothing: it has neither a subject nor a subjectAltName.")
+        raise CertificateRequestError("The CSR has neither a subject nor a subjectAltName.")
     return Subject(name, public_key, alternatives)
 
 
 def alternative_names(
     hosts: Iterable[str], addresses: Iterable[str], more: Iterable[x509.GeneralName] = ()
 ) -> x509.SubjectAlternativeName | None:
-    """DNS names, IP addresses and ``more``, each once."""
-    names: list[x509.GeneralName] = [_dns_name(each) for each in hosts]
-    names += [_ip_address(each) for each in addresses]
+    """Return DNS names, IP addresses and ``more`` without duplicates, or None if there are none.
+
+    Raises CertificateRequestError.
+    """
+    names: list[x509.GeneralName] = [_dns_name(host) for host in hosts]
+    names += [_ip_address(address) for address in addresses]
     names += more
     return x509.SubjectAlternativeName(dict.fromkeys(names)) if names else None
 
@@ -117,8 +124,8 @@ def alternative_names(
 def _dns_name(text: str) -> x509.DNSName:
     if not is_host(text):
         raise CertificateRequestError(
-            f"{text[:80]!r} is no DNS name: labels of 1 to 63 letters, digits and hyphens, 253 characters "
-            "in all; an internationalised name is written in its xn-- form."
+            f"{text[:80]!r} is not a DNS name: use labels of 1 to 63 letters, digits and hyphens, at most "
+            "253 characters in total; write an internationalised name in its xn-- form."
         )
     return x509.DNSName(text)
 
@@ -127,16 +134,16 @@ def _ip_address(text: str) -> x509.IPAddress:
     try:
         return x509.IPAddress(ipaddress.ip_address(text))
     except ValueError:
-        raise CertificateRequestError(f"{text[:80]!r} is no IP address.") from None
+        raise CertificateRequestError(f"{text[:80]!r} is not an IP address.") from None
 
 
-def _plain(reason: Exception) -> str:
-    """The first sentence of a library's message, without its advice."""
+def _first_sentence(reason: Exception) -> str:
+    """Return the first sentence of a library's message, at most 200 characters."""
     return str(reason).split(". ", 1)[0].split("\n", 1)[0].rstrip(".")[:200] + "."
 
 
-KEY_OCTETS = 48
-"""64 bits more than the order has: the remainder's bias is below 2⁻⁶⁴ (FIPS 186-5, A.2.1)."""
+KEY_BYTES = 48
+"""64 bits more than the curve's order, so that the remainder's bias is below 2⁻⁶⁴ (FIPS 186-5, A.2.1)."""
 
 _CURVE = ec.SECP256R1()
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -144,7 +151,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SHA256 = hashes.SHA256()
 
 
-def _usage(*, key_encipherment: bool = False, ca: bool = False) -> x509.KeyUsage:
+def _key_usage(*, key_encipherment: bool = False, ca: bool = False) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=not ca,
         content_commitment=False,
@@ -158,16 +165,16 @@ def _usage(*, key_encipherment: bool = False, ca: bool = False) -> x509.KeyUsage
     )
 
 
-_CA_USAGE = _usage(ca=True)
-_EC_USAGE = _usage()
-_RSA_USAGE = _usage(key_encipherment=True)  # for the RSA key exchange of TLS 1.2
+_CA_USAGE = _key_usage(ca=True)
+_EC_USAGE = _key_usage()
+_RSA_USAGE = _key_usage(key_encipherment=True)  # for the RSA key exchange of TLS 1.2
 _LEAF_CONSTRAINTS = x509.BasicConstraints(ca=False, path_length=None)
 _LEAF_PURPOSES = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
 
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """A CA that signs. The templates hold what all of its certificates have in common."""
+    """A CA that signs certificates. The templates contain what all of them have in common."""
 
     name: x509.Name
     key: ec.EllipticCurvePrivateKey
@@ -176,7 +183,7 @@ class Issuer:
 
     @classmethod
     def of(cls, common_name: str, organization: str, key: ec.EllipticCurvePrivateKey) -> Issuer:
-        """The CA of these names and that key."""
+        """Return the CA with these names and this key."""
         attributes = {NameOID.ORGANIZATION_NAME: organization, NameOID.COMMON_NAME: common_name}
         name = x509.Name([x509.NameAttribute(kind, text) for kind, text in attributes.items()])
         key_identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
@@ -187,18 +194,18 @@ class Issuer:
         return cls(name, key, template, leaf_template)
 
     def certify_leaf(self, subject: Subject, serial: bytes, validity: tuple[int, int]) -> x509.Certificate:
-        """A certificate for TLS servers and clients; ``validity`` is its first and last second since 1970."""
+        """Return a certificate for TLS servers and clients. ``validity`` is its first and last second."""
         usage = _RSA_USAGE if isinstance(subject.public_key, rsa.RSAPublicKey) else _EC_USAGE
         builder = self.leaf_template.add_extension(usage, critical=True)
         if subject.alternatives is not None:
-            # Critical where nothing else names the subject (RFC 5280, 4.2.1.6).
+            # Critical if the subject is empty (RFC 5280, section 4.2.1.6).
             builder = builder.add_extension(subject.alternatives, critical=not subject.name.rdns)
         return self._sign(builder, subject, serial, validity)
 
     def certify_authority(
         self, other: Issuer, serial: bytes, validity: tuple[int, int], path_length: int | None
     ) -> x509.Certificate:
-        """A CA's certificate; ``path_length`` bounds the CAs below it, None for no bound."""
+        """Return the certificate of a CA. ``path_length`` limits the CAs below it; None is no limit."""
         constraints = x509.BasicConstraints(ca=True, path_length=path_length)
         builder = self.template.add_extension(constraints, critical=True).add_extension(
             _CA_USAGE, critical=True
@@ -208,7 +215,7 @@ class Issuer:
     def _sign(
         self, builder: x509.CertificateBuilder, subject: Subject, serial: bytes, validity: tuple[int, int]
     ) -> x509.Certificate:
-        not_before, not_after = (_EPOCH + timedelta(seconds=each) for each in validity)
+        not_before, not_after = (_EPOCH + timedelta(seconds=second) for second in validity)
         return (
             builder.subject_name(subject.name)
             .public_key(subject.public_key)
@@ -216,21 +223,21 @@ class Issuer:
             .not_valid_before(not_before)
             .not_valid_after(not_after)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(subject.public_key), critical=False)
-            # RFC 6979: the nonce follows from key and message, so the octets are the same every time.
+            # RFC 6979: the nonce depends on key and message, so the signature is always the same.
             .sign(self.key, SHA256, ecdsa_deterministic=True)
         )
 
 
 def derive_key(material: bytes) -> ec.EllipticCurvePrivateKey:
-    """The EC P-256 key that ``KEY_OCTETS`` octets stand for."""
+    """Return the EC P-256 key for ``KEY_BYTES`` bytes of key material."""
     return ec.derive_private_key(int.from_bytes(material, "big") % (_ORDER - 1) + 1, _CURVE)
 
 
 def private_pem(key: ec.EllipticCurvePrivateKey) -> str:
-    """PKCS#8 in PEM, not encrypted; ends in a newline."""
+    """Return the key as PKCS#8 in PEM, not encrypted, with a newline at the end."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
 
 
 def certificate_pem(certificate: x509.Certificate) -> str:
-    """PEM in lines of 64 columns (RFC 7468), without a newline at the end."""
+    """Return the certificate in PEM (RFC 7468), without a newline at the end."""
     return certificate.public_bytes(Encoding.PEM).decode("ascii").rstrip("\n")

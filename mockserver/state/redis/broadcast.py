@@ -1,4 +1,4 @@
-"""What the processes on a store tell each other, and when all have heard it."""
+"""Messages between the processes that share a store, with acknowledgement (Redis PUBLISH and SUBSCRIBE)."""
 
 from __future__ import annotations
 
@@ -7,49 +7,51 @@ import contextlib
 import itertools
 from collections.abc import AsyncIterator
 
-from mockserver.state.redis.connection import Link
+from mockserver.state.redis.connection import Connection
 
 
 class Broadcast:
-    """The processes that share a prefix, as one of them."""
+    """Sends messages to all processes that share a prefix, this one included."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
-        self._channel = f"{link.prefix}/said"
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._channel = f"{connection.prefix}/said"
         self._tokens = itertools.count()
-        self._heard: dict[str, asyncio.Semaphore] = {}
+        self._acknowledged: dict[str, asyncio.Semaphore] = {}
 
-    async def tell(self, what: str) -> None:
-        """Return when every process has heard ``what`` and has done so; at the latest when time is over.
+    async def publish(self, message: str) -> None:
+        """Send ``message``, and return when every process has handled it, or after the timeout.
 
         Raises Unavailable.
         """
         token = str(next(self._tokens))
-        heard = self._heard[token] = asyncio.Semaphore(0)
+        acknowledged = self._acknowledged[token] = asyncio.Semaphore(0)
         try:
-            count = await self._link.ask("PUBLISH", self._channel, f"{self._link.name} {token} {what}")
+            count = await self._connection.ask(
+                "PUBLISH", self._channel, f"{self._connection.name} {token} {message}"
+            )
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._link.timeout):
+                async with asyncio.timeout(self._connection.timeout):
                     for _ in range(count):
-                        await heard.acquire()
+                        await acknowledged.acquire()
         finally:
-            del self._heard[token]
+            del self._acknowledged[token]
 
-    async def hear(self) -> AsyncIterator[str]:
-        """What processes tell, this one among them; whoever asks for the next has done as the last one says.
+    async def subscribe(self) -> AsyncIterator[str]:
+        """Yield the messages of all processes, for ever. Requesting the next one acknowledges the previous.
 
-        Nothing, ``""``, says that something may have been missed.
+        An empty message means that messages may have been lost.
         """
-        ours = f"{self._channel}/{self._link.name}"
-        async for message in self._link.listen(self._channel, ours):
-            who, _, rest = message.decode().partition(" ")
-            token, _, what = rest.partition(" ")
-            if not rest:
-                if (heard := self._heard.get(who)) is not None:
-                    heard.release()
-                elif not who:
+        own_channel = f"{self._channel}/{self._connection.name}"
+        async for raw in self._connection.listen(self._channel, own_channel):
+            sender, _, rest = raw.decode().partition(" ")
+            token, _, message = rest.partition(" ")
+            if not rest:  # an acknowledgement, which is a token alone
+                if (acknowledged := self._acknowledged.get(sender)) is not None:
+                    acknowledged.release()
+                elif not sender:
                     yield ""
                 continue
-            yield what
-            # On the link that everything goes by, so that all is done that went before.
-            self._link.send(("PUBLISH", f"{self._channel}/{who}", token))
+            yield message
+            # On the connection of all commands, so that earlier commands are executed first.
+            self._connection.send(("PUBLISH", f"{self._channel}/{sender}", token))

@@ -1,4 +1,4 @@
-"""How texts, states and timelines are written on Redis, and what a transaction reads of them."""
+"""How texts, states and timelines are encoded in Redis, and how a transaction reads them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import msgspec
 from mockserver.plan import Step
 from mockserver.state.machine import ResourceState, rows
 from mockserver.state.redis.broadcast import Broadcast
-from mockserver.state.redis.connection import Link
-from mockserver.state.tables import MOST
+from mockserver.state.redis.connection import Connection
+from mockserver.state.tables import MAX_COUNTERS
 
 
 def packed_timeline(steps: Sequence[Step]) -> bytes:
@@ -22,120 +22,129 @@ def packed_timeline(steps: Sequence[Step]) -> bytes:
     )
 
 
-def written(state: ResourceState) -> bytes:
-    """A state as the scripts write it."""
-    scenario, step, calls, entered, created, changed, moves = state
-    return octets(f"{step} {calls} {entered} {created} {changed} {moves} {scenario}")
+def encode_state(state: ResourceState) -> bytes:
+    """Return a state as the scripts write it: numbers and the scenario, with spaces between."""
+    scenario, step, calls, entered, created, changed, transitions = state
+    return to_bytes(f"{step} {calls} {entered} {created} {changed} {transitions} {scenario}")
 
 
-def standing(raw: bytes) -> ResourceState:
-    """The state that is written so."""
-    step, calls, entered, created, changed, moves, scenario = text(raw).split(" ", 6)
+def decode_state(raw: bytes) -> ResourceState:
+    """Return the state that ``encode_state`` encoded."""
+    step, calls, entered, created, changed, transitions, scenario = to_text(raw).split(" ", 6)
     return ResourceState(
-        scenario, int(step), int(calls), int(entered), int(created), int(changed), int(moves)
+        scenario, int(step), int(calls), int(entered), int(created), int(changed), int(transitions)
     )
 
 
 def pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Fields and values of a hash."""
+    """Yield the fields and values of a hash from a flat list."""
     return zip(flat[::2], flat[1::2], strict=True)
 
 
 def texts(flat: Sequence[bytes]) -> dict[str, str]:
-    """A hash whose values are text."""
-    return {text(name): text(value) for name, value in pairs(flat)}
+    """Return a hash whose values are text as a dict."""
+    return {to_text(name): to_text(value) for name, value in pairs(flat)}
 
 
-def octets(said: str) -> bytes:
-    """Any text as octets: a key may hold what is no Unicode."""
-    return said.encode("utf-8", "surrogatepass")
+def to_bytes(text: str) -> bytes:
+    """Return a text as UTF-8. A key may contain lone surrogates, so these are encoded too."""
+    return text.encode("utf-8", "surrogatepass")
 
 
-def text(said: bytes) -> str:
-    """The text of ``octets``."""
-    return said.decode("utf-8", "surrogatepass")
+def to_text(data: bytes) -> str:
+    """Return the text that ``to_bytes`` encoded."""
+    return data.decode("utf-8", "surrogatepass")
 
 
-Read = tuple[str, ...]
-"""What is read: its kind, then the namespace, resource and so on."""
-CHECKED = {"state": "s", "birth": "b", "handles": "h", "named": "k"}
-"""Kinds of which it is looked after whether they are still so, and where they stand."""
-DRAWN = frozenset(["run", "tally", "window"])
-"""Kinds that are counted by being read."""
+ReadKey = tuple[str, ...]
+"""Says what to read: its kind, then namespace, resource, key and so on, depending on the kind."""
+CHECKED_KINDS = {"state": "s", "creation": "b", "handles": "h", "handle": "k"}
+"""Kinds whose values are compared when the transaction commits, with the letter of their hash."""
+COUNTED_KINDS = frozenset(["sequence", "counter", "window"])
+"""Kinds of counters: to read one counts it."""
 
 
-def check(prefix: str, read: Read, value: Any) -> list[Any]:
-    """The words by which ``commit.lua`` looks whether what was read is still so."""
-    name = "/".join((prefix, CHECKED[read[0]], *read[1:3]))
-    return [name, octets(read[3]), int(value is not None), value or b""]
+def check(prefix: str, read: ReadKey, value: Any) -> list[Any]:
+    """Return the arguments with which ``commit.lua`` checks that a value has not changed."""
+    name = "/".join((prefix, CHECKED_KINDS[read[0]], *read[1:3]))
+    return [name, to_bytes(read[3]), int(value is not None), value or b""]
 
 
-def place_of(read: Read) -> Read:
-    """Where the value of a reading is kept: a call is counted in its window once, though time goes on."""
+def cache_key(read: ReadKey) -> ReadKey:
+    """Return the key of a value in the cache of a transaction.
+
+    The key of a window has no time in it, so that a repeated transaction counts a call once.
+    """
     return (*read[:4], *read[5:]) if read[0] == "window" else read
 
 
-def beside(wanted: Read) -> list[Read]:
-    """What is likely to be asked for next, to be read along."""
+def with_related(wanted: ReadKey) -> list[ReadKey]:
+    """Return what to read together with ``wanted``, because it is likely to be needed next."""
     found = [wanted]
     if len(wanted) > 1:
         found.append(("meta", wanted[1]))
     if wanted[0] == "state":
-        found += [("birth", *wanted[1:]), ("handles", *wanted[1:])]
+        found += [("creation", *wanted[1:]), ("handles", *wanted[1:])]
     elif wanted[0] == "items":
-        found.append(("births", *wanted[1:]))
+        found.append(("creations", *wanted[1:]))
     return found
 
 
 class Reader:
-    """Fetches from Redis."""
+    """Reads values from Redis."""
 
-    def __init__(self, link: Link, assembly: Broadcast, max_namespaces: int) -> None:
-        self._link = link
-        self._assembly = assembly
+    def __init__(self, connection: Connection, broadcast: Broadcast, max_namespaces: int) -> None:
+        self._connection = connection
+        self._broadcast = broadcast
         self._max_namespaces = max_namespaces
 
-    async def fetch(self, read: Read) -> Any:
-        """The value of a reading. Raises Unavailable."""
-        ask, kind = self._link.ask, read[0]
-        place = read[1:3]
+    async def fetch(self, read: ReadKey) -> Any:
+        """Return the value that ``read`` describes. Its type depends on the kind. Raises Unavailable."""
+        ask, kind = self._connection.ask, read[0]
+        bucket = read[1:3]
         match kind:
             case "meta":
                 return texts(await ask("HGETALL", self._name("m", read[1])))
             case "state":
-                return await ask("HGET", self._name("s", *place), octets(read[3]))
-            case "birth":
-                return await ask("HGET", self._name("b", *place), octets(read[3]))
+                return await ask("HGET", self._name("s", *bucket), to_bytes(read[3]))
+            case "creation":
+                return await ask("HGET", self._name("b", *bucket), to_bytes(read[3]))
             case "handles":
-                return await ask("HGET", self._name("h", *place), octets(read[3]))
-            case "named":
-                return await ask("HGET", self._name("k", *place), octets(read[3]))
+                return await ask("HGET", self._name("h", *bucket), to_bytes(read[3]))
+            case "handle":
+                return await ask("HGET", self._name("k", *bucket), to_bytes(read[3]))
             case "items":
                 keys, states = await asyncio.gather(
-                    ask("ZRANGE", self._name("u", *place), 0, -1), ask("HGETALL", self._name("s", *place))
+                    ask("ZRANGE", self._name("u", *bucket), 0, -1), ask("HGETALL", self._name("s", *bucket))
                 )
                 found = dict(pairs(states))
-                return [(text(key), standing(found[key])) for key in keys if key in found]
-            case "births":
-                found = await ask("HGETALL", self._name("b", *place))
-                return {text(key): value for key, value in pairs(found)}
+                return [(to_text(key), decode_state(found[key])) for key in keys if key in found]
+            case "creations":
+                found = await ask("HGETALL", self._name("b", *bucket))
+                return {to_text(key): value for key, value in pairs(found)}
             case "count":
-                return await ask("HLEN", self._name("s", *place))
-            case "run":
-                return await ask(*place, f"#{read[3]}", 0, *self._times(), script="tally")
-            case "tally":
-                return await ask(*place, octets(read[3]), MOST, *self._times(), script="tally")
+                return await ask("HLEN", self._name("s", *bucket))
+            case "sequence":
+                return await ask(*bucket, f"#{read[3]}", 0, *self._times(), script="counter")
+            case "counter":
+                return await ask(*bucket, to_bytes(read[3]), MAX_COUNTERS, *self._times(), script="counter")
             case "window":
                 count, began = await ask(
-                    *place, octets(read[3]), read[4], read[5], MOST, *self._times(), script="window"
+                    *bucket,
+                    to_bytes(read[3]),
+                    read[4],
+                    read[5],
+                    MAX_COUNTERS,
+                    *self._times(),
+                    script="window",
                 )
                 return count, int(began)
             case "namespaces":
-                return [text(each) for each in await ask("ZRANGE", self._name("ns"), 0, -1)]
+                return [to_text(name) for name in await ask("ZRANGE", self._name("ns"), 0, -1)]
             case "global":
                 return texts(await ask("HGETALL", self._name("g")))
-            case "records":  # are sent without waiting
-                return await self._assembly.tell("records")
+            case "records":  # they are sent without waiting: after this, all of them are stored
+                return await self._broadcast.publish("records")
             case "length":
                 return await ask("XLEN", self._name("j", read[1]))
             case "journal":
@@ -143,8 +152,8 @@ class Reader:
         raise AssertionError(read)
 
     def _times(self) -> tuple[int, int]:
-        """What scripts want to know that say of a namespace that it is used."""
-        return self._link.now(), self._max_namespaces
+        """Return the arguments of scripts that mark a namespace as used: the time and the limit."""
+        return self._connection.now(), self._max_namespaces
 
     def _name(self, kind: str, *parts: str) -> str:
-        return "/".join((self._link.prefix, kind, *parts))
+        return "/".join((self._connection.prefix, kind, *parts))

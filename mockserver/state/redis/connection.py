@@ -1,18 +1,20 @@
-"""The link to Redis: one connection, commands pipelined, answers handed to callbacks in order.
+"""The connection to Redis: pipelined commands, replies to callbacks in order, timeouts and reconnection.
 
-hiredis packs and parses; this keeps the order, the time-outs and what becomes
-of commands when the connection breaks. Written for this because clients that
-give each command a future and a task cost 77 to 118 µs of processor time a
-command on the machine of ``benchmarks/README.md``, this 5.
+hiredis packs and parses. This module keeps the order and the timeouts, and
+decides what to do with commands when the connection breaks. It exists because
+clients that create a future and a task per command need 77 to 118 µs of
+processor time per command on the machine of ``benchmarks/README.md``; this one
+needs 5.
 
-A *script* is sent with the link's name, an epoch, a running number and a
-deadline, and notes the number where it writes. So the link knows after a
-break which scripts were run although no answer came: those are never sent
-again. Where commands wait for Redis, it keeps the last answers of the link,
-and is asked for them then. A server that was frozen runs no script whose deadline is over.
+A *script* is sent with the connection's name, an epoch, a running number and a
+deadline. It stores its number in Redis. So after a reconnection it is known
+which scripts were run although no reply came: these are never sent again. If
+commands wait for Redis, Redis also stores the last replies, and they are read
+then. Redis runs no script whose deadline is over, for example after it was
+frozen.
 
-A server that says nothing for as long as a command may take is *away*, as one
-is that cannot be reached. What comes then fails at once, or waits in its order.
+A server that does not reply within the timeout of a command is treated as
+one that cannot be reached: commands fail at once, or wait in their order.
 """
 
 from __future__ import annotations
@@ -34,28 +36,29 @@ import hiredis
 
 from mockserver.diagnostics import UsageError, reason
 from mockserver.state.protocol import NamespacesFull, Unavailable
-from mockserver.state.redis.handshake import Address, Handshake, Refusal, Word, dial
+from mockserver.state.redis.handshake import Address, ErrorReply, Handshake, Word, connect
 
 _LOG = logging.getLogger("mockserver.state")
 _SCRIPTS = Path(__file__).with_name("scripts")
 _CHUNK = 262_144
-_PAUSE, _LONGEST_PAUSE = 0.02, 0.2
+_PAUSE, _MAX_PAUSE = 0.02, 0.2
 """Seconds between two attempts to connect: doubled each time."""
-_EARLY = 0.9
-"""The part of its time after which a command is given up, so that who asked is answered within all of it."""
-_TICK = 0.05
-"""Seconds, at most, until it is looked for commands whose time is over."""
+_TIMEOUT_SHARE = 0.9
+"""A command fails after this share of its timeout, so that the client gets its response in time."""
+_MAX_SWEEP_INTERVAL = 0.05
+"""The maximum number of seconds between two searches for commands that have timed out."""
 _IDLE = 1.0
-"""Seconds without a command after which Redis is asked whether it is there."""
-_SILENCE = 5.0
-"""Seconds without an answer after which a connection is given up."""
-_MOST_WAITING = 10_000
-_RETOLD = 60.0
-"""Seconds after which the log says again what Redis refuses."""
-_FORGOTTEN = 7 * 86_400
-"""Seconds after which Redis forgets a link that did not say goodbye."""
-_RENEWED = 3600.0
-"""Seconds after which it is told again to remember one."""
+"""Seconds without a command after which a PING is sent."""
+_MAX_SILENCE = 5.0
+"""Seconds without a reply after which the connection is closed."""
+_MAX_WAITING = 10_000
+"""The maximum number of commands that wait for a reply or for a connection."""
+_LOG_INTERVAL = 60.0
+"""Seconds after which the log repeats the same error reply."""
+_CONNECTION_TTL = 7 * 86_400
+"""Seconds after which Redis forgets a connection that was not closed properly."""
+_TTL_INTERVAL = 3600.0
+"""Seconds after which this time to live is set anew."""
 _REGISTER = """
 local ran = redis.call('HGET', KEYS[1], 'n') or '0'
 local kept = redis.call('HGETALL', KEYS[1])
@@ -64,51 +67,54 @@ if ARGV[3] ~= '0' then redis.call('HSET', KEYS[1], 'k', ARGV[3]) end
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 return {ran, kept}
 """
-"""From here on no script of an earlier connection is run; the number of the last one that was, and the
-answers that are kept."""
-_KEPT = 512
-"""Answers that Redis keeps for a link that waits for it."""
-_NOT_NOW = (
+"""Sets a new epoch, so that Redis runs no more scripts of earlier connections. Returns the number of the
+last script that was run, and the stored replies."""
+_STORED_REPLIES = 512
+"""The number of replies that Redis stores for a connection whose commands wait."""
+_TEMPORARY_ERRORS = (
     "LOADING", "BUSY", "MASTERDOWN", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "UNKILLABLE", "OOM", "MISCONF",
     "NOREPLICAS",
 )  # fmt: skip
-"""Refusals that may pass. A script is refused as a whole: noting its number is the first thing it writes."""
+"""Error replies after which a command may succeed later. They reject a script as a whole, because the first
+thing that a script writes is its own number."""
 
-Done = Callable[[Any], None]
-"""Called with a command's answer, or with an Unavailable."""
+ReplyCallback = Callable[[Any], None]
+"""Called with the reply to a command, or with an Unavailable."""
 _until: ContextVar[float] = ContextVar("until", default=math.inf)
 
 
 @contextlib.contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """Let all that is asked for here, one after the other, be answered or given up within so many seconds."""
-    token = _until.set(time.monotonic() + seconds * _EARLY)
+def time_limit(seconds: float) -> Iterator[None]:
+    """Limit all ``Connection.ask`` calls in this block to ``seconds`` in total."""
+    token = _until.set(time.monotonic() + seconds * _TIMEOUT_SHARE)
     try:
         yield
     finally:
         _until.reset(token)
 
 
-class _Item:
-    """One command that is to be sent, or whose answer is to come."""
+class _Command:
+    """A command that waits to be sent, or waits for its reply."""
 
-    __slots__ = ("deadline", "done", "number", "script", "words")
+    __slots__ = ("callback", "deadline", "number", "script", "words")
 
-    def __init__(self, script: str, words: Sequence[Word], done: Done | None, deadline: float) -> None:
+    def __init__(
+        self, script: str, words: Sequence[Word], callback: ReplyCallback | None, deadline: float
+    ) -> None:
         self.script = script
-        """The name of a script; empty for a command."""
+        """The name of a script, or empty for a plain command."""
         self.words = words
-        self.done = done
+        self.callback = callback
         self.deadline = deadline
-        """When it is given up, in seconds of the monotonic clock."""
+        """When the command fails, in seconds of the monotonic clock."""
         self.number = 0
 
 
-class Link:
-    """Commands to Redis. Belongs to one event loop.
+class Connection:
+    """A connection to Redis that reconnects. It belongs to one event loop.
 
-    ``wait`` says what becomes of commands while there is no connection: they
-    wait for one until their time is over, or fail at once.
+    While Redis cannot be reached, commands fail at once. With ``wait``, they
+    wait for a new connection until their timeout.
     """
 
     def __init__(
@@ -117,18 +123,18 @@ class Link:
         self.address = address
         self.prefix: Final = prefix
         self.timeout = timeout
-        """Seconds after which a command that was not answered fails."""
+        """Seconds after which a command without a reply fails."""
         self.name = name or secrets.token_hex(6)
         self.connections = 0
-        """How many there have been."""
+        """The number of connections made so far."""
         self.on_connect: Callable[[], None] = lambda: None
-        """Called on each new connection, before anything else is sent on it."""
+        """Called on each new connection, before any command is sent on it."""
         self._wait = wait
         self._loop = asyncio.get_running_loop()
         self._socket: socket.socket | None = None
-        self._reader = hiredis.Reader(replyError=Refusal)
-        self._sent: deque[_Item] = deque()
-        self._waiting: deque[_Item] = deque()
+        self._reader = hiredis.Reader(replyError=ErrorReply)
+        self._sent: deque[_Command] = deque()
+        self._waiting: deque[_Command] = deque()
         self._out: list[bytes] = []
         self._rest = b""
         self._flushing = False
@@ -136,89 +142,96 @@ class Link:
         self._epoch = 0
         self._number = 0
         self._ahead = (time.time() - time.monotonic()) * 1000
-        """Milliseconds by which Redis's clock is before the monotonic one here; at first, the machine's."""
-        self._refusals: dict[str, float] = {}
-        """When refusals were last logged, by their first words."""
-        self._heard = 0.0
+        """Milliseconds from the monotonic clock to the clock of Redis. At first, to this machine's clock."""
+        self._logged: dict[str, float] = {}
+        """When an error reply was last logged, by its first word."""
+        self._last_reply = 0.0
         self._silent = False
-        """Whether Redis says nothing, though it was asked, for as long as a command may take."""
+        """Whether Redis has not replied for the time of a command's timeout."""
         self._closed = False
         self._connecting: asyncio.Task[None] | None = None
         self._sweeper: asyncio.Task[None] | None = None
 
     @property
     def connected(self) -> bool:
-        """Whether Redis is there, as far as is known."""
+        """Whether there is a connection on which Redis replies in time."""
         return self._socket is not None and not self._silent
 
     def now(self) -> int:
-        """Milliseconds since the epoch by Redis's clock: the one time of all processes on it."""
+        """Return the time of Redis's clock, in milliseconds since the epoch. All processes use this clock."""
         return int(time.monotonic() * 1000 + self._ahead)
 
     @property
-    def _place(self) -> str:
-        """Where Redis keeps what it knows of this link."""
+    def _key(self) -> str:
+        """The key under which Redis stores the epoch, script number and replies of this connection."""
         return f"{self.prefix}/w/{self.name}"
 
     # Sending
 
     def send(
-        self, words: Sequence[Word], done: Done | None = None, *, script: str = "", until: float = math.inf
+        self,
+        words: Sequence[Word],
+        callback: ReplyCallback | None = None,
+        *,
+        script: str = "",
+        until: float = math.inf,
     ) -> None:
-        """Send a command, or the script of that name with ``words`` as its arguments.
+        """Send a command, or the script ``script`` with ``words`` as its arguments.
 
-        ``done`` is called with the answer, which may be Unavailable; at once where nothing can be sent.
-        ``until`` is when it is given up, in seconds of the monotonic clock, if that is before its time.
+        ``callback`` is called with the reply or an Unavailable. If nothing can be sent, it is called at
+        once. ``until`` shortens the timeout: it is a time in seconds of the monotonic clock.
         """
-        item = _Item(script, words, done, min(time.monotonic() + self.timeout * _EARLY, until))
+        command = _Command(
+            script, words, callback, min(time.monotonic() + self.timeout * _TIMEOUT_SHARE, until)
+        )
         if self._socket is not None and not self._silent:
-            self._put(item)
-        elif not self._wait or self._closed or len(self._waiting) + len(self._sent) >= _MOST_WAITING:
-            why = "cannot be reached" if self._socket is None else "gives no answer"
-            _finish(item, Unavailable(f"the store at {self.address.shown} {why}"))
+            self._put(command)
+        elif not self._wait or self._closed or len(self._waiting) + len(self._sent) >= _MAX_WAITING:
+            problem = "cannot be reached" if self._socket is None else "gives no answer"
+            _finish(command, Unavailable(f"the store at {self.address.shown} {problem}"))
         elif self._socket is not None:
-            self._put(item)
+            self._put(command)
         else:
-            self._waiting.append(item)
+            self._waiting.append(command)
 
     async def ask(self, *words: Word, script: str = "") -> Any:
-        """The answer to a command. Raises Unavailable."""
+        """Send a command or script as ``send`` does, and return the reply. Raises Unavailable."""
         future: asyncio.Future[Any] = self._loop.create_future()
 
-        def done(reply: Any) -> None:
+        def set_result(reply: Any) -> None:
             if not future.done():
                 future.set_result(reply)
 
         until = _until.get()
         if until <= time.monotonic():
             raise Unavailable(f"the store at {self.address.shown} was too slow")
-        self.send(words, done, script=script, until=until)
+        self.send(words, set_result, script=script, until=until)
         reply = await future
         if isinstance(reply, Unavailable):
             raise reply
         return reply
 
     def flush(self) -> None:
-        """Hand what was sent so far to the kernel now, instead of with the loop's next turn."""
+        """Write all commands to the socket now, and not in the next iteration of the event loop."""
         self._flushing = False
         if self._socket is None or self._rest or not self._out:
-            return  # what the kernel did not take goes first, when it can
+            return  # the rest of an earlier write goes first, when the socket is writable
         data = b"".join(self._out)
         self._out.clear()
-        if self._handed_over(data):
+        if self._write(data):
             return
         if self._socket is not None:
             self._loop.add_writer(self._socket.fileno(), self._writable)
 
     def _writable(self) -> None:
-        assert self._socket is not None  # noqa: S101 - else nobody watches it
-        if self._handed_over(self._rest) and self._socket is not None:
+        assert self._socket is not None  # noqa: S101 - the loop watches the open socket only
+        if self._write(self._rest) and self._socket is not None:
             self._loop.remove_writer(self._socket.fileno())
             self.flush()
 
-    def _handed_over(self, data: bytes) -> bool:
-        """Whether the kernel took all of it; else ``_rest`` is what it did not take."""
-        assert self._socket is not None  # noqa: S101 - who calls has looked
+    def _write(self, data: bytes) -> bool:
+        """Write to the socket. Return whether all was written; if not, ``_rest`` is the remainder."""
+        assert self._socket is not None  # noqa: S101 - the callers have checked
         try:
             count = self._socket.send(data)
         except BlockingIOError:
@@ -230,19 +243,19 @@ class Link:
         self._rest = data[count:] if count < len(data) else b""
         return not self._rest
 
-    def _put(self, item: _Item) -> None:
+    def _put(self, command: _Command) -> None:
         words: tuple[Word, ...]
-        if item.script:
-            self._number = item.number = self._number + 1
-            due = f"{item.deadline * 1000 + self._ahead:.0f}"
+        if command.script:
+            self._number = command.number = self._number + 1
+            due = f"{command.deadline * 1000 + self._ahead:.0f}"
             words = (
-                b"EVALSHA", self._digests[item.script], b"1", self.prefix,
-                self.name, self._epoch, item.number, due, *item.words,
+                b"EVALSHA", self._digests[command.script], b"1", self.prefix,
+                self.name, self._epoch, command.number, due, *command.words,
             )  # fmt: skip
         else:
-            words = tuple(item.words)
+            words = tuple(command.words)
         self._out.append(hiredis.pack_command(words))  # type: ignore[arg-type]
-        self._sent.append(item)
+        self._sent.append(command)
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush_soon)
@@ -254,7 +267,7 @@ class Link:
     # Receiving
 
     def _readable(self) -> None:
-        assert self._socket is not None  # noqa: S101 - else nobody watches it
+        assert self._socket is not None  # noqa: S101 - the loop watches the open socket only
         try:
             data = self._socket.recv(_CHUNK)
         except BlockingIOError:
@@ -263,9 +276,9 @@ class Link:
             self._broken(error)
             return
         if not data:
-            self._broken(ConnectionError("it was closed"))
+            self._broken(ConnectionError("Redis closed the connection"))
             return
-        self._heard = time.monotonic()
+        self._last_reply = time.monotonic()
         self._silent = False
         self._reader.feed(data)
         try:
@@ -279,97 +292,102 @@ class Link:
         if self._out:
             self.flush()
 
-    def _answered(self, item: _Item, reply: Any) -> None:
-        if isinstance(reply, Refusal):
+    def _answered(self, command: _Command, reply: Any) -> None:
+        if isinstance(reply, ErrorReply):
             text = str(reply)
-            if text.startswith("NOSCRIPT") and item.script:
-                # A server that came back without its scripts: nothing was run.
+            if text.startswith("NOSCRIPT") and command.script:
+                # A server that was restarted has no scripts. Nothing was run.
                 self._broken(ConnectionError(text))
-                self._again(item)
+                self._again(command)
                 return
-            if text.startswith(_NOT_NOW) and self._wait and time.monotonic() + _PAUSE < item.deadline:
-                self._loop.call_later(_PAUSE, self._again, item)
+            if (
+                text.startswith(_TEMPORARY_ERRORS)
+                and self._wait
+                and time.monotonic() + _PAUSE < command.deadline
+            ):
+                self._loop.call_later(_PAUSE, self._again, command)
                 return
-            self._log(reply.said)
-            _finish(item, Unavailable(f"the store at {self.address.shown} refuses: {reply.said}"))
+            self._log_error_reply(reply.message)
+            _finish(command, Unavailable(f"the store at {self.address.shown} refuses: {reply.message}"))
             return
-        if reply == b"!epoch":  # it forgot this link, or a later connection took over: nothing was run
-            self._broken(ConnectionError("the store has forgotten this server"))
-            self._again(item)
+        if reply == b"!epoch":  # Redis lost the epoch, or a later connection set it. Nothing was run.
+            self._broken(ConnectionError("the store no longer knows this server"))
+            self._again(command)
             return
         if reply == b"!late":
-            if item.deadline - time.monotonic() > self.timeout / 2:
-                # Not so: the clock of Redis was set, and is to be read anew. Nothing was run.
-                self._broken(ConnectionError("its clock was set"))
-                self._again(item)
+            if command.deadline - time.monotonic() > self.timeout / 2:
+                # It is not late: the clock of Redis was set, and must be read again. Nothing was run.
+                self._broken(ConnectionError("the clock of Redis was set"))
+                self._again(command)
                 return
-            _finish(item, Unavailable(f"the store at {self.address.shown} was too slow"))
+            _finish(command, Unavailable(f"the store at {self.address.shown} was too slow"))
             return
-        _finish(item, NamespacesFull() if reply == b"!full" else reply)
+        _finish(command, NamespacesFull() if reply == b"!full" else reply)
 
-    def _log(self, refusal: str) -> None:
-        """Tell what Redis refuses; the same once in a while."""
-        kind, now = refusal.partition(" ")[0], time.monotonic()
-        if now < self._refusals.get(kind, -math.inf) + _RETOLD:
+    def _log_error_reply(self, message: str) -> None:
+        """Log an error reply, each kind at most once in ``_LOG_INTERVAL``."""
+        kind, now = message.partition(" ")[0], time.monotonic()
+        if now < self._logged.get(kind, -math.inf) + _LOG_INTERVAL:
             return
-        self._refusals[kind] = now
+        self._logged[kind] = now
         hint = f"; somebody else writes under the prefix {self.prefix!r}" if kind == "WRONGTYPE" else ""
-        _LOG.error("the store at %s refuses: %s%s", self.address.shown, refusal, hint)
+        _LOG.error("the store at %s refuses: %s%s", self.address.shown, message, hint)
 
-    def _again(self, item: _Item) -> None:
-        if item.done is None and not item.script:
+    def _again(self, command: _Command) -> None:
+        """Send a command again that was not run, on this connection or on the next one."""
+        if command.callback is None and not command.script:
             return
-        if self._closed or time.monotonic() >= item.deadline:
-            _finish(item, Unavailable(f"the store at {self.address.shown} cannot be reached"))
+        if self._closed or time.monotonic() >= command.deadline:
+            _finish(command, Unavailable(f"the store at {self.address.shown} cannot be reached"))
         elif self._socket is not None:
-            self._put(item)
+            self._put(command)
         else:
-            self._waiting.appendleft(item)
+            self._waiting.appendleft(command)
 
     async def listen(self, *channels: str) -> AsyncIterator[bytes]:
-        """What is published on channels, on a connection of its own, for ever.
+        """Yield the messages published on ``channels``, for ever, on a connection of its own.
 
-        Nothing, ``b""``, comes first and after each break: what was published meanwhile is lost.
+        ``b""`` comes first and after each reconnection: messages published before that are lost.
         """
         while not self._closed:
             try:
-                stream = await dial(self.address)
+                stream = await connect(self.address)
                 try:
-                    talk = Handshake(stream)
-                    await talk.log_in(self.address, f"mockserver-{self.name}")
-                    await talk.ask("SUBSCRIBE", *channels)
+                    handshake = Handshake(stream)
+                    await handshake.log_in(self.address, f"mockserver-{self.name}")
+                    await handshake.ask("SUBSCRIBE", *channels)
                     for _ in channels[1:]:
-                        await talk.hear()
+                        await handshake.read_reply()
                     yield b""
                     while True:
-                        yield (await talk.hear())[2]
+                        yield (await handshake.read_reply())[2]
                 finally:
                     stream.close()
-            except _FAULTS:
-                await asyncio.sleep(_LONGEST_PAUSE)
+            except _ERRORS:
+                await asyncio.sleep(_MAX_PAUSE)
 
     # The connection
 
     async def open(self, *, patient: bool = False) -> None:
-        """Connect. Raises UsageError where that cannot be, or goes on trying where it is ``patient``."""
+        """Connect. If that fails, raise UsageError, or with ``patient`` keep trying in the background."""
         try:
             async with asyncio.timeout(max(self.timeout, 1.0 if patient else 5.0)):
                 await self._connect()
-        except _FAULTS as error:
+        except _ERRORS as error:
             if not patient:
                 raise UsageError(
                     f"the store at {self.address.shown} does not answer: {reason(error)}; "
                     "start Redis there, or correct --store."
                 ) from None
-            _LOG.warning("the store at %s is away: %s", self.address.shown, reason(error))
+            _LOG.warning("the store at %s cannot be reached: %s", self.address.shown, reason(error))
             self._connecting = self._loop.create_task(self._reconnect())
         self._sweeper = self._loop.create_task(self._sweep())
 
     async def close(self) -> None:
-        """Send what is to be sent, and hang up."""
+        """Delete what Redis stores for this connection, disconnect, and fail all waiting commands."""
         if self._socket is not None and not self._closed:
             with contextlib.suppress(Unavailable):
-                await self.ask(b"DEL", self._place)
+                await self.ask(b"DEL", self._key)
         self._closed = True
         for task in (self._connecting, self._sweeper):
             if task is not None:
@@ -378,52 +396,55 @@ class Link:
         self._fail_all(Unavailable("the server stops"))
 
     async def _connect(self) -> None:
-        """A new connection that is ready: logged in, scripts loaded, registered."""
-        channel = await dial(self.address)
+        """Connect, log in, load the scripts, read the clock and register a new epoch."""
+        channel = await connect(self.address)
         try:
-            talk = Handshake(channel)
-            await talk.log_in(self.address, f"mockserver-{self.name}")
+            handshake = Handshake(channel)
+            await handshake.log_in(self.address, f"mockserver-{self.name}")
             for name, text in scripts().items():
-                self._digests[name] = (await talk.ask("SCRIPT", "LOAD", text)).decode()
-            asked = time.monotonic()
-            seconds, micros = await talk.ask("TIME")
-            heard = time.monotonic()
-            self._ahead = int(seconds) * 1000 + int(micros) / 1000 - (asked + heard) * 500
+                self._digests[name] = (await handshake.ask("SCRIPT", "LOAD", text)).decode()
+            before = time.monotonic()
+            seconds, micros = await handshake.ask("TIME")
+            after = time.monotonic()
+            self._ahead = int(seconds) * 1000 + int(micros) / 1000 - (before + after) * 500
             self._epoch += 1
-            keep = _KEPT if self._wait else 0
-            words = ("EVAL", _REGISTER, 1, self._place, self._epoch, _FORGOTTEN, keep)
-            ran, kept = await talk.ask(*words)
+            stored = _STORED_REPLIES if self._wait else 0
+            words = ("EVAL", _REGISTER, 1, self._key, self._epoch, _CONNECTION_TTL, stored)
+            last_run, replies = await handshake.ask(*words)
         except BaseException:
             channel.close()
             raise
-        self._reader = talk.reader
+        self._reader = handshake.reader
         self._socket = channel
-        self._heard = time.monotonic()
+        self._last_reply = time.monotonic()
         self._silent = False
         self._rest = b""
         self._out.clear()
         self.connections += 1
         self._loop.add_reader(channel.fileno(), self._readable)
-        self._resume(int(ran), dict(zip(kept[::2], kept[1::2], strict=True)))
+        self._resume(int(last_run), dict(zip(replies[::2], replies[1::2], strict=True)))
 
-    def _resume(self, ran: int, kept: Mapping[bytes, bytes]) -> None:
-        """Send what waits, in its order; what was run is answered if its answer was kept, or fails."""
+    def _resume(self, last_run: int, replies: Mapping[bytes, bytes]) -> None:
+        """Send the waiting commands in order. A script that was run gets its stored reply or fails."""
         self.on_connect()
         sent, self._sent = self._sent, deque()
         waiting, self._waiting = self._waiting, deque()
         now = time.monotonic()
-        for item in (*sent, *waiting):
-            if item.script and 0 < item.number <= ran:
-                number, _, reply = kept.get(b"a%d" % (item.number % _KEPT), b"").partition(b" ")
-                if number == b"%d" % item.number:
-                    _finish(item, reply)
+        for command in (*sent, *waiting):
+            if command.script and 0 < command.number <= last_run:
+                field = b"a%d" % (command.number % _STORED_REPLIES)
+                number, _, reply = replies.get(field, b"").partition(b" ")
+                if number == b"%d" % command.number:
+                    _finish(command, reply)
                     continue
-                said = f"the store at {self.address.shown} broke off when it had run this: its answer is lost"
-                _finish(item, Unavailable(said, "unknown"))
-            elif now >= item.deadline:
-                _finish(item, Unavailable(f"the store at {self.address.shown} could not be reached in time"))
+                message = f"the store at {self.address.shown} broke off after it ran this; its reply is lost"
+                _finish(command, Unavailable(message, "unknown"))
+            elif now >= command.deadline:
+                _finish(
+                    command, Unavailable(f"the store at {self.address.shown} could not be reached in time")
+                )
             else:
-                self._put(item)
+                self._put(command)
 
     def _hang_up(self) -> None:
         if self._socket is not None:
@@ -433,14 +454,14 @@ class Link:
             self._socket = None
 
     def _broken(self, error: Exception) -> None:
-        """The connection is gone: what was sent waits for the next, or fails."""
+        """Close a broken connection and reconnect. The commands that were sent wait, or fail."""
         if self._socket is None:
             return
-        _LOG.warning("the store at %s is gone: %s", self.address.shown, error)
+        _LOG.warning("the connection to the store at %s is lost: %s", self.address.shown, error)
         self._hang_up()
         if not self._wait:
-            said = f"the store at {self.address.shown} broke off: {error}"
-            self._fail_all(Unavailable(said, "unknown"))
+            message = f"the store at {self.address.shown} broke off: {error}"
+            self._fail_all(Unavailable(message, "unknown"))
         if self._connecting is None or self._connecting.done():
             self._connecting = self._loop.create_task(self._reconnect())
 
@@ -450,21 +471,21 @@ class Link:
             try:
                 async with asyncio.timeout(max(self.timeout, 1.0)):
                     await self._connect()
-            except _FAULTS:
+            except _ERRORS:
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                pause = min(pause * 2, _MAX_PAUSE)
             else:
-                _LOG.warning("the store at %s is back", self.address.shown)
+                _LOG.warning("the store at %s is connected again", self.address.shown)
                 return
 
     def _fail_all(self, error: Unavailable) -> None:
         sent, self._sent = self._sent, deque()
         waiting, self._waiting = self._waiting, deque()
-        for item in (*sent, *waiting):
-            _finish(item, error)
+        for command in (*sent, *waiting):
+            _finish(command, error)
 
     async def _sweep(self) -> None:
-        """Fail what was not answered in time; give up a connection that says nothing for long."""
+        """Fail the commands that have timed out; close a connection on which no reply comes for long."""
         renewed = time.monotonic()
         pause = 0.0
         while True:
@@ -474,53 +495,53 @@ class Link:
             pause = self._next_due(now) - now
             if self._socket is None:
                 continue
-            if now > renewed + _RENEWED:
+            if now > renewed + _TTL_INTERVAL:
                 renewed = now
-                self.send(("EXPIRE", self._place, _FORGOTTEN))
-            if not self._sent and now - self._heard > _IDLE:
+                self.send(("EXPIRE", self._key, _CONNECTION_TTL))
+            if not self._sent and now - self._last_reply > _IDLE:
                 self.send((b"PING",))
             silent = self._unanswered(now)
-            if silent > max(_SILENCE, 3 * self.timeout):
-                self._broken(TimeoutError(f"no answer for {silent:.0f} s"))
+            if silent > max(_MAX_SILENCE, 3 * self.timeout):
+                self._broken(TimeoutError(f"no reply for {silent:.0f} s"))
 
     def _next_due(self, now: float) -> float:
-        """When the next command is to be given up; soon, if there is none."""
-        soon = now + _TICK
-        due = min((each.deadline for each in self._sent if each.deadline > now), default=soon)
+        """Return when the next command times out, but at most ``_MAX_SWEEP_INTERVAL`` after ``now``."""
+        soon = now + _MAX_SWEEP_INTERVAL
+        due = min((command.deadline for command in self._sent if command.deadline > now), default=soon)
         if self._waiting:
             due = min(due, self._waiting[0].deadline)
         return min(max(due, now + 0.001), soon)
 
     def _unanswered(self, now: float) -> float:
-        """For how many seconds nothing was heard, though something was asked."""
+        """Return for how many seconds commands have waited without any reply from Redis."""
         if not self._sent or self._socket is None:
             return 0.0
-        return now - max(self._heard, self._sent[0].deadline - self.timeout * _EARLY)
+        return now - max(self._last_reply, self._sent[0].deadline - self.timeout * _TIMEOUT_SHARE)
 
     def expire(self, now: float) -> None:
-        """Fail every command whose time is over by ``now``, in seconds of the monotonic clock."""
-        if not self._silent and self._unanswered(now) >= self.timeout * _EARLY:
+        """Fail every command whose deadline is before ``now``, in seconds of the monotonic clock."""
+        if not self._silent and self._unanswered(now) >= self.timeout * _TIMEOUT_SHARE:
             self._silent = True
-            _LOG.warning("the store at %s is silent", self.address.shown)
-        said = f"the store at {self.address.shown} gave no answer within {self.timeout:g} s"
-        for item in [each for each in self._sent if each.deadline <= now]:
-            _finish(item, Unavailable(said, "unknown"))  # its place in the order of answers is kept
+            _LOG.warning("the store at %s gives no answer", self.address.shown)
+        message = f"the store at {self.address.shown} gave no answer within {self.timeout:g} s"
+        for command in [command for command in self._sent if command.deadline <= now]:
+            _finish(command, Unavailable(message, "unknown"))  # it stays in the queue, where its reply comes
         while self._waiting and self._waiting[0].deadline <= now:
-            _finish(self._waiting.popleft(), Unavailable(said))
+            _finish(self._waiting.popleft(), Unavailable(message))
 
 
-_FAULTS = (OSError, TimeoutError, Unavailable, hiredis.HiredisError)
-"""What connecting can come to."""
+_ERRORS = (OSError, TimeoutError, Unavailable, hiredis.HiredisError)
+"""The errors that connecting can raise."""
 
 
-def _finish(item: _Item, reply: Any) -> None:
-    done, item.done = item.done, None
-    if done is not None:
-        done(reply)
+def _finish(command: _Command, reply: Any) -> None:
+    callback, command.callback = command.callback, None
+    if callback is not None:
+        callback(reply)
 
 
 def scripts() -> dict[str, str]:
-    """Name → text of every script, each with the rules that all share in front."""
+    """Return the scripts by name. The functions that they share are at the start of each text."""
     shared = (_SCRIPTS / "shared.lua").read_text("utf-8")
-    found = sorted(each for each in _SCRIPTS.glob("*.lua") if each.stem != "shared")
-    return {each.stem: shared + each.read_text("utf-8") for each in found}
+    paths = sorted(path for path in _SCRIPTS.glob("*.lua") if path.stem != "shared")
+    return {path.stem: shared + path.read_text("utf-8") for path in paths}

@@ -1,6 +1,6 @@
-"""Resource state on Redis or Valkey, shared by any number of workers and replicas.
+"""The store on Redis or Valkey, shared by any number of workers and replicas.
 
-The hot path is one script (``poll``); everything else is ``work``.
+A call to a plain resource is one script (``poll``). Everything else is a transaction.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from typing import Any
 import msgspec
 
 from mockserver.plan import Resource
-from mockserver.state.machine import Decision, ResourceState, begin, decide
+from mockserver.state.machine import Decision, ResourceState, decide, initial_state
 from mockserver.state.protocol import PlanChanged, Timelines, Unavailable
-from mockserver.state.redis.codec import octets, packed_timeline, standing, text, written
-from mockserver.state.redis.connection import Done, Link, within
+from mockserver.state.redis.codec import decode_state, encode_state, packed_timeline, to_bytes, to_text
+from mockserver.state.redis.connection import Connection, ReplyCallback, time_limit
 from mockserver.state.redis.handshake import Word
-from mockserver.state.redis.transaction import SharedCounters, SharedCreations, Transaction
+from mockserver.state.redis.transaction import RedisCounters, RedisCreations, Transaction
 from mockserver.state.tables import CreationRecord
 
-_PATIENCE = 1.0
-"""Seconds for which the question whether it can be used waits."""
-_PAUSE = 0.001
-"""Seconds until a call to a resource that is reserved is tried again."""
+_READY_TIMEOUT = 1.0
+"""The maximum number of seconds that ``find_problem`` waits."""
+_RETRY_DELAY = 0.001
+"""Seconds until a call to a reserved resource is sent again."""
 LIFETIME = 30 * 86_400
-"""Seconds that Redis keeps a Plan which nobody serves."""
-_MARK = ord("!")
-"""Begins what the script answers to a call that it did not count."""
+"""Seconds that Redis stores a Plan that no process serves."""
+_NOT_COUNTED = ord("!")
+"""The first byte of the script's replies to calls that it has not counted."""
 
 
-class Polled(msgspec.Struct, frozen=True):
-    """What the script answers to a call."""
+class PollResult(msgspec.Struct, frozen=True):
+    """The reply of the script to a call that it counted."""
 
     now: int
     step: int
@@ -44,59 +44,70 @@ class Polled(msgspec.Struct, frozen=True):
 
 
 class RedisStore(Transaction):
-    """States by namespace, resource and key, under the link's prefix."""
+    """States by namespace, resource and key, under the connection's prefix. See ``protocol.Store``."""
 
-    def __init__(self, link: Link, max_resources: int = 1_000_000, max_namespaces: int = 1001) -> None:
-        super().__init__(link, max_namespaces)
+    def __init__(
+        self, connection: Connection, max_resources: int = 1_000_000, max_namespaces: int = 1001
+    ) -> None:
+        super().__init__(connection, max_namespaces)
         self.max_resources = max_resources
         self.on_meta: Callable[[str, Mapping[str, str]], None] = lambda namespace, meta: None
-        """Called with what is true of a namespace when work begins: its clock, above all."""
+        """Called with the fields of a namespace when work begins, such as its clock."""
         self.serves: Callable[[str, ResourceState], bool] = lambda resource, state: True
-        """Whether the Plan that is served has the place where a resource stands."""
-        self.births = SharedCreations(self)
-        self.counters = SharedCounters(self)
+        """Returns whether the served Plan has the scenario and step of a state."""
+        self.creations = RedisCreations(self)
+        self.counters = RedisCounters(self)
         self._assigned: dict[str, dict[str, str]] = {}
 
     # The hot path
 
     def poll(
-        self, namespace: str, resource: str, key: str, operation: str, chosen: str, untouched: int, done: Done
+        self,
+        namespace: str,
+        resource: str,
+        key: str,
+        operation: str,
+        chosen: str,
+        default_now: int,
+        callback: ReplyCallback,
     ) -> None:
-        """Spend one call on a key. ``done`` gets Polled, PlanChanged or Unavailable.
+        """Count one call in one round trip. ``callback`` gets PollResult, PlanChanged or Unavailable.
 
-        ``untouched`` is the time of a clock that was never touched.
+        ``chosen`` is the scenario of a new key. ``default_now`` is the time of the namespace, unless its
+        clock was set.
         """
-
         began = 0.0
 
         def answered(reply: Any) -> None:
             nonlocal began
             if type(reply) is not bytes:
-                done(reply)
-            elif reply[0] != _MARK:
+                callback(reply)
+            elif reply[0] != _NOT_COUNTED:
                 now, step, call, changed, created, clock, scenario = reply.decode().split(" ", 6)
-                done(Polled(int(now), int(step), int(call), int(changed), int(created), clock, scenario))
+                callback(
+                    PollResult(int(now), int(step), int(call), int(changed), int(created), clock, scenario)
+                )
             elif reply == b"!plan":
-                done(PlanChanged())
-            elif not began or time.monotonic() < began + self.link.timeout:
+                callback(PlanChanged())
+            elif not began or time.monotonic() < began + self.connection.timeout:
                 began = began or time.monotonic()
-                asyncio.get_running_loop().call_later(_PAUSE, send)
+                asyncio.get_running_loop().call_later(_RETRY_DELAY, send)
             else:
-                done(Unavailable("the resource was reserved for others again and again"))
+                callback(Unavailable("the resource was reserved for other requests until the timeout"))
 
         def send() -> None:
             words: tuple[Word, ...] = (
-                namespace, resource, self.plan, self.link.now(), untouched, octets(key), operation, chosen,
-                self.max_resources, self.max_namespaces,
+                namespace, resource, self.plan, self.connection.now(), default_now, to_bytes(key), operation,
+                chosen, self.max_resources, self.max_namespaces,
             )  # fmt: skip
-            self.link.send(words, answered, script="poll")
+            self.connection.send(words, answered, script="poll")
 
         send()
 
-    # What the engine asks
+    # The interface of a store
 
-    def stay(self, namespace: str) -> None:
-        """Let a namespace go for want of room no more, until it is deleted: a control request is about it."""
+    def retain(self, namespace: str) -> None:
+        """Never evict a namespace again, because a control request has used it."""
         if "x" not in self.read("meta", namespace):
             self.write("!stay", namespace)
             self.touch(namespace)
@@ -105,8 +116,8 @@ class RedisStore(Transaction):
     def evicted(self) -> int:
         return int(self.read("global").get("evicted", 0))
 
-    def memory(self) -> Iterator[tuple[str, int, int]]:
-        """None: what there is takes the memory of Redis."""
+    def memory_usage(self) -> Iterator[tuple[str, int, int]]:
+        """Yield nothing: the content is in the memory of Redis."""
         yield from ()
 
     def assignments(self, resource: str) -> Mapping[str, str]:
@@ -138,7 +149,7 @@ class RedisStore(Transaction):
         state = self.peek(namespace, resource, key)
         timeline = steps(state.scenario) if state is not None else None
         if timeline is None or state is None or state.step >= len(timeline):
-            state = begin(choose(*about), now)
+            state = initial_state(choose(*about), now)
             timeline = steps(state.scenario) or ()
         decision = decide(timeline, state, now, operation, facts, dice)
         self.put(namespace, resource, key, decision.state)
@@ -146,51 +157,50 @@ class RedisStore(Transaction):
 
     def peek(self, namespace: str, resource: str, key: str) -> ResourceState | None:
         raw = self.read("state", namespace, resource, key)
-        state = None if raw is None else standing(raw)
+        state = None if raw is None else decode_state(raw)
         return state if state is not None and self.serves(resource, state) else None
 
-    def glance(self, namespace: str, resource: str, key: str) -> ResourceState | None:
+    def peek_cached(self, namespace: str, resource: str, key: str) -> ResourceState | None:
         return None
 
     def put(self, namespace: str, resource: str, key: str, state: ResourceState) -> None:
         self.peek(namespace, resource, key)
-        raw = written(state)
-        self.see(raw, "state", namespace, resource, key)
-        self.write("!put", namespace, resource, self.max_resources, octets(key), raw)
+        raw = encode_state(state)
+        self.override(raw, "state", namespace, resource, key)
+        self.write("!put", namespace, resource, self.max_resources, to_bytes(key), raw)
         self.touch(namespace, resource)
 
     def create(
-        self, namespace: str, resource: str, key: str, state: ResourceState, birth: CreationRecord
+        self, namespace: str, resource: str, key: str, state: ResourceState, creation: CreationRecord
     ) -> None:
         if self.peek(namespace, resource, key) is not None:
-            self._unname(namespace, resource, key)
+            self._remove_handles(namespace, resource, key)
         self.put(namespace, resource, key, state)
-        raw = msgspec.msgpack.encode(tuple(birth))
-        self.see(raw, "birth", namespace, resource, key)
-        self.write("HSET", self.name("b", namespace, resource), octets(key), raw)
+        raw = msgspec.msgpack.encode(tuple(creation))
+        self.override(raw, "creation", namespace, resource, key)
+        self.write("HSET", self.name("b", namespace, resource), to_bytes(key), raw)
 
     def delete(self, namespace: str, resource: str, key: str) -> bool:
         known = self.peek(namespace, resource, key)
-        self._unname(namespace, resource, key)
+        self._remove_handles(namespace, resource, key)
         for kind in "sub":
             command = "ZREM" if kind == "u" else "HDEL"
-            self.write(command, self.name(kind, namespace, resource), octets(key))
-        for kind in ("state", "birth"):
-            self.see(None, kind, namespace, resource, key)
+            self.write(command, self.name(kind, namespace, resource), to_bytes(key))
+        for kind in ("state", "creation"):
+            self.override(None, kind, namespace, resource, key)
         return known is not None
 
-    def _unname(self, namespace: str, resource: str, key: str) -> None:
-        """Let a resource be known by its key alone."""
-        handles = self.read("handles", namespace, resource, key)
-        for each in handles.split() if handles else ():
-            name = bytes.fromhex(each.decode())
-            self.write("HDEL", self.name("k", namespace, resource), name)
-            self.see(None, "named", namespace, resource, text(name))
-        self.write("HDEL", self.name("h", namespace, resource), octets(key))
-        self.see(None, "handles", namespace, resource, key)
+    def _remove_handles(self, namespace: str, resource: str, key: str) -> None:
+        packed = self.read("handles", namespace, resource, key)
+        for hexadecimal in packed.split() if packed else ():
+            field = bytes.fromhex(hexadecimal.decode())
+            self.write("HDEL", self.name("k", namespace, resource), field)
+            self.override(None, "handle", namespace, resource, to_text(field))
+        self.write("HDEL", self.name("h", namespace, resource), to_bytes(key))
+        self.override(None, "handles", namespace, resource, key)
 
-    def retire(self, resource: str, steps: Timelines) -> None:
-        """Nothing: a state whose place is no longer served is not seen, and begun anew when it is called."""
+    def prune(self, resource: str, steps: Timelines) -> None:
+        """Do nothing: ``serves`` hides old states, and the next call to their key starts again."""
 
     def items(self, namespace: str, resource: str) -> Iterator[tuple[str, ResourceState]]:
         for key, state in self.read("items", namespace, resource):
@@ -210,42 +220,43 @@ class RedisStore(Transaction):
 
     # The Plan
 
-    async def trouble(self, resources: Iterable[str]) -> str:
-        """What keeps it from being used, by a real operation on it; empty where nothing does."""
+    async def find_problem(self, resources: Iterable[str]) -> str:
+        """Return why the store cannot be used, by a real operation on it, or an empty text."""
         try:
-            with within(min(self.link.timeout, _PATIENCE)):
-                found: bytes = await self.link.ask(self.plan, "", *resources, script="ready")
+            with time_limit(min(self.connection.timeout, _READY_TIMEOUT)):
+                found: bytes = await self.connection.ask(self.plan, "", *resources, script="ready")
         except Unavailable as error:
             return str(error)
-        return text(found)
+        return to_text(found)
 
-    async def publish(
+    async def publish_plan(
         self, plan: str, resources: Mapping[str, Resource], before: str | None = None, origin: str = ""
     ) -> bool:
-        """Let a Plan be the one that is served, and the scripts know its timelines. Raises Unavailable.
+        """Store the timelines of a Plan, and make it the served one. Return whether it is served.
 
-        Calls go by ``plan`` as before: they are to be answered by what decided them.
+        It is not served if ``before`` is given and is no longer the served Plan. ``origin`` is the Plan
+        with which processes of this prefix are started. ``plan``, ``before`` and ``origin`` are hashes.
+        Calls of this process still require ``self.plan``.
 
-        False where ``before`` is given, and another one than that is served by now.
-        ``origin`` is the Plan that processes of this prefix are started with.
+        Raises Unavailable.
         """
-        place = self.name("t", plan)
+        timelines = self.name("t", plan)
         words: list[Word] = []
         for resource in resources.values():
             for scenario, timeline in resource.scenarios.items():
                 words += [f"{resource.name}\0{scenario}", packed_timeline(timeline.steps)]
-        await self.link.ask("HSET", place, "", "", *words)
-        await self.link.ask("EXPIRE", place, LIFETIME)
+        await self.connection.ask("HSET", timelines, "", "", *words)
+        await self.connection.ask("EXPIRE", timelines, LIFETIME)
         if before is None:
             started = ("origin", origin) if origin else ()
-            await self.link.ask("HSET", self.name("g"), "plan", plan, *started)
-        elif await self.link.ask(before, plan, origin, script="adopt") == b"!plan":
+            await self.connection.ask("HSET", self.name("g"), "plan", plan, *started)
+        elif await self.connection.ask(before, plan, origin, script="adopt") == b"!plan":
             return False
         return True
 
     @property
     def resources(self) -> list[str]:
-        """The names of those that are served, or were."""
+        """The names of all resources that this process has served."""
         return list(self._assigned)
 
     def mirror(self, namespace: str, meta: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from mockserver.diagnostics import CompileError
 from mockserver.engine.engine import Engine, Options
-from mockserver.state.machine import begin, decide
+from mockserver.state.machine import decide, initial_state
 from tests.fixtures import DOCUMENT, things, things_plan
 from tests.live import ask, engine_of
 
@@ -221,7 +221,7 @@ def test_big_requests_are_not_kept(engine: Engine) -> None:
 
 def test_credentials_are_not_kept(engine: Engine) -> None:
     call(engine, "POST", "/things", {"name": "n"}, authorization="Bearer secret", cookie="sid=secret")
-    birth = engine.store.births.get("default", "thing", "1")
+    birth = engine.store.creations.get("default", "thing", "1")
     assert birth is not None
     assert b"secret" not in birth.request
 
@@ -306,9 +306,9 @@ def test_parallel_resources_are_independent(engine: Engine) -> None:
 def test_deciding_with_facts_and_dice_is_a_function(tmp_path: Path) -> None:
     [resource] = things_plan(tmp_path, FILE).resources
     steps = resource.scenarios["usual"].steps
-    from mockserver.state.machine import begin
+    from mockserver.state.machine import initial_state
 
-    state = begin("usual", 0)
+    state = initial_state("usual", 0)
     told = {decide(steps, state, 5, "act", facts, "dice").step for facts in ([True, False], [True, False])}
     assert told == {2}
     assert decide(steps, state, 5, "act", [False, True]).step == 3
@@ -335,7 +335,7 @@ def test_answer_that_only_a_created_resource_has_is_reported(tmp_path: Path) -> 
 
 def place(engine: Engine, key: str) -> None:
     """Put a resource there as the control plane does."""
-    engine.store.put("default", "thing", key, begin("usual", 0))
+    engine.store.put("default", "thing", key, initial_state("usual", 0))
 
 
 def test_resource_that_no_request_created_is_shown_with_its_defaults(engine: Engine) -> None:

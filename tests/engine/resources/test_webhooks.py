@@ -239,7 +239,7 @@ def test_a_namespace_of_a_name_that_was_dropped_sends_its_own_timed_notices(
             call("POST", "/__ns/t/things", {})
             live.run(lambda: engine.worlds.drop("t"))
         call("POST", "/__ns/t/things", {})
-        world = live.run(lambda: engine.worlds.known("t"))
+        world = live.run(lambda: engine.worlds.get("t"))
         assert world is not None
         live.run(lambda: world.clock.advance(10_000))
         assert receiver.next().json() == {"of": "1"}
@@ -254,7 +254,7 @@ def test_a_notice_that_waits_for_its_time_is_not_sent_once_its_namespace_is_gone
     notify = f'  {{on: new, url: "{receiver.url}", delay: 1h}}'
     with noticing(tmp_path, notify) as (engine, live, call):
         call("POST", "/__ns/t/things", {})
-        world = live.run(lambda: engine.worlds.known("t"))
+        world = live.run(lambda: engine.worlds.get("t"))
         assert world is not None
         [outcome] = live.run(lambda: engine.notifier.outcomes("t"))
         live.run(lambda: engine.worlds.drop("t") if ending == "drop" else reset_namespace(engine, world))
