@@ -154,7 +154,7 @@ class TestScenarios:
             stub(says="b", machine=("life", "b", "")),
             stub(says="c", machine=("life", "c", "")),
         )
-        assert ("M102", "stubs: leading on to c has no counterpart and is left out") in carried.told
+        assert ("M102", "stubs: the transition to c has no counterpart and is left out") in carried.told
 
 
 class TestStubs:
@@ -378,7 +378,7 @@ def test_state_without_a_response_is_reported(carried: Carried) -> None:
         )
     )
     assert carried.said("GET", "/orders/7") == {"n": 1}
-    assert any("leading on to two, in which nothing answers," in message for _, message in carried.told)
+    assert any("the transition to two, a state without a response," in message for _, message in carried.told)
 
 
 @pytest.mark.parametrize("path", ["http://[x/v1", "/v1/orders/\0"])
