@@ -70,19 +70,19 @@ def entry(cache: Cache) -> Path:
     return path
 
 
-def test_what_was_kept_is_found(folder: Path, cache: Cache) -> None:
+def test_stored_entry_is_found(folder: Path, cache: Cache) -> None:
     assert find(cache) is None
     compiled = keep(cache)
     assert find(cache) == compiled
 
 
-def test_the_missions_plan_survives_packing() -> None:
+def test_plan_is_equal_after_packing() -> None:
     compiled = compile_plan(Inputs((inputs.DOCUMENT,), (inputs.SCENARIOS,)))
     warned = replace(compiled, warnings=(Diagnostic("D303", "m", Location("a", 1, 2), "r", "warning"),))
     assert unpack(pack(warned)) == warned
 
 
-def test_integers_beyond_64_bits_survive_packing(folder: Path, cache: Cache) -> None:
+def test_integers_above_64_bits_are_equal_after_packing(folder: Path, cache: Cache) -> None:
     Path("part.yaml").write_text('{"type": "integer", "maximum": 123456789012345678901234567890}')
     compiled = keep(cache)
     found = find(cache)
@@ -102,7 +102,7 @@ CHANGES: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_changed_file_is_compiled_anew(name: str, folder: Path, cache: Cache) -> None:
+def test_changed_file_is_a_miss(name: str, folder: Path, cache: Cache) -> None:
     keep(cache)
     CHANGES[name]()
     assert find(cache) is None
@@ -113,12 +113,12 @@ def test_a_changed_file_is_compiled_anew(name: str, folder: Path, cache: Cache) 
     [{"seed": "1"}, {"allow_remote": True}, {"ref_root": Path()}, {"scenarios": ()}],
     ids=lambda change: next(iter(change)),
 )
-def test_other_options_are_another_entry(change: dict[str, object], folder: Path, cache: Cache) -> None:
+def test_other_options_are_a_miss(change: dict[str, object], folder: Path, cache: Cache) -> None:
     keep(cache)
     assert find(cache, replace(INPUTS, **change)) is None
 
 
-def test_another_build_of_the_package_is_another_entry(
+def test_other_build_of_the_package_is_a_miss(
     folder: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(cache)
@@ -164,7 +164,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_a_damaged_or_open_entry_counts_for_nothing(name: str, folder: Path, cache: Cache) -> None:
+def test_damaged_or_writable_entry_is_a_miss(name: str, folder: Path, cache: Cache) -> None:
     keep(cache)
     DAMAGE[name](entry(cache))
     assert find(cache) is None
@@ -173,16 +173,14 @@ def test_a_damaged_or_open_entry_counts_for_nothing(name: str, folder: Path, cac
 @pytest.mark.parametrize(
     "data", [b"", b"m", b"m\xc1", b"j{", b"m" + msgspec.msgpack.encode({"plan": 1}), b"m" + b"\x91" * 100_000]
 )
-def test_a_well_sealed_entry_of_the_wrong_shape_counts_for_nothing(
-    data: bytes, folder: Path, cache: Cache
-) -> None:
+def test_entry_of_the_wrong_structure_is_a_miss(data: bytes, folder: Path, cache: Cache) -> None:
     keep(cache)
     path = entry(cache)
     path.write_bytes(cache_module._MAGIC + cache_module._checksum(data) + data)
     assert find(cache) is None
 
 
-def test_a_plan_of_the_wrong_type_counts_for_nothing(folder: Path, cache: Cache) -> None:
+def test_plan_of_the_wrong_type_is_a_miss(folder: Path, cache: Cache) -> None:
     compiled = keep(cache)
     [document] = compiled.plan.documents
     wrong = msgspec.structs.replace(document, operations=("GET /",))
@@ -191,9 +189,7 @@ def test_a_plan_of_the_wrong_type_counts_for_nothing(folder: Path, cache: Cache)
     assert find(cache) is None
 
 
-def test_another_users_entry_counts_for_nothing(
-    folder: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_entry_of_another_user_is_a_miss(folder: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(cache)
     owner = os.geteuid() + 1
     monkeypatch.setattr(os, "geteuid", lambda: owner)
@@ -205,7 +201,7 @@ def test_another_users_entry_counts_for_nothing(
     assert len(list(cache.folder.iterdir())) == 1
 
 
-def test_only_the_user_can_read_and_write(folder: Path, cache: Cache) -> None:
+def test_entry_is_readable_only_by_the_user(folder: Path, cache: Cache) -> None:
     before = os.umask(0)
     try:
         keep(cache)
@@ -215,7 +211,7 @@ def test_only_the_user_can_read_and_write(folder: Path, cache: Cache) -> None:
     assert stat.S_IMODE(entry(cache).stat().st_mode) == 0o600
 
 
-def test_what_changed_while_it_was_compiled_is_not_kept(folder: Path, cache: Cache) -> None:
+def test_file_changed_during_compilation_is_not_stored(folder: Path, cache: Cache) -> None:
     key = cache_key(INPUTS)
     assert key is not None
     Path("main.yaml").write_text(MAIN.replace("title: t", "title: u"))
@@ -223,7 +219,7 @@ def test_what_changed_while_it_was_compiled_is_not_kept(folder: Path, cache: Cac
     assert not cache.folder.exists()
 
 
-def test_what_was_fetched_is_not_kept(folder: Path, cache: Cache) -> None:
+def test_plan_with_remote_files_is_not_stored(folder: Path, cache: Cache) -> None:
     key = cache_key(INPUTS)
     assert key is not None
     compiled = compile_plan(INPUTS)
@@ -232,7 +228,7 @@ def test_what_was_fetched_is_not_kept(folder: Path, cache: Cache) -> None:
     assert not cache.folder.exists()
 
 
-def test_the_least_recently_used_go_first(
+def test_least_recently_used_entries_are_deleted_first(
     folder: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache_module, "MAX_ENTRIES", 3)
@@ -247,20 +243,20 @@ def test_the_least_recently_used_go_first(
     assert [cache.find(key) is not None for key in keys] == [True, False, True, True]
 
 
-def test_a_folder_that_cannot_be_used_is_no_error(folder: Path) -> None:
+def test_unusable_folder_is_not_an_error(folder: Path) -> None:
     (folder / "file").write_text("")
     cache = Cache(folder / "file" / "cache")
     keep(cache)
     assert find(cache) is None
 
 
-def test_a_file_that_cannot_be_read_has_no_key(folder: Path) -> None:
+def test_unreadable_file_has_no_key(folder: Path) -> None:
     assert cache_key(replace(INPUTS, documents=(Path("gone.yaml"),))) is None
     assert cache_key(replace(INPUTS, scenarios=(Path("gone.yaml"),))) is None
 
 
 @pytest.mark.parametrize(("named", "wanted"), [("/x", Path("/x/mockserver")), ("", None), ("relative", None)])
-def test_the_folder_is_where_the_user_says(
+def test_cache_folder_follows_the_environment(
     named: str, wanted: Path | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", named)
@@ -268,7 +264,7 @@ def test_the_folder_is_where_the_user_says(
 
 
 @pytest.mark.parametrize("name", ["main.yaml", "lives/ping.yaml", "part.yaml"])
-def test_a_pipe_in_place_of_a_file_is_not_waited_for(name: str, folder: Path, cache: Cache) -> None:
+def test_pipe_instead_of_a_file_does_not_block(name: str, folder: Path, cache: Cache) -> None:
     keep(cache)
     key = cache_key(INPUTS)
     assert key is not None
@@ -280,7 +276,7 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(name: str, folder: Path, ca
         assert cache_key(INPUTS) is None
 
 
-def test_a_pipe_in_place_of_an_entry_counts_for_nothing(folder: Path, cache: Cache) -> None:
+def test_pipe_instead_of_an_entry_is_a_miss(folder: Path, cache: Cache) -> None:
     keep(cache)
     key = cache_key(INPUTS)
     assert key is not None

@@ -143,10 +143,8 @@ class _Writer:
             leaving = [part for part in matching if part.stub.next in _next_states(matching, state)]
             step: Members = {"state": labels[state]}
             if leaving and leaving[0].stub.next not in labels:
-                told = f"leading on to {leaving[0].stub.next}, in which nothing answers,"
-                self.found.append(
-                    leaving[0].stub.unsupported(told, "add a state that says what is answered then.")
-                )
+                part = f"the transition to {leaving[0].stub.next}, a state without a response,"
+                self.found.append(leaving[0].stub.unsupported(part, "add a state with a response."))
             elif leaving:
                 alias = self.aliases[leaving[0].asked.operation.id]
                 step["until"] = {"calls": 1 if len(self.aliases) == 1 else {alias: 1}}
@@ -154,7 +152,7 @@ class _Writer:
                     step["next"] = labels[leaving[0].stub.next]
                 for other in leaving[1:]:
                     self.found.append(
-                        other.stub.unsupported(f"leading on to {other.stub.next}", "write it as `on`.")
+                        other.stub.unsupported(f"the transition to {other.stub.next}", "write it as `on`.")
                     )
             steps.append(step)
         timeline = _unique(_slug(name), self.scenarios)

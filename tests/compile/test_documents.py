@@ -46,7 +46,9 @@ PET = "{type: object, required: [name], properties: {name: {type: string, enum: 
         ("openapi: 3.2.0", f"content: {{application/json: {{schema: {PET}}}}}"),
     ],
 )
-def test_every_version(write: Write, version: str, documented: str) -> None:
+def test_document_of_each_version_is_read_with_its_dialect(
+    write: Write, version: str, documented: str
+) -> None:
     text = f"""
         {version}
         info: {{title: t, version: "1"}}
@@ -56,7 +58,7 @@ def test_every_version(write: Write, version: str, documented: str) -> None:
     assert document(write, text).dialect == version.split()[1].strip('"')[:3]
 
 
-def test_the_same_as_json(write: Write) -> None:
+def test_json_document_gives_the_same_plan_as_yaml(write: Write) -> None:
     text = json.dumps(
         {
             "openapi": "3.1.0",
@@ -68,7 +70,7 @@ def test_the_same_as_json(write: Write) -> None:
     assert (operation.id, operation.method, operation.path) == ("GET /pet", "GET", "/pet")
 
 
-def test_yaml_is_that_of_1_2(write: Write) -> None:
+def test_yaml_1_1_words_stay_strings(write: Write) -> None:
     text = """
         openapi: 3.1.0
         info: {title: on, version: 2026-01-01}
@@ -89,7 +91,7 @@ def test_yaml_is_that_of_1_2(write: Write) -> None:
     assert get(write, text, "/no") == "no"
 
 
-def test_statuses_may_be_numbers_and_braces_are_no_templates(write: Write) -> None:
+def test_numeric_statuses_and_braces_in_descriptions_are_read_as_written(write: Write) -> None:
     text = """
         openapi: 3.0.3
         info: {title: "{{ title }} {% if x %}", version: "1"}
@@ -106,7 +108,7 @@ def test_statuses_may_be_numbers_and_braces_are_no_templates(write: Write) -> No
     assert get(write, text, "/a") == "{{ 1 + 1 }}"
 
 
-def test_a_document_in_many_files(write: Write) -> None:
+def test_references_to_other_files_are_resolved(write: Write) -> None:
     write("paths/pet.yaml", """
         get:
           parameters: [{$ref: "../parts/all.yaml#/parameters/Kind"}]
@@ -139,7 +141,7 @@ def test_a_document_in_many_files(write: Write) -> None:
     assert files == {"doc.yaml", "pet.yaml", "all.yaml", "pet-schema.json"}
 
 
-def test_a_path_item_by_reference_and_parameters_of_the_path(write: Write) -> None:
+def test_path_item_behind_a_reference_keeps_its_parameters(write: Write) -> None:
     text = """
         openapi: 3.1.0
         info: {title: t, version: "1"}
@@ -180,7 +182,7 @@ def test_a_path_item_by_reference_and_parameters_of_the_path(write: Write) -> No
         ),
     ],
 )
-def test_servers(write: Write, servers: str, expected: tuple[str, ...]) -> None:
+def test_server_paths_become_base_paths(write: Write, servers: str, expected: tuple[str, ...]) -> None:
     text = f"""
         openapi: 3.0.3
         info: {{title: t, version: "1"}}
@@ -190,7 +192,7 @@ def test_servers(write: Write, servers: str, expected: tuple[str, ...]) -> None:
     assert document(write, text).base_paths == expected
 
 
-def test_servers_of_paths_and_operations_and_the_base_path_of_2_0(write: Write) -> None:
+def test_servers_of_paths_and_operations_become_base_paths(write: Write) -> None:
     text = """
         openapi: 3.0.3
         info: {title: t, version: "1"}
@@ -210,7 +212,7 @@ def test_servers_of_paths_and_operations_and_the_base_path_of_2_0(write: Write) 
     assert document(write, old).base_paths == ("/v2", "")
 
 
-def test_recursive_schemas_are_fine(write: Write) -> None:
+def test_recursive_schema_is_served(write: Write) -> None:
     text = """
         openapi: 3.0.3
         info: {title: t, version: "1"}
@@ -232,7 +234,7 @@ def test_recursive_schemas_are_fine(write: Write) -> None:
 
 
 @pytest.mark.parametrize("head", ['swagger: "2.0"', "openapi: 3.0.0", "openapi: 3.1.0", "openapi: 3.2.0"])
-def test_an_operation_id_given_twice_is_told(write: Write, head: str) -> None:
+def test_repeated_operation_id_is_reported(write: Write, head: str) -> None:
     text = f"""
         {head}
         info: {{title: t, version: "1"}}
@@ -276,7 +278,7 @@ LONE = """
 """  # noqa: E501
 
 
-def test_what_contradicts_another_part_of_the_document_is_told_in_its_place(write: Write) -> None:
+def test_contradiction_between_two_parts_is_reported_at_its_location(write: Write) -> None:
     lines = dedent(LONE).lstrip("\n").split("\n")
     found = [
         (fault.code, fault.message, lines[fault.where.line - 1][fault.where.column - 1 :])
@@ -301,7 +303,7 @@ def test_what_contradicts_another_part_of_the_document_is_told_in_its_place(writ
     assert [text.startswith(start) for (_, _, text), start in zip(found, starts, strict=True)] == [True] * 6
 
 
-def test_paths_that_are_the_same_are_told(write: Write) -> None:
+def test_paths_that_match_the_same_requests_are_reported(write: Write) -> None:
     text = """
         openapi: 3.0.3
         info: {title: t, version: "1"}
@@ -320,7 +322,7 @@ def test_paths_that_are_the_same_are_told(write: Write) -> None:
     assert ask(engine_of(found.plan), "GET", "/a/1").status == 204
 
 
-def test_two_documents_of_one_name(write: Write) -> None:
+def test_two_documents_with_the_same_name_are_rejected(write: Write) -> None:
     text = "openapi: 3.0.3\ninfo: {title: t, version: '1'}\npaths: {}\n"
     with pytest.raises(CompileError) as failure:
         compiled(write("a/doc.yaml", text), write("b/doc.yaml", text))
@@ -350,7 +352,7 @@ ORDERS = """
         ("[{url: /shop}]", "[]", True),
     ],
 )
-def test_what_two_documents_have_in_common_is_told(write: Write, one: str, other: str, warned: bool) -> None:
+def test_overlap_of_two_documents_is_reported(write: Write, one: str, other: str, warned: bool) -> None:
     paths = (
         write("shop.yaml", ORDERS.format(servers=one, name="id", status=204)),
         write("stock.yaml", ORDERS.format(servers=other, name="order", status=205)),
@@ -393,14 +395,14 @@ def of_path(path: str, method: str = "get") -> str:
         ("/a/{x}", "/a/{x}/b", False),
     ],
 )
-def test_a_path_that_fits_a_template_of_a_document_before_is_told(
+def test_path_that_matches_a_template_of_an_earlier_document_is_reported(
     write: Write, one: str, other: str, warned: bool
 ) -> None:
     found = compile_plan(Inputs((write("one.yaml", of_path(one)), write("other.yaml", of_path(other)))))
     assert [warning.code for warning in found.warnings] == ["D402"] * warned
 
 
-def test_methods_of_a_path_are_those_of_all_documents(write: Write) -> None:
+def test_methods_of_one_path_in_several_documents_do_not_overlap(write: Write) -> None:
     engine = engine_of(
         compiled(*(write(f"{method}.yaml", of_path("/a", method)) for method in ("get", "post", "put")))
     )
@@ -410,7 +412,7 @@ def test_methods_of_a_path_are_those_of_all_documents(write: Write) -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_public_documents(path: Path) -> None:
+def test_public_document_compiles(path: Path) -> None:
     """Every operation has an answer to ``Prefer: dynamic=true``, and none is a fault of ours."""
     plan = compiled(path)
     engine = engine_of(plan)

@@ -279,7 +279,7 @@ def loaded(text: str) -> Any:
     return parse(text, "life.yaml", "scenario file").value
 
 
-def test_the_good_file_has_everything(tmp_path: Path, schema: Draft202012Validator) -> None:
+def test_complete_file_compiles_and_matches_the_schema(tmp_path: Path, schema: Draft202012Validator) -> None:
     text = written()
     assert not [error.message for error in schema.iter_errors(loaded(text))]
     [resource] = things_plan(tmp_path, text).resources
@@ -289,7 +289,7 @@ def test_the_good_file_has_everything(tmp_path: Path, schema: Draft202012Validat
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_mistake_is_told_where_it_is(tmp_path: Path, name: str) -> None:
+def test_mistake_is_reported_at_its_location(tmp_path: Path, name: str) -> None:
     bad = BAD[name]
     with pytest.raises(CompileError) as caught:
         things_plan(tmp_path, written(**{bad.key: bad.value}))
@@ -303,26 +303,26 @@ def test_a_mistake_is_told_where_it_is(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_the_schema_sees_what_is_wrong_in_shape(schema: Draft202012Validator, name: str) -> None:
+def test_wrong_structure_is_rejected_by_the_schema(schema: Draft202012Validator, name: str) -> None:
     bad = BAD[name]
     assert schema.is_valid(loaded(written(**{bad.key: bad.value}))) is not bad.seen
 
 
 @pytest.mark.parametrize("file", sorted(SCHEMA.parent.glob("*.yaml")), ids=lambda file: file.stem)
-def test_every_example_is_good_to_both(schema: Draft202012Validator, file: Path) -> None:
+def test_example_file_compiles_and_matches_the_schema(schema: Draft202012Validator, file: Path) -> None:
     assert not [error.message for error in schema.iter_errors(loaded(file.read_text("utf-8")))]
     document = inputs.DOCUMENT.with_name(file.name)
     assert compile_plan(Inputs((document,), (file,))).plan.resources
 
 
-def test_a_beginning_that_creates_nothing(tmp_path: Path) -> None:
+def test_first_state_without_a_response_to_the_creating_operation_is_reported(tmp_path: Path) -> None:
     states = GOOD["states"].replace("new: {make: {}, ", "new: {")
     with pytest.raises(CompileError) as caught:
         things_plan(tmp_path, written(states=states))
     assert {diagnostic.code for diagnostic in caught.value.diagnostics} == {"S314"}
 
 
-def test_operations_of_two_documents(tmp_path: Path) -> None:
+def test_operations_of_two_documents_in_one_file_are_reported(tmp_path: Path) -> None:
     first, second = tmp_path / "one.yaml", tmp_path / "two.yaml"
     for path in (first, second):
         path.write_text(
@@ -362,7 +362,7 @@ BROKEN = "{{ resource.key"
     ],
     ids=["in defaults", "in a state that is listed", "in a body that two answers share"],
 )
-def test_malformed_template_is_reported_once_with_its_place(
+def test_malformed_template_is_reported_once_with_its_location(
     tmp_path: Path, changes: dict[str, str], line: str
 ) -> None:
     text = written(**changes)

@@ -40,11 +40,11 @@ def _folder(tmp_path: Path) -> None:
         ("#", "https://h/x#/b", "https://h/x#"),
     ],
 )
-def test_absolute(target: str, base: str, found: str) -> None:
+def test_target_is_resolved_against_its_base(target: str, base: str, found: str) -> None:
     assert absolute(target, base) == found
 
 
-def test_files_refer_to_files_and_back(write: Write) -> None:
+def test_references_between_files_are_followed_both_ways(write: Write) -> None:
     write("api/deep/one.yaml", "A: {$ref: '../two.yaml#/x~1y/0'}")
     write("api/two.yaml", "x/y: [{$ref: 'main.yaml#/components/schemas/B'}]")
     found = trees(write, component("deep/one.yaml#/A") + "    B: {type: integer}\n")
@@ -69,7 +69,7 @@ def test_files_refer_to_files_and_back(write: Write) -> None:
         ("#/tags/" + "9" * 5000, "D201"),
     ],
 )
-def test_faults_are_told_at_their_site(write: Write, target: str, code: str) -> None:
+def test_broken_reference_is_reported_at_its_location(write: Write, target: str, code: str) -> None:
     write("outside.yaml", "A: {type: string}")
     [fault] = trees(write, component(target) + TAGS).diagnostics
     assert fault.code == code
@@ -77,14 +77,14 @@ def test_faults_are_told_at_their_site(write: Write, target: str, code: str) -> 
     assert fault.remedy
 
 
-def test_the_root_may_be_set_wider(write: Write, tmp_path: Path) -> None:
+def test_file_inside_a_wider_root_is_read(write: Write, tmp_path: Path) -> None:
     write("outside.yaml", "A: {type: string}")
     found = trees(write, component("../outside.yaml#/A"), root=tmp_path)
     assert not found.diagnostics
     assert found.resolve(f"{found.root_uri}#/components/schemas/A")[0] == {"type": "string"}
 
 
-def test_data_is_not_entered(write: Write) -> None:
+def test_reference_inside_data_is_ignored(write: Write) -> None:
     text = (
         "x-own: {$ref: 'none.yaml'}\ncomponents:\n  schemas:\n"
         "    A: {enum: [{$ref: 'none.yaml'}], properties: {$ref: {type: string}}}\n"
@@ -93,7 +93,7 @@ def test_data_is_not_entered(write: Write) -> None:
     assert not trees(write, text).diagnostics
 
 
-def test_a_text_refers_to_nothing_but_itself() -> None:
+def test_document_from_text_may_refer_only_to_itself() -> None:
     fine = load_trees_from_text(
         HEAD + component("#/components/schemas/B") + "    B: {type: integer}\n", "pushed.yaml"
     )
@@ -102,13 +102,13 @@ def test_a_text_refers_to_nothing_but_itself() -> None:
     assert fault.severity == "error"
 
 
-def test_every_link_of_a_chain_that_dangles_is_judged(write: Write) -> None:
+def test_each_dangling_reference_of_a_chain_is_reported(write: Write) -> None:
     chain = component("#/components/schemas/B") + "    B: {$ref: '#/components/schemas/C'}\n"
     [fault] = trees(write, chain).diagnostics
     assert (fault.code, fault.where.line) == ("D201", 6)
 
 
-def test_a_text_names_no_file_that_is_there(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_document_from_text_never_reads_a_file(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write("api/beside.yaml", "A: {type: string}")
     monkeypatch.chdir(path.parent)
     for target in ("beside.yaml#/A", "./beside.yaml#/A", "https://files.mockserver.invalid/beside.yaml#/A"):
@@ -117,13 +117,13 @@ def test_a_text_names_no_file_that_is_there(write: Write, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("keyword", ["$id", "$self"])
-def test_an_identifier_that_is_no_uri_identifies_nothing(write: Write, keyword: str) -> None:
+def test_identifier_that_is_not_a_uri_is_ignored(write: Write, keyword: str) -> None:
     text = f"components:\n  schemas:\n    A: {{{keyword}: 'http://[', $ref: 'none.yaml'}}\n"
     [fault] = trees(write, text).diagnostics
     assert (fault.code, fault.where.line) == ("D101", 5)
 
 
-def test_nodes_that_are_not_there(write: Write) -> None:
+def test_missing_node_raises_key_error(write: Write) -> None:
     found = trees(write, "tags: [{name: a}]\n")
     assert found.node(f"{found.root_uri}#/tags/0/name") == "a"
     for pointer in ("/tags/1", "/tags/x", "/none", "/info/title/x"):
@@ -132,7 +132,7 @@ def test_nodes_that_are_not_there(write: Write) -> None:
 
 
 @pytest.mark.parametrize("target", ["pipe.yaml", "zero.yaml"])
-def test_a_pipe_or_a_device_is_not_waited_for(target: str, write: Write, tmp_path: Path) -> None:
+def test_reference_to_a_pipe_or_device_is_rejected_at_once(target: str, write: Write, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "api" / "pipe.yaml")
     (tmp_path / "api" / "zero.yaml").symlink_to("/dev/zero")
     [told] = trees(write, component(f"{target}#/A"), Path("/")).diagnostics

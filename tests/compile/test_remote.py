@@ -57,7 +57,7 @@ def host() -> Iterator[str]:
         yield url
 
 
-def test_redirections_are_followed_over_http(host: str) -> None:
+def test_redirection_to_http_is_followed(host: str) -> None:
     assert fetch_text(f"{host}/to?{host}/text?hello") == "hello"
 
 
@@ -65,13 +65,13 @@ def test_redirections_are_followed_over_http(host: str) -> None:
     "target",
     ["/to?file:///etc/passwd", "/to?ftp://127.0.0.1:9/a", "/to?data:,x", "/noise", "/gone", "/latin-1"],
 )
-def test_nothing_else_is(host: str, target: str) -> None:
+def test_redirection_to_another_scheme_is_rejected(host: str, target: str) -> None:
     with pytest.raises(FetchError) as failure:
         fetch_text(host + target)
     assert str(failure.value)
 
 
-def test_a_text_beyond_measure_is_not_taken(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_above_the_size_limit_is_rejected(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert fetch_text(f"{host}/long") == " " * 50
     monkeypatch.setattr(remote, "MAX_BYTES", 49)
     with pytest.raises(FetchError, match="over 49 bytes"):
@@ -84,7 +84,7 @@ def _gathered(folder: Path, target: str) -> Trees:
     return load_trees(path, path.name, ReferenceScope(folder, allow_remote=True))
 
 
-def test_what_cannot_be_fetched_is_told_where_it_is_referred_to(host: str, tmp_path: Path) -> None:
+def test_failed_fetch_is_reported_at_its_reference(host: str, tmp_path: Path) -> None:
     [fault] = _gathered(tmp_path, f"{host}/to?file:///etc/passwd").diagnostics
     assert (fault.code, fault.where.line) == ("D204", 2)
 
@@ -93,7 +93,7 @@ def test_what_cannot_be_fetched_is_told_where_it_is_referred_to(host: str, tmp_p
     ("inner", "code"),
     [("file:///etc/passwd", "D203"), ("https://files.mockserver.invalid/beside.yaml", "D203")],
 )
-def test_what_comes_from_elsewhere_names_no_file_of_this_machine(
+def test_fetched_document_may_not_refer_to_local_files(
     host: str, tmp_path: Path, inner: str, code: str
 ) -> None:
     (tmp_path / "beside.yaml").write_text("type: string\n")

@@ -52,7 +52,7 @@ def samples(write: Write, name: str) -> SampleRequests:
     return SampleRequests(Binding(name, operation, document, service.schemas), service.fakes)
 
 
-def test_what_is_required_is_there_and_valid(write: Write) -> None:
+def test_sample_request_has_all_required_parts(write: Write) -> None:
     request, path, body = samples(write, "put").request("id", "7")
     assert (request.method, request.raw_path, path) == ("PUT", "/a/x%2Fy/b/7", {"kind": "x/y", "id": "7"})
     query = parse_qs(request.query_string)
@@ -67,7 +67,7 @@ def test_what_is_required_is_there_and_valid(write: Write) -> None:
     assert "me" not in body
 
 
-def test_the_server_takes_such_a_request(write: Write) -> None:
+def test_sample_request_is_accepted_by_the_server(write: Write) -> None:
     request, _, _ = samples(write, "put").request("id", "7")
     engine = engine_of(compiled(write("doc.yaml", DOCUMENT)), options=Options())
     headers = {**request.headers, "content-type": "application/json"}
@@ -76,14 +76,14 @@ def test_the_server_takes_such_a_request(write: Write) -> None:
     assert ask(engine, "PUT", request.raw_path, headers, b'{"n": 1}').status == 422
 
 
-def test_an_optional_body_is_left_out(write: Write) -> None:
+def test_optional_body_is_left_out_of_the_sample(write: Write) -> None:
     request, path, body = samples(write, "drop").request("id", "7")
     assert (request.query_string, request.headers, body) == ("", {}, None)
     assert path["id"] == "7"
 
 
 @pytest.mark.parametrize("name", ["put", "drop"])
-def test_keys_are_what_their_parameter_allows(write: Write, name: str) -> None:
+def test_sample_keys_are_valid_for_their_parameter(write: Write, name: str) -> None:
     keys = samples(write, name).keys("id")
     assert len(keys) == MAX_KEYS
     assert all(5 <= int(key) <= 900 for key in keys)

@@ -324,12 +324,12 @@ BAD = {
         for name, marked in cases.items()
     ],
 )
-def test_a_mistake(write: Write, marked: str) -> None:
+def test_mistake_in_a_scenario_file_is_reported_at_its_location(write: Write, marked: str) -> None:
     scenarios, expected = unmarked(marked)
     assert sorted(told(write, scenarios)) == sorted(expected)
 
 
-def test_every_mistake_of_a_file_is_told_in_one_run(write: Write) -> None:
+def test_all_mistakes_of_a_file_are_reported_in_one_run(write: Write) -> None:
     marked = (
         text(
             key="«S207»order",
@@ -415,9 +415,7 @@ def asking(select: str = "{}", when: str = "{body.name: b}", headers: str = "{}"
         ("body.lines.0.skku", "did you mean 'lines.0.sku'?"),
     ],
 )
-def test_a_condition_on_what_no_operation_documents_is_warned_of(
-    write: Write, part: str, remedy: str
-) -> None:
+def test_condition_on_an_undocumented_part_gives_a_warning(write: Write, part: str, remedy: str) -> None:
     assert warned(write, asking(select=f"{{{part}: a}}")) == [("S405", part, remedy)]
     assert warned(write, asking(when=f"{{{part}: a}}")) == [("S405", part, remedy)]
 
@@ -430,7 +428,7 @@ def test_a_condition_on_what_no_operation_documents_is_warned_of(
         *("body.lines.0.sku", "body/lines/0/sku".replace("/", ".", 1)),
     ],
 )
-def test_a_condition_on_what_an_operation_has_is_not_warned_of(write: Write, part: str) -> None:
+def test_condition_on_a_documented_part_gives_no_warning(write: Write, part: str) -> None:
     assert warned(write, asking(select=f"{{{part}: a}}")) == []
 
 
@@ -443,7 +441,7 @@ def test_a_condition_on_what_an_operation_has_is_not_warned_of(write: Write, par
         ("{X-Page: a, X-Pages: b}", []),
     ],
 )
-def test_a_header_that_is_nearly_a_documented_one_is_warned_of(
+def test_header_similar_to_a_documented_one_gives_a_warning(
     write: Write, headers: str, expected: list[tuple[str, str, str]]
 ) -> None:
     assert warned(write, asking(headers=headers)) == expected
@@ -453,7 +451,7 @@ def test_a_header_that_is_nearly_a_documented_one_is_warned_of(
     ("delay", "expected"),
     [("2m", []), ("121s", ["121s"]), ("{min: 1s, max: 10m}", ["10m"]), ("{median: 3m, sigma: 0.5}", ["3m"])],
 )
-def test_a_delay_longer_than_clients_may_ask_for_is_warned_of(
+def test_delay_longer_than_client_timeouts_gives_a_warning(
     write: Write, delay: str, expected: list[str]
 ) -> None:
     write("orders.yaml", DOCUMENT)
@@ -466,7 +464,7 @@ def test_a_delay_longer_than_clients_may_ask_for_is_warned_of(
     assert all(line[diagnostic.where.column - 1 :].startswith(delay) for diagnostic in found)
 
 
-def test_a_key_that_no_operation_has_is_told_once_with_what_was_meant(write: Write) -> None:
+def test_unknown_key_is_reported_once_with_a_suggestion(write: Write) -> None:
     write("orders.yaml", DOCUMENT)
     path = write("mine.yaml", text(key="path.ids"))
     with pytest.raises(CompileError) as failure:
@@ -476,7 +474,7 @@ def test_a_key_that_no_operation_has_is_told_once_with_what_was_meant(write: Wri
     assert found.remedy.startswith("did you mean 'id'? ")
 
 
-def test_a_default_that_cannot_be_rendered_is_named(write: Write) -> None:
+def test_default_that_cannot_be_rendered_is_reported_by_name(write: Write) -> None:
     write("orders.yaml", DOCUMENT)
     path = write("mine.yaml", text(defaults='{note: "{{ resource.created_by.x | upper }} {{ nobody }}"}'))
     with pytest.raises(CompileError) as failure:
@@ -486,7 +484,7 @@ def test_a_default_that_cannot_be_rendered_is_named(write: Write) -> None:
     assert "{{ resource.created_by.x | upper }} {{ nobody }}" in found.message
 
 
-def test_the_place_of_a_mistake_in_block_style(write: Write) -> None:
+def test_mistake_in_block_style_is_reported_at_its_location(write: Write) -> None:
     marked = """
         # A comment
         resource: order
@@ -527,7 +525,7 @@ def made(write: Write, scenarios: str) -> Plan:
     return compiled(write("orders.yaml", DOCUMENT), scenarios=[path])
 
 
-def test_the_short_form(write: Write) -> None:
+def test_short_form_gives_the_expected_steps(write: Write) -> None:
     found = resource(write, text(scenarios="{normal: [open: 2, open: 30s, gone], only: gone}"))
     assert found.name == "order"
     assert found.operations == {"read": "readOrder", "cancel": "cancelOrder"}
@@ -540,7 +538,7 @@ def test_the_short_form(write: Write) -> None:
     assert found.scenarios["state:open"].steps == (Step("open"),)
 
 
-def test_the_long_form(write: Write) -> None:
+def test_long_form_gives_the_expected_steps(write: Write) -> None:
     steps = """
         normal:
           - {state: open, until: {calls: 2, after: 1h, operation: cancel}, next: gone}
@@ -557,20 +555,20 @@ def test_the_long_form(write: Write) -> None:
     )
 
 
-def test_a_timeline_may_go_back(write: Write) -> None:
+def test_next_may_name_an_earlier_step(write: Write) -> None:
     steps = "{normal: [open: 2, {state: gone, until: {calls: 1}, next: open}]}"
     found = resource(write, text(scenarios=steps))
     assert [step.next for step in found.scenarios["normal"].steps] == [1, 0]
 
 
-def test_the_first_scenario_is_the_default(write: Write) -> None:
+def test_first_scenario_is_selected_without_rules(write: Write) -> None:
     found = resource(write, text())
     assert found.rules == (Rule((), "normal"),)
     found = resource(write, text(select="[{id: a, scenario: other}]"))
     assert found.rules[-1] == Rule((), "normal")
 
 
-def test_rules(write: Write) -> None:
+def test_select_gives_the_expected_rules(write: Write) -> None:
     rules = """
         - {id: [a, "b*", 7], scenario: normal}
         - {detail: full, header.X-Tenant: "acme-?", scenario: other}
@@ -588,7 +586,7 @@ def test_rules(write: Write) -> None:
     )
 
 
-def test_answers_per_operation_and_for_all(write: Write) -> None:
+def test_state_has_responses_per_operation_or_for_all(write: Write) -> None:
     found = resource(write, text(states="{open: {read: {}, cancel: {}}, gone: {read: {status: 500}}}"))
     assert {alias: answer.status for alias, answer in found.states["open"].answers.items()} == {
         "read": 200,
@@ -597,12 +595,12 @@ def test_answers_per_operation_and_for_all(write: Write) -> None:
     assert found.states["gone"].answers["read"].status == 500
 
 
-def test_one_answer_for_all_must_suit_all(write: Write) -> None:
+def test_response_for_all_operations_must_be_documented_by_all(write: Write) -> None:
     scenarios, expected = unmarked(text(states="{open: {}, gone: {status: «S307»404}}"))
     assert told(write, scenarios) == expected
 
 
-def test_bodies_take_the_order_of_the_schema_and_the_defaults(write: Write) -> None:
+def test_body_has_the_defaults_in_the_order_of_the_schema(write: Write) -> None:
     found = resource(
         write,
         text(
@@ -629,12 +627,12 @@ def test_bodies_take_the_order_of_the_schema_and_the_defaults(write: Write) -> N
         ("{{ token(14) }}", False),
     ],
 )
-def test_what_is_rendered_once(write: Write, template: str, kept: bool) -> None:
+def test_only_template_without_changing_values_is_cacheable(write: Write, template: str, kept: bool) -> None:
     body = f'{{open: {{read: {{body: {{note: "{template}"}}}}}}, gone: {{read: {{status: 404}}}}}}'
     assert resource(write, text(states=body)).states["open"].answers["read"].is_cacheable is kept
 
 
-def test_an_undocumented_answer_is_taken_as_it_stands(write: Write) -> None:
+def test_undocumented_response_is_sent_as_written(write: Write) -> None:
     states = """
         open: {}
         gone:
@@ -651,28 +649,28 @@ def test_an_undocumented_answer_is_taken_as_it_stands(write: Write) -> None:
     assert response.body == {"anything": [1, None, "{{ now }}"]}
 
 
-def test_yaml_is_that_of_1_2(write: Write) -> None:
+def test_yaml_1_1_words_stay_strings(write: Write) -> None:
     states = "{open: {read: {body: {note: no}}}, gone: {read: {body: {note: 2026-01-01}}}}"
     found = resource(write, text(states=states))
     assert found.states["open"].answers["read"].body["note"] == "no"
     assert found.states["gone"].answers["read"].body["note"] == "2026-01-01"
 
 
-def test_another_media_type(write: Write) -> None:
+def test_media_type_of_a_state_is_read(write: Write) -> None:
     states = "{open: {read: {mediaType: text/plain, body: 'plain {{ resource.key }}'}}, gone: {}}"
     response = resource(write, text(states=states)).states["open"].answers["read"]
     assert response.media_type == "text/plain"
     assert response.body == "plain {{ resource.key }}"
 
 
-def test_a_file_may_be_json(write: Write) -> None:
+def test_json_scenario_file_is_read(write: Write) -> None:
     scenarios = """{"resource": "order", "key": "path.id", "operations": {"read": "GET /orders/{id}"},
         "states": {"open": {}}, "scenarios": {"normal": ["open"]}}"""
     path = write("mine.json", scenarios)
     assert compiled(write("orders.yaml", DOCUMENT), scenarios=[path]).resources[0].name == "order"
 
 
-def test_two_files_for_one_resource_or_operation(write: Write) -> None:
+def test_two_files_for_one_resource_or_operation_are_reported(write: Write) -> None:
     first = write("all/first.yaml", text())
     second = write("all/second.yaml", text())
     document = write("orders.yaml", DOCUMENT)
@@ -683,14 +681,14 @@ def test_two_files_for_one_resource_or_operation(write: Write) -> None:
     assert all(diagnostic.where.source.endswith(second.name) for diagnostic in failure.value.diagnostics)
 
 
-def test_a_folder_without_scenario_files(write: Write) -> None:
+def test_folder_without_scenario_files_is_reported(write: Write) -> None:
     folder = write("none/readme.txt", "nothing").parent
     with pytest.raises(CompileError) as failure:
         compiled(write("orders.yaml", DOCUMENT), scenarios=[folder])
     assert [diagnostic.code for diagnostic in failure.value.diagnostics] == ["S103"]
 
 
-def test_the_hash_follows_every_input(write: Write) -> None:
+def test_hash_of_the_plan_changes_with_every_input(write: Write) -> None:
     document, path = write("orders.yaml", DOCUMENT), write("mine.yaml", text())
     plain = compiled(document, scenarios=[path])
     assert compiled(document, scenarios=[path]).hash == plain.hash

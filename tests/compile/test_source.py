@@ -34,7 +34,7 @@ from mockserver.jsonschema.references import escape, tokens
         ("a: |\n  {{ not.jinja }}\n", {"a": "{{ not.jinja }}\n"}),
     ],
 )
-def test_values(text: str, value: Any) -> None:
+def test_text_is_parsed_to_its_value(text: str, value: Any) -> None:
     assert parse(text, "doc").value == value
 
 
@@ -51,7 +51,7 @@ def test_values(text: str, value: Any) -> None:
         ("\n".join(" " * depth + "k:" for depth in range(420)) + " 1", "D107", 0),
     ],
 )
-def test_faults(text: str, code: str, line: int) -> None:
+def test_invalid_text_is_reported_with_code_and_line(text: str, code: str, line: int) -> None:
     with pytest.raises(SourceError) as failure:
         parse(text, "doc.yaml")
     found = failure.value.diagnostic
@@ -72,7 +72,9 @@ def test_faults(text: str, code: str, line: int) -> None:
     ],
 )
 @pytest.mark.parametrize(("what", "code"), [("document", "D106"), (SCENARIO_FILE, "S101")])
-def test_a_tab_is_called_a_tab(text: str, line: int, column: int, what: str, code: str) -> None:
+def test_tab_in_indentation_is_named_in_the_error(
+    text: str, line: int, column: int, what: str, code: str
+) -> None:
     with pytest.raises(SourceError) as failure:
         parse(text, "a.yaml", what)
     found = failure.value.diagnostic
@@ -80,13 +82,13 @@ def test_a_tab_is_called_a_tab(text: str, line: int, column: int, what: str, cod
     assert (found.code, found.where.line, found.where.column) == (code, line, column)
 
 
-def test_a_fault_that_is_no_tab_is_not_called_one() -> None:
+def test_other_syntax_error_does_not_mention_a_tab() -> None:
     with pytest.raises(SourceError) as failure:
         parse("a:\n  b: {c: 1,\td: [2}\n", "a.yaml")
     assert "tab" not in failure.value.diagnostic.message
 
 
-def test_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_file_is_reported_with_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "doc.yaml"
     path.write_bytes(b"\xef\xbb\xbfa: 1")
     assert read(path, "doc.yaml").value == {"a": 1}
@@ -113,18 +115,18 @@ def test_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("/a/0/none/x", 2, 5),  # the object that misses it
     ],
 )
-def test_positions(pointer: str, line: int, column: int) -> None:
+def test_pointer_gives_line_and_column(pointer: str, line: int, column: int) -> None:
     found = parse("a:\n  - b: 1\n    c/d: {e~f: 2}\n", "doc").locate(pointer)
     assert (found.line, found.column, found.source) == (line, column, "doc")
 
 
 @pytest.mark.parametrize("name", ["plain", "a/b", "~", "~1", "x y", "é", "%41", ""])
-def test_tokens_come_back(name: str) -> None:
+def test_quoted_token_is_parsed_back(name: str) -> None:
     assert tokens(f"/{escape(name)}") == [name]
     assert tokens(f"/{unquote(quote_token(name))}") == [name]
 
 
-def test_a_document_may_come_through_a_pipe_and_a_scenario_file_may_not(tmp_path: Path) -> None:
+def test_pipe_is_read_as_document_but_not_as_scenario_file(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = Thread(target=pipe.write_text, args=("a: 1",))
@@ -135,7 +137,7 @@ def test_a_document_may_come_through_a_pipe_and_a_scenario_file_may_not(tmp_path
         read(pipe, "pipe", SCENARIO_FILE)
 
 
-def test_a_device_without_end_is_read_as_far_as_a_document_may_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_device_is_read_up_to_the_size_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mockserver.compile.source.MAX_BYTES", 1000)
     with pytest.raises(SourceError, match="it is over 1,000 bytes"):
         read(Path("/dev/zero"), "zero")

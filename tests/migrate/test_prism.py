@@ -28,7 +28,7 @@ from mockserver.migrate.prism import command
         ("mock a.yaml --colour red", "a.yaml --port 4010 --cors '*'", ["--colour"]),
     ],
 )
-def test_a_command_of_prism_is_one_of_ours(prism: str, ours: str, lost: list[str]) -> None:
+def test_prism_command_is_converted(prism: str, ours: str, lost: list[str]) -> None:
     found: list[Diagnostic] = []
     translated = command(shlex.split(prism), found)
     assert translated == f"mockserver serve {ours}"
@@ -39,6 +39,6 @@ def test_a_command_of_prism_is_one_of_ours(prism: str, ours: str, lost: list[str
 @pytest.mark.parametrize(
     "prism", ["", "prism mock", "prism proxy a.yaml http://b", "prism mock a.yaml b.yaml"]
 )
-def test_what_is_no_command_to_mock(prism: str) -> None:
+def test_other_prism_command_is_rejected(prism: str) -> None:
     with pytest.raises(UsageError):
         command(shlex.split(prism), [])

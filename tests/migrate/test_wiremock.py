@@ -154,7 +154,7 @@ class TestScenarios:
             stub(says="b", machine=("life", "b", "")),
             stub(says="c", machine=("life", "c", "")),
         )
-        assert ("M102", "stubs: leading on to c has no counterpart and is left out") in carried.told
+        assert ("M102", "stubs: the transition to c has no counterpart and is left out") in carried.told
 
 
 class TestStubs:
@@ -326,7 +326,7 @@ class TestFiles:
         assert [diagnostic.message for diagnostic in found] == ["holds no stub mapping"]
 
 
-def test_nothing_comes_of_nothing(write: Write) -> None:
+def test_no_stubs_give_no_files(write: Write) -> None:
     found: list[Diagnostic] = []
     document: Document = compile_plan(Inputs((write("orders.yaml", DOCUMENT),))).plan.documents[0]
     assert scenario_files([], document, found) == {}
@@ -335,7 +335,7 @@ def test_nothing_comes_of_nothing(write: Write) -> None:
 @pytest.mark.parametrize(
     ("headers", "media_type"), [({"Content-Type": "text/html"}, "text/html"), ({}, "text/plain")]
 )
-def test_a_text_that_no_document_says_is_sent_as_it_stands(
+def test_undocumented_text_body_is_sent_as_written(
     carried: Carried, headers: dict[str, str], media_type: str
 ) -> None:
     response = {"status": 503, "body": "<h1>Away</h1>", "headers": headers}
@@ -349,7 +349,7 @@ def odd(request: dict[str, Any], response: dict[str, Any], **more: Any) -> dict[
     return {"name": "odd", "request": {"method": "GET", **request}, "response": response, **more}
 
 
-def test_a_pattern_that_backtracks_comes_to_an_end(carried: Carried) -> None:
+def test_backtracking_pattern_ends(carried: Carried) -> None:
     for pattern in ("^(a|aa)+$", "(([^/]+/?)*)*x", "((?=.)[^!]|(?=.)[^!]{2})+!"):
         carried.over(odd({"urlPathPattern": f"/v1/orders/{pattern}"}, {}))
     carried.over(odd({"urlPathPattern": "/v1/orders/[^/]+"}, {"jsonBody": {"a": 1}}))
@@ -359,14 +359,14 @@ def test_a_pattern_that_backtracks_comes_to_an_end(carried: Carried) -> None:
 @pytest.mark.parametrize(
     ("written", "status"), [("x", 200), ("404", 404), (None, 200), (True, 200), (1e9, 200)]
 )
-def test_a_status_that_is_none_is_told(written: Any, status: int, carried: Carried) -> None:
+def test_invalid_status_is_reported(written: Any, status: int, carried: Carried) -> None:
     carried.over(odd({"urlPath": "/v1/status"}, {"status": written, "jsonBody": {}}))
     assert carried.call("GET", "/status").status == status
     lost = [message for code, message in carried.told if code == "M102" and "the status" in message]
     assert bool(lost) is (written != "404")
 
 
-def test_a_state_in_which_nothing_answers_is_told(carried: Carried) -> None:
+def test_state_without_a_response_is_reported(carried: Carried) -> None:
     order = {"urlPathTemplate": "/v1/orders/{id}"}
     carried.over(
         odd(
@@ -378,10 +378,10 @@ def test_a_state_in_which_nothing_answers_is_told(carried: Carried) -> None:
         )
     )
     assert carried.said("GET", "/orders/7") == {"n": 1}
-    assert any("leading on to two, in which nothing answers," in message for _, message in carried.told)
+    assert any("the transition to two, a state without a response," in message for _, message in carried.told)
 
 
 @pytest.mark.parametrize("path", ["http://[x/v1", "/v1/orders/\0"])
-def test_a_path_that_is_none_is_told(path: str, carried: Carried) -> None:
+def test_invalid_path_is_reported(path: str, carried: Carried) -> None:
     carried.over(odd({"urlPath": path}, {}), odd({"urlPath": "/v1/status"}, {"bodyFileName": "a\0b"}))
     assert carried.told

@@ -41,7 +41,7 @@ def compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
 
     kept: list[bytes] = []
     monkeypatch.setattr(process, "compile_in_process", compile_in_process)
-    monkeypatch.setattr(Cache, "keep", keep)
+    monkeypatch.setattr(Cache, "store", keep)
     monkeypatch.setattr(Cache, "find", find)
     return seen
 

@@ -66,7 +66,7 @@ def scenarios(body: str) -> str:
         "{{ request.headers['x-other'] | default('none') }}",
     ],
 )
-def test_what_a_request_must_have_can_be_read(write: Write, template: str) -> None:
+def test_template_that_reads_a_required_part_compiles(write: Write, template: str) -> None:
     path = write("mine.yaml", scenarios(f'{{value: "{template}"}}'))
     compiled(write("doc.yaml", DOCUMENT), scenarios=[path])
 
@@ -80,7 +80,9 @@ def test_what_a_request_must_have_can_be_read(write: Write, template: str) -> No
         ("{{ request.path.other }}", "no 'other'"),
     ],
 )
-def test_what_it_may_lack_cannot(write: Write, template: str, told: str) -> None:
+def test_template_that_reads_an_optional_part_without_default_is_reported(
+    write: Write, template: str, told: str
+) -> None:
     path = write("mine.yaml", scenarios(f'{{value: "{template}"}}'))
     with pytest.raises(CompileError) as failure:
         compiled(write("doc.yaml", DOCUMENT), scenarios=[path])
@@ -89,7 +91,7 @@ def test_what_it_may_lack_cannot(write: Write, template: str, told: str) -> None
     assert told in diagnostic.message
 
 
-def test_an_answer_that_repeats_the_request_is_judged_too(write: Write) -> None:
+def test_response_that_repeats_the_request_is_validated(write: Write) -> None:
     document = write("doc.yaml", DOCUMENT)
     fine = write("fine.yaml", scenarios('{value: a, unit: "{{ request.query.unit }}"}'))
     compiled(document, scenarios=[fine])
@@ -119,7 +121,7 @@ paths:
 @pytest.mark.parametrize(
     ("status", "body"), [(200, b"DONE"), (202, b"[7,7]"), (203, b"5"), (404, b"No job")], ids=str
 )
-def test_a_state_that_says_nothing_of_a_body_has_a_valid_one(write: Write, status: int, body: bytes) -> None:
+def test_state_without_a_body_gets_a_valid_body(write: Write, status: int, body: bytes) -> None:
     """Where it is no object, too, there is nothing to lay over it."""
     life = f"""
         resource: job

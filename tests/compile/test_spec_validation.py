@@ -65,13 +65,13 @@ def both(trees: Trees) -> tuple[SchemaPath, SchemaPath]:
     ],
     ids=str,
 )
-def test_the_same_is_found(trees: Trees, parts: tuple[Any, ...]) -> None:
+def test_path_gives_the_same_value_as_the_library(trees: Trees, parts: tuple[Any, ...]) -> None:
     ours, theirs = both(trees)
     assert ours.accessor[parts] == theirs.accessor[parts]
     assert ours.accessor.stat(parts) == theirs.accessor.stat(parts)
 
 
-def test_what_an_identifier_names_is_left_to_the_library(trees: Trees) -> None:
+def test_reference_by_identifier_is_resolved_by_the_library(trees: Trees) -> None:
     for path in both(trees):
         with pytest.raises(Unresolvable):
             path.accessor[("components", "schemas", "Named", "type")]
@@ -80,14 +80,14 @@ def test_what_an_identifier_names_is_left_to_the_library(trees: Trees) -> None:
 @pytest.mark.parametrize(
     "parts", [("none",), ("info", "title", "x"), ("paths", "/c", "get", "tags", 2)], ids=str
 )
-def test_what_is_not_there_is_missed_alike(trees: Trees, parts: tuple[Any, ...]) -> None:
+def test_missing_path_raises_the_same_error_as_the_library(trees: Trees, parts: tuple[Any, ...]) -> None:
     for path in both(trees):
         assert not path.accessor.contains(parts[:-1], parts[-1])
         with pytest.raises(KeyError):
             path.accessor[parts]
 
 
-def test_the_whole_of_a_document() -> None:
+def test_every_path_of_a_document_gives_the_same_value_as_the_library() -> None:
     path = Path(__file__).parents[2] / "openapi" / "certificate-request.yaml"
     ours, theirs = (
         path_of.accessor for path_of in both(load_trees(path, path.name, ReferenceScope(path.parent)))
