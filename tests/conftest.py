@@ -31,7 +31,7 @@ settings.load_profile("untimed")
 _STARTS = {"subprocess.Popen", "os.fork", "os.posix_spawn"}
 """Audit events of Python: another process begins."""
 
-_SERVERS = {"live", "redis", "crowd", "chromium"}
+_SERVERS = {"live", "redis", "workers", "chromium"}
 """Fixtures that start them."""
 
 
@@ -125,9 +125,9 @@ def redis() -> Iterator[Redis]:
 
 
 @pytest.fixture(scope="session")
-def crowd(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
+def workers(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
     """A server of two workers, for tests that keep to a namespace of their own."""
-    with Workers(redis.url, "crowd", tmp_path_factory.mktemp("crowd")) as found:
+    with Workers(redis.url, "workers", tmp_path_factory.mktemp("workers")) as found:
         yield found
         assert found.stop(signal.SIGTERM) == (0, "")
 

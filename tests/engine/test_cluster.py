@@ -49,15 +49,15 @@ class WorkerClient:
 
 
 @pytest.fixture
-def both(crowd: Workers, request: pytest.FixtureRequest) -> Iterator[tuple[WorkerClient, WorkerClient]]:
+def both(workers: Workers, request: pytest.FixtureRequest) -> Iterator[tuple[WorkerClient, WorkerClient]]:
     """A worker and the other one, in a namespace of the test's own."""
-    with _BothWorkers(crowd, request.node.originalname.removeprefix("test_") + f".{next(_FRESH)}") as found:
+    with _BothWorkers(workers, request.node.originalname.removeprefix("test_") + f".{next(_FRESH)}") as found:
         yield found
 
 
 class _BothWorkers:
-    def __init__(self, crowd: Workers, namespace: str) -> None:
-        self._lines = crowd.lines()
+    def __init__(self, workers: Workers, namespace: str) -> None:
+        self._lines = workers.lines()
         self._namespace = namespace
 
     def __enter__(self) -> tuple[WorkerClient, WorkerClient]:
@@ -90,11 +90,11 @@ def test_calls_of_both_workers_advance_one_resource(both: tuple[WorkerClient, Wo
 
 
 def test_racers_over_both_workers_are_counted_exactly(
-    crowd: Workers, both: tuple[WorkerClient, WorkerClient]
+    workers: Workers, both: tuple[WorkerClient, WorkerClient]
 ) -> None:
     places = [*both]
     for _ in range(3):
-        with_lines = crowd.lines()
+        with_lines = workers.lines()
         places += [WorkerClient(each, both[0]._namespace) for each in with_lines]
 
     def race(place: WorkerClient) -> list[str]:
@@ -110,9 +110,9 @@ def test_racers_over_both_workers_are_counted_exactly(
     assert both[1].said("GET", "/resources/loop/a")["state"] == "one"
 
 
-def test_a_transition_has_one_winner(crowd: Workers, both: tuple[WorkerClient, WorkerClient]) -> None:
+def test_a_transition_has_one_winner(workers: Workers, both: tuple[WorkerClient, WorkerClient]) -> None:
     lines = [*both[0:2]] + [
-        WorkerClient(each, both[0]._namespace) for _ in range(3) for each in crowd.lines()
+        WorkerClient(each, both[0]._namespace) for _ in range(3) for each in workers.lines()
     ]
     for key in ("once-1", "once-2", "once-3"):
         told = at_once([lambda each=each, key=key: each.turn(key) for each in lines])  # type: ignore[misc]
@@ -200,9 +200,9 @@ def test_an_operation_that_ends_it_has_one_winner(both: tuple[WorkerClient, Work
 
 
 def test_500_control_requests_at_once_are_all_done(
-    crowd: Workers, both: tuple[WorkerClient, WorkerClient]
+    workers: Workers, both: tuple[WorkerClient, WorkerClient]
 ) -> None:
-    places = [*both] + [WorkerClient(each, both[0]._namespace) for _ in range(3) for each in crowd.lines()]
+    places = [*both] + [WorkerClient(each, both[0]._namespace) for _ in range(3) for each in workers.lines()]
 
     def put(start: int) -> list[int]:
         place = places[start]
@@ -220,9 +220,9 @@ def test_500_control_requests_at_once_are_all_done(
 
 
 def test_a_key_that_is_called_all_the_time_can_be_put_and_deleted(
-    crowd: Workers, both: tuple[WorkerClient, WorkerClient]
+    workers: Workers, both: tuple[WorkerClient, WorkerClient]
 ) -> None:
-    with Callers(crowd, both[0]._namespace):
+    with Callers(workers, both[0]._namespace):
         for number in range(10):
             place = both[number % 2]
             place.said("PUT", "/resources/loop/busy", {"scenario": "loop"})
@@ -267,10 +267,10 @@ def test_the_journal_lists_calls_of_both_workers(both: tuple[WorkerClient, Worke
 
 
 def test_an_event_of_a_call_has_the_number_that_the_journal_gives_it(
-    crowd: Workers, both: tuple[WorkerClient, WorkerClient]
+    workers: Workers, both: tuple[WorkerClient, WorkerClient]
 ) -> None:
     one, other = both
-    follower, stranger = crowd.lines()
+    follower, stranger = workers.lines()
     with follower, stranger:
         follower.put("GET", "/__admin/events?kinds=call&most=3", Connection="close")
         assert follower.reply().status == 200
@@ -456,8 +456,8 @@ def test_a_document_that_is_put_is_served_by_all_when_that_is_answered(own: Work
 class Callers:
     """Clients that call all the time until this is left; every one of their calls is answered with 200."""
 
-    def __init__(self, crowd: Workers, namespace: str) -> None:
-        self._places = [WorkerClient(each, namespace) for each in crowd.lines()]
+    def __init__(self, workers: Workers, namespace: str) -> None:
+        self._places = [WorkerClient(each, namespace) for each in workers.lines()]
         self._done = threading.Event()
         self._pool = ThreadPoolExecutor(len(self._places))
 

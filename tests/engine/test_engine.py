@@ -110,7 +110,7 @@ def test_credentials_go_before_a_scenario(shop: Engine) -> None:
     assert read(shop).decision == "scenario=normal; state=open; call=1"
 
 
-def test_credentials_may_be_left_unasked(plan: Plan) -> None:
+def test_with_security_off_no_credentials_are_required(plan: Plan) -> None:
     engine = engine_of(plan, options=Options(security="off"))
     assert ask(engine, "GET", "/orders/1").status == 200
 
@@ -181,7 +181,7 @@ def test_a_header_that_echoes_what_no_header_can_carry_is_percent_encoded_and_ad
     assert ("x-echo", "été") in fine.headers
 
 
-def test_an_operation_that_no_file_names(shop: Engine) -> None:
+def test_an_operation_without_a_scenario_file_is_answered_from_the_document(shop: Engine) -> None:
     assert content(read(shop, "/free")) == {"a": 1}
     assert content(read(shop, "/free", prefer="example=two")) == {"a": 2}
     assert read(shop, "/free", prefer="code=503").status == 503
@@ -203,7 +203,7 @@ def test_it_answers_under_each_base_path(shop: Engine) -> None:
     assert read(shop, "/v2/orders/1").status == 404
 
 
-def test_a_base_path_of_our_own(plan: Plan) -> None:
+def test_a_given_base_path_replaces_the_documents(plan: Plan) -> None:
     engine = engine_of(plan, options=Options(base_path="/mock/"))
     assert read(engine, "/mock/orders/1").status == 200
     assert read(engine, "/orders/1").status == 404
@@ -216,7 +216,7 @@ def test_a_documented_path_goes_before_the_control_plane(shop: Engine) -> None:
     assert read(shop, "/__admin/others").status == 404
 
 
-def test_two_documents(write: Write) -> None:
+def test_two_documents_are_served_together(write: Write) -> None:
     def document(path: str, method: str) -> str:
         return f"""
             openapi: 3.0.3

@@ -55,7 +55,7 @@ def test_every_prefix_and_spelling_leads_to_one_answer(pets: Live) -> None:
     assert told(pets, "/v1/pets/rex") == told(pets, "/v2/pets/rex") == told(pets, "/pets/r%65x") == first
 
 
-def test_so_does_every_media_type_of_one_schema_and_every_method(pets: Live) -> None:
+def test_every_media_type_and_method_of_one_schema_has_one_answer(pets: Live) -> None:
     first = told(pets, "/pets/rex")
     assert told(pets, "/pets/rex", "Accept: application/vnd.pets+json") == first
     assert told(pets, "/pets/rex", method="PUT") == first

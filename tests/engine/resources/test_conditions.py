@@ -50,17 +50,17 @@ BODY = {"id": 5, "nested": {"list": [{"name": "first"}]}, "flag": True, "none": 
         ("body", "text.more", None),
     ],
 )
-def test_parts_of_a_request(part: str, name: str, expected: str | None) -> None:
+def test_a_part_of_a_request_is_read(part: str, name: str, expected: str | None) -> None:
     assert reader(Lookup(part, name))(REQUEST, PATH, BODY) == expected
 
 
 @pytest.mark.parametrize("body", [None, [], "text", 5, b"bytes"])
-def test_bodies_without_the_part(body: Any) -> None:
+def test_a_body_without_the_part_gives_nothing(body: Any) -> None:
     assert reader(Lookup("body", "id"))(REQUEST, PATH, body) is None
 
 
 @pytest.mark.parametrize("value", ["", "a", "=;", "a=b=c; d", '"', "\x80=\xff", "a=1; ;;=b"])
-def test_no_cookie_or_query_is_too_odd(value: str) -> None:
+def test_any_cookie_or_query_is_read(value: str) -> None:
     request = Request("GET", "/", value, {"cookie": value})
     assert all(isinstance(each, str) for each in (*cookies(request).values(), *query(request).values()))
 
@@ -126,5 +126,7 @@ RULES = st.lists(
 
 
 @given(RULES, st.dictionaries(st.sampled_from("xy"), st.text("ab", max_size=3)))
-def test_it_decides_as_trying_every_rule_in_turn_does(rules: list[Rule], path: dict[str, str]) -> None:
+def test_the_index_of_rules_decides_as_trying_every_rule_in_turn(
+    rules: list[Rule], path: dict[str, str]
+) -> None:
     assert Selection(rules, "default", ()).choose(REQUEST, path, None) == naive(rules, path)

@@ -81,12 +81,12 @@ def test_tokens_are_fresh_and_run_the_same_in_every_world() -> None:
 @pytest.mark.parametrize(
     "source", ["token(-1)", "token('a')", "fake.nothing()", "fake.name('a', 'b', 'c')", "x509.other"]
 )
-def test_what_cannot_be_made_is_an_error_of_ours(source: str) -> None:
+def test_a_value_that_cannot_be_generated_is_an_error(source: str) -> None:
     with pytest.raises(MockServerError):
         value(source, context())
 
 
-def test_there_is_nothing_else() -> None:
+def test_the_context_has_the_documented_names_alone() -> None:
     found = context()
     for name in NAMES:
         assert found[name] is not None

@@ -12,7 +12,7 @@ def test_the_least_recently_used_goes_first() -> None:
     assert [recent.get(key) for key in "abc"] == [1, None, 3]
 
 
-def test_bytes_bound_it_too() -> None:
+def test_the_oldest_go_when_the_bytes_are_too_many() -> None:
     recent: LruCache[str, int] = LruCache(entries=10, size=100)
     recent.keep("a", 1, 60)
     recent.keep("b", 2, 60)

@@ -75,7 +75,7 @@ def test_a_constant_body_keeps_its_order_and_its_characters() -> None:
 
 
 @pytest.mark.parametrize("text", ["\x000", "\x001", "\\u00000", '"\\u00000"'])
-def test_a_text_that_looks_like_a_place_for_a_value(text: str) -> None:
+def test_a_text_that_looks_like_a_placeholder_stays(text: str) -> None:
     body = {"a": text, "b": "{{ uuid('x') }}", "c": text}
     rendered = json.loads(renderer(recipe(body)).render(subject()).body)
     assert (rendered["a"], rendered["c"]) == (text, text)
@@ -109,7 +109,7 @@ def test_a_partial_body_is_laid_over_a_fake() -> None:
         ({}, {"a": {"b": {}}}, {"a": {"b": {}}}),
     ],
 )
-def test_merging(base: JSON, over: JSON, expected: JSON) -> None:
+def test_a_body_is_merged_over_its_base(base: JSON, over: JSON, expected: JSON) -> None:
     assert merge(base, over) == expected
 
 
@@ -146,7 +146,7 @@ def test_an_answer_is_rendered_once_for_a_key_and_a_change() -> None:
     assert len(calls) == 5
 
 
-def test_headers() -> None:
+def test_headers_are_rendered() -> None:
     headers = {"Retry-After": "30", "X-Key": "{{ resource.key }}"}
     documented = ResponseSpec(None, None, None, lambda key, now: [("x-key", "made"), ("x-more", "made")])
     made = renderer(ResponseTemplate(204, headers=headers), documented).render(subject())
@@ -154,7 +154,7 @@ def test_headers() -> None:
     assert made.body == b""
 
 
-def test_a_files_own_content_type_stands_alone() -> None:
+def test_a_content_type_of_the_file_is_sent_once() -> None:
     own = ResponseTemplate(
         200, headers={"Content-Type": "text/x"}, has_body=True, body="a", media_type="text/plain"
     )

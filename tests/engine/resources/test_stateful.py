@@ -63,18 +63,18 @@ def engine(tmp_path: Path) -> Engine:
     return things(tmp_path, FILE)
 
 
-def test_numbers_are_fresh_keys(engine: Engine) -> None:
+def test_created_resources_have_fresh_numbers_as_keys(engine: Engine) -> None:
     made = [call(engine, "POST", "/things", {"name": f"n{i}"}) for i in range(3)]
     assert made == [(201, {"id": i + 1, "name": f"n{i}"}) for i in range(3)]
     assert call(engine, "GET", "/things/2") == (200, {"id": 2, "state": "new", "name": "n1"})
 
 
-def test_what_was_not_said_is_null(engine: Engine) -> None:
+def test_a_field_that_the_request_left_out_is_null(engine: Engine) -> None:
     assert call(engine, "POST", "/things", {})[1] == {"id": 1, "name": None}
     assert call(engine, "GET", "/things/1")[1]["name"] == "nobody"
 
 
-def test_nobody_comes_into_being_by_being_asked_for(engine: Engine) -> None:
+def test_a_read_of_an_unknown_key_creates_no_resource(engine: Engine) -> None:
     status, body = call(engine, "GET", "/things/77")
     assert status == 404
     assert "77" in body["message"]
@@ -86,7 +86,7 @@ def test_nobody_comes_into_being_by_being_asked_for(engine: Engine) -> None:
     ("verb", "headers", "state"),
     [("finish", {}, "done"), ("start", {}, "busy"), ("start", {"x_lose": "yes"}, None)],
 )
-def test_the_request_decides_the_way(
+def test_the_request_chooses_the_transition(
     engine: Engine, verb: str, headers: dict[str, str], state: str | None
 ) -> None:
     call(engine, "POST", "/things", {})
@@ -98,7 +98,7 @@ def test_the_request_decides_the_way(
         assert (status, body["state"]) == (200, state)
 
 
-def test_loops_and_holds_of_one_operation(engine: Engine) -> None:
+def test_a_hold_that_counts_one_operation_starts_anew_in_every_loop(engine: Engine) -> None:
     call(engine, "POST", "/things", {})
     seen = []
     for _ in range(2):
@@ -118,7 +118,7 @@ def test_after_counts_from_entering_the_state(engine: Engine) -> None:
     assert call(engine, "GET", "/things/1")[1]["state"] == "done"
 
 
-def test_ended(engine: Engine) -> None:
+def test_an_ended_resource_is_not_found(engine: Engine) -> None:
     call(engine, "POST", "/things", {})
     call(engine, "POST", "/things", {})
     call(engine, "POST", "/things/2", {"verb": "start"})
@@ -129,7 +129,7 @@ def test_ended(engine: Engine) -> None:
     assert call(engine, "POST", "/things", {})[1]["id"] == 3, "a key is never given twice"
 
 
-def test_a_head_moves_nothing(engine: Engine) -> None:
+def test_a_head_request_does_not_advance_the_resource(engine: Engine) -> None:
     call(engine, "POST", "/things", {})
     call(engine, "POST", "/things/1", {"verb": "start"})
     for _ in range(5):
@@ -138,7 +138,7 @@ def test_a_head_moves_nothing(engine: Engine) -> None:
     assert [call(engine, "GET", "/things/1")[1]["state"] for _ in range(3)] == ["busy", "busy", "done"]
 
 
-def test_pages_by_cursor(engine: Engine) -> None:
+def test_a_list_is_paged_by_its_cursor(engine: Engine) -> None:
     for number in range(5):
         call(engine, "POST", "/things", {"name": f"n{number}"})
     call(engine, "POST", "/things/2", {"verb": "start"}, x_lose="yes")
@@ -195,7 +195,7 @@ def test_what_the_document_means_by_a_cursor_is_no_violation(tmp_path: Path, sch
     assert call(served, "GET", f"/things?cursor={value}")[0] == 200
 
 
-def test_namespaces_and_runs(tmp_path: Path) -> None:
+def test_each_namespace_and_each_reset_counts_keys_from_one(tmp_path: Path) -> None:
     engine = things(tmp_path, FILE)
     assert call(engine, "POST", "/things", {"name": "a"})[1]["id"] == 1
     assert call(engine, "POST", "/things", {"name": "b"}, x_mock_namespace="other")[1]["id"] == 1
@@ -206,7 +206,7 @@ def test_namespaces_and_runs(tmp_path: Path) -> None:
     assert call(engine, "GET", "/things/1")[1]["name"] == "again", "nothing of the first life is kept"
 
 
-def test_preferences(engine: Engine) -> None:
+def test_a_preferred_state_or_scenario_answers_and_an_unknown_one_is_refused(engine: Engine) -> None:
     assert call(engine, "POST", "/things", {}, prefer="scenario=state:done")[0] == 201
     assert call(engine, "GET", "/things/1", prefer="state=busy")[1]["state"] == "busy"
     assert call(engine, "GET", "/things/1", prefer="scenario=nonsense")[0] == 400
@@ -214,7 +214,7 @@ def test_preferences(engine: Engine) -> None:
     assert call(engine, "GET", "/things/5")[1]["state"] == "done"
 
 
-def test_big_requests_are_not_kept(engine: Engine) -> None:
+def test_a_large_creating_request_is_not_kept(engine: Engine) -> None:
     call(engine, "POST", "/things", {"name": "n" * 70_000})
     assert call(engine, "GET", "/things/1")[1]["name"] == "nobody"
 
@@ -277,7 +277,7 @@ def test_a_drawn_loop_is_thrown_anew_at_every_visit(tmp_path: Path) -> None:
     assert all(step.branches == () for step in steps[1:])
 
 
-def test_looking_on_the_way_changes_no_throw(tmp_path: Path) -> None:
+def test_reads_on_the_way_do_not_change_what_is_drawn(tmp_path: Path) -> None:
     engine, lazy = things(tmp_path, DRAWN), things(tmp_path, DRAWN)
     for each in (engine, lazy):
         call(each, "GET", "/things/17")

@@ -129,7 +129,7 @@ def test_one_expression_keeps_its_type(source: str, expected: object) -> None:
         ("}} {{ n }} {", "}} 7 {"),
     ],
 )
-def test_anything_else_is_text(source: str, expected: str) -> None:
+def test_a_template_of_several_parts_is_a_text(source: str, expected: str) -> None:
     assert render(source) == expected
 
 
@@ -177,7 +177,7 @@ def test_plain_texts_are_what_jinja_makes_of_them(pieces: list[str]) -> None:
         "{{ '\\N{nothing}' }}",
     ],
 )
-def test_templates_that_do_not_compile(source: str) -> None:
+def test_an_invalid_template_is_refused(source: str) -> None:
     with pytest.raises(TemplateError, match=r"does not compile|over the limit"):
         compile_template(source)
 
@@ -210,7 +210,7 @@ def test_templates_that_do_not_compile(source: str) -> None:
         "{% import 'os' as os %}{{ os }}",
     ],
 )
-def test_templates_that_go_wrong(source: str) -> None:
+def test_a_template_that_fails_is_an_error(source: str) -> None:
     with pytest.raises(TemplateError):
         render(source)
 
@@ -321,7 +321,7 @@ def test_an_output_beyond_measure_is_refused() -> None:
         render("{{ half | lower }}{{ half }}", half=half)
 
 
-def test_our_own_errors_go_through_as_they_are() -> None:
+def test_an_error_of_a_provider_is_raised_unchanged() -> None:
     class OwnError(MockServerError):
         pass
 
@@ -345,7 +345,7 @@ def test_our_own_errors_go_through_as_they_are() -> None:
         (None, False),
     ],
 )
-def test_what_is_a_template(value: object, expected: bool) -> None:
+def test_a_text_is_a_template_or_not(value: object, expected: bool) -> None:
     assert is_template(value) is expected
 
 
@@ -367,11 +367,11 @@ def test_what_is_a_template(value: object, expected: bool) -> None:
         ("{{ uuid('now') }}", False),
     ],
 )
-def test_what_differs_from_call_to_call(source: str, expected: bool) -> None:
+def test_a_template_is_volatile_or_not(source: str, expected: bool) -> None:
     assert is_volatile(source) is expected
 
 
-def test_names() -> None:
+def test_the_names_that_a_template_reads_are_found() -> None:
     assert names("{{ a.b }} {% set c = d %}{{ c }}") == {"a", "d"}
     with pytest.raises(TemplateError):
         names("{{")
@@ -429,7 +429,7 @@ def test_every_name_has_a_value_for_jinja_too() -> None:
         "{{ uuid.__globals__ }}",
     ],
 )
-def test_what_it_cannot(source: str) -> None:
+def test_a_template_cannot_read_what_is_not_in_its_context(source: str) -> None:
     with pytest.raises(MockServerError):
         compile_template(source)(Context(SUBJECT, Providers("0")))
 

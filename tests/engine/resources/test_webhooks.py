@@ -158,7 +158,7 @@ def outcomes(engine: Engine, live: Live, *, done: bool = True) -> list[Any]:
             return found
 
 
-def test_a_template_says_where_to(tmp_path: Path, receiver: Receiver) -> None:
+def test_a_template_gives_the_url_of_a_webhook(tmp_path: Path, receiver: Receiver) -> None:
     notify = """
   - on: [new, done]
     url: "{{ resource.created_by.body.name }}"
@@ -182,7 +182,7 @@ def test_a_template_says_where_to(tmp_path: Path, receiver: Receiver) -> None:
         ]
 
 
-def test_the_documents_callback(tmp_path: Path, receiver: Receiver) -> None:
+def test_a_callback_of_the_document_is_sent(tmp_path: Path, receiver: Receiver) -> None:
     with noticing(tmp_path, "  {on: done, callback: make.finished, body: {event: done}}") as (_, _, call):
         call("POST", "/things", {"name": receiver.url})
         call("POST", "/things/1", {})
@@ -213,7 +213,9 @@ def test_an_answer_that_lacks_what_the_url_reads_gives_no_notice(tmp_path: Path,
         assert [each.url for each in outcomes(engine, live)] == [receiver.url]
 
 
-def test_time_enters_states_whether_or_not_anybody_asks(tmp_path: Path, receiver: Receiver) -> None:
+def test_a_state_that_time_enters_sends_its_webhook_without_a_request(
+    tmp_path: Path, receiver: Receiver
+) -> None:
     notify = f'  {{on: [late, done], url: "{receiver.url}", body: {{at: "{{{{ resource.changed_at }}}}"}}}}'
     with noticing(tmp_path, notify) as (_, live, call):
         call("POST", "/things", {})
@@ -297,7 +299,7 @@ def test_a_resource_is_watched_from_when_its_file_tells_of_a_notice(
         assert receiver.next().json() == {"of": "1"}
 
 
-def test_signed(tmp_path: Path, receiver: Receiver) -> None:
+def test_a_webhook_is_signed(tmp_path: Path, receiver: Receiver) -> None:
     sign = "{secret: s3cret, header: X-Hub-Signature-256}"
     notify = f'  {{on: new, url: "{receiver.url}", body: {{a: 1}}, sign: {sign}}}'
     with noticing(tmp_path, notify) as (_, _, call):
@@ -307,7 +309,9 @@ def test_signed(tmp_path: Path, receiver: Receiver) -> None:
     assert told.headers["x-hub-signature-256"] == f"sha256={digest}"
 
 
-def test_tried_again_with_back_off(tmp_path: Path, receiver: Receiver) -> None:
+def test_a_failed_webhook_is_sent_again_after_longer_and_longer_waits(
+    tmp_path: Path, receiver: Receiver
+) -> None:
     receiver.answers = [500, 429, 200]
     notify = f'  {{on: new, url: "{receiver.url}", delay: 1s, retries: 3, backoff: 2s}}'
     with noticing(tmp_path, notify) as (engine, live, call):
@@ -325,7 +329,9 @@ def test_tried_again_with_back_off(tmp_path: Path, receiver: Receiver) -> None:
 
 
 @pytest.mark.parametrize(("status", "attempts"), [(404, ["404"]), (302, ["302"]), (503, ["503", "503"])])
-def test_given_up(tmp_path: Path, receiver: Receiver, status: int, attempts: list[str]) -> None:
+def test_a_webhook_is_given_up_after_the_last_attempt(
+    tmp_path: Path, receiver: Receiver, status: int, attempts: list[str]
+) -> None:
     receiver.answers = [status] * 5
     notify = f'  {{on: new, url: "{receiver.url}", retries: 1, backoff: 0ms}}'
     with noticing(tmp_path, notify) as (engine, live, call):
@@ -357,7 +363,7 @@ def test_given_up(tmp_path: Path, receiver: Receiver, status: int, attempts: lis
         ("http://2130706433/", "2130706433 may be another machine"),
     ],
 )
-def test_what_must_not_leave(tmp_path: Path, url: str, told: str) -> None:
+def test_a_webhook_to_another_machine_or_to_no_url_is_refused(tmp_path: Path, url: str, told: str) -> None:
     notify = '  {on: new, url: "{{ resource.created_by.body.name }}", retries: 5}'
     with noticing(tmp_path, notify) as (engine, live, call):
         assert call("POST", "/things", {"name": url}) == 201
@@ -420,7 +426,7 @@ def test_a_control_character_of_a_client_is_not_sent(tmp_path: Path, mark: str, 
     assert "control character" in outcome.attempts[0]
 
 
-def test_allowed_by_name(tmp_path: Path, receiver: Receiver) -> None:
+def test_a_webhook_to_an_allowed_host_is_sent(tmp_path: Path, receiver: Receiver) -> None:
     url = receiver.url.replace("127.0.0.1", "localhost")
     with noticing(tmp_path, f'  {{on: new, url: "{url}"}}', Options(callbacks=("localhost",))) as (
         _,
@@ -431,7 +437,7 @@ def test_allowed_by_name(tmp_path: Path, receiver: Receiver) -> None:
         assert receiver.next().headers["host"].startswith("localhost:")
 
 
-def test_nobody_there(tmp_path: Path) -> None:
+def test_a_webhook_to_a_closed_port_is_tried_as_often_as_retries_say(tmp_path: Path) -> None:
     with noticing(tmp_path, '  {on: new, url: "http://127.0.0.1:9/", retries: 2, backoff: 0ms}') as (
         engine,
         live,
@@ -442,7 +448,7 @@ def test_nobody_there(tmp_path: Path) -> None:
     assert len(outcome.attempts) == 3
 
 
-def test_who_gave_no_address_gets_no_notice(tmp_path: Path) -> None:
+def test_a_request_without_a_callback_url_gets_no_webhook(tmp_path: Path) -> None:
     notify = """
   - {on: new, url: "{{ resource.created_by.body.name }}"}
   - {on: new, callback: make.finished}
@@ -481,7 +487,7 @@ REQUEST = {
         ("http://x/", "http://x/"),
     ],
 )
-def test_expressions(expression: str, value: str | None) -> None:
+def test_a_runtime_expression_reads_the_request(expression: str, value: str | None) -> None:
     assert is_expression(expression)
     assert evaluate(expression, REQUEST, lambda: ANSWER) == value
 
@@ -505,14 +511,14 @@ ANSWER = {
         ("http://x{$response.header.location}?{$method}&{$response.body#/id}", "http://x/things/7?POST&7"),
     ],
 )
-def test_expressions_over_the_answer(expression: str, value: str | None) -> None:
+def test_a_runtime_expression_reads_the_answer(expression: str, value: str | None) -> None:
     assert is_expression(expression)
     assert reads_answer(expression)
     assert evaluate(expression, REQUEST, lambda: ANSWER) == value
 
 
 @pytest.mark.parametrize("expression", ["$response.path.x", "$response", "http://{$reply.header.x}", "$x"])
-def test_what_is_no_expression(expression: str) -> None:
+def test_an_invalid_runtime_expression_is_refused(expression: str) -> None:
     assert not is_expression(expression)
 
 
@@ -539,7 +545,7 @@ def test_what_is_no_expression(expression: str) -> None:
         ('  {on: new, url: "http://127.0.0.1/", to: x}', "S201"),
     ],
 )
-def test_bad_files(tmp_path: Path, notify: str, code: str) -> None:
+def test_an_invalid_notify_value_is_reported(tmp_path: Path, notify: str, code: str) -> None:
     document = DOCUMENT.replace("      operationId: make\n", "      operationId: make" + CALLBACKS)
     answered = CALLBACKS.replace("$request.body#/name}?from={$method", "$response.body#/id").replace(
         "finished", "answered"

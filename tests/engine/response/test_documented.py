@@ -131,7 +131,7 @@ def test_an_example_that_is_valid_is_the_body(
 @pytest.mark.parametrize(
     ("content", "wish"), [(media(), {}), (media(bad=BAD), {}), (media(a=REX), {"dynamic": True})]
 )
-def test_otherwise_it_is_generated(content: MediaType, wish: dict[str, Any]) -> None:
+def test_without_a_valid_example_the_body_is_generated(content: MediaType, wish: dict[str, Any]) -> None:
     response = ask(operation(content), **wish)
     assert is_valid("Pet", json.loads(response.body))
     assert response.decision == "document; status=200; generated"
@@ -319,7 +319,7 @@ def faults(*content: MediaType) -> list[Fault]:
     return [*documented().faults(operation(*content))]
 
 
-def test_faults_are_none_where_all_is_well() -> None:
+def test_a_valid_response_has_no_faults() -> None:
     assert not faults(
         media(a=REX), media("Xml", "application/xml", a="<pet><name>a</name></pet>"), media(None)
     )

@@ -94,7 +94,9 @@ def chosen(offered: str, accept: str | None) -> str | None:
         ("json", "text/plain", None),
     ],
 )
-def test_the_choice(offered: str, accept: str | None, expected: str | None) -> None:
+def test_the_accept_header_chooses_the_media_type(
+    offered: str, accept: str | None, expected: str | None
+) -> None:
     assert chosen(offered, accept) == expected
 
 

@@ -232,7 +232,7 @@ def test_a_fault_has_not_the_shape_of_a_mistake(documented: tuple[str, ...]) -> 
 
 
 @pytest.mark.parametrize("documented", [{"200": STRING}, {"200": STRING, "422": None}, {"422": {"not": {}}}])
-def test_a_problem_where_nothing_fits(documented: dict[str, Any]) -> None:
+def test_without_a_fitting_response_a_problem_is_sent(documented: dict[str, Any]) -> None:
     response = Service(documented).refuse(422, UUID)
     value = json.loads(response.body)
     assert response.status == value["status"] == 422

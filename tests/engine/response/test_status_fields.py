@@ -130,7 +130,7 @@ def test_an_example_of_a_schema_says_the_status_of_the_answer(tmp_path: Path) ->
     assert json.loads(reply.body) == {"title": "Wrong", "status": 402}
 
 
-def test_what_the_file_says_goes_before(tmp_path: Path) -> None:
+def test_a_status_field_of_the_scenario_file_is_not_replaced(tmp_path: Path) -> None:
     response = {"status": 402, "body": {"status": 9}}
     served = engine(tmp_path, 402, obj(title=TEXT, status=INTEGER), "application/json", response)
     assert json.loads(ask(served, "GET", "/a/k").body)["status"] == 9
