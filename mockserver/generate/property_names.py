@@ -344,5 +344,7 @@ def _interpretations(hint: JSON, current: JSON) -> list[JSON]:
             continue
     if hint in ("true", "false"):
         readings.append(hint == "true")
-    readings = [each for each in readings if each == each and each not in (float("inf"), float("-inf"))]
-    return sorted(readings, key=lambda each: type(each) is not type(current))
+    readings = [
+        reading for reading in readings if reading == reading and reading not in (float("inf"), float("-inf"))
+    ]
+    return sorted(readings, key=lambda reading: type(reading) is not type(current))

@@ -179,7 +179,7 @@ class Reader:
     def _read_members(
         self, raw: dict[str, Undecoded], shape: Shape, known: dict[object, JSON]
     ) -> dict[str, JSON]:
-        return {name: self._read(each, shape.property(name), known) for name, each in raw.items()}
+        return {name: self._read(member, shape.property(name), known) for name, member in raw.items()}
 
 
 def scalars(text: str, types: Types) -> Iterator[JSON]:

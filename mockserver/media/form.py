@@ -188,7 +188,7 @@ def gather_restyled(
         return
     for words, (other, pattern) in _SEPARATORS.items():
         if pattern.search(text) and (explode or other != style):
-            found = split(text, other, False, types, lambda each: str(decode(each)))  # type: ignore[arg-type]
+            found = split(text, other, False, types, lambda part: str(decode(part)))  # type: ignore[arg-type]
             raws = () if isinstance(found, Malformed) else found
             yield from (Restyled(raw, warn(f"separated by {words}")) for raw in raws if raw != decoded[0])
     if str(decoded[0])[:1] in ("[", "{"):

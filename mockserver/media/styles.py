@@ -218,14 +218,14 @@ def _expand_deep(key: str, value: JSON, encoded: Encode) -> list[str]:
     """Encode in style deepObject: an object by names, an array of scalars with ``[]``, others by index."""
     if isinstance(value, dict):
         return [
-            each
+            field
             for name, item in value.items()
-            for each in _expand_deep(f"{key}[{encode(name)}]", item, encoded)
+            for field in _expand_deep(f"{key}[{encode(name)}]", item, encoded)
         ]
     if isinstance(value, list):
-        if any(isinstance(each, (dict, list)) for each in value):
+        if any(isinstance(field, (dict, list)) for field in value):
             return [
-                each for i, item in enumerate(value) for each in _expand_deep(f"{key}[{i}]", item, encoded)
+                field for i, item in enumerate(value) for field in _expand_deep(f"{key}[{i}]", item, encoded)
             ]
         return [f"{key}[]={encoded(text_of(item))}" for item in value]
     return [f"{key}={encoded(text_of(value))}"]

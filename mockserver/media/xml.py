@@ -211,20 +211,20 @@ class XmlFormat:
     def _encode(self, node: Node, value: JSON) -> Iterator[str]:
         if isinstance(value, list):
             items = self._items(node)
-            inside = "".join(part for each in value for part in self._encode(items, each))
+            inside = "".join(part for item in value for part in self._encode(items, item))
             yield f"<{node.tag}{node.declaration}>{inside}</{node.tag}>" if node.wrapped else inside
             return
         attributes, content = node.declaration, ""
         if isinstance(value, dict):
             properties = self._reader.shapes.properties(node.schema)
-            for name, each in value.items():
+            for name, member in value.items():
                 inner = self._node(properties.get(name), _safe_name(name))
                 if inner.kind == "attribute":
-                    attributes += f"{inner.declaration} {inner.tag}={quoteattr(_text(each))}"
+                    attributes += f"{inner.declaration} {inner.tag}={quoteattr(_text(member))}"
                 elif inner.kind == "text":
-                    content += escape(_text(each))
+                    content += escape(_text(member))
                 else:
-                    content += "".join(self._encode(inner, each))
+                    content += "".join(self._encode(inner, member))
         elif value is None:
             attributes += f' xmlns:xsi="{INSTANCE}" xsi:nil="true"'
         else:

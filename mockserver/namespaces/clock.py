@@ -30,9 +30,11 @@ class Clock:
 
     @property
     def frozen(self) -> bool:
+        """Whether the clock is frozen."""
         return self._frozen is not None
 
     def now(self) -> int:
+        """Return the time in milliseconds since the epoch."""
         if self._frozen is not None:
             return self._frozen
         return time.time_ns() // 1_000_000 + self._offset

@@ -259,7 +259,7 @@ def _record(name: bytes, raw: bytes) -> Record:
     request = Request(method, path, query, headers, _cut(body, length))
     response = Response(
         status, [(field, value) for field, value in fields], _cut(out, sent), decision, delay, fault, None,
-        operation, resource, key, tuple(msgspec.convert(each, Violation) for each in violations),
+        operation, resource, key, tuple(msgspec.convert(violation, Violation) for violation in violations),
     )  # fmt: skip
     return _number(name), when, seconds, request, response, len(raw)
 

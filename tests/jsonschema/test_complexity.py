@@ -27,12 +27,12 @@ def doubling(keyword: str, levels: int) -> dict[str, JSON]:
 
 @pytest.mark.parametrize("dialect", ["2.0", "3.0", "3.1"])
 @pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf"])
-def test_what_doubles_thirty_times_is_refused(keyword: str, dialect: Dialect) -> None:
+def test_schema_that_doubles_thirty_times_is_rejected(keyword: str, dialect: Dialect) -> None:
     with pytest.raises(SchemaError, match="schemas apply to one value"):
         schemas(doubling(keyword, 30), dialect).validator(f"{URI}#/s/a0", "response")
 
 
-def test_and_so_it_is_below_a_property_and_the_other_way_round() -> None:
+def test_doubling_below_a_property_is_rejected_too() -> None:
     parts = {**doubling("allOf", 30), "b": {"properties": {"c": to("a0")}}}
     found = schemas(parts)
     for name in ("b", "a1"):
@@ -40,13 +40,13 @@ def test_and_so_it_is_below_a_property_and_the_other_way_round() -> None:
             found.validator(f"{URI}#/s/{name}", "response")
 
 
-def test_what_doubles_a_few_times_is_judged() -> None:
+def test_schema_that_doubles_a_few_times_is_used() -> None:
     validator = schemas(doubling("allOf", 8)).validator(f"{URI}#/s/a0", "response")
     assert validator.is_valid({})
     assert not validator.is_valid(1)
 
 
-def test_a_level_of_the_value_begins_anew() -> None:
+def test_each_level_of_the_value_has_its_own_count() -> None:
     """What applies to members is bounded by the value, not by the schema."""
     links: dict[str, JSON] = {
         f"a{i}": {"properties": {"b": to(f"a{i + 1}"), "c": to(f"a{i + 1}")}} for i in range(30)
@@ -56,11 +56,11 @@ def test_a_level_of_the_value_begins_anew() -> None:
 
 
 @pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf"])
-def test_a_ring_ends(keyword: str) -> None:
+def test_cycle_of_references_ends(keyword: str) -> None:
     schemas({"a": {keyword: [to("a"), {"type": "object"}]}}).validator(f"{URI}#/s/a", "response")
 
 
-def test_a_thousand_branches_are_judged() -> None:
+def test_thousand_branches_are_validated() -> None:
     branches: list[JSON] = [{"required": [f"p{i}"], "properties": {f"p{i}": to("b")}} for i in range(1000)]
     validator = schemas({"a": {"oneOf": branches}, "b": {"type": "string"}}).validator(
         f"{URI}#/s/a", "response"

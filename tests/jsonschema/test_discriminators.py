@@ -169,7 +169,7 @@ FOR_EVERYBODY: list[tuple[JSON, JSON]] = [
 
 
 @pytest.mark.parametrize(("schema", "doubtful"), FOR_EVERYBODY[:2])
-def test_answers_are_valid_to_whoever_looks(schema: JSON, doubtful: JSON) -> None:
+def test_values_are_valid_in_every_reading(schema: JSON, doubtful: JSON) -> None:
     schemas = Schemas({URI: {"x": schema, "components": {"schemas": COMPONENTS}}}, "3.0")
     validators = [*schemas.validators(BODY, "response")]
     assert [each.is_valid(doubtful) for each in validators].count(False) == 1
@@ -180,7 +180,7 @@ def test_answers_are_valid_to_whoever_looks(schema: JSON, doubtful: JSON) -> Non
     assert fakes.validators(BODY) == tuple(validators)
 
 
-def test_readings_that_exclude_each_other_leave_the_one_that_is_meant() -> None:
+def test_readings_that_exclude_each_other_leave_the_one_of_openapi() -> None:
     schemas = Schemas({URI: {"x": FOR_EVERYBODY[2][0]}}, "3.0")
     meant, loose = schemas.validators(BODY, "response")
     value = Fakes(schemas).value(BODY, key="")

@@ -91,7 +91,9 @@ TREE = {
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_what_is_said_of_a_part_is_true_of_the_whole(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_violations_of_an_excerpt_are_violations_of_the_whole(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dice = random.Random(seed)
     value = [_random(dice) for _ in range(12)]
     made = Schemas({"u": TREE}, "3.1").validator("u", "request")

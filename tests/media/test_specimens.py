@@ -76,5 +76,5 @@ def test_pdf_objects_are_where_its_table_says() -> None:
 
 
 @pytest.mark.parametrize("media_type", ["application/octet-stream", "video/mp4", ""])
-def test_of_others_there_is_none(media_type: str) -> None:
+def test_unknown_media_type_has_no_sample_file(media_type: str) -> None:
     assert sample_file(media_type) is None

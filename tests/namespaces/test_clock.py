@@ -25,12 +25,12 @@ NOON = 1_767_225_600_000
         ("1969-12-31T23:59:59.999Z", -1),
     ],
 )
-def test_times_that_are_read(text: str, expected: int) -> None:
+def test_valid_times_are_parsed(text: str, expected: int) -> None:
     assert parse_time(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "noon", "2026-13-01", "2026-01-01T25:00:00Z", "1767225600000"])
-def test_times_that_are_not(text: str) -> None:
+def test_invalid_times_are_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="is not an ISO 8601 date-time such as 2026-01-01T00:00:00Z"):
         parse_time(text)
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no gl
 MEBI = 1024 * 1024
 
 
-def test_what_was_freed_between_things_that_stay_is_given_back_after_some_beats() -> None:
+def test_freed_memory_is_returned_after_some_beats() -> None:
     server = Heap()
     taken = [bytes(60_000) for _ in range(2000)]
     stay = taken[::50]
@@ -27,7 +27,7 @@ def test_what_was_freed_between_things_that_stay_is_given_back_after_some_beats(
     assert len(stay) == 40
 
 
-def test_nothing_is_looked_for_while_little_was_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_heap_that_has_not_grown_is_not_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
     monkeypatch.setattr(memory, "trim_heap", lambda: looked.append("looked"))
     size = 100 * MEBI

@@ -36,7 +36,7 @@ def test_keeps_the_last_calls_and_counts_the_others() -> None:
     assert (len(journal), journal.lost, journal.number) == (3, 2, 5)
 
 
-def test_what_is_removed_is_not_lost() -> None:
+def test_removed_call_is_not_lost() -> None:
     journal = JournalPool(calls=10).open("a")
     for number in range(4):
         write(journal, f"/{number}")

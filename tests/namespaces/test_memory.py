@@ -99,7 +99,7 @@ def test_answers_that_clients_do_not_take_are_bounded_and_the_last_clients_are_k
         assert not memory.readers
 
 
-def test_who_takes_its_answer_slowly_stays_before_one_who_takes_nothing() -> None:
+def test_slow_reader_stays_connected_longer_than_one_that_reads_nothing() -> None:
     memory = Memory(MemoryLimits(unsent=3 * LARGE))
     with behaving(memory) as (live, _):
         slow, idle, third, last = (Reader(live.port) for _ in range(4))

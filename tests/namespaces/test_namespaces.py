@@ -45,7 +45,7 @@ def test_a_namespace_by_path_is_the_one_by_header(engine: Engine) -> None:
     assert len(engine.worlds.default.journal) == 0
 
 
-def test_a_name_that_is_none_is_refused(engine: Engine) -> None:
+def test_invalid_namespace_name_is_rejected(engine: Engine) -> None:
     assert ask(engine, "GET", f"/__ns/a%20b{MISSION}/{KEY}").status == 400
 
 

@@ -247,7 +247,9 @@ def test_names(
         ({"lifetime_ms": -1}, "at least one second"),
     ],
 )
-def test_what_cannot_be_certified_is_told(authority: Authority, asked: dict[str, object], cause: str) -> None:
+def test_names_that_cannot_be_certified_raise_with_the_cause(
+    authority: Authority, asked: dict[str, object], cause: str
+) -> None:
     with pytest.raises(CertificateRequestError, match=cause) as raised:
         authority.leaf(identity=KEY, not_before_ms=NOW_MS, **asked)  # type: ignore[arg-type]
     assert isinstance(raised.value, MockServerError)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.redis import Redis
-from tests.state.desk import DESKS, Desk, Desks, desks_of, prefix_of
+from tests.state.store_harness import STORE_KINDS, HarnessFactory, StoreHarness, harness_factory, prefix_of
 
 
 @pytest.fixture
@@ -13,13 +13,13 @@ def prefix(request: pytest.FixtureRequest) -> str:
     return prefix_of(request)
 
 
-@pytest.fixture(params=DESKS)
-def desks(request: pytest.FixtureRequest, redis: Redis, prefix: str) -> Iterator[Desks]:
+@pytest.fixture(params=STORE_KINDS)
+def harnesses(request: pytest.FixtureRequest, redis: Redis, prefix: str) -> Iterator[HarnessFactory]:
     """Makes empty stores of every kind in turn."""
-    with desks_of(request.param, redis, prefix) as found:
+    with harness_factory(request.param, redis, prefix) as found:
         yield found
 
 
 @pytest.fixture
-def desk(desks: Desks) -> Desk:
-    return desks()
+def harness(harnesses: HarnessFactory) -> StoreHarness:
+    return harnesses()

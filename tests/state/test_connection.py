@@ -61,7 +61,7 @@ def test_more_than_the_kernel_takes_is_sent_when_it_can_be(redis: Redis) -> None
 
 
 @pytest.mark.parametrize("wait", [False, True])
-def test_what_was_silent_is_heard_again(redis: Redis, wait: bool) -> None:
+def test_connection_that_stopped_replying_is_used_again_when_redis_replies(redis: Redis, wait: bool) -> None:
     async def run() -> None:
         async with linked(redis, seconds=0.2, wait=wait) as connection:
             redis.freeze()
@@ -89,7 +89,7 @@ def test_a_server_that_nobody_calls_knows_that_its_store_is_silent(redis: Redis)
     asyncio.run(run())
 
 
-def test_several_questions_have_one_time(redis: Redis) -> None:
+def test_time_limit_covers_several_commands_in_total(redis: Redis) -> None:
     async def run() -> None:
         async with linked(redis) as connection:
             with time_limit(60):
@@ -105,7 +105,7 @@ def test_several_questions_have_one_time(redis: Redis) -> None:
     asyncio.run(run())
 
 
-def test_a_clock_that_was_set_is_read_anew(redis: Redis) -> None:
+def test_redis_clock_that_was_set_is_read_again(redis: Redis) -> None:
     async def run() -> None:
         async with linked(redis, wait=True) as connection:
             connection._ahead -= 3_600_000  # as if Redis's clock had been an hour behind, and was put right
@@ -116,7 +116,7 @@ def test_a_clock_that_was_set_is_read_anew(redis: Redis) -> None:
 
 
 @pytest.mark.parametrize(("wait", "most"), [(False, 0), (True, 512)])
-def test_no_more_answers_are_kept_than_may_be_asked_for(redis: Redis, wait: bool, most: int) -> None:
+def test_stored_replies_are_bounded_by_the_waiting_commands(redis: Redis, wait: bool, most: int) -> None:
     async def run() -> int:
         async with linked(redis, wait=wait) as connection:
             for _ in range(600):

@@ -133,7 +133,7 @@ def test_a_timeline(steps: tuple[Step, ...], calls: list[Call]) -> None:
         state = decision.state
 
 
-def test_what_a_decision_tells_of_before() -> None:
+def test_decision_says_which_step_the_call_found() -> None:
     state = initial_state("it", START)
     assert decide(SLOW, state, START).before == 0
     assert decide(SLOW, state, START + 30_000).before == 1
@@ -206,7 +206,7 @@ def test_decisions_are_those_of_the_rules_read_literally(timeline: Timeline) -> 
 
 
 @given(timelines(), st.integers(0, 400))
-def test_settling_skips_whole_periods_exactly(timeline: Timeline, wait: int) -> None:
+def test_advance_time_skips_whole_periods_exactly(timeline: Timeline, wait: int) -> None:
     state = initial_state("it", START)
     assert advance_time(timeline.steps, state, START + wait) == naive_settle(
         timeline.steps, state, START + wait
@@ -214,7 +214,7 @@ def test_settling_skips_whole_periods_exactly(timeline: Timeline, wait: int) -> 
 
 
 @given(timelines(), st.lists(st.integers(0, 10**15), min_size=2, max_size=4))
-def test_settling_on_the_way_changes_nothing(timeline: Timeline, waits: list[int]) -> None:
+def test_advance_time_in_several_steps_gives_the_same_state(timeline: Timeline, waits: list[int]) -> None:
     """Time passes the same whether or not anybody looks."""
     state = initial_state("it", START)
     moments = sorted(START + wait for wait in waits)
@@ -250,7 +250,7 @@ def test_n_calls_spend_exactly_n(holds: list[int], count: int) -> None:
 
 
 @given(timelines(), st.integers(0, 10**15), st.sampled_from(["", "move"]))
-def test_deciding_is_a_function(timeline: Timeline, wait: int, operation: str) -> None:
+def test_same_input_gives_the_same_decision(timeline: Timeline, wait: int, operation: str) -> None:
     state = initial_state("it", START)
     first = decide(timeline.steps, state, START + wait, operation)
     assert state == initial_state("it", START)
@@ -267,7 +267,7 @@ def test_calls_of_another_operation_where_one_is_counted_do_not_count() -> None:
     assert seen == [(0, 1), (0, 1), (0, 1), (0, 2), (1, 1)]
 
 
-def test_a_drawn_loop_that_nobody_asked_for_long_ends_now() -> None:
+def test_random_loop_that_is_too_long_ends_at_the_time_of_the_call() -> None:
     """Time that cannot be gone through in so many moves is let go, and the next call goes on from here."""
     branches = Branch(0, weight=1), Branch(1, weight=1)
     steps = (

@@ -18,7 +18,7 @@ TIMELINES = {"issued": (Step("issued"),)}
 
 
 @given(st.integers(1, 300), st.lists(st.integers(0, 400), max_size=600))
-def test_it_stays_within_its_bound_and_keeps_the_last_used(most: int, keys: list[int]) -> None:
+def test_store_above_its_limit_keeps_the_most_recently_used(most: int, keys: list[int]) -> None:
     store = MemoryStore(max_resources=most)
     for key in keys:
         store.advance("default", "request", str(key), 0, "poll", TIMELINES.get, lambda: "issued")
@@ -58,7 +58,7 @@ def test_a_request_that_takes_too_much_by_itself_is_kept_until_there_is_another(
     assert (keys(store, "greedy"), keys(store, "modest")) == ([], ["1"])
 
 
-def test_what_is_forgotten_takes_no_room() -> None:
+def test_deleted_creations_take_no_memory() -> None:
     store = MemoryStore()
     for namespace in ("a", "b"):
         for key in (1, 1, 2, 3):

@@ -23,8 +23,8 @@ from mockserver.state.redis.store import RedisStore
 from mockserver.state.tables import CreationRecord
 from tests.proxy import Proxy
 from tests.redis import Redis
-from tests.state.desk import Desk, Desks, PollDesk, SharedDesk, desks_of
 from tests.state.scripts import Scripts
+from tests.state.store_harness import HarnessFactory, PollHarness, RedisHarness, StoreHarness, harness_factory
 
 STEPS = (Step("pending", calls=2, next=1), Step("issued"))
 TIMELINES = {"issued": STEPS}
@@ -32,8 +32,8 @@ _FRESH = itertools.count()
 
 
 @pytest.fixture
-def desks(redis: Redis, prefix: str) -> Iterator[Desks]:
-    with desks_of("redis by poll", redis, prefix) as found:
+def harnesses(redis: Redis, prefix: str) -> Iterator[HarnessFactory]:
+    with harness_factory("redis by poll", redis, prefix) as found:
         yield found
 
 
@@ -45,38 +45,38 @@ def scripts(redis: Redis, prefix: str) -> Iterator[Scripts]:
 
 
 @pytest.fixture
-def desk(desks: Desks) -> SharedDesk:
-    found = desks()
-    assert isinstance(found, SharedDesk)
+def harness(harnesses: HarnessFactory) -> RedisHarness:
+    found = harnesses()
+    assert isinstance(found, RedisHarness)
     return found
 
 
-def at_once(desk: SharedDesk, works: list[Callable[[], Any]]) -> list[Any]:
+def at_once(harness: RedisHarness, works: list[Callable[[], Any]]) -> list[Any]:
     """What works come to that are begun before any of them is done."""
 
     async def all_of_them() -> list[Any]:
-        return await asyncio.gather(*(desk.store.atomically(work) for work in works))
+        return await asyncio.gather(*(harness.store.atomically(work) for work in works))
 
-    found: list[Any] = desk.run(all_of_them())
+    found: list[Any] = harness.run(all_of_them())
     return found
 
 
-def test_steps_that_are_under_way_together_come_to_what_one_after_the_other_would(desk: SharedDesk) -> None:
-    store = desk.store
+def test_concurrent_transactions_give_the_result_of_sequential_ones(harness: RedisHarness) -> None:
+    store = harness.store
 
     def call() -> tuple[str, int]:
         decision = store.advance("default", "request", "a", 0, "poll", TIMELINES.get, lambda: "issued")
         return STEPS[decision.step].state, decision.call
 
-    told = at_once(desk, [call] * 30)
+    told = at_once(harness, [call] * 30)
     assert sorted(told) == sorted([("pending", 1), ("pending", 2), *(("issued", n + 1) for n in range(28))])
 
 
-def test_steps_and_polls_together_count_every_call(desks: Desks) -> None:
-    desk = desks()
-    assert isinstance(desk, PollDesk)
-    desk.serve("request", TIMELINES)
-    store = desk.store
+def test_steps_and_polls_together_count_every_call(harnesses: HarnessFactory) -> None:
+    harness = harnesses()
+    assert isinstance(harness, PollHarness)
+    harness.serve("request", TIMELINES)
+    store = harness.store
 
     async def all_of_them() -> None:
         polls = []
@@ -93,18 +93,18 @@ def test_steps_and_polls_together_count_every_call(desks: Desks) -> None:
 
         await asyncio.gather(all_of_them(), *(store.atomically(call) for _ in range(20)))
 
-    desk.run(work())
-    state = desk.peek("a")
+    harness.run(work())
+    state = harness.peek("a")
     assert state is not None
     assert (state.step, state.calls) == (1, 118)
 
 
-def test_a_key_that_is_called_without_a_pause_can_still_be_put(desks: Desks) -> None:
+def test_a_key_that_is_called_without_a_pause_can_still_be_put(harnesses: HarnessFactory) -> None:
     """Who reads, decides and commits finds the state changed each time; it gets through nevertheless."""
-    desk = desks()
-    assert isinstance(desk, PollDesk)
-    desk.serve("request", TIMELINES)
-    store, calls = desk.store, itertools.count()
+    harness = harnesses()
+    assert isinstance(harness, PollHarness)
+    harness.serve("request", TIMELINES)
+    store, calls = harness.store, itertools.count()
 
     async def work() -> int:
         done = False
@@ -123,25 +123,25 @@ def test_a_key_that_is_called_without_a_pause_can_still_be_put(desks: Desks) -> 
             done = True
         return next(calls)
 
-    assert desk.run(work()) > 50
-    state = desk.peek("a")
+    assert harness.run(work()) > 50
+    state = harness.peek("a")
     assert state is not None
     assert state.created == 7
 
 
-def test_a_call_is_counted_in_its_window_once_though_time_goes_on(desk: SharedDesk) -> None:
+def test_a_call_is_counted_in_its_window_once_though_time_goes_on(harness: RedisHarness) -> None:
     clock = itertools.count(1000)
 
     def work() -> tuple[int, int]:
-        counted = desk.store.counters.count_in_window("default", "request", "n", next(clock), 60_000)
-        desk.store.peek("default", "request", "a")  # is read later, so that the work is begun anew
+        counted = harness.store.counters.count_in_window("default", "request", "n", next(clock), 60_000)
+        harness.store.peek("default", "request", "a")  # is read later, so that the work is begun anew
         return counted
 
-    assert [desk.do(work)[0] for _ in range(3)] == [1, 2, 3]
+    assert [harness.do(work)[0] for _ in range(3)] == [1, 2, 3]
 
 
-def test_what_follows_a_step_happens_once_it_is_certain(desk: SharedDesk) -> None:
-    store, told, begun = desk.store, [], []
+def test_on_commit_callback_runs_once_after_the_commit(harness: RedisHarness) -> None:
+    store, told, begun = harness.store, [], []
 
     def work() -> None:
         begun.append(1)
@@ -149,43 +149,45 @@ def test_what_follows_a_step_happens_once_it_is_certain(desk: SharedDesk) -> Non
         store.put("default", "request", "a", initial_state("issued", number + 1))
         store.on_commit(lambda: told.append(number + 1))
 
-    at_once(desk, [work] * 10)
+    at_once(harness, [work] * 10)
     assert sorted(told) == list(range(1, 11))
     assert len(begun) > 10
 
 
-def test_work_for_a_plan_that_is_no_longer_served_changes_nothing(desk: SharedDesk) -> None:
-    desk.serve("request", TIMELINES)
-    desk.call("a", TIMELINES, "issued")
-    desk.run(desk.store.connection.ask("HSET", desk.store.name("g"), "plan", "another"))
+def test_work_for_a_plan_that_is_no_longer_served_changes_nothing(harness: RedisHarness) -> None:
+    harness.serve("request", TIMELINES)
+    harness.call("a", TIMELINES, "issued")
+    harness.run(harness.store.connection.ask("HSET", harness.store.name("g"), "plan", "another"))
     with pytest.raises(PlanChanged):
-        desk.put("a", initial_state("issued", 9))
+        harness.put("a", initial_state("issued", 9))
     with pytest.raises(PlanChanged):
-        desk.reset()
-    left = desk.peek("a")
+        harness.reset()
+    left = harness.peek("a")
     assert left is not None
     assert left.calls == 1
 
 
-def test_who_publishes_a_plan_goes_on_by_its_own_until_it_serves_that(desk: SharedDesk) -> None:
+def test_publisher_of_a_plan_serves_its_old_plan_until_it_switches(harness: RedisHarness) -> None:
     """Else a call would be decided by a timeline that it cannot be answered from."""
-    desk.serve("request", TIMELINES)
-    plan = desk.store.plan
-    assert desk.run(desk.store.publish_plan("new", {}, before=plan))
+    harness.serve("request", TIMELINES)
+    plan = harness.store.plan
+    assert harness.run(harness.store.publish_plan("new", {}, before=plan))
     with pytest.raises(PlanChanged):
-        desk.put("a", initial_state("issued", 9))
-    assert not desk.run(desk.store.publish_plan("newer", {}, before=plan)), "another one is served by now"
-    desk.store.plan = "new"
-    desk.put("a", initial_state("issued", 9))
+        harness.put("a", initial_state("issued", 9))
+    assert not harness.run(harness.store.publish_plan("newer", {}, before=plan)), (
+        "another one is served by now"
+    )
+    harness.store.plan = "new"
+    harness.put("a", initial_state("issued", 9))
 
 
-def test_reading_outside_of_a_step_is_a_fault(desk: SharedDesk) -> None:
+def test_read_outside_of_a_transaction_raises(harness: RedisHarness) -> None:
     with pytest.raises(RuntimeError, match="outside of atomic work"):
-        desk.store.peek("default", "request", "a")
+        harness.store.peek("default", "request", "a")
 
 
-def test_prefixes_are_kept_apart(desks: Desks) -> None:
-    one, two = desks(), desks()
+def test_stores_with_different_prefixes_share_nothing(harnesses: HarnessFactory) -> None:
+    one, two = harnesses(), harnesses()
     one.call("a", TIMELINES, "issued")
     assert two.keys() == []
     two.call("a", TIMELINES, "issued")
@@ -193,7 +195,7 @@ def test_prefixes_are_kept_apart(desks: Desks) -> None:
     assert one.keys() == ["a"]
 
 
-def test_a_journal_is_read_when_what_others_wrote_before_is_in(redis: Redis, prefix: str) -> None:
+def test_journal_read_includes_calls_that_other_processes_wrote_before(redis: Redis, prefix: str) -> None:
     """Who writes does not wait, and its octets may be on the way still when another process reads."""
 
     async def listen(store: RedisStore, ready: asyncio.Event) -> None:
@@ -237,11 +239,11 @@ def test_a_journal_is_read_when_what_others_wrote_before_is_in(redis: Redis, pre
 # What lives how long
 
 
-def everything(desk: Desk) -> None:
+def everything(harness: StoreHarness) -> None:
     """Something of every kind, then once more after it was forgotten."""
-    store = desk.store
+    store = harness.store
     for world in ("default", "other"):
-        journal = desk.journal(world)
+        journal = harness.journal(world)
 
         def name(world: str = world) -> None:
             store.create(world, "born", "k", initial_state("issued", 0), CreationRecord(1, b"{}"))
@@ -254,35 +256,35 @@ def everything(desk: Desk) -> None:
                 store.counters.count_in_window(world, resource, "n", 0, 10)
 
         def wind(world: str = world) -> None:
-            found = desk.worlds.get_or_create(world)
+            found = harness.worlds.get_or_create(world)
             assert found is not None
             found.clock.advance(5)
 
         for _ in range(2):
             for _ in range(3):
                 journal.write(Request("GET", "/", "", {}, b""), Response(200, [], b""), 0, 0.0)
-            desk.do(count)
-            desk.do(name)
-            desk.call("a", TIMELINES, "issued", world=world)
-            desk.do(lambda world=world: store.assign(world, "request", "issued"))  # type: ignore[misc]
-            desk.do(wind)
-            desk.delete("a", world)
-            desk.delete("k", world, "born")
-            desk.do(lambda journal=journal: journal.clear())  # type: ignore[misc]
-        desk.call("a", TIMELINES, "issued", world=world)
-        desk.do(name)
+            harness.do(count)
+            harness.do(name)
+            harness.call("a", TIMELINES, "issued", world=world)
+            harness.do(lambda world=world: store.assign(world, "request", "issued"))  # type: ignore[misc]
+            harness.do(wind)
+            harness.delete("a", world)
+            harness.delete("k", world, "born")
+            harness.do(lambda journal=journal: journal.clear())  # type: ignore[misc]
+        harness.call("a", TIMELINES, "issued", world=world)
+        harness.do(name)
         journal.write(Request("GET", "/", "", {}, b""), Response(200, [], b""), 0, 0.0)
-        desk.reset(world, "request")
-        desk.call("a", TIMELINES, "issued", world=world)
-        desk.do(count)
-        desk.reset(world)
-        desk.do(count)
-        desk.do(name)
-        desk.call("a", TIMELINES, "issued", world=world)
+        harness.reset(world, "request")
+        harness.call("a", TIMELINES, "issued", world=world)
+        harness.do(count)
+        harness.reset(world)
+        harness.do(count)
+        harness.do(name)
+        harness.call("a", TIMELINES, "issued", world=world)
 
 
-def test_what_nobody_uses_is_forgotten_in_a_week(desk: SharedDesk, scripts: Scripts) -> None:
-    everything(desk)
+def test_unused_keys_expire_in_a_week(harness: RedisHarness, scripts: Scripts) -> None:
+    everything(harness)
     names = scripts.say("KEYS", f"{scripts.prefix}/*")
     left = {name.decode().removeprefix(f"{scripts.prefix}/"): scripts.say("TTL", name) for name in names}
     kinds = {name.partition("/")[0] for name in left}
@@ -293,134 +295,138 @@ def test_what_nobody_uses_is_forgotten_in_a_week(desk: SharedDesk, scripts: Scri
     assert all(604_000 < seconds <= 604_800 for seconds in weeks.values()), weeks
 
 
-def test_a_journal_that_was_cleared_is_forgotten_as_well(desk: SharedDesk, scripts: Scripts) -> None:
+def test_cleared_journal_expires_too(harness: RedisHarness, scripts: Scripts) -> None:
     for _ in range(2):
-        desk.journal().write(Request("GET", "/", "", {}, b""), Response(200, [], b""), 0, 0.0)
-        assert desk.do(lambda: len(desk.journal())) == 1
+        harness.journal().write(Request("GET", "/", "", {}, b""), Response(200, [], b""), 0, 0.0)
+        assert harness.do(lambda: len(harness.journal())) == 1
         assert scripts.say("TTL", f"{scripts.prefix}/j/default") > 604_000
-        desk.do(lambda: desk.journal().clear())
+        harness.do(lambda: harness.journal().clear())
 
 
-def test_what_is_used_lives_on(desk: SharedDesk, scripts: Scripts) -> None:
+def test_used_keys_do_not_expire(harness: RedisHarness, scripts: Scripts) -> None:
     """Times to live are set anew when a 64th of them is over by the machine's clock, which is moved here."""
-    desk.serve("request", TIMELINES)
-    desk.call("a", TIMELINES, "issued")
+    harness.serve("request", TIMELINES)
+    harness.call("a", TIMELINES, "issued")
     prefix = scripts.prefix
-    for name in (f"{prefix}/s/default/request", f"{prefix}/m/default", f"{prefix}/t/{desk.store.plan}"):
+    for name in (f"{prefix}/s/default/request", f"{prefix}/m/default", f"{prefix}/t/{harness.store.plan}"):
         scripts.say("EXPIRE", name, 1000)
-    desk.call("a", TIMELINES, "issued")
+    harness.call("a", TIMELINES, "issued")
     assert scripts.say("TTL", f"{prefix}/s/default/request") <= 1000
     scripts.say("HSET", f"{prefix}/m/default", "r/request", 1)  # as if it had been long ago
-    desk.call("a", TIMELINES, "issued")
+    harness.call("a", TIMELINES, "issued")
     assert scripts.say("TTL", f"{prefix}/s/default/request") > 600_000
     assert scripts.say("TTL", f"{prefix}/m/default") > 600_000
-    assert scripts.say("TTL", f"{prefix}/t/{desk.store.plan}") > 2_000_000
+    assert scripts.say("TTL", f"{prefix}/t/{harness.store.plan}") > 2_000_000
 
 
-def test_the_namespace_that_was_not_used_for_longest_makes_room(desks: Desks, scripts: Scripts) -> None:
-    desk = desks(namespaces=4)
+def test_the_namespace_that_was_not_used_for_longest_makes_room(
+    harnesses: HarnessFactory, scripts: Scripts
+) -> None:
+    harness = harnesses(namespaces=4)
     for world in ("default", "a", "b", "c"):
-        desk.call("k", TIMELINES, "issued", world=world)
-        desk.call("k", TIMELINES, "issued", world=world)
-    desk.call("k", TIMELINES, "issued", world="a")
-    desk.call("k", TIMELINES, "issued", world="d")
-    assert [each.name for each in desk.do(lambda: list(desk.worlds))] == ["default", "c", "a", "d"]
-    assert desk.do(lambda: desk.worlds.evicted) == 1
-    assert desk.count("b") == 0
-    desk.put("k", initial_state("issued", 0), "e")
-    assert [each.name for each in desk.do(lambda: list(desk.worlds))] == ["default", "a", "d", "e"]
+        harness.call("k", TIMELINES, "issued", world=world)
+        harness.call("k", TIMELINES, "issued", world=world)
+    harness.call("k", TIMELINES, "issued", world="a")
+    harness.call("k", TIMELINES, "issued", world="d")
+    assert [each.name for each in harness.do(lambda: list(harness.worlds))] == ["default", "c", "a", "d"]
+    assert harness.do(lambda: harness.worlds.evicted) == 1
+    assert harness.count("b") == 0
+    harness.put("k", initial_state("issued", 0), "e")
+    assert [each.name for each in harness.do(lambda: list(harness.worlds))] == ["default", "a", "d", "e"]
     assert scripts.say("KEYS", f"{scripts.prefix}/[^w]/c*") == []
 
 
-def names(desk: Desk) -> list[str]:
-    return [each.name for each in desk.do(lambda: list(desk.worlds))]
+def names(harness: StoreHarness) -> list[str]:
+    return [each.name for each in harness.do(lambda: list(harness.worlds))]
 
 
-def control(desk: Desk, *worlds: str) -> None:
+def control(harness: StoreHarness, *worlds: str) -> None:
     for world in worlds:
-        desk.do(lambda world=world: desk.worlds.control(world))  # type: ignore[misc]
+        harness.do(lambda world=world: harness.worlds.control(world))  # type: ignore[misc]
 
 
-def test_the_namespace_that_makes_room_is_none_that_was_controlled(desks: Desks) -> None:
-    desk = desks(namespaces=4)
+def test_the_namespace_that_makes_room_is_none_that_was_controlled(harnesses: HarnessFactory) -> None:
+    harness = harnesses(namespaces=4)
     for world in ("a", "b", "c"):
-        desk.call("k", TIMELINES, "issued", world=world)
-    control(desk, "a", "c")
+        harness.call("k", TIMELINES, "issued", world=world)
+    control(harness, "a", "c")
     for world in ("a", "d", "a", "e", "f"):
-        desk.call("k", TIMELINES, "issued", world=world)
-        desk.call("k", TIMELINES, "issued", world="default")
-        assert desk.count("a") == desk.count("c") == desk.count(world) == 1
-    assert sorted(names(desk)) == ["a", "c", "default", "f"]
-    assert desk.do(lambda: desk.worlds.evicted) == 3
+        harness.call("k", TIMELINES, "issued", world=world)
+        harness.call("k", TIMELINES, "issued", world="default")
+        assert harness.count("a") == harness.count("c") == harness.count(world) == 1
+    assert sorted(names(harness)) == ["a", "c", "default", "f"]
+    assert harness.do(lambda: harness.worlds.evicted) == 3
 
 
 REACHES = {
-    "a poll": lambda desk: desk.call("k", TIMELINES, "issued", world="late"),
-    "a step": lambda desk: desk.put("k", initial_state("issued", 0), "late"),
-    "a counter": lambda desk: desk.do(lambda: desk.store.counters.increment("late", "request", "n")),
-    "a window": lambda desk: desk.do(
-        lambda: desk.store.counters.count_in_window("late", "request", "n", 0, 9)
+    "a poll": lambda harness: harness.call("k", TIMELINES, "issued", world="late"),
+    "a step": lambda harness: harness.put("k", initial_state("issued", 0), "late"),
+    "a counter": lambda harness: harness.do(lambda: harness.store.counters.increment("late", "request", "n")),
+    "a window": lambda harness: harness.do(
+        lambda: harness.store.counters.count_in_window("late", "request", "n", 0, 9)
     ),
-    "an assignment": lambda desk: desk.do(lambda: desk.store.assign("late", "request", "issued")),
-    "a control request": lambda desk: control(desk, "late"),
+    "an assignment": lambda harness: harness.do(lambda: harness.store.assign("late", "request", "issued")),
+    "a control request": lambda harness: control(harness, "late"),
 }
 
 
 @pytest.mark.parametrize("reach", REACHES.values(), ids=REACHES)
-def test_where_only_controlled_namespaces_are_left_another_is_refused_and_nothing_written(
-    desks: Desks, scripts: Scripts, reach: Callable[[Desk], object]
+def test_new_namespace_without_evictable_ones_is_rejected_and_nothing_is_written(
+    harnesses: HarnessFactory, scripts: Scripts, reach: Callable[[StoreHarness], object]
 ) -> None:
-    desk = desks(namespaces=3)
-    desk.call("k", TIMELINES, "issued", world="default")
-    control(desk, "a", "b")
+    harness = harnesses(namespaces=3)
+    harness.call("k", TIMELINES, "issued", world="default")
+    control(harness, "a", "b")
     with pytest.raises(NamespacesFull, match="DELETE /__admin/namespaces/NAME"):
-        reach(desk)
-    desk.journal("late").write(Request("GET", "/", "", {}, b""), Response(200, [], b""), 0, 0.0)
-    assert names(desk) == ["default", "a", "b"]
+        reach(harness)
+    harness.journal("late").write(Request("GET", "/", "", {}, b""), Response(200, [], b""), 0, 0.0)
+    assert names(harness) == ["default", "a", "b"]
     assert scripts.say("KEYS", f"{scripts.prefix}/*/late*") == []
-    desk.do(lambda: desk.worlds.drop("a"))
-    reach(desk)
-    assert "a" not in names(desk)
+    harness.do(lambda: harness.worlds.drop("a"))
+    reach(harness)
+    assert "a" not in names(harness)
 
 
 def test_a_namespace_that_was_controlled_and_is_not_used_for_a_week_makes_room(
-    desks: Desks, scripts: Scripts
+    harnesses: HarnessFactory, scripts: Scripts
 ) -> None:
-    desk = desks(namespaces=2)
-    control(desk, "a")
+    harness = harnesses(namespaces=2)
+    control(harness, "a")
     place = f"{scripts.prefix}/ns"
     scripts.say("ZINCRBY", place, -7 * 86_400 * 1_000_000, "a")
-    desk.call("k", TIMELINES, "issued", world="b")
-    assert names(desk) == ["default", "b"]
+    harness.call("k", TIMELINES, "issued", world="b")
+    assert names(harness) == ["default", "b"]
 
 
-def test_a_namespace_stays_controlled_when_it_is_reset_and_is_not_once_it_was_deleted(desks: Desks) -> None:
-    desk = desks(namespaces=2)
-    control(desk, "a")
-    desk.reset("a")
+def test_a_namespace_stays_controlled_when_it_is_reset_and_is_not_once_it_was_deleted(
+    harnesses: HarnessFactory,
+) -> None:
+    harness = harnesses(namespaces=2)
+    control(harness, "a")
+    harness.reset("a")
     with pytest.raises(NamespacesFull):
-        desk.call("k", TIMELINES, "issued", world="b")
-    desk.do(lambda: desk.worlds.drop("a"))
-    desk.call("k", TIMELINES, "issued", world="a")
-    desk.call("k", TIMELINES, "issued", world="b")
-    assert names(desk) == ["default", "b"]
+        harness.call("k", TIMELINES, "issued", world="b")
+    harness.do(lambda: harness.worlds.drop("a"))
+    harness.call("k", TIMELINES, "issued", world="a")
+    harness.call("k", TIMELINES, "issued", world="b")
+    assert names(harness) == ["default", "b"]
 
 
-def test_all_namespaces_are_told_of_by_few_questions(desk: SharedDesk) -> None:
+def test_listing_all_namespaces_takes_few_commands(harness: RedisHarness) -> None:
     """A step is begun again for what it asks for and was not read: never once for each namespace."""
     names, begun = [f"n{number}" for number in range(40)], []
     for name in names:
-        desk.call("a", TIMELINES, "issued", world=name)
-    desk.store.assignments("request")  # as an engine that serves it
+        harness.call("a", TIMELINES, "issued", world=name)
+    harness.store.assignments("request")  # as an engine that serves it
 
     def work() -> list[tuple[str, int, int, int]]:
         begun.append(1)
         return [
-            (each.name, len(each.journal), each.journal.lost, desk.store.count(each.name, "request"))
-            for each in desk.worlds
+            (each.name, len(each.journal), each.journal.lost, harness.store.count(each.name, "request"))
+            for each in harness.worlds
         ]
 
-    assert desk.do(work) == [("default", 0, 0, 0), *((name, 0, 0, 1) for name in names)]
+    assert harness.do(work) == [("default", 0, 0, 0), *((name, 0, 0, 1) for name in names)]
     assert len(begun) == 3
 
 
@@ -460,19 +466,21 @@ OPERATIONS = st.one_of(
 )  # fmt: skip
 
 
-def told(desk: Desk, operation: tuple[Any, ...]) -> Any:
+def told(harness: StoreHarness, operation: tuple[Any, ...]) -> Any:
     """What a store says to an operation."""
     kind, world, *rest = operation
-    store = desk.store
+    store = harness.store
     match kind:
         case "call":
             resource, key, scenario, alias = rest
-            now = desk.worlds.get_or_create(world).clock.now()  # type: ignore[union-attr]
-            found = desk.call(key, LIVES, scenario, world=world, resource=resource, now=now, operation=alias)
+            now = harness.worlds.get_or_create(world).clock.now()  # type: ignore[union-attr]
+            found = harness.call(
+                key, LIVES, scenario, world=world, resource=resource, now=now, operation=alias
+            )
             return found.step, found.call, found.changed, found.state
         case "put":
             resource, key, state = rest
-            desk.put(key, state, world, resource)
+            harness.put(key, state, world, resource)
         case "create":
             resource, key, handle = rest
 
@@ -483,51 +491,51 @@ def told(desk: Desk, operation: tuple[Any, ...]) -> Any:
                 if not store.creations.has_handles(world, resource, key):
                     store.creations.set_handles(world, resource, key, {"serial": handle})
 
-            desk.do(create)
+            harness.do(create)
         case "named":
-            return desk.do(lambda: store.creations.find_key(world, rest[0], "serial", rest[1]))
+            return harness.do(lambda: store.creations.find_key(world, rest[0], "serial", rest[1]))
         case "birth":
-            return desk.do(lambda: store.creations.get(world, *rest))
+            return harness.do(lambda: store.creations.get(world, *rest))
         case "delete":
-            return desk.delete(rest[1], world, rest[0])
+            return harness.delete(rest[1], world, rest[0])
         case "assign":
-            desk.do(lambda: store.assign(world, *rest))
+            harness.do(lambda: store.assign(world, *rest))
         case "run":
-            return desk.do(lambda: store.counters.next_in_sequence(world, rest[0], "n"))
+            return harness.do(lambda: store.counters.next_in_sequence(world, rest[0], "n"))
         case "window":
-            return desk.do(lambda: store.counters.count_in_window(world, rest[0], "n", rest[1], 20))
+            return harness.do(lambda: store.counters.count_in_window(world, rest[0], "n", rest[1], 20))
         case "reset":
-            desk.reset(world, *rest)
+            harness.reset(world, *rest)
         case "write":
-            desk.journal(world).write(Request("GET", "/", "", {}, b""), Response(200, [], b""), 0, 0.0)
+            harness.journal(world).write(Request("GET", "/", "", {}, b""), Response(200, [], b""), 0, 0.0)
         case "clear":
-            desk.do(lambda: desk.journal(world).clear())
+            harness.do(lambda: harness.journal(world).clear())
         case "advance":
-            clock = desk.worlds.get_or_create(world).clock  # type: ignore[union-attr]
-            desk.do(lambda: clock.advance(rest[0]))
+            clock = harness.worlds.get_or_create(world).clock  # type: ignore[union-attr]
+            harness.do(lambda: clock.advance(rest[0]))
             return clock.now()
     return None
 
 
-def standing(desk: Desk) -> list[Any]:
+def standing(harness: StoreHarness) -> list[Any]:
     """All that a store holds."""
     found: list[Any] = []
     for world in ("default", "w"):
-        journal = desk.journal(world)
-        found.append(desk.do(lambda journal=journal: [each[0] for each in journal.records()]))  # type: ignore[misc]
-        found.append(desk.do(lambda journal=journal: journal.lost))  # type: ignore[misc]
+        journal = harness.journal(world)
+        found.append(harness.do(lambda journal=journal: [each[0] for each in journal.records()]))  # type: ignore[misc]
+        found.append(harness.do(lambda journal=journal: journal.lost))  # type: ignore[misc]
         for resource in ("request", "order"):
-            found += [desk.items(world, resource), desk.count(world, resource)]
-            found += [told(desk, ("named", world, resource, handle)) for handle in "123"]
-    return [*found, desk.evicted()]
+            found += [harness.items(world, resource), harness.count(world, resource)]
+            found += [told(harness, ("named", world, resource, handle)) for handle in "123"]
+    return [*found, harness.evicted()]
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(OPERATIONS, max_size=25))
-def test_any_history_comes_to_what_it_comes_to_in_memory(
-    desks: Desks, history: list[tuple[Any, ...]]
+def test_any_history_gives_the_same_result_as_in_memory(
+    harnesses: HarnessFactory, history: list[tuple[Any, ...]]
 ) -> None:
-    memory, shared = Desk(3, journal=2), desks(3, journal=2)
+    memory, shared = StoreHarness(3, journal=2), harnesses(3, journal=2)
     shared.serve("request", LIVES)
     shared.serve("order", LIVES)
     for operation in history:

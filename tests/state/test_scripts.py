@@ -161,13 +161,13 @@ def test_windows_count_as_in_memory(scripts: Scripts, calls: list[tuple[str, int
 
 @settings(_SETTINGS, max_examples=50)
 @given(st.lists(NAMES, max_size=30))
-def test_tallies_count_as_in_memory(scripts: Scripts, names: list[str]) -> None:
+def test_counters_count_as_in_memory(scripts: Scripts, names: list[str]) -> None:
     namespace, counters = f"n{next(_FRESH)}", MemoryCounters()
     told = scripts.run("counter", *((namespace, "thing", name, 1000, 0, 9) for name in names))
     assert told == [counters.increment(namespace, "thing", name) for name in names]
 
 
-def test_windows_and_tallies_are_bounded_and_runs_are_never_forgotten(scripts: Scripts) -> None:
+def test_windows_and_counters_are_bounded_and_sequences_are_never_evicted(scripts: Scripts) -> None:
     namespace = f"n{next(_FRESH)}"
     assert scripts.run("counter", *[(namespace, "thing", "#creations", 0, 0, 9)] * 2) == [1, 2]
     for number in range(300):

@@ -36,7 +36,7 @@ import hiredis
 
 from mockserver.diagnostics import UsageError, reason
 from mockserver.state.protocol import NamespacesFull, Unavailable
-from mockserver.state.redis.handshake import Address, ErrorReply, Handshake, Word, connect
+from mockserver.state.redis.handshake import Address, ErrorReply, Handshake, Word, open_socket
 
 _LOG = logging.getLogger("mockserver.state")
 _SCRIPTS = Path(__file__).with_name("scripts")
@@ -351,7 +351,7 @@ class Connection:
         """
         while not self._closed:
             try:
-                stream = await connect(self.address)
+                stream = await open_socket(self.address)
                 try:
                     handshake = Handshake(stream)
                     await handshake.log_in(self.address, f"mockserver-{self.name}")
@@ -397,7 +397,7 @@ class Connection:
 
     async def _connect(self) -> None:
         """Connect, log in, load the scripts, read the clock and register a new epoch."""
-        channel = await connect(self.address)
+        channel = await open_socket(self.address)
         try:
             handshake = Handshake(channel)
             await handshake.log_in(self.address, f"mockserver-{self.name}")

@@ -108,7 +108,7 @@ class ErrorReply(Exception):  # noqa: N818 - the name in the Redis protocol
         return str(self).partition(" script: ")[0][:300]
 
 
-async def connect(address: Address) -> socket.socket:
+async def open_socket(address: Address) -> socket.socket:
     """Return a connected, non-blocking socket. Raises OSError."""
     loop = asyncio.get_running_loop()
     if address.path:

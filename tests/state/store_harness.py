@@ -27,7 +27,7 @@ Timelines = Mapping[str, Sequence[Step]]
 _PLANS = itertools.count()
 
 
-class Desk:
+class StoreHarness:
     """A MemoryStore, and what the suite asks of any store."""
 
     store: Store
@@ -105,7 +105,7 @@ class Desk:
         return found.journal
 
 
-class SharedDesk(Desk):
+class RedisHarness(StoreHarness):
     """A RedisStore under a prefix, on a loop that runs while something is done."""
 
     store: RedisStore
@@ -161,7 +161,7 @@ class SharedDesk(Desk):
         self._runner.close()
 
 
-class PollDesk(SharedDesk):
+class PollHarness(RedisHarness):
     """The same, where a call is the script of the hot path."""
 
     def call(
@@ -205,25 +205,25 @@ def _resource(name: str, timelines: Timelines) -> Resource:
     return Resource(name, "", "", Lookup("path", "id"), {}, {}, scenarios, ())
 
 
-DESKS = ("memory", "redis by steps", "redis by poll")
+STORE_KINDS = ("memory", "redis by steps", "redis by poll")
 
 
-class Desks:
+class HarnessFactory:
     """Makes stores of one kind, each empty, and closes them."""
 
     def __init__(self, kind: str, redis: Redis, prefix: str) -> None:
         self._kind = kind
         self._redis = redis
         self._prefix = prefix
-        self._made: list[SharedDesk] = []
+        self._made: list[RedisHarness] = []
 
-    def __call__(self, most: int = 1_000_000, **bounds: int) -> Desk:
+    def __call__(self, most: int = 1_000_000, **bounds: int) -> StoreHarness:
         if self._kind == "memory":
-            return Desk(most, **bounds)
-        make = PollDesk if self._kind == "redis by poll" else SharedDesk
-        desk = make(self._redis, f"{self._prefix}-{len(self._made)}", most, **bounds)
-        self._made.append(desk)
-        return desk
+            return StoreHarness(most, **bounds)
+        make = PollHarness if self._kind == "redis by poll" else RedisHarness
+        harness = make(self._redis, f"{self._prefix}-{len(self._made)}", most, **bounds)
+        self._made.append(harness)
+        return harness
 
     def close(self) -> None:
         for each in self._made:
@@ -231,12 +231,12 @@ class Desks:
 
 
 @contextmanager
-def desks_of(kind: str, redis: Redis, prefix: str) -> Iterator[Desks]:
-    desks = Desks(kind, redis, prefix)
+def harness_factory(kind: str, redis: Redis, prefix: str) -> Iterator[HarnessFactory]:
+    harnesses = HarnessFactory(kind, redis, prefix)
     try:
-        yield desks
+        yield harnesses
     finally:
-        desks.close()
+        harnesses.close()
 
 
 def prefix_of(request: pytest.FixtureRequest) -> str:
