@@ -80,10 +80,10 @@ async def connect(port: int) -> Connection:
 
 async def gather(works: Iterable[Awaitable[bool]], at_once: int = _AT_ONCE) -> int:
     """Count the works that return true. So many are done at a time."""
-    gate = asyncio.Semaphore(at_once)
+    egress = asyncio.Semaphore(at_once)
 
     async def one(work: Awaitable[bool]) -> bool:
-        async with gate:
+        async with egress:
             return await work
 
     return sum(await asyncio.gather(*map(one, works)))

@@ -60,8 +60,8 @@ def engine_of(
     most: int = 1_000_000,
     memory: Memory | None = None,
 ) -> Engine:
-    worlds = Namespaces(parse_time(clock) if clock else None, memory=memory)
-    engine = Engine(plan, store=MemoryStore(most), worlds=worlds, options=options)
+    namespaces = Namespaces(parse_time(clock) if clock else None, memory=memory)
+    engine = Engine(plan, store=MemoryStore(most), namespaces=namespaces, options=options)
     engine.control = Health(engine).response
     return engine
 
@@ -108,7 +108,7 @@ class Live:
 
 @contextmanager
 def serving(
-    handle: Handler, *, worlds: Namespaces | None = None, limits: Limits | None = None
+    handle: Handler, *, namespaces: Namespaces | None = None, limits: Limits | None = None
 ) -> Iterator[Live]:
     """``handle`` behind a real socket."""
     listener = bind("127.0.0.1", 0)
@@ -116,7 +116,7 @@ def serving(
     ready = threading.Event()
 
     async def run() -> None:
-        server = Server(handle, worlds or Namespaces(), limits=limits, drain_time=0)
+        server = Server(handle, namespaces or Namespaces(), limits=limits, drain_time=0)
         found.append(Live(server, asyncio.get_running_loop(), listener))
         await server.run(listener, ready.set)
 
@@ -134,8 +134,8 @@ def serving(
 
 @contextmanager
 def serving_engine(engine: Engine, *, limits: Limits | None = None) -> Iterator[Live]:
-    with serving(engine.handle, worlds=engine.worlds, limits=limits) as live:
-        live.run(lambda: engine.gate.exclude(live.listener))
+    with serving(engine.handle, namespaces=engine.namespaces, limits=limits) as live:
+        live.run(lambda: engine.egress.exclude(live.listener))
         yield live
 
 

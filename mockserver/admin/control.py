@@ -42,14 +42,14 @@ class Control:
             raise ControlError(503, str(error)) from None
 
     def _wait(self, work: Callable[[], Result], *needs: tuple[str, ...]) -> Result:
-        sharing = self.engine.sharing
-        store = self.engine.store if sharing is None else sharing
+        cluster = self.engine.cluster
+        store = self.engine.store if cluster is None else cluster
         return self.wait(store.atomically(work, *needs))
 
     def namespace(self, name: str) -> Namespace:
         """Return the namespace ``name``, new if necessary. Call it on the loop only."""
         try:
-            namespace = self.engine.worlds.control(name)
+            namespace = self.engine.namespaces.control(name)
         except NamespacesFull as error:
             raise ControlError(503, str(error)) from None
         if namespace is None:

@@ -62,7 +62,7 @@ class Events:
         if request.method == "HEAD" or subscriber.left == 0:
             return Response(200, headers, b"", "admin")
         self._subscribers.add(subscriber)
-        self._engine.worlds.journal_pool.watch = self._on_call
+        self._engine.namespaces.journal_pool.watch = self._on_call
         return Response(200, headers, b"", "admin", stream=self._stream(subscriber))
 
     def publish(self, kind: str, data: dict[str, JSON]) -> None:
@@ -97,14 +97,14 @@ class Events:
         finally:
             self._subscribers.discard(subscriber)
             if not self._subscribers:
-                self._engine.worlds.journal_pool.watch = None
+                self._engine.namespaces.journal_pool.watch = None
                 self._states.clear()
 
     def _on_call(self, namespace: str, record: Record) -> None:
         call = Call(*record)
         self.publish("call", {"namespace": namespace, **summary_json(namespace, call)})
         response = call.response
-        runtime = self._engine.lifecycles.get(response.resource)
+        runtime = self._engine.runtimes.get(response.resource)
         if runtime is None:
             return
         known = self._engine.store.peek_cached(namespace, response.resource, response.key)

@@ -97,7 +97,7 @@ class _Engine(Collector):
 
     def _read(self) -> _Snapshot:
         engine = self._control.engine
-        worlds, store = engine.worlds, engine.store
+        namespaces, store = engine.namespaces, engine.store
         calls = [*_rows("", "", engine.unrouted)]
         for service in engine.services:
             for route in service.routes:
@@ -106,15 +106,15 @@ class _Engine(Collector):
             calls,
             [
                 (namespace.name, name, store.count(namespace.name, name))
-                for namespace in worlds
-                for name in engine.lifecycles
+                for namespace in namespaces
+                for name in engine.runtimes
             ],
-            [(namespace.name, len(namespace.journal), namespace.journal.lost) for namespace in worlds],
+            [(namespace.name, len(namespace.journal), namespace.journal.lost) for namespace in namespaces],
             [*engine.memory()],
             [
-                ("mockserver_namespaces", "Namespaces.", sum(1 for _ in worlds)),
-                ("mockserver_journal_bytes", "Bytes of all journals, about.", worlds.journal_pool.size),
-                ("mockserver_waiting", "Answers that wait for their delay.", worlds.memory.waiting),
+                ("mockserver_namespaces", "Namespaces.", sum(1 for _ in namespaces)),
+                ("mockserver_journal_bytes", "Bytes of all journals, about.", namespaces.journal_pool.size),
+                ("mockserver_waiting", "Answers that wait for their delay.", namespaces.memory.waiting),
                 ("mockserver_event_followers", "Streams of events.", self._events.subscribers),
             ],
             [
@@ -122,9 +122,13 @@ class _Engine(Collector):
                 (
                     "mockserver_clients_cut_off",
                     "Clients that were disconnected because they did not take their answers.",
-                    worlds.memory.cut_off,
+                    namespaces.memory.cut_off,
                 ),
-                ("mockserver_namespaces_evicted", "Namespaces that the bound pushed out.", worlds.evicted),
+                (
+                    "mockserver_namespaces_evicted",
+                    "Namespaces that the bound pushed out.",
+                    namespaces.evicted,
+                ),
             ],
             engine.plan.hash,
         )

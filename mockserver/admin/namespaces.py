@@ -100,13 +100,13 @@ def reset_namespace(engine: Engine, namespace: Namespace) -> None:
     engine.reset(namespace.name)
     namespace.journal.clear()
     namespace.clock.reset()
-    if engine.worlds.frozen_at is not None:
-        namespace.clock.freeze(engine.worlds.frozen_at)
+    if engine.namespaces.frozen_at is not None:
+        namespace.clock.freeze(engine.namespaces.frozen_at)
 
 
 def find_namespace(engine: Engine, name: str) -> Namespace:
     """Return a namespace. Raise ControlError 404 for an unknown one. Call it on the loop only."""
-    namespace = engine.worlds.get(name)
+    namespace = engine.namespaces.get(name)
     if namespace is None:
         raise ControlError(404, f"there is no namespace {name[:200]!r}")
     return namespace
@@ -117,7 +117,7 @@ def delete_namespace(engine: Engine, name: str) -> None:
     if name == DEFAULT:
         raise ControlError(409, "the default namespace cannot be deleted. Use POST /__admin/reset")
     find_namespace(engine, name)
-    engine.worlds.drop(name)
+    engine.namespaces.drop(name)
 
 
 class Namespaces:
@@ -129,13 +129,17 @@ class Namespaces:
 
     def index(self) -> flask.Response:
         """Return all namespaces, the default one first."""
-        worlds = self._control.engine.worlds
+        namespaces = self._control.engine.namespaces
 
         def work() -> dict[str, JSON]:
-            found = [self._shown(namespace) for namespace in worlds]
+            found = [self._shown(namespace) for namespace in namespaces]
             return {
                 "namespaces": found,
-                "meta": {"total": len(found), "most": worlds.max_namespaces + 1, "evicted": worlds.evicted},
+                "meta": {
+                    "total": len(found),
+                    "most": namespaces.max_namespaces + 1,
+                    "evicted": namespaces.evicted,
+                },
             }
 
         return json_response(self._control.run(work))
@@ -164,7 +168,7 @@ class Namespaces:
         engine = self._control.engine
         return {
             "name": namespace.name,
-            "resources": sum(engine.store.count(namespace.name, resource) for resource in engine.lifecycles),
+            "resources": sum(engine.store.count(namespace.name, resource) for resource in engine.runtimes),
             "journal": {"calls": len(namespace.journal), "lost": namespace.journal.lost},
             "clock": clock_json(namespace.clock),
         }

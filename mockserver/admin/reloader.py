@@ -25,7 +25,7 @@ from mockserver.inputs import Inputs, fault_summary, scenario_files
 from mockserver.plan import JSON
 
 if TYPE_CHECKING:
-    from mockserver.engine.cluster import Sharing
+    from mockserver.engine.cluster import Cluster
 
 
 class Reloader:
@@ -128,32 +128,32 @@ class Reloader:
 
     def _change(self, control: Control, change: Callable[[Inputs], Inputs]) -> list[Diagnostic]:
         with self._lock:
-            if control.engine.sharing is not None:
-                return self._change_everywhere(control, control.engine.sharing, change)
+            if control.engine.cluster is not None:
+                return self._change_everywhere(control, control.engine.cluster, change)
             inputs = change(self._inputs)
             compiled = compile_in_process(inputs)
             engine = control.engine
             # Built on this thread, so that only the exchange delays requests.
             successor = Engine(
-                compiled.plan, store=engine.store, worlds=engine.worlds, options=engine.options
+                compiled.plan, store=engine.store, namespaces=engine.namespaces, options=engine.options
             )
             control.run(lambda: engine.adopt(successor))
             self._inputs = inputs
             return list(compiled.warnings)
 
     def _change_everywhere(
-        self, control: Control, sharing: Sharing, change: Callable[[Inputs], Inputs]
+        self, control: Control, cluster: Cluster, change: Callable[[Inputs], Inputs]
     ) -> list[Diagnostic]:
         """Publish the change in the store for all processes. If another process was first, start again."""
         while True:
             before, known = control.run(lambda: (control.engine.plan.hash, self._inputs))
             inputs = change(known)
             compiled = compile_in_process(inputs)
-            if control.wait(sharing.replace(before, compiled.plan, Job.of(inputs).packed())):
+            if control.wait(cluster.replace(before, compiled.plan, Job.of(inputs).packed())):
                 if compiled.plan.hash == before:  # the processes ignore a Plan that they serve already
                     self._inputs = inputs
                 return list(compiled.warnings)
-            control.wait(sharing.follow())
+            control.wait(cluster.follow())
 
     def set_inputs(self, inputs: Inputs) -> None:
         """Use the inputs that another process has published."""

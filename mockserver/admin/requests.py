@@ -169,7 +169,7 @@ class Requests:
     @property
     def _max_bytes(self) -> int:
         """The maximum size of a response in bytes."""
-        return self._control.engine.worlds.memory.limits.response
+        return self._control.engine.namespaces.memory.limits.response
 
     def _all(self, calls: Iterable[JSON]) -> list[JSON]:
         """Return all calls as JSON. Raise ControlError 422 if they exceed the maximum size."""
@@ -231,7 +231,7 @@ class Webhooks:
         found = self._control.in_namespace(
             requested_namespace(),
             lambda namespace: [
-                _webhook_json(outcome) for outcome in self._engine.notifier.outcomes(namespace.name)
+                _webhook_json(outcome) for outcome in self._engine.webhooks.outcomes(namespace.name)
             ],
         )
         return json_response({"notices": found[::-1][:limit], "meta": {"total": len(found)}})

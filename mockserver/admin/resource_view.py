@@ -86,9 +86,9 @@ class ResourceView(NamedTuple):
 
 def find_runtime(engine: Engine, name: str) -> ResourceRuntime:
     """Return the resource kind ``name``. Raise ControlError 404 for an unknown one."""
-    runtime = engine.lifecycles.get(name)
+    runtime = engine.runtimes.get(name)
     if runtime is None:
-        known = ", ".join(engine.lifecycles) or "none"
+        known = ", ".join(engine.runtimes) or "none"
         raise ControlError(404, f"there is no resource {name[:200]!r}; there is {known}")
     return runtime
 
@@ -103,13 +103,13 @@ def read_resource(engine: Engine, namespace: Namespace, runtime: ResourceRuntime
 
 
 def list_views(
-    engine: Engine, namespace: Namespace, lifecycles: Iterable[ResourceRuntime]
+    engine: Engine, namespace: Namespace, runtimes: Iterable[ResourceRuntime]
 ) -> list[ResourceView]:
     """Return all resources of some kinds, least recently called first."""
     now = namespace.clock.now()
     return [
         ResourceView(namespace.name, runtime, key, known, now)
-        for runtime in lifecycles
+        for runtime in runtimes
         for key, known in engine.store.items(namespace.name, runtime.name)
         if _is_served(runtime, known)
     ]

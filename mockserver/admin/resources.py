@@ -45,9 +45,9 @@ class Resources:
         """Return resources, least recently called first. ``key`` can have ``*``, ``?`` and ``[…]``."""
 
         def work(namespace: Namespace) -> tuple[list[ResourceView], int]:
-            known = self._engine.lifecycles
-            lifecycles = known.values() if resource is None else [find_runtime(self._engine, resource)]
-            return list_views(self._engine, namespace, lifecycles), self._engine.store.evicted
+            known = self._engine.runtimes
+            runtimes = known.values() if resource is None else [find_runtime(self._engine, resource)]
+            return list_views(self._engine, namespace, runtimes), self._engine.store.evicted
 
         seen, evicted = self._control.in_namespace(requested_namespace(), work)
         found = [
@@ -130,7 +130,7 @@ class Assignments:
         def work(namespace: Namespace) -> list[dict[str, str]]:
             return [
                 {"resource": name, "scenario": assigned[namespace.name]}
-                for name in self._engine.lifecycles
+                for name in self._engine.runtimes
                 if namespace.name in (assigned := self._engine.store.assignments(name))
             ]
 
@@ -173,7 +173,7 @@ class Scenarios:
         """Return the last called resources."""
         found = self._control.in_namespace(
             requested_namespace(),
-            lambda namespace: list_views(self._engine, namespace, self._engine.lifecycles.values()),
+            lambda namespace: list_views(self._engine, namespace, self._engine.runtimes.values()),
         )
         shown = [
             {
@@ -212,8 +212,8 @@ class Scenarios:
         return json_response({})
 
     def _find_named(self, name: str) -> tuple[ResourceRuntime, str]:
-        for runtime in self._engine.lifecycles.values():
+        for runtime in self._engine.runtimes.values():
             if name.startswith(f"{runtime.name}:"):
                 return runtime, name.removeprefix(f"{runtime.name}:")
-        known = ", ".join(f"{resource}:KEY" for resource in self._engine.lifecycles) or "none"
+        known = ", ".join(f"{resource}:KEY" for resource in self._engine.runtimes) or "none"
         raise ControlError(404, f"{name[:200]!r} is not a scenario; there is {known}")

@@ -151,15 +151,15 @@ class AdminOptions:
             stop=server.stop,
         )
         server.on_stop = plane.close
-        if engine.sharing is not None:
-            engine.sharing.on_inputs = plane.set_inputs
+        if engine.cluster is not None:
+            engine.cluster.on_inputs = plane.set_inputs
         tasks = self._file_tasks(plane) if watches_files else []
         if listener is None:
             engine.control = plane.response
             yield
         else:
             second = Server(
-                partial(_only_control, plane), server.worlds, limits=server.limits, hosts=server.hosts
+                partial(_only_control, plane), server.namespaces, limits=server.limits, hosts=server.hosts
             )
             running = asyncio.ensure_future(second.run(listener, lambda: None, signals=False))
             yield

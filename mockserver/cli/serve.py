@@ -151,10 +151,10 @@ def serve(
         ) as engine:
             engine.control = Health(engine).response
             for listener in (*listeners, *([admin_listener] if admin_listener else ())):
-                engine.gate.exclude(listener)
+                engine.egress.exclude(listener)
             server = Server(
                 engine.handle,
-                engine.worlds,
+                engine.namespaces,
                 limits=limits.limits(),
                 hosts=admin.allowed_hosts(host),
                 log_access=access_logger(),
@@ -208,7 +208,7 @@ async def _engine(
     counters = MemoryCounters(max_bytes=limits.counts)
     store = MemoryStore(max_resources, limits.resources, MemoryCreations(limits.creations), counters)
     namespaces = Namespaces(frozen_at, journal_pool=journal_pool, memory=memory)
-    yield Engine(plan, store=store, worlds=namespaces, options=options)
+    yield Engine(plan, store=store, namespaces=namespaces, options=options)
 
 
 def _port(listener: socket) -> int:

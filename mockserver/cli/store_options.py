@@ -19,7 +19,7 @@ from mockserver.diagnostics import OptionError, UsageError
 from mockserver.inputs import Inputs, parse_duration
 
 if TYPE_CHECKING:
-    from mockserver.engine.cluster import Sharing
+    from mockserver.engine.cluster import Cluster
     from mockserver.engine.engine import Engine, Options
     from mockserver.namespaces.journal import JournalPool
     from mockserver.namespaces.memory import Memory
@@ -178,7 +178,7 @@ class StoreOptions:
         options: Options,
     ) -> AsyncIterator[Engine]:
         """Run an engine over the store, which follows the changes of other processes."""
-        from mockserver.engine.cluster import Sharing
+        from mockserver.engine.cluster import Cluster
         from mockserver.engine.engine import Engine
         from mockserver.namespaces.clock import Clock
         from mockserver.namespaces.cluster import SharedNamespaces
@@ -189,14 +189,14 @@ class StoreOptions:
         store = RedisStore(connection, max_resources)
         store.plan = plan.hash
         namespaces = SharedNamespaces(store, frozen_at, journal_pool=journal_pool, memory=memory)
-        engine = Engine(plan, store=store, worlds=namespaces, options=options)
-        sharing = Sharing(engine, store, namespaces)
+        engine = Engine(plan, store=store, namespaces=namespaces, options=options)
+        cluster = Cluster(engine, store, namespaces)
         if abs(time.time_ns() // 1_000_000 - connection.now()) >= _MAX_SKEW * 1000:
             Clock.moved = True  # responses have the time of the store
-        sharing.inputs = _packed(inputs)
-        listening = asyncio.ensure_future(sharing.listen())
+        cluster.inputs = _packed(inputs)
+        listening = asyncio.ensure_future(cluster.listen())
         try:
-            await self._join(sharing)
+            await self._join(cluster)
             yield engine
         finally:
             listening.cancel()
@@ -204,15 +204,15 @@ class StoreOptions:
                 await listening
             await connection.close()
 
-    async def _join(self, sharing: Sharing) -> None:
+    async def _join(self, cluster: Cluster) -> None:
         """Take the Plan of the other processes and subscribe to their changes, if the store is available."""
         from mockserver.state.protocol import Unavailable
 
         with contextlib.suppress(Unavailable, TimeoutError):  # else the first call does it
-            await sharing.follow()
-            await asyncio.wait_for(sharing.listens.wait(), self.timeout())
-        if trouble := await sharing.find_problem():
-            _LOG.error("the store at %s cannot be used: %s", sharing.address, trouble)
+            await cluster.follow()
+            await asyncio.wait_for(cluster.listens.wait(), self.timeout())
+        if trouble := await cluster.find_problem():
+            _LOG.error("the store at %s cannot be used: %s", cluster.address, trouble)
 
 
 def _packed(inputs: Inputs) -> bytes:

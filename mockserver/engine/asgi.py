@@ -56,10 +56,10 @@ class AsgiApp:
         deferred = self.engine.handle(request)
         response = deferred if isinstance(deferred, Response) else await deferred
         if response.delay:
-            worlds = self.engine.worlds
-            world = worlds.get_or_default(request.headers.get("x-mock-namespace", DEFAULT))
-            with worlds.memory.wait(len(response.body)):
-                await world.clock.sleep(response.delay)
+            namespaces = self.engine.namespaces
+            namespace = namespaces.get_or_default(request.headers.get("x-mock-namespace", DEFAULT))
+            with namespaces.memory.wait(len(response.body)):
+                await namespace.clock.sleep(response.delay)
         await _send(response, request.method, send)
 
 

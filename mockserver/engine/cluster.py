@@ -37,13 +37,13 @@ _LOG = logging.getLogger("mockserver.sharing")
 _MOST_PLANS = 10
 
 
-class Sharing:
-    """Serves an engine's calls from a shared store. ``worlds`` and ``store`` are those of the engine."""
+class Cluster:
+    """Serves an engine's calls from a shared store. ``namespaces`` and ``store`` are those of the engine."""
 
-    def __init__(self, engine: Engine, store: RedisStore, worlds: SharedNamespaces) -> None:
+    def __init__(self, engine: Engine, store: RedisStore, namespaces: SharedNamespaces) -> None:
         self._engine = engine
         self._store = store
-        self._worlds = worlds
+        self._namespaces = namespaces
         self._origin = engine.plan.hash
         """Of the Plan that this process was started with."""
         self._following = asyncio.Lock()
@@ -52,8 +52,8 @@ class Sharing:
         """Set when it hears what other processes say."""
         self.on_inputs: Callable[[bytes], None] = lambda inputs: None
         """Called with what a Plan was made from that another process put in place of ours."""
-        engine.sharing = self
-        self.stream = engine.makers.stream = store.connection.name
+        engine.cluster = self
+        self.stream = engine.providers.stream = store.connection.name
         """Tells our tokens from those of other processes."""
         store.serves = self._serves
 
@@ -69,37 +69,37 @@ class Sharing:
 
     async def find_problem(self) -> str:
         """What keeps the store from being used; empty where nothing does."""
-        return await self._store.find_problem(self._engine.lifecycles)
+        return await self._store.find_problem(self._engine.runtimes)
 
     def handle(
         self,
         request: Request,
         found: Found[Route] | None,
-        world: Namespace,
+        namespace: Namespace,
         cors: Cors | None,
         started: float,
     ) -> Response | Awaitable[Response]:
         """The answer to a request that leads where ``found`` says."""
-        if world.name != DEFAULT:
-            response = self._engine.without_namespace(world.name, request, found)
+        if namespace.name != DEFAULT:
+            response = self._engine.without_namespace(namespace.name, request, found)
             if response is not None:
-                return self._visited(response, request, found, world, cors, started)
-        return self._led(request, found, world, cors, started)
+                return self._visited(response, request, found, namespace, cors, started)
+        return self._led(request, found, namespace, cors, started)
 
     async def _visited(
-        self, response: Response, request: Request, found: Found[Route] | None, world: Namespace,
+        self, response: Response, request: Request, found: Found[Route] | None, namespace: Namespace,
         cors: Cors | None, started: float,
     ) -> Response:  # fmt: skip
         """The answer to a request that makes no namespace: ``response`` where there is none of that name."""
         route, connection = found.target if found is not None else None, self._store.connection
         try:
-            known = await connection.ask("ZSCORE", self._store.name("ns"), world.name)
+            known = await connection.ask("ZSCORE", self._store.name("ns"), namespace.name)
         except Unavailable as error:
             known = None
             if route is not None:
-                response = self._away(error, request, route, world)
+                response = self._away(error, request, route, namespace)
         if known is not None:
-            deferred = self._led(request, found, world, cors, started)
+            deferred = self._led(request, found, namespace, cors, started)
             return deferred if isinstance(deferred, Response) else await deferred
         self._engine.count_unrouted(response, found)
         if cors is not None:
@@ -110,82 +110,84 @@ class Sharing:
         self,
         request: Request,
         found: Found[Route] | None,
-        world: Namespace,
+        namespace: Namespace,
         cors: Cors | None,
         started: float,
     ) -> Response | Awaitable[Response]:
         engine = self._engine
         route = found.target if found is not None else None
         if found is None or route is None:
-            return self._finish(engine.not_found(request, found), request, None, world, cors, started)
+            return self._finish(engine.not_found(request, found), request, None, namespace, cors, started)
         runtime = route.runtime
         if route.guard is None:
             if runtime is None and (engine.options.delay is None or engine.options.delay.kind == "fixed"):
-                response = engine.respond(request, route, found.parameters, world, world.clock.now())
-                return self._finish(response, request, route, world, cors, started)
+                response = engine.respond(request, route, found.parameters, namespace, namespace.clock.now())
+                return self._finish(response, request, route, namespace, cors, started)
             if (
                 runtime is not None and runtime.is_plain and "prefer" not in request.headers
                 and PREFIX not in request.query_string
                 and request.method == route.operation.method and "%" not in request.raw_path
             ):  # fmt: skip
-                return self._polled(request, route, runtime, found.parameters, world, cors, started)
+                return self._polled(request, route, runtime, found.parameters, namespace, cors, started)
         path = found.parameters
         if route.guard is not None and route.guard.concurrency is not None:
 
             async def respond(*, admitted: bool) -> Response:
-                return await self._step(request, route, path, world, cors, started, admitted=admitted)
+                return await self._step(request, route, path, namespace, cors, started, admitted=admitted)
 
-            return engine.with_concurrency(route.guard, world, respond)
-        return self._step(request, route, path, world, cors, started, admitted=True)
+            return engine.with_concurrency(route.guard, namespace, respond)
+        return self._step(request, route, path, namespace, cors, started, admitted=True)
 
     # A poll
 
     def _polled(
         self, request: Request, route: Route, runtime: ResourceRuntime, path: dict[str, str],
-        world: Namespace, cors: Cors | None, started: float,
+        namespace: Namespace, cors: Cors | None, started: float,
     ) -> Response | Awaitable[Response]:  # fmt: skip
         engine = self._engine
         checked = engine.read(request, route, path)
         body = checked.body
         key = runtime.read_key(route.alias, request, path, body)
         if checked.status or checked.warnings or key is None:
-            return self._step(request, route, path, world, cors, started, admitted=True)
+            return self._step(request, route, path, namespace, cors, started, admitted=True)
         deferred = Deferred()
 
         def done(reply: PollResult | PlanChanged | Unavailable) -> None:
             if not isinstance(reply, PollResult):
-                self._failed(reply, deferred, request, route, world, cors, started)
+                self._failed(reply, deferred, request, route, namespace, cors, started)
                 return
-            SharedNamespaces.clock(world).mirror(reply.clock)
+            SharedNamespaces.clock(namespace).mirror(reply.clock)
             place = reply.scenario, reply.call, reply.created, reply.changed
             try:
                 response = engine.resources.render_step(
-                    route, runtime, reply.step, place, key, path, body, request, world, reply.now
+                    route, runtime, reply.step, place, key, path, body, request, namespace, reply.now
                 )
             except Exception as error:  # noqa: BLE001 - the client is owed an answer
                 response = problem.failed(request, error)
-            deferred.resolve(self._finish(response, request, route, world, cors, started, reply.now))
+            deferred.resolve(self._finish(response, request, route, namespace, cors, started, reply.now))
 
         chosen = runtime.selection.by_rules(request, path, body)
-        default_now = SharedNamespaces.clock(world).default_now()
-        self._store.poll(world.name, runtime.name, key, route.alias, chosen, default_now, done)
+        default_now = SharedNamespaces.clock(namespace).default_now()
+        self._store.poll(namespace.name, runtime.name, key, route.alias, chosen, default_now, done)
         return deferred
 
     def _failed(
         self, error: PlanChanged | Unavailable, deferred: Deferred, request: Request, route: Route,
-        world: Namespace, cors: Cors | None, started: float,
+        namespace: Namespace, cors: Cors | None, started: float,
     ) -> None:  # fmt: skip
         if isinstance(error, PlanChanged):
-            task = asyncio.get_running_loop().create_task(self._anew(request, route, world, cors, started))
+            task = asyncio.get_running_loop().create_task(
+                self._anew(request, route, namespace, cors, started)
+            )
             task.add_done_callback(lambda done: None if done.cancelled() else deferred.resolve(done.result()))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             return
-        response = self._away(error, request, route, world)
-        deferred.resolve(self._finish(response, request, route, world, cors, started))
+        response = self._away(error, request, route, namespace)
+        deferred.resolve(self._finish(response, request, route, namespace, cors, started))
 
     async def _anew(
-        self, request: Request, route: Route, world: Namespace, cors: Cors | None, started: float
+        self, request: Request, route: Route, namespace: Namespace, cors: Cors | None, started: float
     ) -> Response:
         """The same request, by the Plan that is served now."""
         try:
@@ -193,31 +195,33 @@ class Sharing:
             deferred = self._engine.handle(request)
             return deferred if isinstance(deferred, Response) else await deferred
         except Unavailable as error:
-            response = self._away(error, request, route, world)
-            return self._finish(response, request, route, world, cors, started)
+            response = self._away(error, request, route, namespace)
+            return self._finish(response, request, route, namespace, cors, started)
         except Exception as error:  # noqa: BLE001 - the client is owed an answer, the log the traceback
             return problem.failed(request, error)
 
     # Everything else
 
     async def _step(
-        self, request: Request, route: Route, path: dict[str, str], world: Namespace, cors: Cors | None,
+        self, request: Request, route: Route, path: dict[str, str], namespace: Namespace, cors: Cors | None,
         started: float, *, admitted: bool,
     ) -> Response:  # fmt: skip
         engine = self._engine
 
         def work() -> Response:
-            return engine.respond(request, route, dict(path), world, world.clock.now(), admitted=admitted)
+            return engine.respond(
+                request, route, dict(path), namespace, namespace.clock.now(), admitted=admitted
+            )
 
         connection = self._store.connection
         try:
             with time_limit(connection.timeout):
                 response = await self._store.atomically(work)
         except PlanChanged:
-            return await self._anew(request, route, world, cors, started)
+            return await self._anew(request, route, namespace, cors, started)
         except Unavailable as error:
-            response = self._away(error, request, route, world)
-        finished = self._finish(response, request, route, world, cors, started)
+            response = self._away(error, request, route, namespace)
+        finished = self._finish(response, request, route, namespace, cors, started)
         connection.flush()  # a record goes before the answer that it tells of
         return finished
 
@@ -233,28 +237,28 @@ class Sharing:
     # What they share
 
     def _finish(
-        self, response: Response, request: Request, route: Route | None, world: Namespace,
+        self, response: Response, request: Request, route: Route | None, namespace: Namespace,
         cors: Cors | None, started: float, now: int | None = None,
     ) -> Response:  # fmt: skip
         """Complete a response as the engine does; ``now`` is the time of a call that the store decided."""
-        when = world.clock.now() if now is None else now
-        self._engine.finish(request, response, route, world, cors, started, when)
+        when = namespace.clock.now() if now is None else now
+        self._engine.finish(request, response, route, namespace, cors, started, when)
         if now is None:
             self._store.connection.flush()
         return response
 
-    def _away(self, error: Unavailable, request: Request, route: Route, world: Namespace) -> Response:
+    def _away(self, error: Unavailable, request: Request, route: Route, namespace: Namespace) -> Response:
         """The store is away: 503 in the document's words, with when to try again."""
         if isinstance(error, NamespacesFull):
             return problem.unavailable(str(error))
         decision = f"store away; counted={error.counted}"
-        response = refused(route, request, world.clock.now(), 503, str(error), decision)
+        response = refused(route, request, namespace.clock.now(), 503, str(error), decision)
         if not any(name == "retry-after" for name, _ in response.headers):
             response.headers.append(("retry-after", "1"))
         return response
 
     def _serves(self, resource: str, state: ResourceState) -> bool:
-        runtime = self._engine.lifecycles.get(resource)
+        runtime = self._engine.runtimes.get(resource)
         steps = None if runtime is None else runtime.steps(state.scenario)
         return steps is not None and state.step < len(steps)
 
@@ -300,7 +304,9 @@ class Sharing:
             raise Unavailable(
                 f"the store's Plan {wanted} was made by another version of this server"
             ) from None
-        engine.adopt(type(engine)(plan, store=self._store, worlds=self._worlds, options=engine.options))
+        engine.adopt(
+            type(engine)(plan, store=self._store, namespaces=self._namespaces, options=engine.options)
+        )
         self.inputs = inputs
         self.on_inputs(inputs)
 
@@ -326,7 +332,7 @@ class Sharing:
                         self._engine.let_go(namespace)
                 elif kind == "":
                     await self._store.atomically(
-                        _nothing, *(("meta", each.name) for each in self._worlds.local())
+                        _nothing, *(("meta", each.name) for each in self._namespaces.local())
                     )
                 self.listens.set()
             except (Unavailable, PlanChanged) as error:

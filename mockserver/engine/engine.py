@@ -24,12 +24,12 @@ from mockserver.engine.request.validation import Checked, InvalidCsr
 from mockserver.engine.resources.calls import Call, Resources
 from mockserver.engine.resources.context import Providers, RenderContext
 from mockserver.engine.resources.overrides import Admission, Fields, Overrides, set_fields
-from mockserver.engine.resources.render import kept_answers
+from mockserver.engine.resources.render import response_cache
 from mockserver.engine.resources.runtime import ResourceRuntime, apply_delay, documented
 from mockserver.engine.resources.webhooks import WebhookSender
 from mockserver.engine.routing import Found
 from mockserver.engine.service import Route, Service, Tally
-from mockserver.http.egress import Gate
+from mockserver.http.egress import Egress
 from mockserver.http.hosts import Cors, is_cross_site
 from mockserver.media.styles import decode
 from mockserver.messages import BodyLimits, Request, Response
@@ -44,7 +44,7 @@ from mockserver.plan import Delay, Plan
 from mockserver.state.protocol import NamespacesFull, Store
 
 if TYPE_CHECKING:
-    from mockserver.engine.cluster import Sharing
+    from mockserver.engine.cluster import Cluster
 
 ADMIN = "/__admin"
 _RESERVED = "/__"
@@ -85,23 +85,23 @@ class Engine:
     """Runs a Plan. Single-threaded: every call to ``handle`` is one atomic step."""
 
     def __init__(
-        self, plan: Plan, *, store: Store, worlds: Namespaces, options: Options | None = None
+        self, plan: Plan, *, store: Store, namespaces: Namespaces, options: Options | None = None
     ) -> None:
         self.plan = plan
         self.store = store
-        self.worlds = worlds
+        self.namespaces = namespaces
         self.options = options or Options()
         self.control: Callable[[Request], Response | Awaitable[Response]] = _no_control
         self.unrouted: Tally = {}
         """Calls that led to no operation."""
-        self.sharing: Sharing | None = None
+        self.cluster: Cluster | None = None
         """Takes over where the state of resources is shared with other processes."""
-        self.worlds.on_drop = self.reset
-        self.makers = makers = Providers(plan.seed)
-        limits = worlds.memory.limits
+        self.namespaces.on_drop = self.reset
+        self.providers = providers = Providers(plan.seed)
+        limits = namespaces.memory.limits
         self._max_answer = limits.response
         self._large_answer = min(_LARGE, limits.response)
-        self._kept = kept = kept_answers(limits.cache * 2 // 3)
+        self._kept = kept = response_cache(limits.cache * 2 // 3)
         self.services = [
             Service(
                 document,
@@ -114,34 +114,34 @@ class Engine:
             )
             for document in plan.documents
         ]
-        self.lifecycles: dict[str, ResourceRuntime] = {}
+        self.runtimes: dict[str, ResourceRuntime] = {}
         for resource in plan.resources:
             service = next(each for each in self.services if each.document.name == resource.document)
-            runtime = ResourceRuntime(resource, service, makers, kept, self.options.delay)
+            runtime = ResourceRuntime(resource, service, providers, kept, self.options.delay)
             runtime.selection.assigned = store.assignments(resource.name)
-            self.lifecycles[resource.name] = runtime
+            self.runtimes[resource.name] = runtime
             aliases = {wanted: alias for alias, wanted in resource.operations.items()}
             for route in service.routes:
                 if route.operation.id in aliases:
                     route.runtime, route.alias = runtime, aliases[route.operation.id]
                     route.guard = guard_of(resource, route.alias, runtime.key, plan.seed)
-        self.gate = Gate(self.options.callbacks)
+        self.egress = Egress(self.options.callbacks)
         """What leaves goes through it; it is to know the sockets on which this engine is served."""
-        self.notifier = WebhookSender(store, makers, self.gate, self.lifecycles)
+        self.webhooks = WebhookSender(store, providers, self.egress, self.runtimes)
         self._stages()
         self._has_admin_paths = any(
             base + operation.path for document in plan.documents for base in document.base_paths
             for operation in document.operations if (base + operation.path).startswith(ADMIN)
         )  # fmt: skip
         self._cors = Cors(self.options.cors) if self.options.cors else None
-        self.judges = self.options.validation != "off"
+        self.validates = self.options.validation != "off"
         self.strict = self.options.validation == "strict"
 
     def _stages(self) -> None:
         """Build the stages that belong to one Plan."""
-        self.resources = Resources(self.store, self.makers, self.notifier, self.options.validation)
-        self._beside = Overrides(self.store, self.resources, self.plan.seed)
-        self.admission = Admission(self.store, self._beside)
+        self.resources = Resources(self.store, self.providers, self.webhooks, self.options.validation)
+        self._overrides = Overrides(self.store, self.resources, self.plan.seed)
+        self.admission = Admission(self.store, self._overrides)
         self._polls = Polls(self)
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
@@ -163,8 +163,8 @@ class Engine:
             if cors is not None:
                 cors.allow(request, namespace)
             return namespace
-        if self.sharing is not None:
-            return self.sharing.handle(request, found, namespace, cors, started)
+        if self.cluster is not None:
+            return self.cluster.handle(request, found, namespace, cors, started)
         now = namespace.clock.now()
         route = found.target if found is not None else None
         if found is None or route is None:
@@ -218,14 +218,14 @@ class Engine:
 
     def _namespace(self, request: Request, found: Found[Route] | None) -> Namespace | Response:
         """Return the namespace of a request that leads where ``found`` says, or a response without one."""
-        worlds = self.worlds
+        namespaces = self.namespaces
         name = request.headers.get("x-mock-namespace")
         if name is None:
-            return worlds.default
+            return namespaces.default
         if (
-            self.sharing is None
+            self.cluster is None
             and name != DEFAULT
-            and worlds.get_or_default(name) is worlds.default
+            and namespaces.get_or_default(name) is namespaces.default
             and is_valid_name(name)
         ):
             response = self.without_namespace(name, request, found)
@@ -233,14 +233,14 @@ class Engine:
                 self.count_unrouted(response, found)
                 return response
         try:
-            world = worlds.get_or_create(name)
+            namespace = namespaces.get_or_create(name)
         except NamespacesFull as error:
             return problem.unavailable(str(error))
-        if world is None:
+        if namespace is None:
             return problem.problem(
                 400, f"X-Mock-Namespace: {name} is no name for a namespace", decision="namespace"
             )
-        return world
+        return namespace
 
     def without_namespace(self, name: str, request: Request, found: Found[Route] | None) -> Response | None:
         """The answer to a request that does not make the namespace which it names; None where it makes one.
@@ -270,9 +270,9 @@ class Engine:
 
     def memory(self) -> Iterator[tuple[str, int, int]]:
         """What things of each kind take in this process, and may take: bytes."""
-        memory = self.worlds.memory
+        memory = self.namespaces.memory
         limits = memory.limits
-        yield "journals", self.worlds.journal_pool.size, self.worlds.journal_pool.max_bytes
+        yield "journals", self.namespaces.journal_pool.size, self.namespaces.journal_pool.max_bytes
         yield from self.store.memory_usage()
         cached = self._kept.size + sum(each.cached for each in self.services)
         yield "cache", cached, limits.cache
@@ -282,7 +282,7 @@ class Engine:
 
     def _bound(self, response: Response) -> None:
         """Put a refusal in place of an answer that there is no room for."""
-        memory, size = self.worlds.memory, len(response.body)
+        memory, size = self.namespaces.memory, len(response.body)
         if size > self._max_answer:
             instead = problem.internal(
                 f"the answer has {size:,} bytes, and one may have {self._max_answer:,} by --max-memory"
@@ -309,14 +309,14 @@ class Engine:
             response = await respond(admitted=admitted)
             if not response.delay:
                 return response
-            with self.worlds.memory.wait(len(response.body)):
+            with self.namespaces.memory.wait(len(response.body)):
                 await namespace.clock.sleep(response.delay)
             return replace(response, delay=0)
 
     def read(self, request: Request, route: Route, path: dict[str, str]) -> Checked:
         """What a request says, and the verdict on it where requests are judged. ``path`` is as sent."""
         checked = route.checker.check(request, path)
-        if not self.judges and checked.status:
+        if not self.validates and checked.status:
             checked.violations, checked.status, checked.challenges = (), 0, ()
         return checked
 
@@ -325,7 +325,7 @@ class Engine:
         request: Request,
         route: Route,
         path: dict[str, str],
-        world: Namespace,
+        namespace: Namespace,
         now: int,
         *,
         admitted: bool = True,
@@ -338,7 +338,7 @@ class Engine:
         prefer = NONE
         if "prefer" in headers or PREFIX in request.query_string:
             prefer = preferences(headers, request.query_string, route.operation)
-            if prefer.wait and not self.worlds.memory.may_wait():
+            if prefer.wait and not self.namespaces.memory.may_wait():
                 return _too_many_wait()
         raw = path
         if "%" in request.raw_path:
@@ -353,11 +353,11 @@ class Engine:
             runtime = route.runtime
             held = None
             if route.guard is not None and runtime is not None:
-                call = Call(route, runtime, request, path, checked, world, now)
+                call = Call(route, runtime, request, path, checked, namespace, now)
                 if not admitted:
                     return self.admission.busy(route.guard, call)
             if prefer is not NONE:
-                direct = self._beside.preferred(prefer, route, checked, path, request, world)
+                direct = self._overrides.preferred(prefer, route, checked, path, request, namespace)
                 if direct is not None:
                     return _forgiven(self._waited(direct, prefer), warnings)
             if route.guard is not None and runtime is not None and checked.status != 401:
@@ -365,10 +365,10 @@ class Engine:
             if held is not None:
                 response = held
             elif checked.status and self.strict:
-                response = self._beside.refused(route, checked, path, request, world)
-                response = self.apply_default_delay(response, route, request, world)
+                response = self._overrides.refused(route, checked, path, request, namespace)
+                response = self.apply_default_delay(response, route, request, namespace)
             else:
-                response = self._admitted(request, route, path, raw, checked, prefer, world, now)
+                response = self._admitted(request, route, path, raw, checked, prefer, namespace, now)
         except PreferenceError as error:
             response = problem.problem(400, str(error), decision="prefer")
         except MockServerError as error:
@@ -387,22 +387,24 @@ class Engine:
         raw: dict[str, str],
         checked: Checked,
         prefer: Preference,
-        world: Namespace,
+        namespace: Namespace,
         now: int,
     ) -> Response:
         """The answer to a call that nothing keeps from its operation. ``raw``: the path as it was sent."""
         runtime = route.runtime
         if runtime is None:
-            response = self.apply_default_delay(documented(route, path, request, now), route, request, world)
+            response = self.apply_default_delay(
+                documented(route, path, request, now), route, request, namespace
+            )
         else:
-            call = Call(route, runtime, request, path, checked, world, now)
+            call = Call(route, runtime, request, path, checked, namespace, now)
             if request.repeats and prefer is NONE and self._may_be_cached(call):
                 self._polls.remember(call, raw)
             try:
                 response = self.resources.call_resource(call, prefer.scenario)
             except InvalidCsr as error:
                 checked.violations, checked.status = (error.violation,), 422
-                return self._beside.refused(route, checked, path, request, world)
+                return self._overrides.refused(route, checked, path, request, namespace)
         if checked.status:
             response.violations = checked.violations
             response.headers.append(
@@ -416,8 +418,8 @@ class Engine:
             call.runtime.is_plain
             and call.route.guard is None
             and not (call.checked.status or call.checked.warnings)
-            and call.world is self.worlds.default
-            and self.sharing is None
+            and call.namespace is self.namespaces.default
+            and self.cluster is None
             and (self._cors is None or "origin" not in call.request.headers)
         )
 
@@ -429,15 +431,15 @@ class Engine:
         return response
 
     def apply_default_delay(
-        self, response: Response, route: Route, request: Request, world: Namespace
+        self, response: Response, route: Route, request: Request, namespace: Namespace
     ) -> Response:
         """Give an answer without a state the server's own delay."""
         delay = self.options.delay
         if delay is not None:
             name = f"{route.operation.id} {request.raw_path}"
-            number = 0 if delay.kind == "fixed" else self.store.counters.increment(world.name, "", name)
-            subject = RenderContext(world.name, "", name, "", "", number, 0, 0, 0)
-            apply_delay(response, delay, None, subject, self.plan.seed, world)
+            number = 0 if delay.kind == "fixed" else self.store.counters.increment(namespace.name, "", name)
+            subject = RenderContext(namespace.name, "", name, "", "", number, 0, 0, 0)
+            apply_delay(response, delay, None, subject, self.plan.seed, namespace)
         return response
 
     def adopt(self, other: Engine) -> None:
@@ -453,30 +455,30 @@ class Engine:
         for service in other.services:
             for route in service.routes:
                 route.tally = tallies.get((service.document.name, route.operation.id), route.tally)
-        for name, runtime in other.lifecycles.items():
+        for name, runtime in other.runtimes.items():
             self.store.prune(name, runtime.steps)
-        self.plan, self.services, self.lifecycles = other.plan, other.services, other.lifecycles
-        self._has_admin_paths, self.makers = other._has_admin_paths, other.makers
+        self.plan, self.services, self.runtimes = other.plan, other.services, other.runtimes
+        self._has_admin_paths, self.providers = other._has_admin_paths, other.providers
         self._kept = other._kept
-        self.makers.stream = self.sharing.stream if self.sharing is not None else ""
-        self.notifier.serve(self.lifecycles, self.makers, self.worlds.local())
+        self.providers.stream = self.cluster.stream if self.cluster is not None else ""
+        self.webhooks.serve(self.runtimes, self.providers, self.namespaces.local())
         self._stages()
-        self.worlds.on_drop = self.reset
+        self.namespaces.on_drop = self.reset
 
     def reset(self, namespace: str) -> None:
         """Forget every resource of a namespace; its tokens begin anew."""
         self.store.reset(namespace)
         self.let_go(namespace)
-        if self.sharing is not None:
-            self.sharing.tell_reset(namespace)
+        if self.cluster is not None:
+            self.cluster.tell_reset(namespace)
 
     def let_go(self, namespace: str) -> None:
         """End what this process has under way for the resources of a namespace, which are gone."""
-        self.makers.restart(namespace)
-        self.notifier.reset(namespace)
-        for world in self.worlds.local():
-            if world.name == namespace:
-                world.clock.release()
+        self.providers.restart(namespace)
+        self.webhooks.reset(namespace)
+        for local in self.namespaces.local():
+            if local.name == namespace:
+                local.clock.release()
 
     def _is_mocked(self, request: Request) -> bool:
         """Whether a path under ``/__admin`` is the document's own, which goes before ours."""

@@ -12,7 +12,7 @@ from mockserver.engine.engine import ADMIN, Engine
 from mockserver.messages import Request, Response
 
 if TYPE_CHECKING:
-    from mockserver.engine.cluster import Sharing
+    from mockserver.engine.cluster import Cluster
 
 
 class Health:
@@ -27,16 +27,16 @@ class Health:
             return problem.unknown_path(request.method, request.raw_path, [("GET", f"{ADMIN}/health")])
         if request.method not in ("GET", "HEAD"):
             return problem.unknown_method(request.method, request.raw_path, ["GET", "HEAD"])
-        sharing = self._engine.sharing
-        return self._told() if sharing is None else self._shared(sharing)
+        cluster = self._engine.cluster
+        return self._told() if cluster is None else self._shared(cluster)
 
-    async def _shared(self, sharing: Sharing) -> Response:
-        store: dict[str, object] = {"address": sharing.address, "connected": sharing.connected}
-        if not sharing.connected:
+    async def _shared(self, cluster: Cluster) -> Response:
+        store: dict[str, object] = {"address": cluster.address, "connected": cluster.connected}
+        if not cluster.connected:
             return self._told(store, "the store is away")
-        trouble = await sharing.find_problem()
-        store["connected"] = sharing.connected
-        if not sharing.connected:
+        trouble = await cluster.find_problem()
+        store["connected"] = cluster.connected
+        if not cluster.connected:
             return self._told(store, "the store is away")
         return self._told(store, f"the store cannot be used: {trouble}" if trouble else "")
 

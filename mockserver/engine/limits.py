@@ -71,7 +71,7 @@ class Guard:
         self._lines: dict[str, _Line] = {}
 
     def limited(
-        self, request: Request, path: dict[str, str], body: Any, world: Namespace, now: int, store: Store
+        self, request: Request, path: dict[str, str], body: Any, namespace: Namespace, now: int, store: Store
     ) -> Verdict | None:
         """Count a call in its windows; None where there are no limits."""
         tightest: tuple[int, Limit, int] | None = None
@@ -81,7 +81,9 @@ class Guard:
                 continue
             limit = bucket.limit
             name = f"{bucket.name}={value}"
-            count, began = store.counters.count_in_window(world.name, self._resource, name, now, limit.window)
+            count, began = store.counters.count_in_window(
+                namespace.name, self._resource, name, now, limit.window
+            )
             left, reset = limit.max_calls - count, -(-(began + limit.window - now) // 1000)
             if tightest is None or left < tightest[0]:
                 tightest = left, limit, reset
@@ -102,15 +104,15 @@ class Guard:
         return Verdict(limit, [*headers, ("retry-after", str(reset))], reset)
 
     def random_failure(
-        self, request: Request, path: dict[str, str], body: Any, world: Namespace, store: Store
+        self, request: Request, path: dict[str, str], body: Any, namespace: Namespace, store: Store
     ) -> str:
         """What is answered instead, by chance; empty for nothing. The n-th call of a key is always alike."""
         flaky = self.flaky
         if flaky is None:
             return ""
         key = self._key(request, path, body) or ""
-        number = store.counters.increment(world.name, self._resource, f"{self._alias}={key}")
-        dice = join("flaky", self._seed, world.name, self._resource, self._alias, key).decode(
+        number = store.counters.increment(namespace.name, self._resource, f"{self._alias}={key}")
+        dice = join("flaky", self._seed, namespace.name, self._resource, self._alias, key).decode(
             "utf-8", "replace"
         )
         if random_fraction(dice, number) >= flaky.rate:
@@ -118,26 +120,26 @@ class Guard:
         return flaky.answers[int(random_fraction(f"{dice}answer", number) * len(flaky.answers))]
 
     @asynccontextmanager
-    async def turn(self, concurrency: Concurrency, world: Namespace) -> AsyncIterator[bool]:
+    async def turn(self, concurrency: Concurrency, namespace: Namespace) -> AsyncIterator[bool]:
         """Take part in the queue; yields whether the call may go on."""
-        line = self._lines.setdefault(world.name, _Line())
+        line = self._lines.setdefault(namespace.name, _Line())
         admitted = line.busy < concurrency.max_calls
         if admitted:
             line.busy += 1
         elif concurrency.wait:
-            admitted = await self._wait(line, concurrency.wait, world)
+            admitted = await self._wait(line, concurrency.wait, namespace)
         try:
             yield admitted
         finally:
             if admitted:
-                self._leave(line, world.name)
+                self._leave(line, namespace.name)
 
     @staticmethod
-    async def _wait(line: _Line, most: int, world: Namespace) -> bool:
+    async def _wait(line: _Line, most: int, namespace: Namespace) -> bool:
         """Wait until somebody leaves, who gives the place over; False when that takes too long."""
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         line.waiting.append(place)
-        alarm = asyncio.ensure_future(world.clock.sleep(most))
+        alarm = asyncio.ensure_future(namespace.clock.sleep(most))
         try:
             await asyncio.wait((place, alarm), return_when=asyncio.FIRST_COMPLETED)
             return place.done()
@@ -151,10 +153,10 @@ class Guard:
                 place.cancel()
                 line.waiting.remove(place)
 
-    def _leave(self, line: _Line, world: str) -> None:
+    def _leave(self, line: _Line, namespace: str) -> None:
         _pass_on(line)
         if not line.busy and not line.waiting:
-            self._lines.pop(world, None)
+            self._lines.pop(namespace, None)
 
 
 def _pass_on(line: _Line) -> None:

@@ -49,7 +49,7 @@ class Polls:
         if poll.read is not None and type(poll.read(last)) in _UNUSUAL:
             return None
         engine = self._engine
-        namespace = engine.worlds.default
+        namespace = engine.namespaces.default
         started = perf_counter()
         now = namespace.clock.now()
         route, runtime = poll.route, poll.runtime
@@ -85,7 +85,7 @@ class Polls:
                 self._known.clear()
             known = self._known[id(request.headers)] = request.headers, {}
         if len(known[1]) < _MAX_PATHS:
-            known[1][parent] = _Poll(call.route, runtime, literals, is_validated=self._engine.judges)
+            known[1][parent] = _Poll(call.route, runtime, literals, is_validated=self._engine.validates)
 
 
 class _Poll:

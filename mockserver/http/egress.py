@@ -46,7 +46,7 @@ class OutgoingRequest(NamedTuple):
     body: bytes = b""
 
 
-class Gate:
+class Egress:
     """Sends what may leave. ``allowed`` are hosts, or ``*`` for any; loopback always is."""
 
     def __init__(self, allowed: Collection[str] = ()) -> None:

@@ -39,7 +39,7 @@ class Server(ConnectionOwner):
     def __init__(
         self,
         handle: Handler,
-        worlds: Namespaces,
+        namespaces: Namespaces,
         *,
         limits: Limits | None = None,
         hosts: Hosts | None = None,
@@ -47,7 +47,7 @@ class Server(ConnectionOwner):
         drain_time: float = 10.0,
     ) -> None:
         self.handle = handle
-        self.worlds = worlds
+        self.namespaces = namespaces
         self.limits = limits or Limits()
         if hosts is not None:
             self.hosts = hosts
@@ -55,7 +55,7 @@ class Server(ConnectionOwner):
         self.drain_time = drain_time
         self.connections: set[Connection] = set()
         self.sections = {}
-        self.memory = worlds.memory
+        self.memory = namespaces.memory
         self._turns: deque[Turn] = deque()
         self.clients: dict[str, int] = {}
         self.tells_clients_apart = self.limits.client_connections > 0 or self.memory.max_client_waiting > 0
@@ -156,4 +156,4 @@ class Server(ConnectionOwner):
 
     def clock_of(self, request: Request | None) -> Clock:
         name = DEFAULT if request is None else request.headers.get("x-mock-namespace", DEFAULT)
-        return self.worlds.get_or_default(name).clock
+        return self.namespaces.get_or_default(name).clock

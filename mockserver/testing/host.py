@@ -45,8 +45,8 @@ class Host:
         self._listener = bind(address.host, address.port)
         shown = f"[{address.host}]" if ":" in address.host else address.host
         self.url = f"http://{shown}:{self._listener.getsockname()[1]}"
-        self.engine = Engine(plan, store=MemoryStore(), worlds=Namespaces(frozen_at), options=options)
-        self.engine.gate.exclude(self._listener)
+        self.engine = Engine(plan, store=MemoryStore(), namespaces=Namespaces(frozen_at), options=options)
+        self.engine.egress.exclude(self._listener)
         self._plane = ControlPlane(self.engine, hosts=(address.host,), inputs=inputs)
         self.engine.control = self._plane.response
         self._runner = asyncio.Runner(loop_factory=_new_loop)
@@ -73,7 +73,7 @@ class Host:
         deferred = self.engine.handle(request)
         response = await deferred if isinstance(deferred, Awaitable) else deferred
         if response.delay:
-            with self.engine.worlds.memory.wait(len(response.body)):
+            with self.engine.namespaces.memory.wait(len(response.body)):
                 await self._server.clock_of(request).sleep(response.delay)
         return response
 
@@ -82,7 +82,7 @@ class Host:
             self._runner.run(self._serve())
 
     async def _serve(self) -> None:
-        server = Server(self.engine.handle, self.engine.worlds, drain_time=_DRAIN)
+        server = Server(self.engine.handle, self.engine.namespaces, drain_time=_DRAIN)
         server.on_stop = self._plane.close
         control = Control(self.engine)
         await server.run(self._listener, lambda: self._running.set_result((server, control)), signals=False)

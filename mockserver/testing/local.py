@@ -36,7 +36,7 @@ class Local:
         return self._host.url
 
     def resources(self) -> Sequence[str]:
-        return self._host.control.run(lambda: list(self._engine.lifecycles))
+        return self._host.control.run(lambda: list(self._engine.runtimes))
 
     def assign(
         self, namespace: str, resource: str, key: str, scenario: str | None, state: str | None

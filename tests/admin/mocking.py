@@ -30,12 +30,12 @@ class Mock:
         """As after the start, but for what is served."""
 
         def work() -> None:
-            worlds = self.engine.worlds
-            for name in [each.name for each in worlds if each is not worlds.default]:
-                worlds.drop(name)
-            self.engine.reset(worlds.default.name)
-            worlds.default.journal.clear()
-            worlds.default.clock.freeze(worlds.frozen_at)
+            namespaces = self.engine.namespaces
+            for name in [each.name for each in namespaces if each is not namespaces.default]:
+                namespaces.drop(name)
+            self.engine.reset(namespaces.default.name)
+            namespaces.default.journal.clear()
+            namespaces.default.clock.freeze(namespaces.frozen_at)
             self.engine.unrouted.clear()
             for service in self.engine.services:
                 for route in service.routes:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from mockserver.admin.plane import MAX_BODY, Guard
-from mockserver.http.egress import Gate, OutgoingRequest
+from mockserver.http.egress import Egress, OutgoingRequest
 from mockserver.http.hosts import is_loopback
 from mockserver.messages import Request
 from mockserver.plan import Plan
@@ -161,7 +161,7 @@ def test_refused_request_changes_nothing(mock: Mock) -> None:
 @pytest.mark.parametrize("path", ["/reset", "/shutdown", "/health", "/requests"])
 def test_a_webhook_of_any_mock_server_is_refused(mock: Mock, path: str) -> None:
     mock.poll()
-    elsewhere = Gate()
+    elsewhere = Egress()
     assert asyncio.run(elsewhere.send(OutgoingRequest("POST", f"{mock.live.url}/__admin{path}"))) == 403
     assert mock.said("GET", "/requests")["meta"]["total"] == 1
 

@@ -85,8 +85,8 @@ def test_reset_restores_the_first_state_and_time(mock: Mock) -> None:
 
 
 def test_least_recently_used_namespace_is_deleted_first_with_its_state(mission: Plan) -> None:
-    worlds = Namespaces(max_namespaces=2)
-    engine = Engine(mission, store=MemoryStore(), worlds=worlds)
+    namespaces = Namespaces(max_namespaces=2)
+    engine = Engine(mission, store=MemoryStore(), namespaces=namespaces)
     with mocking(engine) as mock:
         for name in ("a", "b", "a", "c"):
             mock.poll(x_mock_namespace=name)
@@ -113,7 +113,7 @@ def test_prepared_namespace_stays_when_a_thousand_others_are_created(mission: Pl
 
 
 def test_control_request_above_the_maximum_of_namespaces_gets_503(mission: Plan) -> None:
-    with mocking(Engine(mission, store=MemoryStore(), worlds=Namespaces(max_namespaces=1))) as mock:
+    with mocking(Engine(mission, store=MemoryStore(), namespaces=Namespaces(max_namespaces=1))) as mock:
         mock.said("POST", "/clock/advance", {"by": "1h"}, x_mock_namespace="a")
         assert mock.fault("POST", "/clock/advance", {"by": "1h"}, x_mock_namespace="b") == (503, None)
         mock.said("DELETE", "/namespaces/a")
@@ -121,7 +121,7 @@ def test_control_request_above_the_maximum_of_namespaces_gets_503(mission: Plan)
 
 
 def test_calls_of_a_deleted_namespace_are_counted_as_lost(mission: Plan) -> None:
-    with mocking(Engine(mission, store=MemoryStore(), worlds=Namespaces(max_namespaces=1))) as mock:
+    with mocking(Engine(mission, store=MemoryStore(), namespaces=Namespaces(max_namespaces=1))) as mock:
         for name in ("a", "a", "b"):
             mock.poll(x_mock_namespace=name)
         never = {"request": {"method": "GET"}, "never": True}

@@ -127,9 +127,9 @@ def test_lists_by_time_and_outcome(called: Mock) -> None:
 
 def test_oldest_calls_are_deleted_and_counted_as_lost(mission: Plan) -> None:
     engine = engine_of(mission)
-    engine.worlds.journal_pool.calls = 0
-    journal_pool = engine.worlds.journal_pool = JournalPool(calls=3)
-    engine.worlds.default.journal = journal_pool.open("default")
+    engine.namespaces.journal_pool.calls = 0
+    journal_pool = engine.namespaces.journal_pool = JournalPool(calls=3)
+    engine.namespaces.default.journal = journal_pool.open("default")
     with mocking(engine) as mock:
         for number in range(5):
             mock.client.get(f"/{number}")
@@ -194,8 +194,8 @@ def test_metrics_show_used_memory_and_its_limit_by_kind(crowded: Mock) -> None:
 
 def test_without_a_journal_no_calls_are_recorded_and_responses_report_it(mission: Plan) -> None:
     engine = engine_of(mission)
-    journal_pool = engine.worlds.journal_pool = JournalPool(calls=0)
-    engine.worlds.default.journal = journal_pool.open("default")
+    journal_pool = engine.namespaces.journal_pool = JournalPool(calls=0)
+    engine.namespaces.default.journal = journal_pool.open("default")
     with mocking(engine) as mock:
         mock.poll()
         assert mock.said("POST", "/requests/count", {})["count"] == -1

@@ -107,7 +107,7 @@ NOT_TOLD: list[Any] = [
 @pytest.fixture
 def forgetful(polled: Mock) -> Mock:
     """The journal has lost the first call."""
-    polled.live.run(lambda: polled.live.server.worlds.default.journal.drop(1))
+    polled.live.run(lambda: polled.live.server.namespaces.default.journal.drop(1))
     return polled
 
 

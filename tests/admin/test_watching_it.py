@@ -71,7 +71,7 @@ def test_faulty_choices_of_events(mock: Mock, query: str) -> None:
 
 
 def test_closed_stream_is_no_longer_a_subscriber(mock: Mock) -> None:
-    journal_pool = mock.live.server.worlds.journal_pool
+    journal_pool = mock.live.server.namespaces.journal_pool
     with events(mock):
         assert journal_pool.watch is not None
     while journal_pool.watch is not None:

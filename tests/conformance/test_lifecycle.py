@@ -32,7 +32,7 @@ DOCUMENT = inputs.DOCUMENT.with_name("certificate-lifecycle.yaml")
 SCENARIOS = inputs.SCENARIOS.with_name("certificate-lifecycle.yaml")
 BASE = "/api/v1/cert-manager/certificates"
 DAY = 86_400_000
-_worlds = count(1)
+_namespaces = count(1)
 _opened: list[httpx.Client] = []
 
 
@@ -117,11 +117,11 @@ def document() -> Any:
 
 @pytest.fixture
 def client(port: int, document: Any) -> Client:
-    return Client(port, document, f"life-{next(_worlds)}")
+    return Client(port, document, f"life-{next(_namespaces)}")
 
 
 def advance(engine: Engine, client: Client, milliseconds: int) -> None:
-    world = engine.worlds.get_or_create(client.http.headers["X-Mock-Namespace"])
+    world = engine.namespaces.get_or_create(client.http.headers["X-Mock-Namespace"])
     assert world is not None
     world.clock.advance(milliseconds)
 

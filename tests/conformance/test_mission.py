@@ -283,7 +283,7 @@ def test_scenarios_by_the_clock(
     live: Live, engine: Engine, scenario: str, hold: int, then: str, message: str | None
 ) -> None:
     key, field = new_id(), f"Prefer: scenario={scenario}"
-    clock = engine.worlds.default.clock
+    clock = engine.namespaces.default.clock
     first = poll(live.port, key, field).json()
     live.run(lambda: clock.advance(hold - 1))
     assert statuses(live.port, key, 5, field) == ["pending"] * 5
@@ -339,7 +339,7 @@ def test_formats_of_an_issued_request(port: int) -> None:
 
 
 def test_updated_at_moves_with_the_status_alone(live: Live, engine: Engine) -> None:
-    key, clock = new_id(), engine.worlds.default.clock
+    key, clock = new_id(), engine.namespaces.default.clock
     seen = []
     for _ in range(5):
         seen.append(poll(live.port, key).json())

@@ -95,7 +95,7 @@ def test_a_client_that_leaves_before_its_request_is_whole_spends_no_call(app: As
 def test_the_path_is_taken_raw_or_encoded_again(app: AsgiApp, path: str, raw: bytes | None) -> None:
     sent = call(app, scope(path, raw_path=raw), body())
     assert sent[0]["status"] == 404
-    [record] = app.engine.worlds.default.journal.records()
+    [record] = app.engine.namespaces.default.journal.records()
     expected = {"/a b": "/a%20b", "/ü": "/%C3%BC", "/100%": "/100%25", "/a%20b": "/a%2520b", "/x": "/x"}
     assert record[3].raw_path == expected[path]
 

@@ -115,7 +115,7 @@ def live(tmp_path: Path) -> Iterator[Live]:
 
 
 def advance(live: Live, milliseconds: int) -> None:
-    live.run(lambda: live.server.worlds.default.clock.advance(milliseconds))
+    live.run(lambda: live.server.namespaces.default.clock.advance(milliseconds))
 
 
 def test_a_delay_ends_when_the_clock_is_advanced(live: Live) -> None:

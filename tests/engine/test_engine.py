@@ -377,7 +377,7 @@ def test_what_is_forgiven_of_a_request_is_told_in_a_header_and_the_journal(
     warning = dict(response.headers).get("x-mock-warning")
     assert (warning is not None) == bool(told)
     assert all(each in (warning or "") for each in told)
-    call = engine.worlds.default.journal.find(1)
+    call = engine.namespaces.default.journal.find(1)
     assert call is not None
     assert dict(call.response.headers).get("x-mock-warning") == warning
 

@@ -42,9 +42,9 @@ def limited(folder: Path, limit: str, **more: str) -> Engine:
 def test_calls_beyond_the_limit_in_a_window_are_answered_429(tmp_path: Path) -> None:
     engine = limited(tmp_path, "3/2s")
     assert statuses(engine, 5) == [200, 200, 200, 429, 429]
-    engine.worlds.default.clock.advance(1999)
+    engine.namespaces.default.clock.advance(1999)
     assert statuses(engine, 1) == [429]
-    engine.worlds.default.clock.advance(1)
+    engine.namespaces.default.clock.advance(1)
     assert statuses(engine, 4) == [200, 200, 200, 429]
     assert statuses(engine, 1, x_mock_namespace="other") == [200]
 
@@ -53,7 +53,7 @@ def test_a_limited_answer_has_the_rate_limit_headers(tmp_path: Path) -> None:
     engine = limited(tmp_path, "2/10s")
     told = []
     for wait in (0, 4500, 1):
-        engine.worlds.default.clock.advance(wait)
+        engine.namespaces.default.clock.advance(wait)
         headers = dict(ask(engine, "GET", "/things/1").headers)
         told.append(
             {name: value for name, value in headers.items() if "ratelimit" in name or "retry" in name}
@@ -129,7 +129,7 @@ def test_a_limit_of_the_file_counts_all_operations_together(tmp_path: Path) -> N
     assert ask(engine, "GET", "/things/1").status == 200
     assert ask(engine, "DELETE", "/things/1").status == 204
     assert ask(engine, "GET", "/things/1").status == 429
-    engine.worlds.default.clock.advance(60_000)
+    engine.namespaces.default.clock.advance(60_000)
     assert statuses(engine, 1) == [200]
     assert statuses(engine, 1) == [429], "three an hour for this key"
 
@@ -141,7 +141,7 @@ def test_a_rejected_request_does_not_change_the_resource(tmp_path: Path) -> None
     for _ in range(3):
         seen.append(ask(engine, "GET", "/things/1").decision)
         assert ask(engine, "GET", "/things/1").status == 429
-        engine.worlds.default.clock.advance(1000)
+        engine.namespaces.default.clock.advance(1000)
     assert seen == [
         "scenario=here; state=here; call=1",
         "scenario=here; state=told-off; call=1",
@@ -246,7 +246,7 @@ class Waiting:
 
 
 def advance(live: Live, milliseconds: int) -> None:
-    live.run(lambda: live.server.worlds.default.clock.advance(milliseconds))
+    live.run(lambda: live.server.namespaces.default.clock.advance(milliseconds))
 
 
 @pytest.mark.parametrize("live", ["2"], indirect=True)

@@ -143,7 +143,7 @@ def test_a_cached_poll_is_answered_as_an_uncached_one(
                 twins.ask(method, f"{MISSION}/{key}", section)
             case int():
                 for engine in twins.each():
-                    engine.worlds.default.clock.advance(event)
+                    engine.namespaces.default.clock.advance(event)
             case "reset":
                 for engine in twins.each():
                     engine.reset("default")
@@ -159,7 +159,7 @@ def test_a_cached_poll_is_answered_as_an_uncached_one(
         for route in engine.services[0].routes
     ]
     assert counts[: len(counts) // 2] == counts[len(counts) // 2 :]
-    assert len({len(engine.worlds.default.journal) for engine in twins.each()}) == 1
+    assert len({len(engine.namespaces.default.journal) for engine in twins.each()}) == 1
 
 
 def test_a_repeated_poll_is_answered_from_the_cache(mission: Plan, short: list[str]) -> None:
@@ -176,9 +176,9 @@ def test_a_cached_poll_of_each_kind_of_answer_is_the_same(write: Write, short: l
         response = twins.ask("GET", f"/animals/{key}", SECTIONS[0])
         if response.delay:
             for engine in twins.each():
-                engine.worlds.default.clock.advance(2000)
+                engine.namespaces.default.clock.advance(2000)
     for engine in twins.each():
-        engine.worlds.default.clock.advance(5000)
+        engine.namespaces.default.clock.advance(5000)
     for key in ("1", "2", "2", "2", "3"):
         twins.ask("GET", f"/animals/{key}", SECTIONS[0])
     assert set(short) == {"1", "2", "3"}

@@ -29,7 +29,7 @@ class Behaviour:
     """A handler with its own paths, and a clock that stands still."""
 
     def __init__(self) -> None:
-        self.worlds = Namespaces(parse_time(NOON))
+        self.namespaces = Namespaces(parse_time(NOON))
         self.served: list[str] = []
 
     def handle(self, request: Request) -> Response:
@@ -64,7 +64,7 @@ def behaviour() -> Behaviour:
 
 @pytest.fixture
 def live(behaviour: Behaviour) -> Iterator[Live]:
-    with serving(behaviour.handle, worlds=behaviour.worlds, limits=LIMITS) as found:
+    with serving(behaviour.handle, namespaces=behaviour.namespaces, limits=LIMITS) as found:
         yield found
 
 
@@ -148,7 +148,7 @@ def test_an_answer_that_takes_its_time_is_not_cut_off(live: Live, behaviour: Beh
             wire.send(A.replace(b"/a", b"/slow") + behind)
             seen(live)
             later(live, 500)
-            live.run(lambda: behaviour.worlds.default.clock.advance(5000))
+            live.run(lambda: behaviour.namespaces.default.clock.advance(5000))
             assert wire.reply().body == b"/slow"
             if behind in (A, post):
                 assert wire.reply().status == 200
@@ -162,7 +162,7 @@ def test_the_timeout_of_a_pipelined_request_starts_when_the_delay_before_it_ends
         wire.send(A.replace(b"/a", b"/slow") + begun)
         seen(live)
         later(live, 500)
-        live.run(lambda: behaviour.worlds.default.clock.advance(5000))
+        live.run(lambda: behaviour.namespaces.default.clock.advance(5000))
         assert wire.reply().body == b"/slow"
         seen(live)
         later(live, time - 1)
@@ -176,7 +176,7 @@ def test_expect_100_continue_behind_a_delay_is_answered_after_it(live: Live, beh
     with Wire(live.port) as wire:
         wire.send(A.replace(b"/a", b"/slow") + POST.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
         seen(live)
-        live.run(lambda: behaviour.worlds.default.clock.advance(5000))
+        live.run(lambda: behaviour.namespaces.default.clock.advance(5000))
         assert wire.reply().body == b"/slow"
         assert wire.reply().status == 100
         wire.send(b"hello")
@@ -214,9 +214,9 @@ def test_a_delay_holds_up_its_own_connection_alone(live: Live, behaviour: Behavi
         other.send(A)
         assert other.reply().body == b"/a"
         assert "GET /slow" in behaviour.served
-        live.run(lambda: behaviour.worlds.default.clock.advance(4999))
+        live.run(lambda: behaviour.namespaces.default.clock.advance(4999))
         seen(live)
-        live.run(lambda: behaviour.worlds.default.clock.advance(1))
+        live.run(lambda: behaviour.namespaces.default.clock.advance(1))
         assert slow.reply().body == b"/slow"
         assert slow.reply().body == b"/a"
 
@@ -226,7 +226,7 @@ def test_what_waits_behind_a_delay_is_not_served_before_its_turn(live: Live, beh
         wire.send(A.replace(b"/a", b"/slow") + A)
         seen(live)
         assert "GET /a" not in behaviour.served
-        live.run(lambda: behaviour.worlds.default.clock.advance(5000))
+        live.run(lambda: behaviour.namespaces.default.clock.advance(5000))
         assert wire.reply().body == b"/slow"
         assert wire.reply().body == b"/a"
 
@@ -238,7 +238,7 @@ def test_a_client_that_leaves_during_a_delay_is_forgotten(live: Live, behaviour:
         wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # by a reset
     while live.run(lambda: any(each._task for each in live.server.connections)):
         pass
-    live.run(lambda: behaviour.worlds.default.clock.advance(5000))
+    live.run(lambda: behaviour.namespaces.default.clock.advance(5000))
     seen(live)
     assert "GET /a" not in behaviour.served
 
@@ -248,7 +248,7 @@ def test_half_a_connection_gets_its_answer_and_is_closed(live: Live, behaviour: 
         wire.send(A.replace(b"/a", b"/slow") + A)
         wire.finish()
         seen(live)
-        live.run(lambda: behaviour.worlds.default.clock.advance(5000))
+        live.run(lambda: behaviour.namespaces.default.clock.advance(5000))
         assert wire.reply().body == b"/slow"
         assert wire.reply().body == b"/a"
         assert wire.rest() == b""
@@ -475,7 +475,7 @@ def test_bodies_that_wait_behind_a_delay_are_not_gathered_without_end(
         [held] = live.run(lambda: [each._behind for each in live.server.connections if each._task])
         assert 1000 < held < 1_000_000
         assert live.run(lambda: live.server.memory.unfinished) >= held
-    live.run(lambda: behaviour.worlds.default.clock.advance(5000))
+    live.run(lambda: behaviour.namespaces.default.clock.advance(5000))
     while live.run(lambda: len(live.server.connections)):
         pass
     assert live.run(lambda: live.server.memory.unfinished) == 0
@@ -594,10 +594,10 @@ def test_a_connection_is_over_nothing_is_left_to_the_garbage_collector(live: Liv
 
 def test_unfinished_requests_are_bounded_in_all(behaviour: Behaviour) -> None:
     """A request is refused that would take more than all may; those that are there go on."""
-    worlds = Namespaces(memory=Memory(MemoryLimits(unfinished=5000)))
+    namespaces = Namespaces(memory=Memory(MemoryLimits(unfinished=5000)))
     post = POST.replace(b"5", b"1000")
     head = A[:-2] + b"X: " + b"x" * 900
-    with serving(behaviour.handle, worlds=worlds, limits=Limits(body=1000)) as live:
+    with serving(behaviour.handle, namespaces=namespaces, limits=Limits(body=1000)) as live:
         wires = [Wire(live.port) for _ in range(7)]
         for wire, sent in zip(wires, [post + b"x" * 900] * 3 + [head] * 2, strict=False):
             wire.send(sent)

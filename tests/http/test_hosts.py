@@ -100,5 +100,5 @@ def test_no_mocked_answer_goes_to_a_rebound_name(mission: Plan) -> None:
         live.server.hosts = served("127.0.0.1", ())
         wire.send(f"GET {MISSION}/1 HTTP/1.1\r\nHost: evil.example\r\n\r\n".encode())
         reply = wire.reply()
-    assert (reply.status, len(engine.worlds.default.journal)) == (421, 0)
+    assert (reply.status, len(engine.namespaces.default.journal)) == (421, 0)
     assert "--hosts evil.example" in reply.json()["detail"]

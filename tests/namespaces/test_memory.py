@@ -35,7 +35,7 @@ class Behaviour:
     """A handler with its own paths, and a clock that stands still."""
 
     def __init__(self, memory: Memory) -> None:
-        self.worlds = Namespaces(parse_time(NOON), memory=memory)
+        self.namespaces = Namespaces(parse_time(NOON), memory=memory)
         self.asked: list[Request] = []
 
     def handle(self, request: Request) -> Response | asyncio.Future[Response]:
@@ -53,7 +53,7 @@ class Behaviour:
 @contextmanager
 def behaving(memory: Memory, limits: Limits | None = None) -> Iterator[tuple[Live, Behaviour]]:
     behaviour = Behaviour(memory)
-    with serving(behaviour.handle, worlds=behaviour.worlds, limits=limits) as live:
+    with serving(behaviour.handle, namespaces=behaviour.namespaces, limits=limits) as live:
         yield live, behaviour
 
 
@@ -143,7 +143,7 @@ def test_a_request_is_not_held_while_its_answer_waits_for_a_delay() -> None:
         assert live.run(lambda: (memory.delayed, memory.unfinished)) == (1000, 0)
         [request] = behaviour.asked
         assert live.run(lambda: sys.getrefcount(request)) == 3  # here, in the list, and as an argument
-        live.run(lambda: behaviour.worlds.default.clock.advance(5000))
+        live.run(lambda: behaviour.namespaces.default.clock.advance(5000))
         assert wire.reply().status == 200
         assert live.run(lambda: (memory.waiting, memory.delayed)) == (0, 0)
 
@@ -171,7 +171,7 @@ def test_an_answer_that_is_too_large_is_refused_and_the_journal_says_so(mission:
     response = ask(engine, "GET", KEY, TOKEN)
     assert response.status == 500
     assert b"may have 10 by --max-memory" in response.body
-    [record] = engine.worlds.default.journal.records()
+    [record] = engine.namespaces.default.journal.records()
     assert record[4].status == 500
 
 
@@ -205,13 +205,13 @@ def test_more_answers_than_may_wait_are_refused_without_a_call_and_have_room_lat
         refused = wires[2].reply()
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
         assert get(live.port, "/nothing").status == 404
-        live.run(lambda: engine.worlds.default.clock.advance(5000))
+        live.run(lambda: engine.namespaces.default.clock.advance(5000))
         calls = [wire.reply().headers["x-mock-decision"] for wire in wires[:2]]
         assert [call.rpartition("=")[2] for call in calls] == ["1", "2"]
         wires[2].send(sent)
         while not live.run(lambda: memory.waiting):
             pass
-        live.run(lambda: engine.worlds.default.clock.advance(5000))
+        live.run(lambda: engine.namespaces.default.clock.advance(5000))
         assert wires[2].reply().headers["x-mock-decision"] == "scenario=issued; state=issued; call=1"
         for wire in wires:
             wire.socket.close()
@@ -222,7 +222,7 @@ def test_a_delay_of_the_server_counts_and_what_is_refused_is_told_by_the_journal
     engine = engine_of(mission, memory=memory)
     response = ask(engine, "GET", KEY, {**TOKEN, "prefer": "wait=1"})
     assert (response.status, dict(response.headers)["retry-after"], response.delay) == (503, "1", 0)
-    [record] = engine.worlds.default.journal.records()
+    [record] = engine.namespaces.default.journal.records()
     assert record[4].status == 503
 
 
@@ -335,7 +335,7 @@ def test_one_answer_too_many_that_waits_for_a_client_is_refused(
             pass
         second.send(sent)
         assert second.reply().status == 503
-        live.run(lambda: engine.worlds.default.clock.advance(5000))
+        live.run(lambda: engine.namespaces.default.clock.advance(5000))
         assert first.reply().status == 200
         second.send(sent)
         while not live.run(lambda: memory.waiting):

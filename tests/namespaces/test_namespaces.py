@@ -42,7 +42,7 @@ def test_a_namespace_by_path_is_the_one_by_header(engine: Engine) -> None:
     by_header = ask(engine, "GET", f"{MISSION}/{KEY}", {**allowed, "x-mock-namespace": "t1"})
     assert by_path.decision.endswith("call=1")
     assert by_header.decision.endswith("call=2")
-    assert len(engine.worlds.default.journal) == 0
+    assert len(engine.namespaces.default.journal) == 0
 
 
 def test_invalid_namespace_name_is_rejected(engine: Engine) -> None:
@@ -64,14 +64,14 @@ def test_a_request_that_finds_no_operation_makes_no_namespace(
 ) -> None:
     assert ask(engine, method, f"/__ns/t1{path}").status == status
     assert ask(engine, method, path or "/", {"x-mock-namespace": "t1"}).status == status
-    assert engine.worlds.get("t1") is None
+    assert engine.namespaces.get("t1") is None
     assert engine.unrouted[status][0] == 2
 
 
 def test_a_request_that_finds_no_operation_is_in_the_journal_of_a_namespace_that_is_there(
     engine: Engine,
 ) -> None:
-    world = engine.worlds.get_or_create("t1")
+    world = engine.namespaces.get_or_create("t1")
     assert world is not None
     assert ask(engine, "GET", "/__ns/t1/nothing").status == 404
     assert len(world.journal) == 1
@@ -96,8 +96,8 @@ def test_a_page_of_another_site_makes_no_namespace_but_calls_in_one(
 ) -> None:
     headers = {"authorization": "Bearer any", **fields}
     response = ask(engine, "GET", f"/__ns/t1{MISSION}/{KEY}", headers)
-    assert (response.status, engine.worlds.get("t1")) == (403, None)
-    engine.worlds.get_or_create("t1")
+    assert (response.status, engine.namespaces.get("t1")) == (403, None)
+    engine.namespaces.get_or_create("t1")
     assert ask(engine, "GET", f"/__ns/t1{MISSION}/{KEY}", headers).status == 200
 
 
@@ -127,29 +127,29 @@ def test_a_page_of_an_allowed_origin_makes_a_namespace(
     engine = engine_of(mission, options=Options(cors=("http://app.example",)))
     response = ask(engine, "GET", f"/__ns/t1{MISSION}/{KEY}", {**PAGE, **changed})
     assert response.status == status
-    assert (engine.worlds.get("t1") is not None) == (status == 200)
+    assert (engine.namespaces.get("t1") is not None) == (status == 200)
 
 
 def test_the_namespace_that_goes_is_none_that_was_controlled() -> None:
-    worlds = Namespaces(max_namespaces=3)
+    namespaces = Namespaces(max_namespaces=3)
     for name in ("a", "b", "c"):
-        worlds.get_or_create(name)
-    worlds.control("a")
-    worlds.control("c")
-    worlds.get_or_create("d")
-    assert [each.name for each in worlds] == ["default", "a", "c", "d"]
-    worlds.get_or_create("e")
-    assert [each.name for each in worlds] == ["default", "a", "c", "e"]
+        namespaces.get_or_create(name)
+    namespaces.control("a")
+    namespaces.control("c")
+    namespaces.get_or_create("d")
+    assert [each.name for each in namespaces] == ["default", "a", "c", "d"]
+    namespaces.get_or_create("e")
+    assert [each.name for each in namespaces] == ["default", "a", "c", "e"]
 
 
 def test_a_namespace_that_finds_no_room_is_answered_503(mission: Plan) -> None:
-    engine = Engine(mission, store=MemoryStore(), worlds=Namespaces(max_namespaces=2))
+    engine = Engine(mission, store=MemoryStore(), namespaces=Namespaces(max_namespaces=2))
     for name in ("a", "b"):
-        engine.worlds.control(name)
+        engine.namespaces.control(name)
     response = ask(engine, "GET", f"/__ns/c{MISSION}/{KEY}", {"authorization": "Bearer any"})
     assert (response.status, dict(response.headers)["retry-after"]) == (503, "1")
     assert b"DELETE /__admin/namespaces/NAME" in response.body
-    engine.worlds.drop("a")
+    engine.namespaces.drop("a")
     assert ask(engine, "GET", f"/__ns/c{MISSION}/{KEY}", {"authorization": "Bearer any"}).status == 200
 
 

@@ -31,11 +31,11 @@ class StoreHarness:
     """A MemoryStore, and what the suite asks of any store."""
 
     store: Store
-    worlds: Namespaces
+    namespaces: Namespaces
 
     def __init__(self, most: int = 1_000_000, *, journal: int = 10_000, journal_bytes: int = 2**26) -> None:
         self.store = MemoryStore(most)
-        self.worlds = Namespaces(0, journal_pool=JournalPool(journal, journal_bytes))
+        self.namespaces = Namespaces(0, journal_pool=JournalPool(journal, journal_bytes))
 
     def do(self, work: Callable[[], Value]) -> Value:
         """What ``work`` returns or raises, as one atomic step of the store."""
@@ -100,7 +100,7 @@ class StoreHarness:
         return self.do(lambda: self.store.evicted)
 
     def journal(self, world: str = "default") -> Journal:
-        found = self.worlds.get_or_create(world)
+        found = self.namespaces.get_or_create(world)
         assert found is not None
         return found.journal
 
@@ -129,7 +129,7 @@ class RedisHarness(StoreHarness):
             return RedisStore(connection, most, namespaces)
 
         self.store = self.run(opened())
-        self.worlds = SharedNamespaces(self.store, 0, journal_pool=JournalPool(journal, journal_bytes))
+        self.namespaces = SharedNamespaces(self.store, 0, journal_pool=JournalPool(journal, journal_bytes))
 
     def run(self, deferred: Any) -> Any:
         return self._runner.run(deferred)

@@ -256,7 +256,7 @@ def everything(harness: StoreHarness) -> None:
                 store.counters.count_in_window(world, resource, "n", 0, 10)
 
         def wind(world: str = world) -> None:
-            found = harness.worlds.get_or_create(world)
+            found = harness.namespaces.get_or_create(world)
             assert found is not None
             found.clock.advance(5)
 
@@ -328,21 +328,21 @@ def test_the_namespace_that_was_not_used_for_longest_makes_room(
         harness.call("k", TIMELINES, "issued", world=world)
     harness.call("k", TIMELINES, "issued", world="a")
     harness.call("k", TIMELINES, "issued", world="d")
-    assert [each.name for each in harness.do(lambda: list(harness.worlds))] == ["default", "c", "a", "d"]
-    assert harness.do(lambda: harness.worlds.evicted) == 1
+    assert [each.name for each in harness.do(lambda: list(harness.namespaces))] == ["default", "c", "a", "d"]
+    assert harness.do(lambda: harness.namespaces.evicted) == 1
     assert harness.count("b") == 0
     harness.put("k", initial_state("issued", 0), "e")
-    assert [each.name for each in harness.do(lambda: list(harness.worlds))] == ["default", "a", "d", "e"]
+    assert [each.name for each in harness.do(lambda: list(harness.namespaces))] == ["default", "a", "d", "e"]
     assert scripts.say("KEYS", f"{scripts.prefix}/[^w]/c*") == []
 
 
 def names(harness: StoreHarness) -> list[str]:
-    return [each.name for each in harness.do(lambda: list(harness.worlds))]
+    return [each.name for each in harness.do(lambda: list(harness.namespaces))]
 
 
-def control(harness: StoreHarness, *worlds: str) -> None:
-    for world in worlds:
-        harness.do(lambda world=world: harness.worlds.control(world))  # type: ignore[misc]
+def control(harness: StoreHarness, *namespaces: str) -> None:
+    for world in namespaces:
+        harness.do(lambda world=world: harness.namespaces.control(world))  # type: ignore[misc]
 
 
 def test_the_namespace_that_makes_room_is_none_that_was_controlled(harnesses: HarnessFactory) -> None:
@@ -355,7 +355,7 @@ def test_the_namespace_that_makes_room_is_none_that_was_controlled(harnesses: Ha
         harness.call("k", TIMELINES, "issued", world="default")
         assert harness.count("a") == harness.count("c") == harness.count(world) == 1
     assert sorted(names(harness)) == ["a", "c", "default", "f"]
-    assert harness.do(lambda: harness.worlds.evicted) == 3
+    assert harness.do(lambda: harness.namespaces.evicted) == 3
 
 
 REACHES = {
@@ -382,7 +382,7 @@ def test_new_namespace_without_evictable_ones_is_rejected_and_nothing_is_written
     harness.journal("late").write(Request("GET", "/", "", {}, b""), Response(200, [], b""), 0, 0.0)
     assert names(harness) == ["default", "a", "b"]
     assert scripts.say("KEYS", f"{scripts.prefix}/*/late*") == []
-    harness.do(lambda: harness.worlds.drop("a"))
+    harness.do(lambda: harness.namespaces.drop("a"))
     reach(harness)
     assert "a" not in names(harness)
 
@@ -406,7 +406,7 @@ def test_a_namespace_stays_controlled_when_it_is_reset_and_is_not_once_it_was_de
     harness.reset("a")
     with pytest.raises(NamespacesFull):
         harness.call("k", TIMELINES, "issued", world="b")
-    harness.do(lambda: harness.worlds.drop("a"))
+    harness.do(lambda: harness.namespaces.drop("a"))
     harness.call("k", TIMELINES, "issued", world="a")
     harness.call("k", TIMELINES, "issued", world="b")
     assert names(harness) == ["default", "b"]
@@ -423,7 +423,7 @@ def test_listing_all_namespaces_takes_few_commands(harness: RedisHarness) -> Non
         begun.append(1)
         return [
             (each.name, len(each.journal), each.journal.lost, harness.store.count(each.name, "request"))
-            for each in harness.worlds
+            for each in harness.namespaces
         ]
 
     assert harness.do(work) == [("default", 0, 0, 0), *((name, 0, 0, 1) for name in names)]
@@ -473,7 +473,7 @@ def told(harness: StoreHarness, operation: tuple[Any, ...]) -> Any:
     match kind:
         case "call":
             resource, key, scenario, alias = rest
-            now = harness.worlds.get_or_create(world).clock.now()  # type: ignore[union-attr]
+            now = harness.namespaces.get_or_create(world).clock.now()  # type: ignore[union-attr]
             found = harness.call(
                 key, LIVES, scenario, world=world, resource=resource, now=now, operation=alias
             )
@@ -511,7 +511,7 @@ def told(harness: StoreHarness, operation: tuple[Any, ...]) -> Any:
         case "clear":
             harness.do(lambda: harness.journal(world).clear())
         case "advance":
-            clock = harness.worlds.get_or_create(world).clock  # type: ignore[union-attr]
+            clock = harness.namespaces.get_or_create(world).clock  # type: ignore[union-attr]
             harness.do(lambda: clock.advance(rest[0]))
             return clock.now()
     return None

@@ -453,12 +453,12 @@ def test_namespaces_are_kept_apart_and_dropped_whole(harness: StoreHarness) -> N
     for world in ("default", "one", "two"):
         call(harness, "a", world=world)
         write(harness.journal(world), f"/{world}")
-    assert [each.name for each in harness.do(lambda: list(harness.worlds))] == ["default", "one", "two"]
-    harness.do(lambda: harness.worlds.drop("one"))
-    assert harness.do(lambda: harness.worlds.get("one")) is None
+    assert [each.name for each in harness.do(lambda: list(harness.namespaces))] == ["default", "one", "two"]
+    harness.do(lambda: harness.namespaces.drop("one"))
+    assert harness.do(lambda: harness.namespaces.get("one")) is None
     with pytest.raises(KeyError, match="one"):
-        harness.do(lambda: harness.worlds.drop("one"))
-    assert [each.name for each in harness.do(lambda: list(harness.worlds))] == ["default", "two"]
+        harness.do(lambda: harness.namespaces.drop("one"))
+    assert [each.name for each in harness.do(lambda: list(harness.namespaces))] == ["default", "two"]
     assert paths(harness, "two") == ["/two"]
     write(harness.journal("one"), "/again")
     assert paths(harness, "one") == ["/again"]

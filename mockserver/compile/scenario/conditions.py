@@ -228,7 +228,7 @@ def _covers(earlier: Rule, later: Rule) -> bool:
     return all(
         all(
             any(
-                pattern in (own, "*")
+                pattern == own
                 or (not _is_glob(pattern) and fnmatchcase(pattern.lower(), own.lower()))
                 or own == "*"
                 for own in condition.patterns

@@ -13,7 +13,7 @@ from mockserver.compile.scenario.samples import SampleCreations, SampleRequests
 from mockserver.compile.scenario.yaml_nodes import Node, Report
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.resources.context import Context, Providers, RenderContext
-from mockserver.engine.resources.render import RenderError, Verdict, kept_answers
+from mockserver.engine.resources.render import RenderError, Verdict, response_cache
 from mockserver.engine.resources.runtime import ResourceRuntime
 from mockserver.engine.resources.templates import compile_template, is_template
 from mockserver.engine.resources.webhooks import Made
@@ -36,7 +36,7 @@ def check_drafts(drafts: Sequence[Draft], services: Sequence[Service], seed: str
     for draft in drafts:
         service = next(service for service in services if service.document.name == draft.resource.document)
         providers = Providers(seed)
-        runtime = ResourceRuntime(draft.resource, service, providers, kept_answers())
+        runtime = ResourceRuntime(draft.resource, service, providers, response_cache())
         creations = SampleCreations(draft, service, providers)
         warnings: dict[tuple[str, str], str] = {}
         for (state, alias), node in draft.nodes.items():

@@ -16,7 +16,7 @@ from mockserver.engine.resources.listing import Listing
 from mockserver.engine.resources.runtime import (
     ResourceRuntime,
     apply_delay,
-    decided,
+    decision_text,
     documented,
     refused,
     rendered,
@@ -40,7 +40,7 @@ class Call(NamedTuple):
     request: Request
     path: dict[str, str]
     checked: Checked
-    world: Namespace
+    namespace: Namespace
     now: int
 
     @property
@@ -55,12 +55,12 @@ class Call(NamedTuple):
 class Resources:
     """Responds for the resources of an engine."""
 
-    def __init__(self, store: Store, makers: Providers, notifier: WebhookSender, validation: str) -> None:
+    def __init__(self, store: Store, providers: Providers, webhooks: WebhookSender, validation: str) -> None:
         """``validation``: off, warn or strict."""
         self._store = store
         self._validation = validation
-        self._notifier = notifier
-        self._makers = makers
+        self._webhooks = webhooks
+        self._makers = providers
         self._creations: dict[str, KeyFactory] = {}
         self._listings: dict[tuple[str, str], Listing] = {}
 
@@ -78,7 +78,9 @@ class Resources:
         if role.lists is not None:
             listing = self._listing(call)
             self._check_page(listing, call)
-            return listing.response(call.request, call.path, call.checked, call.world, call.now, self._store)
+            return listing.response(
+                call.request, call.path, call.checked, call.namespace, call.now, self._store
+            )
         if role.creates:
             return self._created(call, scenario)
         key = self.key(call)
@@ -89,20 +91,20 @@ class Resources:
         is_head = call.request.method == "HEAD" and call.route.operation.method != "HEAD"
         if runtime.is_plain and scenario is None and not is_head:
             return self.advance(
-                call.route, runtime, key, call.path, call.body, call.request, call.world, call.now
+                call.route, runtime, key, call.path, call.body, call.request, call.namespace, call.now
             )
-        known_state = self._store.peek(call.world.name, runtime.name, key)
+        known_state = self._store.peek(call.namespace.name, runtime.name, key)
         if scenario is not None:
             if known_state is None or known_state.scenario != scenario:
                 known_state = initial_state(scenario, call.now)
-                self._store.put(call.world.name, runtime.name, key, known_state)
+                self._store.put(call.namespace.name, runtime.name, key, known_state)
         elif known_state is None and runtime.resource.unknown:
             return self._unknown(call, key)
         if is_head:
             return self._looked_at(call, key, known_state)
         if runtime.is_plain:
             return self.advance(
-                call.route, runtime, key, call.path, call.body, call.request, call.world, call.now
+                call.route, runtime, key, call.path, call.body, call.request, call.namespace, call.now
             )
         return self._asked(call, key, is_new=known_state is None)
 
@@ -114,7 +116,7 @@ class Resources:
         path: dict[str, str],
         body: JSON,
         request: Request,
-        world: Namespace,
+        namespace: Namespace,
         now: int,
         *,
         is_final: bool = False,
@@ -125,20 +127,22 @@ class Resources:
         can be shared.
         """
         decision = self._store.advance(
-            world.name, runtime.name, key, now, route.alias, runtime.steps, runtime.selection.choose,
+            namespace.name, runtime.name, key, now, route.alias, runtime.steps, runtime.selection.choose,
             (request, path, body),
         )  # fmt: skip
         state = decision.state
         if is_final:
             step = runtime.constant(state.scenario, decision.step, route.alias)
-            octets = step.body and step.body(world.name, key, state.created, decision.changed, now)
+            octets = step.body and step.body(namespace.name, key, state.created, decision.changed, now)
             if octets is not None:
                 return Response(
                     step.status, step.headers, octets, f"{step.decision}{decision.call}", 0, "", None,
                     route.operation.id, runtime.name, key, (), step.head,
                 )  # fmt: skip
         place = state.scenario, decision.call, state.created, decision.changed
-        return self.render_step(route, runtime, decision.step, place, key, path, body, request, world, now)
+        return self.render_step(
+            route, runtime, decision.step, place, key, path, body, request, namespace, now
+        )
 
     def render_step(
         self,
@@ -150,7 +154,7 @@ class Resources:
         path: dict[str, str],
         body: JSON,
         request: Request,
-        world: Namespace,
+        namespace: Namespace,
         now: int,
     ) -> Response:
         """Return the response of a step of a plain resource.
@@ -161,23 +165,23 @@ class Resources:
         scenario, number, created, changed = place
         step = runtime.timeline(scenario)[index]
         subject = RenderContext(
-            world.name, runtime.name, key, step.state, scenario, number, created, changed, now, request,
+            namespace.name, runtime.name, key, step.state, scenario, number, created, changed, now, request,
             path, body,
         )  # fmt: skip
-        return self._render(route, runtime, step, subject, world)
+        return self._render(route, runtime, step, subject, namespace)
 
     def _render(
-        self, route: Route, runtime: ResourceRuntime, step: Step, subject: RenderContext, world: Namespace
+        self, route: Route, runtime: ResourceRuntime, step: Step, subject: RenderContext, namespace: Namespace
     ) -> Response:
         """Return the response of a step, with the delay and the fault of the step."""
         renderer = runtime.renderer(step.state, route.alias)
         if renderer is None:
             assert subject.request is not None  # noqa: S101 - a call has one
             return documented(route, dict(subject.path), subject.request, subject.now)
-        decision = decided(subject.scenario, subject.state, subject.call)
-        response = rendered(renderer, subject, decision, self._makers.seed, world)
+        decision = decision_text(subject.scenario, subject.state, subject.call)
+        response = rendered(renderer, subject, decision, self._makers.seed, namespace)
         if step.delay is not None or step.dribble is not None:
-            apply_delay(response, step.delay, step.dribble, subject, self._makers.seed, world)
+            apply_delay(response, step.delay, step.dribble, subject, self._makers.seed, namespace)
         if step.fault:
             response.fault = step.fault
         return response
@@ -186,11 +190,11 @@ class Resources:
         """The key that a request means, by itself or by a handle; None where it means none."""
         runtime, role = call.runtime, call.runtime.role(call.alias)
         if role.creates:
-            return self._creation(runtime).key(call.world.name, 0)
+            return self._creation(runtime).key(call.namespace.name, 0)
         stated = runtime.read_key(call.alias, call.request, call.path, call.body)
         if stated is None or not role.handle:
             return stated
-        return self._store.creations.find_key(call.world.name, runtime.name, role.handle, stated)
+        return self._store.creations.find_key(call.namespace.name, runtime.name, role.handle, stated)
 
     def birth(self, call: Call, key: str) -> CreationRecord | None:
         """What created the resource of a call: its own request where it is one that creates.
@@ -200,13 +204,13 @@ class Resources:
         if call.runtime.role(call.alias).creates:
             birth = self._creation(call.runtime).birth(0, call.request, call.path, call.body)
             return birth._replace(csr="", common_name="")
-        return self._store.creations.get(call.world.name, call.runtime.name, key)
+        return self._store.creations.get(call.namespace.name, call.runtime.name, key)
 
     # One of several operations each
 
     def _asked(self, call: Call, key: str, *, is_new: bool) -> Response:
         """A call to a resource: decided, counted, answered."""
-        runtime, name = call.runtime, call.world.name
+        runtime, name = call.runtime, call.namespace.name
         facts = runtime.facts(call.request, call.path, call.body)
         decision = self._store.advance(
             name, runtime.name, key, call.now, call.alias, runtime.steps,
@@ -221,7 +225,7 @@ class Resources:
         if not decision.answered:
             return self._unanswered(call, key, step.state, left)
         subject = self._subject(call, key, step.state, left, decision.call, decision.changed)
-        response = self._render(call.route, runtime, step, subject, call.world)
+        response = self._render(call.route, runtime, step, subject, call.namespace)
         if runtime.role(call.alias).deletes and response.status < 300:
             self._store.delete(name, runtime.name, key)
         return response
@@ -232,16 +236,16 @@ class Resources:
         if known is None:
             known = initial_state(runtime.selection.choose(call.request, call.path, call.body), call.now)
         steps = runtime.timeline(known.scenario)
-        state = advance_time(steps, known, call.now, runtime.dice(call.world.name, key))
+        state = advance_time(steps, known, call.now, runtime.dice(call.namespace.name, key))
         step = steps[state.step]
         if step.answers and call.alias not in step.answers:
             return self._unanswered(call, key, step.state, state)
         subject = self._subject(call, key, step.state, state, state.calls + 1, state.changed)
-        return self._render(call.route, runtime, step, subject, call.world)
+        return self._render(call.route, runtime, step, subject, call.namespace)
 
     def _created(self, call: Call, scenario: str | None) -> Response:
         """A resource comes into being, unless the state that it would initial_state with refuses."""
-        runtime, name = call.runtime, call.world.name
+        runtime, name = call.runtime, call.namespace.name
         creation = self._creation(runtime)
         objection = creation.objection(creation.birth(0, call.request, call.path, call.body))
         if objection is not None:
@@ -252,7 +256,7 @@ class Resources:
         state = initial_state(chosen, call.now)
         step = runtime.timeline(chosen)[0]
         subject = self._subject(call, key, step.state, state, 0, call.now, birth)
-        response = self._render(call.route, runtime, step, subject, call.world)
+        response = self._render(call.route, runtime, step, subject, call.namespace)
         if response.status < 300:
             self._store.create(name, runtime.name, key, state, birth)
             self._name(call, key, state)
@@ -281,7 +285,7 @@ class Resources:
         if renderer is not None:
             state = left or initial_state("", call.now)
             subject = self._subject(call, key, by, state, 0, state.changed)
-            return rendered(renderer, subject, f"{why}; by={by}", self._makers.seed, call.world)
+            return rendered(renderer, subject, f"{why}; by={by}", self._makers.seed, call.namespace)
         status = int(by) if by.isdigit() else 409 if left is not None else 404
         return refused(call.route, call.request, call.now, status, detail, f"{why}; status={status}")
 
@@ -299,9 +303,9 @@ class Resources:
     ) -> RenderContext:
         runtime = call.runtime
         return RenderContext(
-            call.world.name, runtime.name, key, state, left.scenario, number, left.created, changed,
+            call.namespace.name, runtime.name, key, state, left.scenario, number, left.created, changed,
             call.now, call.request, call.path, call.body,
-            birth=birth or self._store.creations.get(call.world.name, runtime.name, key),
+            birth=birth or self._store.creations.get(call.namespace.name, runtime.name, key),
             moves=left.transitions,
         )  # fmt: skip
 
@@ -316,14 +320,14 @@ class Resources:
                 name: runtime.normal(str(compile_template(source)(context)))
                 for name, source in handles.items()
             }
-            self._store.creations.set_handles(call.world.name, runtime.name, key, names)
+            self._store.creations.set_handles(call.namespace.name, runtime.name, key, names)
 
     def _entered(self, call: Call, key: str, decision: Decision, *, is_new: bool) -> None:
         """Let those who wait for it know of the states that were entered."""
         if call.runtime.resource.webhooks:
             state = decision.state
             born = [(0, state.created)] if is_new else []
-            self._notifier.entered(call.runtime, call.world, key, state, (*born, *decision.entered))
+            self._webhooks.entered(call.runtime, call.namespace, key, state, (*born, *decision.entered))
 
     def _check_page(self, listing: Listing, call: Call) -> None:
         """Refuse a page that there cannot be, or tell of it, as requests that break the document are."""

@@ -92,9 +92,9 @@ class Context(dict[str, Any]):
     __slots__ = ("_makers", "subject")
     known = NAMES
 
-    def __init__(self, subject: RenderContext, makers: Providers) -> None:
+    def __init__(self, subject: RenderContext, providers: Providers) -> None:
         self.subject = subject
-        self._makers = makers
+        self._makers = providers
 
     def __missing__(self, name: str) -> Any:
         value = self._make(name)
@@ -102,21 +102,21 @@ class Context(dict[str, Any]):
         return value
 
     def _make(self, name: str) -> Any:
-        subject, makers = self.subject, self._makers
+        subject, providers = self.subject, self._makers
         match name:
             case "resource":
                 return ResourceView(subject)
             case "token":
-                return makers.token(subject.namespace)
+                return providers.token(subject.namespace)
             case "now":
                 return iso(subject.now)
             case "x509":
-                return CertificateView(makers, self.identity, subject)
+                return CertificateView(providers, self.identity, subject)
             case "uuid":
                 identity = self.identity
                 return lambda label="": ids.uuid(identity, label)
             case "fake":
-                return FakeView(makers, self.identity)
+                return FakeView(providers, self.identity)
             case "request":
                 return RequestView(subject)
             case "violations":
@@ -242,8 +242,8 @@ class CertificateView:
     file says where they stand; with a CSR there is no private key.
     """
 
-    def __init__(self, makers: Providers, identity: str, subject: RenderContext) -> None:
-        self._makers = makers
+    def __init__(self, providers: Providers, identity: str, subject: RenderContext) -> None:
+        self._makers = providers
         self._identity = identity
         self._subject = subject
 
@@ -284,10 +284,10 @@ class CertificateView:
 class FakeView:
     """``fake`` in a template: ``fake.name()``, any provider of Faker, stable for the resource."""
 
-    def __init__(self, makers: Providers, identity: str) -> None:
-        self._makers = makers
+    def __init__(self, providers: Providers, identity: str) -> None:
+        self._makers = providers
         self._identity = identity
-        self._items_left = float(makers.fakes.max_items)
+        self._items_left = float(providers.fakes.max_items)
 
     def __getattr__(self, provider: str) -> Callable[..., JSON]:
         if provider.startswith("_"):

@@ -38,11 +38,11 @@ _SECRET = frozenset(["authorization", "proxy-authorization", "cookie"])
 class KeyFactory:
     """Makes keys and births for one resource."""
 
-    def __init__(self, resource: Resource, schemas: Schemas, fakes: Fakes, makers: Providers) -> None:
+    def __init__(self, resource: Resource, schemas: Schemas, fakes: Fakes, providers: Providers) -> None:
         self._resource = resource
         self._schemas = schemas
         self._fakes = fakes
-        self._makers = makers
+        self._makers = providers
         certify = resource.certify or Certify()
         self._csr = conditions.reader(certify.csr) if certify.csr else None
         self._common_name = conditions.reader(certify.common_name) if certify.common_name else None

@@ -75,14 +75,14 @@ class Listing:
         request: Request,
         path: dict[str, str],
         checked: Checked,
-        world: Namespace,
+        namespace: Namespace,
         now: int,
         store: Store,
     ) -> Response:
         """The page that a request asks for. What cannot be rendered is left out, and the log says why."""
         query: dict[str, JSON] = {**conditions.query(request), **checked.query}
         page = self._page(query)
-        items = [*self._items(path, world, now, store, request, checked.body)]
+        items = [*self._items(path, namespace, now, store, request, checked.body)]
         shown, total = self._shown(items, query, page)
         service = self._lifecycle.service
         choice = negotiate(self._response.content, request.headers.get("accept"))
@@ -151,28 +151,28 @@ class Listing:
         return self._lifecycle.operation(self._alias)
 
     def _items(
-        self, path: dict[str, str], world: Namespace, now: int, store: Store, request: Request, body: JSON
+        self, path: dict[str, str], namespace: Namespace, now: int, store: Store, request: Request, body: JSON
     ) -> Iterator[_Item]:
         """What makes each item, in the order of creation. A state that has no answer to list is not shown."""
         name = self._lifecycle.name
         found: list[tuple[int, int, str, ResourceState]] = []
-        for key, state in store.items(world.name, name):
-            birth = store.creations.get(world.name, name, key)
+        for key, state in store.items(namespace.name, name):
+            birth = store.creations.get(namespace.name, name, key)
             found.append((state.created, birth.number if birth is not None else 0, key, state))
         found.sort(key=lambda each: each[:3])
         for _, _, key, known in found:
             steps = self._lifecycle.steps(known.scenario)
             if steps is None or known.step >= len(steps):
                 continue
-            state = advance_time(steps, known, now, self._lifecycle.dice(world.name, key))
+            state = advance_time(steps, known, now, self._lifecycle.dice(namespace.name, key))
             shown = steps[state.step].state
             renderer = self._lifecycle.renderer(shown, self._alias)
             if renderer is not None:
                 # As the reading of this one would have it: the item repeats its key where that does
                 at = {**path, self._key.name: key} if self._key.part == "path" else path
                 subject = RenderContext(
-                    world.name, name, key, shown, state.scenario, state.calls, state.created, state.changed,
-                    now, request, at, body, birth=store.creations.get(world.name, name, key),
+                    namespace.name, name, key, shown, state.scenario, state.calls, state.created,
+                    state.changed, now, request, at, body, birth=store.creations.get(namespace.name, name, key),
                 )  # fmt: skip
                 yield renderer, subject
 

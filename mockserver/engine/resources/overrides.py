@@ -32,7 +32,7 @@ class Overrides:
         checked: Checked,
         path: dict[str, str],
         request: Request,
-        world: Namespace,
+        namespace: Namespace,
     ) -> Response | None:
         """The answer that ``Prefer`` asks for without touching any state; None where it asks for none."""
         if prefer.problem:
@@ -46,15 +46,19 @@ class Overrides:
                     f"Prefer: {request.headers['prefer']}: no scenario file names {route.operation.id}",
                     decision="prefer",
                 )
-            return documented(route, path, request, world.clock.now(), prefer) if prefer.is_direct else None
+            return (
+                documented(route, path, request, namespace.clock.now(), prefer) if prefer.is_direct else None
+            )
         if state is None and prefer.code is not None and prefer.example is None and not prefer.dynamic:
             state = runtime.state_with_status(prefer.code, route.alias)
         if state is None:
-            return documented(route, path, request, world.clock.now(), prefer) if prefer.is_direct else None
+            return (
+                documented(route, path, request, namespace.clock.now(), prefer) if prefer.is_direct else None
+            )
         if runtime.role(route.alias).lists is not None:
             detail = f"Prefer: state={state} cannot be of {route.operation.id}, which lists many"
             return problem.problem(400, detail, decision="prefer")
-        call = Call(route, runtime, request, path, checked, world, world.clock.now())
+        call = Call(route, runtime, request, path, checked, namespace, namespace.clock.now())
         pinned = self.state(call, state, f"prefer; state={state}")
         if pinned is None:
             known = ", ".join(runtime.resource.states)
@@ -62,14 +66,14 @@ class Overrides:
         return pinned
 
     def refused(
-        self, route: Route, checked: Checked, path: dict[str, str], request: Request, world: Namespace
+        self, route: Route, checked: Checked, path: dict[str, str], request: Request, namespace: Namespace
     ) -> Response:
         """A request that breaks the document, answered by the file or in the document's own words."""
         runtime = route.runtime
         response = None
         if runtime is not None and runtime.resource.invalid and checked.status == 422:
             state = runtime.resource.invalid
-            call = Call(route, runtime, request, path, checked, world, world.clock.now())
+            call = Call(route, runtime, request, path, checked, namespace, namespace.clock.now())
             response = self.state(call, state, f"invalid; state={state}")
         if response is None:
             response = route.service.documented.refusals.response(
@@ -78,7 +82,7 @@ class Overrides:
                 violations=checked.violations,
                 accept=request.headers.get("accept"),
                 key=request.raw_path,
-                now_ms=world.clock.now(),
+                now_ms=namespace.clock.now(),
                 challenges=checked.challenges,
                 instance=request.raw_path,
             )
@@ -87,19 +91,19 @@ class Overrides:
 
     def state(self, call: Call, state: str, decision: str) -> Response | None:
         """A state's answer to a call; None where it has none."""
-        runtime, world, now = call.runtime, call.world, call.now
+        runtime, namespace, now = call.runtime, call.namespace, call.now
         renderer = runtime.renderer(state, call.alias)
         if renderer is None or renderer.recipe.schema:  # which is one of a list, and no answer
             return None
         key = self._resources.key(call) or ""
-        known = self._store.peek(world.name, runtime.name, key)
+        known = self._store.peek(namespace.name, runtime.name, key)
         created, changed = (now, now) if known is None else (known.created, known.changed)
         birth = None if runtime.is_plain else self._resources.birth(call, key)
         subject = RenderContext(
-            world.name, runtime.name, key, state, "", 0, created, changed, now, call.request, call.path,
+            namespace.name, runtime.name, key, state, "", 0, created, changed, now, call.request, call.path,
             call.body, call.checked.violations, birth,
         )  # fmt: skip
-        return rendered(renderer, subject, decision, self._seed, world)
+        return rendered(renderer, subject, decision, self._seed, namespace)
 
 
 Fields = Sequence[tuple[str, str]]
@@ -117,11 +121,11 @@ class Admission:
 
     def __init__(self, store: Store, beside: Overrides) -> None:
         self._store = store
-        self._beside = beside
+        self._overrides = beside
 
     def ask(self, guard: Guard, call: Call) -> tuple[Response | None, Fields]:
         """The answer to a call that does not come through, else None; and header fields for its answer."""
-        verdict = guard.limited(call.request, call.path, call.body, call.world, call.now, self._store)
+        verdict = guard.limited(call.request, call.path, call.body, call.namespace, call.now, self._store)
         fields: Fields = ()
         if verdict is not None:
             fields = verdict.headers
@@ -130,7 +134,7 @@ class Admission:
                 response = self.held(call, verdict.over.state, 429, detail, "limit")
                 set_fields(response, fields, self._stated(call, verdict.over.state, 429))
                 return response, ()
-        random_failure = guard.random_failure(call.request, call.path, call.body, call.world, self._store)
+        random_failure = guard.random_failure(call.request, call.path, call.body, call.namespace, self._store)
         return (self._mishap(call, random_failure) if random_failure else None), fields
 
     def busy(self, guard: Guard, call: Call) -> Response:
@@ -150,7 +154,7 @@ class Admission:
     def held(self, call: Call, state: str, status: int, detail: str, why: str) -> Response:
         """The answer of the state named, else of one with that status, else the document's."""
         state = state or call.runtime.state_with_status(status, call.alias) or ""
-        response = self._beside.state(call, state, f"{why}; state={state}")
+        response = self._overrides.state(call, state, f"{why}; state={state}")
         if response is not None:
             return response
         return refused(call.route, call.request, call.now, status, detail, f"{why}; status={status}")

@@ -103,7 +103,7 @@ _VALID = Verdict()
 
 
 Headers = tuple[tuple[str, str], ...]
-Kept = LruCache[Any, Rendered]
+ResponseCache = LruCache[Any, Rendered]
 Slot = Callable[[Context], bytes]
 Quick = Callable[[str, str, int, int, int], "bytes | None"]
 """(namespace, key, created, changed, now) → a body; None where the renderer has to make it first."""
@@ -127,12 +127,17 @@ class Renderer:
     """Renders one state's answer to one operation."""
 
     def __init__(
-        self, name: str, recipe: ResponseTemplate, ground: ResponseSpec, makers: Providers, kept: Kept
+        self,
+        name: str,
+        recipe: ResponseTemplate,
+        ground: ResponseSpec,
+        providers: Providers,
+        kept: ResponseCache,
     ) -> None:
         self.recipe = recipe
         self._name = name
         self._ground = ground
-        self._makers = makers
+        self._makers = providers
         self._kept = kept
         self._build = _builder(recipe.body)
         self._headers = [(name.lower(), _builder(value)) for name, value in recipe.headers.items()]
@@ -293,7 +298,7 @@ def merge(base: JSON, over: JSON) -> JSON:
     return over
 
 
-def kept_answers(size: int = 32 * 1024 * 1024) -> Kept:
+def response_cache(size: int = 32 * 1024 * 1024) -> ResponseCache:
     """The store of rendered answers that all renderers of an engine share."""
     return LruCache(entries=_KEPT_ENTRIES, size=size)
 

@@ -11,7 +11,7 @@ from mockserver.engine import delays
 from mockserver.engine.prefer import NONE, Preference
 from mockserver.engine.resources.conditions import Holds, Read, Selection, condition, reader
 from mockserver.engine.resources.context import Providers, RenderContext
-from mockserver.engine.resources.render import Kept, Quick, Renderer, ResponseSpec, Verdict
+from mockserver.engine.resources.render import Quick, Renderer, ResponseCache, ResponseSpec, Verdict
 from mockserver.engine.response.negotiation import Choice, is_json, negotiate, response_for
 from mockserver.engine.service import Route, Service
 from mockserver.http.wire import first_part
@@ -30,8 +30,8 @@ class ResourceRuntime:
         self,
         resource: Resource,
         service: Service,
-        makers: Providers,
-        kept: Kept,
+        providers: Providers,
+        kept: ResponseCache,
         delay: Delay | None = None,
     ) -> None:
         """``delay`` is that of answers which have none of their own."""
@@ -43,7 +43,7 @@ class ResourceRuntime:
         self.key_name = resource.key.name
         default = next(iter(resource.scenarios), "")
         self.selection = Selection(resource.rules, default, resource.scenarios)
-        self._makers = makers
+        self._makers = providers
         self._kept = kept
         self._steps = {name: scenario.steps for name, scenario in resource.scenarios.items()}
         self.steps = self._steps.get
@@ -105,7 +105,7 @@ class ResourceRuntime:
             if recipe is None:
                 return None
             certify = self.resource.certify
-            ground = ground_of(
+            ground = spec_of(
                 recipe,
                 self._operations[alias],
                 self.service,
@@ -140,7 +140,7 @@ class ConstantStep:
 
     def __init__(self, runtime: ResourceRuntime, scenario: str, index: int, alias: str) -> None:
         step = runtime.timeline(scenario)[index]
-        self.decision = decided(scenario, step.state, "")
+        self.decision = decision_text(scenario, step.state, "")
         self.body: Quick | None = None
         """Joins the octets of the body; None where more than keys and times differ between responses."""
         self.status, self.headers, self.head = 0, list[tuple[str, str]](), b""
@@ -156,7 +156,7 @@ class ConstantStep:
 _NO_ROLE = Role()
 
 
-def ground_of(
+def spec_of(
     recipe: ResponseTemplate, operation: Operation, service: Service, *, certifies: bool = False
 ) -> ResponseSpec:
     """What the document says of a recipe's response, as functions."""
@@ -206,13 +206,13 @@ def ground_of(
     )
 
 
-def decided(scenario: str, state: str, call: int | str) -> str:
+def decision_text(scenario: str, state: str, call: int | str) -> str:
     """What decided a state's answer, as ``X-Mock-Decision`` tells it."""
     return f"scenario={scenario}; state={state}; call={call}"
 
 
 def rendered(
-    renderer: Renderer, subject: RenderContext, decision: str, seed: str, world: Namespace
+    renderer: Renderer, subject: RenderContext, decision: str, seed: str, namespace: Namespace
 ) -> Response:
     """What a state answers."""
     parts = renderer.render(subject)
@@ -222,7 +222,7 @@ def rendered(
         resource=subject.resource, key=subject.key, warnings=parts.warnings,
     )  # fmt: skip
     if recipe.delay is not None or recipe.dribble is not None:
-        apply_delay(response, recipe.delay, recipe.dribble, subject, seed, world)
+        apply_delay(response, recipe.delay, recipe.dribble, subject, seed, namespace)
     return response
 
 
@@ -232,7 +232,7 @@ def apply_delay(
     dribble: Dribble | None,
     subject: RenderContext,
     seed: str,
-    world: Namespace,
+    namespace: Namespace,
 ) -> None:
     """Give an answer its delay, drawn for this call of this resource, and its dribble."""
     if delay is not None:
@@ -241,7 +241,7 @@ def apply_delay(
             f"{subject.state}/{subject.call}/{subject.moves}",
         )  # fmt: skip
     if dribble is not None and response.body:
-        response.stream = delays.dribbled(response.body, dribble, world.clock)
+        response.stream = delays.dribbled(response.body, dribble, namespace.clock)
 
 
 def documented(

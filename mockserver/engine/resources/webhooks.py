@@ -24,7 +24,7 @@ from mockserver.engine.resources.render import RenderError, merge
 from mockserver.engine.resources.runtime import ResourceRuntime
 from mockserver.engine.resources.templates import Template, compile_template, is_template
 from mockserver.engine.response.negotiation import is_json
-from mockserver.http.egress import Gate, OutgoingRequest, Refused
+from mockserver.http.egress import Egress, OutgoingRequest, Refused
 from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON, Webhook
 from mockserver.state.machine import ResourceState, advance_time
@@ -63,13 +63,13 @@ class WebhookSender:
     """Sends the notices of an engine. ``outcomes`` tells what became of them, newest last."""
 
     def __init__(
-        self, store: Store, makers: Providers, gate: Gate, lifecycles: Mapping[str, ResourceRuntime]
+        self, store: Store, providers: Providers, egress: Egress, runtimes: Mapping[str, ResourceRuntime]
     ) -> None:
-        """``lifecycles`` are those of the Plan that is served."""
+        """``runtimes`` are those of the Plan that is served."""
         self._store = store
-        self._makers = makers
-        self._gate = gate
-        self._lifecycles = lifecycles
+        self._makers = providers
+        self._gate = egress
+        self._lifecycles = runtimes
         self._outcomes: dict[str, deque[Outcome]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._watches: dict[tuple[Namespace, str, str], _Watch] = {}
@@ -84,20 +84,20 @@ class WebhookSender:
         self._outcomes.pop(namespace, None)
 
     def serve(
-        self, lifecycles: Mapping[str, ResourceRuntime], makers: Providers, worlds: Sequence[Namespace]
+        self, runtimes: Mapping[str, ResourceRuntime], providers: Providers, namespaces: Sequence[Namespace]
     ) -> None:
         """Go on by another Plan: outcomes and watches stay, and what it gives a time is watched."""
-        self._lifecycles, self._makers = lifecycles, makers
+        self._lifecycles, self._makers = runtimes, providers
         for watch in self._watches.values():
             watch.look_again()
-        names = [name for name, each in lifecycles.items() if each.resource.webhooks]
+        names = [name for name, each in runtimes.items() if each.resource.webhooks]
         if names:
-            self._start(self._arm(names, worlds))
+            self._start(self._arm(names, namespaces))
 
     def entered(
         self,
         runtime: ResourceRuntime,
-        world: Namespace,
+        namespace: Namespace,
         key: str,
         state: ResourceState,
         trail: Sequence[tuple[int, int]],
@@ -108,9 +108,9 @@ class WebhookSender:
             name = steps[index].state
             for notice in runtime.resource.webhooks:
                 if name in notice.states:
-                    self._send(notice, runtime, world, key, name, state, moment)
+                    self._send(notice, runtime, namespace, key, name, state, moment)
         if (due := _due(runtime, state)) is not None:
-            self._store.on_commit(lambda: self._watch(runtime.name, world, key, due))
+            self._store.on_commit(lambda: self._watch(runtime.name, namespace, key, due))
 
     async def settled(self) -> None:
         """Return when nothing is under way. Watches go on."""
@@ -118,16 +118,16 @@ class WebhookSender:
             await asyncio.wait(self._tasks)
 
     def _send(
-        self, notice: Webhook, runtime: ResourceRuntime, world: Namespace, key: str, name: str,
+        self, notice: Webhook, runtime: ResourceRuntime, namespace: Namespace, key: str, name: str,
         state: ResourceState, moment: int,
     ) -> None:  # fmt: skip
-        birth = self._store.creations.get(world.name, runtime.name, key)
+        birth = self._store.creations.get(namespace.name, runtime.name, key)
         subject = RenderContext(
-            world.name, runtime.name, key, name, state.scenario, 0, state.created, moment, moment,
+            namespace.name, runtime.name, key, name, state.scenario, 0, state.created, moment, moment,
             birth=birth, moves=state.transitions,
         )  # fmt: skip
-        kept = self._outcomes.setdefault(world.name, deque(maxlen=MOST_KEPT))
-        outcome = Outcome(world.name, runtime.name, key, name, moment, notice.method, notice.url)
+        kept = self._outcomes.setdefault(namespace.name, deque(maxlen=MOST_KEPT))
+        outcome = Outcome(namespace.name, runtime.name, key, name, moment, notice.method, notice.url)
         try:
             request = Made(notice, runtime, self._makers).request(subject)
         except MockServerError as error:
@@ -139,7 +139,7 @@ class WebhookSender:
         if request is None:
             return  # the client gave no address
         outcome.url, outcome.headers, outcome.body = request.url, request.headers, request.body
-        self._store.on_commit(lambda: self._begin(notice, request, outcome, kept, world))
+        self._store.on_commit(lambda: self._begin(notice, request, outcome, kept, namespace))
 
     def _begin(
         self,
@@ -147,7 +147,7 @@ class WebhookSender:
         request: OutgoingRequest,
         outcome: Outcome,
         kept: deque[Outcome],
-        world: Namespace,
+        namespace: Namespace,
     ) -> None:
         """Send a notice that is due for certain."""
         kept.append(outcome)
@@ -156,7 +156,7 @@ class WebhookSender:
             outcome.done = True
             _LOG.warning("%s %s: %s", request.method, request.url, outcome.attempts[-1])
             return
-        self._start(self._deliver(notice, request, outcome, kept, world))
+        self._start(self._deliver(notice, request, outcome, kept, namespace))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -173,14 +173,14 @@ class WebhookSender:
         request: OutgoingRequest,
         outcome: Outcome,
         kept: deque[Outcome],
-        world: Namespace,
+        namespace: Namespace,
     ) -> None:
         """Try until it is taken, refused for good, or there were enough attempts."""
         wait = notice.delay
         for attempt in range(notice.retries + 1):
             if wait:
-                await world.clock.sleep(wait)
-                if self._outcomes.get(world.name) is not kept:
+                await namespace.clock.sleep(wait)
+                if self._outcomes.get(namespace.name) is not kept:
                     return  # the namespace was reset or dropped: what it was to tell of is gone
             wait = notice.backoff * 2**attempt
             try:
@@ -203,14 +203,14 @@ class WebhookSender:
             level, "%s %s for %s %s: %s", request.method, request.url, outcome.resource, outcome.key, told
         )
 
-    def _watch(self, name: str, world: Namespace, key: str, due: int) -> None:
+    def _watch(self, name: str, namespace: Namespace, key: str, due: int) -> None:
         """Have a resource looked at when the time of its step is over."""
-        place = world, name, key
+        place = namespace, name, key
         if (known := self._watches.get(place)) is not None:
             if known.due != due:
                 known.look_again()
             return
-        if world.clock.closed or len(self._watches) >= MOST_WATCHED:
+        if namespace.clock.closed or len(self._watches) >= MOST_WATCHED:
             return
         try:
             loop = asyncio.get_running_loop()
@@ -219,56 +219,56 @@ class WebhookSender:
         watch = self._watches[place] = _Watch()
         watch.task = loop.create_task(self._watching(watch, place))
 
-    async def _arm(self, names: Sequence[str], worlds: Sequence[Namespace]) -> None:
+    async def _arm(self, names: Sequence[str], namespaces: Sequence[Namespace]) -> None:
         """Watch the resources that stand in a step with a time, whoever put them there."""
-        for world in worlds:
+        for namespace in namespaces:
             for name in names:
-                for key, due in await self._asked(partial(self._timed, world, name), world):
-                    self._watch(name, world, key, due)
+                for key, due in await self._asked(partial(self._timed, namespace, name), namespace):
+                    self._watch(name, namespace, key, due)
 
-    def _timed(self, world: Namespace, name: str) -> list[tuple[str, int]]:
+    def _timed(self, namespace: Namespace, name: str) -> list[tuple[str, int]]:
         """Resources with the time when their step is over, where it has any."""
         runtime = self._lifecycles.get(name)
-        items = self._store.items(world.name, name) if runtime is not None else ()
+        items = self._store.items(namespace.name, name) if runtime is not None else ()
         return [(key, due) for key, state in items if runtime and (due := _due(runtime, state)) is not None]
 
     async def _watching(self, watch: _Watch, place: tuple[Namespace, str, str]) -> None:
-        world, name, key = place
+        namespace, name, key = place
 
         def look() -> int | None:
             """When to look next: in the past for at once; None when there is nothing to wait for."""
             runtime = self._lifecycles.get(name)
-            known = self._store.peek(world.name, name, key)
+            known = self._store.peek(namespace.name, name, key)
             due = _due(runtime, known) if runtime is not None and known is not None else None
             if runtime is None or known is None or due is None:
                 return None
             watch.due = due
-            if due > world.clock.now():
+            if due > namespace.clock.now():
                 return due
             trail: list[tuple[int, int]] = []
-            dice = runtime.dice(world.name, key)
+            dice = runtime.dice(namespace.name, key)
             steps = runtime.timeline(known.scenario)
-            state = advance_time(steps, known, world.clock.now(), dice, trail)
-            self._store.put(world.name, name, key, state)
-            self.entered(runtime, world, key, state, trail)
+            state = advance_time(steps, known, namespace.clock.now(), dice, trail)
+            self._store.put(namespace.name, name, key, state)
+            self.entered(runtime, namespace, key, state, trail)
             return 0
 
         try:
-            while not world.clock.closed:
+            while not namespace.clock.closed:
                 watch.again = False
-                due = await self._asked(look, world)
+                due = await self._asked(look, namespace)
                 if due is not None:
-                    await watch.sleep(due, world)
+                    await watch.sleep(due, namespace)
                 elif not watch.again:
                     return
         finally:
             del self._watches[place]
 
-    async def _asked(self, work: Callable[[], Value], world: Namespace) -> Value:
+    async def _asked(self, work: Callable[[], Value], namespace: Namespace) -> Value:
         """What work at the store comes to. One that is away, or about to change its Plan, is asked again."""
         while True:
             try:
-                return await self._store.atomically(work, ("meta", world.name))
+                return await self._store.atomically(work, ("meta", namespace.name))
             except (MockServerError, PlanChanged):
                 await asyncio.sleep(_RETRY)
 
@@ -288,11 +288,11 @@ class _Watch:
         if self._sleeping is not None:
             self._sleeping.cancel()
 
-    async def sleep(self, due: int, world: Namespace) -> None:
+    async def sleep(self, due: int, namespace: Namespace) -> None:
         """Wait until it is time, or it is to look again."""
         if self.again:
             return
-        self._sleeping = asyncio.get_running_loop().create_task(world.clock.sleep_until(due))
+        self._sleeping = asyncio.get_running_loop().create_task(namespace.clock.sleep_until(due))
         try:
             await asyncio.wait((self._sleeping,))
         finally:
@@ -311,10 +311,10 @@ def _due(runtime: ResourceRuntime, state: ResourceState) -> int | None:
 class Made:
     """One notice as a request."""
 
-    def __init__(self, notice: Webhook, runtime: ResourceRuntime, makers: Providers) -> None:
+    def __init__(self, notice: Webhook, runtime: ResourceRuntime, providers: Providers) -> None:
         self._notice = notice
         self._lifecycle = runtime
-        self._makers = makers
+        self._makers = providers
 
     def request(self, subject: RenderContext) -> OutgoingRequest | None:
         """The request; None where there is no address to send it to. Raises MockServerError."""

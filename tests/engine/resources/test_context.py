@@ -64,17 +64,17 @@ def test_a_certificate_belongs_together() -> None:
 
 
 def test_tokens_are_fresh_and_run_the_same_in_every_world() -> None:
-    makers = Providers("0")
+    providers = Providers("0")
 
     def run(namespace: str) -> list[str]:
         subject = RenderContext(namespace, "thing", "k", "made", "", 1, CREATED, CREATED, CREATED)
-        return [value("token(14)", Context(subject, makers)) for _ in range(3)]
+        return [value("token(14)", Context(subject, providers)) for _ in range(3)]
 
     first = run("default")
     assert len(set(first)) == 3
     assert set(run("default")).isdisjoint(first)
     assert set(run("another")).isdisjoint(first)
-    makers.restart("default")
+    providers.restart("default")
     assert run("default") == first
 
 

@@ -14,8 +14,8 @@ from mockserver.engine.resources.render import (
     RenderError,
     ResponseSpec,
     Verdict,
-    kept_answers,
     merge,
+    response_cache,
 )
 from mockserver.messages import Request
 from mockserver.plan import JSON, ResponseTemplate
@@ -31,7 +31,7 @@ def subject(key: str = "k", *, now: int = NOW, changed: int = NOW, call: int = 1
 
 
 def renderer(recipe: ResponseTemplate, ground: ResponseSpec = BARE) -> Renderer:
-    return Renderer("thing.made", recipe, ground, Providers("0"), kept_answers())
+    return Renderer("thing.made", recipe, ground, Providers("0"), response_cache())
 
 
 def recipe(body: JSON, **more: Any) -> ResponseTemplate:
@@ -60,7 +60,7 @@ BODIES = st.recursive(
 def test_joined_pieces_are_what_building_the_whole_gives(body: JSON) -> None:
     """The quick way of an answer whose templates are all our own, against the plain one."""
     plain = ResponseSpec(None, lambda value: Verdict(), None, None)
-    whole = Renderer("n", recipe(body), plain, Providers("0"), kept_answers())
+    whole = Renderer("n", recipe(body), plain, Providers("0"), response_cache())
     whole._whole, whole._keeps = True, False
     joined = renderer(recipe(body))
     assert json.loads(joined.render(subject()).body) == json.loads(whole.render(subject()).body)

@@ -110,11 +110,11 @@ def test_a_hold_that_counts_one_operation_starts_anew_in_every_loop(engine: Engi
 
 def test_after_counts_from_entering_the_state(engine: Engine) -> None:
     call(engine, "POST", "/things", {})
-    engine.worlds.default.clock.advance(59_000)
+    engine.namespaces.default.clock.advance(59_000)
     call(engine, "POST", "/things/1", {"verb": "start"})
-    engine.worlds.default.clock.advance(59_999)
+    engine.namespaces.default.clock.advance(59_999)
     assert call(engine, "GET", "/things/1")[1]["state"] == "busy"
-    engine.worlds.default.clock.advance(1)
+    engine.namespaces.default.clock.advance(1)
     assert call(engine, "GET", "/things/1")[1]["state"] == "done"
 
 
@@ -265,7 +265,7 @@ def test_a_drawn_loop_is_thrown_anew_at_every_visit(tmp_path: Path) -> None:
     for engine, run in zip(engines, runs, strict=True):
         call(engine, "GET", "/things/1")
         for _ in range(60):
-            engine.worlds.default.clock.advance(1000)
+            engine.namespaces.default.clock.advance(1000)
             run.append(call(engine, "GET", "/things/1")[1]["state"])
     assert runs[0] == runs[1]
     assert set(runs[0][1::2]) == {"start"}
@@ -282,16 +282,16 @@ def test_reads_on_the_way_do_not_change_what_is_drawn(tmp_path: Path) -> None:
     for each in (engine, lazy):
         call(each, "GET", "/things/17")
     for _ in range(101):
-        engine.worlds.default.clock.advance(1000)
+        engine.namespaces.default.clock.advance(1000)
         seen = call(engine, "GET", "/things/17")[1]
-    lazy.worlds.default.clock.advance(101_000)
+    lazy.namespaces.default.clock.advance(101_000)
     assert call(lazy, "GET", "/things/17")[1] == seen
 
 
 def test_a_drawn_loop_that_nobody_looked_at_for_years_ends(tmp_path: Path) -> None:
     engine = things(tmp_path, DRAWN)
     call(engine, "GET", "/things/1")
-    engine.worlds.default.clock.advance(10**12)
+    engine.namespaces.default.clock.advance(10**12)
     assert call(engine, "GET", "/things/1")[0] == 200
 
 

@@ -18,15 +18,15 @@ MAX_PEAK = 50_000_000
 
 
 @pytest.fixture(scope="module")
-def makers() -> Providers:
+def providers() -> Providers:
     return Providers("0")
 
 
 @pytest.fixture
-def context(makers: Providers) -> Context:
+def context(providers: Providers) -> Context:
     request = Request("GET", "/x", "n=1", {})
     subject = RenderContext("default", "thing", "k", "made", "story", 1, 0, 0, 0, request)
-    return Context(subject, makers)
+    return Context(subject, providers)
 
 
 @pytest.mark.parametrize("source", list(growing()))

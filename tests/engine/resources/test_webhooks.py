@@ -20,7 +20,7 @@ from mockserver.admin.namespaces import reset_namespace
 from mockserver.diagnostics import CompileError
 from mockserver.engine.engine import Engine, Options
 from mockserver.engine.resources.create import evaluate, is_expression, reads_answer
-from mockserver.http.egress import Gate, OutgoingRequest, Refused
+from mockserver.http.egress import Egress, OutgoingRequest, Refused
 from mockserver.http.listener import bind
 from tests.fixtures import DOCUMENT, things_plan
 from tests.live import PATIENCE, Live, Wire, engine_of, serving_engine
@@ -147,13 +147,13 @@ def noticing(
 
 
 def advance(live: Live, milliseconds: int) -> None:
-    live.run(lambda: live.server.worlds.default.clock.advance(milliseconds))
+    live.run(lambda: live.server.namespaces.default.clock.advance(milliseconds))
 
 
 def outcomes(engine: Engine, live: Live, *, done: bool = True) -> list[Any]:
     """What became of notices, once all of them have come to an end."""
     while True:
-        found = live.run(lambda: list(engine.notifier.outcomes("default")))
+        found = live.run(lambda: list(engine.webhooks.outcomes("default")))
         if not done or all(each.done for each in found):
             return found
 
@@ -239,13 +239,13 @@ def test_a_namespace_of_a_name_that_was_dropped_sends_its_own_timed_notices(
     with noticing(tmp_path, late(receiver)) as (engine, live, call):
         for _ in range(2):
             call("POST", "/__ns/t/things", {})
-            live.run(lambda: engine.worlds.drop("t"))
+            live.run(lambda: engine.namespaces.drop("t"))
         call("POST", "/__ns/t/things", {})
-        world = live.run(lambda: engine.worlds.get("t"))
-        assert world is not None
-        live.run(lambda: world.clock.advance(10_000))
+        namespace = live.run(lambda: engine.namespaces.get("t"))
+        assert namespace is not None
+        live.run(lambda: namespace.clock.advance(10_000))
         assert receiver.next().json() == {"of": "1"}
-        assert live.run(lambda: [each.state for each in engine.notifier.outcomes("t")]) == ["late"]
+        assert live.run(lambda: [each.state for each in engine.webhooks.outcomes("t")]) == ["late"]
         assert receiver.received.empty()
 
 
@@ -256,11 +256,13 @@ def test_a_notice_that_waits_for_its_time_is_not_sent_once_its_namespace_is_gone
     notify = f'  {{on: new, url: "{receiver.url}", delay: 1h}}'
     with noticing(tmp_path, notify) as (engine, live, call):
         call("POST", "/__ns/t/things", {})
-        world = live.run(lambda: engine.worlds.get("t"))
-        assert world is not None
-        [outcome] = live.run(lambda: engine.notifier.outcomes("t"))
-        live.run(lambda: engine.worlds.drop("t") if ending == "drop" else reset_namespace(engine, world))
-        live.wait(engine.notifier.settled())
+        namespace = live.run(lambda: engine.namespaces.get("t"))
+        assert namespace is not None
+        [outcome] = live.run(lambda: engine.webhooks.outcomes("t"))
+        live.run(
+            lambda: engine.namespaces.drop("t") if ending == "drop" else reset_namespace(engine, namespace)
+        )
+        live.wait(engine.webhooks.settled())
         assert (outcome.attempts, receiver.received.empty()) == ([], True)
 
 
@@ -281,7 +283,7 @@ def test_timed_notices_that_were_pending_are_sent_by_the_plan_that_was_put_in_pl
     with noticing(tmp_path, late(receiver)) as (engine, live, call):
         call("POST", "/things", {})
         again = things_plan(tmp_path, FILE + late(receiver).replace("of:", "now:"), document=DOCUMENT)
-        live.run(lambda: engine.adopt(Engine(again, store=engine.store, worlds=engine.worlds)))
+        live.run(lambda: engine.adopt(Engine(again, store=engine.store, namespaces=engine.namespaces)))
         advance(live, 10_000)
         assert receiver.next().json() == {"now": "1"}
 
@@ -291,10 +293,10 @@ def test_a_resource_is_watched_from_when_its_file_tells_of_a_notice(
 ) -> None:
     with noticing(tmp_path, '  {on: done, url: "http://127.0.0.1:9/"}') as (engine, live, call):
         without = things_plan(tmp_path, FILE.partition("notify:")[0], document=DOCUMENT)
-        live.run(lambda: engine.adopt(Engine(without, store=engine.store, worlds=engine.worlds)))
+        live.run(lambda: engine.adopt(Engine(without, store=engine.store, namespaces=engine.namespaces)))
         call("POST", "/things", {})
         told = things_plan(tmp_path, FILE + late(receiver), document=DOCUMENT)
-        live.run(lambda: engine.adopt(Engine(told, store=engine.store, worlds=engine.worlds)))
+        live.run(lambda: engine.adopt(Engine(told, store=engine.store, namespaces=engine.namespaces)))
         advance(live, 10_000)
         assert receiver.next().json() == {"of": "1"}
 
@@ -391,17 +393,17 @@ def test_a_webhook_to_this_server_is_refused(tmp_path: Path, host: str, path: st
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "0.0.0.0", "[::ffff:127.0.0.1]"])
 def test_a_listener_on_every_address_is_refused_by_each_of_them(bound: str, host: str) -> None:
     with closing(bind(bound, 0)) as listener:
-        gate = Gate(["*"])
-        gate.exclude(listener)
+        egress = Egress(["*"])
+        egress.exclude(listener)
         with pytest.raises(Refused, match="this mock server itself"):
-            asyncio.run(gate.send(OutgoingRequest("POST", f"http://{host}:{listener.getsockname()[1]}/")))
+            asyncio.run(egress.send(OutgoingRequest("POST", f"http://{host}:{listener.getsockname()[1]}/")))
 
 
 def test_another_port_of_the_same_address_is_another_server(receiver: Receiver) -> None:
     with closing(bind("127.0.0.1", 0)) as listener:
-        gate = Gate()
-        gate.exclude(listener)
-        assert asyncio.run(gate.send(OutgoingRequest("POST", receiver.url))) == 204
+        egress = Egress()
+        egress.exclude(listener)
+        assert asyncio.run(egress.send(OutgoingRequest("POST", receiver.url))) == 204
 
 
 def test_what_is_sent_has_the_mark_once_whatever_the_file_says(tmp_path: Path, receiver: Receiver) -> None:

@@ -117,7 +117,7 @@ def check(data: bytes) -> None:
 
 async def _spoken(engine: Engine, data: bytes, cut: float) -> bytes:
     server = Server(
-        engine.handle, engine.worlds, limits=Limits(head=4_000, headers=30, target=1_000, body=4_000)
+        engine.handle, engine.namespaces, limits=Limits(head=4_000, headers=30, target=1_000, body=4_000)
     )
     transport = _Transport()
     connection = Connection(server)

@@ -50,10 +50,10 @@ async def _measure(server: Served) -> Verdict:
     descriptors = server.descriptors
     for fault in FAULTS:
         bystanders = [asyncio.ensure_future(_stand_by(server.port, number)) for number in range(_BYSTANDERS)]
-        gate = asyncio.Semaphore(_AT_ONCE if fault != "stall" else TIMES)
+        egress = asyncio.Semaphore(_AT_ONCE if fault != "stall" else TIMES)
 
-        async def once(number: int, fault: str = fault, gate: asyncio.Semaphore = gate) -> str:
-            async with gate:
+        async def once(number: int, fault: str = fault, egress: asyncio.Semaphore = egress) -> str:
+            async with egress:
                 return _wrong(fault, *await _seen(server.port, fault, number))
 
         wrong = [each for each in await asyncio.gather(*map(once, range(1000, 1000 + TIMES))) if each]
