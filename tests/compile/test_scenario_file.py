@@ -586,6 +586,12 @@ def test_select_gives_the_expected_rules(write: Write) -> None:
     )
 
 
+def test_rule_for_any_value_after_one_for_a_value_is_reached(write: Write) -> None:
+    rules = '[{header.X: acme, scenario: other}, {header.X: "*", scenario: normal}]'
+    found = resource(write, text(select=rules))
+    assert [rule.conditions[0].patterns for rule in found.rules[:2]] == [("acme",), ("*",)]
+
+
 def test_state_has_responses_per_operation_or_for_all(write: Write) -> None:
     found = resource(write, text(states="{open: {read: {}, cancel: {}}, gone: {read: {status: 500}}}"))
     assert {alias: answer.status for alias, answer in found.states["open"].answers.items()} == {

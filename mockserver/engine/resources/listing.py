@@ -172,7 +172,8 @@ class Listing:
                 at = {**path, self._key.name: key} if self._key.part == "path" else path
                 subject = RenderContext(
                     namespace.name, name, key, shown, state.scenario, state.calls, state.created,
-                    state.changed, now, request, at, body, birth=store.creations.get(namespace.name, name, key),
+                    state.changed, now, request, at, body,
+                    birth=store.creations.get(namespace.name, name, key),
                 )  # fmt: skip
                 yield renderer, subject
 
