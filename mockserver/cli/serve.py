@@ -25,11 +25,11 @@ from mockserver.cli.options import (
     SCENARIOS,
     SEED,
     STRICT_DOCUMENT,
+    ServerOptions,
     inputs,
     options_from,
 )
 from mockserver.cli.report import echo
-from mockserver.cli.server_options import ServerOptions
 from mockserver.cli.store_options import StoreOptions
 from mockserver.inputs import Compiled, Inputs, fault_summary
 from mockserver.plan import Plan
