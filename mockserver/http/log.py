@@ -1,7 +1,7 @@
-"""Logging: text or one JSON object a line, on standard error.
+"""Logging to standard error: text, or one JSON object per line.
 
-Requests are logged at level info, those that the control plane answers at
-level debug: its page sends many.
+Requests are logged at level info. Requests to the control plane are logged at level debug, because its
+page sends many.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ _LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class JsonFormatter(logging.Formatter):
-    """time, level, logger, message, and the fields of a call."""
+    """Formats a record as JSON: time, level, logger, message, exception, and the fields of a call."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one JSON object."""
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         entry: dict[str, object] = {
             "time": moment.replace("+00:00", "Z"),
@@ -39,19 +40,21 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """One line a record, and its traceback: what a client sent cannot begin another."""
+    """Formats a record as one line, and its traceback. Text from a client cannot start a new line."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """Return the message without control characters."""
         return printable(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        """Return the traceback without other control characters than line breaks."""
         return "\n".join(map(printable, super().formatException(ei).split("\n")))
 
 
 def configure(level: str, form: str, *, terminal: bool = False) -> None:
-    """Send this package's records at ``level`` and above to standard error.
+    """Log the records of this package at ``level`` and above to standard error.
 
-    ``terminal`` says that a person reads along: requests have short lines then.
+    ``form`` is text or json. ``terminal``: a person reads the log, so requests have short lines.
     """
     formatter = JsonFormatter() if form == "json" else TextFormatter(_LINE)
     logger = logging.getLogger("mockserver")
@@ -70,7 +73,7 @@ def _handler(formatter: logging.Formatter) -> logging.Handler:
 
 
 def access_logger() -> Callable[[Request, Response, float], None] | None:
-    """What writes a line for each call; None where the level asks for none."""
+    """Return a function that logs a call, given its seconds; None if the level excludes calls."""
     if not _ACCESS.isEnabledFor(logging.INFO):
         return None
     logs_control = _ACCESS.isEnabledFor(logging.DEBUG)
