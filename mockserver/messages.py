@@ -1,4 +1,4 @@
-"""A request and a response as every part of the server sees them, and a response that is not there yet."""
+"""Requests, responses and deferred responses, as all parts of the server use them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mockserver.diagnostics import Violation
 
 
 class Request(Struct, gc=False):
-    """One HTTP request, complete with its body. It holds no cycle, so the collector need not look at it.
+    """One HTTP request with its body.
 
-    ``raw_path`` and ``query_string`` are as sent (percent-encoded, latin-1);
-    header names are lower case, repeated fields joined by ``", "`` (RFC 9110
-    section 5.3; ``cookie`` by ``"; "``).
+    ``raw_path`` and ``query_string`` are as the client sent them (percent-encoded, Latin-1). Header
+    names are lower case. Repeated fields are joined by ``", "`` (RFC 9110 section 5.3), ``cookie`` by
+    ``"; "``. It is not tracked by the garbage collector, because it is not part of a reference cycle.
     """
 
     method: str
@@ -24,39 +24,40 @@ class Request(Struct, gc=False):
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     repeats: bool = False
-    """Whether it has no body, and ``headers`` is the same object as for others with that header section."""
+    """Whether it has no body and shares the ``headers`` object with equal header sections."""
 
 
 class BodyLimits(Struct, frozen=True):
-    """What the body of a request may be."""
+    """The limits of the body of a request."""
 
     octets: int = 10 * 1024 * 1024
-    """On the wire, and decompressed."""
+    """Octets of the body, as sent and after decompression."""
     nodes: int = 500_000
-    """Values in it: of JSON each counts for one, anything else for more."""
+    """Values in the body. A JSON value counts as one, a value of another format as more."""
     ratio: int = 100
-    """How many times what was sent it may be once it is decompressed."""
+    """The size after decompression in relation to the size as sent."""
 
     def unpacked(self, sent: int) -> int:
-        """The octets that a compressed body of so many may be."""
+        """Return the limit in octets of a decompressed body that has ``sent`` compressed octets."""
         return min(self.octets, max(_ALWAYS_OCTETS, sent * self.ratio))
 
     def unpacked_nodes(self, sent: int) -> int:
-        """The values that a compressed body of so many octets may hold."""
+        """Return the limit in values of a decompressed body that has ``sent`` compressed octets."""
         return min(self.nodes, max(_ALWAYS_NODES, sent * self.ratio // _OCTETS_A_NODE))
 
 
 _ALWAYS_OCTETS = 1024 * 1024
-"""A small body compresses well, and costs little however well."""
+"""Octets to which every compressed body may expand, whatever its ratio: they take little time."""
 _ALWAYS_NODES = 10_000
 _OCTETS_A_NODE = 70
 
 
 class Response(Struct):
-    """Status, header fields and body; ``Content-Length`` and ``Date`` are the adapter's.
+    """One HTTP response without ``Content-Length`` and ``Date``, which the server adds.
 
-    Header names are lower case. ``decision`` says what decided the answer and
-    is sent as ``X-Mock-Decision``. ``delay`` is in milliseconds of the clock.
+    Header names are lower case. ``decision`` says why this response was chosen; it is sent as
+    ``X-Mock-Decision``. ``delay`` is in milliseconds of the namespace's clock. ``fault`` is the name of
+    a network fault, or empty.
     """
 
     status: int
@@ -66,40 +67,41 @@ class Response(Struct):
     delay: int = 0
     fault: str = ""
     stream: AsyncIterator[bytes] | None = None
-    """The body in chunks, instead of ``body``, for what has no end yet."""
+    """The body in chunks, instead of ``body``, for a body whose length is unknown."""
     operation: str = ""
-    """Id of the operation that answered; empty where none did. This and what follows is for the journal."""
+    """The id of the operation, or empty. The journal records it, and the resource, key and violations."""
     resource: str = ""
     key: str = ""
     violations: Sequence[Violation] = ()
     head: bytes = b""
-    """Status line and header fields as they are sent, where that is known; for nobody to change them then."""
+    """The encoded status line and header fields, or empty. If set, ``headers`` must not change any more."""
     warnings: Sequence[str] = ()
-    """What had to be forgiven, of the request or of the document; sent as ``X-Mock-Warning``."""
+    """Faults of the request or the document that were tolerated; sent as ``X-Mock-Warning``."""
 
 
 class Deferred:
-    """Awaitable; or give ``then`` a function. It comes once, from the event loop."""
+    """A response that arrives later. Await it, or pass a function to ``then``."""
 
-    __slots__ = ("_answer", "_then")
+    __slots__ = ("_response", "_then")
 
     def __init__(self) -> None:
-        self._answer: Response | None = None
+        self._response: Response | None = None
         self._then: Callable[[Response], None] | None = None
 
     def resolve(self, response: Response) -> None:
-        self._answer = response
+        """Set the response. Call it once, in the event loop."""
+        self._response = response
         if self._then is not None:
             self._then(response)
 
     def then(self, work: Callable[[Response], None]) -> None:
-        """Call ``work`` with the answer when it comes; now if it is there."""
+        """Call ``work`` with the response when it arrives; at once if it has arrived."""
         self._then = work
-        if self._answer is not None:
-            work(self._answer)
+        if self._response is not None:
+            work(self._response)
 
     def cancel(self) -> None:
-        """Nobody waits any longer."""
+        """Drop the function that waits for the response."""
         self._then = None
 
     def __await__(self) -> Generator[object, None, Response]:

@@ -1,8 +1,7 @@
-"""Answers in the mock's own words: Problem Details for HTTP APIs (RFC 9457).
+"""The mock server's own error responses: Problem Details for HTTP APIs (RFC 9457).
 
-For what no operation answers, and for refusals that the document has no
-response for. ``title`` is the status's phrase, ``detail`` a sentence that says
-what was wrong and what there is instead.
+They are for requests without an operation, and for errors that the document has no response for.
+``title`` is the phrase of the status. ``detail`` says what is wrong and what exists instead.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ _LOG = logging.getLogger("mockserver.problem")
 CONTENT_TYPE = "application/problem+json"
 
 MAX_VALUE = 200
-"""Characters of an offending value that are quoted."""
+"""Characters of an invalid value that are quoted."""
 MAX_SENTENCE = 2000
 MAX_VIOLATIONS = 50
-"""Violations that an answer lists one by one."""
+"""Violations that a response lists one by one."""
 MAX_MESSAGE = 500
 _MAX_NEARBY = 10
 
 # RFC 9110 renamed these two; Python follows from 3.13 on.
 _PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
-_PLACES = {
+_LOCATIONS = {
     "path": "path parameter",
     "query": "query parameter",
     "header": "header",
@@ -50,20 +49,20 @@ def problem(
     headers: Iterable[tuple[str, str]] = (),
     members: Mapping[str, JSON] | None = None,
 ) -> Response:
-    """An ``application/problem+json`` answer; ``members`` are its extension members."""
+    """Return an ``application/problem+json`` response; ``members`` are its extension members."""
     body = details(status, detail, instance=instance, members=members)
     return response(body, decision or f"problem; status={status}", headers)
 
 
 def response(body: dict[str, JSON], decision: str, headers: Iterable[tuple[str, str]] = ()) -> Response:
-    """An answer of the problem details ``body``."""
+    """Return the response with the problem details ``body``."""
     return Response(body["status"], [("content-type", CONTENT_TYPE), *headers], encode_json(body), decision)
 
 
 def details(
     status: int, detail: str, *, instance: str = "", members: Mapping[str, JSON] | None = None
 ) -> dict[str, JSON]:
-    """The members of a problem details object, in the order of RFC 9457, section 3.1."""
+    """Return a problem details object, its members in the order of RFC 9457, section 3.1."""
     body: dict[str, JSON] = {"type": "about:blank", "title": phrase(status), "status": status}
     body["detail"] = shortened(detail, MAX_SENTENCE)
     if instance:
@@ -72,7 +71,7 @@ def details(
 
 
 def unknown_path(method: str, path: str, nearby: Sequence[tuple[str, str]] = ()) -> Response:
-    """404: no path template matches. ``nearby`` are (method, path template), nearest first."""
+    """Return a 404: no path template matches. ``nearby``: (method, path template), nearest first."""
     shown = nearby[:_MAX_NEARBY]
     hint = "; nearest: " + ", ".join(f"{verb} {template}" for verb, template in shown) if shown else ""
     return problem(
@@ -85,17 +84,17 @@ def unknown_path(method: str, path: str, nearby: Sequence[tuple[str, str]] = ())
 
 
 def undecodable(method: str, path: str) -> Response:
-    """400: the path holds what is no text, or NUL, which no path may lead through."""
+    """Return a 400: the path is not percent-encoded UTF-8, or contains NUL."""
     return problem(
         400,
-        f"the path of {method} {shortened(path)} is not percent-encoded UTF-8 without NUL",
+        f"the path of {method} {shortened(path)} is not percent-encoded UTF-8, or contains NUL",
         instance=path,
         decision="undecodable path",
     )
 
 
 def unknown_method(method: str, path: str, allowed: Sequence[str]) -> Response:
-    """405 with ``Allow`` (RFC 9110, section 15.5.6): the path is documented, the method is not."""
+    """Return a 405 with ``Allow`` (RFC 9110, section 15.5.6): the document has the path, not the method."""
     listed = ", ".join(allowed)
     return problem(
         405,
@@ -108,7 +107,7 @@ def unknown_method(method: str, path: str, allowed: Sequence[str]) -> Response:
 
 
 def not_acceptable(accept: str, available: Sequence[str], *, instance: str = "") -> Response:
-    """406 (RFC 9110, section 15.5.7): ``available`` are the media types that there are."""
+    """Return a 406 (RFC 9110, section 15.5.7). ``available``: the documented media types."""
     return problem(
         406,
         unacceptable(accept, available),
@@ -119,13 +118,13 @@ def not_acceptable(accept: str, available: Sequence[str], *, instance: str = "")
 
 
 def unacceptable(accept: str, available: Sequence[str]) -> str:
-    """The sentence of a 406."""
+    """Return the sentence of a 406."""
     there_is = ", ".join(available)
     return f"Accept: {shortened(accept)} takes none of the documented media types; there is {there_is}"
 
 
 def undocumented(what: str, available: Sequence[str], *, instance: str = "") -> Response:
-    """400: ``Prefer`` asks for ``what``, which the operation does not document."""
+    """Return a 400: ``Prefer`` asks for ``what``, which the operation does not document."""
     return problem(
         400,
         f"Prefer asks for {shortened(what)}, which is not documented; "
@@ -137,22 +136,22 @@ def undocumented(what: str, available: Sequence[str], *, instance: str = "") -> 
 
 
 def internal(detail: str, *, instance: str = "") -> Response:
-    """500: the mock itself failed; ``detail`` says how."""
+    """Return a 500: the mock server itself failed. ``detail`` says how."""
     return problem(500, detail, instance=instance, decision="internal error")
 
 
 def failed(request: Request, error: Exception) -> Response:
-    """500 for what a request came to. The log has it, too, with the traceback if it is a fault of ours."""
-    place = f"{request.method} {request.raw_path}"
+    """Log an error that a request caused, and return a 500. An unexpected error is logged with traceback."""
+    target = f"{request.method} {request.raw_path}"
     if isinstance(error, MockServerError):
-        _LOG.error("%s: %s", place, error)
+        _LOG.error("%s: %s", target, error)
         return internal(str(error))
-    _LOG.error("%s", place, exc_info=error)
-    return internal("the mock server met a fault of its own; its log has the traceback")
+    _LOG.error("%s", target, exc_info=error)
+    return internal("the mock server has an internal error; its log has the traceback")
 
 
 def unavailable(detail: str, *, retry_after: int = 1, instance: str = "") -> Response:
-    """503 with ``Retry-After`` in seconds (RFC 9110, section 10.2.3)."""
+    """Return a 503 with ``Retry-After`` in seconds (RFC 9110, section 10.2.3)."""
     return problem(
         503,
         detail,
@@ -163,7 +162,7 @@ def unavailable(detail: str, *, retry_after: int = 1, instance: str = "") -> Res
 
 
 def phrase(status: int) -> str:
-    """The reason phrase of RFC 9110 for a status, or a word for its class."""
+    """Return the reason phrase of a status (RFC 9110), or a word for its class."""
     try:
         return _PHRASES.get(status) or HTTPStatus(status).phrase
     except ValueError:
@@ -171,59 +170,62 @@ def phrase(status: int) -> str:
 
 
 def sentence(violations: Sequence[Violation]) -> str:
-    """All violations in one text, each with its place."""
-    told = [f"{place(each)}: {shortened(each.message, MAX_MESSAGE)}" for each in violations[:MAX_VIOLATIONS]]
-    if (more := len(violations) - len(told)) > 0:
-        told.append(f"and {more} more")
-    return shortened("; ".join(told), MAX_SENTENCE)
+    """Return all violations as one text, each with its location."""
+    texts = [
+        f"{place(violation)}: {shortened(violation.message, MAX_MESSAGE)}"
+        for violation in violations[:MAX_VIOLATIONS]
+    ]
+    if (more := len(violations) - len(texts)) > 0:
+        texts.append(f"and {more} more")
+    return shortened("; ".join(texts), MAX_SENTENCE)
 
 
 def place(violation: Violation) -> str:
-    """Where a violation is, in words: ``path parameter requestId``, ``body /pets/0``."""
-    words = (_PLACES.get(violation.location, violation.location), violation.name, violation.pointer)
+    """Return the location of a violation in words: ``path parameter requestId``, ``body /pets/0``."""
+    words = (_LOCATIONS.get(violation.location, violation.location), violation.name, violation.pointer)
     return " ".join(shortened(word) for word in words if word)
 
 
 def listed(violations: Sequence[Violation]) -> list[dict[str, JSON]]:
-    """Violations as the ``violations`` member of a problem: values cut to a bounded size, no credentials."""
+    """Return the ``violations`` member of a problem: with shortened values, without credentials."""
     return [
         {
-            "in": each.location,
-            "name": shortened(each.name),
-            "pointer": shortened(each.pointer),
-            "keyword": each.keyword,
-            "message": shortened(each.message, MAX_MESSAGE),
-            "value": None if each.location == "security" else quoted(each.value),
+            "in": violation.location,
+            "name": shortened(violation.name),
+            "pointer": shortened(violation.pointer),
+            "keyword": violation.keyword,
+            "message": shortened(violation.message, MAX_MESSAGE),
+            "value": None if violation.location == "security" else quoted(violation.value),
         }
-        for each in violations[:MAX_VIOLATIONS]
+        for violation in violations[:MAX_VIOLATIONS]
     ]
 
 
 def shortened(text: str, limit: int = MAX_VALUE) -> str:
-    """At most ``limit`` characters of ``text``, in what UTF-8 can carry."""
+    """Return at most ``limit`` characters of ``text``, with a ``?`` for what UTF-8 cannot encode."""
     if len(text) > limit:
         text = text[: limit - 1] + "…"
     return text.encode("utf-8", "replace").decode()
 
 
 def quoted(value: object, limit: int = MAX_VALUE) -> JSON:
-    """``value`` if it is small, else the beginning of its text; never more than ``limit`` characters."""
+    """Return ``value`` if it is small, else the first characters of its text: at most ``limit``."""
     match value:
         case None | bool() | float():
             return value
         case str():
             return shortened(value, limit)
         case int():
-            # Beyond 4,300 digits Python refuses to print a number.
+            # Python raises ValueError when it formats an integer of more than 4,300 digits
             return value if value.bit_length() < 4 * limit else f"an integer of {value.bit_length()} bits"
         case bytes() | bytearray():
             return f"{len(value)} bytes"
-    text = _beginning(value, limit)
+    text = _json_prefix(value, limit)
     return json.loads(text) if len(text) <= limit else shortened(text, limit)
 
 
-def _beginning(value: object, limit: int) -> str:
-    """The JSON text of ``value``, written no further than just beyond ``limit``."""
+def _json_prefix(value: object, limit: int) -> str:
+    """Return the first characters of the JSON text of ``value``: at most ``limit`` + 1."""
     text = ""
     encoder = json.JSONEncoder(ensure_ascii=False, default=str, separators=(",", ":"))
     for chunk in encoder.iterencode(value):

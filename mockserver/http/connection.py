@@ -1,10 +1,9 @@
-"""One client's connection: HTTP/1.1 in, answers out, on asyncio and llhttp.
+"""The HTTP/1.1 connection of one client, on asyncio and llhttp (RFC 9112).
 
-llhttp (by httptools) parses; this module keeps the limits that it leaves open,
-answers in the order of the requests, and never trusts a framing that could be
-read in two ways. Answers that are ready are written at once, without a task;
-those that wait (for a delay, a store, a stream) make later ones wait behind
-them, as HTTP/1.1 has it.
+llhttp (by httptools) parses the requests. This module adds the limits that llhttp does not have, and
+rejects every message whose framing can be read in two ways. It sends the responses in the order of
+the requests (RFC 9112 section 9.3.2). A response that is ready is written at once, without a task. A
+response that waits (for a delay, a store or a stream) delays the responses after it.
 """
 
 from __future__ import annotations
@@ -28,77 +27,77 @@ from mockserver.namespaces.clock import Clock
 from mockserver.namespaces.memory import Memory
 
 _LINGER = 1.0
-"""Seconds in which a client that was refused may go on sending."""
-_MOST_WAITING = 32
-"""Pipelined requests that wait before reading pauses."""
-_PIECE = 8192
-"""Octets that a connection looks at before others have their turn."""
-_MOST_UNTAKEN = 4096
-"""Octets that a client leaves untaken before it is counted, and gets no more answers."""
-_HEAVY = 16 * 1024
-"""Octets of a body that are little work, where they are not compressed."""
-_EACH = 512
-"""Bytes that a request takes beside its fields and body."""
-_LINE = 64
-"""Octets of a head that are neither target nor fields: method, version and line breaks."""
-_FRAMING = 8
-"""Octets of a chunked body's framing for each of the body, beside those that a head may have."""
+"""Seconds for which the server still reads from a client after an error response."""
+_MAX_WAITING = 32
+"""Number of waiting pipelined requests at which the server stops reading."""
+_MAX_PARSED = 8192
+"""Octets that the server parses for one connection before it serves the next one."""
+_WRITE_BUFFER = 4096
+"""Octets of responses that a client may leave unread. Above it, the server counts them and pauses."""
+_LARGE_BODY = 16 * 1024
+"""Octets of an uncompressed request body. A larger body waits for its turn."""
+_REQUEST_OVERHEAD = 512
+"""Bytes of memory that a waiting request takes in addition to its fields and body."""
+_REQUEST_LINE_OVERHEAD = 64
+"""Octets of a head besides the target and the fields: method, version and line breaks."""
+_MAX_FRAMING = 8
+"""Octets of chunk framing that are allowed for each octet of the body, in addition to ``Limits.head``."""
 
 Handler = Callable[[Request], "Response | Awaitable[Response]"]
 
 
 class Limits(Struct, frozen=True):
-    """What a client may send, and how long it may take. Bytes and seconds."""
+    """The limits of what a client may send, in bytes, and of how long it may take, in seconds."""
 
     head: int = 64 * 1024
     headers: int = 100
     target: int = 16 * 1024
     body: int = 10 * 1024 * 1024
     client_connections: int = 0
-    """Connections of one client, told by its address; 0: any number. Loopback is never counted."""
+    """Connections from one address; 0: any number. Connections from loopback are not counted."""
     head_time: float = 10.0
     body_time: float = 30.0
     idle_time: float = 120.0
     stall_time: float = 300.0
-    """For how long the ``stall`` fault keeps a client waiting that does not leave."""
+    """The longest time that the ``stall`` fault keeps a connection open."""
 
 
 class Connection(asyncio.Protocol):
-    """Made by the server for each client; ``server`` keeps the set of them and the handler."""
+    """The protocol of one connection. Its server has the handler, the limits and the set of connections."""
 
     __slots__ = (
-        "_alone",
-        "_announces",
         "_behind",
         "_body",
         "_client",
         "_closing",
-        "_ends",
+        "_counted",
         "_field_bytes",
         "_fields",
         "_framing",
+        "_has_eof",
         "_head_bytes",
-        "_held",
         "_in_head",
-        "_known",
-        "_last",
-        "_later",
+        "_in_request",
+        "_is_http10",
+        "_last_request",
+        "_last_section",
+        "_last_tail",
         "_left_unsent",
         "_length",
         "_octets",
+        "_offset",
         "_parser",
-        "_place",
         "_refusal",
         "_refused",
-        "_repeated",
-        "_rest",
         "_resume",
         "_server",
         "_serving",
+        "_sole_section",
         "_target",
         "_task",
         "_transport",
-        "_under_way",
+        "_unparsed",
+        "_validated",
         "_waiting",
         "deadline",
         "taken",
@@ -108,44 +107,48 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: ConnectionOwner) -> None:
         self._server = server
         self._waiting: deque[tuple[Request, bool, int]] = deque()
+        """Pipelined requests, with whether the connection stays open after each, and its octets."""
         self._behind = 0
-        """Octets that those take."""
-        self._held = 0
-        """Octets of all that is not served yet, as the account of memory has them, …"""
+        """Octets of the waiting requests."""
+        self._counted = 0
+        """Octets of unserved requests that ``memory.unfinished`` contains for this connection."""
         self._serving = 0
-        """… of the one that is being served, where that takes time, …"""
+        """Octets of the body of the request in progress that ``memory.unfinished`` contains."""
         self.unsent = 0
-        """… and of what was answered and is not taken, …"""
+        """Octets of responses that the client has not read and that ``memory.unsent`` contains."""
         self._left_unsent = 0
-        """… of which the socket has not taken so many."""
+        """Octets in the write buffer of the transport when they were last counted."""
         self.taken = 0.0
-        """When the client last took something of that."""
+        """The time at which the client last read a part of them, in seconds of the event loop."""
         self._client = ""
-        """The address of the client, where clients are told apart."""
+        """The address of the client, where the server counts by client; else empty."""
         self._task: asyncio.Task[None] | Deferred | Turn | None = None
         self._closing = False
         self._refused = False
         self._refusal: Response | None = None
-        self._ends = False
-        self._announces = False
-        self._under_way = False
-        """Whether a request has begun and is not whole."""
-        self._alone: _Parsed | tuple[()] | None = None
-        self._last: _Parsed = ("", {}, True)
-        """What the request before said, where the next may be like it, …"""
-        self._repeated: tuple[bytes, Request] = _NONE_REPEATED
-        """Its octets and what they say, if it was like the one before itself, …"""
-        self._rest = _NOTHING
-        """… and all its octets after the target."""
-        self._known: dict[str, str] | None = None
+        self._has_eof = False
+        self._is_http10 = False
+        self._in_request = False
+        """Whether a request has begun and is incomplete."""
+        self._sole_section: _Section | tuple[()] | None = None
+        """The section of the only request in the data that is being parsed. Empty: it cannot be repeated."""
+        self._last_section: _Section = ("", {}, True)
+        """The section of the last request that a later request may repeat."""
+        self._last_request: tuple[bytes, Request] = _NO_REQUEST
+        """The octets of the last request that repeated that section, and the request."""
+        self._last_tail = _NO_TAIL
+        """The octets after the target of a request with that section."""
+        self._validated: dict[str, str] | None = None
+        """The last header fields whose ``Host`` and version were accepted."""
         self._resume: asyncio.Event | None = None
+        """Set when the client reads again; None while the write buffer has room."""
         self._in_head = False
-        self._later = b""
-        """What was read and has not been looked at; while there is any, no more is read."""
+        self._unparsed = b""
+        """Data that was read and not yet parsed. The connection reads no more until it is empty."""
         self._octets: bytes | bytearray = b""
-        """What was read last; all of a head that is not whole."""
-        self._place = 0
-        """Where in it the next request begins, or somewhere before."""
+        """The data that was read last. Inside of a head: all of the head so far."""
+        self._offset = 0
+        """An offset in ``_octets`` at or before the start of the next request."""
         self._head_bytes = 0
         self._field_bytes = 0
         self._fields: dict[str, str] = {}
@@ -153,22 +156,23 @@ class Connection(asyncio.Protocol):
         self._body: bytes | bytearray = b""
         self._length = 0
         self._framing = 0
-        """Octets that came after the pieces in which the head ended."""
+        """Octets received after the data in which the head ended."""
         self.deadline = 0.0
+        """The time at which the server calls ``expire``, in seconds of the event loop."""
 
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
-        self._parser = _NO_PARSER  # until octets come that are not known
+        self._parser = _NO_PARSER  # a parser is created for the first request with an unknown section
         self._server.connections.add(self)
         self.deadline = self._server.time() + self._server.limits.head_time
-        transport.set_write_buffer_limits(_MOST_UNTAKEN)  # type: ignore[attr-defined]
+        transport.set_write_buffer_limits(_WRITE_BUFFER)  # type: ignore[attr-defined]
         if self._server.tells_clients_apart:
-            self._enter()
+            self._count_client()
 
-    def _enter(self) -> None:
-        """Count a connection for its client; one too many is told so and closed."""
+    def _count_client(self) -> None:
+        """Count the connection for its client. Refuse it with 503 above ``Limits.client_connections``."""
         self._client = client_of(self._transport)
         if not self._client:
             return
@@ -176,7 +180,7 @@ class Connection(asyncio.Protocol):
         if 0 < self._server.limits.client_connections < count:
             self._refuse(503, f"there are {count - 1} connections from {self._client} already")
 
-    def _leave(self) -> None:
+    def _uncount_client(self) -> None:
         if self._client:
             self._server.clients[self._client] -= 1
             if not self._server.clients[self._client]:
@@ -186,13 +190,13 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._server.connections.discard(self)
         self._closing = True
-        # A parser refers back to this: left to the garbage collector, connections of one request each
-        # would hold up all others for a tenth of a second at a time
+        # The parser refers back to this object. Without this line the garbage collector has to break the
+        # cycles, which pauses all connections for a tenth of a second at a time
         self._parser = _NO_PARSER
-        self._server.memory.unfinished -= self._held + self._serving
-        self._held = self._serving = 0
-        self._let_go()
-        self._leave()
+        self._server.memory.unfinished -= self._counted + self._serving
+        self._counted = self._serving = 0
+        self._release_unsent()
+        self._uncount_client()
         if self._resume is not None:
             self._resume.set()
         if self._task is not None:
@@ -202,129 +206,130 @@ class Connection(asyncio.Protocol):
         self._resume = asyncio.Event()
         if not self._closing:
             self._transport.pause_reading()
-        self._hold_answer(0)
+        self._count_unsent(0)
 
     def resume_writing(self) -> None:
-        self._let_go()
+        self._release_unsent()
         if self._resume is not None:
             self._resume.set()
             self._resume = None
         if self._waiting:
-            self._next()
-        self._go_on()
+            self._serve_waiting()
+        self._resume_reading()
 
     def eof_received(self) -> bool:
-        """A client that has said all it wants still gets what is under way (half-close)."""
-        self._ends = True
+        """Keep a half-closed connection open until the responses in progress are sent."""
+        self._has_eof = True
         return self._task is not None or bool(self._waiting)
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        if self._parser is _NO_PARSER and self._rest is _NOTHING:
-            self._recall(data)
-        if data.endswith(self._rest) and not self._under_way and self._task is None:
-            request = self._like_the_last(data)
+        if self._parser is _NO_PARSER and self._last_tail is _NO_TAIL:
+            self._find_section(data)
+        if data.endswith(self._last_tail) and not self._in_request and self._task is None:
+            request = self._repeat_request(data)
             if request is not None:
-                self._serve(request, keep=self._last[2] and not self._server.draining)
+                self._serve(request, keep=self._last_section[2] and not self._server.draining)
                 return
         if self._parser is _NO_PARSER:
             self._parser = httptools.HttpRequestParser(self)
-        if len(data) > _PIECE:
-            data = self._piece(data)
-        between = not self._under_way
+        if len(data) > _MAX_PARSED:
+            data = self._first_part(data)
+        between = not self._in_request
         if self._in_head:
-            self._head_bytes += len(data)  # a head that begins in these octets begins to count again
+            self._head_bytes += len(data)  # on_message_begin sets it to 0 for a head that begins here
             self._octets += data
         else:
             self._octets = data
-            self._place = 0
-            if self._under_way:
+            self._offset = 0
+            if self._in_request:
                 self._framing += len(data)
-                self._place = self._left()
+                self._offset = self._body_left()
         try:
             self._feed(data)
         except httptools.HttpParserError as error:
-            self._refuse(400, f"the request is no HTTP/1.1: {reason(error)}")
+            self._refuse(400, f"the request is not HTTP/1.1: {reason(error)}")
             return
         if self._in_head:
-            self._alone = None
-            if self._head_bytes > self._server.limits.head + _LINE:
+            self._sole_section = None
+            if self._head_bytes > self._server.limits.head + _REQUEST_LINE_OVERHEAD:
                 self._refuse(431, f"the header section is over {self._server.limits.head:,} bytes")
-            elif not self._head_bytes:  # it begins in these octets
-                self._octets = wire.unfinished(self._octets[self._place :], self._server.limits.head)
-                self._place = 0
-            self._hold()
+            elif not self._head_bytes:  # the head begins in this data
+                self._octets = wire.unfinished(self._octets[self._offset :], self._server.limits.head)
+                self._offset = 0
+            self._count_memory()
             return
         self._octets = b""
-        if self._under_way or self._waiting or self._held or self._later:
-            self._hold()
-            if self._under_way and self._framing > _FRAMING * self._length + self._server.limits.head:
-                self._refuse(413, "the chunks have more about them than in them")
-        is_whole = between and not self._under_way and not self._refused
-        if is_whole and self._alone and len(data) <= _LONGEST_SECTION:
-            self._rest = data[data.index(_END_OF_LINE) :]
-            self._last = self._shared(self._rest, self._alone)
-            self._repeated = _NONE_REPEATED
-        self._alone = None
+        if self._in_request or self._waiting or self._counted or self._unparsed:
+            self._count_memory()
+            if self._in_request and self._framing > _MAX_FRAMING * self._length + self._server.limits.head:
+                self._refuse(413, "the framing of the chunks is too large for their content")
+        is_whole = between and not self._in_request and not self._refused
+        if is_whole and self._sole_section and len(data) <= _MAX_SECTION_LENGTH:
+            self._last_tail = data[data.index(_END_OF_LINE) :]
+            self._last_section = self._share_section(self._last_tail, self._sole_section)
+            self._last_request = _NO_REQUEST
+        self._sole_section = None
 
-    def _piece(self, data: bytes) -> bytes:
-        """The beginning of what was read; the rest has its turn when other connections have had theirs.
+    def _first_part(self, data: bytes) -> bytes:
+        """Return the first part of ``data``; schedule the rest behind the other connections.
 
-        A read may bring thousands of requests. A body of a known length is no work.
+        One read can contain thousands of requests. A body of a known length needs no parsing, so all
+        of it belongs to the first part.
         """
-        most = _PIECE
-        if self._under_way and not self._in_head:
-            most = max(most, self._left())
+        most = _MAX_PARSED
+        if self._in_request and not self._in_head:
+            most = max(most, self._body_left())
         if len(data) <= most:
             return data
-        self._later = data[most:]
+        self._unparsed = data[most:]
         self._transport.pause_reading()
-        asyncio.get_running_loop().call_soon(self._read_on)
+        asyncio.get_running_loop().call_soon(self._parse_more)
         return data[:most]
 
-    def _left(self) -> int:
-        """Octets of a body of a known length that are to come."""
+    def _body_left(self) -> int:
+        """Return the number of octets that are missing of a body of a known length; 0 for chunks."""
         fields = self._fields
         return 0 if "transfer-encoding" in fields else int(fields.get("content-length", 0)) - self._length
 
-    def _read_on(self) -> None:
-        """Look at more of what was read, unless what it asks for would have to wait."""
-        if self._later and not (self._closing or self._resume is not None or self._is_full()):
-            data, self._later = self._later, b""
+    def _parse_more(self) -> None:
+        """Parse more of the data that was read, unless its requests would have to wait."""
+        if self._unparsed and not (self._closing or self._resume is not None or self._is_full()):
+            data, self._unparsed = self._unparsed, b""
             self.data_received(data)
-            if not self._later:
-                self._go_on()
+            if not self._unparsed:
+                self._resume_reading()
 
-    def _go_on(self) -> None:
-        """Read, where nothing stands against it: what was read already, then more."""
+    def _resume_reading(self) -> None:
+        """Parse what was read already, then read more, unless the connection is closing, paused or full."""
         if self._closing or self._resume is not None or self._is_full():
             return
-        if self._later:
-            asyncio.get_running_loop().call_soon(self._read_on)
+        if self._unparsed:
+            asyncio.get_running_loop().call_soon(self._parse_more)
         else:
             self._transport.resume_reading()
 
-    def _recall(self, data: bytes) -> None:
-        """Take a header section that came on another connection for that of the request before."""
+    def _find_section(self, data: bytes) -> None:
+        """Take the section of ``data`` from another connection, if it is known there, as the last section."""
         start = data.find(_END_OF_LINE)
         rest = data[start:]
         known = self._server.sections.get((data[: data.find(b" ")], rest)) if start > 0 else None
         if known is not None:
-            self._last, self._rest = known, rest
+            self._last_section, self._last_tail = known, rest
 
-    def _like_the_last(self, data: bytes) -> Request | None:
-        """A request that differs from the one before in its target alone, which is plain; None for others.
+    def _repeat_request(self, data: bytes) -> Request | None:
+        """Return the request of ``data`` if only its target differs from the last one; else None.
 
-        Who polls sends the same header section again and again. It was parsed
-        and judged once, as a whole request without a body in octets of its
-        own: what is before it can only be a method and a target.
+        The target has to consist of plain characters. A client that polls sends the same header section
+        again and again. The section was parsed and validated once, as that of a complete request without
+        a body and alone in its data. So the octets before it can only be a method and a target.
         """
-        if data == self._repeated[0]:
-            return self._repeated[1]
-        method, fields, _ = self._last
+        if data == self._last_request[0]:
+            return self._last_request[1]
+        method, fields, _ = self._last_section
         start = len(method) + 1
-        line = data[: -len(self._rest)].decode("latin-1")
+        line = data[: -len(self._last_tail)].decode("latin-1")
         if (
             line[:start] != method + " "
             or len(line) > self._server.limits.target
@@ -334,22 +339,22 @@ class Connection(asyncio.Protocol):
             return None
         path, _, query = line[start:].partition("?")
         request = Request(method, path, query, fields, b"", repeats=True)
-        if not path.startswith("/__"):  # else the request may be given its namespace
-            self._repeated = data, request
+        if not path.startswith("/__"):  # such a request may be changed: it gets its namespace from the path
+            self._last_request = data, request
         return request
 
-    def _shared(self, rest: bytes, parsed: _Parsed) -> _Parsed:
-        """One object for the same header section, whichever connection it came on."""
+    def _share_section(self, rest: bytes, parsed: _Section) -> _Section:
+        """Return the one object that all connections share for the same header section."""
         sections = self._server.sections
-        if len(sections) >= _MOST_SECTIONS:
+        if len(sections) >= _MAX_SECTIONS:
             sections.clear()
         return sections.setdefault((parsed[0].encode(), rest), parsed)
 
     def _feed(self, data: bytes) -> None:
-        """Parse. No other protocol is spoken here, so ``Upgrade`` is ignored (RFC 9110 section 7.8).
+        """Parse ``data``, and ignore ``Upgrade`` (RFC 9110 section 7.8): only HTTP/1.1 is supported.
 
-        llhttp reads no further than the head of such a request: it is given the
-        head again without that field, and what follows.
+        llhttp stops after the head of such a request. A new parser gets the head again without that
+        field, and then the rest. Raises HttpParserError.
         """
         while data:
             try:
@@ -364,12 +369,12 @@ class Connection(asyncio.Protocol):
                 fields = [f"{name}: {value}".encode("latin-1") for name, value in self._fields.items()]
                 data = b"\r\n".join([line, *fields, b"", data[upgrade.args[0] :]])
                 self._parser = httptools.HttpRequestParser(self)
-                self._octets, self._place = data, 0
+                self._octets, self._offset = data, 0
 
     # What the parser calls
 
     def on_message_begin(self) -> None:
-        self._under_way = self._in_head = True
+        self._in_request = self._in_head = True
         self._head_bytes = 0
         self._field_bytes = 0
         self._fields = {}
@@ -387,15 +392,15 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_head:
-            return  # trailers say nothing that is asked for (RFC 9110 section 6.5.1)
+            return  # trailer fields are ignored (RFC 9110 section 6.5.1)
         fields = self._fields
-        field = _NAMES.get(name) or _seen(_NAMES, name, name.lower())
+        field = _NAMES.get(name) or _cached_text(_NAMES, name, name.lower())
         text = _VALUES.get(value)
         if text is None:
-            text = _seen(_VALUES, value, value.rstrip(b" \t"))
+            text = _cached_text(_VALUES, value, value.rstrip(b" \t"))
         if field in fields:
             if field in ("host", "content-length", "transfer-encoding"):
-                self._refuse(400, f"the header {field} is given twice")
+                self._refuse(400, f"the header {field} occurs twice")
             fields[field] += (";" if field == "cookie" else ",") + " " + text
         else:
             fields[field] = text
@@ -416,9 +421,9 @@ class Connection(asyncio.Protocol):
         octets = self._octets
         if b"  " in octets or b" HTTP/" not in octets:
             line = b"%b %b HTTP/" % (self._parser.get_method(), self._target)
-            if octets.find(line, self._place) < 0:
+            if octets.find(line, self._offset) < 0:
                 self._refuse(400, "the request line is not method, target and HTTP version, one space apart")
-        self._place = octets.find(b"\r\n\r\n", self._place) + 4 + self._left()
+        self._offset = octets.find(b"\r\n\r\n", self._offset) + 4 + self._body_left()
         if self._refused or ("upgrade" in fields and self._parser.should_upgrade()):
             return
         if "transfer-encoding" in fields:
@@ -437,7 +442,7 @@ class Connection(asyncio.Protocol):
                 self._expect_body()
 
     def _expect_body(self) -> None:
-        """Give a body its time: now, or when the answers before it are over."""
+        """Start the timeout of a body: now, or when the previous responses are complete."""
         if self._task is not None or self._waiting:
             return
         self.deadline = self._server.time() + self._server.limits.body_time
@@ -454,25 +459,25 @@ class Connection(asyncio.Protocol):
             self._refuse(413, f"the body is over {self._server.limits.body:,} bytes")
         elif not self._body:
             self._body = body
-        else:  # an object for each piece would take many times what is in them
+        else:  # one buffer: an object for each part would take many times the memory of its content
             if not isinstance(self._body, bytearray):
                 self._body = bytearray(self._body)
             self._body += body
 
     def on_message_complete(self) -> None:
-        self._under_way = False
+        self._in_request = False
         if self._refused:
             return
         name = self._parser.get_method()
-        method = _VALUES.get(name) or _seen(_VALUES, name, name)
+        method = _VALUES.get(name) or _cached_text(_VALUES, name, name)
         fields = self._fields
         version = self._parser.get_http_version()
         is_absolute = not self._target.startswith((b"/", b"*"))
-        if fields == self._known and version == "1.1" and not is_absolute:
-            fields = self._known  # judged before; and one object for all requests that send the same
+        if fields == self._validated and version == "1.1" and not is_absolute:
+            fields = self._validated  # validated before; equal requests share one object
         elif "upgrade" in fields and self._parser.should_upgrade() and method != "CONNECT":  # noqa: SIM114
             return
-        elif not self._is_sound(fields, version):
+        elif not self._check_host(fields, version):
             return
         target = wire.split_target(self._target.decode("latin-1"), method)
         if target is None:
@@ -480,7 +485,9 @@ class Connection(asyncio.Protocol):
             return
         if is_absolute:
             fields = {**fields, "host": wire.authority(self._target.decode("latin-1"))}
-        if fields is not self._known and not self._is_served(fields, version, is_absolute=is_absolute):
+        if fields is not self._validated and not self._check_host_name(
+            fields, version, is_absolute=is_absolute
+        ):
             return
         body = self._body if isinstance(self._body, bytes) else bytes(self._body)
         request = Request(method, target[0], target[1], fields, body)
@@ -489,57 +496,59 @@ class Connection(asyncio.Protocol):
         self._fields = _NO_FIELDS
         persistent = self._parser.should_keep_alive()
         keep = persistent and not self._server.draining
-        self._announces = version == "1.0"
-        is_alone = self._alone is None and not self._announces and not body and "expect" not in fields
+        self._is_http10 = version == "1.0"
+        is_alone = self._sole_section is None and not self._is_http10 and not body and "expect" not in fields
         is_alone = is_alone and not is_absolute
-        self._alone = (method, fields, persistent) if is_alone else ()
+        self._sole_section = (method, fields, persistent) if is_alone else ()
         if self._task is not None or self._waiting or self._resume is not None:
-            size = len(body) + self._field_bytes + _EACH
+            size = len(body) + self._field_bytes + _REQUEST_OVERHEAD
             self._waiting.append((request, keep, size))
             self._behind += size
             if self._is_full():
                 self._transport.pause_reading()
             return
         if request.body:
-            self._begin(request, keep)
+            self._start(request, keep)
         else:
             self._serve(request, keep)
 
-    def _is_sound(self, fields: dict[str, str], version: str) -> bool:
-        """Whether version and Host are what is served; else the request is refused."""
+    def _check_host(self, fields: dict[str, str], version: str) -> bool:
+        """Return whether the version is supported and ``Host`` has valid syntax; else refuse the request."""
         host = fields.get("host")
         if (host is None and version == "1.1") or (host is not None and not wire.is_host(host)):
-            self._refuse(400, "the Host header is missing" if host is None else f"Host: {host} is no host")
+            self._refuse(
+                400, "the Host header is missing" if host is None else f"Host: {host} is not a valid host"
+            )
             return False
         if version not in ("1.1", "1.0"):
-            self._refuse(505, f"HTTP/{version} is not served")
+            self._refuse(505, f"HTTP/{version} is not supported")
             return False
         return True
 
-    def _is_served(self, fields: dict[str, str], version: str, *, is_absolute: bool) -> bool:
-        """Whether the request names this server; else it is refused."""
+    def _check_host_name(self, fields: dict[str, str], version: str, *, is_absolute: bool) -> bool:
+        """Return whether the host of the request is a name of this server; else refuse with 400 or 421."""
         host = fields.get("host", "")
         if is_absolute and not wire.is_host(host):
-            self._refuse(400, f"the host {host} of the request target is no host")
+            self._refuse(400, f"the host {host} of the request target is not a valid host")
             return False
         if not self._server.hosts.serves(host):
             self._refuse(
                 421,
-                f"Host: {host[:200]} is no name of this server; have it served by --hosts {host[:200]}",
+                f"Host: {host[:200]} is not a name of this server; add it with --hosts {host[:200]}",
             )
             return False
         if (
             version == "1.1" and not is_absolute and "upgrade" not in fields
-            and self._field_bytes <= _LONGEST_SECTION
+            and self._field_bytes <= _MAX_SECTION_LENGTH
         ):  # fmt: skip
-            self._known = fields
+            self._validated = fields
         return True
 
-    # Answering
+    # Responses
 
-    def _begin(self, request: Request, keep: bool) -> None:
-        """Serve a request: at once, or when its turn comes where its body may be much work."""
-        if len(request.body) <= _HEAVY and not (request.body and "content-encoding" in request.headers):
+    def _start(self, request: Request, keep: bool) -> None:
+        """Serve a request: at once, or in turn if its body is large or compressed."""
+        if len(request.body) <= _LARGE_BODY and not (request.body and "content-encoding" in request.headers):
             self._serve(request, keep)
             return
         if self._closing:
@@ -551,18 +560,18 @@ class Connection(asyncio.Protocol):
 
     def _serve_in_turn(self, request: Request, keep: bool) -> None:
         self._task = None
-        self._served()
+        self._release_body()
         self._serve(request, keep)
         if self._task is None and not self._closing:
-            self._next()
+            self._serve_waiting()
 
-    def _served(self) -> None:
-        """The body of the request is no longer held."""
+    def _release_body(self) -> None:
+        """Subtract the body of the request in progress from the memory in use."""
         self._server.memory.unfinished -= self._serving
         self._serving = 0
 
     def _serve(self, request: Request, keep: bool) -> None:
-        """Answer now where the answer is ready, else by a task."""
+        """Handle a request: write a response that is ready, else wait for it."""
         if self._closing:
             return
         started = self._server.time()
@@ -570,7 +579,7 @@ class Connection(asyncio.Protocol):
             self._server.memory.client = self._client
         try:
             response = self._server.handle(request)
-        except Exception as error:  # noqa: BLE001 - the client is owed an answer, the log the traceback
+        except Exception as error:  # noqa: BLE001 - the client gets a response, the log the traceback
             response = problem.failed(request, error)
         if (
             isinstance(response, Response)
@@ -585,10 +594,10 @@ class Connection(asyncio.Protocol):
         self.deadline = float("inf")
         if isinstance(response, Deferred):
             self._task = response
-            response.then(partial(self._arrived, request, keep, started))
+            response.then(partial(self._on_response, request, keep, started))
             return
         if isinstance(response, Response):
-            request = replace(request, body=b"")  # it is done with, and not to be held meanwhile
+            request = replace(request, body=b"")  # so that the memory of the body is free during the delay
         else:
             self._serving = len(request.body)
             self._server.memory.unfinished += self._serving
@@ -596,8 +605,8 @@ class Connection(asyncio.Protocol):
             self._serve_later(request, response, keep, started)
         )
 
-    def _arrived(self, request: Request, keep: bool, started: float, response: Response) -> None:
-        """An answer is there that was waited for without a task."""
+    def _on_response(self, request: Request, keep: bool, started: float, response: Response) -> None:
+        """Send a deferred response that has arrived."""
         if response.delay or response.fault or response.stream is not None or self._resume is not None:
             later = self._serve_later(request, response, keep, started)
             self._task = asyncio.get_running_loop().create_task(later)
@@ -608,22 +617,22 @@ class Connection(asyncio.Protocol):
         self._write(request, response, keep, self._server.time())
         if self._server.log_access is not None:
             self._server.log_access(request, response, self._server.time() - started)
-        if self._waiting or self._refusal is not None or self._ends or self._under_way:
-            self._next()
+        if self._waiting or self._refusal is not None or self._has_eof or self._in_request:
+            self._serve_waiting()
 
     async def _serve_later(
         self, request: Request, deferred: Response | Awaitable[Response], keep: bool, started: float
     ) -> None:
         try:
             response = deferred if isinstance(deferred, Response) else await deferred
-            self._served()
+            self._release_body()
             if response.delay:
                 request = replace(request, body=b"")
                 del deferred
                 with self._server.memory.wait(len(response.body), self._client):
                     await self._server.clock_of(request).sleep(response.delay)
             if response.fault:
-                self._break(response, request)
+                self._apply_fault(response, request)
                 if self._server.log_access is not None:
                     self._server.log_access(request, response, self._server.time() - started)
                 return
@@ -639,55 +648,55 @@ class Connection(asyncio.Protocol):
             self._write(request, problem.failed(request, error), keep=False, now=self._server.time())
         finally:
             self._task = None
-            self._served()
+            self._release_body()
         if self._resume is not None:
             await self._resume.wait()
-        self._next()
+        self._serve_waiting()
 
-    def _break(self, response: Response, request: Request) -> None:
-        """A fault of the network. A stalled connection waits until the client leaves, or for long enough."""
+    def _apply_fault(self, response: Response, request: Request) -> None:
+        """Apply the network fault of a response. A stalled connection closes after ``stall_time``."""
         self._closing = True
         is_open = faults.commit(response, request, self._transport, self._server.clock_of(request))
         if self._resume is not None:
-            self._hold_answer(len(response.body))
+            self._count_unsent(len(response.body))
         if is_open:
             self.deadline = self._server.time() + self._server.limits.stall_time
 
-    def _next(self) -> None:
-        """Serve the pipelined requests that waited, until one of them takes time."""
+    def _serve_waiting(self) -> None:
+        """Serve the waiting pipelined requests until one of them has to wait for its response."""
         full = self._is_full()
         while self._waiting and self._task is None and self._resume is None and not self._closing:
             request, keep, size = self._waiting.popleft()
             self._behind -= size
-            self._begin(request, keep)
-        self._hold()
+            self._start(request, keep)
+        self._count_memory()
         if self._closing:
             return
         if full:
-            self._go_on()
+            self._resume_reading()
         if self._task is not None or self._waiting:
             return
         if self._refusal is not None:
             self._close_with(self._refusal)
-        elif self._ends:
+        elif self._has_eof:
             self.close()
         elif self._in_head:
             self.deadline = self._server.time() + self._server.limits.head_time
-        elif self._under_way:
+        elif self._in_request:
             self._expect_body()
 
-    def _hold(self) -> None:
-        """Have the server count what this connection holds, and refuse where all together hold too much."""
-        held = len(self._octets) + self._length + self._behind + len(self._later)
+    def _count_memory(self) -> None:
+        """Update the memory that unserved requests take; refuse with 503 above the limit of all together."""
+        held = len(self._octets) + self._length + self._behind + len(self._unparsed)
         memory = self._server.memory
-        memory.unfinished += held - self._held
-        more = held > self._held
-        self._held = held
+        memory.unfinished += held - self._counted
+        more = held > self._counted
+        self._counted = held
         if more and memory.unfinished > memory.limits.unfinished:
-            self._refuse(503, "the requests that clients are sending take too much memory; try again later")
+            self._refuse(503, "the requests in progress of all clients take too much memory; try again later")
 
-    def _hold_answer(self, size: int) -> None:
-        """Count octets that the client does not take: all of an answer is held until the last are taken."""
+    def _count_unsent(self, size: int) -> None:
+        """Count octets that the client has not read: a response takes memory until all of it is read."""
         left = self._transport.get_write_buffer_size()
         held = max(size, left)
         memory = self._server.memory
@@ -697,8 +706,8 @@ class Connection(asyncio.Protocol):
             memory.readers.add(self)
             memory.make_room(but=self)
 
-    def _let_go(self) -> None:
-        """Nothing is held of what was answered."""
+    def _release_unsent(self) -> None:
+        """Subtract the unread responses of this connection from the memory in use."""
         if self.unsent:
             memory = self._server.memory
             memory.unsent -= self.unsent
@@ -709,17 +718,17 @@ class Connection(asyncio.Protocol):
             self.unsent = 0
 
     def _is_full(self) -> bool:
-        """Whether so much waits for its turn that no more is read until there is room."""
+        """Return whether so many requests wait that reading pauses."""
         limits = self._server.limits
-        return len(self._waiting) >= _MOST_WAITING or self._behind > max(limits.body, limits.head)
+        return len(self._waiting) >= _MAX_WAITING or self._behind > max(limits.body, limits.head)
 
     def _write(self, request: Request, response: Response, keep: bool, now: float) -> None:
         clock = self._server.clock_of(request) if Clock.moved else None
-        if keep and not self._announces and request.method != "HEAD" and wire.has_content(response.status):
+        if keep and not self._is_http10 and request.method != "HEAD" and wire.has_content(response.status):
             self._transport.write(wire.usual(response, clock))
             self.deadline = now + self._server.limits.idle_time
             if self._resume is not None:
-                self._hold_answer(len(response.body))
+                self._count_unsent(len(response.body))
             return
         body = response.body
         length = len(body) if wire.has_content(response.status) else None
@@ -727,17 +736,20 @@ class Connection(asyncio.Protocol):
             response,
             length=length,
             close=not keep,
-            keep_alive=keep and self._announces,
+            keep_alive=keep and self._is_http10,
             clock=clock,
         )
         self._transport.write(head if length is None or request.method == "HEAD" else head + body)
         if self._resume is not None:
-            self._hold_answer(len(body))
-        self._done(keep)
+            self._count_unsent(len(body))
+        self._end_response(keep)
 
     async def _stream(self, request: Request, response: Response, keep: bool) -> bool:
-        """Send a body of chunks as they come (RFC 9112 section 7.1); to HTTP/1.0, until the end."""
-        framed = not self._announces
+        """Send a stream with chunked coding (RFC 9112 section 7.1); to HTTP/1.0, until the connection closes.
+
+        Return whether the connection stays open.
+        """
+        framed = not self._is_http10
         coding = [("transfer-encoding", "chunked")] if framed else []
         keep = keep and framed
         chunked = Response(response.status, [*response.headers, *coding], b"", response.decision)
@@ -752,15 +764,15 @@ class Connection(asyncio.Protocol):
                 if chunk:
                     self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if framed else chunk)
                     if self._resume is not None:
-                        self._hold_answer(len(chunk))
+                        self._count_unsent(len(chunk))
         if self._closing:
             return False
         if framed and request.method != "HEAD":
             self._transport.write(b"0\r\n\r\n")
-        self._done(keep)
+        self._end_response(keep)
         return keep
 
-    def _done(self, keep: bool) -> None:
+    def _end_response(self, keep: bool) -> None:
         if keep:
             self.deadline = self._server.time() + self._server.limits.idle_time
         else:
@@ -768,7 +780,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def _refuse(self, status: int, detail: str) -> None:
-        """Answer what cannot be read on from, and close. Requests before it are answered first."""
+        """Respond with an error and close: the rest cannot be parsed. Earlier responses are sent first."""
         if self._refused:
             return
         self._refused = True
@@ -783,12 +795,15 @@ class Connection(asyncio.Protocol):
             self._refusal = response
 
     def _close_with(self, response: Response) -> None:
-        """A last answer. What the client still sends is read for a while, or a reset would overtake it."""
+        """Send the last response and keep reading for ``_LINGER``.
+
+        If the socket closed with unread data, the reset could arrive before the response.
+        """
         clock = self._server.clock_of(None)
         head = wire.head(response, length=len(response.body), close=True, keep_alive=False, clock=clock)
         self._transport.write(head + response.body)
         self._transport.write_eof()
-        self._later = b""
+        self._unparsed = b""
         self._transport.resume_reading()
         self._closing = True
         self.deadline = self._server.time() + _LINGER
@@ -797,14 +812,14 @@ class Connection(asyncio.Protocol):
 
     @property
     def idle(self) -> bool:
-        busy = self._task is not None or self._waiting or self._under_way or self._later
+        busy = self._task is not None or self._waiting or self._in_request or self._unparsed
         return not busy or self._closing
 
     def expire(self) -> None:
-        """The time for the head, the body or the next request is over."""
+        """End a connection after its deadline: with 408 inside of a request, else without a response."""
         if self._closing:
             self.abort()
-        elif self._under_way:
+        elif self._in_request:
             self._refuse(408, "the request took too long to arrive")
         else:
             self.close()
@@ -814,19 +829,19 @@ class Connection(asyncio.Protocol):
         self._transport.close()
 
     def abort(self) -> None:
-        """Close without waiting for what the client has not taken yet."""
+        """Close without waiting until the client has read the responses."""
         self._closing = True
         self._transport.abort()
 
     def look(self) -> None:
-        """See whether the client takes something of what it was answered."""
+        """Note the time if the client has read a part of its responses since the last call."""
         left = self._transport.get_write_buffer_size()
         if left < self._left_unsent:
             self._left_unsent, self.taken = left, self._server.time()
 
 
 class Turn:
-    """Work that waits for its turn, unless it is cancelled."""
+    """Work that waits for its turn in the event loop, and can be cancelled."""
 
     __slots__ = ("_work",)
 
@@ -842,20 +857,22 @@ class Turn:
 
 
 class ConnectionOwner:
-    """What a connection needs of its server."""
+    """The interface of a server that its connections use."""
 
     connections: set[Connection]
     limits: Limits
     hosts: Hosts = Hosts((ANY,))
-    """The names by which it is called."""
+    """The names of the server."""
     draining: bool
+    """Whether the server is stopping: connections close after the response in progress."""
     memory: Memory
-    """What all connections hold."""
+    """The memory that all connections take."""
     clients: dict[str, int]
-    """The connections of each client, where clients are told apart."""
+    """The number of connections by client address, where the server counts by client."""
     tells_clients_apart: bool
-    sections: dict[tuple[bytes, bytes], _Parsed]
-    """What was parsed, by method and all octets after the target."""
+    """Whether the server counts connections and memory by client."""
+    sections: dict[tuple[bytes, bytes], _Section]
+    """Parsed header sections by method and the octets after the target."""
     handle: Handler
     log_access: Callable[[Request, Response, float], None] | None
 
@@ -863,50 +880,50 @@ class ConnectionOwner:
         raise NotImplementedError
 
     def in_turn(self, work: Callable[[], None]) -> Turn:
-        """Do ``work`` that may take long when its turn comes."""
+        """Schedule ``work`` that may take long."""
         raise NotImplementedError
 
     def clock_of(self, request: Request | None) -> Clock:
-        """The clock of a request's namespace, or the default one's where there is none: none is made."""
+        """Return the clock of a request's namespace; that of the default one if it does not exist."""
         raise NotImplementedError
 
 
-_Parsed = tuple[str, dict[str, str], bool]
-"""Method, header fields, and whether they let the connection stay open."""
+_Section = tuple[str, dict[str, str], bool]
+"""The method, the header fields, and whether the connection stays open by them."""
 _NO_PARSER = httptools.HttpRequestParser(object())
-_NOTHING = b"no request ends like this"
-_NONE_REPEATED = b"", Request("", "")
+_NO_TAIL = b"no request ends like this"
+_NO_REQUEST = b"", Request("", "")
 _END_OF_LINE = b" HTTP/1.1\r\n"
 _PLAIN = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/?]*\Z")
-"""A target in origin form of the characters that RFC 3986 has for paths and queries."""
+"""A target in origin form that consists of the characters of paths and queries (RFC 3986)."""
 
 
 _NAMES: dict[bytes, str] = {}
 _VALUES: dict[bytes, str] = {}
-_MOST_SEEN, _LONGEST_SEEN = 4096, 64
+_MAX_TEXTS, _MAX_TEXT_LENGTH = 4096, 64
 
 
 _NO_FIELDS: dict[str, str] = {}
-"""Instead of those of a request that is served: what it sent is not kept for it while it is idle."""
-_MOST_SECTIONS, _LONGEST_SECTION = 256, 4096
+"""The fields of a connection between requests, so that it does not keep those of the last one."""
+_MAX_SECTIONS, _MAX_SECTION_LENGTH = 256, 4096
 
 
-def _seen(texts: dict[bytes, str], octets: bytes, meant: bytes) -> str:
-    """The text of a header name or value, one object for each that comes again.
+def _cached_text(texts: dict[bytes, str], octets: bytes, normalized: bytes) -> str:
+    """Decode the ``normalized`` form of a header name or value, and cache the text under ``octets``.
 
-    Clients send the same ones with every request; sharing them saves the
-    decoding, and the memory of the journal that keeps the requests.
+    Clients send the same names and values with every request. One shared object saves the decoding and
+    memory of the journal.
     """
-    text = meant.decode("latin-1")
-    if len(octets) <= _LONGEST_SEEN:
-        if len(texts) >= _MOST_SEEN:
+    text = normalized.decode("latin-1")
+    if len(octets) <= _MAX_TEXT_LENGTH:
+        if len(texts) >= _MAX_TEXTS:
             texts.clear()
         texts[octets] = text
     return text
 
 
 def client_of(transport: asyncio.Transport) -> str:
-    """The address of a client; empty for one of this machine, which may be a proxy for many."""
+    """Return the address of a client; empty for loopback, which may be a proxy of many clients."""
     peer = transport.get_extra_info("peername")
     host = str(peer[0]) if isinstance(peer, tuple) else ""
     return "" if is_loopback(host.removeprefix("::ffff:")) else host

@@ -1,17 +1,17 @@
-"""Faults of the network, made on the connection itself. Other connections never notice.
+"""Network faults on one connection. Other connections are not affected.
 
-=======  ==================================  ===========================
-name     what arrives                        WireMock's name
-=======  ==================================  ===========================
-reset    nothing; the connection is reset    CONNECTION_RESET_BY_PEER
-empty    nothing; the connection is closed   EMPTY_RESPONSE
-garbage  bytes that are no HTTP, then close  RANDOM_DATA_THEN_CLOSE
-chunk    a good head, a malformed chunk      MALFORMED_RESPONSE_CHUNK
-short    half of what Content-Length says
-stall    a good head, then nothing more
-close    the whole answer, then close, with
-         no word of it in the head
-=======  ==================================  ===========================
+=======  ===================================  ===========================
+name     what the client receives             WireMock's name
+=======  ===================================  ===========================
+reset    nothing; the connection is reset     CONNECTION_RESET_BY_PEER
+empty    nothing; the connection is closed    EMPTY_RESPONSE
+garbage  bytes that are not HTTP, then close  RANDOM_DATA_THEN_CLOSE
+chunk    a valid head, a malformed chunk      MALFORMED_RESPONSE_CHUNK
+short    half of the body, then close
+stall    a valid head, then nothing more
+close    the whole response, then close,
+         without ``Connection: close``
+=======  ===================================  ===========================
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from mockserver.messages import Request, Response
 from mockserver.namespaces.clock import Clock
 from mockserver.plan import Plan
 
-_RUDE = struct.pack("ii", 1, 0)
-_GARBAGE = 96
-_NO_CHUNK = b"no chunk begins like this\r\n"
+_NO_LINGER = struct.pack("ii", 1, 0)
+_GARBAGE_LENGTH = 96
+_MALFORMED_CHUNK = b"no chunk begins like this\r\n"
 
 
 def commit(response: Response, request: Request, transport: asyncio.Transport, clock: Clock) -> bool:
-    """Answer by ``response.fault`` in place of what is right. Whether the connection stays open."""
+    """Apply ``response.fault`` instead of sending the response. Return whether the connection stays open."""
     body = b"" if request.method == "HEAD" else response.body
     match response.fault:
         case "reset":
@@ -41,7 +41,7 @@ def commit(response: Response, request: Request, transport: asyncio.Transport, c
         case "garbage":
             transport.write(garbage(request))
         case "chunk":
-            transport.write(_head(response, clock, ("transfer-encoding", "chunked")) + _NO_CHUNK)
+            transport.write(_head(response, clock, ("transfer-encoding", "chunked")) + _MALFORMED_CHUNK)
         case "short":
             promised = str(max(2, len(response.body)))
             transport.write(_head(response, clock, ("content-length", promised)) + body[: len(body) // 2])
@@ -57,15 +57,15 @@ def commit(response: Response, request: Request, transport: asyncio.Transport, c
 
 
 def garbage(request: Request) -> bytes:
-    """Bytes that no HTTP client takes for an answer; the same ones for the same request."""
-    return b"\x00" + Random(f"garbage {request.method} {request.raw_path}").randbytes(_GARBAGE)
+    """Return bytes that are not HTTP: the same bytes for the same method and path."""
+    return b"\x00" + Random(f"garbage {request.method} {request.raw_path}").randbytes(_GARBAGE_LENGTH)
 
 
 def _reset(transport: asyncio.Transport) -> None:
-    """Close with a RST: without lingering, the kernel throws away what it has and says so at once."""
+    """Close with a RST: with a linger time of 0, the kernel drops its buffers and resets at once."""
     connection: socket.socket | None = transport.get_extra_info("socket")
     if connection is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RUDE)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     transport.abort()
 
 
@@ -75,7 +75,7 @@ def _head(response: Response, clock: Clock, *fields: tuple[str, str]) -> bytes:
 
 
 def stated(plan: Plan) -> Iterator[str]:
-    """Where a Plan's scenario files make use of faults."""
+    """List the locations at which the scenario files of a Plan use faults."""
     for resource in plan.resources:
         for state in resource.states.values():
             for recipe in state.answers.values():
@@ -86,7 +86,7 @@ def stated(plan: Plan) -> Iterator[str]:
                 if step.fault:
                     yield f"{resource.source}: {step.fault}, in step {number} of scenario {scenario.name}"
         flaky = {"": resource.flaky} | {alias: role.flaky for alias, role in resource.roles.items()}
-        for alias, each in flaky.items():
-            for name in each.answers if each is not None else ():
+        for alias, failures in flaky.items():
+            for name in failures.answers if failures is not None else ():
                 if not name.isdigit() and name not in resource.states:
                     yield f"{resource.source}: {name}, by `flaky`{f' of operation {alias}' if alias else ''}"

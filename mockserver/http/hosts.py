@@ -1,4 +1,4 @@
-"""The host names that the server answers to, and cross-origin requests (Fetch standard, CORS protocol)."""
+"""The host names of the server, and cross-origin requests (Fetch standard, section "CORS protocol")."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from mockserver.messages import Request, Response
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]*)(?::[0-9]*)?")
 _MAX_KNOWN = 256
 ANY = "*"
+"""Any host or origin."""
 
 
 class Hosts:
-    """``names`` are served as well as those that mean this machine; ``*`` among them serves any."""
+    """The host names of the server: ``names``, and the names of this machine. ``*`` means any name."""
 
     __slots__ = ("_is_any", "_known", "_names")
 
     def __init__(self, names: Collection[str] = ()) -> None:
-        self._names = frozenset(each.lower().strip("[]").rstrip(".") for each in names)
+        self._names = frozenset(name.lower().strip("[]").rstrip(".") for name in names)
         self._is_any = ANY in self._names
         self._known: set[str] = set()
-        """Values that were found to be served."""
+        """A cache of Host values that name this server."""
 
     def serves(self, host: str) -> bool:
-        """Whether the value of a Host field names this server."""
+        """Return whether the value of a Host field names this server."""
         if self._is_any or host in self._known:
             return True
         if not self._is_served(host):
@@ -44,9 +45,9 @@ class Hosts:
 
 
 def is_cross_site(headers: Mapping[str, str]) -> bool:
-    """Whether a browser says that a page of another site made the request.
+    """Return whether a browser sent the request for a page of another site.
 
-    It says so by Origin alone where it opens a WebSocket, and where it is an old one.
+    ``Sec-Fetch-Site`` decides. Old browsers, and browsers that open a WebSocket, send ``Origin`` alone.
     """
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None:
@@ -60,7 +61,7 @@ def _name(host: str) -> str:
 
 
 def is_address(name: str) -> bool:
-    """Whether ``name`` is an IP address."""
+    """Return whether ``name`` is an IP address."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -69,30 +70,33 @@ def is_address(name: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host to listen on can be reached from this machine alone."""
+    """Return whether ``host`` is an address of loopback, which only this machine can reach."""
     if host.lower() == "localhost":
         return True
     return is_address(host) and ipaddress.ip_address(host).is_loopback
 
 
 def served(host: str, names: Collection[str]) -> Hosts:
-    """What is served on ``host``: any name, where other machines may call and no ``names`` were given."""
+    """Return the host names of a server that listens on ``host``.
+
+    Any name is served if other machines can reach ``host`` and there are no ``names``.
+    """
     return Hosts((host, *names) if names or is_loopback(host) else (ANY,))
 
 
-_SECONDS = "600"
-"""How long a browser may keep the answer to its question."""
+_MAX_AGE = "600"
+"""Seconds for which a browser may cache the response to a preflight request."""
 
 
 class Cors:
-    """``origins`` are as browsers send them, ``https://app.example``; ``*`` is any, without credentials."""
+    """The CORS protocol. ``origins``: such as ``https://app.example``; ``*`` for any without credentials."""
 
     def __init__(self, origins: Collection[str]) -> None:
-        self._origins = frozenset(each.rstrip("/").lower() for each in origins)
+        self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
         self._any = "*" in self._origins
 
     def preflight(self, request: Request) -> Response | None:
-        """The answer to a browser's question before the request proper; None where this is none."""
+        """Return the response to a preflight request; None for another request or a forbidden origin."""
         headers = request.headers
         wanted = headers.get("access-control-request-method")
         if request.method != "OPTIONS" or wanted is None or not self.allows(headers["origin"]):
@@ -100,14 +104,14 @@ class Cors:
         fields = [
             *self._shared(headers["origin"]),
             ("access-control-allow-methods", wanted),
-            ("access-control-max-age", _SECONDS),
+            ("access-control-max-age", _MAX_AGE),
         ]
         if "access-control-request-headers" in headers:
             fields.append(("access-control-allow-headers", headers["access-control-request-headers"]))
         return Response(204, fields, b"", "cors")
 
     def allow(self, request: Request, response: Response) -> None:
-        """Let the page that made the request read the answer, all of its headers included."""
+        """Add the fields with which the page can read the response and all of its headers."""
         origin = request.headers["origin"]
         if self.allows(origin):
             ours = ["x-mock-decision", "x-mock-warning"] if response.warnings else ["x-mock-decision"]
@@ -119,7 +123,7 @@ class Cors:
             ]
 
     def allows(self, origin: str) -> bool:
-        """Whether pages of this origin may call; an empty one is that of a page which does not tell."""
+        """Return whether pages of this origin may call; an empty origin is an unknown one."""
         return self._any or origin.lower() in self._origins
 
     def _shared(self, origin: str) -> list[tuple[str, str]]:

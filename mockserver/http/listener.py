@@ -1,6 +1,6 @@
-"""The sockets that a server listens on, and the descriptors that its process may have.
+"""Listening sockets, and the limit of file descriptors of the process.
 
-Apart from the server, so that a supervisor that only holds a socket imports nothing else.
+This module is separate from the server, so that a supervisor of workers does not import the server.
 """
 
 from __future__ import annotations
@@ -12,35 +12,35 @@ import socket
 from mockserver.diagnostics import UsageError
 
 BACKLOG = 16_384
-"""Connections that wait to be taken."""
-_MOST_DESCRIPTORS = 1_048_576
+"""Connections that may wait until the server accepts them."""
+_MAX_DESCRIPTORS = 1_048_576
 
 
 def raise_descriptors() -> int:
-    """Let this process have as many connections and files open as it may ever have; how many that is."""
+    """Raise the limit of open descriptors to the hard limit, and return the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    wanted = _MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MAX_DESCRIPTORS)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return soft
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    except (OSError, ValueError):  # some systems allow less than they say
+    except (OSError, ValueError):  # some systems allow less than their hard limit
         return soft
     return wanted
 
 
 def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
-    """A socket that is bound and does not listen yet; ``shared`` where several of one port share its clients.
+    """Return a socket that is bound and does not listen yet.
 
-    Raises UsageError in one sentence where it cannot be had.
+    ``shared``: several sockets share the clients of one port (SO_REUSEPORT). Raises UsageError.
     """
     try:
-        # Bytes are taken as they are; text is encoded by rules whose tables take a while to load
+        # Bytes need no encoding; the tables of the IDNA encoding take a while to load
         name = host.encode() if host.isascii() else host
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror:
         raise UsageError(
-            f"the host {host!r} is not known; give an address of this machine, such as 127.0.0.1."
+            f"the host {host!r} is unknown; use an address of this machine, such as 127.0.0.1."
         ) from None
     family, kind, protocol, _, address = found[0]
     listener = socket.socket(family, kind, protocol)
@@ -57,7 +57,7 @@ def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
 
 
 def listen(listener: socket.socket) -> None:
-    """Take connections on it. Raises UsageError as ``bind`` does: another may have been quicker."""
+    """Start to listen. Raises UsageError if another process listens on the port by now."""
     try:
         listener.listen(BACKLOG)
     except OSError as error:
@@ -67,6 +67,6 @@ def listen(listener: socket.socket) -> None:
 def _unavailable(error: OSError, host: str, port: int) -> UsageError:
     if error.errno == errno.EADDRINUSE:
         return UsageError(
-            f"port {port} on {host} is taken; choose another with --port, or --port 0 for a free one."
+            f"port {port} on {host} is in use; choose another with --port, or --port 0 for a free one."
         )
     return UsageError(f"cannot listen on {host}:{port}: {error.strerror}.")

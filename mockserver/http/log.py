@@ -1,7 +1,7 @@
-"""Logging: text or one JSON object a line, on standard error.
+"""Logging to standard error: text, or one JSON object per line.
 
-Requests are logged at level info, those that the control plane answers at
-level debug: its page sends many.
+Requests are logged at level info. Requests to the control plane are logged at level debug, because its
+page sends many.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class JsonFormatter(logging.Formatter):
-    """time, level, logger, message, and the fields of a call."""
+    """Formats a record as JSON: time, level, logger, message, exception, and the fields of a call."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
@@ -39,7 +39,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """One line a record, and its traceback: what a client sent cannot begin another."""
+    """Formats a record as one line, and its traceback. Text from a client cannot start a new line."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         return printable(super().formatMessage(record))
@@ -49,9 +49,9 @@ class TextFormatter(logging.Formatter):
 
 
 def configure(level: str, form: str, *, terminal: bool = False) -> None:
-    """Send this package's records at ``level`` and above to standard error.
+    """Log the records of this package at ``level`` and above to standard error.
 
-    ``terminal`` says that a person reads along: requests have short lines then.
+    ``form`` is text or json. ``terminal``: a person reads the log, so requests have short lines.
     """
     formatter = JsonFormatter() if form == "json" else TextFormatter(_LINE)
     logger = logging.getLogger("mockserver")
@@ -70,7 +70,7 @@ def _handler(formatter: logging.Formatter) -> logging.Handler:
 
 
 def access_logger() -> Callable[[Request, Response, float], None] | None:
-    """What writes a line for each call; None where the level asks for none."""
+    """Return a function that logs a call, given its seconds; None if the level excludes calls."""
     if not _ACCESS.isEnabledFor(logging.INFO):
         return None
     logs_control = _ACCESS.isEnabledFor(logging.DEBUG)

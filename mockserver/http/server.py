@@ -1,9 +1,8 @@
 """The server of the command line: asyncio on uvloop, HTTP/1.1 by llhttp.
 
-Written for this job because it decides the budgets: on the machine of
-``benchmarks/README.md`` Granian takes 32 µs of processor time for an empty
-answer, this 13 µs, where all of a poll may take 33. It also hands over the raw
-path and the socket, which routing and wire faults need.
+This project has its own server because of its budget of processor time: an empty response takes 32 µs
+on Granian and 13 µs here, and a whole poll may take 33 µs (machine: ``benchmarks/README.md``). The
+server also gives the raw path to the routing, and the socket to the network faults.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ from mockserver.namespaces.memory import Heap
 from mockserver.namespaces.namespaces import DEFAULT, Namespaces
 
 _LOG = logging.getLogger("mockserver.server")
-_KEPT = 32
-"""Descriptors that are no client's: standard streams, the listener, the store, files."""
-_SWEEP = 1.0
-_ROUNDS = 100
-"""Of the event loop, in which connections that were broken off are gone."""
+_RESERVED_DESCRIPTORS = 32
+"""Descriptors that are not connections: standard streams, the listener, the store, files."""
+_SWEEP_INTERVAL = 1.0
+_CLOSING_ROUNDS = 100
+"""Turns of the event loop in which aborted connections close."""
 
 
 class Server(ConnectionOwner):
-    """Serves a handler on one listening socket until told to stop."""
+    """Serves a handler on one listening socket until ``stop``."""
 
     def __init__(
         self,
@@ -61,21 +60,24 @@ class Server(ConnectionOwner):
         self.tells_clients_apart = self.limits.client_connections > 0 or self.memory.max_client_waiting > 0
         self._cut_off = 0
         self.descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self._has_told = False
+        self._has_warned = False
         self.draining = False
         self.on_stop: Callable[[], None] = lambda: None
-        """Called when no new connections are taken: for what must end so that the others can."""
+        """Called when no new connections are accepted, to end streams that would not end by themselves."""
         self.on_beat: Callable[[], None] = lambda: None
-        """Called each second, to show that the event loop turns."""
+        """Called each second, to show that the event loop runs."""
         self._stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self.time = self._loop.time  # type: ignore[method-assign]
 
     async def run(self, listener: socket.socket, ready: Callable[[], None], *, signals: bool = True) -> None:
-        """Serve until ``stop``; ``ready`` is called when connections are taken."""
+        """Serve until ``stop``; call ``ready`` when connections are accepted.
+
+        ``signals``: stop on SIGTERM and SIGINT, too.
+        """
         server = await self._loop.create_server(lambda: Connection(self), sock=listener, backlog=BACKLOG)
         sweeper = self._loop.create_task(self._sweep())
-        # No other thread than the main one is told of signals.
+        # Only the main thread receives signals.
         if signals and threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._loop.add_signal_handler(number, self.stop)
@@ -90,18 +92,18 @@ class Server(ConnectionOwner):
             sweeper.cancel()
             for connection in list(self.connections):
                 connection.abort()
-            for _ in range(_ROUNDS):  # an event loop does not close while they are open
+            for _ in range(_CLOSING_ROUNDS):  # the event loop cannot close before its connections
                 if self.connections:
                     await asyncio.sleep(0)
 
     def stop(self) -> None:
-        """Take no new connections, answer what is in flight, return from ``run``."""
+        """Accept no new connections, complete the requests in progress, and return from ``run``."""
         self._stopping.set()
 
     async def _drain(self) -> None:
         end = self.time() + self.drain_time
         while self.connections and self.time() < end:
-            for connection in [each for each in self.connections if each.idle]:
+            for connection in [connection for connection in self.connections if connection.idle]:
                 connection.close()
             await asyncio.sleep(0.01)
         if self.connections:
@@ -110,38 +112,38 @@ class Server(ConnectionOwner):
             )
 
     async def _sweep(self) -> None:
-        """Close connections whose time is over: one look at all of them, instead of a timer for each."""
+        """Expire connections once a second: one loop over all of them instead of a timer for each."""
         heap = Heap()
         while True:
-            await asyncio.sleep(_SWEEP)
+            await asyncio.sleep(_SWEEP_INTERVAL)
             self.on_beat()
             self.expire()
             heap.beat()
 
     def expire(self) -> None:
-        """Close every connection whose time is over by now."""
+        """Expire every connection whose deadline is over, and log refused clients."""
         now = self.time()
-        for reader in [each for each in self.connections if each.unsent]:
-            reader.look()
+        for connection in [connection for connection in self.connections if connection.unsent]:
+            connection.look()
         if self.memory.cut_off > self._cut_off:
             _LOG.warning(
-                "%d clients that did not take their answers were disconnected, which may have %d bytes by "
-                "--max-memory",
+                "%d clients that did not read their responses were disconnected; unread responses may take "
+                "%d bytes by --max-memory",
                 self.memory.cut_off - self._cut_off,
                 self.memory.limits.unsent,
             )
             self._cut_off = self.memory.cut_off
-        for connection in [each for each in self.connections if each.deadline < now]:
+        for connection in [connection for connection in self.connections if connection.deadline < now]:
             connection.expire()
-        if len(self.connections) > self.descriptors - _KEPT and not self._has_told:
-            self._has_told = True
+        if len(self.connections) > self.descriptors - _RESERVED_DESCRIPTORS and not self._has_warned:
+            self._has_warned = True
             _LOG.warning(
-                "%d connections are open, and this process may have %d descriptors: more clients are turned "
-                "away at once; raise the limit with ulimit -n", len(self.connections), self.descriptors,
+                "%d connections are open, and this process may have %d descriptors: more connections are "
+                "refused; raise the limit with ulimit -n", len(self.connections), self.descriptors,
             )  # fmt: skip
 
     def in_turn(self, work: Callable[[], None]) -> Turn:
-        """Do ``work`` that may take long, one such in each turn of the event loop: others come between."""
+        """Schedule ``work`` that may take long: one in each turn of the event loop, between other events."""
         turn = Turn(work)
         self._turns.append(turn)
         if len(self._turns) == 1:

@@ -231,7 +231,7 @@ def test_a_preference_for_a_scenario_lasts(port: int) -> None:
         ("Prefer: state=isued", "Prefer: state=isued is none of pending, issued"),
         ("Prefer: scenario=isued", "Prefer: scenario=isued is none of issued, issued-at-once"),
         ("Prefer: code=418", "there is 200, 400, 401, 403, 404, 422, 500"),
-        ("Prefer: code=1000", "Prefer: code=1000 is no status from 200 to 999"),
+        ("Prefer: code=1000", "Prefer: code=1000 is not a status from 200 to 999"),
         ("Prefer: example=nice", "Prefer asks for example=nice"),
         ("Prefer: dynamic=perhaps", "Prefer: dynamic=perhaps is neither true nor false"),
     ],
@@ -425,7 +425,7 @@ def test_options(port: int) -> None:
 def test_a_path_that_is_no_text(port: int, path: str) -> None:
     reply = get(port, path)
     assert reply.status == 400
-    assert reply.json()["detail"].endswith("is not percent-encoded UTF-8 without NUL")
+    assert reply.json()["detail"].endswith("is not percent-encoded UTF-8, or contains NUL")
 
 
 @pytest.mark.parametrize("end", ["%zz", "%ff", "%", f"{reserved('200')}?%zz", f"{reserved('200')}?a=b&c=%f"])

@@ -34,7 +34,7 @@ def test_listening_on_version_6() -> None:
 @pytest.mark.parametrize(
     ("host", "told"),
     [
-        ("no-such-host.invalid", "is not known; give an address of this machine"),
+        ("no-such-host.invalid", "is unknown; use an address of this machine"),
         ("192.0.2.1", "cannot listen on 192.0.2.1:"),
     ],
 )
@@ -52,7 +52,7 @@ def test_a_port_that_is_taken_on_a_system_that_numbers_errors_otherwise(
 
     monkeypatch.setattr(errno, "EADDRINUSE", 48)
     monkeypatch.setattr(socket, "socket", Taken)
-    with pytest.raises(UsageError, match=r"port 1 on 127\.0\.0\.1 is taken; choose another"):
+    with pytest.raises(UsageError, match=r"port 1 on 127\.0\.0\.1 is in use; choose another"):
         bind("127.0.0.1", 1)
 
 
@@ -60,7 +60,7 @@ def test_a_port_that_is_taken() -> None:
     with closing(bind("127.0.0.1", 0)) as taken:
         listen(taken)
         port = taken.getsockname()[1]
-        with pytest.raises(UsageError, match=f"port {port} on 127.0.0.1 is taken; choose another"):
+        with pytest.raises(UsageError, match=f"port {port} on 127.0.0.1 is in use; choose another"):
             bind("127.0.0.1", port)
 
 
@@ -69,7 +69,7 @@ def test_a_port_that_another_takes_before_it_is_listened_on() -> None:
         port = one.getsockname()[1]
         with closing(bind("127.0.0.1", port)) as other:
             listen(other)
-            with pytest.raises(UsageError, match=f"port {port} on 127.0.0.1 is taken; choose another"):
+            with pytest.raises(UsageError, match=f"port {port} on 127.0.0.1 is in use; choose another"):
                 listen(one)
 
 
