@@ -1,1 +1,1 @@
-"""The back end: runs a Plan. Never imports the front end."""
+"""The back end: it serves a Plan, and never imports the front end (``compile``, ``admin``)."""

@@ -20,17 +20,18 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class AsgiApp:
-    """ASGI 3, HTTP and lifespan. Delays follow the engine's clock; bodies are capped to the byte."""
+    """An ASGI 3 application with HTTP and lifespan. Delays follow the namespace's clock."""
 
     def __init__(self, engine: Engine, *, faults: Literal["refuse", "off"] = "refuse") -> None:
-        """``faults`` off: answers come whole where the scenario files say that the network breaks.
+        """Create the application. ``faults`` off: send whole responses in place of network faults.
 
-        Raises UsageError otherwise if they do: no ASGI server lets an application reset a connection.
+        Raises UsageError if ``faults`` is refuse and a scenario file uses network faults: an ASGI
+        application cannot reset a connection.
         """
         self.engine = engine
         if faults == "refuse" and (places := list(stated(engine.plan))):
             raise UsageError(
-                "wire faults cannot be made under an ASGI server; run `mockserver serve`, or pass "
+                "wire faults are impossible under an ASGI server; run `mockserver serve`, or pass "
                 f'faults="off" to serve without them. They are used at {"; ".join(places)}.'
             )
 
@@ -63,8 +64,8 @@ class AsgiApp:
         await _send(response, request.method, send)
 
 
-class _Disconnected(Exception):  # noqa: N818 - no error of ours
-    """The client is gone before its request was whole."""
+class _Disconnected(Exception):  # noqa: N818 - an event, not an error
+    """The client disconnected before its request was complete."""
 
 
 def _request(scope: MutableMapping[str, Any], body: bytes) -> Request:
@@ -80,8 +81,8 @@ def _request(scope: MutableMapping[str, Any], body: bytes) -> Request:
     )
 
 
-async def _body(receive: Receive, most: int) -> bytes | None:
-    """The whole body; None where it is over ``most`` bytes. Raises _Disconnected where it never comes."""
+async def _body(receive: Receive, limit: int) -> bytes | None:
+    """Return the body; None if it has over ``limit`` bytes. Raises _Disconnected."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -90,7 +91,7 @@ async def _body(receive: Receive, most: int) -> bytes | None:
             raise _Disconnected
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size > most:
+        if size > limit:
             return None
         parts.append(chunk)
         if not message.get("more_body", False):

@@ -1,8 +1,8 @@
-"""The engine's calls where the state of resources is on Redis, shared with other workers and replicas.
+"""The engine's calls with resource state on Redis, shared with other workers and replicas.
 
-A poll is one script, and its answer is written when the script's comes. All
-else is the engine's own code, run by the store as one atomic step. A store
-that is away is answered by 503, in the document's words where it has any.
+A poll is one Redis script; its reply resolves the response. For every other call the store runs the
+engine's own code as one atomic step. If the store is unavailable, the response is 503, in the document's
+form if it documents one.
 """
 
 from __future__ import annotations
@@ -34,41 +34,41 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 _LOG = logging.getLogger("mockserver.sharing")
-_MOST_PLANS = 10
+_MAX_PLANS = 10
 
 
 class Sharing:
-    """Serves an engine's calls from a shared store. ``worlds`` and ``store`` are those of the engine."""
+    """Handles an engine's calls with a shared store. ``worlds`` and ``store`` are those of the engine."""
 
     def __init__(self, engine: Engine, store: RedisStore, worlds: SharedNamespaces) -> None:
         self._engine = engine
         self._store = store
         self._worlds = worlds
         self._origin = engine.plan.hash
-        """Of the Plan that this process was started with."""
+        """The hash of the Plan with which this process started."""
         self._following = asyncio.Lock()
         self._tasks: set[asyncio.Task[Response]] = set()
         self.listens = asyncio.Event()
-        """Set when it hears what other processes say."""
+        """Set when this process receives the messages of other processes."""
         self.on_inputs: Callable[[bytes], None] = lambda inputs: None
-        """Called with what a Plan was made from that another process put in place of ours."""
+        """Called with the inputs of a Plan with which another process replaced ours."""
         engine.sharing = self
         self.stream = engine.makers.stream = store.link.name
-        """Tells our tokens from those of other processes."""
-        store.serves = self._serves
+        """The name that keeps the tokens of this process apart from those of others."""
+        store.serves = self._has_step
 
     @property
     def address(self) -> str:
-        """Where the store is, without its password."""
+        """The address of the store, without its password."""
         return self._store.link.address.shown
 
     @property
     def connected(self) -> bool:
-        """Whether the store is there, as far as is known."""
+        """Whether the connection to the store is open."""
         return self._store.link.connected
 
     async def trouble(self) -> str:
-        """What keeps the store from being used; empty where nothing does."""
+        """Return why the store cannot be used; empty if it can."""
         return await self._store.trouble(self._engine.lifecycles)
 
     def handle(
@@ -79,34 +79,37 @@ class Sharing:
         cors: Cors | None,
         started: float,
     ) -> Response | Awaitable[Response]:
-        """The answer to a request that leads where ``found`` says."""
+        """Return the response to a request with the route ``found``."""
         if world.name != DEFAULT:
             response = self._engine.without_namespace(world.name, request, found)
             if response is not None:
-                return self._visited(response, request, found, world, cors, started)
-        return self._led(request, found, world, cors, started)
+                return self._handle_unknown_namespace(response, request, found, world, cors, started)
+        return self._route(request, found, world, cors, started)
 
-    async def _visited(
+    async def _handle_unknown_namespace(
         self, response: Response, request: Request, found: Found[Route] | None, world: Namespace,
         cors: Cors | None, started: float,
     ) -> Response:  # fmt: skip
-        """The answer to a request that makes no namespace: ``response`` where there is none of that name."""
+        """Return the response to a request that cannot create its namespace.
+
+        It is ``response`` if no process has created the namespace.
+        """
         route, link = found.target if found is not None else None, self._store.link
         try:
-            known = await link.ask("ZSCORE", self._store.name("ns"), world.name)
+            score = await link.ask("ZSCORE", self._store.name("ns"), world.name)
         except Unavailable as error:
-            known = None
+            score = None
             if route is not None:
-                response = self._away(error, request, route, world)
-        if known is not None:
-            deferred = self._led(request, found, world, cors, started)
+                response = self._unavailable(error, request, route, world)
+        if score is not None:
+            deferred = self._route(request, found, world, cors, started)
             return deferred if isinstance(deferred, Response) else await deferred
         self._engine.count_unrouted(response, found)
         if cors is not None:
             cors.allow(request, response)
         return response
 
-    def _led(
+    def _route(
         self,
         request: Request,
         found: Found[Route] | None,
@@ -128,19 +131,19 @@ class Sharing:
                 and PREFIX not in request.query_string
                 and request.method == route.operation.method and "%" not in request.raw_path
             ):  # fmt: skip
-                return self._polled(request, route, runtime, found.parameters, world, cors, started)
+                return self._poll(request, route, runtime, found.parameters, world, cors, started)
         path = found.parameters
         if route.guard is not None and route.guard.concurrency is not None:
 
             async def respond(*, admitted: bool) -> Response:
-                return await self._step(request, route, path, world, cors, started, admitted=admitted)
+                return await self._run_step(request, route, path, world, cors, started, admitted=admitted)
 
             return engine.with_concurrency(route.guard, world, respond)
-        return self._step(request, route, path, world, cors, started, admitted=True)
+        return self._run_step(request, route, path, world, cors, started, admitted=True)
 
     # A poll
 
-    def _polled(
+    def _poll(
         self, request: Request, route: Route, runtime: ResourceRuntime, path: dict[str, str],
         world: Namespace, cors: Cors | None, started: float,
     ) -> Response | Awaitable[Response]:  # fmt: skip
@@ -149,7 +152,7 @@ class Sharing:
         body = checked.body
         key = runtime.read_key(route.alias, request, path, body)
         if checked.status or checked.warnings or key is None:
-            return self._step(request, route, path, world, cors, started, admitted=True)
+            return self._run_step(request, route, path, world, cors, started, admitted=True)
         deferred = Deferred()
 
         def done(reply: Polled | PlanChanged | Unavailable) -> None:
@@ -157,12 +160,12 @@ class Sharing:
                 self._failed(reply, deferred, request, route, world, cors, started)
                 return
             SharedNamespaces.clock(world).mirror(reply.clock)
-            place = reply.scenario, reply.call, reply.created, reply.changed
+            position = reply.scenario, reply.call, reply.created, reply.changed
             try:
                 response = engine.resources.render_step(
-                    route, runtime, reply.step, place, key, path, body, request, world, reply.now
+                    route, runtime, reply.step, position, key, path, body, request, world, reply.now
                 )
-            except Exception as error:  # noqa: BLE001 - the client is owed an answer
+            except Exception as error:  # noqa: BLE001 - the client gets a response
                 response = problem.failed(request, error)
             deferred.resolve(self._finish(response, request, route, world, cors, started, reply.now))
 
@@ -176,31 +179,31 @@ class Sharing:
         world: Namespace, cors: Cors | None, started: float,
     ) -> None:  # fmt: skip
         if isinstance(error, PlanChanged):
-            task = asyncio.get_running_loop().create_task(self._anew(request, route, world, cors, started))
+            task = asyncio.get_running_loop().create_task(self._retry(request, route, world, cors, started))
             task.add_done_callback(lambda done: None if done.cancelled() else deferred.resolve(done.result()))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             return
-        response = self._away(error, request, route, world)
+        response = self._unavailable(error, request, route, world)
         deferred.resolve(self._finish(response, request, route, world, cors, started))
 
-    async def _anew(
+    async def _retry(
         self, request: Request, route: Route, world: Namespace, cors: Cors | None, started: float
     ) -> Response:
-        """The same request, by the Plan that is served now."""
+        """Handle a request again, with the Plan that the store names now."""
         try:
             await self.follow()
             deferred = self._engine.handle(request)
             return deferred if isinstance(deferred, Response) else await deferred
         except Unavailable as error:
-            response = self._away(error, request, route, world)
+            response = self._unavailable(error, request, route, world)
             return self._finish(response, request, route, world, cors, started)
-        except Exception as error:  # noqa: BLE001 - the client is owed an answer, the log the traceback
+        except Exception as error:  # noqa: BLE001 - the client gets a response, the log the traceback
             return problem.failed(request, error)
 
-    # Everything else
+    # All other calls
 
-    async def _step(
+    async def _run_step(
         self, request: Request, route: Route, path: dict[str, str], world: Namespace, cors: Cors | None,
         started: float, *, admitted: bool,
     ) -> Response:  # fmt: skip
@@ -214,23 +217,23 @@ class Sharing:
             with within(link.timeout):
                 response = await self._store.atomically(work)
         except PlanChanged:
-            return await self._anew(request, route, world, cors, started)
+            return await self._retry(request, route, world, cors, started)
         except Unavailable as error:
-            response = self._away(error, request, route, world)
+            response = self._unavailable(error, request, route, world)
         finished = self._finish(response, request, route, world, cors, started)
-        link.flush()  # a record goes before the answer that it tells of
+        link.flush()  # the record is sent before the response, so that a client finds its call recorded
         return finished
 
     async def atomically(self, work: Callable[[], Result], *needs: tuple[str, ...]) -> Result:
-        """As the store does, with the Plan that is served by then. Raises Unavailable."""
-        for _ in range(_MOST_PLANS):
+        """Run ``work`` as one atomic step of the store, after changes of the Plan. Raises Unavailable."""
+        for _ in range(_MAX_PLANS):
             try:
                 return await self._store.atomically(work, *needs)
             except PlanChanged:
                 await self.follow()
-        raise Unavailable("the Plan was changed again and again")
+        raise Unavailable("the Plan was changed repeatedly")
 
-    # What they share
+    # Common parts
 
     def _finish(
         self, response: Response, request: Request, route: Route | None, world: Namespace,
@@ -243,8 +246,8 @@ class Sharing:
             self._store.link.flush()
         return response
 
-    def _away(self, error: Unavailable, request: Request, route: Route, world: Namespace) -> Response:
-        """The store is away: 503 in the document's words, with when to try again."""
+    def _unavailable(self, error: Unavailable, request: Request, route: Route, world: Namespace) -> Response:
+        """Return a 503 with ``Retry-After``, in the document's form if it documents one."""
         if isinstance(error, NamespacesFull):
             return problem.unavailable(str(error))
         decision = f"store away; counted={error.counted}"
@@ -253,17 +256,18 @@ class Sharing:
             response.headers.append(("retry-after", "1"))
         return response
 
-    def _serves(self, resource: str, state: ResourceState) -> bool:
+    def _has_step(self, resource: str, state: ResourceState) -> bool:
         runtime = self._engine.lifecycles.get(resource)
         steps = None if runtime is None else runtime.steps(state.scenario)
         return steps is not None and state.step < len(steps)
 
-    # The Plan that all of them serve
+    # The Plan of all processes
 
     async def replace(self, before: str, plan: Plan, inputs: bytes) -> bool:
-        """Let every process serve a Plan in place of that with the hash ``before``; return when they do.
+        """Replace the Plan with the hash ``before`` in every process.
 
-        False where another one is served by now; nothing is changed then. Raises Unavailable.
+        ``inputs``: the encoded inputs of the compiler. Return False, without a change, if the store names
+        another Plan by now. Raises Unavailable.
         """
         if not await publish(self._store, plan, inputs, before=before):
             return False
@@ -280,18 +284,18 @@ class Sharing:
             if wanted is None or (
                 wanted == self._engine.plan.hash
                 and not await store.link.ask("EXISTS", store.name("t", wanted))
-            ):  # it has lost everything
+            ):  # the store has lost its data
                 await publish(store, self._engine.plan, self.inputs, origin=self._origin)
                 wanted = self._engine.plan.hash
             elif wanted != self._engine.plan.hash:
                 self._adopt(wanted, await store.link.ask("HMGET", store.name("p", wanted), "plan", "inputs"))
             store.plan = wanted
 
-    def _adopt(self, wanted: str, told: tuple[bytes | None, bytes | None]) -> None:
-        """Serve a Plan that the store has. Raises Unavailable."""
-        engine, (packed, inputs) = self._engine, told
+    def _adopt(self, wanted: str, stored: tuple[bytes | None, bytes | None]) -> None:
+        """Serve a Plan from the store; ``stored``: the Plan and its inputs. Raises Unavailable."""
+        engine, (packed, inputs) = self._engine, stored
         if packed is None or inputs is None:
-            raise Unavailable(f"the store names the Plan {wanted}, which it no longer has")
+            raise Unavailable(f"the store names the Plan {wanted}, but no longer contains it")
         try:
             plan = msgspec.msgpack.decode(packed, type=Plan)
         except msgspec.MsgspecError:
@@ -303,48 +307,49 @@ class Sharing:
         self.on_inputs(inputs)
 
     inputs: bytes = b""
-    """What our Plan was made from, for whoever changes a part of it."""
+    """The encoded inputs of the current Plan, for a control request that changes one of them."""
 
     def tell_reset(self, namespace: str) -> None:
-        """Let other processes know that the resources of a namespace are gone. Within a step."""
+        """Publish that the resources of a namespace are deleted. Call it within an atomic step."""
         self._store.say(f"reset {self._store.link.name} {namespace}")
 
     async def listen(self) -> None:
-        """Follow what other processes say: clocks moved, namespaces reset or dropped, Plans replaced."""
-        async for what in self._store.assembly.hear():
-            kind, _, namespace = what.partition(" ")
+        """Apply the messages of other processes: clock changes, resets of namespaces, new Plans."""
+        async for message in self._store.assembly.hear():
+            kind, _, namespace = message.partition(" ")
             try:
                 if kind in ("plan", ""):
                     await self.follow()
                 if kind == "clock":
                     await self._store.atomically(_nothing, ("meta", namespace))
                 elif kind == "reset":
-                    who, _, namespace = namespace.partition(" ")
-                    if who != self._store.link.name:
+                    sender, _, namespace = namespace.partition(" ")
+                    if sender != self._store.link.name:
                         self._engine.let_go(namespace)
                 elif kind == "":
                     await self._store.atomically(
-                        _nothing, *(("meta", each.name) for each in self._worlds.seen())
+                        _nothing, *(("meta", world.name) for world in self._worlds.seen())
                     )
                 self.listens.set()
             except (Unavailable, PlanChanged) as error:
-                _LOG.warning("what another process told could not be followed: %s", error)
-            except Exception:  # noqa: BLE001 - it goes on to listen
-                _LOG.exception("what another process told could not be followed")
+                _LOG.warning("a message of another process could not be applied: %s", error)
+            except Exception:  # noqa: BLE001 - it continues to listen
+                _LOG.exception("a message of another process could not be applied")
 
 
 async def publish(
     store: RedisStore, plan: Plan, inputs: bytes, *, before: str | None = None, origin: str = ""
 ) -> bool:
-    """Let this be the Plan of every process on a store; ``inputs`` is what it was made from.
+    """Make ``plan`` the Plan of every process on a store; ``inputs``: the inputs of the compiler.
 
-    False where ``before`` is not the hash of the one that is served. Raises Unavailable.
+    Return False if ``before`` is not the hash of the current Plan. Raises Unavailable.
     """
-    place, ask = store.name("p", plan.hash), store.link.ask
-    await ask("HSET", place, "plan", msgspec.msgpack.encode(plan), "inputs", inputs)
-    await ask("EXPIRE", place, LIFETIME)
-    return await store.publish(plan.hash, {each.name: each for each in plan.resources}, before, origin)
+    name, ask = store.name("p", plan.hash), store.link.ask
+    await ask("HSET", name, "plan", msgspec.msgpack.encode(plan), "inputs", inputs)
+    await ask("EXPIRE", name, LIFETIME)
+    resources = {resource.name: resource for resource in plan.resources}
+    return await store.publish(plan.hash, resources, before, origin)
 
 
 def _nothing() -> None:
-    """Work that only reads."""
+    """Do nothing: the atomic step only reads the store."""

@@ -1,4 +1,4 @@
-"""How long an answer takes: delays drawn by the seed, and bodies that dribble."""
+"""Delays of responses, drawn by the seed, and bodies that are sent slowly in chunks."""
 
 from __future__ import annotations
 
@@ -12,25 +12,28 @@ from mockserver.plan import Delay, Dribble
 from mockserver.providers.ids import join
 
 LONGEST = 86_400_000
-"""A day, in milliseconds: no draw is longer."""
+"""The longest delay in milliseconds: one day."""
 MAX_WAIT = 120_000
-"""Milliseconds that a client can have its answer wait, by default; a scenario file may say more."""
+"""The default of the longest wait in milliseconds that a client may ask for."""
 
 
 def length(delay: Delay, *identity: str) -> int:
-    """Milliseconds; the same for the same ``identity``, which begins with the seed."""
+    """Return the length of a delay in milliseconds.
+
+    It is a function of ``identity``, whose first part is the seed.
+    """
     if delay.kind == "fixed":
         return delay.low
-    dice = Random(join("delay", *identity))
+    random = Random(join("delay", *identity))
     if delay.kind == "uniform":
-        return dice.randint(delay.low, delay.high)
-    return min(LONGEST, round(delay.low * math.exp(dice.gauss(0.0, delay.sigma))))
+        return random.randint(delay.low, delay.high)
+    return min(LONGEST, round(delay.low * math.exp(random.gauss(0.0, delay.sigma))))
 
 
 def stated(text: str) -> Delay:
-    """A delay as options take it: ``200ms``, ``100ms..2s`` (uniform), ``200ms~0.5`` (median and sigma).
+    """Parse the delay of an option: ``200ms``, ``100ms..2s`` (uniform), ``200ms~0.5`` (median and sigma).
 
-    Raises ValueError with what is wrong.
+    Raises ValueError.
     """
     low, uniform, high = text.partition("..")
     median, spread, sigma = text.partition("~")
@@ -45,12 +48,12 @@ def stated(text: str) -> Delay:
         or not 0 <= delay.sigma <= 5
         or max(delay.low, delay.high) > LONGEST
     ):
-        raise ValueError(f"{text!r} is no delay that can be")
+        raise ValueError(f"{text!r} is not a valid delay")
     return delay
 
 
 async def dribbled(body: bytes, dribble: Dribble, clock: Clock) -> AsyncIterator[bytes]:
-    """``body`` in its chunks: the first at once, the last when the time is over."""
+    """Yield ``body`` in chunks: the first at once, the last after ``dribble.over`` milliseconds."""
     count = max(1, min(dribble.chunks, len(body)))
     pause = dribble.over // max(1, count - 1)
     for index in range(count):

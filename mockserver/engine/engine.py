@@ -1,8 +1,8 @@
-"""The engine: a request in, an answer out. No server, no socket, no framework.
+"""The engine: it takes a request and returns a response. It has no server, socket or framework.
 
-``handle`` calls one stage after the other and each returns to it: route,
-validate, resource state, decide, render. What is wrong with a request arrives
-as values, so that a scenario may answer it.
+``handle`` calls the stages one after the other, and each stage returns to it: route, validate, advance
+the resource, render. Violations of a request are values, so that a scenario can respond to an invalid
+request.
 """
 
 from __future__ import annotations
@@ -42,41 +42,42 @@ if TYPE_CHECKING:
 
 ADMIN = "/__admin"
 _RESERVED = "/__"
-_LONGEST_WARNING = 1000
-_LARGE = 16 * 1024
-"""Bytes of an answer for which there may be no room while clients do not take theirs."""
+_MAX_WARNING = 1000
+_LARGE_BODY = 16 * 1024
+"""Bytes of a body above which unread responses of other clients can make it a 503."""
 
 
 class Options(Struct, frozen=True):
-    """How requests are judged."""
+    """The options of an engine."""
 
     validation: str = "strict"
-    """off: violations are passed over; warn: they are named in a header; strict: they are answered."""
+    """off: ignore violations; warn: list them in a header field; strict: respond with an error."""
     security: str = "presence"
-    """off: none are asked for; presence: any will do; strict: they have the form of their scheme."""
+    """off: require no credentials; presence: accept any; strict: check the form of the scheme."""
     max_body: int = 10 * 1024 * 1024
-    """Bytes of a request body, on the wire and decompressed."""
+    """Bytes of a request body, as sent and decompressed."""
     base_path: str | None = None
     cors: tuple[str, ...] = ()
     """Origins whose pages may call the mocked operations."""
     delay: Delay | None = None
-    """Of every answer of an operation that has none of its own."""
+    """The delay of every response of an operation that has no delay of its own."""
     callbacks: tuple[str, ...] = ()
-    """Hosts beside loopback that notices may be sent to."""
+    """Hosts to which webhooks may be sent, in addition to loopback."""
     styles: str = "any"
-    """strict: arrays and objects are written in the documented style; any: in any that can be told apart."""
+    """strict: accept arrays and objects in the documented style only; any: in every unambiguous style."""
     max_nodes: int = BodyLimits().nodes
     max_ratio: int = BodyLimits().ratio
     max_delay: int = MAX_WAIT
-    """Milliseconds that ``Prefer: wait`` may ask for; of more, so many are waited."""
+    """The longest wait in milliseconds for ``Prefer: wait``. A longer wait is cut to it."""
 
     @property
     def body(self) -> BodyLimits:
+        """The limits of a request body."""
         return BodyLimits(self.max_body, self.max_nodes, self.max_ratio)
 
 
 class Engine:
-    """Runs a Plan. Single-threaded: every call to ``handle`` is one atomic step."""
+    """Serves a Plan. It is single-threaded: every call of ``handle`` is one atomic step."""
 
     def __init__(
         self, plan: Plan, *, store: Store, worlds: Namespaces, options: Options | None = None
@@ -87,15 +88,15 @@ class Engine:
         self.options = options or Options()
         self.control: Callable[[Request], Response | Awaitable[Response]] = _no_control
         self.unrouted: Tally = {}
-        """Calls that led to no operation."""
+        """The counts of calls without an operation."""
         self.sharing: Sharing | None = None
-        """Takes over where the state of resources is shared with other processes."""
+        """Handles the requests if other processes share the state of the resources."""
         self.worlds.dropped = self.reset
         self.makers = makers = Providers(plan.seed)
         limits = worlds.memory.limits
-        self._max_answer = limits.response
-        self._large_answer = min(_LARGE, limits.response)
-        self._kept = kept = kept_answers(limits.cache * 2 // 3)
+        self._max_response = limits.response
+        self._large_response = min(_LARGE_BODY, limits.response)
+        self._cache = kept = kept_answers(limits.cache * 2 // 3)
         self.services = [
             Service(
                 document,
@@ -120,9 +121,9 @@ class Engine:
                     route.runtime, route.alias = runtime, aliases[route.operation.id]
                     route.guard = guard_of(resource, route.alias, runtime.key, plan.seed)
         self.gate = Gate(self.options.callbacks)
-        """What leaves goes through it; it is to know the sockets on which this engine is served."""
+        """Sends the outgoing requests. Its ``exclude`` has to get the sockets that serve this engine."""
         self.notifier = WebhookSender(store, makers, self.gate, self.lifecycles)
-        self._stages()
+        self._create_stages()
         self._has_admin_paths = any(
             base + operation.path for document in plan.documents for base in document.base_paths
             for operation in document.operations if (base + operation.path).startswith(ADMIN)
@@ -131,15 +132,15 @@ class Engine:
         self.judges = self.options.validation != "off"
         self.strict = self.options.validation == "strict"
 
-    def _stages(self) -> None:
-        """Build the stages that belong to one Plan."""
+    def _create_stages(self) -> None:
+        """Create the stages that belong to the current Plan."""
         self.resources = Resources(self.store, self.makers, self.notifier, self.options.validation)
-        self._beside = Overrides(self.store, self.resources, self.plan.seed)
-        self.admission = Admission(self.store, self._beside)
+        self._overrides = Overrides(self.store, self.resources, self.plan.seed)
+        self.admission = Admission(self.store, self._overrides)
         self._polls = Polls(self)
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
-        """Return the response to a request. It never raises for what a request says."""
+        """Return the response to a request. No request makes it raise an error."""
         if request.repeats and (polled := self._polls.response(request)) is not None:
             return polled
         if request.raw_path.startswith(_RESERVED):
@@ -197,9 +198,9 @@ class Engine:
             response.operation = route.operation.id
         if cors is not None:
             cors.allow(request, response)
-        if response.delay or response.warnings or len(response.body) > self._large_answer:
-            self._bound(response)
-            _warn(response)
+        if response.delay or response.warnings or len(response.body) > self._large_response:
+            self._limit_memory(response)
+            _add_warning_field(response)
         seconds = perf_counter() - started
         namespace.journal.write(request, response, now, seconds)
         try:
@@ -211,7 +212,7 @@ class Engine:
         return response
 
     def _namespace(self, request: Request, found: Found[Route] | None) -> Namespace | Response:
-        """Return the namespace of a request that leads where ``found`` says, or a response without one."""
+        """Return the namespace of a request with the route ``found``, or an error response."""
         worlds = self.worlds
         name = request.headers.get("x-mock-namespace")
         if name is None:
@@ -232,15 +233,15 @@ class Engine:
             return problem.unavailable(str(error))
         if world is None:
             return problem.problem(
-                400, f"X-Mock-Namespace: {name} is no name for a namespace", decision="namespace"
+                400, f"X-Mock-Namespace: {name} is not a valid name of a namespace", decision="namespace"
             )
         return world
 
     def without_namespace(self, name: str, request: Request, found: Found[Route] | None) -> Response | None:
-        """The answer to a request that does not make the namespace which it names; None where it makes one.
+        """Return the response to a request that must not create its namespace ``name``; else None.
 
-        None is made by what no operation answers, nor by a page of another site: whoever makes
-        many has others go.
+        A request without an operation creates no namespace, and neither does a page of another site: many
+        new namespaces would push out the existing ones.
         """
         if found is None or found.target is None:
             return self.not_found(request, found)
@@ -248,43 +249,43 @@ class Engine:
             return None
         return problem.problem(
             403,
-            f"the namespace {name} is not there, and a page of another site does not make one; "
-            "allow its origin by --cors, or make the namespace by a control request",
+            f"the namespace {name} does not exist, and a page of another site cannot create one; "
+            "allow its origin with --cors, or create the namespace with a control request",
             decision="namespace",
         )
 
     def count_unrouted(self, response: Response, found: Found[Route] | None) -> None:
-        """Count a call that leaves no other trace, if it led to no operation."""
+        """Count a call without an operation that is not in a journal."""
         if found is None or found.target is None:
             self.unrouted.setdefault(response.status, [0, 0.0])[0] += 1
 
     def _may_call(self, request: Request) -> bool:
-        """Whether the page that made a request is one that may call the mocked operations."""
+        """Return whether ``--cors`` allows the page that sent a request."""
         return self._cors is not None and self._cors.allows(request.headers.get("origin", ""))
 
     def memory(self) -> Iterator[tuple[str, int, int]]:
-        """What things of each kind take in this process, and may take: bytes."""
+        """Yield each kind of memory in this process: its name, its size and its limit in bytes."""
         memory = self.worlds.memory
         limits = memory.limits
         yield "journals", self.worlds.ledger.size, self.worlds.ledger.most
         yield from self.store.memory()
-        cached = self._kept.size + sum(each.cached for each in self.services)
+        cached = self._cache.size + sum(service.cached for service in self.services)
         yield "cache", cached, limits.cache
         yield "unfinished", memory.unfinished, limits.unfinished
         yield "unsent", memory.unsent, limits.unsent
         yield "delayed", memory.delayed, limits.delayed
 
-    def _bound(self, response: Response) -> None:
-        """Put a refusal in place of an answer that there is no room for."""
+    def _limit_memory(self, response: Response) -> None:
+        """Replace a response by an error if it exceeds the limits of memory."""
         memory, size = self.worlds.memory, len(response.body)
-        if size > self._max_answer:
+        if size > self._max_response:
             instead = problem.internal(
-                f"the answer has {size:,} bytes, and one may have {self._max_answer:,} by --max-memory"
+                f"the response has {size:,} bytes; the limit by --max-memory is {self._max_response:,} bytes"
             )
         elif response.delay and not memory.may_wait(size):
-            instead = _too_many_wait()
-        elif size > _LARGE and not memory.make_room(size):
-            instead = problem.unavailable("other clients do not take their answers; try again later")
+            instead = _too_many_delays()
+        elif size > _LARGE_BODY and not memory.make_room(size):
+            instead = problem.unavailable("other clients do not read their responses; try again later")
         else:
             return
         response.status, response.headers, response.body = instead.status, instead.headers, instead.body
@@ -294,9 +295,10 @@ class Engine:
     async def with_concurrency(
         self, guard: Guard, namespace: Namespace, respond: Callable[..., Awaitable[Response]]
     ) -> Response:
-        """Respond where only so many calls may be in progress; a call is until its delay is over.
+        """Return the response of an operation that limits the calls in progress.
 
-        ``respond`` takes ``admitted``: False for a call that is one too many.
+        A call is in progress until its delay is over. ``respond`` takes ``admitted``: False for a call
+        above the limit.
         """
         assert guard.concurrency is not None  # noqa: S101 - the caller has looked
         async with guard.turn(guard.concurrency, namespace) as admitted:
@@ -308,7 +310,7 @@ class Engine:
             return replace(response, delay=0)
 
     def read(self, request: Request, route: Route, path: dict[str, str]) -> Checked:
-        """What a request says, and the verdict on it where requests are judged. ``path`` is as sent."""
+        """Read and validate a request; ``path`` is as sent. Without validation, drop the violations."""
         checked = route.checker.check(request, path)
         if not self.judges and checked.status:
             checked.violations, checked.status, checked.challenges = (), 0, ()
@@ -324,21 +326,22 @@ class Engine:
         *,
         admitted: bool = True,
     ) -> Response:
-        """The answer of an operation: asked for, refused, documented, or that of a resource.
+        """Return the response of an operation.
 
-        A call that is not ``admitted`` is one too many at once.
+        It comes, in this order, from ``Prefer``, a limit, an error, or the resource or the document.
+        ``admitted`` is False for a call above the limit of calls in progress.
         """
         headers = request.headers
         prefer = NONE
         if "prefer" in headers or PREFIX in request.query_string:
             prefer = preferences(headers, request.query_string, route.operation)
             if prefer.wait and not self.worlds.memory.may_wait():
-                return _too_many_wait()
+                return _too_many_delays()
         raw = path
         if "%" in request.raw_path:
             if "%00" in request.raw_path:
                 return problem.undecodable(request.method, request.raw_path)
-            path = _decoded(path)
+            path = _decode_path(path)
         fields: Fields = ()
         warnings: tuple[str, ...] = ()
         try:
@@ -351,18 +354,18 @@ class Engine:
                 if not admitted:
                     return self.admission.busy(route.guard, call)
             if prefer is not NONE:
-                direct = self._beside.preferred(prefer, route, checked, path, request, world)
+                direct = self._overrides.preferred(prefer, route, checked, path, request, world)
                 if direct is not None:
-                    return _forgiven(self._waited(direct, prefer), warnings)
+                    return _add_warnings(self._apply_wait(direct, prefer), warnings)
             if route.guard is not None and runtime is not None and checked.status != 401:
                 held, fields = self.admission.ask(route.guard, call)
             if held is not None:
                 response = held
             elif checked.status and self.strict:
-                response = self._beside.refused(route, checked, path, request, world)
+                response = self._overrides.refused(route, checked, path, request, world)
                 response = self.apply_default_delay(response, route, request, world)
             else:
-                response = self._admitted(request, route, path, raw, checked, prefer, world, now)
+                response = self._call_operation(request, route, path, raw, checked, prefer, world, now)
         except PreferenceError as error:
             response = problem.problem(400, str(error), decision="prefer")
         except MockServerError as error:
@@ -370,10 +373,10 @@ class Engine:
         if fields:
             set_fields(response, fields)
         if warnings:
-            _forgiven(response, warnings)
-        return response if prefer is NONE else self._waited(response, prefer)
+            _add_warnings(response, warnings)
+        return response if prefer is NONE else self._apply_wait(response, prefer)
 
-    def _admitted(
+    def _call_operation(
         self,
         request: Request,
         route: Route,
@@ -384,7 +387,7 @@ class Engine:
         world: Namespace,
         now: int,
     ) -> Response:
-        """The answer to a call that nothing keeps from its operation. ``raw``: the path as it was sent."""
+        """Return the response to a call that reaches its operation. ``raw``: the parameters as sent."""
         runtime = route.runtime
         if runtime is None:
             response = self.apply_default_delay(documented(route, path, request, now), route, request, world)
@@ -396,7 +399,7 @@ class Engine:
                 response = self.resources.call_resource(call, prefer.scenario)
             except InvalidCsr as error:
                 checked.violations, checked.status = (error.violation,), 422
-                return self._beside.refused(route, checked, path, request, world)
+                return self._overrides.refused(route, checked, path, request, world)
         if checked.status:
             response.violations = checked.violations
             response.headers.append(
@@ -405,7 +408,7 @@ class Engine:
         return response
 
     def _may_be_cached(self, call: Call) -> bool:
-        """Whether the header section of a call decides the same for every other call with it."""
+        """Return whether every call with the same header section is validated and routed alike."""
         return (
             call.runtime.is_plain
             and call.route.guard is None
@@ -415,8 +418,8 @@ class Engine:
             and (self._cors is None or "origin" not in call.request.headers)
         )
 
-    def _waited(self, response: Response, prefer: Preference) -> Response:
-        """The answer when the client said to wait: ``Prefer: wait=`` goes before any other delay."""
+    def _apply_wait(self, response: Response, prefer: Preference) -> Response:
+        """Set the delay to ``Prefer: wait=``, if the client sent it. It replaces any other delay."""
         if prefer.wait:
             response.delay = min(prefer.wait, self.options.max_delay)
             response.headers.append(("preference-applied", f"wait={response.delay / 1000:g}"))
@@ -425,7 +428,7 @@ class Engine:
     def apply_default_delay(
         self, response: Response, route: Route, request: Request, world: Namespace
     ) -> Response:
-        """Give an answer without a state the server's own delay."""
+        """Give a response without a state the delay of the server's options."""
         delay = self.options.delay
         if delay is not None:
             name = f"{route.operation.id} {request.raw_path}"
@@ -435,14 +438,14 @@ class Engine:
         return response
 
     def adopt(self, other: Engine) -> None:
-        """Serve what ``other`` was made for, from the next request on; state, clocks and journals stay.
+        """Serve the Plan of ``other`` from the next request on; keep the state, the clocks and the journals.
 
-        A resource whose scenario is no longer served begins anew.
+        A resource whose scenario no longer exists starts again.
         """
         tallies = {
-            (each.document.name, route.operation.id): route.tally
-            for each in self.services
-            for route in each.routes
+            (service.document.name, route.operation.id): route.tally
+            for service in self.services
+            for route in service.routes
         }
         for service in other.services:
             for route in service.routes:
@@ -451,21 +454,21 @@ class Engine:
             self.store.retire(name, runtime.steps)
         self.plan, self.services, self.lifecycles = other.plan, other.services, other.lifecycles
         self._has_admin_paths, self.makers = other._has_admin_paths, other.makers
-        self._kept = other._kept
+        self._cache = other._cache
         self.makers.stream = self.sharing.stream if self.sharing is not None else ""
         self.notifier.serve(self.lifecycles, self.makers, self.worlds.seen())
-        self._stages()
+        self._create_stages()
         self.worlds.dropped = self.reset
 
     def reset(self, namespace: str) -> None:
-        """Forget every resource of a namespace; its tokens begin anew."""
+        """Delete every resource of a namespace, and restart its tokens."""
         self.store.reset(namespace)
         self.let_go(namespace)
         if self.sharing is not None:
             self.sharing.tell_reset(namespace)
 
     def let_go(self, namespace: str) -> None:
-        """End what this process has under way for the resources of a namespace, which are gone."""
+        """End the webhooks, delays and tokens of a namespace in this process: its resources are deleted."""
         self.makers.restart(namespace)
         self.notifier.reset(namespace)
         for world in self.worlds.seen():
@@ -473,13 +476,13 @@ class Engine:
                 world.clock.release()
 
     def _is_mocked(self, request: Request) -> bool:
-        """Whether a path under ``/__admin`` is the document's own, which goes before ours."""
+        """Return whether a path under ``/__admin`` is in the document, which has precedence."""
         return (
             self._has_admin_paths and (found := self.find(request)) is not None and found.target is not None
         )
 
     def find(self, request: Request) -> Found[Route] | None:
-        """Where a request leads. A HEAD that is not documented goes where GET does."""
+        """Return the route of a request. HEAD takes the route of GET where it is not documented."""
         not_found = None
         for service in self.services:
             found = service.router.find(request.method, request.raw_path)
@@ -494,12 +497,13 @@ class Engine:
                 if service.has_variants and found.target.variants is not None:
                     found.target = found.target.variants.choose(request)
                 return found
-            if not_found is not None and found is not None:  # the methods of all documents that know the path
+            if not_found is not None and found is not None:  # join the methods of all documents with the path
                 found = Found(None, {}, tuple(dict.fromkeys(not_found.allowed + found.allowed)))
             not_found = found or not_found
         return not_found
 
     def not_found(self, request: Request, found: Found[Route] | None) -> Response:
+        """Return the response to a request without an operation: 404, 405, 400, or that to OPTIONS."""
         if not self.services:
             return problem.unavailable(f"no document is served yet; PUT one to {ADMIN}/document")
         if found is None:
@@ -509,7 +513,7 @@ class Engine:
                 )
             if "%00" in request.raw_path or decode(request.raw_path) is None:
                 return problem.undecodable(request.method, request.raw_path)
-            nearby = [each for service in self.services for each in service.router.nearby(request.raw_path)]
+            nearby = [near for service in self.services for near in service.router.nearby(request.raw_path)]
             return problem.unknown_path(request.method, request.raw_path, nearby[:5])
         allowed = sorted({*found.allowed, "OPTIONS", *(["HEAD"] if "GET" in found.allowed else [])})
         if request.method == "OPTIONS":
@@ -517,26 +521,26 @@ class Engine:
         return problem.unknown_method(request.method, request.raw_path, allowed)
 
 
-def _warn(response: Response) -> None:
-    """Tell in a header field what was forgiven."""
+def _add_warning_field(response: Response) -> None:
+    """Add the warnings of a response as a header field."""
     if response.warnings:
-        text = problem.shortened("; ".join(response.warnings), _LONGEST_WARNING)
+        text = problem.shortened("; ".join(response.warnings), _MAX_WARNING)
         response.headers.append(("x-mock-warning", text))
 
 
-def _too_many_wait() -> Response:
-    """503: as many answers wait for their delay as may."""
-    return problem.unavailable("too many answers wait for their delay already; try again later")
+def _too_many_delays() -> Response:
+    """Return a 503 for a delay above the limit of delayed responses."""
+    return problem.unavailable("too many delayed responses are waiting already; try again later")
 
 
-def _forgiven(response: Response, warnings: tuple[str, ...]) -> Response:
-    """The answer, which also tells what was forgiven of the request."""
+def _add_warnings(response: Response, warnings: tuple[str, ...]) -> Response:
+    """Add the warnings about the request to a response, and return it."""
     response.warnings = (*warnings, *response.warnings)
     return response
 
 
-def _decoded(path: dict[str, str]) -> dict[str, str]:
-    """Path parameters as they are meant: ``%41`` and ``A`` are the same (RFC 3986 section 6.2.2.2)."""
+def _decode_path(path: dict[str, str]) -> dict[str, str]:
+    """Decode path parameters: ``%41`` and ``A`` are equivalent (RFC 3986 section 6.2.2.2)."""
     return {name: text if (plain := decode(text)) is None else plain for name, text in path.items()}
 
 

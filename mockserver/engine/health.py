@@ -1,4 +1,4 @@
-"""``/__admin/health``: whether the server lives and what it serves, without the control plane."""
+"""``/__admin/health``: whether the server is ready and what it serves. It needs no control plane."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
 
 
 class Health:
-    """Answers health checks for an engine."""
+    """Responds to health checks of an engine."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def response(self, request: Request) -> Response | Awaitable[Response]:
-        """At once, unless a store is to be asked whether it can be used."""
+        """Return the response to a health check. It is awaitable if the state is on a shared store."""
         if request.raw_path != f"{ADMIN}/health":
             return problem.unknown_path(request.method, request.raw_path, [("GET", f"{ADMIN}/health")])
         if request.method not in ("GET", "HEAD"):
             return problem.unknown_method(request.method, request.raw_path, ["GET", "HEAD"])
         sharing = self._engine.sharing
-        return self._told() if sharing is None else self._shared(sharing)
+        return self._health() if sharing is None else self._check_store(sharing)
 
-    async def _shared(self, sharing: Sharing) -> Response:
+    async def _check_store(self, sharing: Sharing) -> Response:
         store: dict[str, object] = {"address": sharing.address, "connected": sharing.connected}
         if not sharing.connected:
-            return self._told(store, "the store is away")
+            return self._health(store, "the store is away")
         trouble = await sharing.trouble()
         store["connected"] = sharing.connected
         if not sharing.connected:
-            return self._told(store, "the store is away")
-        return self._told(store, f"the store cannot be used: {trouble}" if trouble else "")
+            return self._health(store, "the store is away")
+        return self._health(store, f"the store cannot be used: {trouble}" if trouble else "")
 
-    def _told(self, store: dict[str, object] | None = None, trouble: str = "") -> Response:
+    def _health(self, store: dict[str, object] | None = None, trouble: str = "") -> Response:
         plan = self._engine.plan
         body: dict[str, object] = {
             "status": trouble or "healthy",

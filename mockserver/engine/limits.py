@@ -1,7 +1,7 @@
-"""What stands before an operation: limits, a queue, and answers that are another by chance.
+"""Rate limits, concurrency limits and random failures of an operation.
 
-None of it touches the state of a resource: who is turned away has not called.
-Windows of time follow the world's clock, chance follows the seed.
+Rejected requests do not change resource state. Time windows follow the clock of the namespace. Random
+failures follow the seed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Headers = list[tuple[str, str]]
 
 
 class _Bucket(Struct, frozen=True):
-    """A limit with where it counts: the file's limits count all its operations together."""
+    """A limit and the name of its counter. A limit of the file counts all operations together."""
 
     limit: Limit
     name: str
@@ -37,24 +37,24 @@ class _Bucket(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """What the limits say of a call: ``over`` is the one that it goes beyond."""
+    """The result of the rate limits for a call; ``over`` is the limit that the call exceeds."""
 
     over: Limit | None
     headers: Headers
-    """RateLimit fields (draft-ietf-httpapi-ratelimit-headers), and Retry-After where it is over."""
+    """RateLimit fields (draft-ietf-httpapi-ratelimit-headers), and Retry-After above a limit."""
     retry_after: int = 0
-    """Seconds."""
+    """Seconds until the window of the limit ends."""
 
 
-class _Line(Struct):
-    """The calls of one namespace that are under way, and those that wait, first come first."""
+class _Queue(Struct):
+    """The calls of one namespace: how many are in progress, and those that wait, first in first out."""
 
     busy: int = 0
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
 
 class Guard:
-    """Stands before one operation of one resource."""
+    """The limits and random failures of one operation of one resource."""
 
     def __init__(self, resource: Resource, alias: str, key: Read, seed: str) -> None:
         role = resource.roles.get(alias, Role())
@@ -68,12 +68,12 @@ class Guard:
             *_buckets(resource.limits, "*", key),
             *_buckets(role.limits, alias, key),
         ]
-        self._lines: dict[str, _Line] = {}
+        self._queues: dict[str, _Queue] = {}
 
     def limited(
         self, request: Request, path: dict[str, str], body: Any, world: Namespace, now: int, store: Store
     ) -> Verdict | None:
-        """Count a call in its windows; None where there are no limits."""
+        """Count a call in its time windows. Return None if the operation has no limits."""
         tightest: tuple[int, Limit, int] | None = None
         for bucket in self._buckets:
             value = bucket.read(request, path, body) if bucket.read is not None else ""
@@ -104,65 +104,68 @@ class Guard:
     def random_failure(
         self, request: Request, path: dict[str, str], body: Any, world: Namespace, store: Store
     ) -> str:
-        """What is answered instead, by chance; empty for nothing. The n-th call of a key is always alike."""
+        """Return the random failure of a call: a state, a status or a fault. Empty: the call succeeds.
+
+        The result is a function of the seed, the key and the number of the call.
+        """
         flaky = self.flaky
         if flaky is None:
             return ""
         key = self._key(request, path, body) or ""
         number = store.counters.tally(world.name, self._resource, f"{self._alias}={key}")
-        dice = join("flaky", self._seed, world.name, self._resource, self._alias, key).decode(
+        identity = join("flaky", self._seed, world.name, self._resource, self._alias, key).decode(
             "utf-8", "replace"
         )
-        if roll(dice, number) >= flaky.rate:
+        if roll(identity, number) >= flaky.rate:
             return ""
-        return flaky.answers[int(roll(f"{dice}answer", number) * len(flaky.answers))]
+        return flaky.answers[int(roll(f"{identity}answer", number) * len(flaky.answers))]
 
     @asynccontextmanager
     async def turn(self, concurrency: Concurrency, world: Namespace) -> AsyncIterator[bool]:
-        """Take part in the queue; yields whether the call may go on."""
-        line = self._lines.setdefault(world.name, _Line())
-        admitted = line.busy < concurrency.most
+        """Enter the queue of a namespace. Yield whether the call is within ``concurrency``."""
+        queue = self._queues.setdefault(world.name, _Queue())
+        admitted = queue.busy < concurrency.most
         if admitted:
-            line.busy += 1
+            queue.busy += 1
         elif concurrency.wait:
-            admitted = await self._wait(line, concurrency.wait, world)
+            admitted = await self._wait(queue, concurrency.wait, world)
         try:
             yield admitted
         finally:
             if admitted:
-                self._leave(line, world.name)
+                self._leave(queue, world.name)
 
     @staticmethod
-    async def _wait(line: _Line, most: int, world: Namespace) -> bool:
-        """Wait until somebody leaves, who gives the place over; False when that takes too long."""
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        line.waiting.append(place)
-        alarm = asyncio.ensure_future(world.clock.sleep(most))
+    async def _wait(queue: _Queue, wait: int, world: Namespace) -> bool:
+        """Wait until another call ends. Return False after ``wait`` milliseconds."""
+        slot: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        queue.waiting.append(slot)
+        timer = asyncio.ensure_future(world.clock.sleep(wait))
         try:
-            await asyncio.wait((place, alarm), return_when=asyncio.FIRST_COMPLETED)
-            return place.done()
+            await asyncio.wait((slot, timer), return_when=asyncio.FIRST_COMPLETED)
+            return slot.done()
         except asyncio.CancelledError:
-            if place.done():
-                _pass_on(line)
+            if slot.done():
+                _release(queue)
             raise
         finally:
-            alarm.cancel()
-            if not place.done():
-                place.cancel()
-                line.waiting.remove(place)
+            timer.cancel()
+            if not slot.done():
+                slot.cancel()
+                queue.waiting.remove(slot)
 
-    def _leave(self, line: _Line, world: str) -> None:
-        _pass_on(line)
-        if not line.busy and not line.waiting:
-            self._lines.pop(world, None)
+    def _leave(self, queue: _Queue, world: str) -> None:
+        _release(queue)
+        if not queue.busy and not queue.waiting:
+            self._queues.pop(world, None)
 
 
-def _pass_on(line: _Line) -> None:
-    """Give a place to the next that waits, or give it back."""
-    if line.waiting:
-        line.waiting.popleft().set_result(None)
+def _release(queue: _Queue) -> None:
+    """Pass the slot of a call that ended to the next waiting call, or release it."""
+    if queue.waiting:
+        queue.waiting.popleft().set_result(None)
     else:
-        line.busy -= 1
+        queue.busy -= 1
 
 
 def _buckets(limits: Sequence[Limit], name: str, key: Read) -> Iterator[_Bucket]:
@@ -174,7 +177,7 @@ def _buckets(limits: Sequence[Limit], name: str, key: Read) -> Iterator[_Bucket]
 
 
 def guard_of(resource: Resource, alias: str, key: Read, seed: str) -> Guard | None:
-    """The guard of an operation; None where nothing stands before it."""
+    """Return the guard of an operation; None if it has no limits and no random failures."""
     role = resource.roles.get(alias, Role())
     if resource.limits or resource.flaky or role.limits or role.flaky or role.concurrency:
         return Guard(resource, alias, key, seed)

@@ -1,9 +1,9 @@
 """A cache in front of the engine: requests whose header fields were validated before.
 
-Everything that the header section of a request decides is the same for the next request with that
-section: its namespace, its preferences, whether it has the credentials. The engine remembers a
-request without anything unusual. A later request that differs from it in the key alone, at the end
-of the path, goes to its resource at once. Every other request goes the engine's usual way.
+Everything that depends on the header section of a request is the same for the next request with that
+section: the namespace, the preferences and the credentials. The cache stores valid requests that use no
+special feature. A later request that differs only in the key, at the end of the path, goes directly to
+its resource. The engine handles every other request in the normal order of its stages.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from mockserver.engine.engine import Engine
 
 _MAX_SECTIONS = 1024
-"""Header sections that are remembered. At this number, all are forgotten."""
+"""Header sections in the cache. At this number, the cache is cleared."""
 _MAX_PATHS = 256
 _UNUSUAL = (Refused, Forgiven)
 
 
 class Polls:
-    """The requests that an engine remembers: by the identity of a header section, then by path."""
+    """The cached requests of an engine: by the identity of a header section, then by path."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._known: dict[int, tuple[dict[str, str], dict[str, _Poll]]] = {}
-        """It holds the header sections, so that no other object has the identity of one."""
+        """It contains the header sections, so that no other object can get the identity of one."""
 
     def response(self, request: Request) -> Response | None:
-        """Return the response to a request that repeats; None where the usual way has to find it."""
+        """Return the response to a repeated request; None if it is not in the cache."""
         known = self._known.get(id(request.headers))
         if known is None or request.query_string or request.method != "GET":
             return None
@@ -63,7 +63,7 @@ class Polls:
         return engine.finish(request, response, route, namespace, None, started, now)
 
     def remember(self, call: Call, raw_path: dict[str, str]) -> None:
-        """Remember a valid call to a plain resource. ``raw_path``: the path parameters as they were sent."""
+        """Cache a valid call to a plain resource. ``raw_path``: the path parameters as they were sent."""
         request, runtime, service = call.request, call.runtime, call.route.service
         parent, _, last = request.raw_path.rpartition("/")
         if (
@@ -89,7 +89,7 @@ class Polls:
 
 
 class _Poll:
-    """A path with one header section: what a request needs that differs in its last segment alone."""
+    """A path with one header section, for the requests that differ only in the last segment."""
 
     __slots__ = ("literals", "normal", "read", "route", "runtime")
 
@@ -99,6 +99,6 @@ class _Poll:
         self.route = route
         self.runtime = runtime
         self.literals = literals
-        """The last segments of other paths of the document, which are no keys."""
+        """The last segments of other paths of the document, which are not keys."""
         self.normal: Callable[[str], str] | None = runtime.normal if runtime.resource.key.fold else None
         self.read = route.checker.path_reader(runtime.key_name) if is_validated else None

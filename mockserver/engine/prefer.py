@@ -1,6 +1,7 @@
-"""The ``Prefer`` request header (RFC 7240), in the words that users of Prism know and two of our own.
+"""The ``Prefer`` request header (RFC 7240).
 
-Prism also takes ``__code``, ``__example`` and ``__dynamic`` in the query.
+``code``, ``example`` and ``dynamic`` are as in Prism, also in the query as ``__code``, ``__example`` and
+``__dynamic``. ``scenario`` and ``state`` are additions of this server.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from mockserver.media.styles import decode_form
 from mockserver.plan import Operation
 
 _ELEMENT = re.compile(r'(?:[^,;"]|"(?:[^"\\]|\\.?+)*+(?:"|$))++', re.DOTALL)
-"""Up to the next comma or semicolon that is in no quotes."""
+"""The text up to the next comma or semicolon outside of quotes."""
 _PREFERENCE = re.compile(
     r'\s*+([!#$%&\'*+\-.^_`|~\w]++)\s*+(?:=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s;,"]++))?+\s*+)?+', re.DOTALL
 )
@@ -27,7 +28,7 @@ class PreferenceError(MockServerError):
 
 
 class Preference(Struct, frozen=True):
-    """What a request prefers. ``problem`` says what is wrong with it."""
+    """The preferences of a request. ``problem`` says why they are invalid."""
 
     code: int | None = None
     example: str | None = None
@@ -35,31 +36,31 @@ class Preference(Struct, frozen=True):
     scenario: str | None = None
     state: str | None = None
     wait: int = 0
-    """Milliseconds."""
+    """The delay in milliseconds."""
     problem: str = ""
 
     @property
     def is_direct(self) -> bool:
-        """Whether the answer is asked for straight from the document."""
+        """Whether the response has to come from the document, not from a scenario."""
         return self.code is not None or self.example is not None or self.dynamic is not None
 
 
 NONE = Preference()
 PREFIX = "__"
-"""Of preferences in a query."""
-_IN_QUERY = ("code", "example", "dynamic")
+"""The prefix of preferences in a query."""
+_QUERY_NAMES = ("code", "example", "dynamic")
 
 
 def preferences(headers: Mapping[str, str], query: str, operation: Operation) -> Preference:
-    """What a request prefers, by its header and else by its query.
+    """Return the preferences of a request. The header has precedence over the query.
 
-    A name that is a query parameter of the operation is no preference.
+    A name that is a query parameter of the operation is not a preference.
     """
     stated: dict[str, str] = {}
     if PREFIX in query:
         fields = parse_fields(query)
-        documented = {each.name for each in operation.parameters if each.location == "query"}
-        for name in _IN_QUERY:
+        documented = {parameter.name for parameter in operation.parameters if parameter.location == "query"}
+        for name in _QUERY_NAMES:
             values = fields.get(key := PREFIX + name)
             if values and key not in documented:
                 stated[name] = decode_form(values[0]) or ""
@@ -68,9 +69,9 @@ def preferences(headers: Mapping[str, str], query: str, operation: Operation) ->
 
 
 def parse_prefer(value: str, stated: Mapping[str, str] | None = None) -> Preference:
-    """Parse a ``Prefer`` header; ``stated`` are preferences that count where it has none of their name.
+    """Parse a ``Prefer`` header; ``stated`` are defaults for preferences that it does not have.
 
-    The first of repeated preferences counts; unknown ones are ignored.
+    The first of repeated preferences counts (RFC 7240 section 2). Unknown preferences are ignored.
     """
     found: dict[str, str] = {}
     for element in _ELEMENT.finditer(value):
@@ -83,9 +84,9 @@ def parse_prefer(value: str, stated: Mapping[str, str] | None = None) -> Prefere
     found = {**(stated or {}), **found}
     code, wait = found.get("code"), found.get("wait")
     if code is not None and not re.fullmatch(r"[2-9][0-9]{2}", code):
-        return Preference(problem=f"Prefer: code={code} is no status from 200 to 999")
+        return Preference(problem=f"Prefer: code={code} is not a status from 200 to 999")
     if wait is not None and not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", wait):
-        return Preference(problem=f"Prefer: wait={wait} is no number of seconds")
+        return Preference(problem=f"Prefer: wait={wait} is not a number of seconds")
     dynamic = found.get("dynamic")
     if dynamic not in (None, "", "true", "false"):
         return Preference(problem=f"Prefer: dynamic={dynamic} is neither true nor false")

@@ -1,4 +1,4 @@
-"""Which operation a request belongs to: a state machine over path segments, then variants by query."""
+"""Find the operation of a request: by path segments, then by query and header conditions."""
 
 from __future__ import annotations
 
@@ -20,37 +20,38 @@ Target = TypeVar("Target")
 
 PARAMETER = re.compile(r"\{([^{}]*)\}")
 _UNRESERVED = "~!$&'()*+,;=:@"
-_BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_COMPARED = 512
+_INVALID_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_MAX_COMPARED = 512
 """Characters of an unknown path that are compared with the templates."""
 
 
 class Found(Struct, Generic[Target]):
-    """Where a path leads. ``target`` is None where the path has no such method."""
+    """The route of a path. ``target`` is None if the path does not have the method."""
 
     target: Target | None
     parameters: dict[str, str]
-    """Raw text of each path parameter, still percent-encoded."""
+    """The raw text of each path parameter, still percent-encoded."""
     allowed: tuple[str, ...] = ()
-    """The methods of every template that matches the path; filled in when ``target`` is None."""
+    """The methods of all templates that match the path, if ``target`` is None."""
 
 
 class _Node(Struct, Generic[Target]):
     static: dict[str, _Node[Target]] = field(default_factory=dict)
     patterns: list[tuple[_Pattern, _Node[Target]]] = field(default_factory=list)
     leaf: dict[str, tuple[Target, tuple[str, ...]]] | None = None
-    """Method → target and its parameters' names, in the order of the path."""
+    """Method → target and the names of its parameters, in the order of the path."""
 
 
 class _Pattern(Struct, frozen=True):
     text: str
     expression: re.Pattern[str] | None
-    """None for a segment that is one parameter and nothing else."""
+    """None for a segment that consists of one parameter."""
     rank: tuple[int, int]
+    """The sort key: more literal characters first, then fewer parameters."""
 
 
 class Router(Generic[Target]):
-    """Targets by path template and method, answered under each of ``base_paths``."""
+    """Targets by path template and method, under each of ``base_paths``."""
 
     def __init__(self, routes: Iterable[tuple[str, str, Target]], base_paths: Sequence[str] = ("",)) -> None:
         self._root: _Node[Target] = _Node()
@@ -63,13 +64,13 @@ class Router(Generic[Target]):
         self._exact: dict[str, _Node[Target]] = {}
         self._parents: dict[str, _Node[Target]] = {}
         for base in (*self._prefixes, *([""] if self._at_root else [])):
-            self._shorten(base, self._root)
+            self._index(base, self._root)
 
-    def _shorten(self, path: str, node: _Node[Target]) -> None:
-        """Index the paths without a parameter, and those with one as their last segment.
+    def _index(self, path: str, node: _Node[Target]) -> None:
+        """Index the paths without parameters, and those whose only parameter is the last segment.
 
-        Most requests are for such paths, and one look-up of the whole text
-        finds them; nothing less specific can stand before them.
+        Most requests have such paths, and one look-up of the whole text finds them. No less specific
+        template has precedence over them.
         """
         if node.leaf is not None:
             self._exact.setdefault(path, node)
@@ -77,7 +78,7 @@ class Router(Generic[Target]):
             self._parents.setdefault(path, node)
         for segment, child in node.static.items():
             if quote(segment, safe=_UNRESERVED) == segment:
-                self._shorten(f"{path}/{segment}", child)
+                self._index(f"{path}/{segment}", child)
 
     def _add(self, method: str, template: str, target: Target) -> None:
         self._templates.append((method, template))
@@ -85,16 +86,16 @@ class Router(Generic[Target]):
         for segment in template.split("/")[1:]:
             found = PARAMETER.findall(segment)
             if not found:
-                node = node.static.setdefault(_decoded(segment) or segment, _Node())
+                node = node.static.setdefault(_decode(segment) or segment, _Node())
                 continue
             names += found
-            node = self._templated(node, segment)
+            node = self._add_pattern(node, segment)
         if node.leaf is None:
             node.leaf = {}
         node.leaf.setdefault(method, (target, tuple(names)))
 
     @staticmethod
-    def _templated(node: _Node[Target], segment: str) -> _Node[Target]:
+    def _add_pattern(node: _Node[Target], segment: str) -> _Node[Target]:
         shape = PARAMETER.sub("{}", segment)
         for pattern, child in node.patterns:
             if pattern.text == shape:
@@ -105,11 +106,11 @@ class Router(Generic[Target]):
         if shape != "{}":
             expression = _expression(shape)
         node.patterns.append((_Pattern(shape, expression, (-literal, shape.count("{}"))), added))
-        node.patterns.sort(key=lambda each: each[0].rank)
+        node.patterns.sort(key=lambda pattern: pattern[0].rank)
         return added
 
     def find(self, method: str, raw_path: str) -> Found[Target] | None:
-        """The target of a request line; None where no template matches the path."""
+        """Return the route of a method and a raw path; None if no template matches the path."""
         if (node := self._exact.get(raw_path)) is not None and node.leaf and (hit := node.leaf.get(method)):
             return Found(hit[0], {})
         parent, _, last = raw_path.rpartition("/")
@@ -125,7 +126,7 @@ class Router(Generic[Target]):
         return self._search(method, raw_path)
 
     def beside(self, parent: str) -> Container[str] | None:
-        """The literal segments under a raw path where a whole segment may be a parameter too; else None."""
+        """Return the literal segments under a raw path that has also a parameter there; else None."""
         node = self._parents.get(parent)
         return None if node is None else node.static
 
@@ -154,7 +155,7 @@ class Router(Generic[Target]):
             node, index, values = pending.pop()
             while index < count:
                 raw = segments[index]
-                segment = raw if "%" not in raw else _decoded(raw)
+                segment = raw if "%" not in raw else _decode(raw)
                 index += 1
                 if node.patterns and raw:
                     for pattern, child in reversed(node.patterns):
@@ -171,30 +172,31 @@ class Router(Generic[Target]):
                     hit = node.leaf.get(method)
                     if hit is not None:
                         return Found(hit[0], dict(zip(hit[1], values, strict=True)) if values else {})
-                    allowed += (each for each in node.leaf if each not in allowed)
+                    allowed += (name for name in node.leaf if name not in allowed)
         return Found(None, {}, tuple(allowed)) if allowed else None
 
     def nearby(self, path: str, most: int = 5) -> list[tuple[str, str]]:
-        """The documented operations whose templates look most like ``path``: method and template.
+        """Return the methods and templates that are most similar to ``path``, at most ``most``.
 
-        Likeness is that of their pairs of neighbouring characters (Dice's
-        coefficient), which takes a millisecond for a thousand operations.
+        The similarity is the Dice coefficient of the pairs of adjacent characters. It takes a millisecond
+        for a thousand operations.
         """
         if not self._pairs:
             self._pairs = [_pairs(PARAMETER.sub("{}", template)) for _, template in self._templates]
-        asked = _pairs(path[:_COMPARED])
-        likeness = [2 * len(asked & each) / (len(asked) + len(each) or 1) for each in self._pairs]
+        pairs = _pairs(path[:_MAX_COMPARED])
+        similarity = [2 * len(pairs & other) / (len(pairs) + len(other) or 1) for other in self._pairs]
         rated = sorted(
-            zip(likeness, self._templates, strict=True), key=lambda each: (-each[0], each[1][1], each[1][0])
+            zip(similarity, self._templates, strict=True),
+            key=lambda entry: (-entry[0], entry[1][1], entry[1][0]),
         )
         return [operation for _, operation in rated[:most]]
 
 
 def _expression(shape: str) -> re.Pattern[str]:
-    """For a segment with text beside its parameters: each as short as it can be, the last has the rest.
+    """Return the expression of a segment that has text besides its parameters.
 
-    Where a text is found first is where it is taken for found: to look for it
-    further on would leave less for what follows. So nothing is tried twice.
+    Each parameter is as short as possible, and the last one takes the rest. The expression does not
+    backtrack: a later match of a literal would only leave less text for the following parts.
     """
     first, *between, last = map(re.escape, shape.split("{}"))
     found = "".join(f"(?>(.+?){text})" for text in between)
@@ -205,11 +207,11 @@ def _pairs(text: str) -> frozenset[str]:
     return frozenset(map("".join, pairwise(text)))
 
 
-def _decoded(segment: str) -> str | None:
-    """A segment without its percent-encoding; None where that is broken or no UTF-8."""
+def _decode(segment: str) -> str | None:
+    """Decode a segment. Return None if its percent-encoding is broken or not UTF-8."""
     if "%" not in segment:
         return segment
-    if _BROKEN.search(segment):
+    if _INVALID_ESCAPE.search(segment):
         return None
     try:
         return unquote_to_bytes(segment).decode()
@@ -217,15 +219,15 @@ def _decoded(segment: str) -> str | None:
         return None
 
 
-_MARK = re.compile(r"[?#](?![^{}]*\})|\{[?#&]")
+_VARIANT_PART = re.compile(r"[?#](?![^{}]*\})|\{[?#&]")
 
 
 class Condition(NamedTuple):
-    """A query parameter or header field that a request has to carry."""
+    """A query parameter or header field that a request must have."""
 
     name: str
     values: frozenset[str]
-    """One of these; any, where there is none."""
+    """The permitted values; empty for any value."""
 
 
 class Variants(Generic[Target]):
@@ -239,15 +241,19 @@ class Variants(Generic[Target]):
         self._members.append((tuple(_conditions(operation, schemas)), target))
 
     def choose(self, request: Request) -> Target:
-        """The operation with the most conditions, of those whose conditions all hold.
+        """Return the operation with the most conditions, of those whose conditions all hold.
 
-        Where none holds, the one with the fewest: the plain one, where there is one.
+        If there is none, return the operation with the fewest conditions.
         """
         query = parse_fields(request.query_string)
-        held = [each for each in self._members if all(_holds(one, query, request) for one in each[0])]
-        if held:
-            return max(held, key=lambda each: len(each[0]))[1]
-        return min(self._members, key=lambda each: len(each[0]))[1]
+        matching = [
+            member
+            for member in self._members
+            if all(_holds(condition, query, request) for condition in member[0])
+        ]
+        if matching:
+            return max(matching, key=lambda member: len(member[0]))[1]
+        return min(self._members, key=lambda member: len(member[0]))[1]
 
 
 def _holds(condition: Condition, query: Fields, request: Request) -> bool:
@@ -255,17 +261,17 @@ def _holds(condition: Condition, query: Fields, request: Request) -> bool:
     field = request.headers.get(condition.name.lower())
     if field is not None:
         given.append(field.strip())
-    return bool(given) if not condition.values else any(each in condition.values for each in given)
+    return bool(given) if not condition.values else any(value in condition.values for value in given)
 
 
 def has_mark(template: str) -> bool:
-    """Whether a key of ``paths`` goes on behind ``?`` or ``#``."""
-    return ("?" in template or "#" in template) and _MARK.search(template) is not None
+    """Return whether a key of ``paths`` has a part after ``?`` or ``#``."""
+    return ("?" in template or "#" in template) and _VARIANT_PART.search(template) is not None
 
 
 def path_of(template: str) -> str:
-    """The path of a key of ``paths``: what stands before ``?`` or ``#`` outside of a parameter."""
-    found = _MARK.search(template) if "?" in template or "#" in template else None
+    """Return the path of a key of ``paths``: the part before ``?`` or ``#`` outside of a parameter."""
+    found = _VARIANT_PART.search(template) if "?" in template or "#" in template else None
     return template if found is None else template[: found.start()] or "/"
 
 
@@ -281,7 +287,7 @@ def _conditions(operation: Operation, schemas: Schemas) -> Iterable[Condition]:
 
 
 def _enum(operation: Operation, schemas: Schemas, name: str) -> frozenset[str]:
-    """The values that a parameter may have where the document lists them."""
+    """Return the ``enum`` of a query or header parameter; empty if it has none."""
     for parameter in operation.parameters:
         if (
             parameter.name.lower() == name.lower()
@@ -294,7 +300,7 @@ def _enum(operation: Operation, schemas: Schemas, name: str) -> frozenset[str]:
                 continue
             options = node.get("enum") if isinstance(node, dict) else None
             if isinstance(options, list):
-                return frozenset(_text(each) for each in options)
+                return frozenset(_text(option) for option in options)
     return frozenset()
 
 

@@ -1,4 +1,4 @@
-"""One document, ready to be served: its schemas, fakes, documented answers and routes."""
+"""One document at run time: its schemas, generated values, documented responses and routes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from mockserver.generate import Fakes
 
 Tally = dict[int, list[float]]
-"""By status: how many calls, and the seconds that they took together. Since the start."""
+"""By status: the number of calls since the start, and their total time in seconds."""
 
 
 class Route:
-    """An operation and what answers it. ``runtime`` is set where a scenario file names the operation."""
+    """An operation and its parts at run time. ``runtime`` is set if a scenario file names the operation."""
 
     __slots__ = ("alias", "checker", "guard", "operation", "runtime", "service", "tally", "variants")
 
@@ -33,14 +33,14 @@ class Route:
         self.runtime: ResourceRuntime | None = None
         self.alias = ""
         self.variants: Variants[Route] | None = None
-        """The operations of this path and method, where they differ behind ``?`` or ``#``."""
+        """The operations with this path and method whose keys differ after ``?`` or ``#``."""
         self.guard: Guard | None = None
-        """What stands before the operation, where anything does."""
+        """The limits and random failures of the operation, if it has any."""
         self.tally: Tally = {}
 
 
 class Service:
-    """What serving one document takes. Schemas, fakes and checkers compile when first used."""
+    """Serves one document. Schemas, generated values and checkers are compiled at their first use."""
 
     def __init__(
         self,
@@ -49,12 +49,12 @@ class Service:
         *,
         security: str = "presence",
         styles: str = "any",
-        limits: BodyLimits = BodyLimits(),  # noqa: B008 - it cannot be changed
+        limits: BodyLimits = BodyLimits(),  # noqa: B008 - it is immutable
         base_path: str | None = None,
         cache: int = 8 * 1024 * 1024,
         forgiving: bool = True,
     ) -> None:
-        """``cache``: bytes of documented answers that are kept ready; ``forgiving``: as of Schemas."""
+        """Create the routes. ``cache``: bytes of cached documented responses; ``forgiving``: see Schemas."""
         self.document = document
         self.schemas = Schemas(document.trees, document.dialect, forgiving=forgiving)
         self._seed = seed
@@ -91,19 +91,21 @@ class Service:
 
     @cached_property
     def fakes(self) -> Fakes:
-        """What makes values. Imported when asked for: scenarios that say all of their answers do without."""
+        """The generator of values."""
+        # heavy; scenarios with whole bodies do not need it
         from mockserver.generate import Fakes
 
         return Fakes(self.schemas, self._seed)
 
     @property
     def cached(self) -> int:
-        """Bytes of documented answers that are kept ready."""
+        """The bytes of cached documented responses."""
         return self.documented.cached if "documented" in self.__dict__ else 0
 
     @cached_property
     def documented(self) -> Documented:
-        """The answers of the document itself."""
+        """The responses of the document itself."""
+        # heavy; scenarios with whole bodies do not need it
         from mockserver.engine.response.documented import Documented
 
         return Documented(self.document, self.schemas, self.fakes, self._cache)

@@ -203,7 +203,7 @@ def test_a_port_that_is_taken(running: Process, cache: Path) -> None:
     with pytest.raises(AssertionError) as failure:
         Process("--port", str(running.port), cache=cache)
     assert str(failure.value) == (
-        f"mockserver: port {running.port} on 127.0.0.1 is taken; "
+        f"mockserver: port {running.port} on 127.0.0.1 is in use; "
         "choose another with --port, or --port 0 for a free one.\n"
     )
 

@@ -170,7 +170,7 @@ def test_an_answer_that_is_too_large_is_refused_and_the_journal_says_so(mission:
     engine = engine_of(mission, memory=Memory(MemoryLimits(response=10)))
     response = ask(engine, "GET", KEY, TOKEN)
     assert response.status == 500
-    assert b"may have 10 by --max-memory" in response.body
+    assert b"the limit by --max-memory is 10 bytes" in response.body
     [record] = engine.worlds.default.journal.records()
     assert record[4].status == 500
 

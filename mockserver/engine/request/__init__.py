@@ -1,1 +1,1 @@
-"""What a request says: parameters, body, credentials, and whether they keep to the document."""
+"""Requests: read and validate the parameters, the body and the credentials."""

@@ -1,4 +1,4 @@
-"""The body of a request: choose the documented media type, decode, read and validate."""
+"""The body of a request: select the documented media type, decompress, decode and validate."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from mockserver.messages import BodyLimits
 from mockserver.plan import JSON, MediaType, RequestBody
 
 UNKNOWN = "application/octet-stream"
-"""What a body without ``Content-Type`` may be taken for (RFC 9110, section 8.3)."""
+"""The content type of a body without ``Content-Type`` (RFC 9110, section 8.3)."""
 
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 _RAW_DEFLATE = -15
-_MOST_DESCRIBED = 16
-"""Spellings of ``Content-Type`` that are remembered: clients have one or two, but boundaries are many."""
-_FOR_ITS_SIZE = ", which is too many for its size on the wire"
-_MOST_MEMBERS = 16
-"""A gzip file may have several members (RFC 1952); each costs a copy of what follows it."""
+_MAX_CONTENT_TYPES = 16
+"""The number of ``Content-Type`` values in the cache. Clients send few, but multipart boundaries vary."""
+_TOO_MANY_FOR_SIZE = ", which is too many for its compressed size"
+_MAX_MEMBERS = 16
+"""The members of a gzip file (RFC 1952, section 2.2). Each one costs a copy of the data after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body as read. ``status`` is 0, 413, 415 or 422."""
+    """A decoded body. ``status`` is 0 if it is valid, else 413, 415 or 422."""
 
     value: JSON = None
     violations: tuple[Violation, ...] = ()
@@ -41,9 +41,9 @@ NO_BODY = Body()
 
 
 class BodyReader:
-    """Reads the body of one operation's requests."""
+    """Decodes and validates the request bodies of one operation."""
 
-    __slots__ = ("_codecs", "_content", "_described", "_limits", "_reader", "_required")
+    __slots__ = ("_codecs", "_content", "_content_types", "_limits", "_reader", "_required")
 
     def __init__(self, body: RequestBody, reader: Reader, limits: BodyLimits) -> None:
         self._content = body.content
@@ -51,24 +51,24 @@ class BodyReader:
         self._reader = BoundedReader(reader)
         self._limits = limits
         self._codecs: dict[str, Codec] = {}
-        self._described: dict[str, tuple[ContentType, MediaType | None]] = {}
+        self._content_types: dict[str, tuple[ContentType, MediaType | None]] = {}
 
     def read(self, headers: Mapping[str, str], data: bytes) -> Body:
-        """Where the document names no media type, any body will do."""
+        """Decode and validate a body. Without a documented media type, every body is valid."""
         sent = headers.get("content-type")
         if not data and sent is None:
-            return _wrong("required", "The body is required") if self._required else NO_BODY
+            return _invalid("required", "The body is required") if self._required else NO_BODY
         if not self._content:
             return NO_BODY
-        described = self._describe(UNKNOWN if sent is None else sent)
+        described = self._find_media(UNKNOWN if sent is None else sent)
         if isinstance(described, Malformed):
             return self._unsupported(sent, described.message)
         content_type, media = described
         if not data and not self._required and (media is None or not self._codec(media).is_form):
             return NO_BODY
         if media is None:
-            told = "The body has no Content-Type" if sent is None else f"The body is {content_type.name}"
-            return self._unsupported(sent, told)
+            message = "The body has no Content-Type" if sent is None else f"The body is {content_type.name}"
+            return self._unsupported(sent, message)
         nodes = self._limits.nodes
         if coding := headers.get("content-encoding"):
             unpacked = _unpack(data, coding, self._limits)
@@ -82,16 +82,16 @@ class BodyReader:
         except TooManyNodesError:
             return self._too_many(nodes)
 
-    def _describe(self, sent: str) -> tuple[ContentType, MediaType | None] | Malformed:
-        """A ``Content-Type`` and the documented media type for it; the first few are remembered."""
-        found = self._described.get(sent)
+    def _find_media(self, sent: str) -> tuple[ContentType, MediaType | None] | Malformed:
+        """Parse a ``Content-Type`` and find its documented media type; cache the first results."""
+        found = self._content_types.get(sent)
         if found is None:
             content_type = parse_content_type(sent)
             if isinstance(content_type, Malformed):
                 return content_type
             found = (content_type, match_content(self._content, content_type))
-            if len(self._described) < _MOST_DESCRIBED:
-                self._described[sent] = found
+            if len(self._content_types) < _MAX_CONTENT_TYPES:
+                self._content_types[sent] = found
         return found
 
     def _codec(self, media: MediaType) -> Codec:
@@ -100,60 +100,70 @@ class BodyReader:
             codec = self._codecs[media.name] = Codec(media, self._reader)
         return codec
 
-    def _unsupported(self, sent: str | None, told: str) -> Body:
+    def _unsupported(self, sent: str | None, reason: str) -> Body:
         documented = ", ".join(media.name for media in self._content)
-        message = f"{told}; documented: {documented}"
+        message = f"{reason}; documented: {documented}"
         return Body(None, (Violation("body", "", "", "mediaType", message, sent, documented),), 415)
 
     def _read(self, media: MediaType, content_type: ContentType, data: bytes, nodes: int) -> Body:
         codec = self._codec(media)
         if not data and codec.needs_text:
-            return _wrong("required", "The body is required")
+            return _invalid("required", "The body is required")
         if codec.exceeds(data, content_type, nodes):
             return self._too_many(nodes)
         self._reader.begin(nodes)
         raw = codec.decode(data, content_type)
         if isinstance(raw, Malformed):
-            return _wrong(raw.keyword, raw.message)
-        judged = codec.judge(raw)
-        violations = tuple(in_request(each, "body") for each in judged.violations)
-        warnings = tuple(f"body: {each}" for each in judged.warnings)
-        return Body(judged.value, violations, 422 if violations else 0, warnings)
+            return _invalid(raw.keyword, raw.message)
+        decoded = codec.judge(raw)
+        violations = tuple(in_request(violation, "body") for violation in decoded.violations)
+        warnings = tuple(f"body: {warning}" for warning in decoded.warnings)
+        return Body(decoded.value, violations, 422 if violations else 0, warnings)
 
     def _too_many(self, nodes: int) -> Body:
-        few, option = ("", "--max-nodes") if nodes == self._limits.nodes else (_FOR_ITS_SIZE, "--max-ratio")
-        message = f"The body holds over {nodes:,} values{few}; {option} allows more"
-        return _wrong("size", message, 413)
+        few, option = (
+            ("", "--max-nodes") if nodes == self._limits.nodes else (_TOO_MANY_FOR_SIZE, "--max-ratio")
+        )
+        message = f"The body has over {nodes:,} values{few}; {option} allows more"
+        return _invalid("size", message, 413)
 
 
-def _wrong(keyword: str, message: str, status: int = 422) -> Body:
+def _invalid(keyword: str, message: str, status: int = 422) -> Body:
     return Body(None, (Violation("body", "", "", keyword, message),), status)
 
 
 def _unpack(data: bytes, codings: str, limits: BodyLimits) -> bytes | Body:
-    """Undo ``Content-Encoding`` (RFC 9110, section 8.4), the last coding first."""
+    """Decode the codings of ``Content-Encoding`` (RFC 9110, section 8.4), the last one first.
+
+    Return the octets, or a Body with a violation.
+    """
     limit = limits.unpacked(len(data))
-    for coding in reversed([each.strip().lower() for each in codings.split(",")]):
+    for coding in reversed([coding.strip().lower() for coding in codings.split(",")]):
         if coding in ("", "identity"):
             continue
         if coding not in _WINDOW_BITS:
-            return _wrong("mediaType", f"Content-Encoding {coding!r} is none of gzip, deflate, identity", 415)
+            return _invalid(
+                "mediaType", f"Content-Encoding {coding!r} is none of gzip, deflate, identity", 415
+            )
         try:
             data = _inflate(data, _WINDOW_BITS[coding], limit)
         except zlib.error:
-            return _wrong("syntax", f"The body is not {coding} as its Content-Encoding says")
+            return _invalid("syntax", f"The body is not {coding} as its Content-Encoding says")
         if len(data) > limit:
-            few = f"{_FOR_ITS_SIZE}; --max-ratio allows more" if limit < limits.octets else ""
-            return _wrong("size", f"The body is over {limit} bytes once decompressed{few}", 413)
+            few = f"{_TOO_MANY_FOR_SIZE}; --max-ratio allows more" if limit < limits.octets else ""
+            return _invalid("size", f"The body is over {limit} bytes after decompression{few}", 413)
     return data
 
 
 def _inflate(data: bytes, window_bits: int, limit: int) -> bytes:
-    """At most one byte over the limit. Raises zlib.error for what is broken, cut off or trailed."""
+    """Decompress at most ``limit`` + 1 octets.
+
+    Raises zlib.error for data that is invalid, truncated or followed by other data.
+    """
     if window_bits == _WINDOW_BITS["deflate"] and (not data or data[0] & 0x0F != 8):
-        window_bits = _RAW_DEFLATE  # what many clients call deflate lacks zlib's header
+        window_bits = _RAW_DEFLATE  # many clients send deflate without the header of zlib
     out = b""
-    for _ in range(_MOST_MEMBERS):
+    for _ in range(_MAX_MEMBERS):
         inflater = zlib.decompressobj(window_bits)
         out += inflater.decompress(data, limit + 1 - len(out))
         if len(out) > limit:

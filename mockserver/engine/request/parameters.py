@@ -1,10 +1,9 @@
-"""Parameters of an operation, each compiled once into what reads it off a request.
+"""Parameters of an operation, each compiled once into a reader.
 
-``ParameterReader.read`` takes what its location holds (one path segment's text,
-the fields of the query, …) and returns the value, ``ABSENT``, ``Refused`` or ``Forgiven``.
-Scalars in the usual places, which is most parameters of most documents, are
-read by a closure of a few lines; when that finds anything unusual it hands
-over to the general way, which knows every style and tells every violation.
+``ParameterReader.read`` takes the source of its location (the text of a path segment, the fields of the
+query, …) and returns the value, ``ABSENT``, ``Refused`` or ``Forgiven``. Most parameters are scalars in
+the path or query; a short closure reads them. For anything special the closure calls the general
+function, which supports every style and reports every violation.
 """
 
 from __future__ import annotations
@@ -40,21 +39,21 @@ from mockserver.plan import JSON, MediaType, Parameter
 Location = Literal["path", "query", "header", "cookie", "body"]
 
 IGNORED_HEADERS = frozenset(("accept", "content-type", "authorization"))
-"""Header parameters that OpenAPI says to ignore: other parts of the document speak of them."""
+"""Header parameters that OpenAPI ignores: other parts of the document describe them."""
 
 ABSENT: Final = object()
-"""Instead of a value: the request does not have the parameter, and may do without."""
+"""The result for an optional parameter that the request does not have."""
 
 
 class Refused(Struct, frozen=True):
-    """What was read, as far as it could be, and what is wrong with it."""
+    """The result for an invalid parameter: its violations, and its value if it could be decoded."""
 
     violations: tuple[Violation, ...]
     value: JSON = None
 
 
 class Forgiven(Struct, frozen=True):
-    """What was read although it is not written as the document says."""
+    """The result for a parameter that was decoded although its style is not the documented one."""
 
     value: JSON
     warnings: tuple[str, ...]
@@ -63,9 +62,9 @@ class Forgiven(Struct, frozen=True):
 class ParameterReader:
     """Reads one parameter.
 
-    ``read`` takes, by location: path, the segment's raw text; query and cookie,
-    ``Fields``; header, the request's headers; querystring, the raw query.
-    ``claimed`` are the names of the operation's other parameters there.
+    ``read`` takes, by location: path: the raw text of the segment; query and cookie: ``Fields``; header:
+    the headers of the request; querystring: the raw query. ``claimed`` are the names of the operation's
+    other parameters in the same location.
     """
 
     __slots__ = (
@@ -87,7 +86,7 @@ class ParameterReader:
     read: Callable[[Any], JSON | Refused | Forgiven]
 
     def __init__(self, parameter: Parameter, reader: Reader, claimed: Collection[str] = ()) -> None:
-        """Raises SchemaError where the parameter's schema cannot be used."""
+        """Compile a parameter. Raises SchemaError if its schema is unusable."""
         self.name = parameter.name
         self.key = parameter.name.lower() if parameter.location == "header" else parameter.name
         self._parameter = parameter
@@ -96,14 +95,14 @@ class ParameterReader:
         self._schema = parameter.content.schema if parameter.content else parameter.schema
         self._codec = Codec(parameter.content, reader) if parameter.content else None
         self._types = reader.shapes.types(self._schema)
-        self._properties = _spreading(reader, parameter)
+        self._properties = _property_names(reader, parameter)
         self._may_be_restyled = (
             reader.lenient
             and parameter.location in ("query", "cookie")
             and self._codec is None
             and bool(self._types & STRUCTURED)
         )
-        self._absent = self._when_absent()
+        self._absent = self._absent_value()
         extractors: dict[str, Callable[[Any], Raws | Malformed | None]] = {
             "path": self._from_path,
             "query": self._from_query,
@@ -112,20 +111,20 @@ class ParameterReader:
             "querystring": self._from_querystring,
         }
         self._extract = extractors[parameter.location]
-        self.read = self._quick() or self._read
+        self.read = self._fast_reader() or self._read
 
-    def _quick(self) -> Callable[[Any], JSON | Refused | Forgiven] | None:
-        """A closure for a scalar that is there, once, without escapes, and valid."""
+    def _fast_reader(self) -> Callable[[Any], JSON | Refused | Forgiven] | None:
+        """Return a closure for a valid scalar that occurs once and without escapes; else None."""
         location, style, schema = self._parameter.location, self._parameter.style, self._schema
         if self._codec or schema is None or self._types & STRUCTURED:
             return None
-        slow, key, types = self._read, self.key, self._types
+        read_any, key, types = self._read, self.key, self._types
         is_valid = self._reader.schemas.validator(schema, "request").is_valid
         if location == "path" and style == "simple":
             if types == {"string"}:
 
                 def read_string(text: str) -> JSON | Refused | Forgiven:
-                    return text if "%" not in text and text.isascii() and is_valid(text) else slow(text)
+                    return text if "%" not in text and text.isascii() and is_valid(text) else read_any(text)
 
                 return read_string
 
@@ -133,7 +132,7 @@ class ParameterReader:
                 for value in scalars(text, types):
                     if is_valid(value) and "%" not in text:
                         return value
-                return slow(text)
+                return read_any(text)
 
             return read_scalar
         if location == "query" and style == "form":
@@ -146,7 +145,7 @@ class ParameterReader:
                         for value in scalars(text, types):
                             if is_valid(value):
                                 return value
-                return slow(fields)
+                return read_any(fields)
 
             return read_field
         return None
@@ -154,32 +153,34 @@ class ParameterReader:
     def _read(self, source: Any) -> JSON | Refused | Forgiven:
         raws = self._extract(source)
         if not isinstance(raws, list):
-            others = [*self._otherwise(source)]
-            judged = self._reader.judge(others, self._schema) if others else None
-            if judged is not None and not judged.violations:
-                return self._taken(judged)
+            others = [*self._other_styles(source)]
+            decoded = self._reader.judge(others, self._schema) if others else None
+            if decoded is not None and not decoded.violations:
+                return self._accept(decoded)
             if raws is None:
                 return self._absent
-            return self._refused(raws.keyword, raws.message, source if isinstance(source, str) else None)
+            return self._refuse(raws.keyword, raws.message, source if isinstance(source, str) else None)
         if self._parameter.allow_empty_value and raws[0] in ("", [""]):
             return raws[0]
         if self._may_be_restyled and self._types <= STRUCTURED:
-            # A text as it stands is no style that the document has
-            texts = [each for each in raws if isinstance(each, str)]
-            structured = (each for each in raws if not isinstance(each, str))
-            judged = self._reader.judge(chain(structured, self._otherwise(source), texts), self._schema)
+            # A whole text is not in the documented style of an array or object, so it comes last
+            texts = [raw for raw in raws if isinstance(raw, str)]
+            structured = (raw for raw in raws if not isinstance(raw, str))
+            decoded = self._reader.judge(chain(structured, self._other_styles(source), texts), self._schema)
         else:
-            judged = self._reader.judge(chain(raws, self._otherwise(source)), self._schema)
-        return self._taken(judged) if not judged.violations else Refused(self._tell(judged), judged.value)
+            decoded = self._reader.judge(chain(raws, self._other_styles(source)), self._schema)
+        if decoded.violations:
+            return Refused(self._violations(decoded), decoded.value)
+        return self._accept(decoded)
 
-    def _taken(self, judged: Decoded) -> JSON | Forgiven:
-        if not judged.warnings:
-            return judged.value
-        told = tuple(f"{self._location} parameter {self.name!r}: {each}" for each in judged.warnings)
-        return Forgiven(judged.value, told)
+    def _accept(self, decoded: Decoded) -> JSON | Forgiven:
+        if not decoded.warnings:
+            return decoded.value
+        prefix = f"{self._location} parameter {self.name!r}"
+        return Forgiven(decoded.value, tuple(f"{prefix}: {warning}" for warning in decoded.warnings))
 
-    def _otherwise(self, fields: Fields) -> Iterator[Restyled]:
-        """Readings in other styles than the documented one."""
+    def _other_styles(self, fields: Fields) -> Iterator[Restyled]:
+        """Yield the values by other styles than the documented one."""
         if self._may_be_restyled:
             style, explode = self._parameter.style, self._parameter.explode
             decode_value = decode_form if self._parameter.location == "query" else decode_cookie
@@ -187,14 +188,16 @@ class ParameterReader:
                 fields, self.name, style, explode, self._types, self._claimed, decode_value
             )
 
-    def _when_absent(self) -> JSON | Refused:
+    def _absent_value(self) -> JSON | Refused:
         if self._parameter.required:
-            if self._types == {"object"} and self._parameter.explode and self._parameter.style == "form":
-                # An empty object spread over the query is written as nothing at all
-                judged = self._reader.judge([{}], self._schema)
-                if not judged.violations:
-                    return {}
-            return self._refused("required", f"The {self._parameter.location} parameter is required")
+            is_exploded = self._parameter.explode and self._parameter.style == "form"
+            if (
+                self._types == {"object"}
+                and is_exploded
+                and not self._reader.judge([{}], self._schema).violations
+            ):
+                return {}  # an empty exploded object has no query parameters
+            return self._refuse("required", f"The {self._parameter.location} parameter is required")
         if self._schema is not None:
             node, _ = self._reader.schemas.lookup(self._schema)
             if isinstance(node, dict) and "default" in node:
@@ -203,25 +206,29 @@ class ParameterReader:
 
     def _from_path(self, text: str) -> Raws | Malformed | None:
         if self._codec:
-            return self._decoded(text, decode(text))
+            return self._decode_text(text, decode(text))
         parameter = self._parameter
         return split_path(text, self.name, parameter.style, parameter.explode, self._types, decode)
 
     def _from_query(self, fields: Fields) -> Raws | Malformed | None:
         if self._codec:
             values = fields.get(self.name)
-            return None if values is None else self._decoded(values[-1], decode_form(values[-1]), len(values))
-        return self._gathered(fields, decode_form)
+            return (
+                None
+                if values is None
+                else self._decode_text(values[-1], decode_form(values[-1]), len(values))
+            )
+        return self._gather(fields, decode_form)
 
     def _from_cookie(self, fields: Fields) -> Raws | Malformed | None:
         if self._codec:
             values = fields.get(self.name)
-            return None if values is None else self._decoded(values[-1], decode_cookie(values[-1]))
+            return None if values is None else self._decode_text(values[-1], decode_cookie(values[-1]))
         if self._parameter.explode and self._types & STRUCTURED:
-            fields = _unfolded(fields)
-        return self._gathered(fields, decode_cookie if self._parameter.style == "form" else str)
+            fields = _split_exploded(fields)
+        return self._gather(fields, decode_cookie if self._parameter.style == "form" else str)
 
-    def _gathered(self, fields: Fields, decode_value: Callable[[str], str | None]) -> Raws | Malformed | None:
+    def _gather(self, fields: Fields, decode_value: Callable[[str], str | None]) -> Raws | Malformed | None:
         parameter = self._parameter
         return gather(
             fields,
@@ -239,21 +246,21 @@ class ParameterReader:
         if text is None:
             return None
         if self._codec:
-            return self._decoded(text, text)
+            return self._decode_text(text, text)
         return split(text, "simple", self._parameter.explode, self._types, str.strip)
 
     def _from_querystring(self, query: str) -> Raws | Malformed | None:
         if not query:
             return None
-        # A form is encoded as such already; anything else is encoded to be a query
+        # A form is its own encoding of a query; any other media type is percent-encoded
         is_form = self._codec is not None and self._codec.is_form
-        return self._decoded(query, query if is_form else decode(query))
+        return self._decode_text(query, query if is_form else decode(query))
 
-    def _decoded(self, text: str, decoded: str | None, times: int = 1) -> Raws | Malformed:
+    def _decode_text(self, text: str, decoded: str | None, times: int = 1) -> Raws | Malformed:
         if decoded is None:
             return Malformed(f"{text!r} is not percent-encoded UTF-8")
         if times > 1:
-            return Malformed(f"{self.name!r} is given {times} times", "style")
+            return Malformed(f"{self.name!r} occurs {times} times", "style")
         if self._codec is None:
             return [decoded]
         raw = self._codec.decode(decoded.encode())
@@ -263,16 +270,16 @@ class ParameterReader:
     def _location(self) -> Location:
         return "query" if self._parameter.location == "querystring" else self._parameter.location
 
-    def _refused(self, keyword: str, message: str, value: object = None) -> Refused:
+    def _refuse(self, keyword: str, message: str, value: object = None) -> Refused:
         schema = self._schema or ""
         return Refused((Violation(self._location, self.name, "", keyword, message, value, None, schema),))
 
-    def _tell(self, judged: Decoded) -> tuple[Violation, ...]:
-        return tuple(in_request(each, self._location, self.name) for each in judged.violations)
+    def _violations(self, decoded: Decoded) -> tuple[Violation, ...]:
+        return tuple(in_request(violation, self._location, self.name) for violation in decoded.violations)
 
 
 def in_request(violation: SchemaViolation, location: Location, name: str = "") -> Violation:
-    """A schema's violation as one of the request."""
+    """Return a violation of a schema as a violation of a request."""
     return Violation(
         location,
         name,
@@ -285,19 +292,19 @@ def in_request(violation: SchemaViolation, location: Location, name: str = "") -
     )
 
 
-def _spreading(reader: Reader, parameter: Parameter) -> Collection[str] | None:
-    """The names an exploded object may use: those it lists, or any if it describes any other."""
+def _property_names(reader: Reader, parameter: Parameter) -> Collection[str] | None:
+    """Return the property names of an exploded object; None if it permits other properties."""
     shapes = reader.shapes.of(parameter.schema)
     names = reader.shapes.properties(parameter.schema)
     return names if names and not any(shape.others for shape in shapes) else None
 
 
-def _unfolded(fields: Fields) -> Fields:
-    """Exploded cookies as RFC 6570 writes them, ``a=1&a=2`` in one cookie, as separate fields."""
+def _split_exploded(fields: Fields) -> Fields:
+    """Split an exploded cookie, ``a=1&a=2`` (RFC 6570, section 3.2.9), into separate fields."""
     unfolded: Fields = {}
     for name, values in fields.items():
-        for each in values:
-            first, *others = each.split("&")
+        for text in values:
+            first, *others = text.split("&")
             unfolded.setdefault(name, []).append(first)
             for pair in others:
                 key, _, value = pair.partition("=")
@@ -306,9 +313,9 @@ def _unfolded(fields: Fields) -> Fields:
 
 
 def write_parameter(parameter: Parameter, value: JSON) -> str:
-    """What a client sends for a value: the path segment, the query or cookie fields, or the header's value.
+    """Return the text of a value in a request: a path segment, query or cookie fields, or a header value.
 
-    The inverse of ``ParameterReader.read``; ``""`` where an empty array or object has nothing to send.
+    It is the inverse of ``ParameterReader.read``. An empty array or object may be an empty text.
     """
     location, name, style, explode = parameter.location, parameter.name, parameter.style, parameter.explode
     if parameter.content:
@@ -322,7 +329,7 @@ def write_parameter(parameter: Parameter, value: JSON) -> str:
 
 def _write_content(parameter: Parameter, content: MediaType, value: JSON) -> str:
     if parameter.location == "querystring" and content.name == "application/x-www-form-urlencoded":
-        return "&".join(part for name, each in value.items() if (part := expand_fields(name, each)))
+        return "&".join(part for name, member in value.items() if (part := expand_fields(name, member)))
     text = encode_json(value).decode() if "json" in content.name else text_of(value)
     if parameter.location == "header":
         return text

@@ -1,10 +1,8 @@
-"""Credentials: whether those that the document asks for are there.
+"""Check that a request has the credentials that the document requires.
 
-Nobody can say whether a credential of a mocked service is *right*. The document
-says where it goes, and that is checked: the header or parameter, and the name of
-the scheme (RFC 9110, section 11). Clients under test send "My API Key" for a
-token, so its form is judged only where that is asked for: RFC 7617 (Basic),
-RFC 6750 (Bearer).
+A mock server cannot know whether a credential is *correct*. It checks the header or parameter, and the
+name of the scheme (RFC 9110, section 11). Clients under test send texts such as "My API Key" as a token,
+so the form of credentials is only checked by ``--security strict``: RFC 7617 (Basic), RFC 6750 (Bearer).
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from mockserver.media.form import Fields
 from mockserver.plan import SecurityRequirement, SecurityScheme
 
 Check = Callable[[Mapping[str, str], Fields, Fields], str | None]
-"""(headers, query, cookies) → what is wrong, or None."""
+"""(headers, query, cookies) → the error message, or None."""
 
 _TOKEN68 = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 REALM = 'realm="mock"'
@@ -27,16 +25,16 @@ REALM = 'realm="mock"'
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """No alternative is satisfied. ``challenges`` are values of ``WWW-Authenticate``."""
+    """The result if no alternative is satisfied. ``challenges`` are values of ``WWW-Authenticate``."""
 
     violations: tuple[Violation, ...]
     challenges: tuple[str, ...]
 
 
 class Guard:
-    """The security requirements of one operation: any of the alternatives, all of each.
+    """The security requirements of one operation: one alternative, with all of its schemes, must hold.
 
-    ``locations`` tells where API keys are looked for, so that nobody parses the rest.
+    ``locations`` are the locations of its API keys; the other locations need no parsing.
     """
 
     __slots__ = ("_alternatives", "_schemes", "locations")
@@ -48,32 +46,34 @@ class Guard:
         *,
         strict: bool = False,
     ) -> None:
-        """A scheme that the document does not define cannot be checked and is taken as satisfied.
+        """Compile the requirements. A scheme that the document does not define is always satisfied.
 
-        ``strict`` also judges the form of Basic and Bearer credentials.
+        ``strict``: also check the form of Basic and Bearer credentials.
         """
-        names = dict.fromkeys(name for each in requirements for name in each if name in schemes)
+        names = dict.fromkeys(name for group in requirements for name in group if name in schemes)
         self._schemes = {
             name: (schemes[name], _check(schemes[name], _FORMS if strict else {})) for name in names
         }
         self.locations = {schemes[name].location for name in names}
-        self._alternatives = [[name for name in each if name in schemes] for each in requirements]
+        self._alternatives = [[name for name in group if name in schemes] for group in requirements]
 
     def check(self, headers: Mapping[str, str], query: Fields, cookies: Fields) -> Denied | None:
-        """None where the request may pass."""
-        wrong = {
+        """Return None if an alternative is satisfied."""
+        missing_schemes = {
             name: reason
             for name, (_, check) in self._schemes.items()
             if (reason := check(headers, query, cookies)) is not None
         }
-        if not wrong or any(not any(name in wrong for name in each) for each in self._alternatives):
+        if not missing_schemes or any(
+            not any(name in missing_schemes for name in group) for group in self._alternatives
+        ):
             return None
         return Denied(
             tuple(
                 Violation("security", name, "", "security", reason, None, self._schemes[name][0].type)
-                for name, reason in wrong.items()
+                for name, reason in missing_schemes.items()
             ),
-            tuple(dict.fromkeys(_challenge(self._schemes[name][0]) for name in wrong)),
+            tuple(dict.fromkeys(_challenge(self._schemes[name][0]) for name in missing_schemes)),
         )
 
 
@@ -82,23 +82,27 @@ def _check(scheme: SecurityScheme, forms: Mapping[str, Callable[[str], str | Non
         return _api_key(scheme)
     if scheme.type == "mutualTLS":
         return lambda headers, query, cookies: None
-    word = _word(scheme)
-    form = forms.get(word, _anything)
+    expected = _scheme_name(scheme)
+    form = forms.get(expected, _any_credentials)
 
     def check(headers: Mapping[str, str], query: Fields, cookies: Fields) -> str | None:  # noqa: ARG001
         given = headers.get("authorization")
         if given is None:
-            return f"The Authorization header is missing; {scheme.name} asks for {word.title()} credentials"
+            return (
+                f"The Authorization header is missing; {scheme.name} asks for {expected.title()} credentials"
+            )
         sent, _, credentials = given.strip().partition(" ")
-        if sent.lower() != word:
-            return f"The Authorization header is not of scheme {word.title()}, which {scheme.name} asks for"
+        if sent.lower() != expected:
+            return (
+                f"The Authorization header is not of scheme {expected.title()}, which {scheme.name} asks for"
+            )
         return form(credentials.strip())
 
     return check
 
 
-def _word(scheme: SecurityScheme) -> str:
-    """The authentication scheme in lower case; tokens of OAuth 2 and OpenID Connect are bearer tokens."""
+def _scheme_name(scheme: SecurityScheme) -> str:
+    """Return the authentication scheme in lower case; ``bearer`` for OAuth 2 and OpenID Connect."""
     return scheme.scheme.lower() if scheme.type == "http" and scheme.scheme else "bearer"
 
 
@@ -126,7 +130,7 @@ def _bearer(credentials: str) -> str | None:
     return None if _TOKEN68.fullmatch(credentials) else "The Bearer token is missing or malformed"
 
 
-def _anything(credentials: str) -> str | None:
+def _any_credentials(credentials: str) -> str | None:
     return None if credentials else "The Authorization header has a scheme but no credentials"
 
 
@@ -135,12 +139,12 @@ _FORMS = {"basic": _basic, "bearer": _bearer}
 
 def _challenge(scheme: SecurityScheme) -> str:
     if scheme.type == "apiKey":
-        return f'ApiKey {REALM}, in="{scheme.location}", name="{_quoted(scheme.parameter)}"'
-    word = _word(scheme)
-    charset = ', charset="UTF-8"' if word == "basic" else ""
-    return f"{word.title()} {REALM}{charset}"
+        return f'ApiKey {REALM}, in="{scheme.location}", name="{_escape(scheme.parameter)}"'
+    scheme_name = _scheme_name(scheme)
+    charset = ', charset="UTF-8"' if scheme_name == "basic" else ""
+    return f"{scheme_name.title()} {REALM}{charset}"
 
 
-def _quoted(text: str) -> str:
-    """The inside of a quoted-string, which cannot hold control characters (RFC 9110, section 5.6.4)."""
+def _escape(text: str) -> str:
+    """Escape a text for a quoted-string, without control characters (RFC 9110, section 5.6.4)."""
     return re.sub(r'(["\\])', r"\\\1", re.sub(r"[^ -~]", "?", text))

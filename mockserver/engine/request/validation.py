@@ -1,8 +1,7 @@
-"""Whether a request keeps to the document: everything it breaks, in one go.
+"""Validate requests: find all violations of the document in one pass.
 
-A ``Checker`` belongs to one operation. Its parts are compiled at its first
-request, so that a document of a thousand operations starts at once, and are
-only those that the operation documents.
+A ``Checker`` belongs to one operation. It compiles its parts at the first request, so that a document of
+a thousand operations starts at once. It only has the parts that the operation documents.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ Values = Mapping[str, JSON]
 NOTHING: Values = MappingProxyType({})
 
 
-class InvalidCsr(MockServerError):  # noqa: N818 - the client's fault, told as a violation
-    """What the document allows and the resource does not: a certificate or a page that cannot be made."""
+class InvalidCsr(MockServerError):  # noqa: N818 - an error of the client, reported as a violation
+    """A request that is valid by the document but not by the resource: an invalid CSR, name or cursor."""
 
     def __init__(self, violation: Violation) -> None:
         self.violation = violation
@@ -41,13 +40,12 @@ class InvalidCsr(MockServerError):  # noqa: N818 - the client's fault, told as a
 
 
 class Checked(Struct):
-    """A request's documented parts, read. Parameters that are absent and have no default are left out.
+    """The decoded parts of a request, and its violations.
 
-    Header parameters are under their documented names, a 3.2 ``querystring``
-    parameter under its name in ``query``. What is refused is here too, as far
-    as it could be read. ``status`` is 0 if nothing is wrong, else 401, 413, 415
-    or 422 (it breaks the document); ``challenges`` are the ``WWW-Authenticate``
-    values that belong to 401.
+    Absent parameters without a default are left out. Header parameters have their documented names. A
+    ``querystring`` parameter (OpenAPI 3.2) has its name in ``query``. Invalid values are included if they
+    could be decoded. ``status`` is 0 if the request is valid, else 401, 413, 415 or 422. ``challenges``
+    are the ``WWW-Authenticate`` values of a 401.
     """
 
     path: Values
@@ -59,11 +57,11 @@ class Checked(Struct):
     status: int = 0
     challenges: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    """What was read although it is not written as the document says."""
+    """Warnings about values that were decoded although their style is not the documented one."""
 
 
 class Checker:
-    """Checks the requests of one operation. ``check`` raises SchemaError if a schema cannot be used."""
+    """Validates the requests of one operation."""
 
     __slots__ = ("_compiled", "_limits", "_operation", "_reader", "_schemes", "_security")
 
@@ -84,7 +82,10 @@ class Checker:
         self._compiled: _Parts | None = None
 
     def check(self, request: Request, path_parameters: dict[str, str]) -> Checked:
-        """``path_parameters`` are the segments as sent, still percent-encoded."""
+        """Validate a request; ``path_parameters`` are as sent, still percent-encoded.
+
+        Raises SchemaError if a schema of the operation is unusable.
+        """
         parts = self._compiled
         if parts is None:
             parts = self._compiled = _Parts(
@@ -104,7 +105,7 @@ class Checker:
         readers = parts.path
         for name, text in path_parameters.items():
             reader = readers.get(name)
-            value = reader(text) if reader is not None else _undeclared(name, text)
+            value = reader(text) if reader is not None else _read_undeclared(name, text)
             if isinstance(value, Refused):
                 violations += value.violations
                 value = value.value
@@ -118,18 +119,20 @@ class Checker:
         elif violations:
             checked.violations, checked.status = tuple(violations), 422
         if request.query_string and not checked.status and "%" in request.query_string:
-            checked.violations = tuple(_broken_fields(request.query_string))
+            checked.violations = tuple(_malformed_fields(request.query_string))
             checked.status = 422 if checked.violations else 0
         return checked
 
     def path_reader(self, name: str) -> Callable[[str], JSON | Refused | Forgiven]:
-        """What reads the text of a path parameter, once something was checked."""
+        """Return the reader of a path parameter. Call it after the first ``check``."""
         reader = self._compiled.path.get(name) if self._compiled is not None else None
-        return reader if reader is not None else partial(_undeclared, name)
+        return reader if reader is not None else partial(_read_undeclared, name)
 
     def undocumented_query(self, request: Request) -> tuple[str, ...]:
-        """Names in the query that the document does not know; OpenAPI leaves them open."""
-        documented = {each.name for each in self._operation.parameters if each.location == "query"}
+        """Return the undocumented names in the query, which OpenAPI permits."""
+        documented = {
+            parameter.name for parameter in self._operation.parameters if parameter.location == "query"
+        }
         names = parse_fields(request.query_string)
         return tuple(
             name for name in names if name.partition("[")[0] not in documented and name not in documented
@@ -143,14 +146,14 @@ def compile_checker(
     *,
     security: str = "presence",
     styles: str = "any",
-    limits: BodyLimits = BodyLimits(),  # noqa: B008 - it cannot be changed
+    limits: BodyLimits = BodyLimits(),  # noqa: B008 - it is immutable
 ) -> Checker:
-    """``security`` is presence, strict or off, ``styles`` any or strict."""
+    """Return the checker of an operation. ``security``: presence, strict or off; ``styles``: any, strict."""
     return Checker(operation, schemas, security_schemes, security, styles, limits)
 
 
 class _Parts:
-    """What an operation documents of a request, compiled."""
+    """The compiled parts of an operation."""
 
     def __init__(
         self,
@@ -170,19 +173,19 @@ class _Parts:
                 if other.location == parameter.location and other is not parameter
             }
             located.setdefault(parameter.location, []).append(ParameterReader(parameter, reader, claimed))
-        self.path = {each.name: each.read for each in located.get("path", ())}
+        self.path = {reader.name: reader.read for reader in located.get("path", ())}
         self._query = located.get("query", ())
         self._querystring = located.get("querystring", ())
         self._header = located.get("header", ())
         self._cookie = located.get("cookie", ())
         self._body: BodyReader | None = None
         if operation.body:
-            from mockserver.engine.request.body import BodyReader
+            from mockserver.engine.request.body import BodyReader  # only operations with a body need it
 
             self._body = BodyReader(operation.body, reader, limits)
         self._guard: Guard | None = None
         if security != "off" and operation.security:
-            from mockserver.engine.request.security import Guard
+            from mockserver.engine.request.security import Guard  # only operations with security need it
 
             self._guard = Guard(operation.security, schemes, strict=security == "strict")
         keys = self._guard.locations if self._guard else ()
@@ -193,7 +196,7 @@ class _Parts:
         )
 
     def check(self, request: Request, checked: Checked, violations: list[Violation]) -> None:
-        """Add everything but the path, and the verdict on all of it."""
+        """Validate all parts except the path, and set the status of the whole request."""
         fields = parse_fields(request.query_string) if self._needs_query else {}
         cookies = parse_cookies(request.headers.get("cookie", "")) if self._needs_cookies else {}
         if self._query:
@@ -221,7 +224,7 @@ class _Parts:
 def _values(
     readers: Iterable[ParameterReader], source: object, checked: Checked, violations: list[Violation]
 ) -> Values:
-    """What is read of a source; what is wrong or forgiven is added to the others."""
+    """Read the parameters of one source; add their violations and warnings to those of the request."""
     values: dict[str, JSON] = {}
     for reader in readers:
         value = reader.read(source)
@@ -238,16 +241,16 @@ def _values(
     return values
 
 
-def _broken_fields(query: str) -> Iterator[Violation]:
-    """What no escape is, in fields that the document does not describe."""
+def _malformed_fields(query: str) -> Iterator[Violation]:
+    """Yield a violation for each malformed percent-encoding in undocumented fields."""
     for pair in query.split("&"):
         if text := broken(pair):
             message = f"{text!r} is not percent-encoded"
             yield Violation("query", pair.partition("=")[0], "", "syntax", message, text)
 
 
-def _undeclared(name: str, text: str) -> JSON | Refused:
-    """A parameter of the path template that no parameter describes is a string."""
+def _read_undeclared(name: str, text: str) -> JSON | Refused:
+    """Decode a path parameter that the document does not describe: it is a string."""
     value = decode(text)
     if value is None:
         message = f"{text!r} is not percent-encoded UTF-8"

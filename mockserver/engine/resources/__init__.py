@@ -1,1 +1,1 @@
-"""Resources, which outlive a request: their states, their templates and what is rendered from them."""
+"""Stateful resources: their states, their templates and their rendered responses."""

@@ -33,7 +33,7 @@ from mockserver.state.tables import CreationRecord
 
 
 class Call(NamedTuple):
-    """One request at one resource's file, with what the stages before found."""
+    """A request to an operation of a resource, with the results of the previous stages."""
 
     route: Route
     runtime: ResourceRuntime
@@ -45,23 +45,25 @@ class Call(NamedTuple):
 
     @property
     def alias(self) -> str:
+        """The name of the operation in the scenario file."""
         return self.route.alias
 
     @property
     def body(self) -> Any:
+        """The decoded body of the request."""
         return self.checked.body
 
 
 class Resources:
-    """Responds for the resources of an engine."""
+    """Handles the calls to the resources of an engine."""
 
     def __init__(self, store: Store, makers: Providers, notifier: WebhookSender, validation: str) -> None:
-        """``validation``: off, warn or strict."""
+        """Create the stage. ``validation``: off, warn or strict."""
         self._store = store
         self._validation = validation
         self._notifier = notifier
         self._makers = makers
-        self._creations: dict[str, KeyFactory] = {}
+        self._key_factories: dict[str, KeyFactory] = {}
         self._listings: dict[tuple[str, str], Listing] = {}
 
     def call_resource(self, call: Call, scenario: str | None) -> Response:
@@ -80,12 +82,12 @@ class Resources:
             self._check_page(listing, call)
             return listing.response(call.request, call.path, call.checked, call.world, call.now, self._store)
         if role.creates:
-            return self._created(call, scenario)
+            return self._create(call, scenario)
         key = self.key(call)
         if key is None:
             if runtime.is_plain:
                 return documented(call.route, call.path, call.request, call.now)
-            return self._unknown(call, "")
+            return self._missing(call, "")
         is_head = call.request.method == "HEAD" and call.route.operation.method != "HEAD"
         if runtime.is_plain and scenario is None and not is_head:
             return self.advance(
@@ -97,14 +99,14 @@ class Resources:
                 known_state = begin(scenario, call.now)
                 self._store.put(call.world.name, runtime.name, key, known_state)
         elif known_state is None and runtime.resource.unknown:
-            return self._unknown(call, key)
+            return self._missing(call, key)
         if is_head:
-            return self._looked_at(call, key, known_state)
+            return self._respond_to_head(call, key, known_state)
         if runtime.is_plain:
             return self.advance(
                 call.route, runtime, key, call.path, call.body, call.request, call.world, call.now
             )
-        return self._asked(call, key, is_new=known_state is None)
+        return self._advance_stateful(call, key, is_new=known_state is None)
 
     def advance(
         self,
@@ -119,10 +121,10 @@ class Resources:
         *,
         is_final: bool = False,
     ) -> Response:
-        """Spend one call on a plain resource and return the response of its step.
+        """Count one call to a plain resource and return the response of its step.
 
-        ``is_final`` says that nobody changes the header fields of the response, so that constant ones
-        can be shared.
+        ``is_final``: the caller does not change the header fields of the response, so that responses can
+        share constant ones.
         """
         decision = self._store.advance(
             world.name, runtime.name, key, now, route.alias, runtime.steps, runtime.selection.choose,
@@ -137,15 +139,15 @@ class Resources:
                     step.status, step.headers, octets, f"{step.decision}{decision.call}", 0, "", None,
                     route.operation.id, runtime.name, key, (), step.head,
                 )  # fmt: skip
-        place = state.scenario, decision.call, state.created, decision.changed
-        return self.render_step(route, runtime, decision.step, place, key, path, body, request, world, now)
+        position = state.scenario, decision.call, state.created, decision.changed
+        return self.render_step(route, runtime, decision.step, position, key, path, body, request, world, now)
 
     def render_step(
         self,
         route: Route,
         runtime: ResourceRuntime,
         index: int,
-        place: tuple[str, int, int, int],
+        position: tuple[str, int, int, int],
         key: str,
         path: dict[str, str],
         body: JSON,
@@ -155,10 +157,10 @@ class Resources:
     ) -> Response:
         """Return the response of a step of a plain resource.
 
-        ``place``: the scenario, the number of the call, when the resource was created and when its
-        state changed (milliseconds).
+        ``position``: the scenario, the number of the call, and the times of the creation and of the last
+        state change in milliseconds.
         """
-        scenario, number, created, changed = place
+        scenario, number, created, changed = position
         step = runtime.timeline(scenario)[index]
         subject = RenderContext(
             world.name, runtime.name, key, step.state, scenario, number, created, changed, now, request,
@@ -183,29 +185,30 @@ class Resources:
         return response
 
     def key(self, call: Call) -> str | None:
-        """The key that a request means, by itself or by a handle; None where it means none."""
+        """Return the key in a request, given directly or by a handle; None if there is none."""
         runtime, role = call.runtime, call.runtime.role(call.alias)
         if role.creates:
-            return self._creation(runtime).key(call.world.name, 0)
+            return self._key_factory(runtime).key(call.world.name, 0)
         stated = runtime.read_key(call.alias, call.request, call.path, call.body)
         if stated is None or not role.handle:
             return stated
         return self._store.births.named(call.world.name, runtime.name, role.handle, stated)
 
     def birth(self, call: Call, key: str) -> CreationRecord | None:
-        """What created the resource of a call: its own request where it is one that creates.
+        """Return the record of the request that created the resource of a call.
 
-        What that one wants certified is left aside: nobody has looked whether it can be.
+        For a call that creates, it is the call itself, without its CSR and its name: they are not
+        validated yet.
         """
         if call.runtime.role(call.alias).creates:
-            birth = self._creation(call.runtime).birth(0, call.request, call.path, call.body)
+            birth = self._key_factory(call.runtime).birth(0, call.request, call.path, call.body)
             return birth._replace(csr="", common_name="")
         return self._store.births.get(call.world.name, call.runtime.name, key)
 
-    # One of several operations each
+    # Calls to resources that are not plain
 
-    def _asked(self, call: Call, key: str, *, is_new: bool) -> Response:
-        """A call to a resource: decided, counted, answered."""
+    def _advance_stateful(self, call: Call, key: str, *, is_new: bool) -> Response:
+        """Advance a resource by a call, send its webhooks, and return the response."""
         runtime, name = call.runtime, call.world.name
         facts = runtime.facts(call.request, call.path, call.body)
         decision = self._store.advance(
@@ -214,20 +217,20 @@ class Resources:
             facts, runtime.dice(name, key),
         )  # fmt: skip
         if runtime.resource.handles and not self._store.births.has_name(name, runtime.name, key):
-            self._name(call, key, decision.state)
-        self._entered(call, key, decision, is_new=is_new)
-        left = decision.state
-        step = runtime.timeline(left.scenario)[decision.step]
+            self._store_handles(call, key, decision.state)
+        self._notify(call, key, decision, is_new=is_new)
+        reached = decision.state
+        step = runtime.timeline(reached.scenario)[decision.step]
         if not decision.answered:
-            return self._unanswered(call, key, step.state, left)
-        subject = self._subject(call, key, step.state, left, decision.call, decision.changed)
+            return self._unanswered(call, key, step.state, reached)
+        subject = self._context(call, key, step.state, reached, decision.call, decision.changed)
         response = self._render(call.route, runtime, step, subject, call.world)
         if runtime.role(call.alias).deletes and response.status < 300:
             self._store.delete(name, runtime.name, key)
         return response
 
-    def _looked_at(self, call: Call, key: str, known: ResourceState | None) -> Response:
-        """HEAD: what GET would answer, and nothing moves."""
+    def _respond_to_head(self, call: Call, key: str, known: ResourceState | None) -> Response:
+        """Return the response to HEAD: that of GET, without a change of the state."""
         runtime = call.runtime
         if known is None:
             known = begin(runtime.selection.choose(call.request, call.path, call.body), call.now)
@@ -236,13 +239,16 @@ class Resources:
         step = steps[state.step]
         if step.answers and call.alias not in step.answers:
             return self._unanswered(call, key, step.state, state)
-        subject = self._subject(call, key, step.state, state, state.calls + 1, state.changed)
+        subject = self._context(call, key, step.state, state, state.calls + 1, state.changed)
         return self._render(call.route, runtime, step, subject, call.world)
 
-    def _created(self, call: Call, scenario: str | None) -> Response:
-        """A resource comes into being, unless the state that it would begin with refuses."""
+    def _create(self, call: Call, scenario: str | None) -> Response:
+        """Create a resource and return the response. An error response of its first state creates none.
+
+        Raises InvalidCsr.
+        """
         runtime, name = call.runtime, call.world.name
-        creation = self._creation(runtime)
+        creation = self._key_factory(runtime)
         objection = creation.objection(creation.birth(0, call.request, call.path, call.body))
         if objection is not None:
             raise InvalidCsr(objection)
@@ -251,65 +257,66 @@ class Resources:
         chosen = scenario or runtime.selection.choose(call.request, call.path, call.body)
         state = begin(chosen, call.now)
         step = runtime.timeline(chosen)[0]
-        subject = self._subject(call, key, step.state, state, 0, call.now, birth)
+        subject = self._context(call, key, step.state, state, 0, call.now, birth)
         response = self._render(call.route, runtime, step, subject, call.world)
         if response.status < 300:
             self._store.create(name, runtime.name, key, state, birth)
-            self._name(call, key, state)
-            self._entered(call, key, Decision(0, 0, call.now, 0, state), is_new=True)
+            self._store_handles(call, key, state)
+            self._notify(call, key, Decision(0, 0, call.now, 0, state), is_new=True)
         return response
 
-    def _unknown(self, call: Call, key: str) -> Response:
-        """Nothing of that key exists, and asking for it creates nothing."""
+    def _missing(self, call: Call, key: str) -> Response:
+        """Return the response to a call whose resource does not exist and is not created by the call."""
         shown = f" {key}" if key else ""
-        return self._apart(
+        return self._override(
             call, key, call.runtime.resource.unknown or "404", "unknown",
             f"there is no {call.runtime.name}{shown}",
         )  # fmt: skip
 
-    def _unanswered(self, call: Call, key: str, state: str, left: ResourceState) -> Response:
-        detail = f"the {call.runtime.name} {key} is {state}, which has no answer to {call.alias}"
-        return self._apart(
-            call, key, call.runtime.resource.unanswered, f"unanswered; state={state}", detail, left
+    def _unanswered(self, call: Call, key: str, state: str, reached: ResourceState) -> Response:
+        """Return the response to a call for which the current state has no response."""
+        detail = f"the {call.runtime.name} {key} is {state}, which has no response to {call.alias}"
+        return self._override(
+            call, key, call.runtime.resource.unanswered, f"unanswered; state={state}", detail, reached
         )
 
-    def _apart(
-        self, call: Call, key: str, by: str, why: str, detail: str, left: ResourceState | None = None
+    def _override(
+        self, call: Call, key: str, by: str, cause: str, detail: str, reached: ResourceState | None = None
     ) -> Response:
-        """An answer beside the timeline: a state's, or a status in the document's words."""
+        """Return a response outside of the timeline: of the state or the status ``by``."""
         renderer = call.runtime.renderer(by, call.alias)
         if renderer is not None:
-            state = left or begin("", call.now)
-            subject = self._subject(call, key, by, state, 0, state.changed)
-            return rendered(renderer, subject, f"{why}; by={by}", self._makers.seed, call.world)
-        status = int(by) if by.isdigit() else 409 if left is not None else 404
-        return refused(call.route, call.request, call.now, status, detail, f"{why}; status={status}")
+            state = reached or begin("", call.now)
+            subject = self._context(call, key, by, state, 0, state.changed)
+            return rendered(renderer, subject, f"{cause}; by={by}", self._makers.seed, call.world)
+        status = int(by) if by.isdigit() else 409 if reached is not None else 404
+        return refused(call.route, call.request, call.now, status, detail, f"{cause}; status={status}")
 
-    # What they share
+    # Common parts
 
-    def _subject(
+    def _context(
         self,
         call: Call,
         key: str,
         state: str,
-        left: ResourceState,
+        reached: ResourceState,
         number: int,
         changed: int,
         birth: CreationRecord | None = None,
     ) -> RenderContext:
         runtime = call.runtime
         return RenderContext(
-            call.world.name, runtime.name, key, state, left.scenario, number, left.created, changed,
+            call.world.name, runtime.name, key, state, reached.scenario, number, reached.created, changed,
             call.now, call.request, call.path, call.body,
-            birth=birth or self._store.births.get(call.world.name, runtime.name, key), moves=left.moves,
+            birth=birth or self._store.births.get(call.world.name, runtime.name, key), moves=reached.moves,
         )  # fmt: skip
 
-    def _name(self, call: Call, key: str, state: ResourceState) -> None:
-        """Let a new resource be known by its handles."""
+    def _store_handles(self, call: Call, key: str, state: ResourceState) -> None:
+        """Render the handles of a new resource and store them."""
         runtime = call.runtime
         handles = runtime.resource.handles
         if handles:
-            subject = self._subject(call, key, "", state, 0, state.changed)
+            subject = self._context(call, key, "", state, 0, state.changed)
             context = Context(subject, self._makers)
             names = {
                 name: runtime.normal(str(compile_template(source)(context)))
@@ -317,15 +324,18 @@ class Resources:
             }
             self._store.births.name(call.world.name, runtime.name, key, names)
 
-    def _entered(self, call: Call, key: str, decision: Decision, *, is_new: bool) -> None:
-        """Let those who wait for it know of the states that were entered."""
+    def _notify(self, call: Call, key: str, decision: Decision, *, is_new: bool) -> None:
+        """Send the webhooks of the states that a resource entered."""
         if call.runtime.resource.notices:
             state = decision.state
             born = [(0, state.created)] if is_new else []
             self._notifier.entered(call.runtime, call.world, key, state, (*born, *decision.entered))
 
     def _check_page(self, listing: Listing, call: Call) -> None:
-        """Refuse a page that there cannot be, or tell of it, as requests that break the document are."""
+        """Validate the cursor of a request to a list operation.
+
+        Raises InvalidCsr if validation is strict; else adds the violation to the call.
+        """
         violation = listing.violation(call.request) if self._validation != "off" else None
         if violation is None:
             return
@@ -334,19 +344,19 @@ class Resources:
         call.checked.violations = (*call.checked.violations, violation)
         call.checked.status = call.checked.status or 422
 
-    def _creation(self, runtime: ResourceRuntime) -> KeyFactory:
-        known = self._creations.get(runtime.name)
-        if known is None:
+    def _key_factory(self, runtime: ResourceRuntime) -> KeyFactory:
+        factory = self._key_factories.get(runtime.name)
+        if factory is None:
             service = runtime.service
-            known = KeyFactory(runtime.resource, service.schemas, service.fakes, self._makers)
-            self._creations[runtime.name] = known
-        return known
+            factory = KeyFactory(runtime.resource, service.schemas, service.fakes, self._makers)
+            self._key_factories[runtime.name] = factory
+        return factory
 
     def _listing(self, call: Call) -> Listing:
-        place = call.runtime.name, call.alias
-        known = self._listings.get(place)
-        if known is None:
+        operation_key = call.runtime.name, call.alias
+        listing = self._listings.get(operation_key)
+        if listing is None:
             role, operation = call.runtime.role(call.alias), call.route.operation
-            known = Listing(call.runtime, call.alias, role, operation)
-            self._listings[place] = known
-        return known
+            listing = Listing(call.runtime, call.alias, role, operation)
+            self._listings[operation_key] = listing
+        return listing

@@ -1,4 +1,4 @@
-"""Which scenario a key begins with: the ``select`` rules of a scenario file."""
+"""Select the scenario of a new key by the ``select`` rules of a scenario file."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ Holds = Callable[[Request, dict[str, str], Any], bool]
 
 
 class Selection:
-    """The rules of one resource, compiled: the first whose conditions all hold decides.
+    """The compiled rules of one resource. The first rule whose conditions all hold decides.
 
-    Rules that ask one part for one of some texts are looked up instead of
-    tried, so that a file may reserve any number of keys.
+    Rules with one condition and without globs are in tables, so that a file can reserve any number of
+    keys without a loop over them.
     """
 
     def __init__(self, rules: Sequence[Rule], default: str, scenarios: Collection[str]) -> None:
         self.assigned: Mapping[str, str] = {}
-        """Namespace → the scenario that every new key of it begins with, whatever the rules say."""
+        """Namespace → the scenario of its new keys, which has precedence over the rules."""
         self._scenarios = scenarios
         self._default = default
-        self._tried: list[tuple[int, list[Holds], str]] = []
-        self._reserved: list[tuple[Read, dict[str, tuple[int, str]]]] = []
+        self._rules: list[tuple[int, list[Holds], str]] = []
+        self._tables: list[tuple[Read, dict[str, tuple[int, str]]]] = []
         tables: dict[Lookup, dict[str, tuple[int, str]]] = {}
         for order, rule in enumerate(rules):
             only = rule.conditions[0] if len(rule.conditions) == 1 else None
-            if only is None or any(_is_glob(each) for each in only.patterns):
-                self._tried.append((order, [condition(each) for each in rule.conditions], rule.scenario))
+            if only is None or any(_is_glob(pattern) for pattern in only.patterns):
+                self._rules.append((order, [condition(part) for part in rule.conditions], rule.scenario))
                 continue
-            place = Lookup(only.part, only.name)
-            if place not in tables:
-                tables[place] = {}
-                self._reserved.append((reader(place), tables[place]))
+            lookup = Lookup(only.part, only.name)
+            if lookup not in tables:
+                tables[lookup] = {}
+                self._tables.append((reader(lookup), tables[lookup]))
             for text in only.patterns:
-                tables[place].setdefault(text.lower(), (order, rule.scenario))
-        self._single: tuple[str, dict[str, tuple[int, str]]] | None = None
-        if not self._tried and len(tables) == 1 and (place := next(iter(tables))).part == "path":
-            self._single = place.name, tables[place]
+                tables[lookup].setdefault(text.lower(), (order, rule.scenario))
+        self._only_table: tuple[str, dict[str, tuple[int, str]]] | None = None
+        if not self._rules and len(tables) == 1 and (lookup := next(iter(tables))).part == "path":
+            self._only_table = lookup.name, tables[lookup]
 
     def choose(self, request: Request, path: dict[str, str], body: Any) -> str:
-        """The scenario for a key that ``request`` is the first to name."""
+        """Return the scenario of a key that occurs in ``request`` for the first time."""
         if self.assigned:
             assigned = self.assigned.get(request.headers.get("x-mock-namespace", DEFAULT))
             if assigned is not None and assigned in self._scenarios:
@@ -55,18 +55,18 @@ class Selection:
         return self.by_rules(request, path, body)
 
     def by_rules(self, request: Request, path: dict[str, str], body: Any) -> str:
-        """The scenario by the file's own rules."""
-        if self._single is not None:  # nearly every file: some keys are reserved, and that is all
-            name, table = self._single
+        """Return the scenario by the rules of the file."""
+        if self._only_table is not None:  # nearly every file: its rules only reserve some keys
+            name, table = self._only_table
             value = path.get(name)
             found = table.get(value.lower()) if value is not None else None
             return self._default if found is None else found[1]
-        best, chosen = len(self._tried) + 1_000_000, self._default
-        for read, table in self._reserved:
+        best, chosen = len(self._rules) + 1_000_000, self._default
+        for read, table in self._tables:
             value = read(request, path, body)
             if value is not None and (found := table.get(value.lower())) is not None and found[0] < best:
                 best, chosen = found
-        for order, conditions, scenario in self._tried:
+        for order, conditions, scenario in self._rules:
             if order > best:
                 break
             if all(holds(request, path, body) for holds in conditions):
@@ -75,26 +75,33 @@ class Selection:
 
 
 def condition(stated: Condition) -> Holds:
-    """A function from a request, its path parameters and its body to whether a part of it matches."""
+    """Compile a condition into a function of a request, its path parameters and its body."""
     read = reader(Lookup(stated.part, stated.name))
-    literals = frozenset(each.lower() for each in stated.patterns if not _is_glob(each))
-    globs = [re.compile(fnmatch.translate(each), re.IGNORECASE) for each in stated.patterns if _is_glob(each)]
+    literals = frozenset(pattern.lower() for pattern in stated.patterns if not _is_glob(pattern))
+    globs = [
+        re.compile(fnmatch.translate(pattern), re.IGNORECASE)
+        for pattern in stated.patterns
+        if _is_glob(pattern)
+    ]
 
     def holds(request: Request, path: dict[str, str], body: Any) -> bool:
         value = read(request, path, body)
         if value is None:
             return False
-        return value.lower() in literals or any(each.match(value) for each in globs)
+        return value.lower() in literals or any(glob.match(value) for glob in globs)
 
     return holds
 
 
 def _is_glob(pattern: str) -> bool:
-    return any(mark in pattern for mark in "*?[")
+    return any(character in pattern for character in "*?[")
 
 
 def reader(lookup: Lookup) -> Read:
-    """A function from a request, its path parameters and its body to the text of one part; None if absent."""
+    """Return a function of a request, its path parameters and its body to the text of one part.
+
+    The function returns None for an absent part.
+    """
     name = lookup.name
     match lookup.part:
         case "path":
@@ -108,14 +115,14 @@ def reader(lookup: Lookup) -> Read:
         case "method":
             return lambda request, path, body: request.method
         case "body":
-            steps = [each for each in re.split(r"[./]", name) if each]
+            steps = [step for step in re.split(r"[./]", name) if step]
             return lambda request, path, body: _in_body(body, steps)
     raise AssertionError(lookup)
 
 
 def query(request: Request) -> dict[str, str]:
-    """The first value of each query parameter, form-decoded."""
-    from urllib.parse import parse_qsl
+    """Return the first value of each query parameter, form-decoded."""
+    from urllib.parse import parse_qsl  # few requests need it
 
     found: dict[str, str] = {}
     for name, value in parse_qsl(request.query_string, keep_blank_values=True, errors="replace"):
@@ -124,8 +131,8 @@ def query(request: Request) -> dict[str, str]:
 
 
 def cookies(request: Request) -> dict[str, str]:
-    """Each cookie by name; none where the header cannot be read."""
-    from http.cookies import CookieError, SimpleCookie
+    """Return the cookies by name; none if the header is malformed."""
+    from http.cookies import CookieError, SimpleCookie  # few requests need it
 
     try:
         jar = SimpleCookie(request.headers.get("cookie", ""))
@@ -138,8 +145,8 @@ def _in_body(body: Any, steps: list[str]) -> str | None:
     for step in steps:
         if isinstance(body, dict) and step in body:
             body = body[step]
-        elif isinstance(body, list) and (place := index(step, body)) is not None:
-            body = body[place]
+        elif isinstance(body, list) and (position := index(step, body)) is not None:
+            body = body[position]
         else:
             return None
     if body is None or isinstance(body, dict | list):

@@ -1,8 +1,8 @@
-"""What a template can read: the names of ``NAMES``.
+"""The values that a template can read: the names of ``NAMES``.
 
-Every value is made when it is first read, from the *subject*: one resource at
-one call. All of it is a function of (seed, namespace, resource, key) and of the
-resource's own times, but for ``request``, ``now`` and ``token``.
+Each value is created at its first use, for the *subject*: one resource at one call. All values except
+``request``, ``now`` and ``token`` are functions of (seed, namespace, resource, key) and of the
+resource's own times.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 NAMES = ("request", "resource", "fake", "x509", "uuid", "token", "now", "violations")
 LIFETIME = 90 * 86_400_000
-"""How long a certificate is valid, in milliseconds."""
+"""The validity of a certificate in milliseconds."""
 
 
 class RenderContext(NamedTuple):
-    """One resource at one call: what its answer is made of. Times are milliseconds.
+    """One resource at one call, for which a response is rendered. Times are in milliseconds.
 
-    One is made for most requests, hence no dataclass.
+    It is a tuple, which is faster to create than a dataclass: most requests create one.
     """
 
     namespace: str
@@ -55,39 +55,42 @@ class RenderContext(NamedTuple):
 
 
 class Providers:
-    """The providers that every context draws on, built when first needed."""
+    """The providers of all contexts, created at their first use."""
 
     def __init__(self, seed: str) -> None:
         self.seed = seed
         self.stream = ""
-        """Tells the tokens of one worker from those of the others."""
+        """The name that keeps the tokens of this worker apart from those of others."""
         self._tokens: dict[str, Callable[[int], str]] = {}
 
     def token(self, namespace: str) -> Callable[[int], str]:
-        """Fresh tokens of a namespace: the run of them is the same in every run of the server."""
+        """Return the token function of a namespace. The sequence is the same in every run of the server."""
         try:
             return self._tokens[namespace]
         except KeyError:
             return self._tokens.setdefault(namespace, ids.Tokens(self.seed, namespace, self.stream).token)
 
     def restart(self, namespace: str) -> None:
+        """Restart the sequence of tokens of a namespace."""
         self._tokens.pop(namespace, None)
 
     @cached_property
     def authority(self) -> Authority:
-        from mockserver.providers.x509 import Authority
+        """The certificate authority."""
+        from mockserver.providers.x509 import Authority  # heavy; only templates with x509 need it
 
         return Authority(self.seed)
 
     @cached_property
     def fakes(self) -> Any:
-        from mockserver.providers.faker import FakeValues
+        """The providers of Faker."""
+        from mockserver.providers.faker import FakeValues  # heavy; only templates with fake need it
 
         return FakeValues()
 
 
 class Context(dict[str, Any]):
-    """The names of ``NAMES``, each made when first read."""
+    """The values of ``NAMES``, each created at its first use."""
 
     __slots__ = ("_makers", "subject")
     known = NAMES
@@ -97,11 +100,11 @@ class Context(dict[str, Any]):
         self._makers = makers
 
     def __missing__(self, name: str) -> Any:
-        value = self._make(name)
+        value = self._create(name)
         self[name] = value
         return value
 
-    def _make(self, name: str) -> Any:
+    def _create(self, name: str) -> Any:
         subject, makers = self.subject, self._makers
         match name:
             case "resource":
@@ -125,6 +128,7 @@ class Context(dict[str, Any]):
 
     @property
     def identity(self) -> str:
+        """The seed of the generated values of the resource."""
         subject = self.subject
         return ids.identity(self._makers.seed, subject.namespace, subject.resource, subject.key)
 
@@ -159,12 +163,12 @@ class ResourceView:
 
     @property
     def call(self) -> int:
-        """How many calls the state has answered, with this one."""
+        """The number of calls in the state, including this one."""
         return self._subject.call
 
     @property
     def created_at(self) -> str:
-        """ISO 8601, milliseconds, ``Z``."""
+        """The time of the creation: ISO 8601 with milliseconds and ``Z``."""
         return iso(self._subject.created)
 
     @property
@@ -173,16 +177,16 @@ class ResourceView:
 
     @property
     def created_by(self) -> Any:
-        """The creating request: method, url, path, query, headers, body. What it had not is undefined."""
+        """The creating request: method, url, path, query, headers, body. Absent parts are undefined."""
         birth = self._subject.birth
         return Parts(msgspec.json.decode(birth.request) if birth is not None else {})
 
 
 class Parts(Mapping[str, Any]):
-    """An object that has any member: those that are not there, or null, are absent.
+    """An object in which every member can be read. Missing and null members are ``Absent``.
 
-    Absent in Jinja's lenient way: its members are absent too, it is false, the
-    ``default`` filter replaces it, and as a value it is null.
+    ``Absent`` is lenient, like Jinja's ``ChainableUndefined``: its members are absent, too. It is false,
+    the ``default`` filter replaces it, and as a value it is null.
     """
 
     __slots__ = ("_members",)
@@ -193,7 +197,7 @@ class Parts(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if (found := self._members.get(name)) is not None:
             return _parts(found)
-        from mockserver.engine.resources.template_values import Absent
+        from mockserver.engine.resources.template_values import Absent  # heavy: imports Jinja2
 
         return Absent(name=name)
 
@@ -208,14 +212,14 @@ class Parts(Mapping[str, Any]):
 
 
 def _parts(value: JSON) -> Any:
-    """``value`` with its objects as Parts."""
+    """Return ``value`` with its objects as Parts."""
     if isinstance(value, dict):
         return Parts(value)
-    return [_parts(each) for each in value] if isinstance(value, list) else value
+    return [_parts(item) for item in value] if isinstance(value, list) else value
 
 
 class RequestView:
-    """``request`` in a template: names are looked up as attributes or items."""
+    """``request`` in a template."""
 
     def __init__(self, subject: RenderContext) -> None:
         request = subject.request or Request("GET", "/")
@@ -238,8 +242,8 @@ class RequestView:
 class CertificateView:
     """``x509`` in a template: a certificate of the mock authority for this resource.
 
-    It certifies the CSR or the name of the creating request, where the scenario
-    file says where they stand; with a CSR there is no private key.
+    It certifies the CSR or the common name in the creating request, if the scenario file names their
+    location. With a CSR there is no private key.
     """
 
     def __init__(self, makers: Providers, identity: str, subject: RenderContext) -> None:
@@ -249,7 +253,7 @@ class CertificateView:
 
     @cached_property
     def _leaf(self) -> Leaf:
-        from mockserver.providers.x509 import host_name, not_before
+        from mockserver.providers.x509 import host_name, not_before  # heavy; only templates with x509
 
         birth = self._subject.birth
         return self._makers.authority.leaf(
@@ -292,9 +296,9 @@ class FakeView:
     def __getattr__(self, provider: str) -> Callable[..., JSON]:
         if provider.startswith("_"):
             raise AttributeError(provider)
-        import random
+        import random  # only templates with fake need it
 
-        dice = random.Random(f"{self._identity}/{provider}")
+        generator = random.Random(f"{self._identity}/{provider}")
 
         def call(*args: JSON, **kwargs: JSON) -> JSON:
             fakes = self._makers.fakes
@@ -302,8 +306,8 @@ class FakeView:
                 self._items_left -= fakes.items(provider, *args, **kwargs)
                 if self._items_left < 0:
                     raise MockServerError(
-                        f"the fakes of one answer are over {fakes.max_items:,} items in all"
+                        f"the fakes of one response are over {fakes.max_items:,} items in all"
                     )
-            return fakes.value(provider, dice, *args, **kwargs)
+            return fakes.value(provider, generator, *args, **kwargs)
 
         return call

@@ -1,4 +1,4 @@
-"""Operations that create a resource under a fresh key, and runtime expressions over the call that did so.
+"""Create resources with new keys, and evaluate runtime expressions over the creating call.
 
 Runtime expressions: OpenAPI 3.0.4, section 4.8.20.4.
 """
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 
 MOST_BODY = 64 * 1024
-"""Bytes of a creating request's body that are kept; of a longer one, nothing is."""
+"""Bytes of the longest body of a creating request that is recorded. A longer body is not recorded."""
 MOST_HEADERS = 64
 MOST_HEADER = 1024
-_FAKES = 32
-_ENOUGH = 10_000
+_MAX_FAKES = 32
+_MAX_ATTEMPTS = 10_000
 _SECRET = frozenset(["authorization", "proxy-authorization", "cookie"])
 
 
 class KeyFactory:
-    """Makes keys and births for one resource."""
+    """Creates the keys and the creation records of one resource."""
 
     def __init__(self, resource: Resource, schemas: Schemas, fakes: Fakes, makers: Providers) -> None:
         self._resource = resource
@@ -48,7 +48,7 @@ class KeyFactory:
         self._common_name = conditions.reader(certify.common_name) if certify.common_name else None
 
     def key(self, namespace: str, number: int) -> str:
-        """The key of the n-th creation. Raises MockServerError where no key satisfies the document."""
+        """Return the key of the creation with a number. Raises MockServerError if no key is valid."""
         for value in self._candidates(namespace, number):
             if all(
                 self._schemas.validator(ref, "response").is_valid(value) for ref in self._resource.key_schemas
@@ -59,27 +59,27 @@ class KeyFactory:
         )
 
     def fresh(self, store: Store, namespace: str) -> tuple[int, str]:
-        """The next number, and a key that no resource has."""
+        """Return the next number and an unused key. Raises MockServerError if there is none."""
         name = self._resource.name
-        for _ in range(_ENOUGH):
+        for _ in range(_MAX_ATTEMPTS):
             number = store.counters.run(namespace, name, "creations")
             key = self.key(namespace, number)
             if store.peek(namespace, name, key) is None:
                 return number, key
-        raise MockServerError(f"every key that {name} may have is taken")
+        raise MockServerError(f"every possible key of {name} is in use")
 
     def _candidates(self, namespace: str, number: int) -> Iterator[JSON]:
         identity = ids.identity(self._makers.seed, namespace, self._resource.name, f"#{number}")
         yield ids.uuid(identity, "key")
         yield number
         for ref in self._resource.key_schemas:
-            for attempt in range(_FAKES):
+            for attempt in range(_MAX_FAKES):
                 yield self._fakes.value(ref, key=f"{identity}/{attempt}")
         yield str(number)
 
     def birth(self, number: int, request: Request, path: dict[str, str], body: Any) -> CreationRecord:
-        """What is kept of the creating request. Credentials are not."""
-        told = {
+        """Return the record of the creating request, without its credentials."""
+        record = {
             "method": request.method,
             "url": request.raw_path + (f"?{request.query_string}" if request.query_string else ""),
             "path": path,
@@ -89,16 +89,16 @@ class KeyFactory:
         }
         csr = (self._csr(request, path, body) if self._csr else None) or ""
         name = (self._common_name(request, path, body) if self._common_name else None) or ""
-        return CreationRecord(number, msgspec.json.encode(told, enc_hook=str), csr, name)
+        return CreationRecord(number, msgspec.json.encode(record, enc_hook=str), csr, name)
 
     def objection(self, birth: CreationRecord) -> Violation | None:
-        """Why the certificate that is asked for cannot be made; None where it can."""
+        """Return why the requested certificate is impossible; None if it is possible."""
         if not birth.csr and not birth.common_name:
             return None
-        from mockserver.providers.x509 import CertificateRequestError
+        from mockserver.providers.x509 import CertificateRequestError  # heavy; only certificates need it
 
         certify = self._resource.certify or Certify()
-        place = certify.csr if birth.csr else certify.common_name
+        source = certify.csr if birth.csr else certify.common_name
         try:
             self._makers.authority.leaf(
                 identity="objection",
@@ -107,27 +107,28 @@ class KeyFactory:
                 csr_pem=birth.csr or None,
             )
         except CertificateRequestError as error:
-            name = place.name if place is not None else ""
+            name = source.name if source is not None else ""
             pointer = "/" + name.replace(".", "/")
             return Violation("body", "", pointer, "certificate", str(error), birth.csr or birth.common_name)
         return None
 
 
 def _bounded(headers: Mapping[str, str]) -> dict[str, str]:
-    kept = [(name, value[:MOST_HEADER]) for name, value in headers.items() if name not in _SECRET]
-    return dict(kept[:MOST_HEADERS])
+    """Return the header fields without credentials, bounded in number and length."""
+    fields = [(name, value[:MOST_HEADER]) for name, value in headers.items() if name not in _SECRET]
+    return dict(fields[:MOST_HEADERS])
 
 
 _EMBEDDED = re.compile(r"\{(\$[^{}]+)\}")
 _NAME = r"[!#-'*+\-.^_`|~0-9A-Za-z]+"
 _BODY = r"body(?:#(?:/.*)?)?"
-_FORM = re.compile(
+_EXPRESSION = re.compile(
     rf"\$(?:url|method|statusCode|request\.(?:(?:path|query)\..+|header\.{_NAME}|{_BODY})"
     rf"|response\.(?:header\.{_NAME}|{_BODY}))$"
 )
 
 Message = Mapping[str, JSON]
-"""A request or an answer by its parts: method, url, path, query, status, headers (lower case), body."""
+"""The parts of a request or response: method, url, path, query, statusCode, headers (lower case), body."""
 
 
 def _expressions(text: str) -> list[str]:
@@ -135,19 +136,19 @@ def _expressions(text: str) -> list[str]:
 
 
 def is_expression(text: str) -> bool:
-    """Whether every expression in ``text`` is one that is known here."""
-    return all(_FORM.match(each) for each in _expressions(text))
+    """Return whether every expression in ``text`` is supported."""
+    return all(_EXPRESSION.match(expression) for expression in _expressions(text))
 
 
 def reads_answer(text: str) -> bool:
-    """Whether an expression in ``text`` is about the answer."""
-    return any(each.startswith(("$response.", "$statusCode")) for each in _expressions(text))
+    """Return whether an expression in ``text`` reads the response."""
+    return any(part.startswith(("$response.", "$statusCode")) for part in _expressions(text))
 
 
 def evaluate(text: str, request: Message, response: Callable[[], Message]) -> str | None:
-    """``text`` with its expressions replaced; None where one of them has no value.
+    """Return ``text`` with the values of its expressions; None if one of them has no value.
 
-    ``response`` is called for expressions that read the answer.
+    ``response`` is called for expressions that read the response.
     """
 
     def value(expression: str) -> str | None:
@@ -159,12 +160,12 @@ def evaluate(text: str, request: Message, response: Callable[[], Message]) -> st
 
     def replaced(found: re.Match[str]) -> str:
         nonlocal missing
-        told = value(found[1])
-        missing = missing or told is None
-        return told or ""
+        part = value(found[1])
+        missing = missing or part is None
+        return part or ""
 
-    told = _EMBEDDED.sub(replaced, text)
-    return None if missing else told
+    result = _EMBEDDED.sub(replaced, text)
+    return None if missing else result
 
 
 def _value(expression: str, message: Message) -> Any:
@@ -181,8 +182,8 @@ def _value(expression: str, message: Message) -> Any:
     for name in tokens(pointer):
         if isinstance(value, dict):
             value = value.get(name)
-        elif isinstance(value, list) and (place := index(name, value)) is not None:
-            value = value[place]
+        elif isinstance(value, list) and (position := index(name, value)) is not None:
+            value = value[position]
         else:
             return None
     return value

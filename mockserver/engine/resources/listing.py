@@ -1,8 +1,7 @@
-"""Lists: the resources of a namespace that exist, a page at a time.
+"""Lists: the existing resources of a namespace, one page per response.
 
-Paging follows the query parameters and the fields that the document has, by the
-names that APIs commonly give them. A query parameter that has the name of an
-item's field selects by it.
+Paging uses the query parameters and the fields of the document that have common names for it. A query
+parameter with the name of an item's field filters by that field.
 """
 
 from __future__ import annotations
@@ -42,8 +41,8 @@ _LOG = logging.getLogger("mockserver.listing")
 _Item = tuple[Renderer, RenderContext]
 
 
-class _Shown(NamedTuple):
-    """One of a list, rendered."""
+class _RenderedItem(NamedTuple):
+    """A rendered item of a list."""
 
     renderer: Renderer
     subject: RenderContext
@@ -51,24 +50,24 @@ class _Shown(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A part of a list: from ``offset``, at most ``limit``."""
+    """A part of a list: at most ``limit`` items from ``offset``."""
 
     offset: int
     limit: int
 
 
 class Listing:
-    """Answers one operation that lists."""
+    """Responds for one list operation."""
 
     def __init__(self, runtime: ResourceRuntime, alias: str, role: Role, operation: Operation) -> None:
-        self._lifecycle = runtime
+        self._runtime = runtime
         self._alias = alias
         self._key = runtime.resource.key
         self._path = [part for part in (role.lists or "").split("/") if part]
         self._response, self._status = default_response(operation)
-        queries = [each for each in operation.parameters if each.location == "query"]
-        self._queries = {each.name for each in queries}
-        self._cursors = {each.name: each for each in queries if each.name in CURSORS}
+        queries = [parameter for parameter in operation.parameters if parameter.location == "query"]
+        self._queries = {parameter.name for parameter in queries}
+        self._cursors = {parameter.name: parameter for parameter in queries if parameter.name in CURSORS}
 
     def response(
         self,
@@ -79,12 +78,16 @@ class Listing:
         now: int,
         store: Store,
     ) -> Response:
-        """The page that a request asks for. What cannot be rendered is left out, and the log says why."""
+        """Return the requested page.
+
+        Items that cannot be rendered, or that are invalid, are logged and left out. Raises RenderError if
+        the list itself is invalid.
+        """
         query: dict[str, JSON] = {**conditions.query(request), **checked.query}
         page = self._page(query)
         items = [*self._items(path, world, now, store, request, checked.body)]
-        shown, total = self._shown(items, query, page)
-        service = self._lifecycle.service
+        shown, total = self._page_items(items, query, page)
+        service = self._runtime.service
         choice = negotiate(self._response.content, request.headers.get("accept"))
         if choice is None:
             return service.documented.refusals.response(
@@ -93,18 +96,18 @@ class Listing:
                 detail="the list is not documented in that media type",
                 now_ms=now,
             )
-        value = self._enveloped(choice, shown, total, page, request, now)
+        value = self._body(choice, shown, total, page, request, now)
         warning = ""
         bodies = service.documented.bodies
         if bodies.violations(choice, value):
-            shown = [each for each in shown if self._keeps_to_the_document(each)]
-            value = self._enveloped(choice, shown, total, page, request, now)
-            told = [each.renderer.judge(each.value).warning for each in shown]
-            parts = {pointer([*self._path, str(i)]): why for i, why in enumerate(told) if why}
+            shown = [item for item in shown if self._is_valid(item)]
+            value = self._body(choice, shown, total, page, request, now)
+            messages = [item.renderer.judge(item.value).warning for item in shown]
+            parts = {pointer([*self._path, str(i)]): message for i, message in enumerate(messages) if message}
             broken, warning = bodies.avoidable(choice, bodies.violations(choice, value), parts)
             if broken:
                 raise RenderError(
-                    f"the list of {self._lifecycle.name} breaks the document at {broken[0].pointer or '/'}: "
+                    f"the list of {self._runtime.name} breaks the document at {broken[0].pointer or '/'}: "
                     f"{broken[0].message}"
                 )
         encoded = bodies.encode(choice, value)
@@ -112,11 +115,11 @@ class Listing:
         decision = f"list; {len(shown)} of {total}"
         return Response(
             self._status, [("content-type", encoded.content_type), *fields], encoded.data, decision,
-            resource=self._lifecycle.name, warnings=(warning,) if warning else (),
+            resource=self._runtime.name, warnings=(warning,) if warning else (),
         )  # fmt: skip
 
     def violation(self, request: Request) -> Violation | None:
-        """How the page that is asked for cannot be: its cursor is none of this list."""
+        """Return the violation of a request whose cursor is not from this list; else None."""
         if not self._cursors or not request.query_string:
             return None
         for name, text in conditions.query(request).items():
@@ -126,21 +129,21 @@ class Listing:
                 and _read_cursor(text) is None
                 and not self._is_known(name, text)
             ):
-                told = "is no cursor of this list; send the one that the page before gave, or none"
-                return Violation("query", name, "", "cursor", told, text)
+                message = "is not a cursor of this list; send the one of the previous page, or none"
+                return Violation("query", name, "", "cursor", message, text)
         return None
 
     def _is_known(self, name: str, text: str) -> bool:
-        """Whether the document itself has the value, or means no text by the parameter."""
+        """Return whether a cursor is an example in the document, or its parameter is not plain text."""
         parameter = self._cursors[name]
-        shown = [each.value for each in parameter.examples]
+        shown = [example.value for example in parameter.examples]
         if parameter.schema is not None:
-            schemas = self._lifecycle.service.schemas
+            schemas = self._runtime.service.schemas
             node = schemas.lookup(parameter.schema)[0]
             if isinstance(node, dict):
                 types = Shapes(schemas).types(parameter.schema)
                 if node.get("format", "byte") != "byte" or "string" not in types:
-                    return True  # ``after`` a date or a number
+                    return True  # such as ``after`` with a date or a number
                 examples = node.get("examples")
                 shown += [node.get("example"), node.get("default")]
                 shown += examples if isinstance(examples, list) else []
@@ -148,27 +151,30 @@ class Listing:
 
     @property
     def _operation(self) -> Operation:
-        return self._lifecycle.operation(self._alias)
+        return self._runtime.operation(self._alias)
 
     def _items(
         self, path: dict[str, str], world: Namespace, now: int, store: Store, request: Request, body: JSON
     ) -> Iterator[_Item]:
-        """What makes each item, in the order of creation. A state that has no answer to list is not shown."""
-        name = self._lifecycle.name
+        """Yield the renderer and the context of each item in the order of creation.
+
+        A resource whose state has no response to the list operation is not an item.
+        """
+        name = self._runtime.name
         found: list[tuple[int, int, str, ResourceState]] = []
         for key, state in store.items(world.name, name):
             birth = store.births.get(world.name, name, key)
             found.append((state.created, birth.number if birth is not None else 0, key, state))
-        found.sort(key=lambda each: each[:3])
+        found.sort(key=lambda entry: entry[:3])
         for _, _, key, known in found:
-            steps = self._lifecycle.steps(known.scenario)
+            steps = self._runtime.steps(known.scenario)
             if steps is None or known.step >= len(steps):
                 continue
-            state = settle(steps, known, now, self._lifecycle.dice(world.name, key))
+            state = settle(steps, known, now, self._runtime.dice(world.name, key))
             shown = steps[state.step].state
-            renderer = self._lifecycle.renderer(shown, self._alias)
+            renderer = self._runtime.renderer(shown, self._alias)
             if renderer is not None:
-                # As the reading of this one would have it: the item repeats its key where that does
+                # The path parameters of a request for this item, so that its fake repeats the key
                 at = {**path, self._key.name: key} if self._key.part == "path" else path
                 subject = RenderContext(
                     world.name, name, key, shown, state.scenario, state.calls, state.created, state.changed,
@@ -176,56 +182,58 @@ class Listing:
                 )  # fmt: skip
                 yield renderer, subject
 
-    def _shown(self, items: list[_Item], query: Mapping[str, JSON], page: Page) -> tuple[list[_Shown], int]:
-        """The items of a page, and how many there are on all pages. Only what is looked at is made."""
+    def _page_items(
+        self, items: list[_Item], query: Mapping[str, JSON], page: Page
+    ) -> tuple[list[_RenderedItem], int]:
+        """Return the items of a page, and the number of items of all pages. Render only what is needed."""
         paging = {*LIMITS, *OFFSETS, *PAGES, *CURSORS}
         wanted = {
             name: value for name, value in query.items() if name in self._queries and name not in paging
         }
         part = slice(page.offset, page.offset + page.limit)
         if not wanted:
-            return [*self._rendered(items[part])], len(items)
-        chosen = [each for each in self._rendered(items) if _selects(wanted, each.value)]
+            return [*self._render(items[part])], len(items)
+        chosen = [item for item in self._render(items) if _matches(wanted, item.value)]
         return chosen[part], len(chosen)
 
-    def _rendered(self, items: Sequence[_Item]) -> Iterator[_Shown]:
+    def _render(self, items: Sequence[_Item]) -> Iterator[_RenderedItem]:
         for renderer, subject in items:
             try:
-                yield _Shown(renderer, subject, renderer.value(subject))
+                yield _RenderedItem(renderer, subject, renderer.value(subject))
             except MockServerError as error:
-                self._leave_out(subject, str(error))
+                self._log_left_out(subject, str(error))
 
-    def _keeps_to_the_document(self, shown: _Shown) -> bool:
+    def _is_valid(self, shown: _RenderedItem) -> bool:
         broken = shown.renderer.judge(shown.value).violations
         if broken:
             where = shown.renderer.recipe.where
-            self._leave_out(shown.subject, f"{where}: at {broken[0].pointer or '/'}: {broken[0].message}")
+            self._log_left_out(shown.subject, f"{where}: at {broken[0].pointer or '/'}: {broken[0].message}")
         return not broken
 
-    def _leave_out(self, subject: RenderContext, why: str) -> None:
+    def _log_left_out(self, subject: RenderContext, why: str) -> None:
         _LOG.warning("%s %s is not in the list: %s", subject.resource, subject.key, why)
 
     def _page(self, query: Mapping[str, JSON]) -> Page:
-        limit = min(_number(self._asked(query, LIMITS), USUAL), MOST)
-        cursor = self._asked(query, CURSORS)
+        limit = min(_number(self._parameter(query, LIMITS), USUAL), MOST)
+        cursor = self._parameter(query, CURSORS)
         if isinstance(cursor, str) and cursor:
             return Page(_read_cursor(cursor) or 0, limit)
-        number = self._asked(query, PAGES)
+        number = self._parameter(query, PAGES)
         if number is not None:
             return Page(max(0, _number(number, 1) - 1) * limit, limit)
-        return Page(_number(self._asked(query, OFFSETS), 0), limit)
+        return Page(_number(self._parameter(query, OFFSETS), 0), limit)
 
-    def _asked(self, query: Mapping[str, JSON], names: tuple[str, ...]) -> JSON:
+    def _parameter(self, query: Mapping[str, JSON], names: tuple[str, ...]) -> JSON:
         return next((query[name] for name in names if name in self._queries and name in query), None)
 
-    def _enveloped(
-        self, choice: Choice, shown: list[_Shown], total: int, page: Page, request: Request, now: int
+    def _body(
+        self, choice: Choice, shown: list[_RenderedItem], total: int, page: Page, request: Request, now: int
     ) -> JSON:
-        """The items in the documented body, with its totals and cursors where it has fields for them."""
-        items = [each.value for each in shown]
+        """Return the documented body with the items, and with totals and cursors if it has the fields."""
+        items = [item.value for item in shown]
         if not self._path:
             return items
-        service = self._lifecycle.service
+        service = self._runtime.service
         value = service.documented.bodies.base_body(
             choice, key=request.raw_path, hints={}, now_ms=now, status=self._status
         )
@@ -235,20 +243,20 @@ class Listing:
         holder[self._path[-1]] = items
         end = page.offset + page.limit
         more = end < total
-        told: dict[str, JSON] = dict.fromkeys(TOTALS, total) | dict.fromkeys(MORES, more)
-        told |= dict.fromkeys(LIMITS, page.limit) | dict.fromkeys(OFFSETS, page.offset)
-        told |= dict.fromkeys(PAGES, page.offset // max(1, page.limit) + 1)
+        paging: dict[str, JSON] = dict.fromkeys(TOTALS, total) | dict.fromkeys(MORES, more)
+        paging |= dict.fromkeys(LIMITS, page.limit) | dict.fromkeys(OFFSETS, page.offset)
+        paging |= dict.fromkeys(PAGES, page.offset // max(1, page.limit) + 1)
         for fields in (value, holder):
             for name in fields:
-                if name in told and name not in self._path:
-                    fields[name] = told[name]
+                if name in paging and name not in self._path:
+                    fields[name] = paging[name]
                 elif name in NEXTS and name not in self._path:
-                    fields[name] = _cursor(end) if more else self._last(choice.media, name)
+                    fields[name] = _cursor(end) if more else self._last_cursor(choice.media, name)
         return value
 
-    def _last(self, media: MediaType, name: str) -> JSON:
-        """What a cursor says on the last page: null where it may, else nothing."""
-        schemas = self._lifecycle.service.schemas
+    def _last_cursor(self, media: MediaType, name: str) -> JSON:
+        """Return the cursor of the last page: null if the schema permits it, else an empty text."""
+        schemas = self._runtime.service.schemas
         if media.schema is None:
             return None
         schema, ref = schemas.lookup(media.schema)
@@ -257,16 +265,19 @@ class Listing:
         return None
 
 
-def _selects(wanted: Mapping[str, JSON], item: JSON) -> bool:
+def _matches(wanted: Mapping[str, JSON], item: JSON) -> bool:
     if not isinstance(item, dict):
         return True
-    return all(_same(item[name], value) for name, value in wanted.items() if name in item)
+    return all(_equals(item[name], value) for name, value in wanted.items() if name in item)
 
 
-def _same(item: JSON, asked: JSON) -> bool:
-    told = str(item).lower() if isinstance(item, bool) else str(item)
+def _equals(item: JSON, asked: JSON) -> bool:
     wanted = asked if isinstance(asked, list) else [asked]
-    return any(told == (str(each).lower() if isinstance(each, bool) else str(each)) for each in wanted)
+    return any(_query_text(item) == _query_text(value) for value in wanted)
+
+
+def _query_text(value: JSON) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _number(value: JSON, otherwise: int) -> int:
@@ -281,11 +292,11 @@ def _cursor(offset: int) -> str:
 
 
 def _read_cursor(text: str) -> int | None:
-    """The offset of a cursor of ours; None for any other."""
+    """Return the offset of a cursor of this server; None for any other text."""
     try:
-        told = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+        decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
     except ValueError:
         return None
-    name, _, number = told.partition(":")
+    name, _, number = decoded.partition(":")
     is_ours = name == "offset" and number.isascii() and number.isdigit() and len(number) < 12
     return int(number) if is_ours else None

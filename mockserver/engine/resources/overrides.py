@@ -1,4 +1,4 @@
-"""Responses beside a timeline: states for ``Prefer``, for invalid requests and for rejected calls."""
+"""Responses outside of a timeline: for ``Prefer``, for invalid requests and for rejected calls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mockserver.state.protocol import Store
 
 
 class Overrides:
-    """Answers for an engine's resources as they are, or as if they were first seen now."""
+    """Renders responses for resources in their current state, without a change of the state."""
 
     def __init__(self, store: Store, resources: Resources, seed: str) -> None:
         self._store = store
@@ -34,7 +34,10 @@ class Overrides:
         request: Request,
         world: Namespace,
     ) -> Response | None:
-        """The answer that ``Prefer`` asks for without touching any state; None where it asks for none."""
+        """Return the response that ``Prefer`` asks for; None if it asks for none.
+
+        It does not change the state of a resource.
+        """
         if prefer.problem:
             return problem.problem(400, prefer.problem, decision="prefer")
         runtime = route.runtime
@@ -52,7 +55,7 @@ class Overrides:
         if state is None:
             return documented(route, path, request, world.clock.now(), prefer) if prefer.is_direct else None
         if runtime.role(route.alias).lists is not None:
-            detail = f"Prefer: state={state} cannot be of {route.operation.id}, which lists many"
+            detail = f"Prefer: state={state} is impossible for {route.operation.id}, a list operation"
             return problem.problem(400, detail, decision="prefer")
         call = Call(route, runtime, request, path, checked, world, world.clock.now())
         pinned = self.state(call, state, f"prefer; state={state}")
@@ -64,7 +67,7 @@ class Overrides:
     def refused(
         self, route: Route, checked: Checked, path: dict[str, str], request: Request, world: Namespace
     ) -> Response:
-        """A request that breaks the document, answered by the file or in the document's own words."""
+        """Return the response to an invalid request: of the file's ``invalid`` state or of the document."""
         runtime = route.runtime
         response = None
         if runtime is not None and runtime.resource.invalid and checked.status == 422:
@@ -86,10 +89,10 @@ class Overrides:
         return response
 
     def state(self, call: Call, state: str, decision: str) -> Response | None:
-        """A state's answer to a call; None where it has none."""
+        """Return the response of a state to a call; None if it has none."""
         runtime, world, now = call.runtime, call.world, call.now
         renderer = runtime.renderer(state, call.alias)
-        if renderer is None or renderer.recipe.schema:  # which is one of a list, and no answer
+        if renderer is None or renderer.recipe.schema:  # it describes an item of a list, not a response
             return None
         key = self._resources.key(call) or ""
         known = self._store.peek(world.name, runtime.name, key)
@@ -106,21 +109,21 @@ Fields = Sequence[tuple[str, str]]
 
 
 def set_fields(response: Response, fields: Fields, but: Collection[str] = ()) -> None:
-    """Put ``fields`` in place of those of the same names that were made up, save those named in ``but``."""
-    ours = [each for each in fields if each[0] not in but]
+    """Set header fields of a response and replace those of the same names, except the names in ``but``."""
+    ours = [field for field in fields if field[0] not in but]
     names = {name for name, _ in ours}
-    response.headers = [*(each for each in response.headers if each[0] not in names), *ours]
+    response.headers = [*(field for field in response.headers if field[0] not in names), *ours]
 
 
 class Admission:
-    """Asks the guards of an engine's operations, and answers for them."""
+    """Applies the limits and random failures of operations, and returns the responses to rejected calls."""
 
     def __init__(self, store: Store, beside: Overrides) -> None:
         self._store = store
-        self._beside = beside
+        self._overrides = beside
 
     def ask(self, guard: Guard, call: Call) -> tuple[Response | None, Fields]:
-        """The answer to a call that does not come through, else None; and header fields for its answer."""
+        """Return the response to a rejected call, else None, and header fields for the response."""
         verdict = guard.limited(call.request, call.path, call.body, call.world, call.now, self._store)
         fields: Fields = ()
         if verdict is not None:
@@ -128,39 +131,39 @@ class Admission:
             if verdict.over is not None:
                 detail = f"rate limit exceeded; try again in {verdict.retry_after} s"
                 response = self.held(call, verdict.over.state, 429, detail, "limit")
-                set_fields(response, fields, self._stated(call, verdict.over.state, 429))
+                set_fields(response, fields, self._own_fields(call, verdict.over.state, 429))
                 return response, ()
         random_failure = guard.random_failure(call.request, call.path, call.body, call.world, self._store)
-        return (self._mishap(call, random_failure) if random_failure else None), fields
+        return (self._fail(call, random_failure) if random_failure else None), fields
 
     def busy(self, guard: Guard, call: Call) -> Response:
-        """The answer to a call that is one too many at once."""
+        """Return the response to a call above the limit of calls in progress."""
         concurrency = guard.concurrency
-        assert concurrency is not None  # noqa: S101 - else nothing is too many
-        detail = f"{concurrency.most} calls are under way already"
+        assert concurrency is not None  # noqa: S101 - only a limit rejects calls
+        detail = f"{concurrency.most} calls are in progress already"
         return self.held(call, concurrency.state, 503, detail, "busy")
 
     @staticmethod
-    def _stated(call: Call, state: str, status: int) -> Collection[str]:
-        """The header fields that the file itself gives an answer, which stand before ours."""
+    def _own_fields(call: Call, state: str, status: int) -> Collection[str]:
+        """Return the header fields that the file sets in a response; they have precedence over ours."""
         state = state or call.runtime.state_with_status(status, call.alias) or ""
         renderer = call.runtime.renderer(state, call.alias)
         return () if renderer is None else {name.lower() for name in renderer.recipe.headers}
 
-    def held(self, call: Call, state: str, status: int, detail: str, why: str) -> Response:
-        """The answer of the state named, else of one with that status, else the document's."""
+    def held(self, call: Call, state: str, status: int, detail: str, cause: str) -> Response:
+        """Return the response of ``state``, else of a state with ``status``, else of the document."""
         state = state or call.runtime.state_with_status(status, call.alias) or ""
-        response = self._beside.state(call, state, f"{why}; state={state}")
+        response = self._overrides.state(call, state, f"{cause}; state={state}")
         if response is not None:
             return response
-        return refused(call.route, call.request, call.now, status, detail, f"{why}; status={status}")
+        return refused(call.route, call.request, call.now, status, detail, f"{cause}; status={status}")
 
-    def _mishap(self, call: Call, random_failure: str) -> Response:
-        """What is answered by chance: a state, a status, or a fault of the network."""
+    def _fail(self, call: Call, random_failure: str) -> Response:
+        """Return the response of a random failure: a state, a status or a network fault."""
         if random_failure.isdigit():
-            return self.held(call, "", int(random_failure), "by chance", "flaky")
+            return self.held(call, "", int(random_failure), "random failure", "flaky")
         if call.runtime.renderer(random_failure, call.alias) is not None:
-            return self.held(call, random_failure, 500, "by chance", "flaky")
+            return self.held(call, random_failure, 500, "random failure", "flaky")
         response = documented(call.route, call.path, call.request, call.now)
         response.decision, response.fault = f"flaky; fault={random_failure}", random_failure
         return response

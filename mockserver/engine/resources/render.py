@@ -1,4 +1,4 @@
-"""A response template and a resource → the octets of a response; rendered values are kept in an LRU cache."""
+"""Render responses from response templates and resources. Rendered responses are in an LRU cache."""
 
 from __future__ import annotations
 
@@ -26,74 +26,74 @@ Value = TypeVar("Value")
 
 
 class LruCache(Generic[Key, Value]):
-    """A least-recently-used mapping, bounded by entries and by the bytes its user says they weigh.
+    """A least-recently-used mapping, bounded by its entries and by the sizes that ``keep`` gets.
 
-    For a single thread of control, as the engine is.
+    It is not thread-safe; the engine is single-threaded.
     """
 
     def __init__(self, *, entries: int, size: int) -> None:
-        self._kept: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
+        self._cache: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
         self._entries = entries
         self._size = self._room = size
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._cache)
 
     @property
     def size(self) -> int:
-        """What all values weigh."""
+        """The size of all values."""
         return self._size - self._room
 
     def get(self, key: Key) -> Value | None:
-        """The value under ``key``, now the most recent one."""
-        found = self._kept.get(key)
+        """Return the value of ``key``, which becomes the most recent one; None if there is none."""
+        found = self._cache.get(key)
         if found is None:
             return None
-        self._kept.move_to_end(key)
+        self._cache.move_to_end(key)
         return found[0]
 
     def keep(self, key: Key, value: Value, size: int) -> None:
-        """Keep ``value`` unless it alone is too large; the oldest ones go where a bound is exceeded."""
-        if (replaced := self._kept.pop(key, None)) is not None:
+        """Store ``value`` unless it alone is too large. Drop the oldest values above a bound."""
+        if (replaced := self._cache.pop(key, None)) is not None:
             self._room += replaced[1]
         if size > self._size:
             return
-        self._kept[key] = value, size
+        self._cache[key] = value, size
         self._room -= size
-        while self._room < 0 or len(self._kept) > self._entries:
-            _, (_, freed) = self._kept.popitem(last=False)
+        while self._room < 0 or len(self._cache) > self._entries:
+            _, (_, freed) = self._cache.popitem(last=False)
             self._room += freed
 
 
-_SLOT = re.compile(rb'"\\u0000(\d+)"')
-"""The mark of a template's place in encoded JSON."""
+_PLACEHOLDER = re.compile(rb'"\\u0000(\d+)"')
+"""The placeholder of a template in encoded JSON."""
 _NUL = rb'"\u0000'
-_OWN = re.compile(
+_OWN_PROVIDERS = re.compile(
     r"\{\{\s*(?:resource\.(?:created|changed)_at|now|token\([^{}]*\)|uuid\([^{}]*\)|x509\.\w+)\s*\}\}"
 )
-_KEPT_ENTRIES = 8192
-_KEPT_OVERHEAD = 512
-_UNSENDABLE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+_CACHE_ENTRIES = 8192
+_CACHE_OVERHEAD = 512
+_INVALID_IN_HEADER = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class RenderError(MockServerError):
-    """An answer that could not be made, or that would break the document. Says which and why."""
+    """A response that cannot be rendered, or that violates the document."""
 
 
 class Rendered(NamedTuple):
-    """An answer's parts; one is made for most requests, hence no dataclass."""
+    """The parts of a response. It is a tuple, which is faster to create: most requests create one."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
     warnings: tuple[str, ...] = ()
-    """What a client is told of the answer: what was changed, why the body is not valid where nothing is."""
+    """Changes of the response, and why its body is invalid if no body can be valid."""
 
 
 class Verdict(NamedTuple):
-    """How a body breaks the document; ``warning`` says why it cannot but break it, where that is so."""
+    """The violations of a body; ``warning`` says why no body can be valid, if that is so."""
 
     violations: tuple[Any, ...] = ()
     warning: str = ""
@@ -106,48 +106,52 @@ Headers = tuple[tuple[str, str], ...]
 Kept = LruCache[Any, Rendered]
 Slot = Callable[[Context], bytes]
 Quick = Callable[[str, str, int, int, int], "bytes | None"]
-"""(namespace, key, created, changed, now) → a body; None where the renderer has to make it first."""
+"""(namespace, key, created, changed, now) → a body; None if the renderer has to render it first."""
 
 
 class ResponseSpec(Struct, frozen=True):
-    """What a recipe is laid on: how the documented response is made and judged."""
+    """The documented response of a template, as functions."""
 
     fake: Callable[[str, Mapping[str, JSON], int], JSON] | None
-    """(key, hints, now) → a valid body of the response; None where the body is whole already."""
+    """(key, hints, now) → a valid body, over which the template's body is merged; None for a whole body."""
     judge: Callable[[Any], Verdict] | None
     encode: Callable[[JSON], Encoded] | None
     """None for JSON."""
     headers: Callable[[str, int], list[tuple[str, str]]] | None
-    """(key, now) → the documented response headers that the recipe does not give itself."""
+    """(key, now) → the documented response headers."""
     certifies: bool = False
-    """Whether clients may bring a CSR, so that there may be no private key."""
+    """Whether clients may send a CSR, so that a certificate may have no private key."""
 
 
 class Renderer:
-    """Renders one state's answer to one operation."""
+    """Renders the response of one state to one operation."""
 
     def __init__(
         self, name: str, recipe: ResponseTemplate, ground: ResponseSpec, makers: Providers, kept: Kept
     ) -> None:
         self.recipe = recipe
         self._name = name
-        self._ground = ground
+        self._spec = ground
         self._makers = makers
-        self._kept = kept
+        self._cache = kept
         self._build = _builder(recipe.body)
         self._headers = [(name.lower(), _builder(value)) for name, value in recipe.headers.items()]
-        named = any(name == "content-type" for name, _ in self._headers)  # by the file itself
+        named = any(name == "content-type" for name, _ in self._headers)  # the file sets it itself
         self._content = (
             (("content-type", recipe.media_type),)
             if recipe.has_body and recipe.media_type and not named
             else ()
         )
         sources = _sources(recipe.body)
-        own = all(_is_own(source) for source in sources) and _NUL not in encode(recipe.body)
+        own = all(_uses_own_providers(source) for source in sources) and _NUL not in encode(recipe.body)
         own = own and not (ground.certifies and any("private_key" in source for source in sources))
         self._whole = ground.fake is not None or ground.encode is not None or not own
         self._slots = [] if self._whole else [_slot(source) for source in sources]
-        self._pieces = _SLOT.split(encode(_marked(recipe.body, itertools.count()))) if recipe.has_body else []
+        self._pieces = (
+            _PLACEHOLDER.split(encode(_with_placeholders(recipe.body, itertools.count())))
+            if recipe.has_body
+            else []
+        )
         varies = ground.headers is not None or any(_sources(value) for value in recipe.headers.values())
         self._fixed = (
             None if varies else (*self._content, *((name, make({})) for name, make in self._headers))
@@ -155,30 +159,32 @@ class Renderer:
         self._keeps = recipe.kept and (self._whole or any("x509" in source for source in sources))
 
     def render(self, subject: RenderContext) -> Rendered:
-        """The answer for ``subject``. Raises RenderError or TemplateError."""
+        """Return the response for ``subject``. Raises RenderError and TemplateError."""
         if not self._keeps:
             return self._render(subject)
-        place = (id(self), subject.namespace, subject.key, subject.created, subject.changed, subject.birth)
-        found = self._kept.get(place)
+        cache_key = (
+            id(self), subject.namespace, subject.key, subject.created, subject.changed, subject.birth
+        )  # fmt: skip
+        found = self._cache.get(cache_key)
         if found is None:
             found = self._render(subject)
-            self._kept.keep(place, found, _weight(found, subject))
+            self._cache.keep(cache_key, found, _weight(found, subject))
         return found
 
     @property
     def fixed(self) -> Headers:
-        """The header fields where they are always the same."""
+        """The header fields if they are constant; else empty."""
         return self._fixed or ()
 
     def quick(self) -> Quick | None:
-        """A shorter way to a body that is the same for all keys but for its times, or kept; else None."""
+        """Return a faster function for a cached body, or for one that only differs in times; else None."""
         recipe = self.recipe
         if self._fixed is None or recipe.delay is not None or recipe.dribble is not None or recipe.fault:
             return None
         if recipe.warning:
             return None
         if self._keeps:
-            kept, own = self._kept, id(self)
+            kept, own = self._cache, id(self)
 
             def remembered(namespace: str, key: str, created: int, changed: int, _now: int) -> bytes | None:
                 found = kept.get((own, namespace, key, created, changed, None))
@@ -188,77 +194,82 @@ class Renderer:
         sources = _sources(recipe.body) if recipe.has_body else []
         if (self._whole and recipe.has_body) or any(source not in _TIMES for source in sources):
             return None
-        return _timed(self._pieces, [_TIMES[source] for source in sources])
+        return _join_times(self._pieces, [_TIMES[source] for source in sources])
 
     def value(self, subject: RenderContext) -> JSON:
-        """The body as a value, not yet judged by the document."""
+        """Return the body as a value, before its last validation."""
         value = self._value(Context(subject, self._makers), subject)
         broken = self.judge(value).violations if self._whole else ()
-        return self._without(value, broken) if broken else value
+        return self._without_nulls(value, broken) if broken else value
 
     def judge(self, value: JSON) -> Verdict:
-        """How a body breaks the document."""
-        return self._ground.judge(value) if self._ground.judge is not None else _VALID
+        """Validate a body."""
+        return self._spec.judge(value) if self._spec.judge is not None else _VALID
 
     def _render(self, subject: RenderContext) -> Rendered:
         context = Context(subject, self._makers)
         body, media_type, warning = b"", self.recipe.media_type, self.recipe.warning
         if self.recipe.has_body and self._whole:
-            body, media_type, warning = self._judged(context, subject)
+            body, media_type, warning = self._validated_body(context, subject)
         elif self.recipe.has_body:
-            body = self._joined(context)
-        headers, warnings = (self._fixed, ()) if self._fixed is not None else self._made(context, subject)
-        if media_type != self.recipe.media_type and self._content:  # with the boundary of its parts
+            body = self._join(context)
+        headers, warnings = (
+            (self._fixed, ()) if self._fixed is not None else self._header_fields(context, subject)
+        )
+        if media_type != self.recipe.media_type and self._content:  # it has the boundary of a multipart
             headers = (("content-type", media_type), *headers[1:])
         return Rendered(self.recipe.status, headers, body, (*warnings, warning) if warning else warnings)
 
-    def _joined(self, context: Context) -> bytes:
+    def _join(self, context: Context) -> bytes:
         pieces = self._pieces.copy()
-        place = 1
+        position = 1
         for slot in self._slots:
-            pieces[place] = slot(context)
-            place += 2
+            pieces[position] = slot(context)
+            position += 2
         return b"".join(pieces)
 
     def _value(self, context: Context, subject: RenderContext) -> JSON:
         value = self._build(context)
-        if self._ground.fake is None:
+        if self._spec.fake is None:
             return value
-        fake = self._ground.fake(context.identity, subject.path, subject.created)
-        return merge(fake, value) if value != {} else fake  # a state that says nothing of a text, say
+        fake = self._spec.fake(context.identity, subject.path, subject.created)
+        return merge(fake, value) if value != {} else fake  # an empty body must not replace a fake text
 
-    def _judged(self, context: Context, subject: RenderContext) -> tuple[bytes, str, str]:
-        """A body built whole, its media type, and what has to be said of it."""
+    def _validated_body(self, context: Context, subject: RenderContext) -> tuple[bytes, str, str]:
+        """Return a validated body, its media type and a warning. Raises RenderError."""
         value = self._value(context, subject)
-        # Encoded first, which refuses what is nested so deeply that judging it would exhaust the stack
+        # The encoder rejects deeply nested values, for which the validation would exhaust the stack
         try:
-            encoded = self._encoded(value)
+            encoded = self._encode(value)
         except (RecursionError, ValueError, TypeError) as error:
             raise RenderError(f"{self.recipe.where}: {self._name} cannot be sent: {error}") from error
         verdict = self.judge(value)
         if verdict.violations:
-            value = self._without(value, verdict.violations)
-            encoded, verdict = self._encoded(value), self.judge(value)
+            value = self._without_nulls(value, verdict.violations)
+            encoded, verdict = self._encode(value), self.judge(value)
         if verdict.violations:
             first = verdict.violations[0]
-            place = first.pointer or "/"
+            location = first.pointer or "/"
             raise RenderError(
-                f"{self.recipe.where}: {self._name} breaks the document at {place}: {first.message}"
+                f"{self.recipe.where}: {self._name} breaks the document at {location}: {first.message}"
             )
         return *encoded, verdict.warning
 
-    def _encoded(self, value: JSON) -> tuple[bytes, str]:
-        if self._ground.encode is None:
+    def _encode(self, value: JSON) -> tuple[bytes, str]:
+        if self._spec.encode is None:
             return encode(value), self.recipe.media_type
-        made = self._ground.encode(value)
-        return made.data, made.content_type
+        encoded = self._spec.encode(value)
+        return encoded.data, encoded.content_type
 
-    def _without(self, value: JSON, broken: Sequence[Any]) -> JSON:
-        """``value`` less the nulls of templates where the document has none: a key that is not told."""
-        for each in broken:
-            path = tokens(each.pointer)
+    def _without_nulls(self, value: JSON, broken: Sequence[Any]) -> JSON:
+        """Remove the members of ``value`` whose templates are null and whose schemas forbid null.
+
+        An example is the private key of a certificate that was created for a CSR.
+        """
+        for violation in broken:
+            path = tokens(violation.pointer)
             stated, holder = self.recipe.body, value
-            if each.value is not None or not path:
+            if violation.value is not None or not path:
                 continue
             for part in path[:-1]:
                 stated = stated.get(part) if isinstance(stated, dict) else None
@@ -267,41 +278,41 @@ class Renderer:
                 holder.pop(path[-1], None)
         return value
 
-    def _made(self, context: Context, subject: RenderContext) -> tuple[Headers, tuple[str, ...]]:
-        """The header fields, and what is to be told of them: what no header can carry is percent-encoded."""
+    def _header_fields(self, context: Context, subject: RenderContext) -> tuple[Headers, tuple[str, ...]]:
+        """Return the header fields and warnings. Characters that no field permits are percent-encoded."""
         given, warnings = list[tuple[str, str]](), list[str]()
         for name, make in self._headers:
             value = str(make(context))
-            if _UNSENDABLE.search(value):
-                value = _UNSENDABLE.sub(_percented, value)
-                warnings.append(f"the header {name} holds what no header can carry, which is percent-encoded")
+            if _INVALID_IN_HEADER.search(value):
+                value = _INVALID_IN_HEADER.sub(_percent_encode, value)
+                warnings.append(f"the header {name} has invalid characters, which are percent-encoded")
             given.append((name, value))
         names = {name for name, _ in given}
-        documented = self._ground.headers(context.identity, subject.created) if self._ground.headers else []
-        headers = (*self._content, *(each for each in documented if each[0] not in names), *given)
+        documented = self._spec.headers(context.identity, subject.created) if self._spec.headers else []
+        headers = (*self._content, *(field for field in documented if field[0] not in names), *given)
         return headers, tuple(warnings)
 
 
-def _percented(found: re.Match[str]) -> str:
+def _percent_encode(found: re.Match[str]) -> str:
     return "".join(f"%{octet:02X}" for octet in found[0].encode("utf-8", "surrogatepass"))
 
 
 def merge(base: JSON, over: JSON) -> JSON:
-    """``over`` laid on ``base``: mappings member by member, anything else replaces."""
+    """Merge ``over`` into ``base``: mappings member by member; any other value replaces."""
     if isinstance(base, dict) and isinstance(over, dict):
         return {**base, **{key: merge(base.get(key), value) for key, value in over.items()}}
     return over
 
 
 def kept_answers(size: int = 32 * 1024 * 1024) -> Kept:
-    """The store of rendered answers that all renderers of an engine share."""
-    return LruCache(entries=_KEPT_ENTRIES, size=size)
+    """Return the cache of rendered responses that all renderers of an engine share; ``size`` in bytes."""
+    return LruCache(entries=_CACHE_ENTRIES, size=size)
 
 
 _MOMENTS = ("created", "changed", "now")
-"""The times of a Subject."""
+"""The times of a RenderContext."""
 _TIMES = {"{{ resource.created_at }}": 0, "{{ resource.changed_at }}": 1, "{{ now }}": 2}
-"""The slots of nearly every answer, without a look-up by name: which of the moments each is."""
+"""The most frequent templates → the index of their time in ``_MOMENTS``."""
 
 
 def _time(moment: int) -> Slot:
@@ -309,31 +320,31 @@ def _time(moment: int) -> Slot:
     return lambda context: b'"%b"' % iso(read(context.subject)).encode()
 
 
-def _timed(pieces: list[bytes], moments: list[int]) -> Quick:
-    """The body of pieces with times between them. Keys that are first seen in one millisecond share one."""
+def _join_times(pieces: list[bytes], moments: list[int]) -> Quick:
+    """Return a function that joins ``pieces`` with times. Calls with equal times share one body."""
     form = b'"%b"'.join(piece.replace(b"%", b"%%") for piece in pieces[::2])
-    moves = _MOMENTS.index("now") in moments
+    uses_now = _MOMENTS.index("now") in moments
     last, body = (-1, -1, -1), b""
 
     def timed(_namespace: str, _key: str, created: int, changed: int, now: int) -> bytes:
         nonlocal last, body
-        times = created, changed, now if moves else 0
+        times = created, changed, now if uses_now else 0
         if times != last:
-            last, body = times, form % tuple([iso(times[each]).encode() for each in moments])
+            last, body = times, form % tuple([iso(times[moment]).encode() for moment in moments])
         return body
 
     return timed
 
 
 def _weight(rendered: Rendered, subject: RenderContext) -> int:
-    """Bytes of a kept answer, and of what tells it from others."""
+    """Return the bytes of a cached response and of its key."""
     fields = sum(text_size(text) for field in rendered.headers for text in field)
     birth = subject.birth.size if subject.birth is not None else 0
-    return len(rendered.body) + text_size(subject.key) + fields + birth + _KEPT_OVERHEAD
+    return len(rendered.body) + text_size(subject.key) + fields + birth + _CACHE_OVERHEAD
 
 
 def _slot(source: str) -> Slot:
-    """The JSON text of a template's value."""
+    """Return a function for the JSON text of a template's value."""
     if source in _TIMES:
         return _time(_TIMES[source])
     template = compile_template(source)
@@ -341,37 +352,37 @@ def _slot(source: str) -> Slot:
 
 
 def _builder(value: JSON) -> Template:
-    """A function from a context to ``value`` with its templates rendered."""
+    """Return a function of a context that renders the templates in ``value``."""
     if is_template(value):
         return compile_template(value)
     if isinstance(value, dict):
-        members = {key: _builder(each) for key, each in value.items()}
+        members = {key: _builder(member) for key, member in value.items()}
         return lambda context: {key: make(context) for key, make in members.items()}
     if isinstance(value, list):
-        items = [_builder(each) for each in value]
+        items = [_builder(item) for item in value]
         return lambda context: [make(context) for make in items]
     return lambda _context: value
 
 
-def _marked(value: JSON, numbers: Iterator[int]) -> JSON:
-    """``value`` with a numbered mark in the place of each template."""
+def _with_placeholders(value: JSON, numbers: Iterator[int]) -> JSON:
+    """Return ``value`` with a numbered placeholder for each template."""
     if is_template(value):
         return f"\x00{next(numbers)}"
     if isinstance(value, dict):
-        return {key: _marked(each, numbers) for key, each in value.items()}
+        return {key: _with_placeholders(member, numbers) for key, member in value.items()}
     if isinstance(value, list):
-        return [_marked(each, numbers) for each in value]
+        return [_with_placeholders(item, numbers) for item in value]
     return value
 
 
 def _sources(value: JSON) -> list[str]:
-    """The templates in ``value``, in the order of ``_marked``."""
+    """Return the templates in ``value``, in the order of ``_with_placeholders``."""
     if is_template(value):
         return [value]
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [source for each in children for source in _sources(each)]
+    return [source for child in children for source in _sources(child)]
 
 
-def _is_own(source: str) -> bool:
-    """Whether a template is made of our own providers alone, whose values have one known form."""
-    return not is_template(_OWN.sub("", source))
+def _uses_own_providers(source: str) -> bool:
+    """Return whether a template uses only providers whose values always have the same form."""
+    return not is_template(_OWN_PROVIDERS.sub("", source))

@@ -1,4 +1,4 @@
-"""One resource of a scenario file, ready to be served: its key, its first scenario, its responses."""
+"""One resource of a scenario file at run time: its key, its scenarios and its responses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mockserver.providers.ids import identity
 
 
 class ResourceRuntime:
-    """Runs one resource of the Plan. Renderers are made when first needed."""
+    """Serves one resource of the Plan. Renderers are created at their first use."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class ResourceRuntime:
         kept: Kept,
         delay: Delay | None = None,
     ) -> None:
-        """``delay`` is that of answers which have none of their own."""
+        """Compile the resource. ``delay`` is for responses without a delay of their own."""
         self.resource = resource
         self.name = resource.name
         self.service = service
@@ -44,7 +44,7 @@ class ResourceRuntime:
         default = next(iter(resource.scenarios), "")
         self.selection = Selection(resource.rules, default, resource.scenarios)
         self._makers = makers
-        self._kept = kept
+        self._cache = kept
         self._steps = {name: scenario.steps for name, scenario in resource.scenarios.items()}
         self.steps = self._steps.get
         by_id = {operation.id: operation for operation in service.document.operations}
@@ -56,47 +56,50 @@ class ResourceRuntime:
         self._keys: dict[str, Read] = {
             alias: reader(role.key) for alias, role in resource.roles.items() if role.key is not None
         }
-        self._facts: list[list[Holds]] = [[condition(each) for each in fact] for fact in resource.facts]
-        self._drawn = any(
+        self._predicates: list[list[Holds]] = [[condition(part) for part in fact] for fact in resource.facts]
+        self._has_random = any(
             branch.weight
             for scenario in resource.scenarios.values()
             for step in scenario.steps
             for branch in step.branches
         )
         self.is_plain = not (
-            resource.facts or self._drawn or resource.unknown or resource.unanswered or resource.notices
+            resource.facts or self._has_random or resource.unknown or resource.unanswered or resource.notices
             or resource.handles
             or any(
                 role.creates or role.lists is not None or role.deletes or role.key
                 for role in resource.roles.values()
             )
         )  # fmt: skip
-        """Whether a call is a matter of a key and a timeline alone."""
+        """Whether a key and a timeline decide every call."""
 
     def role(self, alias: str) -> Role:
+        """Return the role of an operation; an empty one if the file gives it none."""
         return self.resource.roles.get(alias) or _NO_ROLE
 
     def operation(self, alias: str) -> Operation:
+        """Return the operation with an alias of the file."""
         return self._operations[alias]
 
     def read_key(self, alias: str, request: Request, path: dict[str, str], body: Any) -> str | None:
-        """The key, or the handle, that a request to an operation names."""
+        """Return the key, or the handle, in a request to an operation; None if it has none."""
         key = self._keys.get(alias, self.key)(request, path, body)
         return None if key is None else self.normal(key)
 
     def facts(self, request: Request, path: dict[str, str], body: Any) -> Sequence[bool]:
-        """What is true of a request, of all that branches ask."""
-        return [all(holds(request, path, body) for holds in fact) for fact in self._facts]
+        """Return which predicates of the file's branches are true for a request."""
+        return [all(holds(request, path, body) for holds in fact) for fact in self._predicates]
 
     def dice(self, namespace: str, key: str) -> str:
-        """What throws for a resource are made from; empty where nothing is drawn."""
-        return identity(self._makers.seed, namespace, self.name, key) if self._drawn else ""
+        """Return the seed of the random branches of a resource; empty if the file has none."""
+        return identity(self._makers.seed, namespace, self.name, key) if self._has_random else ""
 
     def timeline(self, scenario: str) -> tuple[Step, ...]:
+        """Return the steps of a scenario. Raises KeyError."""
         return self._steps[scenario]
 
     def renderer(self, state: str, alias: str) -> Renderer | None:
-        """The renderer of a state's answer to an operation; None where it has none."""
+        """Return the renderer of a state's response to an operation; None if it has none."""
         try:
             return self._renderers[state, alias]
         except KeyError:
@@ -113,19 +116,22 @@ class ResourceRuntime:
             )
             if recipe.delay is None and self._delay is not None:
                 recipe = replace(recipe, delay=self._delay)
-            renderer = Renderer(f"{self.name}.{state}", recipe, ground, self._makers, self._kept)
+            renderer = Renderer(f"{self.name}.{state}", recipe, ground, self._makers, self._cache)
             return self._renderers.setdefault((state, alias), renderer)
 
     def constant(self, scenario: str, index: int, alias: str) -> ConstantStep:
         """Return the constant part of the response of a step to an operation."""
-        place = scenario, index, alias
-        found = self._constants.get(place)
+        position = scenario, index, alias
+        found = self._constants.get(position)
         if found is None:
-            found = self._constants[place] = ConstantStep(self, scenario, index, alias)
+            found = self._constants[position] = ConstantStep(self, scenario, index, alias)
         return found
 
     def state_with_status(self, status: int, alias: str) -> str | None:
-        """The first state that answers an operation with ``status``; one of a list is no answer."""
+        """Return the first state whose response to an operation has ``status``; else None.
+
+        A state of a list operation describes an item, not a response.
+        """
         for name, state in self.resource.states.items():
             recipe = state.answers.get(alias)
             if recipe is not None and recipe.status == status and not recipe.schema:
@@ -142,7 +148,7 @@ class ConstantStep:
         step = runtime.timeline(scenario)[index]
         self.decision = decided(scenario, step.state, "")
         self.body: Quick | None = None
-        """Joins the octets of the body; None where more than keys and times differ between responses."""
+        """Joins the octets of the body; None if more than keys and times differ between responses."""
         self.status, self.headers, self.head = 0, list[tuple[str, str]](), b""
         renderer = runtime.renderer(step.state, alias)
         if renderer is None or step.delay is not None or step.dribble is not None or step.fault:
@@ -159,7 +165,7 @@ _NO_ROLE = Role()
 def ground_of(
     recipe: ResponseTemplate, operation: Operation, service: Service, *, certifies: bool = False
 ) -> ResponseSpec:
-    """What the document says of a recipe's response, as functions."""
+    """Return what the document says of the response of a template, as functions."""
     documented_response = None if recipe.undocumented else response_for(operation, recipe.status)
     headers = None
     if documented_response is not None and documented_response.headers:
@@ -207,14 +213,14 @@ def ground_of(
 
 
 def decided(scenario: str, state: str, call: int | str) -> str:
-    """What decided a state's answer, as ``X-Mock-Decision`` tells it."""
+    """Return the value of ``X-Mock-Decision`` for the response of a state."""
     return f"scenario={scenario}; state={state}; call={call}"
 
 
 def rendered(
     renderer: Renderer, subject: RenderContext, decision: str, seed: str, world: Namespace
 ) -> Response:
-    """What a state answers."""
+    """Return the response of a state. Raises RenderError and TemplateError."""
     parts = renderer.render(subject)
     recipe = renderer.recipe
     response = Response(
@@ -234,7 +240,7 @@ def apply_delay(
     seed: str,
     world: Namespace,
 ) -> None:
-    """Give an answer its delay, drawn for this call of this resource, and its dribble."""
+    """Set the delay of a response, drawn for this call of this resource, and its slow body."""
     if delay is not None:
         response.delay = delays.length(
             delay, seed, subject.namespace, subject.resource, subject.key,
@@ -247,7 +253,7 @@ def apply_delay(
 def documented(
     route: Route, path: dict[str, str], request: Request, now: int, prefer: Preference = NONE
 ) -> Response:
-    """The answer straight from the document: the same under every server's prefix."""
+    """Return the response from the document. It is the same under the base path of every server."""
     template = route.operation.path
     return route.service.documented.response(
         route.operation,
@@ -262,7 +268,7 @@ def documented(
 
 
 def refused(route: Route, request: Request, now: int, status: int, detail: str, decision: str) -> Response:
-    """A refusal in the document's own words where it has any for the status."""
+    """Return an error response: in the document's form if it documents ``status``, else a problem."""
     response = route.service.documented.refusals.response(
         route.operation,
         status=status,

@@ -1,14 +1,14 @@
-"""Jinja's templates as closures that pay for what they do.
+"""Compile Jinja2 templates into closures whose time and memory are limited.
 
-Jinja2 parses; what it parsed is compiled here, node by node, into functions of a
-``Rendering`` and a scope. Jinja's own sandbox bounds neither time nor memory:
-``sum(start=[])``, ``[a] * n`` within itself or ``'%999999999d'`` run in one call
-into C, which no limit of steps sees and no deadline ends. Here every operation
-pays before it works (``template_values``), and there is no operation but these.
+Jinja2 parses a template. This module compiles the syntax tree, node by node, into functions of a
+``Rendering`` and a scope. Jinja2's own sandbox limits neither time nor memory: ``sum(start=[])``, a
+nested ``[a] * n`` or ``'%999999999d'`` run in one call of C code, which no limit of steps and no deadline
+can stop. Here every operation first subtracts its cost from a budget (``template_values``), and templates
+have no other operations.
 
-Left out: ``include``, ``import``, ``extends``, ``block``, ``call`` and recursive loops.
+Not supported: ``include``, ``import``, ``extends``, ``block``, ``call`` and recursive loops.
 
-Imported when the first template is met that needs it.
+This module is imported when the first template needs it.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from mockserver.engine.resources.template_values import CALL, FILTER, MAX_DEPTH,
 
 Scope = dict[str, Any]
 Evaluate = Callable[[Rendering, Scope], Any]
-"""The value of an expression."""
+"""Returns the value of an expression."""
 Run = Callable[[Rendering, Scope, list[str]], None]
-"""Runs a statement: adds its text to the list, its names to the scope."""
+"""Runs a statement: adds its text to the list, and its names to the scope."""
 
 _ENVIRONMENT = jinja2.Environment(autoescape=False, keep_trailing_newline=True)  # noqa: S701 - no HTML
 _GLOBALS = {"range": values.range_of}
@@ -44,15 +44,15 @@ _OPERATORS: dict[type[nodes.Node], Callable[[Rendering, Any, Any], Any]] = {
 
 
 def parse(source: str) -> nodes.Template:
-    """Raises jinja2.TemplateSyntaxError."""
+    """Parse a template. Raises jinja2.TemplateSyntaxError."""
     return _ENVIRONMENT.parse(source)
 
 
 def compile_tree(tree: nodes.Template) -> Callable[[Mapping[str, Any]], Any]:
-    """From the names of a context to the value of a template.
+    """Return a function of the names of a context to the value of a template.
 
-    One expression alone keeps the type of its value; anything else is text.
-    Raises jinja2.TemplateSyntaxError for what templates do not have.
+    A template of one expression keeps the type of its value. The value of any other template is text.
+    Raises jinja2.TemplateSyntaxError for unsupported syntax.
     """
     parts = tree.body[0].nodes if len(tree.body) == 1 and isinstance(tree.body[0], nodes.Output) else []
     if len(parts) == 1 and not isinstance(parts[0], nodes.TemplateData):
@@ -80,7 +80,7 @@ def _text_of(run: Run, rendering: Rendering, scope: Scope) -> str:
     return "".join(pieces)
 
 
-def _refuse(node: nodes.Node, what: str) -> Any:
+def _unsupported(node: nodes.Node, what: str) -> Any:
     raise TemplateAssertionError(f"templates have no {what}", node.lineno)
 
 
@@ -92,7 +92,7 @@ def _expression(node: nodes.Node) -> Evaluate:
     if compile_node is None:
         operator = _OPERATORS.get(type(node))
         if operator is None:
-            return _refuse(node, type(node).__name__.lower())  # type: ignore[no-any-return]
+            return _unsupported(node, type(node).__name__.lower())  # type: ignore[no-any-return]
         return _binary(node, operator)
     return compile_node(node)
 
@@ -257,11 +257,11 @@ Arguments = Callable[[Rendering, Scope], tuple[list[Any], dict[str, Any]]]
 
 
 def _arguments(node: Any) -> Arguments:
-    """The arguments of a call, filter or test."""
+    """Compile the arguments of a call, filter or test."""
     args = [_expression(each) for each in node.args]
     kwargs = {each.key: _expression(each.value) for each in node.kwargs}
     if node.dyn_args is not None or node.dyn_kwargs is not None:
-        _refuse(node, "arguments by * or **")
+        _unsupported(node, "arguments by * or **")
 
     def evaluate(rendering: Rendering, scope: Scope) -> tuple[list[Any], dict[str, Any]]:
         rendering.spend(STEP)
@@ -295,7 +295,7 @@ def _call(node: nodes.Call) -> Evaluate:
 
 def _filter(node: nodes.Filter) -> Evaluate:
     arguments, apply = _arguments(node), filter_of(node.name)
-    operand = _expression(node.node) if node.node is not None else _refuse(node, "filter of nothing")
+    operand = _expression(node.node) if node.node is not None else _unsupported(node, "filter of nothing")
 
     def evaluate(rendering: Rendering, scope: Scope) -> Any:
         rendering.spend(FILTER)
@@ -357,7 +357,7 @@ def _block(body: Sequence[nodes.Node]) -> Run:
 def _statement(node: nodes.Node) -> Run:
     compile_node = _STATEMENTS.get(type(node))
     if compile_node is None:
-        return _refuse(node, f"{{% {type(node).__name__.lower()} %}}")  # type: ignore[no-any-return]
+        return _unsupported(node, f"{{% {type(node).__name__.lower()} %}}")  # type: ignore[no-any-return]
     return compile_node(node)
 
 
@@ -390,7 +390,7 @@ Bind = Callable[[Rendering, Scope, Any], None]
 
 
 def _target(node: nodes.Node) -> Bind:
-    """Gives a value to a name, or to several."""
+    """Return a function that assigns a value to a name, or unpacks it to several names."""
     if isinstance(node, nodes.Name):
         name = node.name
 
@@ -399,7 +399,7 @@ def _target(node: nodes.Node) -> Bind:
 
         return bind
     if not isinstance(node, nodes.Tuple):
-        return _refuse(node, "such a target")  # type: ignore[no-any-return]
+        return _unsupported(node, "such a target")  # type: ignore[no-any-return]
     targets = [_target(each) for each in node.items]
 
     def unpack(rendering: Rendering, scope: Scope, value: Any) -> None:
@@ -452,12 +452,12 @@ class _Loop:
 
 def _for(node: nodes.For) -> Run:
     if node.recursive:
-        _refuse(node, "recursive loops")
+        _unsupported(node, "recursive loops")
     bind, series = _target(node.target), _expression(node.iter)
     test = _expression(node.test) if node.test is not None else None
     body, otherwise = _block(node.body), _block(node.else_)
 
-    def kept(rendering: Rendering, scope: Scope, value: Any) -> Iterator[Any]:
+    def selected(rendering: Rendering, scope: Scope, value: Any) -> Iterator[Any]:
         for each in values.iterate(rendering, value):
             if test is not None:
                 inner = dict(scope)
@@ -467,7 +467,7 @@ def _for(node: nodes.For) -> Run:
             yield each
 
     def run(rendering: Rendering, scope: Scope, out: list[str]) -> None:
-        items = list(kept(rendering, scope, series(rendering, scope)))
+        items = list(selected(rendering, scope, series(rendering, scope)))
         loop = _Loop(items)
         for loop.index0, each in enumerate(items):
             rendering.spend(len(scope))
@@ -496,7 +496,7 @@ def _filter_block(node: nodes.FilterBlock) -> Run:
 
 
 def _filtered(node: nodes.AssignBlock | nodes.FilterBlock) -> Evaluate:
-    """The text of a block, through its filters."""
+    """Compile the text of a block with its filters."""
     body = _block(node.body)
     text: Evaluate = lambda rendering, scope: _text_of(body, rendering, dict(scope))  # noqa: E731
     if node.filter is None:
@@ -523,7 +523,7 @@ def _with(node: nodes.With) -> Run:
 
 
 class _Macro:
-    """A macro, called with the scope that it was written in."""
+    """A macro with the scope of its definition."""
 
     def __init__(self, node: nodes.Macro, scope: Scope, body: Run, defaults: Sequence[Evaluate]) -> None:
         self._name = node.name

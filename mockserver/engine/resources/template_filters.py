@@ -1,9 +1,8 @@
-"""The filters, tests and methods of templates: Jinja's, each paying for what it reads and makes.
+"""The filters, tests and methods of templates: those of Jinja2, each with its cost.
 
-A filter takes the ``Rendering``, the value and its arguments. What a filter of
-Jinja's does in time and memory that its input bounds is left to it; the others
-are written here. ``batch``, ``pprint``, ``random``, ``slice``, ``urlize`` and
-``xmlattr`` are left out.
+A filter takes the ``Rendering``, the value and its arguments. Jinja2's own filter is used if its time and
+memory are proportional to its input; the others are implemented here. ``batch``, ``pprint``, ``random``,
+``slice``, ``urlize`` and ``xmlattr`` are not supported.
 """
 
 from __future__ import annotations
@@ -43,12 +42,12 @@ from mockserver.engine.resources.template_values import (
 Filter = Callable[..., Any]
 
 _ENVIRONMENT = jinja2.Environment(autoescape=False)  # noqa: S701 - what is made is no HTML
-_SLOW = 64
-"""Units a character of the filters that look at a text again and again."""
+_SCAN = 64
+"""Units per character of the filters that scan a text several times."""
 
 
-def _texts(made: Filter, *, units: int = 1, pads: bool = False) -> Filter:
-    """A filter of a text, in time that the text bounds; ``pads``: the first argument is a width."""
+def _text_filter(function: Filter, *, units: int = 1, pads: bool = False) -> Filter:
+    """Return a filter of a text; ``units``: its cost per character; ``pads``: its argument is a width."""
 
     def filtering(rendering: Rendering, value: Any, *args: Any, **kwargs: Any) -> Any:
         source = value if isinstance(value, str) else text(rendering, value)
@@ -60,15 +59,15 @@ def _texts(made: Filter, *, units: int = 1, pads: bool = False) -> Filter:
             if pads:
                 padding = abs(each) if isinstance(each, int) else len(each) if isinstance(each, str) else 0
                 rendering.spend(bounded(padding * (source.count("\n") + 1)))
-        return str(made(source, *args, **kwargs))
+        return str(function(source, *args, **kwargs))
 
     return filtering
 
 
-def _numbers(made: Filter) -> Filter:
+def _number_filter(function: Filter) -> Filter:
     def filtering(rendering: Rendering, value: Any, *args: Any, **kwargs: Any) -> Any:
         rendering.hold(value, *args, *kwargs.values())
-        return made(value, *args, **kwargs)
+        return function(value, *args, **kwargs)
 
     return filtering
 
@@ -93,7 +92,7 @@ def _items(rendering: Rendering, value: Any) -> list[tuple[Any, Any]]:
     if isinstance(value, jinja2.Undefined):
         return []
     if not isinstance(value, Mapping):
-        raise TypeError("it is no mapping")
+        raise TypeError("it is not a mapping")
     return [(name, value[name]) for name in iterate(rendering, value)]
 
 
@@ -114,12 +113,12 @@ def _join(rendering: Rendering, value: Any, d: str = "", attribute: Any = None) 
     pieces = []
     for each in iterate(rendering, value):
         rendering.spend(STEP + len(d))
-        pieces.append(text(rendering, _picked(each, attribute)))
+        pieces.append(text(rendering, _member(each, attribute)))
     return str(d).join(pieces)
 
 
 def replace(rendering: Rendering, value: Any, old: str, new: str, count: int | None = None) -> str:
-    """``value`` with ``new`` for each ``old``, as Jinja's filter and Python's method."""
+    """Replace ``old`` by ``new`` in ``value``, like Jinja2's filter and Python's method."""
     source, old, new = text(rendering, value), text(rendering, old), text(rendering, new)
     found = source.count(old)
     if count is not None and count >= 0:
@@ -130,8 +129,8 @@ def replace(rendering: Rendering, value: Any, old: str, new: str, count: int | N
     return source.replace(old, new, -1 if count is None else count)
 
 
-def _picked(value: Any, path: Any) -> Any:
-    """The member that ``attribute=`` names: ``a.b.0``, or an index."""
+def _member(value: Any, path: Any) -> Any:
+    """Return the member that ``attribute=`` names: a path such as ``a.b.0``, or an index."""
     if path is None:
         return value
     for name in str(path).split(".") if isinstance(path, str) else [path]:
@@ -141,19 +140,19 @@ def _picked(value: Any, path: Any) -> Any:
 
 def _sum(rendering: Rendering, value: Any, attribute: Any = None, start: Any = 0) -> Any:
     if isinstance(start, str):
-        raise TypeError("sum adds no texts; join does")
+        raise TypeError("sum does not add texts; use join")
     total = start
     for each in iterate(rendering, value):
-        total = add(rendering, total, _picked(each, attribute))
+        total = add(rendering, total, _member(each, attribute))
     return total
 
 
-def _folded(value: Any, case_sensitive: bool) -> Any:
+def _fold_case(value: Any, case_sensitive: bool) -> Any:
     return value if case_sensitive or not isinstance(value, str) else value.lower()
 
 
-def _ordered(rendering: Rendering, values: Any) -> list[Any]:
-    """The items of ``values``, with what it takes to compare each with many others paid."""
+def _items_to_sort(rendering: Rendering, values: Any) -> list[Any]:
+    """Return the items of ``values``, and subtract the cost of sorting them."""
     found = list(iterate(rendering, values))
     rendering.spend(weigh(found) * max(1, math.ceil(math.log2(len(found) + 1))))
     return found
@@ -169,19 +168,19 @@ def _sort(
     names = str(attribute).split(",") if isinstance(attribute, str) else [attribute]
 
     def key(each: Any) -> list[Any]:
-        return [_folded(_picked(each, name), case_sensitive) for name in names]
+        return [_fold_case(_member(each, name), case_sensitive) for name in names]
 
-    return sorted(_ordered(rendering, value), key=key, reverse=reverse)
+    return sorted(_items_to_sort(rendering, value), key=key, reverse=reverse)
 
 
 def _extreme(choose: Callable[..., Any]) -> Filter:
     def filtering(
         rendering: Rendering, value: Any, case_sensitive: bool = False, attribute: Any = None
     ) -> Any:
-        found = _ordered(rendering, value)
+        found = _items_to_sort(rendering, value)
         if not found:
             return Absent(name="no item")
-        return choose(found, key=lambda each: _folded(_picked(each, attribute), case_sensitive))
+        return choose(found, key=lambda each: _fold_case(_member(each, attribute), case_sensitive))
 
     return filtering
 
@@ -190,7 +189,8 @@ def _unique(
     rendering: Rendering, value: Any, case_sensitive: bool = False, attribute: Any = None
 ) -> list[Any]:
     found = {
-        _folded(_picked(each, attribute), case_sensitive): each for each in _ordered(rendering, value)[::-1]
+        _fold_case(_member(each, attribute), case_sensitive): each
+        for each in _items_to_sort(rendering, value)[::-1]
     }
     return list(found.values())[::-1]
 
@@ -204,8 +204,8 @@ def _groupby(
 ) -> list[tuple[Any, list[Any]]]:
     groups: dict[Any, tuple[Any, list[Any]]] = {}
     for each in _sort(rendering, value, attribute=attribute, case_sensitive=case_sensitive):
-        name = _default(rendering, _picked(each, attribute), default)
-        groups.setdefault(_folded(name, case_sensitive), (name, []))[1].append(each)
+        name = _default(rendering, _member(each, attribute), default)
+        groups.setdefault(_fold_case(name, case_sensitive), (name, []))[1].append(each)
     return list(groups.values())
 
 
@@ -218,8 +218,8 @@ def _dictsort(
 ) -> list[tuple[str, Any]]:
     position = ("key", "value").index(by)
     return sorted(
-        _ordered(rendering, _items(rendering, value)),
-        key=lambda pair: _folded(pair[position], case_sensitive),
+        _items_to_sort(rendering, _items(rendering, value)),
+        key=lambda pair: _fold_case(pair[position], case_sensitive),
         reverse=reverse,
     )
 
@@ -227,21 +227,21 @@ def _dictsort(
 def _map(rendering: Rendering, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
     if not args and "attribute" in kwargs:
         name, default = kwargs.pop("attribute"), kwargs.pop("default", None)
-        found = [_picked(each, name) for each in iterate(rendering, value, 2 * STEP)]
+        found = [_member(each, name) for each in iterate(rendering, value, 2 * STEP)]
         return found if default is None else [_default(rendering, each, default) for each in found]
     name, *rest = args
-    made = filter_of(name)
-    return [made(rendering, each, *rest, **kwargs) for each in iterate(rendering, value, 2 * STEP)]
+    function = filter_of(name)
+    return [function(rendering, each, *rest, **kwargs) for each in iterate(rendering, value, 2 * STEP)]
 
 
-def _selecting(*, keeps: bool, by_attribute: bool) -> Filter:
+def _selector(*, keeps: bool, by_attribute: bool) -> Filter:
     def filtering(rendering: Rendering, value: Any, *args: Any) -> list[Any]:
         name, rest = (args[0], args[1:]) if by_attribute else (None, args)
-        kept = test_of(rest[0]) if rest else lambda _, each: bool(each)
+        matches = test_of(rest[0]) if rest else lambda _, each: bool(each)
         return [
             each
             for each in iterate(rendering, value, 2 * STEP)
-            if bool(kept(rendering, _picked(each, name), *rest[1:])) is keeps
+            if bool(matches(rendering, _member(each, name), *rest[1:])) is keeps
         ]
 
     return filtering
@@ -270,55 +270,57 @@ def _title(value: str) -> str:
 
 
 FILTERS: dict[str, Filter] = {
-    "abs": _numbers(abs),
+    "abs": _number_filter(abs),
     "attr": _attr,
-    "capitalize": _texts(jinja_filters.do_capitalize),
-    "center": _texts(jinja_filters.do_center, pads=True),
+    "capitalize": _text_filter(jinja_filters.do_capitalize),
+    "center": _text_filter(jinja_filters.do_center, pads=True),
     "count": _length,
     "d": _default,
     "default": _default,
     "dictsort": _dictsort,
-    "e": _texts(escape, units=5),
-    "escape": _texts(escape, units=5),
-    "filesizeformat": _numbers(jinja_filters.do_filesizeformat),
+    "e": _text_filter(escape, units=5),
+    "escape": _text_filter(escape, units=5),
+    "filesizeformat": _number_filter(jinja_filters.do_filesizeformat),
     "first": _first,
-    "float": _numbers(jinja_filters.do_float),
-    "forceescape": _texts(jinja_filters.do_forceescape, units=5),
+    "float": _number_filter(jinja_filters.do_float),
+    "forceescape": _text_filter(jinja_filters.do_forceescape, units=5),
     "format": _format,
     "groupby": _groupby,
-    "indent": _texts(jinja_filters.do_indent, pads=True),
-    "int": _numbers(jinja_filters.do_int),
+    "indent": _text_filter(jinja_filters.do_indent, pads=True),
+    "int": _number_filter(jinja_filters.do_int),
     "items": _items,
     "join": _join,
     "last": _last,
     "length": _length,
     "list": _list,
-    "lower": _texts(jinja_filters.do_lower),
+    "lower": _text_filter(jinja_filters.do_lower),
     "map": _map,
     "max": _extreme(max),
     "min": _extreme(min),
-    "reject": _selecting(keeps=False, by_attribute=False),
-    "rejectattr": _selecting(keeps=False, by_attribute=True),
+    "reject": _selector(keeps=False, by_attribute=False),
+    "rejectattr": _selector(keeps=False, by_attribute=True),
     "replace": replace,
     "reverse": _reverse,
-    "round": _numbers(jinja_filters.do_round),
+    "round": _number_filter(jinja_filters.do_round),
     "safe": text,
-    "select": _selecting(keeps=True, by_attribute=False),
-    "selectattr": _selecting(keeps=True, by_attribute=True),
+    "select": _selector(keeps=True, by_attribute=False),
+    "selectattr": _selector(keeps=True, by_attribute=True),
     "sort": _sort,
     "string": text,
-    "striptags": _texts(jinja_filters.do_striptags, units=_SLOW),
+    "striptags": _text_filter(jinja_filters.do_striptags, units=_SCAN),
     "sum": _sum,
-    "title": _texts(_title, units=_SLOW),
+    "title": _text_filter(_title, units=_SCAN),
     "tojson": _tojson,
-    "trim": _texts(jinja_filters.do_trim),
-    "truncate": _texts(lambda *args, **kwargs: jinja_filters.do_truncate(_ENVIRONMENT, *args, **kwargs)),
+    "trim": _text_filter(jinja_filters.do_trim),
+    "truncate": _text_filter(
+        lambda *args, **kwargs: jinja_filters.do_truncate(_ENVIRONMENT, *args, **kwargs)
+    ),
     "unique": _unique,
-    "upper": _texts(jinja_filters.do_upper),
+    "upper": _text_filter(jinja_filters.do_upper),
     "urlencode": lambda rendering, value: _urlencode(rendering, value),
     "wordcount": lambda rendering, value: len(text(rendering, value).split()),
-    "wordwrap": _texts(
-        lambda *args, **kwargs: jinja_filters.do_wordwrap(_ENVIRONMENT, *args, **kwargs), units=_SLOW
+    "wordwrap": _text_filter(
+        lambda *args, **kwargs: jinja_filters.do_wordwrap(_ENVIRONMENT, *args, **kwargs), units=_SCAN
     ),
 }
 
@@ -328,10 +330,10 @@ def _urlencode(rendering: Rendering, value: Any) -> str:
     return jinja_filters.do_urlencode(_builtin(value))
 
 
-def _test(made: Callable[..., bool]) -> Filter:
+def _test(function: Callable[..., bool]) -> Filter:
     def testing(rendering: Rendering, value: Any, *args: Any) -> bool:
         rendering.hold(value, *args)
-        return made(value, *args)
+        return function(value, *args)
 
     return testing
 
@@ -354,14 +356,14 @@ _OPERATORS = {
 }
 
 
-def _comparing(operator: str) -> Filter:
+def _comparison(operator: str) -> Filter:
     return lambda rendering, left, right: compare(rendering, operator, left, right)
 
 
 TESTS: dict[str, Filter] = {
-    **{name: _test(cast("Callable[..., bool]", made)) for name, made in JINJA_TESTS.items()},
+    **{name: _test(cast("Callable[..., bool]", function)) for name, function in JINJA_TESTS.items()},
     **{
-        name: _comparing(operator)
+        name: _comparison(operator)
         for operator, names in _OPERATORS.items()
         for name in (operator, *names)
         if operator in COMPARISONS
@@ -370,26 +372,26 @@ TESTS: dict[str, Filter] = {
     "filter": _is_filter,
     "test": _is_test,
     **{
-        name: lambda _, value, made=JINJA_TESTS[name]: made(value)
+        name: lambda _, value, function=JINJA_TESTS[name]: function(value)
         for name in ("defined", "undefined", "none")
     },
 }
 
 
 def filter_of(name: str) -> Filter:
-    """The filter of a name. Raises jinja2's TemplateSyntaxError where there is none."""
-    return _found(FILTERS, name, "filter")
+    """Return the filter with a name. Raises jinja2.TemplateSyntaxError if there is none."""
+    return _find(FILTERS, name, "filter")
 
 
 def test_of(name: str) -> Filter:
-    """The test of a name (``is NAME``). Raises as ``filter_of`` does."""
-    return _found(TESTS, name, "test")
+    """Return the test with a name (``is NAME``). Raises jinja2.TemplateSyntaxError if there is none."""
+    return _find(TESTS, name, "test")
 
 
-def _found(table: Mapping[str, Filter], name: str, what: str) -> Filter:
+def _find(table: Mapping[str, Filter], name: str, what: str) -> Filter:
     found = table.get(name)
     if found is None:
-        import difflib
+        import difflib  # only for this error
 
         near = difflib.get_close_matches(str(name), table, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -398,7 +400,7 @@ def _found(table: Mapping[str, Filter], name: str, what: str) -> Filter:
 
 
 def call_method(rendering: Rendering, method: Method, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    """A method of a text, list or mapping, paid for."""
+    """Call a method of a text, list or mapping, and subtract its cost."""
     owner, name = method
     if isinstance(owner, Mapping):
         return _mapping_method(rendering, owner, name, args, kwargs)

@@ -1,12 +1,11 @@
-"""What the values of a template may hold, and what a rendering may cost.
+"""The operations on the values of templates, with limits of their time and memory.
 
-Each rendering has a ``Rendering``: a budget that every operation pays from
-*before* it works, in units. A step (an operation, a round of a loop, one item
-of a list) costs ``STEP`` units and one character of a text costs 1, because
-that is about how long they take: a unit is some nanoseconds. An operation pays
-for all that it reads and makes, and what it makes is weighed in full: a list
-that holds another list twice counts it twice. So no single operation can run
-long or hold much, and there is nothing that a deadline would have to stop.
+Each rendering has a budget (``Rendering``). Every operation subtracts its cost in units *before* it runs.
+A step (an operation, a round of a loop, an item of a list) costs ``STEP`` units, and a character of a
+text costs 1 unit, in proportion to the time that they take: a unit is some nanoseconds. An operation pays
+for all that it reads and creates. The size of a value includes all that is in it: a list that contains
+another list twice counts it twice. So no single operation can run long or take much memory, and no
+deadline is necessary.
 """
 
 from __future__ import annotations
@@ -23,35 +22,35 @@ from mockserver.engine.resources.context import NAMES
 from mockserver.engine.resources.templates import unknown_name
 
 STEP = 16
-"""Units of one operation, or of one item."""
+"""The units of one operation, or of one item."""
 MAX_HELD = 1024 * 1024
-"""Units that one value may hold: a text of a million characters, a list of 65,536 numbers."""
+"""The units of the largest value: a text of a million characters, or a list of 65,536 numbers."""
 MAX_SPENT = 2 * 1024 * 1024
-"""Units of one rendering: some hundredths of a second."""
+"""The budget of one rendering in units: some hundredths of a second."""
 MAX_BITS = 256
-"""Of an integer."""
+"""The bits of the largest integer."""
 MAX_RANGE = 1000
-"""Items of one ``range``."""
+"""The items of the longest ``range``."""
 MAX_WIDTH = 10_000
-"""Characters that one field of a format is padded to."""
+"""The characters of the widest field of a format."""
 MAX_DEPTH = 100
-"""Lists within lists, and macros that call macros."""
+"""The levels of nested lists, and of macros that call macros."""
 _NAMES = dict.fromkeys(NAMES)
 _SCALARS = frozenset((bool, float, type(None)))
 FILTER = 28 * STEP
-"""Units of a filter or a test, beside what it reads and makes."""
+"""The units of a filter or a test, in addition to those of its values."""
 CALL = 4096
-"""Units of a call to a provider: Faker takes up to a millisecond."""
+"""The units of a call to a provider: Faker takes up to a millisecond."""
 
 
 class Absent(ChainableUndefined):
-    """What a request did not have: undefined, and so is all that is looked for in it."""
+    """An absent part of a request: undefined, like all of its members."""
 
     is_absent = True
 
 
 class Unknown(StrictUndefined):
-    """A name that is not there: an error wherever it is used, that says what there is."""
+    """An unknown name: every use raises an error that lists the known names."""
 
     __slots__ = ()
 
@@ -64,7 +63,7 @@ class Unknown(StrictUndefined):
 
 
 class Rendering:
-    """One rendering of a template: where names come from, and what is left of its budget."""
+    """One rendering of a template: its context, the rest of its budget, and the depth of its macros."""
 
     __slots__ = ("context", "depth", "left")
 
@@ -74,20 +73,20 @@ class Rendering:
         self.depth = 0
 
     def spend(self, units: int) -> None:
-        """Pay for an operation. Raises SecurityError when the budget is used up."""
+        """Subtract the cost of an operation. Raises SecurityError if the budget is used up."""
         self.left -= units
         if self.left < 0:
             raise SecurityError("it takes too many operations")
 
     def hold(self, *values: Any) -> int:
-        """Pay for reading or making ``values``, and return their units. Raises SecurityError."""
+        """Subtract the size of ``values``, and return it in units. Raises SecurityError."""
         units = sum(map(weigh, values))
         self.spend(units)
         return units
 
 
 def weigh(value: Any) -> int:
-    """The units that ``value`` holds with all that is in it. Raises SecurityError over ``MAX_HELD``."""
+    """Return the size of ``value`` with all that is in it, in units. Raises SecurityError."""
     if type(value) is str:
         units = STEP + len(value)
     elif type(value) is int:
@@ -100,7 +99,7 @@ def weigh(value: Any) -> int:
 
 
 def bounded(units: int) -> int:
-    """``units``, if one value may hold as many. Raises SecurityError."""
+    """Return ``units``. Raises SecurityError above ``MAX_HELD``."""
     if units > MAX_HELD:
         raise SecurityError(
             f"a value over the limit of {MAX_HELD:,} characters or {MAX_HELD // STEP:,} items"
@@ -109,25 +108,25 @@ def bounded(units: int) -> int:
 
 
 def _weigh_nested(value: Any) -> int:
-    """Level by level, each item as often as it is met."""
+    """Return the size of a nested value, level by level. An item counts each time that it occurs."""
     units, level = 0, [value]
     for _ in range(MAX_DEPTH):
         units = bounded(units + STEP * len(level))
         below: list[Any] = []
         for found in level:
-            made = type(found)
-            if made is str:
+            type_ = type(found)
+            if type_ is str:
                 units += len(found)
-            elif made is int:
+            elif type_ is int:
                 units += found.bit_length() >> 3
-            elif made is list or made is tuple:
+            elif type_ is list or type_ is tuple:
                 below += found
-            elif made in _SCALARS:
+            elif type_ in _SCALARS:
                 continue
             elif isinstance(found, Mapping):
                 below += found
                 below += found.values()
-            elif isinstance(found, str | list | tuple):  # of a class of its own, as Jinja's Markup
+            elif isinstance(found, str | list | tuple):  # of a subclass, such as Jinja2's Markup
                 below += [str(found)] if isinstance(found, str) else found
             if len(below) > MAX_HELD // STEP:
                 bounded(MAX_HELD + 1)
@@ -138,7 +137,7 @@ def _weigh_nested(value: Any) -> int:
 
 
 def iterate(rendering: Rendering, value: Any, units: int = STEP) -> Iterator[Any]:
-    """The items of ``value``, each paid for with so many units. Raises TypeError for what has none."""
+    """Yield the items of ``value``, each at the cost of ``units``. Raises TypeError for other values."""
     if not isinstance(value, str | list | tuple | range | Mapping | Undefined):
         raise TypeError(f"{kind(value)} cannot be iterated")
     for item in value:
@@ -147,24 +146,24 @@ def iterate(rendering: Rendering, value: Any, units: int = STEP) -> Iterator[Any
 
 
 def text(rendering: Rendering, value: Any) -> str:
-    """``value`` as text, paid for. Raises TypeError for what is no value of JSON."""
+    """Return ``value`` as text, and subtract its cost. Raises TypeError for values that JSON lacks."""
     if isinstance(value, str):
         rendering.spend(STEP + len(value))
         return str(value)
     if not isinstance(value, bool | int | float | list | tuple | Mapping | Undefined | None):
-        raise TypeError(f"it is no value of JSON but {kind(value)}")
+        raise TypeError(f"it is not a JSON value but {kind(value)}")
     rendering.spend(2 * STEP)
     rendering.hold(value)
     return str(dict(value) if isinstance(value, Mapping) else value)
 
 
 def kind(value: Any) -> str:
-    """What ``value`` is, for a message."""
+    """Return the name of the type of ``value`` for a message."""
     return "a function" if callable(value) else type(value).__name__
 
 
 def range_of(*bounds: int) -> range:
-    """``range`` in a template. Raises SecurityError for more than ``MAX_RANGE`` items."""
+    """Return ``range(*bounds)``. Raises SecurityError for more than ``MAX_RANGE`` items."""
     found = range(*bounds)
     if len(found) > MAX_RANGE:
         raise SecurityError(f"a range of over {MAX_RANGE:,} items")
@@ -175,7 +174,7 @@ def range_of(*bounds: int) -> range:
 
 
 class Method(NamedTuple):
-    """A method of a text, list or mapping: called by ``template_methods``."""
+    """A method of a text, list or mapping, which ``call_method`` calls."""
 
     owner: Any
     name: str
@@ -233,17 +232,20 @@ METHODS: dict[type, frozenset[str]] = {
     tuple: frozenset(("count", "index")),
     Mapping: frozenset(("get", "items", "keys", "values")),
 }
-"""The methods that templates may call, by the type of their owner: those that change nothing."""
+"""The methods that templates may call, by the type of their owner. None of them changes its owner."""
 
 
 def attribute(value: Any, name: str) -> Any:
-    """``value.name``: a member of a mapping before its methods; undefined where there is none."""
+    """Return ``value.name``; undefined if there is none. Members of a mapping precede its methods.
+
+    Raises SecurityError for private names.
+    """
     if isinstance(value, Undefined):
         return getattr(value, name) if isinstance(value, Absent) else str(value)
     if isinstance(value, Mapping) and name in value:
         return value[name]
     if name.startswith("_"):
-        raise SecurityError(f"{name!r} of {kind(value)} is not for templates")
+        raise SecurityError(f"templates cannot use {name!r} of {kind(value)}")
     for owner, names in METHODS.items():
         if isinstance(value, owner):
             if name in names:
@@ -255,7 +257,7 @@ def attribute(value: Any, name: str) -> Any:
 
 
 def item(value: Any, key: Any) -> Any:
-    """``value[key]``; undefined where there is none."""
+    """Return ``value[key]``; undefined if there is none."""
     if isinstance(value, Undefined):
         return value[key] if isinstance(value, Absent) else str(value)
     if isinstance(value, str | list | tuple | range | Mapping):
@@ -269,7 +271,7 @@ def item(value: Any, key: Any) -> Any:
 
 
 def slice_of(rendering: Rendering, value: Any, bounds: slice) -> Any:
-    """``value[a:b:c]``. Raises TypeError for what has no order."""
+    """Return ``value[a:b:c]``. Raises TypeError for values without an order."""
     if not isinstance(value, str | list | tuple | range):
         raise TypeError(f"{kind(value)} cannot be sliced")
     rendering.hold(value)
@@ -283,69 +285,69 @@ def _missing(value: Any, name: Any) -> Undefined:
 # Operators
 
 
-def _number(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     return isinstance(value, int | float)
 
 
 def add(rendering: Rendering, left: Any, right: Any) -> Any:
-    """``left + right``: numbers, texts, lists."""
-    if not (_number(left) and _number(right)):
+    """Return ``left + right``: numbers, texts or lists."""
+    if not (_is_number(left) and _is_number(right)):
         bounded(rendering.hold(left, right))
-    return _checked(left + right)
+    return _check_size(left + right)
 
 
 def subtract(rendering: Rendering, left: Any, right: Any) -> Any:
-    """``left - right``."""
-    return _checked(left - right)
+    """Return ``left - right``."""
+    return _check_size(left - right)
 
 
 def multiply(rendering: Rendering, left: Any, right: Any) -> Any:
-    """``left * right``: numbers, or a text or list so many times."""
-    if not (_number(left) and _number(right)):
+    """Return ``left * right``: numbers, or a repeated text or list."""
+    if not (_is_number(left) and _is_number(right)):
         times, repeated = (left, right) if isinstance(left, int) else (right, left)
         if not isinstance(times, int):
             raise TypeError(f"{kind(left)} and {kind(right)} cannot be multiplied")
         rendering.spend(bounded(STEP + (weigh(repeated) - STEP) * max(times, 0)))
-    return _checked(left * right)
+    return _check_size(left * right)
 
 
 def divide(rendering: Rendering, left: Any, right: Any) -> Any:
-    """``left / right``."""
+    """Return ``left / right``."""
     return left / right
 
 
 def floor_divide(rendering: Rendering, left: Any, right: Any) -> Any:
-    """``left // right``."""
+    """Return ``left // right``."""
     return left // right
 
 
 def power(rendering: Rendering, left: Any, right: Any) -> Any:
-    """``left ** right``."""
+    """Return ``left ** right``. Raises SecurityError for a result of over ``MAX_BITS``."""
     if isinstance(left, int) and isinstance(right, int) and left.bit_length() * abs(right) > MAX_BITS:
         raise SecurityError("a power that is too large")
-    return _checked(left**right)
+    return _check_size(left**right)
 
 
 def remainder(rendering: Rendering, left: Any, right: Any) -> Any:
-    """``left % right``, or printf-style formatting where ``left`` is a text."""
+    """Return ``left % right``; printf-style formatting if ``left`` is a text."""
     if isinstance(left, str):
         return format_percent(rendering, left, right)
     return left % right
 
 
-def _checked(value: Any) -> Any:
+def _check_size(value: Any) -> Any:
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
         raise SecurityError(f"an integer of over {MAX_BITS:,} bits")
     return value
 
 
 def contains(rendering: Rendering, needle: Any, haystack: Any) -> bool:
-    """``needle in haystack``."""
+    """Return ``needle in haystack``. Raises TypeError for a haystack without items."""
     if isinstance(haystack, Undefined):
         return needle in haystack
     if not isinstance(haystack, str | list | tuple | range | Mapping):
-        raise TypeError(f"{kind(haystack)} holds nothing")
-    if isinstance(haystack, list | tuple):  # each item is compared with all of the needle
+        raise TypeError(f"{kind(haystack)} has no items")
+    if isinstance(haystack, list | tuple):  # each item is compared with the whole needle
         rendering.spend(len(haystack) * weigh(needle))
     rendering.hold(haystack)
     return needle in haystack
@@ -362,12 +364,12 @@ COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def compare(rendering: Rendering, operator: str, left: Any, right: Any) -> Any:
-    """``left`` and ``right`` by one of Jinja's comparisons, ``in`` and ``notin`` too."""
+    """Compare ``left`` and ``right`` with an operator of Jinja2, including ``in`` and ``notin``."""
     if operator == "in":
         return contains(rendering, left, right)
     if operator == "notin":
         return not contains(rendering, left, right)
-    if not (_number(left) and _number(right)):
+    if not (_is_number(left) and _is_number(right)):
         rendering.hold(left, right)
     return COMPARISONS[operator](left, right)
 
@@ -383,7 +385,7 @@ def _field_width(digits: str) -> int:
 
 
 def format_percent(rendering: Rendering, template: str, values: Any) -> str:
-    """``template % values``: printf-style formatting, each field paid for."""
+    """Return ``template % values`` (printf-style formatting), and subtract the cost of each field."""
     units, end = weigh(template), 0
     held = weigh(values if isinstance(values, list | tuple | Mapping) else [values])
     while (start := template.find("%", end)) >= 0:
@@ -396,9 +398,9 @@ def format_percent(rendering: Rendering, template: str, values: Any) -> str:
 
 
 def _percent_field(template: str, position: int) -> tuple[int, list[str]]:
-    """The end of a field that begins after ``%``, and its width and precision."""
+    """Return the end of a field that begins after ``%``, and its width and precision."""
     size, depth = len(template), 0
-    if position < size and template[position] == "(":  # a name, in which parentheses are balanced
+    if position < size and template[position] == "(":  # a name with balanced parentheses
         while position < size:
             depth += {"(": 1, ")": -1}.get(template[position], 0)
             position += 1
@@ -407,7 +409,7 @@ def _percent_field(template: str, position: int) -> tuple[int, list[str]]:
     numbers = [""]
     while position < size and template[position] in "#0- +.0123456789hlL*":
         if template[position] == "*":
-            raise SecurityError("a format whose width is one of its values")
+            raise SecurityError("a format whose width is one of the values")
         if template[position].isdigit():
             numbers[-1] += template[position]
         else:
@@ -417,7 +419,7 @@ def _percent_field(template: str, position: int) -> tuple[int, list[str]]:
 
 
 class _Formatter(string.Formatter):
-    """``str.format`` with the members that templates may read, each field paid for."""
+    """``str.format``, limited to the members that templates may read, with the cost of each field."""
 
     def __init__(self, rendering: Rendering) -> None:
         self._rendering = rendering
@@ -447,6 +449,6 @@ class _Formatter(string.Formatter):
 
 
 def format_braces(rendering: Rendering, template: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
-    """``template.format(*args, **kwargs)``."""
+    """Return ``template.format(*args, **kwargs)``."""
     rendering.hold(template)
     return _Formatter(rendering).vformat(template, args, kwargs)

@@ -1,12 +1,11 @@
-"""Values written as templates in Jinja2's syntax, with native types.
+"""Compile templates in the syntax of Jinja2, with native types.
 
-Most templates are one plain expression, such as ``{{ resource.created_at }}``
-or ``req-{{ token(14) }}``. Those are read here into a few closures and cost
-well under a microsecond; everything else is compiled by Jinja2, which is
-imported when the first such template is met.
+Most templates contain plain expressions only, such as ``{{ resource.created_at }}`` or
+``req-{{ token(14) }}``. This module compiles them into a few closures, which take well under a
+microsecond. Jinja2 is imported when the first other template occurs (``template_compiler``).
 
-A template made of one expression alone keeps the type of its value (a number
-stays a number); any other is text.
+A template of one expression keeps the type of its value: a number stays a number. The value of any other
+template is text.
 """
 
 from __future__ import annotations
@@ -27,32 +26,33 @@ Template = Callable[[Context], Any]
 MAX_SOURCE = 16 * 1024
 MAX_OUTPUT = 1024 * 1024
 _PLAIN = re.compile(r"\{\{\s*([^{}%#|]+?)\s*\}\}")
-_MARK = re.compile(r"\{\{|\{%|\{#")
+_SYNTAX = re.compile(r"\{\{|\{%|\{#")
 VOLATILE = frozenset(["request", "now", "token", "violations", "dice"])
-"""Names whose value differs from call to call."""
+"""The names whose values differ from call to call."""
 _PER_CALL = re.compile(r"\b(?:call|scenario)\b")
-"""The members of ``resource`` of which the same is true."""
+"""The members of ``resource`` whose values differ from call to call."""
 
 
 class TemplateError(MockServerError):
-    """A template that does not compile, or goes wrong when it is rendered."""
+    """A template that does not compile, or that fails when it is rendered."""
 
 
 def is_template(value: object) -> TypeGuard[str]:
-    """Whether ``value`` is text with a Jinja2 mark in it."""
-    return isinstance(value, str) and _MARK.search(value) is not None
+    """Return whether ``value`` is a text that contains Jinja2 syntax."""
+    return isinstance(value, str) and _SYNTAX.search(value) is not None
 
 
 @lru_cache(maxsize=4096)
 def compile_template(source: str) -> Template:
-    """The renderer of a template. Raises TemplateError when it does not compile."""
+    """Return the function that renders a template. Raises TemplateError if it does not compile."""
     if len(source) > MAX_SOURCE:
         raise TemplateError(f"the template is {len(source):,} characters, over the limit of {MAX_SOURCE:,}")
     return _plain(source) or _jinja(source)
 
 
 def names(source: str) -> frozenset[str]:
-    """The names of the context that a template reads. Raises TemplateError as compiling does."""
+    """Return the names of the context that a template reads. Raises TemplateError."""
+    # heavy; only the compiler of scenario files needs it
     from jinja2 import TemplateSyntaxError, meta
 
     from mockserver.engine.resources.template_compiler import parse
@@ -64,13 +64,13 @@ def names(source: str) -> frozenset[str]:
 
 
 def is_volatile(source: str) -> bool:
-    """Whether a template's value may differ from call to call."""
+    """Return whether a template's value may differ from call to call."""
     read = names(source)
     return bool(read & VOLATILE) or ("resource" in read and _PER_CALL.search(source) is not None)
 
 
 def _plain(source: str) -> Template | None:
-    """The renderer of text with plain expressions in it; None where it takes more than that."""
+    """Compile a text with plain expressions only; None for any other template."""
     pieces: list[str | Template] = []
     end = 0
     for found in _PLAIN.finditer(source):
@@ -83,7 +83,7 @@ def _plain(source: str) -> Template | None:
         end = found.end()
     if end < len(source):
         pieces.append(source[end:])
-    if any(isinstance(piece, str) and _MARK.search(piece) for piece in pieces):
+    if any(isinstance(piece, str) and _SYNTAX.search(piece) for piece in pieces):
         return None
     if len(pieces) == 1 and not isinstance(pieces[0], str):
         return pieces[0]
@@ -102,16 +102,16 @@ def _text(value: Any) -> str:
 
 
 def _expression(text: str) -> Template | None:
-    """``name.attribute.attribute``, optionally called with constants."""
+    """Compile ``name.attribute.attribute``, optionally called with constants; None for others."""
     try:
         tree = ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError):
         return None
     arguments: tuple[Any, ...] | None = None
     if isinstance(tree, ast.Call):
-        if tree.keywords or not all(isinstance(each, ast.Constant) for each in tree.args):
+        if tree.keywords or not all(isinstance(argument, ast.Constant) for argument in tree.args):
             return None
-        arguments = tuple(each.value for each in tree.args if isinstance(each, ast.Constant))
+        arguments = tuple(argument.value for argument in tree.args if isinstance(argument, ast.Constant))
         tree = tree.func
     path: list[str] = []
     while isinstance(tree, ast.Attribute):
@@ -128,7 +128,7 @@ _LITERALS = frozenset(
     ["true", "false", "none", "True", "False", "None", "loop", "range", "dict", "cycler", "namespace"]
 )
 _METHODS = frozenset(dir(dict))
-"""A mapping's own, which are not among its members."""
+"""The methods of a mapping, which are not its members."""
 
 
 def _lookup(name: str, path: list[str], arguments: tuple[Any, ...] | None, text: str) -> Template:
@@ -142,15 +142,15 @@ def _lookup(name: str, path: list[str], arguments: tuple[Any, ...] | None, text:
             return found if type(found) is str else _json(found)
         except MockServerError:
             raise
-        except Exception as error:  # noqa: BLE001 - as for Jinja2's
-            cause = _unknown_step(context, (name, *path)) or str(error)
+        except Exception as error:  # noqa: BLE001 - any error is a fault of the template
+            cause = _unknown_name(context, (name, *path)) or str(error)
             raise TemplateError(f"{{{{ {text} }}}} has no value: {cause}") from None
 
     return value
 
 
-def _unknown_step(context: Context, path: Sequence[str]) -> str:
-    """What to say of the first name on a path that is not there; nothing where all are."""
+def _unknown_name(context: Context, path: Sequence[str]) -> str:
+    """Return the message for the first unknown name of a path; empty if all are known."""
     holder: Any = context
     for part in path:
         try:
@@ -161,11 +161,11 @@ def _unknown_step(context: Context, path: Sequence[str]) -> str:
 
 
 def unknown_name(name: object, holder: object) -> str:
-    """What to say of a name that ``holder`` does not have: what was meant, perhaps, and what there is."""
+    """Return the message for an unknown name of ``holder``: with a similar name and the known names."""
     known = _names_in(holder)
     if not known:
-        return f"no {name!r} in {_KINDS.get(type(holder), 'what has no names')}"
-    from difflib import get_close_matches
+        return f"no {name!r} in {_KINDS.get(type(holder), 'a value without names')}"
+    from difflib import get_close_matches  # only for this error
 
     close = get_close_matches(str(name), known, n=1)
     hint = f"did you mean {close[0]!r}? There" if close else "there"
@@ -175,10 +175,10 @@ def unknown_name(name: object, holder: object) -> str:
 
 def _names_in(holder: object) -> list[str]:
     if isinstance(holder, Mapping):
-        return [str(each) for each in getattr(holder, "known", holder)]
-    if type(holder).__module__ == "builtins":  # whose methods nobody looks for
+        return [str(name) for name in getattr(holder, "known", holder)]
+    if type(holder).__module__ == "builtins":  # its methods are not names of a template
         return []
-    return [each for each in dir(holder) if not each.startswith("_")]
+    return [name for name in dir(holder) if not name.startswith("_")]
 
 
 _MAX_LISTED = 20
@@ -194,6 +194,7 @@ _KINDS = {
 
 
 def _jinja(source: str) -> Template:
+    # heavy; most templates are plain
     from jinja2 import TemplateError as JinjaError
 
     from mockserver.engine.resources.template_compiler import compile_tree, parse
@@ -207,12 +208,12 @@ def _jinja(source: str) -> Template:
         try:
             value = run(context)
             if getattr(value, "_undefined_message", None) and not getattr(type(value), "is_absent", False):
-                str(value)  # a strict undefined says what is missing
+                str(value)  # a strict undefined raises an error with the missing name
             return _json(value)
         except MockServerError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a template does is the template's fault
-            raise TemplateError(f"the template {source!r} goes wrong: {error}") from None
+        except Exception as error:  # noqa: BLE001 - any error is a fault of the template
+            raise TemplateError(f"the template {source!r} fails: {error}") from None
 
     return render
 
@@ -221,19 +222,19 @@ _SERIES = (list, tuple, set, frozenset, range, Iterator, ItemsView, KeysView, Va
 
 
 def _json(value: Any) -> Any:
-    """``value`` as JSON has it; what iterates becomes a list. Raises TypeError for anything else."""
+    """Return ``value`` as a JSON value; an iterable becomes a list. Raises TypeError for other values."""
     if isinstance(value, str):
         return str(value)
     if value is None or isinstance(value, int):
         return value
     if isinstance(value, float):
         if not isfinite(value):
-            raise TypeError(f"{value} is no number of JSON")
+            raise TypeError(f"{value} is not a JSON number")
         return value
     if isinstance(value, Mapping):
-        return {str(name): _json(each) for name, each in value.items()}
+        return {str(name): _json(member) for name, member in value.items()}
     if isinstance(value, _SERIES):
-        return [_json(each) for each in islice(value, MAX_OUTPUT)]
+        return [_json(item) for item in islice(value, MAX_OUTPUT)]
     if getattr(type(value), "is_absent", False):
         return None
-    raise TypeError(f"it is no value of JSON but {type(value).__name__}")
+    raise TypeError(f"it is not a JSON value but {type(value).__name__}")

@@ -1,7 +1,7 @@
-"""Notices: requests that are sent when a resource enters a state. They never keep an answer waiting.
+"""Webhooks: requests that are sent when a resource enters a state. They do not delay a response.
 
-A state that is entered by the clock is noticed at its time, by a watch on each
-resource that has such a step before it, and not only when somebody asks.
+The clock can also enter a state. A watch on each resource in a step with a time sends the webhook at that
+time, without a call to the resource.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from mockserver.state.machine import ResourceState, settle
 from mockserver.state.protocol import PlanChanged, Store
 
 MOST_KEPT = 1000
-"""Outcomes that a namespace keeps."""
+"""The outcomes that are stored for a namespace."""
 MOST_UNDER_WAY = 1000
 MOST_WATCHED = 10_000
-_AT_ONCE = 16
+_MAX_CONCURRENT = 16
 _RETRY = 1.0
-"""Seconds until a store that does not answer is asked again."""
+"""Seconds until the next attempt to use an unavailable store."""
 Value = TypeVar("Value")
 _LOG = logging.getLogger("mockserver.notices")
 
 
 class Outcome(Struct):
-    """What became of one notice. Times are milliseconds of the namespace's clock."""
+    """The outcome of one webhook. Times are in milliseconds of the namespace's clock."""
 
     namespace: str
     resource: str
@@ -54,18 +54,18 @@ class Outcome(Struct):
     headers: Sequence[tuple[str, str]] = ()
     body: bytes = b""
     attempts: list[str] = field(default_factory=list)
-    """What each attempt came to: a status, or why there was none."""
+    """The result of each attempt: a status, or the error."""
     done: bool = False
     delivered: bool = False
 
 
 class WebhookSender:
-    """Sends the notices of an engine. ``outcomes`` tells what became of them, newest last."""
+    """Sends the webhooks of an engine, and stores their outcomes."""
 
     def __init__(
         self, store: Store, makers: Providers, gate: Gate, lifecycles: Mapping[str, ResourceRuntime]
     ) -> None:
-        """``lifecycles`` are those of the Plan that is served."""
+        """Create the sender. ``lifecycles``: the resources of the current Plan."""
         self._store = store
         self._makers = makers
         self._gate = gate
@@ -73,26 +73,27 @@ class WebhookSender:
         self._outcomes: dict[str, deque[Outcome]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._watches: dict[tuple[Namespace, str, str], _Watch] = {}
-        """By namespace, not by its name: a namespace that was dropped is not the next one of its name."""
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        """By namespace object: a dropped namespace and a new one of the same name are different."""
+        self._turns = asyncio.Semaphore(_MAX_CONCURRENT)
 
     def outcomes(self, namespace: str) -> list[Outcome]:
+        """Return the outcomes of a namespace, the newest last."""
         return list(self._outcomes.get(namespace, ()))
 
     def reset(self, namespace: str) -> None:
-        """Forget what became of notices, and send none of those that still wait for their time."""
+        """Delete the outcomes of a namespace, and cancel its delayed webhooks."""
         self._outcomes.pop(namespace, None)
 
     def serve(
         self, lifecycles: Mapping[str, ResourceRuntime], makers: Providers, worlds: Sequence[Namespace]
     ) -> None:
-        """Go on by another Plan: outcomes and watches stay, and what it gives a time is watched."""
+        """Use another Plan: keep outcomes and watches, and watch the resources in its timed steps."""
         self._lifecycles, self._makers = lifecycles, makers
         for watch in self._watches.values():
             watch.look_again()
-        names = [name for name, each in lifecycles.items() if each.resource.notices]
+        names = [name for name, runtime in lifecycles.items() if runtime.resource.notices]
         if names:
-            self._start(self._arm(names, worlds))
+            self._create_task(self._watch_all(names, worlds))
 
     def entered(
         self,
@@ -102,7 +103,10 @@ class WebhookSender:
         state: ResourceState,
         trail: Sequence[tuple[int, int]],
     ) -> None:
-        """Send what is due for the steps that were entered, and watch for those that time enters."""
+        """Send the webhooks of the entered steps, and watch a resource whose step has a time.
+
+        ``trail``: the index of each entered step and the time of the entry in milliseconds.
+        """
         steps = runtime.timeline(state.scenario)
         for index, moment in trail:
             name = steps[index].state
@@ -113,7 +117,7 @@ class WebhookSender:
             self._store.after(lambda: self._watch(runtime.name, world, key, due))
 
     async def settled(self) -> None:
-        """Return when nothing is under way. Watches go on."""
+        """Wait until no delivery is in progress. Watches continue."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -134,14 +138,14 @@ class WebhookSender:
             outcome.attempts.append(str(error))
             outcome.done = True
             self._store.after(lambda: kept.append(outcome))
-            _LOG.warning("%s %s entered %s: no notice could be made: %s", runtime.name, key, name, error)
+            _LOG.warning("%s %s entered %s: invalid webhook: %s", runtime.name, key, name, error)
             return
         if request is None:
-            return  # the client gave no address
+            return  # the creating request has no URL
         outcome.url, outcome.headers, outcome.body = request.url, request.headers, request.body
-        self._store.after(lambda: self._begin(notice, request, outcome, kept, world))
+        self._store.after(lambda: self._send_now(notice, request, outcome, kept, world))
 
-    def _begin(
+    def _send_now(
         self,
         notice: Webhook,
         request: OutgoingRequest,
@@ -149,19 +153,19 @@ class WebhookSender:
         kept: deque[Outcome],
         world: Namespace,
     ) -> None:
-        """Send a notice that is due for certain."""
+        """Send a webhook after the atomic step has succeeded."""
         kept.append(outcome)
         if len(self._tasks) >= MOST_UNDER_WAY:
-            outcome.attempts.append(f"not sent: {MOST_UNDER_WAY} notices are under way already")
+            outcome.attempts.append(f"not sent: {MOST_UNDER_WAY} webhooks are in progress already")
             outcome.done = True
             _LOG.warning("%s %s: %s", request.method, request.url, outcome.attempts[-1])
             return
-        self._start(self._deliver(notice, request, outcome, kept, world))
+        self._create_task(self._deliver(notice, request, outcome, kept, world))
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _create_task(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             task = asyncio.get_running_loop().create_task(work)
-        except RuntimeError:  # the engine is asked without a loop: nothing can be sent
+        except RuntimeError:  # without an event loop nothing can be sent
             work.close()
             return
         self._tasks.add(task)
@@ -175,13 +179,17 @@ class WebhookSender:
         kept: deque[Outcome],
         world: Namespace,
     ) -> None:
-        """Try until it is taken, refused for good, or there were enough attempts."""
+        """Send a webhook until it succeeds, fails permanently, or has no retries left.
+
+        It succeeds with a 2xx status. Network errors, 5xx, 408 and 429 are retried, with a wait that
+        doubles each time.
+        """
         wait = notice.delay
         for attempt in range(notice.retries + 1):
             if wait:
                 await world.clock.sleep(wait)
                 if self._outcomes.get(world.name) is not kept:
-                    return  # the namespace was reset or dropped: what it was to tell of is gone
+                    return  # the namespace was reset or dropped: the resource no longer exists
             wait = notice.backoff * 2**attempt
             try:
                 async with self._turns:
@@ -198,15 +206,15 @@ class WebhookSender:
                 break
         outcome.done = True
         level = logging.INFO if outcome.delivered else logging.WARNING
-        told = "; ".join(outcome.attempts)
+        attempts = "; ".join(outcome.attempts)
         _LOG.log(
-            level, "%s %s for %s %s: %s", request.method, request.url, outcome.resource, outcome.key, told
+            level, "%s %s for %s %s: %s", request.method, request.url, outcome.resource, outcome.key, attempts
         )
 
     def _watch(self, name: str, world: Namespace, key: str, due: int) -> None:
-        """Have a resource looked at when the time of its step is over."""
-        place = world, name, key
-        if (known := self._watches.get(place)) is not None:
+        """Advance a resource at ``due``, when the time of its step is over (milliseconds)."""
+        resource_key = world, name, key
+        if (known := self._watches.get(resource_key)) is not None:
             if known.due != due:
                 known.look_again()
             return
@@ -216,27 +224,27 @@ class WebhookSender:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return
-        watch = self._watches[place] = _Watch()
-        watch.task = loop.create_task(self._watching(watch, place))
+        watch = self._watches[resource_key] = _Watch()
+        watch.task = loop.create_task(self._run_watch(watch, resource_key))
 
-    async def _arm(self, names: Sequence[str], worlds: Sequence[Namespace]) -> None:
-        """Watch the resources that stand in a step with a time, whoever put them there."""
+    async def _watch_all(self, names: Sequence[str], worlds: Sequence[Namespace]) -> None:
+        """Watch all stored resources that are in a step with a time."""
         for world in worlds:
             for name in names:
-                for key, due in await self._asked(partial(self._timed, world, name), world):
+                for key, due in await self._atomically(partial(self._timed_resources, world, name), world):
                     self._watch(name, world, key, due)
 
-    def _timed(self, world: Namespace, name: str) -> list[tuple[str, int]]:
-        """Resources with the time when their step is over, where it has any."""
+    def _timed_resources(self, world: Namespace, name: str) -> list[tuple[str, int]]:
+        """Return the keys of resources in a step with a time, and when it is over in milliseconds."""
         runtime = self._lifecycles.get(name)
         items = self._store.items(world.name, name) if runtime is not None else ()
         return [(key, due) for key, state in items if runtime and (due := _due(runtime, state)) is not None]
 
-    async def _watching(self, watch: _Watch, place: tuple[Namespace, str, str]) -> None:
-        world, name, key = place
+    async def _run_watch(self, watch: _Watch, resource_key: tuple[Namespace, str, str]) -> None:
+        world, name, key = resource_key
 
         def look() -> int | None:
-            """When to look next: in the past for at once; None when there is nothing to wait for."""
+            """Advance the resource by time, and return when to look next; None if it has no more time."""
             runtime = self._lifecycles.get(name)
             known = self._store.peek(world.name, name, key)
             due = _due(runtime, known) if runtime is not None and known is not None else None
@@ -256,16 +264,16 @@ class WebhookSender:
         try:
             while not world.clock.closed:
                 watch.again = False
-                due = await self._asked(look, world)
+                due = await self._atomically(look, world)
                 if due is not None:
                     await watch.sleep(due, world)
                 elif not watch.again:
                     return
         finally:
-            del self._watches[place]
+            del self._watches[resource_key]
 
-    async def _asked(self, work: Callable[[], Value], world: Namespace) -> Value:
-        """What work at the store comes to. One that is away, or about to change its Plan, is asked again."""
+    async def _atomically(self, work: Callable[[], Value], world: Namespace) -> Value:
+        """Return the result of ``work`` as an atomic step. Retry while the store is unavailable."""
         while True:
             try:
                 return await self._store.atomically(work, ("meta", world.name))
@@ -274,22 +282,23 @@ class WebhookSender:
 
 
 class _Watch:
-    """Looks at a resource when the time of its step is over, and when something else has become of it."""
+    """The watch on one resource. It wakes when the time of the step is over, or on ``look_again``."""
 
     def __init__(self) -> None:
         self.due = 0
-        """When it looks next."""
+        """The time at which it wakes next, in milliseconds."""
         self.again = False
         self.task: asyncio.Task[None] | None = None
         self._sleeping: asyncio.Task[None] | None = None
 
     def look_again(self) -> None:
+        """Wake the watch: the state of the resource or the Plan has changed."""
         self.again = True
         if self._sleeping is not None:
             self._sleeping.cancel()
 
     async def sleep(self, due: int, world: Namespace) -> None:
-        """Wait until it is time, or it is to look again."""
+        """Wait until ``due`` (milliseconds), or until ``look_again``."""
         if self.again:
             return
         self._sleeping = asyncio.get_running_loop().create_task(world.clock.sleep_until(due))
@@ -301,7 +310,7 @@ class _Watch:
 
 
 def _due(runtime: ResourceRuntime, state: ResourceState) -> int | None:
-    """When the time of the step is over where a resource stands; None where it has none."""
+    """Return when the step of a resource is over by time, in milliseconds; None if it has no time."""
     steps = runtime.steps(state.scenario)
     if steps is None or state.step >= len(steps) or not steps[state.step].after:
         return None
@@ -309,27 +318,27 @@ def _due(runtime: ResourceRuntime, state: ResourceState) -> int | None:
 
 
 class Made:
-    """One notice as a request."""
+    """Renders one webhook as a request."""
 
     def __init__(self, notice: Webhook, runtime: ResourceRuntime, makers: Providers) -> None:
         self._notice = notice
-        self._lifecycle = runtime
+        self._runtime = runtime
         self._makers = makers
 
     def request(self, subject: RenderContext) -> OutgoingRequest | None:
-        """The request; None where there is no address to send it to. Raises MockServerError."""
+        """Return the request; None if it has no URL. Raises MockServerError."""
         notice = self._notice
         context = Context(subject, self._makers)
         url = self._url(context, subject)
         if url is None:
             return None
-        given = {name.lower(): str(_made(value, context)) for name, value in notice.headers.items()}
+        given = {name.lower(): str(_render(value, context)) for name, value in notice.headers.items()}
         if notice.has_body:
             given = {"content-type": notice.media_type, **given}
         fields = [("user-agent", "mockserver"), *given.items()]
         body = b""
         if notice.has_body:
-            body = _encoded(self.body(context, subject), given["content-type"])
+            body = _encode(self.body(context, subject), given["content-type"])
         if notice.sign is not None:
             sign = notice.sign
             digest = hmac.new(sign.secret.encode(), body, sign.algorithm).hexdigest()
@@ -337,12 +346,12 @@ class Made:
         return OutgoingRequest(notice.method, url, tuple(fields), body)
 
     def body(self, context: Mapping[str, Any], subject: RenderContext) -> Any:
-        """The body, laid over a fake of what the callback documents. Raises RenderError for a breach."""
+        """Return the body, merged over a fake of the callback's schema. Raises RenderError if invalid."""
         notice = self._notice
-        value = _made(notice.body, context)
+        value = _render(notice.body, context)
         if notice.schema is None:
             return value
-        service = self._lifecycle.service
+        service = self._runtime.service
         if notice.partial:
             key = f"{subject.namespace}/{subject.resource}/{subject.key}/{subject.state}"
             fake = service.fakes.value(notice.schema, key=key, direction="request", now_ms=subject.now)
@@ -351,7 +360,7 @@ class Made:
         if broken:
             first = broken[0]
             raise RenderError(
-                f"{notice.where}: the notice breaks the callback's document at {first.pointer or '/'}: "
+                f"{notice.where}: the webhook violates the callback's schema at {first.pointer or '/'}: "
                 f"{first.message}"
             )
         return value
@@ -359,20 +368,21 @@ class Made:
     def _url(self, context: Mapping[str, Any], subject: RenderContext) -> str | None:
         if self._notice.is_expression:
             request = msgspec.json.decode(subject.birth.request) if subject.birth is not None else {}
-            return evaluate(self._notice.url, request, lambda: self._answer(request, subject))
-        url = _made(self._notice.url, context)
+            return evaluate(self._notice.url, request, lambda: self._creation_response(request, subject))
+        url = _render(self._notice.url, context)
         return str(url) if url else None
 
-    def _answer(self, request: Message, subject: RenderContext) -> Message:
-        """What the call that created the resource was answered with, made once more as it was then."""
-        resource = self._lifecycle.resource
+    def _creation_response(self, request: Message, subject: RenderContext) -> Message:
+        """Return the parts of the response to the creating call, rendered again."""
+        resource = self._runtime.resource
         creator = next((alias for alias, role in resource.roles.items() if role.creates), "")
         scenario = resource.scenarios.get(subject.scenario) or next(iter(resource.scenarios.values()))
         first = scenario.steps[0].state
-        renderer = self._lifecycle.renderer(first, creator)
+        renderer = self._runtime.renderer(first, creator)
         if renderer is None:
             raise RenderError(
-                f"{self._notice.where}: the state {first} has no answer to {creator!r} for the URL to read"
+                f"{self._notice.where}: the URL reads a response, but the state {first} has none "
+                f"to {creator!r}"
             )
         path: Any = request.get("path") or {}
         then = subject._replace(
@@ -386,18 +396,18 @@ class Made:
         return {"statusCode": response.status, "headers": headers, "body": body}
 
 
-def _encoded(value: JSON, media_type: str) -> bytes:
-    """A text is the body as it stands, unless that is JSON."""
+def _encode(value: JSON, media_type: str) -> bytes:
+    """Encode a body: as JSON, but a text in another media type as it is."""
     if isinstance(value, str) and not is_json(media_type):
         return value.encode()
     return msgspec.json.encode(value)
 
 
-def _made(value: Any, context: Mapping[str, Any]) -> Any:
-    """``value`` with its templates rendered."""
+def _render(value: Any, context: Mapping[str, Any]) -> Any:
+    """Render the templates in ``value``."""
     if is_template(value):
         template: Template = compile_template(value)
         return template(context)
     if isinstance(value, dict):
-        return {key: _made(each, context) for key, each in value.items()}
-    return [_made(each, context) for each in value] if isinstance(value, list) else value
+        return {key: _render(member, context) for key, member in value.items()}
+    return [_render(item, context) for item in value] if isinstance(value, list) else value

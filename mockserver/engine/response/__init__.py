@@ -1,1 +1,1 @@
-"""What the document says of responses: which one, in which media type, with which body and header fields."""
+"""Responses from the document: selection, media type, body and header fields."""

@@ -1,4 +1,4 @@
-"""Bodies of documented responses: the value, fields that repeat the HTTP status, and the octets."""
+"""Bodies of documented responses: values, fields that repeat the HTTP status, and encoding."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from mockserver.plan import JSON, DocumentedResponse, MediaType, SchemaRef
 _LOWEST, _LOWEST_ERROR, _HIGHEST = 100, 400, 599
 _MAX_DEPTH = 4
 _REGISTERED = frozenset(int(each) for each in HTTPStatus)
-_DESCRIBED = re.compile(r"\bHTTP\b[\w\s/-]{0,40}\b(?:status|code)\b", re.IGNORECASE)
+_STATUS_DESCRIPTION = re.compile(r"\bHTTP\b[\w\s/-]{0,40}\b(?:status|code)\b", re.IGNORECASE)
 
 
 class StatusFields:
-    """Puts the status of an answer in the fields of a generated body that hold it."""
+    """Sets the fields of a generated body that repeat the status of the response."""
 
     def __init__(self, reader: Reader, is_valid: Callable[[JSON, SchemaRef], bool]) -> None:
         self._reader = reader
         self._is_valid = is_valid
-        self._held: dict[tuple[SchemaRef, bool], list[tuple[str, SchemaRef]]] = {}
+        self._properties: dict[tuple[SchemaRef, bool], list[tuple[str, SchemaRef]]] = {}
 
     def filled(self, body: JSON, ref: SchemaRef, status: int, *, is_problem: bool) -> JSON:
-        """``body``, valid by the schema at ``ref``, for an answer of ``status``; still valid."""
-        filled = self._filled(body, ref, status, is_problem or status >= _LOWEST_ERROR, 0)
+        """Return ``body``, which is valid by the schema at ``ref``, with ``status`` in it; still valid."""
+        filled = self._fill(body, ref, status, is_problem or status >= _LOWEST_ERROR, 0)
         return filled if filled is not body and self._is_valid(filled, ref) else body
 
-    def _filled(self, body: JSON, ref: SchemaRef, status: int, is_error: bool, depth: int) -> JSON:
-        """``body`` itself where nothing changes. In what is no error, only fields at the top count."""
+    def _fill(self, body: JSON, ref: SchemaRef, status: int, is_error: bool, depth: int) -> JSON:
+        """Return the changed body, or ``body`` itself. Without an error, change only top-level fields."""
         is_deep = depth < _MAX_DEPTH and status >= _LOWEST_ERROR
         if isinstance(body, list) and is_deep:
             shapes = self._reader.shapes.of(ref)
             item = next((shape.items[0] for shape in shapes if shape.items), None)
-            items = [self._filled(each, item, status, is_error, depth + 1) for each in body] if item else body
+            items = [self._fill(old, item, status, is_error, depth + 1) for old in body] if item else body
             return items if any(new is not old for new, old in zip(items, body, strict=True)) else body
         if not isinstance(body, dict):
             return body
         changed: dict[str, JSON] = {}
-        for name, at in self._holding(ref, is_error):
+        for name, at in self._status_properties(ref, is_error):
             value = body.get(name)
             if isinstance(value, (int, float, str)) and not isinstance(value, bool):
                 new: JSON = str(status) if isinstance(value, str) else status
@@ -58,17 +58,17 @@ class StatusFields:
             for name, at in self._reader.shapes.properties(ref).items():
                 value = body.get(name)
                 if isinstance(value, (dict, list)):
-                    new = self._filled(value, at, status, is_error, depth + 1)
+                    new = self._fill(value, at, status, is_error, depth + 1)
                     changed |= {name: new} if new is not value else {}
         return {**body, **changed} if changed else body
 
-    def _holding(self, ref: SchemaRef, is_error: bool) -> list[tuple[str, SchemaRef]]:
-        """The properties of a schema that hold the status of the response."""
-        found = self._held.get((ref, is_error))
+    def _status_properties(self, ref: SchemaRef, is_error: bool) -> list[tuple[str, SchemaRef]]:
+        """Return the properties of a schema that contain the status of the response."""
+        found = self._properties.get((ref, is_error))
         if found is None:
             properties = self._reader.shapes.properties(ref).items()
-            found = [each for each in properties if self._holds_status(*each, is_error)]
-            self._held[ref, is_error] = found
+            found = [item for item in properties if self._holds_status(*item, is_error)]
+            self._properties[ref, is_error] = found
         return found
 
     def _holds_status(self, name: str, ref: SchemaRef, is_error: bool) -> bool:
@@ -83,13 +83,13 @@ class StatusFields:
             return False
         values = _values(node)
         if values:
-            known = [_status(each) for each in values]
+            known = [_status(value) for value in values]
             if purpose == "code" and not _REGISTERED.issuperset(known):
                 return False
-            # The status of something else, such as the last call of a webhook, may be any in a success
+            # A success may contain an error status of something else, such as the last call of a webhook
             highest = _HIGHEST if is_error else _LOWEST_ERROR - 1
-            return all(_LOWEST <= each <= highest for each in known)
-        if _is_bounded(node) or _DESCRIBED.search(str(node.get("description", ""))):
+            return all(_LOWEST <= value <= highest for value in known)
+        if _is_bounded(node) or _STATUS_DESCRIPTION.search(str(node.get("description", ""))):
             return True
         types = self._reader.shapes.types(ref)
         is_number = types != ANY and not types.isdisjoint(("integer", "number"))
@@ -97,23 +97,23 @@ class StatusFields:
 
 
 def _values(node: Mapping[str, JSON]) -> list[JSON]:
-    """The values that a schema names, as the only ones or as examples."""
-    found = [node[each] for each in ("const", "example", "default") if each in node]
-    for each in ("enum", "examples"):
-        listed = node.get(each)
+    """Return the values that a schema names, as the only ones or as examples."""
+    found = [node[keyword] for keyword in ("const", "example", "default") if keyword in node]
+    for keyword in ("enum", "examples"):
+        listed = node.get(keyword)
         found += listed if isinstance(listed, list) else []
-    return [each for each in found if each is not None]
+    return [value for value in found if value is not None]
 
 
 def _status(value: JSON) -> int:
-    """A number, or a text of three digits, as a status; 0 for anything else."""
+    """Return a number, or a text of three digits, as a status; 0 for any other value."""
     if isinstance(value, str) and re.fullmatch(r"[0-9]{3}", value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _is_bounded(node: Mapping[str, JSON]) -> bool:
-    """Whether numbers from 100 to 599 are what is allowed."""
+    """Return whether a schema permits only numbers from 100 to 599."""
     low = node.get("minimum")
     high = node.get("maximum", node.get("exclusiveMaximum"))
     return (
@@ -123,41 +123,44 @@ def _is_bounded(node: Mapping[str, JSON]) -> bool:
     )
 
 
-_Place = tuple[str, ...]
-"""The tokens of a pointer into a body, with a star for each index."""
+_Location = tuple[str, ...]
+"""The tokens of a JSON pointer into a body, with ``*`` for each index."""
 _NO_PARTS: Mapping[str, str] = {}
 
 
 @dataclass(slots=True)
-class _Known:
-    """What has been found out of one media type, which is kept along so that its ``id`` stays its own."""
+class _MediaCache:
+    """The cached results for one media type. It contains the media type, so that no other has its ``id``."""
 
     media: MediaType
     codec: Codec
     examples: dict[tuple[str, str | None], Sample | None] = field(default_factory=dict)
-    """(family, name) → the example that is sent."""
+    """(family, name) → the example to send."""
     slots: dict[tuple[str, str | None], Slot] = field(default_factory=dict)
     """(family, name) → the slot of its bodies."""
-    faults: tuple[str, frozenset[_Place]] | None = None
-    """Where no body is valid: why, and the places in a body that cannot be."""
+    faults: tuple[str, frozenset[_Location]] | None = None
+    """If no body is valid: why, and the locations in a body that are invalid."""
 
 
 class Bodies:
-    """The bodies of one document's responses. Media types are known by identity, as the document has them."""
+    """The bodies of one document's responses. Media types are cached by identity."""
 
     def __init__(self, values: Values) -> None:
         self._values = values
         self._status_fields = StatusFields(values.reader, values.is_valid)
-        self._known: dict[int, _Known] = {}
+        self._caches: dict[int, _MediaCache] = {}
 
     def example(self, choice: Choice, name: str | None = None) -> Sample | None:
-        """The first valid example of a media type; the one named as it is, with a warning if it is not."""
-        examples, place = self._of(choice.media).examples, (family_of(choice.content_type), name)
-        if place not in examples:
-            examples[place] = self._values.example(self._slot(choice, name), is_named=name is not None)
-        sample = examples[place]
+        """Return the first valid example of a media type, or the example ``name``; None if there is none.
+
+        An invalid example with that name is returned as it is, with a warning.
+        """
+        examples, cache_key = self._cache_of(choice.media).examples, (family_of(choice.content_type), name)
+        if cache_key not in examples:
+            examples[cache_key] = self._values.example(self._slot(choice, name), is_named=name is not None)
+        sample = examples[cache_key]
         if name is not None and (sample is None or sample.origin != f"example={name}"):
-            example = next(each for each in choice.media.examples if each.name == name)
+            example = next(example for example in choice.media.examples if example.name == name)
             warning = f"D501 the example {name} breaks its schema"
             return Sample(example.value, f"example={name}", example.serialized, warning)
         return sample
@@ -172,7 +175,10 @@ class Bodies:
         now_ms: int,
         status: int,
     ) -> Sample:
-        """A fake body of an answer with ``status``; what comes nearest where the schema has no value."""
+        """Return a generated body of a response with ``status``.
+
+        If the schema has no valid value, the body is the nearest value, with a warning.
+        """
         slot, kind = self._slot(choice), family_of(choice.content_type)
         if kind in ("binary", "xml") and self._values.is_any_text(slot):
             file = specimen(choice.content_type.partition(";")[0].strip().lower())
@@ -186,7 +192,7 @@ class Bodies:
         return Sample(self._with_status(choice, sample.value, status))
 
     def with_status(self, choice: Choice, sample: Sample, status: int) -> Sample:
-        """An example of a schema, which may be that of many answers, as one of an answer with ``status``."""
+        """Set ``status`` in an example of a schema, which several responses may share."""
         if sample.is_text or sample.origin != OF_SCHEMA:
             return sample
         return Sample(self._with_status(choice, sample.value, status), sample.origin)
@@ -194,60 +200,66 @@ class Bodies:
     def base_body(
         self, choice: Choice, *, key: str, hints: Mapping[str, JSON], now_ms: int, status: int
     ) -> JSON:
-        """The fake that a scenario's partial body is laid over, or what comes nearest.
+        """Return the generated body over which the partial body of a scenario is merged.
 
-        ``status`` is that of the answer; 0 for what is no answer by itself.
+        If the schema has no valid value, it is the nearest value. ``status`` is that of the response; 0
+        for an item of a list.
         """
         value = self._values.nearest(self._slot(choice), key=key, hints=hints, now_ms=now_ms).value
         value = self._with_status(choice, value, status)
-        if isinstance(value, str) and _stands_as_it_is(choice):
+        if isinstance(value, str) and _is_whole_text(choice):
             return self.encode(choice, value).data.decode()
         return value
 
     def stated(self, choice: Choice, value: JSON) -> Encoded:
-        """A scenario's body in its media type: a text is the body as it stands, unless that is JSON."""
-        if isinstance(value, str) and _stands_as_it_is(choice):
+        """Encode the body of a scenario: a text in another media type than JSON is sent as it is.
+
+        Raises NoValidExample.
+        """
+        if isinstance(value, str) and _is_whole_text(choice):
             return Encoded(value.encode(), choice.content_type)
         return self.encode(choice, value)
 
     def violations(self, choice: Choice, value: JSON) -> tuple[SchemaViolation, ...]:
-        """How a scenario's body breaks the document."""
-        return self._of(choice.media).codec.violations(value, choice.content_type)
+        """Return the violations of a scenario's body."""
+        return self._cache_of(choice.media).codec.violations(value, choice.content_type)
 
     def avoidable(
         self, choice: Choice, violations: Sequence[SchemaViolation], parts: Mapping[str, str] = _NO_PARTS
     ) -> tuple[tuple[SchemaViolation, ...], str]:
-        """The violations that another body would not have, and why there are others.
+        """Return the violations that another body would not have, and a warning about the other violations.
 
-        There are others where the document leaves nothing valid to answer with.
-        ``parts`` says why of parts of the body, by their pointers.
+        Every body has other violations if the document permits no valid body. ``parts``: the warnings
+        about parts of the body by JSON pointer.
         """
-        known = self._of(choice.media)
+        known = self._cache_of(choice.media)
         if known.faults is None:
             sample = self._values.nearest(self._slot(choice), key="", hints={}, now_ms=0)
             broken = self.violations(choice, sample.value) if sample.warning else ()
-            known.faults = sample.warning, frozenset(_place(each.pointer) for each in broken)
+            known.faults = sample.warning, frozenset(_location(violation.pointer) for violation in broken)
         warning, faults = known.faults
-        places = faults.union(map(_place, parts))
-        left = tuple(each for each in violations if not _touches(_place(each.pointer), places))
-        is_forgiven = len(left) < len(violations)
-        return left, (warning or next(iter(parts.values()), "")) if is_forgiven else ""
+        locations = faults.union(map(_location, parts))
+        avoidable = tuple(
+            violation for violation in violations if not _touches(_location(violation.pointer), locations)
+        )
+        is_forgiven = len(avoidable) < len(violations)
+        return avoidable, (warning or next(iter(parts.values()), "")) if is_forgiven else ""
 
     def encode(self, choice: Choice, value: JSON) -> Encoded:
-        """A value in its media type. Raises Unanswerable where that cannot hold it."""
+        """Encode a value in its media type. Raises NoValidExample if the media type cannot contain it."""
         try:
-            return self._of(choice.media).codec.encode(value, choice.content_type)
+            return self._cache_of(choice.media).codec.encode(value, choice.content_type)
         except (ValueError, TypeError) as error:
-            raise _unanswerable(choice, f"it cannot hold the value: {error}") from error
+            raise _no_valid_example(choice, f"it cannot contain the value: {error}") from error
 
     def written(self, choice: Choice, sample: Sample) -> Encoded:
-        """A sample in its media type: text is sent as it is."""
+        """Encode a sample in its media type; a text sample as it is. Raises NoValidExample."""
         if sample.is_text:
             return Encoded(str(sample.value).encode("utf-8", "replace"), choice.content_type)
         return self.encode(choice, sample.value)
 
     def faults(self, response: DocumentedResponse, where: str) -> Iterator[Fault]:
-        """What keeps bodies from being answered as documented."""
+        """Yield the faults of the document that make bodies of a response invalid."""
         for media in response.content:
             slot = self._slot(Choice(media, media.name))
             yield from self._values.faults(slot, f"{where}/content/{escape(media.name)}")
@@ -259,38 +271,38 @@ class Bodies:
         is_problem = "/problem+" in choice.content_type
         return self._status_fields.filled(value, ref, status, is_problem=is_problem)
 
-    def _of(self, media: MediaType) -> _Known:
-        known = self._known.get(id(media))
+    def _cache_of(self, media: MediaType) -> _MediaCache:
+        known = self._caches.get(id(media))
         if known is None:
-            known = self._known[id(media)] = _Known(media, Codec(media, self._values.reader))
+            known = self._caches[id(media)] = _MediaCache(media, Codec(media, self._values.reader))
         return known
 
     def _slot(self, choice: Choice, name: str | None = None) -> Slot:
-        """The slot of a body; with a ``name``, for that example only."""
-        kind, known = family_of(choice.content_type), self._of(choice.media)
+        """Return the slot of a body; with a ``name``, only for that example."""
+        kind, known = family_of(choice.content_type), self._cache_of(choice.media)
         slot = known.slots.get((kind, name))
         if slot is None:
             schema, item_schema = known.codec.schemas(kind)
-            examples = tuple(each for each in choice.media.examples if name in (None, each.name))
+            examples = tuple(example for example in choice.media.examples if name in (None, example.name))
             slot = Slot(schema, examples, item_schema, None if kind == "json" else known.codec)
             known.slots[kind, name] = slot
         return slot
 
 
-def _stands_as_it_is(choice: Choice) -> bool:
-    """Whether text is a body of that type, and not a value in it; plain text and bytes are both."""
+def _is_whole_text(choice: Choice) -> bool:
+    """Return whether a text is a whole body of the media type, such as an XML document."""
     return family_of(choice.content_type) not in ("json", "text", "binary")
 
 
-def _place(pointer: str) -> _Place:
-    return tuple("*" if each.isdigit() else each for each in tokens(pointer))
+def _location(pointer: str) -> _Location:
+    return tuple("*" if token.isdigit() else token for token in tokens(pointer))
 
 
-def _touches(place: _Place, others: Iterable[_Place]) -> bool:
-    """Whether one of the places is this one, within it, or around it."""
-    return any(all(map(str.__eq__, place, other)) for other in others)
+def _touches(location: _Location, others: Iterable[_Location]) -> bool:
+    """Return whether one of ``others`` is this location, inside of it, or around it."""
+    return any(all(map(str.__eq__, location, other)) for other in others)
 
 
-def _unanswerable(choice: Choice, reason: str) -> NoValidExample:
+def _no_valid_example(choice: Choice, reason: str) -> NoValidExample:
     media = choice.media
     return NoValidExample(media.schema or media.item_schema or "", f"{choice.content_type}: {reason}")

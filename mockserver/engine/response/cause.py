@@ -1,8 +1,8 @@
-"""The cause of a refusal, and what it says in a field of a given name.
+"""The cause of an error response, and its text for a field of a given name.
 
-Nearly every error schema has a field for a sentence, one for a short title, one
-for a code; they differ in names and types. The name tells a field's *role*, and
-for a role the cause has candidates, the fullest first.
+Nearly every error schema has a field for a sentence, one for a short title and one for a code, with
+different names and types. The name of a field determines its *role*. For each role the cause has
+candidates, the most detailed first.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mockserver.jsonschema.references import tokens
 from mockserver.plan import JSON
 
 _MAX_LISTED = 20
-"""Violations that a documented list is filled with."""
+"""The items of a documented list that is filled with violations."""
 
 _CODES = {
     "format": "invalid_string",
@@ -34,7 +34,7 @@ _CODES = {
     **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"), "too_small"),
     **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"), "too_big"),
 }
-"""JSON Schema keyword → the code that validators of the JavaScript world give such an issue."""
+"""JSON Schema keyword → the code of such an issue in JavaScript validators."""
 
 
 _NAMES = {
@@ -72,21 +72,24 @@ _ROLES = {name: role for role, names in _NAMES.items() for name in names}
 
 
 def role(name: str) -> str:
-    """What a field is for; ``errorMessage``, ``error_message`` and ``Error-Message`` are one word."""
+    """Return the role of a field; empty if it has none.
+
+    ``errorMessage``, ``error_message`` and ``Error-Message`` are the same name.
+    """
     return _ROLES.get(re.sub(r"[^a-z]", "", name.lower()), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why a request is refused. ``detail`` tells it where there are no violations to tell."""
+    """The reason of an error response. ``detail`` is the sentence if there are no violations."""
 
     status: int
     violations: tuple[Violation, ...] = ()
     detail: str = ""
     instance: str = ""
-    """The path that was asked for."""
+    """The path of the request."""
     is_item: bool = False
-    """Whether this is one of several, told as an item of a list."""
+    """Whether this cause is one item of a list of causes."""
 
     @property
     def title(self) -> str:
@@ -95,42 +98,43 @@ class Cause:
 
     @property
     def sentence(self) -> str:
-        """All of it in one text."""
+        """The whole cause as one text."""
         if self.is_item and self.violations:
             return _message(self.violations[0])
         return problem.sentence(self.violations) or self.detail or self.title
 
     @property
     def code(self) -> str:
-        """A word for programs: of the violation for an item, else of the status."""
+        """A machine-readable word: of the violation for an item, else of the status."""
         if self.is_item and self.violations:
             return _code(self.violations[0])
         return re.sub(r"\W+", "_", self.title.lower())
 
     def as_problem(self) -> dict[str, JSON]:
-        """All of it as problem details (RFC 9457)."""
+        """Return the whole cause as problem details (RFC 9457)."""
         listed = {"violations": problem.listed(self.violations)} if self.violations else {}
         return problem.details(self.status, self.sentence, instance=self.instance, members=listed)
 
     def items(self) -> list[Cause]:
-        """One cause for each violation, or this one alone."""
+        """Return one cause for each violation; this cause alone if it has none."""
         if not self.violations:
             return [replace(self, is_item=True)]
-        return [replace(self, violations=(each,), is_item=True) for each in self.violations[:_MAX_LISTED]]
+        listed = self.violations[:_MAX_LISTED]
+        return [replace(self, violations=(violation,), is_item=True) for violation in listed]
 
     def says(self, role: str, *, in_prose: bool) -> Iterator[JSON]:
-        """What a field of this role could say, the fullest first.
+        """Yield the candidates for a field of this role, the most detailed first.
 
-        ``in_prose``: the sentence has a field of its own beside this one, so
-        that a title need not carry it.
+        ``in_prose``: another field contains the sentence, so that the title does not have to.
         """
         match role:
             case "list" | "prose":
                 if role == "list" and self.violations and not self.is_item:
                     yield issues(self.violations)
                 yield self.sentence
-                yield [problem.sentence([each]) for each in self.violations[:_MAX_LISTED]] or [self.sentence]
-                # Shorter ones, for fields that are short
+                listed = self.violations[:_MAX_LISTED]
+                yield [problem.sentence([violation]) for violation in listed] or [self.sentence]
+                # Shorter texts for fields with a maximum length
                 yield from (self.items()[0].sentence, self.title)
             case "title":
                 yield from (self.title, self.sentence) if in_prose else (self.sentence, self.title)
@@ -148,16 +152,16 @@ class Cause:
             case "path" if not self.is_item:
                 yield self.instance
             case _ if self.violations:
-                yield from _told(role, self.violations[0])
+                yield from _candidates(role, self.violations[0])
 
 
 def issues(violations: Sequence[Violation]) -> list[dict[str, JSON]]:
-    """Violations as the list that validators of the JavaScript world answer with."""
-    return [_issue(each) for each in violations[:_MAX_LISTED]]
+    """Return violations as a list of issues, in the form of JavaScript validators."""
+    return [_issue(violation) for violation in violations[:_MAX_LISTED]]
 
 
 def _issue(violation: Violation) -> dict[str, JSON]:
-    """A violation as an item of a list: what was checked, code, message and path."""
+    """Return a violation as an issue: validation, code, message and path."""
     text = {"format": violation.expected, "pattern": "regex"}.get(violation.keyword)
     return {
         **({"validation": text} if isinstance(text, str) else {}),
@@ -167,7 +171,7 @@ def _issue(violation: Violation) -> dict[str, JSON]:
     }
 
 
-def _told(role: str, violation: Violation) -> Iterator[JSON]:
+def _candidates(role: str, violation: Violation) -> Iterator[JSON]:
     path = _path(violation)
     match role:
         case "path" | "place":
@@ -194,7 +198,7 @@ def _message(violation: Violation) -> str:
 
 
 def _path(violation: Violation) -> list[JSON]:
-    """Where the violation is, as names and indices: the parameter, then the steps of the pointer."""
+    """Return the location of a violation: the name of the parameter, then the tokens of the pointer."""
     named = [violation.name] if violation.name else []
     return [
         int(step) if step.isascii() and step.isdigit() else step

@@ -1,7 +1,7 @@
-"""The answer straight from the document: for an operation that no scenario names, or as ``Prefer`` asks.
+"""Responses from the document: for operations without a scenario, and for ``Prefer``.
 
-Stable for an operation and a key. Dates in fakes follow the clock by the day,
-so that replicas and restarts agree and an answer can be kept.
+A response is a function of the operation, the key, the preferences and the day. Dates in generated
+values change once a day, so that replicas and restarts agree and responses can be cached.
 """
 
 from __future__ import annotations
@@ -33,30 +33,30 @@ from mockserver.plan import JSON, Document, DocumentedResponse, MediaType, Opera
 from mockserver.state.tables import text_size
 
 _DAY = 86_400_000
-_KEPT_ANSWERS = 4096
+_CACHE_ENTRIES = 4096
 _MAX_CHOICES = 1024
-"""Choices that are remembered. At this number, all are forgotten."""
-_LONGEST_WISH = 200
-"""Characters of the preferences that are remembered."""
+"""The number of cached choices at which the cache is cleared."""
+_MAX_PREFERENCES = 200
+"""Characters of the longest preferences that are cached."""
 _OVERHEAD = 1024
-"""Bytes that an answer takes in memory beside its texts."""
+"""Bytes of memory that a response takes in addition to its texts."""
 
-_Asked = tuple[str, str, "str | None", str, "int | None", "str | None", "bool | None", int]
+_CacheKey = tuple[str, str, "str | None", str, "int | None", "str | None", "bool | None", int]
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
-    """What the client prefers."""
+class _Preferences:
+    """The preferences of a client."""
 
     accept: str | None
     code: int | None
     example: str | None
     is_dynamic: bool
-    """Whether examples are passed over; not where one is named."""
+    """Whether to generate the body although there are examples. False if an example is named."""
 
 
-class _Chosen(NamedTuple):
-    """What a client gets of an operation, whatever the key is."""
+class _Selection(NamedTuple):
+    """The selected response of an operation, its status and its media type. They do not depend on a key."""
 
     response: DocumentedResponse
     status: int
@@ -65,24 +65,24 @@ class _Chosen(NamedTuple):
 
 
 class Documented:
-    """Answers from one document; ``bodies``, ``headers`` and ``refusals`` are its parts, for others' use."""
+    """The responses of one document. ``bodies``, ``headers`` and ``refusals`` are its parts."""
 
     def __init__(
         self, document: Document, schemas: Schemas, fakes: Fakes, cache: int = 8 * 1024 * 1024
     ) -> None:
-        """``cache``: bytes of answers that are kept ready."""
+        """Create the responses. ``cache``: bytes of cached responses."""
         values = Values(schemas, fakes)
         self.document = document
         self.bodies = Bodies(values)
         self.headers = Headers(values)
         self.refusals = Refusals(values, self.bodies, self.headers)
-        self._choices: dict[tuple[str, str, str | None, int | None, str | None], _Chosen] = {}
-        self._recent: LruCache[_Asked, Response] = LruCache(entries=_KEPT_ANSWERS, size=cache)
+        self._choices: dict[tuple[str, str, str | None, int | None, str | None], _Selection] = {}
+        self._cache: LruCache[_CacheKey, Response] = LruCache(entries=_CACHE_ENTRIES, size=cache)
 
     @property
     def cached(self) -> int:
-        """Bytes of answers that are kept ready."""
-        return self._recent.size
+        """The bytes of cached responses."""
+        return self._cache.size
 
     def response(
         self,
@@ -96,79 +96,96 @@ class Documented:
         example: str | None = None,
         dynamic: bool | None = None,
     ) -> Response:
-        """The response that is asked for, else the one that the operation gives by itself.
+        """Return the preferred response, else the default response of the operation.
 
-        ``hints`` follow from ``key``. ``code``, ``example`` and ``dynamic`` are
-        the preferences of that name; ``dynamic`` passes examples over.
+        ``key`` determines ``hints``. ``code``, ``example`` and ``dynamic`` are the preferences of that
+        name; ``dynamic`` ignores examples. ``now_ms``: milliseconds.
         """
         day = now_ms - now_ms % _DAY
-        asked = (operation.method, operation.path, accept, key, code, example, dynamic, day)
-        kept = self._recent.get(asked)
-        if kept is None:
-            wish = _Wish(accept, code, example, bool(dynamic) and example is None)
-            kept = self._answer(operation, wish, key, hints, day)
-            texts = (accept, key, example, *(text for field in kept.headers for text in field))
-            size = len(kept.body) + sum(text_size(text or "") for text in texts)
-            self._recent.keep(asked, kept, size + _OVERHEAD)
-        return Response(kept.status, kept.headers.copy(), kept.body, kept.decision, warnings=kept.warnings)
+        cache_key = (operation.method, operation.path, accept, key, code, example, dynamic, day)
+        cached_response = self._cache.get(cache_key)
+        if cached_response is None:
+            preferences = _Preferences(accept, code, example, bool(dynamic) and example is None)
+            cached_response = self._build(operation, preferences, key, hints, day)
+            texts = (accept, key, example, *(text for field in cached_response.headers for text in field))
+            size = len(cached_response.body) + sum(text_size(text or "") for text in texts)
+            self._cache.keep(cache_key, cached_response, size + _OVERHEAD)
+        return Response(
+            cached_response.status,
+            cached_response.headers.copy(),
+            cached_response.body,
+            cached_response.decision,
+            warnings=cached_response.warnings,
+        )
 
     def faults(self, operation: Operation) -> Iterator[Fault]:
-        """Everything in an operation's responses that cannot be answered as the document has it."""
+        """Yield the faults of the document in the responses of an operation."""
         for documented_response in operation.responses:
             where = f"{operation.pointer}/responses/{documented_response.status}"
             yield from self.headers.faults(documented_response, where)
             yield from self.bodies.faults(documented_response, where)
 
-    def _answer(
-        self, operation: Operation, wish: _Wish, key: str, hints: Mapping[str, JSON], now_ms: int
+    def _build(
+        self,
+        operation: Operation,
+        preferences: _Preferences,
+        key: str,
+        hints: Mapping[str, JSON],
+        now_ms: int,
     ) -> Response:
-        chosen = self._chosen(operation, wish)
-        if isinstance(chosen, Response):
-            return chosen
-        documented_response, status, content, choice = chosen
+        selection = self._select(operation, preferences)
+        if isinstance(selection, Response):
+            return selection
+        documented_response, status, content, choice = selection
         fields = self.headers.fields(documented_response, key=key, now_ms=now_ms)
-        decision = f"document; {'status' if wish.code is None else 'code'}={status}"
+        decision = f"document; {'status' if preferences.code is None else 'code'}={status}"
         if not content or bodiless(status):
             if documented_response.content_type and not bodiless(status):
                 fields.insert(0, ("content-type", documented_response.content_type))
             return Response(status, fields, b"", decision)
         if choice is None:
-            return self._not_acceptable(operation, wish.accept or "", content, key, now_ms)
+            return self._not_acceptable(operation, preferences.accept or "", content, key, now_ms)
         sample = None
         try:
-            sample = None if wish.is_dynamic else self.bodies.example(choice, wish.example)
+            sample = None if preferences.is_dynamic else self.bodies.example(choice, preferences.example)
             if sample is None:
                 sample = self.bodies.generated(
                     documented_response, choice, key=key, hints=hints, now_ms=now_ms, status=status
                 )
             sample = self.bodies.with_status(choice, sample, status)
             body = self.bodies.written(choice, sample)
-        except NoValidExample as error:  # the media type cannot hold the value: a text can
+        except NoValidExample as error:  # the media type cannot contain the value; send it as JSON text
             sample = Sample(json.dumps(sample.value) if sample else "", "text", True, f"D502 {error}")
             body = self.bodies.written(choice, sample)
         fields.insert(0, ("content-type", body.content_type))
         warnings = (sample.warning,) if sample.warning else ()
         return Response(status, fields, body.data, f"{decision}; {sample.origin}", warnings=warnings)
 
-    def _chosen(self, operation: Operation, wish: _Wish) -> _Chosen | Response:
-        """Return the response and the media type that a client gets; a problem where there is none."""
-        asked = (operation.method, operation.path, wish.accept, wish.code, wish.example)
-        chosen = self._choices.get(asked)
-        if chosen is not None:
-            return chosen
-        found = _response(operation, wish)
+    def _select(self, operation: Operation, preferences: _Preferences) -> _Selection | Response:
+        """Return the response and the media type for a client; an error response if there is none."""
+        cache_key = (
+            operation.method,
+            operation.path,
+            preferences.accept,
+            preferences.code,
+            preferences.example,
+        )
+        selection = self._choices.get(cache_key)
+        if selection is not None:
+            return selection
+        found = _select_response(operation, preferences)
         if found is None:
-            return problem.undocumented(f"code={wish.code}", documented_statuses(operation))
-        content = tuple(media for media in found[0].content if wish.example in (None, *_names(media)))
-        if wish.example is not None and not content:
-            return problem.undocumented(f"example={wish.example}", _all_names(*operation.responses))
-        choice = negotiate(content, wish.accept) if content and not bodiless(found[1]) else None
-        chosen = _Chosen(*found, content, choice)
-        if len(wish.accept or "") + len(wish.example or "") <= _LONGEST_WISH:
+            return problem.undocumented(f"code={preferences.code}", documented_statuses(operation))
+        content = tuple(media for media in found[0].content if preferences.example in (None, *_names(media)))
+        if preferences.example is not None and not content:
+            return problem.undocumented(f"example={preferences.example}", _all_names(*operation.responses))
+        choice = negotiate(content, preferences.accept) if content and not bodiless(found[1]) else None
+        selection = _Selection(*found, content, choice)
+        if len(preferences.accept or "") + len(preferences.example or "") <= _MAX_PREFERENCES:
             if len(self._choices) >= _MAX_CHOICES:
                 self._choices.clear()
-            self._choices[asked] = chosen
-        return chosen
+            self._choices[cache_key] = selection
+        return selection
 
     def _not_acceptable(
         self, operation: Operation, accept: str, content: Sequence[MediaType], key: str, now_ms: int
@@ -183,16 +200,20 @@ class Documented:
         )
 
 
-def _response(operation: Operation, wish: _Wish) -> tuple[DocumentedResponse, int] | None:
-    """The response of a code, else the one that the operation gives, else the first with the example."""
-    if wish.code is not None:
-        documented_response = response_for(operation, wish.code) if is_sendable(wish.code) else None
-        return (documented_response, wish.code) if documented_response else None
+def _select_response(
+    operation: Operation, preferences: _Preferences
+) -> tuple[DocumentedResponse, int] | None:
+    """Select the response with the preferred code or example, else the default; None for a bad code."""
+    if preferences.code is not None:
+        documented_response = (
+            response_for(operation, preferences.code) if is_sendable(preferences.code) else None
+        )
+        return (documented_response, preferences.code) if documented_response else None
     usual = default_response(operation)
-    if wish.example is None or wish.example in _all_names(usual[0]):
+    if preferences.example is None or preferences.example in _all_names(usual[0]):
         return usual
     for documented_response in operation.responses:
-        if wish.example in _all_names(documented_response) and documented_response.status.isdigit():
+        if preferences.example in _all_names(documented_response) and documented_response.status.isdigit():
             return documented_response, int(documented_response.status)
     return usual
 
@@ -202,5 +223,6 @@ def _names(media: MediaType) -> list[str]:
 
 
 def _all_names(*responses: DocumentedResponse) -> list[str]:
-    """Names of examples, each once, in the document's order."""
-    return list(dict.fromkeys(name for each in responses for media in each.content for name in _names(media)))
+    """Return the names of examples without duplicates, in the order of the document."""
+    media_types = [media for response in responses for media in response.content]
+    return list(dict.fromkeys(name for media in media_types for name in _names(media)))

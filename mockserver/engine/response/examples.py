@@ -1,8 +1,7 @@
-"""A value that the document lets stand in a response: an example that is valid, else a fake.
+"""Values for responses: the first valid example, else a generated value.
 
-The order is that of the document's care: the examples beside the schema, the
-schema's own, a generated value. What is not valid for a response is passed
-over here, and told by ``faults``.
+The order is: the examples beside the schema, the examples in the schema, a generated value. Invalid
+examples are skipped; ``faults`` reports them.
 """
 
 from __future__ import annotations
@@ -28,19 +27,19 @@ _LOG = logging.getLogger("mockserver.values")
 GENERATED = "generated"
 _SCHEMA = "schema"
 OF_SCHEMA = f"example={_SCHEMA}"
-"""The origin of an example that a schema gives itself."""
+"""The origin of an example in a schema."""
 _ITEMS = 3
-"""Items that a sequential body is given."""
-_SAYS_NOTHING = frozenset(
+"""The items of a generated sequential body."""
+_NO_RESTRICTION = frozenset(
     ("type", "format", "title", "description", "contentMediaType", "deprecated", "externalDocs", "$comment")
 )
-"""Keywords that leave an answer free, or are looked at by themselves."""
-_MOST_TOLD = 3
-"""Violations that are told of one example."""
+"""The keywords that do not restrict a text, or that are checked separately."""
+_MAX_REPORTED = 3
+"""The violations that are reported of one example."""
 
 
 class NoValidExample(MockServerError):  # noqa: N818 - a fault of the document, not of the program
-    """The document leaves nothing valid to answer with; ``ref`` is the place that says so."""
+    """The document permits no valid value; ``ref`` is the location of the reason."""
 
     def __init__(self, ref: SchemaRef, message: str) -> None:
         self.ref = ref
@@ -48,33 +47,33 @@ class NoValidExample(MockServerError):  # noqa: N818 - a fault of the document, 
 
 
 class Slot(Struct, frozen=True):
-    """A place for a value, and what the document says of it."""
+    """A part of a response that needs a value: its schema and its examples."""
 
     schema: SchemaRef | None
     examples: tuple[Example, ...] = ()
     item_schema: SchemaRef | None = None
     """The schema of each item of a sequential body (OpenAPI 3.2, "Sequential Media Types")."""
     codec: Codec | None = None
-    """How text is read, where it is not JSON."""
+    """The codec of a text that is not JSON."""
 
 
 class Sample(Struct, frozen=True):
-    """A valid value and its origin, in the words of ``X-Mock-Decision``."""
+    """A value and its origin, as ``X-Mock-Decision`` names it."""
 
     value: JSON
     origin: str = GENERATED
     is_text: bool = False
-    """Whether ``value`` is the text to send, and not something yet to be encoded."""
+    """Whether ``value`` is the text to send. Else it has to be encoded."""
     warning: str = ""
-    """Why it is not valid, where the document leaves nothing that is."""
+    """Why the value is invalid, if the document permits no valid value."""
 
 
 class Fault(Struct, frozen=True):
-    """Something in the document that keeps a response from being answered as written."""
+    """A fault of the document that makes a documented response impossible."""
 
     kind: Literal["example", "unsatisfiable", "schema"]
     where: str
-    """``URI#/json/pointer``, or the pointer alone."""
+    """The location: ``URI#/json/pointer``, or the pointer alone."""
     message: str
 
 
@@ -87,11 +86,15 @@ class Values:
         self._fakes = fakes
 
     def example(self, slot: Slot, *, is_named: bool = False) -> Sample | None:
-        """The first example that is valid, in every reading unless it was asked for by name."""
-        for example in (*slot.examples, *self._own(slot)):
-            value = _meaning(example, slot)
+        """Return the first valid example; None if there is none.
+
+        It has to be valid in every interpretation of the schema. An example that the client names
+        (``is_named``) has to be valid in the one of OpenAPI.
+        """
+        for example in (*slot.examples, *self._schema_examples(slot)):
+            value = _value_of(example, slot)
             try:
-                is_broken = any(self._broken(value, slot, is_lenient=is_named))
+                is_broken = any(self._find_violations(value, slot, is_lenient=is_named))
             except SchemaError:
                 is_broken = True
             if not is_broken:
@@ -100,15 +103,15 @@ class Values:
         return None
 
     def nearest(self, slot: Slot, *, key: str, hints: Mapping[str, JSON], now_ms: int) -> Sample:
-        """A fake; where the document leaves nothing valid, what comes nearest, with a warning.
+        """Return a generated value; if no value is valid, the nearest one, with a warning.
 
-        That is a value without the part that cannot be met, else the example as it is.
+        The nearest one is a value that violates only the unsatisfiable part, else an invalid example.
         """
         try:
             return Sample(self.generated(slot, key=key, hints=hints, now_ms=now_ms))
         except NoValidExample as error:
             warning = f"D502 {error}"
-        except Exception as error:  # noqa: BLE001 - a schema that is none may lead the generator anywhere
+        except Exception as error:  # noqa: BLE001 - an invalid schema may cause any error
             _LOG.exception("the generator failed at %s", slot.schema or slot.item_schema)
             warning = f"D503 the schema cannot be used: {error}"
         ref = slot.schema or slot.item_schema or ""
@@ -119,34 +122,34 @@ class Values:
             return Sample(value, "generated; nearest", warning=warning)
         except Exception:  # noqa: BLE001 - as above
             _LOG.exception("no value is near to %s", ref)
-        for example in (*slot.examples, *self._own(slot)):
+        for example in (*slot.examples, *self._schema_examples(slot)):
             return Sample(example.value, f"example={example.name}", example.serialized, warning)
         return Sample({}, "least", warning=warning)
 
     def generated(self, slot: Slot, *, key: str, hints: Mapping[str, JSON], now_ms: int) -> JSON:
-        """A fake, ``{}`` where the document says nothing. Raises Unanswerable where there can be none."""
+        """Return a generated value; ``{}`` without a schema. Raises NoValidExample."""
         if slot.item_schema is not None and slot.schema is None:
             return [self.fake(slot.item_schema, f"{key}/{i}", hints, now_ms) for i in range(_ITEMS)]
         return {} if slot.schema is None else self.fake(slot.schema, key, hints, now_ms)
 
     def fake(self, ref: SchemaRef, key: str, hints: Mapping[str, JSON], now_ms: int) -> JSON:
-        """A fake for one schema. Raises Unanswerable where there can be none."""
+        """Return a generated value for one schema. Raises NoValidExample."""
         try:
             return self._fakes.value(ref, key=key, hints=hints, now_ms=now_ms)
         except (Unsatisfiable, SchemaError) as error:
             raise NoValidExample(error.ref, str(error)) from error
 
     def is_valid(self, value: JSON, ref: SchemaRef | None) -> bool:
-        """Whether a response may hold ``value``. A schema that cannot be used takes nothing."""
+        """Return whether ``value`` is valid in a response. By an unusable schema, no value is valid."""
         if ref is None:
             return True
         try:
-            return all(each.is_valid(value) for each in self._fakes.validators(ref))
-        except (SchemaError, ValueError):  # ValueError: what is no JSON, or nested too deeply
+            return all(validator.is_valid(value) for validator in self._fakes.validators(ref))
+        except (SchemaError, ValueError):  # ValueError: not JSON, or nested too deeply
             return False
 
     def is_any_text(self, slot: Slot) -> bool:
-        """Whether the document asks nothing of a value but that it is a text, or bytes."""
+        """Return whether any text, or any octets, are valid."""
         if slot.schema is None:
             return slot.item_schema is None
         try:
@@ -155,18 +158,18 @@ class Values:
             return False
         if not isinstance(node, dict):
             return node is True
-        asked = {name for name in node if not name.startswith("x-")} - _SAYS_NOTHING
+        asked = {name for name in node if not name.startswith("x-")} - _NO_RESTRICTION
         return (
             not asked and node.get("type", "string") == "string" and node.get("format", "binary") == "binary"
         )
 
     def faults(self, slot: Slot, where: str) -> Iterator[Fault]:
-        """Examples that the schema refuses, a schema that nothing satisfies or that is none."""
+        """Yield invalid examples, an unsatisfiable schema, and an unusable schema."""
         try:
             for ref in filter(None, (slot.schema, slot.item_schema)):
                 self._schemas.validator(ref, "response")
-            for example in (*slot.examples, *self._own(slot)):
-                if broken := [*islice(self._broken(_meaning(example, slot), slot), _MOST_TOLD)]:
+            for example in (*slot.examples, *self._schema_examples(slot)):
+                if broken := [*islice(self._find_violations(_value_of(example, slot), slot), _MAX_REPORTED)]:
                     told = "; ".join(broken)
                     yield Fault("example", where, f"the example {example.name} breaks its schema: {told}")
             self.generated(slot, key=where, hints={}, now_ms=0)
@@ -175,8 +178,8 @@ class Values:
         except NoValidExample as error:
             yield Fault("unsatisfiable", error.ref, str(error).removeprefix(f"{shown(error.ref)}: "))
 
-    def _own(self, slot: Slot) -> Iterator[Example]:
-        """The schema's ``example`` (2.0, 3.0) or ``examples`` (JSON Schema)."""
+    def _schema_examples(self, slot: Slot) -> Iterator[Example]:
+        """Yield the schema's ``example`` (OpenAPI 2.0, 3.0) or ``examples`` (JSON Schema)."""
         try:
             node = self._schemas.lookup(slot.schema)[0] if slot.schema else None
         except SchemaError:
@@ -186,10 +189,10 @@ class Values:
         if "example" in node:
             yield Example(_SCHEMA, node["example"])
         elif isinstance(examples := node.get("examples"), list):
-            yield from (Example(_SCHEMA, each) for each in examples)
+            yield from (Example(_SCHEMA, value) for value in examples)
 
-    def _broken(self, value: JSON, slot: Slot, *, is_lenient: bool = False) -> Iterator[str]:
-        """How a value breaks its schema; if ``is_lenient``, as that is meant. Raises SchemaError."""
+    def _find_violations(self, value: JSON, slot: Slot, *, is_lenient: bool = False) -> Iterator[str]:
+        """Yield the violations of a value; ``is_lenient``: by OpenAPI's reading. Raises SchemaError."""
         if isinstance(value, str) and slot.codec is not None:
             raw = slot.codec.decode(value.encode("utf-8", "replace"))
             if isinstance(raw, Malformed):
@@ -199,23 +202,23 @@ class Values:
         elif slot.item_schema is not None and isinstance(value, list):
             item_schema = slot.item_schema
             violations = chain.from_iterable(
-                self._violations(each, item_schema, is_lenient=is_lenient) for each in value
+                self._violations(item, item_schema, is_lenient=is_lenient) for item in value
             )
         else:
             violations = self._violations(value, slot.schema, is_lenient=is_lenient) if slot.schema else ()
-        for each in violations:
-            yield f"{each.pointer or 'value'}: {each.message}"
+        for violation in violations:
+            yield f"{violation.pointer or 'value'}: {violation.message}"
 
     def _violations(self, value: JSON, ref: SchemaRef, *, is_lenient: bool) -> Sequence[SchemaViolation]:
-        """In the first reading that the value breaks."""
+        """Return the violations by the first interpretation of the schema that has any."""
         if is_lenient:
             return self._schemas.validator(ref, "response").violations(value)
-        found = (each.violations(value) for each in self._fakes.validators(ref))
-        return next((each for each in found if each), ())
+        found = (validator.violations(value) for validator in self._fakes.validators(ref))
+        return next((violations for violations in found if violations), ())
 
 
-def _meaning(example: Example, slot: Slot) -> JSON:
-    """The value that an example stands for: serialized JSON is parsed."""
+def _value_of(example: Example, slot: Slot) -> JSON:
+    """Return the value of an example; parse serialized JSON."""
     if example.serialized and slot.codec is None:
         value = decode_json(str(example.value).encode("utf-8", "replace"))
         return None if isinstance(value, Malformed) else value

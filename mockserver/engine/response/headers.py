@@ -1,4 +1,4 @@
-"""Documented response header fields (OpenAPI 3.2, Header Object), with texts that clients can parse.
+"""Documented response header fields (OpenAPI 3.2, Header Object), with values that clients can parse.
 
 Field texts: RFC 9110 (``Allow``, ``ETag``, ``Last-Modified``, ``Location``, ``Retry-After``, ``Vary``,
 ``WWW-Authenticate``), RFC 9111 (``Age``, ``Cache-Control``, ``Expires``), RFC 6265 (``Set-Cookie``),
@@ -42,8 +42,11 @@ _FIXED = {
 
 
 def field_text(name: str, key: str, now_ms: int) -> str | None:
-    """The text of the field ``name`` (in lower case), the same for one ``key``; None where any will do."""
-    maker = _MAKERS.get(name)
+    """Return a valid value of the field ``name`` (in lower case); None if HTTP does not restrict it.
+
+    The value is a function of ``key`` and the time.
+    """
+    maker = _GENERATORS.get(name)
     return _FIXED.get(name) if maker is None else maker(key, now_ms)
 
 
@@ -51,7 +54,7 @@ def _token(key: str) -> str:
     return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-_MAKERS: dict[str, Callable[[str, int], str]] = {
+_GENERATORS: dict[str, Callable[[str, int], str]] = {
     "etag": lambda key, _: f'"{_token(key)}"',
     "expires": lambda _, now_ms: http_date(now_ms + _HOUR),
     "last-modified": lambda _, now_ms: http_date(now_ms - _HOUR),
@@ -59,7 +62,7 @@ _MAKERS: dict[str, Callable[[str, int], str]] = {
 }
 
 
-_NOT_OURS = frozenset(
+_EXCLUDED = frozenset(
     (
         "connection",
         "content-encoding",
@@ -75,7 +78,7 @@ _NOT_OURS = frozenset(
 )
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"(?:[!-~](?:[ \t!-~]*[!-~])?)?")
-"""RFC 9110, section 5.5, in ASCII: beyond it readers differ."""
+"""A field value (RFC 9110, section 5.5) in ASCII: clients decode other characters differently."""
 _ATTEMPTS = 5
 
 
@@ -86,35 +89,34 @@ class Headers:
         self._values = values
 
     def fields(self, response: DocumentedResponse, *, key: str, now_ms: int) -> list[tuple[str, str]]:
-        """Names in lower case, with values that are valid by their schemas; each name once.
+        """Return the header fields of a response: lower-case names without duplicates, valid values.
 
-        A header with nothing that can be sent is left out: an optional one
-        silently, a required one as ``faults`` tells.
+        A header without a valid value is left out; ``faults`` reports a required one.
         """
         found: dict[str, str] = {}
-        for header in _ours(response):
+        for header in _sent_headers(response):
             text = self._text(header, key, now_ms)
             if text is not None:
                 found[header.name.lower()] = text
         return list(found.items())
 
     def faults(self, response: DocumentedResponse, where: str) -> Iterator[Fault]:
-        """What keeps headers from being answered as documented."""
-        for header in _ours(response):
-            place = f"{where}/headers/{header.name}"
-            yield from self._values.faults(_slot(header), place)
-            if header.required and self._text(header, place, 0) is None:
-                yield Fault("unsatisfiable", place, f"no value of the header {header.name} can be sent")
+        """Yield the faults of the document that make header fields of a response impossible."""
+        for header in _sent_headers(response):
+            location = f"{where}/headers/{header.name}"
+            yield from self._values.faults(_slot(header), location)
+            if header.required and self._text(header, location, 0) is None:
+                yield Fault("unsatisfiable", location, f"no value of the header {header.name} can be sent")
 
     def _text(self, header: Header, key: str, now_ms: int) -> str | None:
         for value in self._candidates(header, f"{key}\n{header.name.lower()}", now_ms):
-            text = _written(value, header)
+            text = _header_text(value, header)
             if text is not None and _VALUE.fullmatch(text):
                 return text
         return None
 
     def _candidates(self, header: Header, key: str, now_ms: int) -> Iterator[JSON]:
-        """An example, what HTTP knows of the field, then fakes until one can stand in a header."""
+        """Yield an example, the value that HTTP prescribes, then some generated values."""
         slot = _slot(header)
         sample = self._values.example(slot)
         if sample is not None:
@@ -129,9 +131,9 @@ class Headers:
                 return
 
 
-def _ours(response: DocumentedResponse) -> Iterator[Header]:
+def _sent_headers(response: DocumentedResponse) -> Iterator[Header]:
     for header in response.headers:
-        if header.name.lower() not in _NOT_OURS and _NAME.fullmatch(header.name):
+        if header.name.lower() not in _EXCLUDED and _NAME.fullmatch(header.name):
             yield header
 
 
@@ -141,10 +143,10 @@ def _slot(header: Header) -> Slot:
     return Slot(header.schema, header.examples)
 
 
-def _written(value: JSON, header: Header) -> str | None:
-    """The text of a value; None where it would not be read back as the same."""
+def _header_text(value: JSON, header: Header) -> str | None:
+    """Return the text of a value; None if a client would parse another value."""
     if header.content is not None and is_json(header.content.name):
-        return json.dumps(value, separators=(",", ":"))  # ASCII, as header fields are
+        return json.dumps(value, separators=(",", ":"))  # ASCII, as a header field requires
     if isinstance(value, str):
         return value
     if value is None or value in ([], {}):

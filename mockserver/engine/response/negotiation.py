@@ -1,4 +1,4 @@
-"""Which documented response belongs to a status, and which of its media types an ``Accept`` field gets."""
+"""Select the documented response of a status, and its media type for ``Accept`` (RFC 9110, section 12)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mockserver.plan import DocumentedResponse, MediaType, Operation
 _ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*+")++')
 _WEIGHT = re.compile(r"0(?:\.\d{0,3})?|1(?:\.0{0,3})?")
 _MAX_RANGES = 100
-_LONGEST = 500
-"""Characters of the headers that are remembered."""
+_MAX_CACHED = 500
+"""Characters of the longest ``Accept`` that is cached."""
 
 _CONCRETE = {
     "*": "application/json",
@@ -28,13 +28,13 @@ _CONCRETE = {
     "font": "font/woff2",
     "multipart": "multipart/form-data",
 }
-"""The type that a documented range stands for, unless the client excludes it."""
+"""The type that is sent for a documented range, unless the client excludes it."""
 
-_AKIN, _ANY, _ANY_SUBTYPE, _ANY_SUFFIX, _EXACT = range(5)
+_RELATED, _ANY, _ANY_SUBTYPE, _ANY_SUFFIX, _EXACT = range(5)
 
 
 class Choice(Struct, frozen=True):
-    """A documented media type and the concrete ``content-type`` it is sent as."""
+    """A documented media type and the concrete ``content-type`` of the response."""
 
     media: MediaType
     content_type: str
@@ -48,16 +48,16 @@ class _Range(Struct, frozen=True):
 
 
 class _Match(Struct, frozen=True, order=True):
-    """How well a client takes a media type; the greater the better."""
+    """How well a media type matches ``Accept``; greater is better."""
 
     quality: float
     specificity: int
     precedence: int
-    """Minus the place in ``Accept``: what is named first is the greater."""
+    """The negative position in ``Accept``: the first one is the greatest."""
 
 
 _Rank = tuple[_Match, bool, int]
-"""The match, whether the type is documented as it is, minus its place."""
+"""The match, whether the documented type is concrete, and its negative position."""
 
 
 _ANYTHING = _Range(ContentType("*", "*"))
@@ -65,22 +65,22 @@ _OPAQUE = ContentType("application", "octet-stream")
 
 
 def negotiate(content: Sequence[MediaType], accept: str | None) -> Choice | None:
-    """The best of ``content`` for an ``Accept`` header; None where it takes none of them (406).
+    """Return the best media type for an ``Accept`` header; None if no one is acceptable (406).
 
-    A missing or malformed header takes everything. ``content`` is not empty.
+    A missing or malformed header accepts everything. ``content`` is not empty.
     """
     wanted = _accepted(accept or "")
-    offers = [offer for place, media in enumerate(content) if (offer := _offer(media, -place, wanted))]
+    offers = [offer for index, media in enumerate(content) if (offer := _offer(media, -index, wanted))]
     return max(offers)[1] if offers else None
 
 
 def is_json(content_type: str) -> bool:
-    """Whether a content type is JSON, by itself or by its structured suffix (RFC 6839)."""
+    """Return whether a content type is JSON, or has the structured suffix ``+json`` (RFC 6839)."""
     return _parsed(content_type).suffix == "json"
 
 
 def _offer(media: MediaType, order: int, wanted: Sequence[_Range]) -> tuple[_Rank, Choice] | None:
-    """What a documented media type would be sent as, and how much the client would like it."""
+    """Return the rank of a documented media type and its content type; None if it is not acceptable."""
     offered = _parsed(media.name)
     for name, concrete in _concretes(media.name, offered, wanted):
         if match := _match(concrete, wanted):
@@ -91,13 +91,13 @@ def _offer(media: MediaType, order: int, wanted: Sequence[_Range]) -> tuple[_Ran
 def _concretes(
     name: str, offered: ContentType, wanted: Sequence[_Range]
 ) -> Iterator[tuple[str, ContentType]]:
-    """What ``offered`` can be sent as, preferred ones first: itself, or for a range what lies in it."""
+    """Yield the content types of ``offered``, preferred ones first: itself, or the types in its range."""
     if _is_concrete(offered):
         yield name, offered
         return
     asked = (
-        each.type.name if _is_concrete(each.type) else _CONCRETE.get(each.type.type, "")
-        for each in sorted(wanted, key=lambda each: -each.quality)
+        accepted.type.name if _is_concrete(accepted.type) else _CONCRETE.get(accepted.type.type, "")
+        for accepted in sorted(wanted, key=lambda accepted: -accepted.quality)
     )
     for candidate in (_CONCRETE.get(offered.type, ""), *asked):
         concrete = parse_content_type(candidate)
@@ -106,29 +106,31 @@ def _concretes(
 
 
 def _match(concrete: ContentType, wanted: Sequence[_Range]) -> _Match | None:
-    """How the most specific range takes ``concrete``; None where none does, or it is excluded."""
+    """Match ``concrete`` with the most specific range; None if there is none, or it has quality 0."""
     ranked = [
-        (specificity, len(each.type.parameters), -place, each.quality)
-        for place, each in enumerate(wanted)
-        if (specificity := _specificity(each.type, concrete)) is not None
-        and _agree(each.type, concrete, strictly=True)
+        (specificity, len(accepted.type.parameters), -index, accepted.quality)
+        for index, accepted in enumerate(wanted)
+        if (specificity := _specificity(accepted.type, concrete)) is not None
+        and _parameters_agree(accepted.type, concrete, strictly=True)
     ]
     if ranked:
         specificity, parameters, precedence, quality = max(ranked)
         return _Match(quality, specificity + parameters, precedence) if quality else None
-    akin = [
-        (each.quality, -place)
-        for place, each in enumerate(wanted)
-        if each.quality and _is_akin(each.type, concrete) and _agree(each.type, concrete, strictly=False)
+    related = [
+        (accepted.quality, -index)
+        for index, accepted in enumerate(wanted)
+        if accepted.quality
+        and _is_related(accepted.type, concrete)
+        and _parameters_agree(accepted.type, concrete, strictly=False)
     ]
-    if not akin:
+    if not related:
         return None
-    quality, precedence = max(akin)
-    return _Match(quality, _AKIN, precedence)
+    quality, precedence = max(related)
+    return _Match(quality, _RELATED, precedence)
 
 
 def _specificity(wanted: ContentType, concrete: ContentType) -> int | None:
-    """How closely a range names the type without regard to parameters; None where it does not."""
+    """Return how specific a range is for a type, without the parameters; None if it does not match."""
     if wanted.type == "*":
         return _ANY
     if wanted.type != concrete.type:
@@ -142,13 +144,13 @@ def _specificity(wanted: ContentType, concrete: ContentType) -> int | None:
     return None
 
 
-def _is_akin(wanted: ContentType, concrete: ContentType) -> bool:
-    """Whether they differ at most before a structured suffix."""
+def _is_related(wanted: ContentType, concrete: ContentType) -> bool:
+    """Return whether the types differ only before a structured suffix."""
     return wanted.type == concrete.type and (wanted.subtype == "*" or wanted.suffix == concrete.suffix)
 
 
-def _agree(wanted: ContentType, concrete: ContentType, *, strictly: bool) -> bool:
-    """Whether the parameters of a range hold; not ``strictly``, those that the type does not have may."""
+def _parameters_agree(wanted: ContentType, concrete: ContentType, *, strictly: bool) -> bool:
+    """Return whether the parameters agree; not ``strictly``: the type may lack parameters of the range."""
     for name, value in wanted.parameters.items():
         missing = "utf-8" if name == "charset" else "" if strictly else value
         if concrete.parameters.get(name, missing).lower() != value.lower():
@@ -161,24 +163,24 @@ def _is_concrete(type_: ContentType) -> bool:
 
 
 def _accepted(accept: str) -> tuple[_Range, ...]:
-    """The ranges of an ``Accept`` header, not too many of them; ``*/*`` for an empty or malformed one."""
-    return _remembered(accept) if len(accept) <= _LONGEST else _ranges(accept)
+    """Return at most ``_MAX_RANGES`` ranges of an ``Accept`` header; ``*/*`` if empty or malformed."""
+    return _cached_ranges(accept) if len(accept) <= _MAX_CACHED else _ranges(accept)
 
 
 @lru_cache(maxsize=256)
-def _remembered(accept: str) -> tuple[_Range, ...]:
+def _cached_ranges(accept: str) -> tuple[_Range, ...]:
     return _ranges(accept)
 
 
 def _ranges(accept: str) -> tuple[_Range, ...]:
-    elements = (each.group().strip() for each in islice(_ELEMENT.finditer(accept), _MAX_RANGES))
-    ranges = [_range(each) for each in elements if each]
-    known = [each for each in ranges if each]
+    elements = (match.group().strip() for match in islice(_ELEMENT.finditer(accept), _MAX_RANGES))
+    ranges = [_range(element) for element in elements if element]
+    known = [accepted for accepted in ranges if accepted]
     return tuple(known) if known and len(known) == len(ranges) else (_ANYTHING,)
 
 
 def _range(element: str) -> _Range | None:
-    """None where the element is malformed."""
+    """Parse an element of ``Accept``; None if it is malformed."""
     type_ = parse_content_type(element)
     if isinstance(type_, Malformed) or type_.type == "*" != type_.subtype:
         return None
@@ -190,7 +192,7 @@ def _range(element: str) -> _Range | None:
 
 
 def _parsed(name: str) -> ContentType:
-    """A documented media type or range; what is none is as opaque as bytes."""
+    """Parse a documented media type or range; a malformed one is ``application/octet-stream``."""
     type_ = parse_content_type(name)
     return _OPAQUE if isinstance(type_, Malformed) else type_
 
@@ -203,18 +205,17 @@ _UNDOCUMENTED = DocumentedResponse(status="default")
 
 
 def response_for(operation: Operation, status: int) -> DocumentedResponse | None:
-    """The response documented for ``status``: exact, then its range, then ``default``."""
+    """Return the response for ``status``: the exact one, its range, else ``default``; None without one."""
     documented = {response.status: response for response in operation.responses}
     names = (str(status), f"{status // 100}XX", "default")
     return next((documented[name] for name in names if name in documented), None)
 
 
 def default_response(operation: Operation) -> tuple[DocumentedResponse, int]:
-    """The response and status that the operation gives when nothing else is asked for.
+    """Return the response and the status of an operation without preferences.
 
-    The lowest documented 2xx, ``2XX`` as 200, ``default`` as 200, or the lowest
-    3xx. Of errors alone it is the first that the document has. An operation that
-    documents nothing that can be sent answers an empty 200.
+    It is the lowest 2xx, else ``2XX`` as 200, else ``default`` as 200, else the lowest 3xx, else the first
+    error of the document. An operation without a response that can be sent has an empty 200.
     """
     ranked = sorted(operation.responses, key=_rank)
     status = _status(ranked[0]) if ranked else None
@@ -222,17 +223,17 @@ def default_response(operation: Operation) -> tuple[DocumentedResponse, int]:
 
 
 def documented_statuses(operation: Operation) -> list[str]:
-    """What the document has for the operation, in its own words, to name in a message."""
+    """Return the statuses of an operation as the document writes them, for a message."""
     return sorted(response.status for response in operation.responses)
 
 
 def is_sendable(status: int) -> bool:
-    """Whether a status is one that a server may be asked to send as its final one."""
+    """Return whether a client may ask for a status: a final one, from 200 to 999."""
     return _LOWEST <= status <= _HIGHEST
 
 
 def bodiless(status: int) -> bool:
-    """Whether HTTP gives the status no content (RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5)."""
+    """Return whether a status has no content (RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5)."""
     return status < _LOWEST or status in {204, 205, 304}
 
 
@@ -245,14 +246,14 @@ def _status(response: DocumentedResponse) -> int | None:
 
 
 def _rank(response: DocumentedResponse) -> tuple[int, bool, int]:
-    """Success, default, redirection by number, errors as they stand, what cannot be sent.
+    """Return the sort key: success by number, ``default``, redirection by number, errors, others.
 
-    Within a class of numbers exact ones go first.
+    An exact status precedes a range of its class. Errors keep the order of the document.
     """
     status = _status(response)
     if status is None:
         return 4, False, 0
     if response.status == "default":
         return 1, False, 0
-    place = {2: 0, 3: 2}.get(status // 100)
-    return (3, False, 0) if place is None else (place, response.status.endswith("XX"), status)
+    rank = {2: 0, 3: 2}.get(status // 100)
+    return (3, False, 0) if rank is None else (rank, response.status.endswith("XX"), status)

@@ -1,4 +1,4 @@
-"""How an invalid request is refused: by the documented error response, with the cause in its text fields."""
+"""Error responses: the documented error response with the cause in its text fields, else a problem."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ABSENT = object()
 
 
 class Telling:
-    """One body being told one cause. ``fake(ref)`` makes the value of an optional field."""
+    """Writes a cause into the fields of one body. ``fake(ref)`` generates the value of an optional field."""
 
     def __init__(
         self, shapes: Shapes, is_valid: Callable[[JSON], bool], fake: Callable[[SchemaRef], JSON]
@@ -33,7 +33,7 @@ class Telling:
         self._whole: dict[str, JSON] = {}
 
     def tell(self, body: JSON, ref: SchemaRef, cause: Cause) -> JSON:
-        """``body``, valid by the schema at ``ref``, with the cause in it; still valid."""
+        """Return ``body``, which is valid by the schema at ``ref``, with the cause in it; still valid."""
         self._whole = {"": copy.deepcopy(body)}
         is_open = isinstance(body, dict) and not self._shapes.properties(ref)
         if is_open and self._offer(self._whole, "", [cause.as_problem()]):
@@ -80,31 +80,31 @@ class Telling:
     def _list(
         self, node: dict[str, JSON], name: str, item: SchemaRef | None, cause: Cause, depth: int
     ) -> None:
-        """Fill a list with one item for each violation, made after its first item."""
+        """Fill a list with one item for each violation, after the pattern of its first item."""
         fake = node[name]
         example = fake[0] if fake else item and self._fake(item)
         if not isinstance(example, dict):
             return
-        told = []
-        for each in cause.items():
+        filled = []
+        for item_cause in cause.items():
             node[name] = [copy.deepcopy(example)]
-            if not self._holds():
-                break  # the list must be longer than one, or something else than objects
-            self._object(node[name][0], item, each, depth)
-            told.append(node[name][0])
+            if not self._body_is_valid():
+                break  # the schema requires more than one item, or other items
+            self._object(node[name][0], item, item_cause, depth)
+            filled.append(node[name][0])
         node[name] = fake
-        self._offer(node, name, [told, told[:1]] if told else [])
+        self._offer(node, name, [filled, filled[:1]] if filled else [])
 
     def _item(self, ref: SchemaRef | None) -> SchemaRef | None:
-        """The schema of an array's items, where there is one for all."""
+        """Return the schema of an array's items; None if there is none for all items."""
         return next((shape.items[0] for shape in self._shapes.of(ref) if shape.items), None)
 
     def _offer(self, node: dict[str, JSON], name: str, candidates: Sequence[JSON]) -> bool:
-        """Put the first candidate in place that leaves the body valid; tell whether there was one."""
+        """Set the first candidate with which the body is valid; return whether there is one."""
         before = node.get(name, _ABSENT)
         for candidate in candidates:
             node[name] = candidate
-            if self._holds():
+            if self._body_is_valid():
                 return True
         if before is _ABSENT:
             node.pop(name, None)
@@ -112,16 +112,16 @@ class Telling:
             node[name] = before
         return False
 
-    def _holds(self) -> bool:
+    def _body_is_valid(self) -> bool:
         return self._is_valid(self._whole[""])
 
 
-_INSTEAD = {422: 400, 400: 422}
-_LOWEST_FAULT = 500
+_EQUIVALENT = {422: 400, 400: 422}
+_LOWEST_SERVER_ERROR = 500
 
 
 class Refusals:
-    """Refusals of one document's operations."""
+    """The error responses of one document's operations."""
 
     def __init__(self, values: Values, bodies: Bodies, headers: Headers) -> None:
         self._values = values
@@ -141,22 +141,23 @@ class Refusals:
         challenges: Sequence[str] = (),
         instance: str = "",
     ) -> Response:
-        """Refuse with 401, 406, 413, 415, or 400 or 422 for what the request says.
+        """Return the error response for ``status``.
 
-        ``detail`` tells the cause where there are no violations; ``challenges``
-        are values of ``WWW-Authenticate`` (RFC 9110, section 11.6.1).
+        If the operation documents only one of 400 and 422, that one is sent for both. ``detail`` is the
+        cause without violations. ``challenges`` are values of ``WWW-Authenticate`` (RFC 9110, section
+        11.6.1).
         """
-        extra = [("www-authenticate", each) for each in challenges]
+        extra = [("www-authenticate", challenge) for challenge in challenges]
         documented_response, sent = _documented(operation, status)
         cause = Cause(sent, violations, detail, instance)
         if documented_response is not None and documented_response.content:
             try:
-                return self._in_words_of(documented_response, cause, accept, key, now_ms, extra)
+                return self._documented_response(documented_response, cause, accept, key, now_ms, extra)
             except NoValidExample:
-                pass  # `faults` tells; the refusal is still owed
+                pass  # `faults` reports it; the client still gets an error response
         return problem.response(cause.as_problem(), _decision(sent, "problem"), extra)
 
-    def _in_words_of(
+    def _documented_response(
         self,
         documented_response: DocumentedResponse,
         cause: Cause,
@@ -165,18 +166,18 @@ class Refusals:
         now_ms: int,
         extra: list[tuple[str, str]],
     ) -> Response:
-        # A client that takes none of them is better told in a form it did not ask for than not at all
+        # An error in a media type that the client does not accept is better than no error text
         choice = negotiate(documented_response.content, accept) or negotiate(
             documented_response.content, None
         )
         if choice is None:
             raise NoValidExample("", "no media type is documented")
-        sample = self._told(documented_response, choice, cause, key, now_ms)
+        sample = self._sample(documented_response, choice, cause, key, now_ms)
         given = {name for name, _ in extra}
         fields = [
-            each
-            for each in self._headers.fields(documented_response, key=key, now_ms=now_ms)
-            if each[0] not in given
+            field
+            for field in self._headers.fields(documented_response, key=key, now_ms=now_ms)
+            if field[0] not in given
         ]
         body = self._bodies.written(choice, sample)
         return Response(
@@ -186,7 +187,7 @@ class Refusals:
             _decision(cause.status, f"response={documented_response.status}"),
         )
 
-    def _told(
+    def _sample(
         self, documented_response: DocumentedResponse, choice: Choice, cause: Cause, key: str, now_ms: int
     ) -> Sample:
         ref = choice.media.schema
@@ -202,42 +203,46 @@ class Refusals:
         sample = self._bodies.generated(
             documented_response, choice, key=key, hints={}, now_ms=now_ms, status=cause.status
         )
-        if sample.warning:  # the form that every client knows tells the cause better
+        if sample.warning:  # problem details are better than an invalid body
             raise NoValidExample(ref or "", sample.warning)
         if ref is None:
-            return Sample(_safe(cause.sentence, choice), is_text=True)
+            return Sample(_escape(cause.sentence, choice), is_text=True)
         telling = Telling(self._values.reader.shapes, lambda body: self._values.is_valid(body, ref), fake)
-        told = telling.tell(sample.value, ref, cause)
+        body = telling.tell(sample.value, ref, cause)
         if documented_response.status.isdigit() and documented_response.status != str(cause.status):
-            told = _restated(told, documented_response.status, cause.status)
-        if isinstance(told, str) and not self._values.is_valid(told := _safe(told, choice), ref):
+            body = _replace_status(body, documented_response.status, cause.status)
+        if isinstance(body, str) and not self._values.is_valid(body := _escape(body, choice), ref):
             return sample
-        return Sample(told)
+        return Sample(body)
 
 
 def _documented(operation: Operation, status: int) -> tuple[DocumentedResponse | None, int]:
-    """The response that tells of a refusal with ``status`` (its own or a like one's), and the status sent."""
+    """Return the documented response for an error, or that of an equivalent status, and the status sent."""
     exact = {documented_response.status for documented_response in operation.responses}
-    instead = _INSTEAD.get(status, status)
-    if str(status) not in exact and str(instead) in exact:
-        status = instead
+    equivalent = _EQUIVALENT.get(status, status)
+    if str(status) not in exact and str(equivalent) in exact:
+        status = equivalent
     found = response_for(operation, status)
-    if found is None and status >= _LOWEST_FAULT:
-        faults = [each for each in operation.responses if each.status.startswith("5") and each.content]
-        found = min(faults, key=lambda each: each.status, default=None)
+    if found is None and status >= _LOWEST_SERVER_ERROR:
+        faults = [
+            response
+            for response in operation.responses
+            if response.status.startswith("5") and response.content
+        ]
+        found = min(faults, key=lambda response: response.status, default=None)
     return found, status
 
 
-def _restated(body: JSON, documented: str, status: int) -> JSON:
-    """``body`` with the status that is sent where it names the one that its schema is documented for."""
+def _replace_status(body: JSON, documented: str, status: int) -> JSON:
+    """Replace the documented status in the fields of ``body`` by the status that is sent."""
     if isinstance(body, dict):
         return {
             name: _status(value, documented, status)
             if role(name) in ("status", "code")
-            else _restated(value, documented, status)
+            else _replace_status(value, documented, status)
             for name, value in body.items()
         }
-    return [_restated(each, documented, status) for each in body] if isinstance(body, list) else body
+    return [_replace_status(item, documented, status) for item in body] if isinstance(body, list) else body
 
 
 def _status(value: JSON, documented: str, status: int) -> JSON:
@@ -250,6 +255,6 @@ def _decision(status: int, words: str) -> str:
     return f"violation; status={status}; {words}"
 
 
-def _safe(text: str, choice: Choice) -> str:
-    """Text that quotes a request must not become markup in a browser."""
+def _escape(text: str, choice: Choice) -> str:
+    """Escape a text for HTML: it quotes a request, and must not become markup in a browser."""
     return html.escape(text) if "html" in choice.content_type else text

@@ -173,7 +173,7 @@ def test_a_cursor_that_no_page_gave_is_told_where_nothing_is_refused(tmp_path: P
     call(lenient, "POST", "/things", {"name": "n0"})
     reply = ask(lenient, "GET", "/things?cursor=nonsense")
     assert (reply.status, json.loads(reply.body)["things"][0]["name"]) == (200, "n0")
-    assert dict(reply.headers)["x-mock-violations"].startswith("query parameter cursor: is no cursor")
+    assert dict(reply.headers)["x-mock-violations"].startswith("query parameter cursor: is not a cursor")
     off = things(tmp_path, FILE, options=Options(validation="off"))
     reply = ask(off, "GET", "/things?cursor=nonsense")
     assert (reply.status, "x-mock-violations" in dict(reply.headers)) == (200, False)

@@ -97,5 +97,5 @@ def test_many_fakes_of_one_answer_are_bounded_together(context: Context) -> None
     template = compile_template("{{ fake.words(400) }}")
     assert len(template(context)) == 400
     assert len(template(context)) == 400
-    with pytest.raises(MockServerError, match="of one answer"):
+    with pytest.raises(MockServerError, match="of one response"):
         template(context)
