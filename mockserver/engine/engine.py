@@ -111,7 +111,7 @@ class Engine:
         ]
         self.lifecycles: dict[str, ResourceRuntime] = {}
         for resource in plan.resources:
-            service = next(each for each in self.services if each.document.name == resource.document)
+            service = next(service for service in self.services if service.document.name == resource.document)
             runtime = ResourceRuntime(resource, service, makers, kept, self.options.delay)
             runtime.selection.assigned = store.assignments(resource.name)
             self.lifecycles[resource.name] = runtime

@@ -163,6 +163,7 @@ class Connection(asyncio.Protocol):
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Register the connection with its server."""
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
         self._parser = _NO_PARSER  # a parser is created for the first request with an unknown section
         self._server.connections.add(self)
@@ -188,6 +189,7 @@ class Connection(asyncio.Protocol):
             self._client = ""
 
     def connection_lost(self, error: Exception | None) -> None:
+        """Release the memory of the connection, and cancel the request in progress."""
         self._server.connections.discard(self)
         self._closing = True
         # The parser refers back to this object. Without this line the garbage collector has to break the
@@ -203,12 +205,14 @@ class Connection(asyncio.Protocol):
             self._task.cancel()
 
     def pause_writing(self) -> None:
+        """Stop reading while the client does not read its responses."""
         self._resume = asyncio.Event()
         if not self._closing:
             self._transport.pause_reading()
         self._count_unsent(0)
 
     def resume_writing(self) -> None:
+        """Continue with the waiting requests, and read again."""
         self._release_unsent()
         if self._resume is not None:
             self._resume.set()
@@ -223,6 +227,7 @@ class Connection(asyncio.Protocol):
         return self._task is not None or bool(self._waiting)
 
     def data_received(self, data: bytes) -> None:
+        """Parse data of the client, and serve its requests."""
         if self._refused:
             return
         if self._parser is _NO_PARSER and self._last_tail is _NO_TAIL:
@@ -374,6 +379,7 @@ class Connection(asyncio.Protocol):
     # What the parser calls
 
     def on_message_begin(self) -> None:
+        """Start a request."""
         self._in_request = self._in_head = True
         self._head_bytes = 0
         self._field_bytes = 0
@@ -385,12 +391,14 @@ class Connection(asyncio.Protocol):
             self.deadline = self._server.time() + self._server.limits.head_time
 
     def on_url(self, url: bytes) -> None:
+        """Add a part of the request target. Refuse a long one with 414."""
         self._target += url
         self._field_bytes = len(self._target)
         if len(self._target) > self._server.limits.target:
             self._refuse(414, f"the request target is over {self._server.limits.target:,} bytes")
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """Add a header field. Refuse repeated framing fields with 400, and large sections with 431."""
         if not self._in_head:
             return  # trailer fields are ignored (RFC 9110 section 6.5.1)
         fields = self._fields
@@ -412,6 +420,7 @@ class Connection(asyncio.Protocol):
             self._refuse(431, f"the header section is over {self._server.limits.head:,} bytes")
 
     def on_headers_complete(self) -> None:
+        """Validate the framing of the request (RFC 9112 section 6), and expect its body."""
         self._in_head = False
         self._length = 0
         self._framing = 0
@@ -454,6 +463,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(wire.CONTINUE)
 
     def on_body(self, body: bytes) -> None:
+        """Add a part of the body. Refuse a large one with 413."""
         self._length += len(body)
         if self._length > self._server.limits.body:
             self._refuse(413, f"the body is over {self._server.limits.body:,} bytes")
@@ -465,6 +475,7 @@ class Connection(asyncio.Protocol):
             self._body += body
 
     def on_message_complete(self) -> None:
+        """Validate a complete request, and serve it or add it to the waiting ones."""
         self._in_request = False
         if self._refused:
             return
@@ -812,6 +823,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def idle(self) -> bool:
+        """Whether no request is in progress or waiting."""
         busy = self._task is not None or self._waiting or self._in_request or self._unparsed
         return not busy or self._closing
 
@@ -825,6 +837,7 @@ class Connection(asyncio.Protocol):
             self.close()
 
     def close(self) -> None:
+        """Close after the write buffer is sent."""
         self._closing = True
         self._transport.close()
 
@@ -849,10 +862,12 @@ class Turn:
         self._work: Callable[[], None] | None = work
 
     def take(self) -> None:
+        """Do the work, unless it was cancelled."""
         if self._work is not None:
             self._work()
 
     def cancel(self) -> None:
+        """Drop the work."""
         self._work = None
 
 
@@ -877,6 +892,7 @@ class ConnectionOwner:
     log_access: Callable[[Request, Response, float], None] | None
 
     def time(self) -> float:
+        """Return the time of the event loop in seconds."""
         raise NotImplementedError
 
     def in_turn(self, work: Callable[[], None]) -> Turn:

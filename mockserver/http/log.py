@@ -25,6 +25,7 @@ class JsonFormatter(logging.Formatter):
     """Formats a record as JSON: time, level, logger, message, exception, and the fields of a call."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one JSON object."""
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         entry: dict[str, object] = {
             "time": moment.replace("+00:00", "Z"),
@@ -42,9 +43,11 @@ class TextFormatter(logging.Formatter):
     """Formats a record as one line, and its traceback. Text from a client cannot start a new line."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """Return the message without control characters."""
         return printable(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        """Return the traceback without other control characters than line breaks."""
         return "\n".join(map(printable, super().formatException(ei).split("\n")))
 
 

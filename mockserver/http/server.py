@@ -157,5 +157,6 @@ class Server(ConnectionOwner):
         turn.take()
 
     def clock_of(self, request: Request | None) -> Clock:
+        """Return the clock of a request's namespace; that of the default one if it does not exist."""
         name = DEFAULT if request is None else request.headers.get("x-mock-namespace", DEFAULT)
         return self.worlds.shown(name).clock

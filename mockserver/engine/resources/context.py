@@ -143,22 +143,27 @@ class ResourceView:
 
     @property
     def name(self) -> str:
+        """The name of the resource in the scenario file."""
         return self._subject.resource
 
     @property
     def namespace(self) -> str:
+        """The name of the namespace."""
         return self._subject.namespace
 
     @property
     def key(self) -> str:
+        """The key of the resource."""
         return self._subject.key
 
     @property
     def state(self) -> str:
+        """The name of the current state."""
         return self._subject.state
 
     @property
     def scenario(self) -> str:
+        """The name of the scenario."""
         return self._subject.scenario
 
     @property
@@ -173,6 +178,7 @@ class ResourceView:
 
     @property
     def changed_at(self) -> str:
+        """The time of the last state change: ISO 8601 with milliseconds and ``Z``."""
         return iso(self._subject.changed)
 
     @property
@@ -232,10 +238,12 @@ class RequestView:
 
     @cached_property
     def query(self) -> dict[str, str]:
+        """The first value of each query parameter."""
         return conditions.query(self._request)
 
     @cached_property
     def cookies(self) -> dict[str, str]:
+        """The cookies by name."""
         return conditions.cookies(self._request)
 
 
@@ -266,22 +274,27 @@ class CertificateView:
 
     @property
     def certificate(self) -> str:
+        """The certificate as PEM."""
         return self._leaf.certificate
 
     @property
     def private_key(self) -> str | None:
+        """The private key as PEM; null if the client sent a CSR."""
         return self._leaf.private_key
 
     @property
     def serial_number(self) -> str:
+        """The serial number of the certificate."""
         return self._leaf.serial_number
 
     @property
     def chain(self) -> str:
+        """The certificate chain as PEM."""
         return self._leaf.chain
 
     @property
     def issuing_ca_certificate(self) -> str:
+        """The certificate of the issuing authority as PEM."""
         return self._leaf.issuing_ca_certificate
 
 

@@ -167,7 +167,7 @@ def _condition(node: nodes.CondExpr) -> Evaluate:
 
 def _compare(node: nodes.Compare) -> Evaluate:
     first = _expression(node.expr)
-    rest = [(each.op, _expression(each.expr)) for each in node.ops]
+    rest = [(operation.op, _expression(operation.expr)) for operation in node.ops]
 
     def evaluate(rendering: Rendering, scope: Scope) -> Any:
         left = first(rendering, scope)
@@ -185,7 +185,7 @@ def _compare(node: nodes.Compare) -> Evaluate:
 
 
 def _concat(node: nodes.Concat) -> Evaluate:
-    parts = [_expression(each) for each in node.nodes]
+    parts = [_expression(child) for child in node.nodes]
 
     def evaluate(rendering: Rendering, scope: Scope) -> str:
         pieces = [values.text(rendering, part(rendering, scope)) for part in parts]
@@ -196,10 +196,10 @@ def _concat(node: nodes.Concat) -> Evaluate:
 
 
 def _list(node: nodes.List) -> Evaluate:
-    items = [_expression(each) for each in node.items]
+    items = [_expression(item) for item in node.items]
 
     def evaluate(rendering: Rendering, scope: Scope) -> list[Any]:
-        made = [each(rendering, scope) for each in items]
+        made = [item(rendering, scope) for item in items]
         rendering.hold(made)
         return made
 
@@ -212,10 +212,10 @@ def _tuple(node: nodes.Tuple) -> Evaluate:
 
 
 def _dict(node: nodes.Dict) -> Evaluate:
-    pairs = [(_expression(each.key), _expression(each.value)) for each in node.items]
+    pairs = [(_expression(item.key), _expression(item.value)) for item in node.items]
 
     def evaluate(rendering: Rendering, scope: Scope) -> dict[Any, Any]:
-        made = {key(rendering, scope): each(rendering, scope) for key, each in pairs}
+        made = {key(rendering, scope): value(rendering, scope) for key, value in pairs}
         rendering.hold(made)
         return made
 
@@ -236,11 +236,11 @@ def _getitem(node: nodes.Getitem) -> Evaluate:
     owner = _expression(node.node)
     if isinstance(node.arg, nodes.Slice):
         parts = [
-            _expression(each) if each else None for each in (node.arg.start, node.arg.stop, node.arg.step)
+            _expression(bound) if bound else None for bound in (node.arg.start, node.arg.stop, node.arg.step)
         ]
 
         def sliced(rendering: Rendering, scope: Scope) -> Any:
-            bounds = slice(*(each(rendering, scope) if each else None for each in parts))
+            bounds = slice(*(part(rendering, scope) if part else None for part in parts))
             return values.slice_of(rendering, owner(rendering, scope), bounds)
 
         return sliced
@@ -258,16 +258,16 @@ Arguments = Callable[[Rendering, Scope], tuple[list[Any], dict[str, Any]]]
 
 def _arguments(node: Any) -> Arguments:
     """Compile the arguments of a call, filter or test."""
-    args = [_expression(each) for each in node.args]
-    kwargs = {each.key: _expression(each.value) for each in node.kwargs}
+    args = [_expression(argument) for argument in node.args]
+    kwargs = {keyword.key: _expression(keyword.value) for keyword in node.kwargs}
     if node.dyn_args is not None or node.dyn_kwargs is not None:
         _unsupported(node, "arguments by * or **")
 
     def evaluate(rendering: Rendering, scope: Scope) -> tuple[list[Any], dict[str, Any]]:
         rendering.spend(STEP)
         return (
-            [each(rendering, scope) for each in args],
-            {name: each(rendering, scope) for name, each in kwargs.items()},
+            [argument(rendering, scope) for argument in args],
+            {name: argument(rendering, scope) for name, argument in kwargs.items()},
         )
 
     return evaluate
@@ -343,13 +343,13 @@ _EXPRESSIONS: dict[type[nodes.Node], Callable[[Any], Evaluate]] = {
 
 
 def _block(body: Sequence[nodes.Node]) -> Run:
-    statements = [_statement(each) for each in body]
+    statements = [_statement(child) for child in body]
     if len(statements) == 1:
         return statements[0]
 
     def run(rendering: Rendering, scope: Scope, out: list[str]) -> None:
-        for each in statements:
-            each(rendering, scope, out)
+        for statement in statements:
+            statement(rendering, scope, out)
 
     return run
 
@@ -362,7 +362,7 @@ def _statement(node: nodes.Node) -> Run:
 
 
 def _output(node: nodes.Output) -> Run:
-    parts = [_expression(each) for each in node.nodes]
+    parts = [_expression(child) for child in node.nodes]
 
     def run(rendering: Rendering, scope: Scope, out: list[str]) -> None:
         for part in parts:
@@ -372,7 +372,7 @@ def _output(node: nodes.Output) -> Run:
 
 
 def _if(node: nodes.If) -> Run:
-    branches = [(_expression(each.test), _block(each.body)) for each in (node, *node.elif_)]
+    branches = [(_expression(branch.test), _block(branch.body)) for branch in (node, *node.elif_)]
     otherwise = _block(node.else_)
 
     def run(rendering: Rendering, scope: Scope, out: list[str]) -> None:
@@ -400,12 +400,12 @@ def _target(node: nodes.Node) -> Bind:
         return bind
     if not isinstance(node, nodes.Tuple):
         return _unsupported(node, "such a target")  # type: ignore[no-any-return]
-    targets = [_target(each) for each in node.items]
+    targets = [_target(item) for item in node.items]
 
     def unpack(rendering: Rendering, scope: Scope, value: Any) -> None:
         found = list(values.iterate(rendering, value))
-        for each, part in zip(targets, found, strict=True):
-            each(rendering, scope, part)
+        for target, part in zip(targets, found, strict=True):
+            target(rendering, scope, part)
 
     return unpack
 
@@ -458,21 +458,21 @@ def _for(node: nodes.For) -> Run:
     body, otherwise = _block(node.body), _block(node.else_)
 
     def selected(rendering: Rendering, scope: Scope, value: Any) -> Iterator[Any]:
-        for each in values.iterate(rendering, value):
+        for entry in values.iterate(rendering, value):
             if test is not None:
                 inner = dict(scope)
-                bind(rendering, inner, each)
+                bind(rendering, inner, entry)
                 if not test(rendering, inner):
                     continue
-            yield each
+            yield entry
 
     def run(rendering: Rendering, scope: Scope, out: list[str]) -> None:
         items = list(selected(rendering, scope, series(rendering, scope)))
         loop = _Loop(items)
-        for loop.index0, each in enumerate(items):
+        for loop.index0, entry in enumerate(items):
             rendering.spend(len(scope))
             inner = {**scope, "loop": loop}
-            bind(rendering, inner, each)
+            bind(rendering, inner, entry)
             body(rendering, inner, out)
         if not items:
             otherwise(rendering, dict(scope), out)
@@ -527,7 +527,7 @@ class _Macro:
 
     def __init__(self, node: nodes.Macro, scope: Scope, body: Run, defaults: Sequence[Evaluate]) -> None:
         self._name = node.name
-        self._parameters = [each.name for each in node.args]
+        self._parameters = [argument.name for argument in node.args]
         self._scope = scope
         self._body = body
         self._defaults = dict(zip(self._parameters[::-1], defaults[::-1], strict=False))
@@ -551,7 +551,7 @@ class _Macro:
 
 
 def _macro(node: nodes.Macro) -> Run:
-    body, defaults = _block(node.body), [_expression(each) for each in node.defaults]
+    body, defaults = _block(node.body), [_expression(default) for default in node.defaults]
 
     def run(rendering: Rendering, scope: Scope, out: list[str]) -> None:
         scope[node.name] = _Macro(node, scope, body, defaults)

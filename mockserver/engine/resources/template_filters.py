@@ -52,12 +52,18 @@ def _text_filter(function: Filter, *, units: int = 1, pads: bool = False) -> Fil
     def filtering(rendering: Rendering, value: Any, *args: Any, **kwargs: Any) -> Any:
         source = value if isinstance(value, str) else text(rendering, value)
         rendering.spend(units * weigh(source))
-        for each in (*args, *kwargs.values()):
-            rendering.hold(each)
-            if isinstance(each, int) and abs(each) > MAX_WIDTH:
+        for argument in (*args, *kwargs.values()):
+            rendering.hold(argument)
+            if isinstance(argument, int) and abs(argument) > MAX_WIDTH:
                 raise SecurityError(f"a width of over {MAX_WIDTH:,} characters")
             if pads:
-                padding = abs(each) if isinstance(each, int) else len(each) if isinstance(each, str) else 0
+                padding = (
+                    abs(argument)
+                    if isinstance(argument, int)
+                    else len(argument)
+                    if isinstance(argument, str)
+                    else 0
+                )
                 rendering.spend(bounded(padding * (source.count("\n") + 1)))
         return str(function(source, *args, **kwargs))
 
@@ -111,9 +117,9 @@ def _reverse(rendering: Rendering, value: Any) -> Any:
 
 def _join(rendering: Rendering, value: Any, d: str = "", attribute: Any = None) -> str:
     pieces = []
-    for each in iterate(rendering, value):
+    for entry in iterate(rendering, value):
         rendering.spend(STEP + len(d))
-        pieces.append(text(rendering, _member(each, attribute)))
+        pieces.append(text(rendering, _member(entry, attribute)))
     return str(d).join(pieces)
 
 
@@ -142,8 +148,8 @@ def _sum(rendering: Rendering, value: Any, attribute: Any = None, start: Any = 0
     if isinstance(start, str):
         raise TypeError("sum does not add texts; use join")
     total = start
-    for each in iterate(rendering, value):
-        total = add(rendering, total, _member(each, attribute))
+    for entry in iterate(rendering, value):
+        total = add(rendering, total, _member(entry, attribute))
     return total
 
 
@@ -167,8 +173,8 @@ def _sort(
 ) -> list[Any]:
     names = str(attribute).split(",") if isinstance(attribute, str) else [attribute]
 
-    def key(each: Any) -> list[Any]:
-        return [_fold_case(_member(each, name), case_sensitive) for name in names]
+    def key(entry: Any) -> list[Any]:
+        return [_fold_case(_member(entry, name), case_sensitive) for name in names]
 
     return sorted(_items_to_sort(rendering, value), key=key, reverse=reverse)
 
@@ -180,7 +186,7 @@ def _extreme(choose: Callable[..., Any]) -> Filter:
         found = _items_to_sort(rendering, value)
         if not found:
             return Absent(name="no item")
-        return choose(found, key=lambda each: _fold_case(_member(each, attribute), case_sensitive))
+        return choose(found, key=lambda entry: _fold_case(_member(entry, attribute), case_sensitive))
 
     return filtering
 
@@ -189,8 +195,8 @@ def _unique(
     rendering: Rendering, value: Any, case_sensitive: bool = False, attribute: Any = None
 ) -> list[Any]:
     found = {
-        _fold_case(_member(each, attribute), case_sensitive): each
-        for each in _items_to_sort(rendering, value)[::-1]
+        _fold_case(_member(entry, attribute), case_sensitive): entry
+        for entry in _items_to_sort(rendering, value)[::-1]
     }
     return list(found.values())[::-1]
 
@@ -203,9 +209,9 @@ def _groupby(
     case_sensitive: bool = False,
 ) -> list[tuple[Any, list[Any]]]:
     groups: dict[Any, tuple[Any, list[Any]]] = {}
-    for each in _sort(rendering, value, attribute=attribute, case_sensitive=case_sensitive):
-        name = _default(rendering, _member(each, attribute), default)
-        groups.setdefault(_fold_case(name, case_sensitive), (name, []))[1].append(each)
+    for entry in _sort(rendering, value, attribute=attribute, case_sensitive=case_sensitive):
+        name = _default(rendering, _member(entry, attribute), default)
+        groups.setdefault(_fold_case(name, case_sensitive), (name, []))[1].append(entry)
     return list(groups.values())
 
 
@@ -227,21 +233,21 @@ def _dictsort(
 def _map(rendering: Rendering, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
     if not args and "attribute" in kwargs:
         name, default = kwargs.pop("attribute"), kwargs.pop("default", None)
-        found = [_member(each, name) for each in iterate(rendering, value, 2 * STEP)]
-        return found if default is None else [_default(rendering, each, default) for each in found]
+        found = [_member(entry, name) for entry in iterate(rendering, value, 2 * STEP)]
+        return found if default is None else [_default(rendering, entry, default) for entry in found]
     name, *rest = args
     function = filter_of(name)
-    return [function(rendering, each, *rest, **kwargs) for each in iterate(rendering, value, 2 * STEP)]
+    return [function(rendering, entry, *rest, **kwargs) for entry in iterate(rendering, value, 2 * STEP)]
 
 
 def _selector(*, keeps: bool, by_attribute: bool) -> Filter:
     def filtering(rendering: Rendering, value: Any, *args: Any) -> list[Any]:
         name, rest = (args[0], args[1:]) if by_attribute else (None, args)
-        matches = test_of(rest[0]) if rest else lambda _, each: bool(each)
+        matches = test_of(rest[0]) if rest else lambda _, entry: bool(entry)
         return [
-            each
-            for each in iterate(rendering, value, 2 * STEP)
-            if bool(matches(rendering, _member(each, name), *rest[1:])) is keeps
+            entry
+            for entry in iterate(rendering, value, 2 * STEP)
+            if bool(matches(rendering, _member(entry, name), *rest[1:])) is keeps
         ]
 
     return filtering
@@ -261,8 +267,8 @@ def _tojson(rendering: Rendering, value: Any, indent: int | None = None) -> str:
 
 def _builtin(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _builtin(each) for name, each in value.items()}
-    return [_builtin(each) for each in value] if isinstance(value, list | tuple) else value
+        return {name: _builtin(entry) for name, entry in value.items()}
+    return [_builtin(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def _title(value: str) -> str:
@@ -443,4 +449,4 @@ def _mapping_method(
         case "keys":
             return _list(rendering, owner)
         case _:
-            return [owner[each] for each in iterate(rendering, owner)]
+            return [owner[entry] for entry in iterate(rendering, owner)]

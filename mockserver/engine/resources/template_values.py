@@ -435,7 +435,7 @@ class _Formatter(string.Formatter):
         return found, first
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        width = "".join(each if each.isdigit() else " " for each in format_spec).split()
+        width = "".join(character if character.isdigit() else " " for character in format_spec).split()
         self._rendering.spend(sum(map(_field_width, width)))
         if not isinstance(value, str | int | float):
             value = text(self._rendering, value)

@@ -20,7 +20,7 @@ from mockserver.plan import JSON, DocumentedResponse, MediaType, SchemaRef
 
 _LOWEST, _LOWEST_ERROR, _HIGHEST = 100, 400, 599
 _MAX_DEPTH = 4
-_REGISTERED = frozenset(int(each) for each in HTTPStatus)
+_REGISTERED = frozenset(int(status) for status in HTTPStatus)
 _STATUS_DESCRIPTION = re.compile(r"\bHTTP\b[\w\s/-]{0,40}\b(?:status|code)\b", re.IGNORECASE)
 
 
