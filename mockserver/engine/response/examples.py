@@ -170,8 +170,8 @@ class Values:
                 self._schemas.validator(ref, "response")
             for example in (*slot.examples, *self._schema_examples(slot)):
                 if broken := [*islice(self._find_violations(_value_of(example, slot), slot), _MAX_REPORTED)]:
-                    told = "; ".join(broken)
-                    yield Fault("example", where, f"the example {example.name} breaks its schema: {told}")
+                    messages = "; ".join(broken)
+                    yield Fault("example", where, f"the example {example.name} breaks its schema: {messages}")
             self.generated(slot, key=where, hints={}, now_ms=0)
         except SchemaError as error:
             yield Fault("schema", error.ref, error.message)
