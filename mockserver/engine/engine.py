@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 ADMIN = "/__admin"
 _RESERVED = "/__"
 _MAX_WARNING = 1000
-_LARGE_BODY = 16 * 1024
+_LARGE = 16 * 1024
 """Bytes of a body above which unread responses of other clients can make it a 503."""
 
 
@@ -95,7 +95,7 @@ class Engine:
         self.makers = makers = Providers(plan.seed)
         limits = worlds.memory.limits
         self._max_response = limits.response
-        self._large_response = min(_LARGE_BODY, limits.response)
+        self._large_response = min(_LARGE, limits.response)
         self._cache = kept = kept_answers(limits.cache * 2 // 3)
         self.services = [
             Service(
@@ -284,7 +284,7 @@ class Engine:
             )
         elif response.delay and not memory.may_wait(size):
             instead = _too_many_delays()
-        elif size > _LARGE_BODY and not memory.make_room(size):
+        elif size > _LARGE and not memory.make_room(size):
             instead = problem.unavailable("other clients do not read their responses; try again later")
         else:
             return
