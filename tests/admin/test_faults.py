@@ -27,7 +27,7 @@ def fail(*_: Any, **__: Any) -> Any:
     [
         (Clocks, "get", "GET", "/__admin/clock", None),
         (_Body, "_validate", "POST", "/__admin/clock/advance", {"by": "1s"}),
-        (Engine, "response", "GET", POLL, None),
+        (Engine, "respond", "GET", POLL, None),
         (Renderer, "render", "GET", POLL, None),
     ],
 )

@@ -120,7 +120,7 @@ def test_workers_without_a_store_are_refused_with_the_reason() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--store", "localhost:6379"), "is no address of a store"),
+        (("--store", "localhost:6379"), "is not the address of a store"),
         (("--store", "redis://h", "--store-prefix", "a/b"), "--store-prefix 'a/b' is not a valid name"),
         (("--store", "redis://h", "--store-timeout", "soon"), "--store-timeout: "),
     ],

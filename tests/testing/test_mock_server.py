@@ -98,7 +98,7 @@ class TestWhatATestSetsUp:
             (lambda api: api.state("faild", key=KEY), "there is pending"),
             (lambda api: api.scenario("failed", key=KEY, resource="order"), "there is certificate-request"),
             (lambda api: api.resource(KEY), "been seen"),
-            (lambda api: api.clock.advance("soon"), "no duration"),
+            (lambda api: api.clock.advance("soon"), "is not a duration"),
             (lambda api: api.clock.set("soon"), "not a date-time"),
         ],
     )
@@ -320,7 +320,7 @@ class TestALife:
         ("wrong", "said"),
         [
             ({"validation": "loose"}, "validation='loose' is not one of strict, warn, off"),
-            ({"clock": "yesterday"}, "clock: 'yesterday' is no ISO 8601 date-time"),
+            ({"clock": "yesterday"}, "clock: 'yesterday' is not an ISO 8601 date-time"),
         ],
         ids=str,
     )
@@ -330,7 +330,7 @@ class TestALife:
 
     def test_a_port_that_is_taken(self, local: MockServer) -> None:
         port = int(local.url.rpartition(":")[2])
-        with pytest.raises(UsageError, match=f"port {port} on 127.0.0.1 is taken"):
+        with pytest.raises(UsageError, match=f"port {port} on 127.0.0.1 is in use"):
             MockServer(port=port).start()
 
 
