@@ -110,7 +110,7 @@ def test_a_port_that_is_taken_is_told_in_one_sentence() -> None:
         port = taken.getsockname()[1]
         ran = run("serve", "--port", str(port), "--no-cache")
     assert (ran.code, ran.out) == (1, "")
-    assert re.fullmatch(rf"mockserver: port {port} on 127\.0\.0\.1 is taken; .+\.\n", ran.err), ran.err
+    assert re.fullmatch(rf"mockserver: port {port} on 127\.0\.0\.1 is in use; .+\.\n", ran.err), ran.err
 
 
 @pytest.mark.parametrize(
