@@ -18,6 +18,7 @@ HEAD = 'openapi: 3.1.0\ninfo: {title: t, version: "1"}\npaths: {}\n'
 FOUND = {
     "an identifier that is no URI": HEAD + "components: {schemas: {A: {$id: 'http://[', $ref: a.yaml}}}\n",
     "a server that is no URL": HEAD + "servers: [{url: 'http://['}]\n",
+    "a path item that refers to the document": HEAD.replace("paths: {}", "paths: {/a: {$ref: '', get: {}}}"),
     "a digit that is none": HEAD + "tags: []\ncomponents: {schemas: {A: {$ref: '#/tags/²'}}}\n",
 }
 

@@ -270,7 +270,9 @@ class Mender:
         if there == name or (name, there) == ("header", "parameter"):
             self._pending.append((name, found.node, found.at))
             return
-        target = node["$ref"]
+        target = node.get("$ref")
+        if target is None:  # it was mended already, as an object of another kind
+            return
         if there == "schema" and name in _WITH_SCHEMA:
             del node["$ref"]
             media = {"schema": {"$ref": target}}
