@@ -360,10 +360,11 @@ def test_long_texts_of_clients_are_not_remembered(remember: Callable[[int], obje
     try:
         for number in range(1, 200):
             remember(number)
-        taken, _ = tracemalloc.get_traced_memory()
+        traces = tracemalloc.take_snapshot().traces
     finally:
         tracemalloc.stop()
-    assert taken < 200_000
+    # The texts alone: threads of other tests may allocate small objects meanwhile
+    assert sum(trace.size for trace in traces if trace.size >= 50_000) < 200_000
 
 
 # The shares
