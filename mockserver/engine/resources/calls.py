@@ -129,12 +129,13 @@ class Resources:
         share constant ones.
         """
         decision = self._store.advance(
-            namespace.name, runtime.name, key, now, route.alias, runtime.steps, runtime.selection.choose,
+            namespace.name, runtime.name, key, now, route.alias, runtime.steps, runtime.choose,
             (request, path, body),
         )  # fmt: skip
         state = decision.state
         if is_final:
-            step = runtime.constant(state.scenario, decision.step, route.alias)
+            place = state.scenario, decision.step, route.alias
+            step = runtime.constants.get(place) or runtime.constant(*place)
             octets = step.body and step.body(namespace.name, key, state.created, decision.changed, now)
             if octets is not None:
                 return Response(

@@ -42,7 +42,8 @@ class ResourceRuntime:
         self.key_part = resource.key.part
         self.key_name = resource.key.name
         default = next(iter(resource.scenarios), "")
-        self.selection = Selection(resource.rules, default, resource.scenarios)
+        self.selection = selection = Selection(resource.rules, default, resource.scenarios)
+        self.choose = selection.choose
         self._makers = providers
         self._cache = kept
         self._steps = {name: scenario.steps for name, scenario in resource.scenarios.items()}
@@ -52,7 +53,8 @@ class ResourceRuntime:
         self._operations = {alias: by_id[wanted] for alias, wanted in resource.operations.items()}
         self._renderers: dict[tuple[str, str], Renderer] = {}
         self._delay = delay
-        self._constants: dict[tuple[str, int, str], ConstantStep] = {}
+        self.constants: dict[tuple[str, int, str], ConstantStep] = {}
+        """By scenario, index of the step and operation: what ``constant`` returned."""
         self._keys: dict[str, Read] = {
             alias: reader(role.key) for alias, role in resource.roles.items() if role.key is not None
         }
@@ -123,10 +125,7 @@ class ResourceRuntime:
 
     def constant(self, scenario: str, index: int, alias: str) -> ConstantStep:
         """Return the constant part of the response of a step to an operation."""
-        position = scenario, index, alias
-        found = self._constants.get(position)
-        if found is None:
-            found = self._constants[position] = ConstantStep(self, scenario, index, alias)
+        found = self.constants[scenario, index, alias] = ConstantStep(self, scenario, index, alias)
         return found
 
     def state_with_status(self, status: int, alias: str) -> str | None:
