@@ -216,17 +216,14 @@ class Cluster:
                 request, route, dict(path), namespace, namespace.clock.now(), admitted=admitted
             )
 
-        connection = self._store.connection
         try:
-            with time_limit(connection.timeout):
+            with time_limit(self._store.connection.timeout):
                 response = await self._store.atomically(work)
         except PlanChanged:
             return await self._retry(request, route, namespace, cors, started)
         except Unavailable as error:
             response = self._unavailable(error, request, route, namespace)
-        finished = self._finish(response, request, route, namespace, cors, started)
-        connection.flush()  # the record is sent before the response, so that a client finds its call recorded
-        return finished
+        return self._finish(response, request, route, namespace, cors, started)
 
     async def atomically(self, work: Callable[[], Result], *needs: tuple[str, ...]) -> Result:
         """Run ``work`` as one atomic step of the store, after changes of the Plan. Raises Unavailable."""
@@ -243,7 +240,10 @@ class Cluster:
         self, response: Response, request: Request, route: Route | None, namespace: Namespace,
         cors: Cors | None, started: float, now: int | None = None,
     ) -> Response:  # fmt: skip
-        """Complete a response as the engine does; ``now`` is the time of a call that the store decided."""
+        """Complete a response as the engine does; ``now`` is the time of a call that the store decided.
+
+        Without it, the record is sent before the response, so that a client finds its call recorded.
+        """
         when = namespace.clock.now() if now is None else now
         self._engine.finish(request, response, route, namespace, cors, started, when)
         if now is None:

@@ -16,7 +16,7 @@ from mockserver.engine.resources.context import Context, Providers, RenderContex
 from mockserver.engine.resources.render import RenderError, Verdict, response_cache
 from mockserver.engine.resources.runtime import ResourceRuntime
 from mockserver.engine.resources.templates import compile_template, is_template
-from mockserver.engine.resources.webhooks import Made
+from mockserver.engine.resources.webhooks import WebhookTemplate
 from mockserver.engine.response.examples import NoValidExample
 from mockserver.engine.service import Service
 from mockserver.plan import Resource, ResponseTemplate, State
@@ -47,12 +47,12 @@ def check_drafts(drafts: Sequence[Draft], services: Sequence[Service], seed: str
             draft.resource = _with_warnings(draft.resource, warnings)
         nodes = {str(node.location): node for node in draft.webhooks}
         for webhook in draft.resource.webhooks:
-            request, node = Made(webhook, runtime, providers), nodes[webhook.location]
+            request, node = WebhookTemplate(webhook, runtime, providers), nodes[webhook.location]
             _check_webhook(request, webhook.states, node, runtime, creations, report)
 
 
 def _check_webhook(
-    request: Made,
+    request: WebhookTemplate,
     states: Sequence[str],
     node: Node,
     runtime: ResourceRuntime,

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 from mockserver.compile.fields import covers, fixed_values, properties
 from mockserver.compile.scenario.delays_faults import read_delay, read_dribble, read_fault
-from mockserver.compile.scenario.yaml_nodes import Node, Report
+from mockserver.compile.scenario.yaml_nodes import Node, Report, read_text
 from mockserver.engine.resources.templates import TemplateError, compile_template, is_template, is_volatile
 from mockserver.engine.response.negotiation import (
     Choice,
@@ -354,13 +354,7 @@ class _Reader:
         return {name: body[name] for name in ordered}
 
     def _text(self, key: str) -> str:
-        node = self.members.get(key)
-        if node is None:
-            return ""
-        if not isinstance(node.value, str):
-            self.report.error("S204", node, f"`{key}` is {node.describe()}", "give it a text.")
-            return ""
-        return node.value
+        return read_text(self.members.get(key), key, "S204", "give it a text.", self.report)
 
     def _flag(self, key: str) -> bool:
         node = self.members.get(key)

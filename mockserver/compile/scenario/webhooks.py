@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from mockserver.compile.fields import covers, properties
 from mockserver.compile.scenario.delays_faults import join_names, read_duration, read_members
 from mockserver.compile.scenario.responses import Binding, compile_templates, is_unsendable, read_headers
-from mockserver.compile.scenario.yaml_nodes import Node, Report
+from mockserver.compile.scenario.yaml_nodes import Node, Report, read_text
 from mockserver.engine.resources.create import is_expression, reads_answer
 from mockserver.plan import JSON, Callback, MediaType, Signature, State, Webhook
 
@@ -215,10 +215,4 @@ class _Reader:
         return default if node is None else read_duration(node, f"`{key}`", self.report)
 
     def _text(self, key: str) -> str:
-        node = self.members.get(key)
-        if node is None:
-            return ""
-        if not isinstance(node.value, str):
-            self.report.error("S701", node, f"`{key}` is {node.describe()}", "give a text.")
-            return ""
-        return node.value
+        return read_text(self.members.get(key), key, "S701", "give a text.", self.report)

@@ -22,7 +22,6 @@ _INT = re.compile(r"[-+]?[0-9]+$")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
 _NULL = frozenset(["", "~", "null", "Null", "NULL"])
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_STR = "tag:yaml.org,2002:str"
 
 
 @dataclass(slots=True)
@@ -95,6 +94,16 @@ class Node:
         if value is None:
             return "null"
         return f"{value!r}"
+
+
+def read_text(node: Node | None, key: str, code: str, remedy: str, report: Report) -> str:
+    """Return the text of a node, "" without a node. Report any other value with ``code``."""
+    if node is None:
+        return ""
+    if not isinstance(node.value, str):
+        report.error(code, node, f"`{key}` is {node.describe()}", remedy)
+        return ""
+    return node.value
 
 
 def compose(source: Source, report: Report) -> Node | None:

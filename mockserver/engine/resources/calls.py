@@ -62,7 +62,7 @@ class Resources:
         self._store = store
         self._validation = validation
         self._webhooks = webhooks
-        self._makers = providers
+        self._providers = providers
         self._key_factories: dict[str, KeyFactory] = {}
         self._listings: dict[tuple[str, str], Listing] = {}
 
@@ -74,8 +74,8 @@ class Resources:
         """
         runtime = call.runtime
         if scenario is not None and runtime.steps(scenario) is None:
-            known = ", ".join(name for name in runtime.resource.scenarios if ":" not in name)
-            raise PreferenceError(f"Prefer: scenario={scenario} is none of {known}")
+            names = ", ".join(name for name in runtime.resource.scenarios if ":" not in name)
+            raise PreferenceError(f"Prefer: scenario={scenario} is none of {names}")
         role = runtime.role(call.alias)
         if role.lists is not None:
             listing = self._listing(call)
@@ -91,24 +91,20 @@ class Resources:
                 return documented(call.route, call.path, call.request, call.now)
             return self._missing(call, "")
         is_head = call.request.method == "HEAD" and call.route.operation.method != "HEAD"
-        if runtime.is_plain and scenario is None and not is_head:
-            return self.advance(
-                call.route, runtime, key, call.path, call.body, call.request, call.namespace, call.now
-            )
-        known_state = self._store.peek(call.namespace.name, runtime.name, key)
-        if scenario is not None:
-            if known_state is None or known_state.scenario != scenario:
-                known_state = initial_state(scenario, call.now)
-                self._store.put(call.namespace.name, runtime.name, key, known_state)
-        elif known_state is None and runtime.resource.unknown:
-            return self._missing(call, key)
-        if is_head:
-            return self._respond_to_head(call, key, known_state)
-        if runtime.is_plain:
-            return self.advance(
-                call.route, runtime, key, call.path, call.body, call.request, call.namespace, call.now
-            )
-        return self._advance_stateful(call, key, is_new=known_state is None)
+        if is_head or scenario is not None or not runtime.is_plain:
+            known = self._store.peek(call.namespace.name, runtime.name, key)
+            if scenario is not None and (known is None or known.scenario != scenario):
+                known = initial_state(scenario, call.now)
+                self._store.put(call.namespace.name, runtime.name, key, known)
+            if known is None and runtime.resource.unknown:
+                return self._missing(call, key)
+            if is_head:
+                return self._respond_to_head(call, key, known)
+            if not runtime.is_plain:
+                return self._advance_stateful(call, key, is_new=known is None)
+        return self.advance(
+            call.route, runtime, key, call.path, call.body, call.request, call.namespace, call.now
+        )
 
     def advance(
         self,
@@ -182,9 +178,9 @@ class Resources:
             assert subject.request is not None  # noqa: S101 - a call has one
             return documented(route, dict(subject.path), subject.request, subject.now)
         decision = decision_text(subject.scenario, subject.state, subject.call)
-        response = rendered(renderer, subject, decision, self._makers.seed, namespace)
+        response = rendered(renderer, subject, decision, self._providers.seed, namespace)
         if step.delay is not None or step.dribble is not None:
-            apply_delay(response, step.delay, step.dribble, subject, self._makers.seed, namespace)
+            apply_delay(response, step.delay, step.dribble, subject, self._providers.seed, namespace)
         if step.fault:
             response.fault = step.fault
         return response
@@ -293,7 +289,7 @@ class Resources:
         if renderer is not None:
             state = reached or initial_state("", call.now)
             subject = self._context(call, key, by, state, 0, state.changed)
-            return rendered(renderer, subject, f"{cause}; by={by}", self._makers.seed, call.namespace)
+            return rendered(renderer, subject, f"{cause}; by={by}", self._providers.seed, call.namespace)
         status = int(by) if by.isdigit() else 409 if reached is not None else 404
         return refused(call.route, call.request, call.now, status, detail, f"{cause}; status={status}")
 
@@ -323,7 +319,7 @@ class Resources:
         handles = runtime.resource.handles
         if handles:
             subject = self._context(call, key, "", state, 0, state.changed)
-            context = Context(subject, self._makers)
+            context = Context(subject, self._providers)
             names = {
                 name: runtime.normal(str(compile_template(source)(context)))
                 for name, source in handles.items()
@@ -354,7 +350,7 @@ class Resources:
         factory = self._key_factories.get(runtime.name)
         if factory is None:
             service = runtime.service
-            factory = KeyFactory(runtime.resource, service.schemas, service.fakes, self._makers)
+            factory = KeyFactory(runtime.resource, service.schemas, service.fakes, self._providers)
             self._key_factories[runtime.name] = factory
         return factory
 

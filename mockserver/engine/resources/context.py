@@ -92,12 +92,12 @@ class Providers:
 class Context(dict[str, Any]):
     """The values of ``NAMES``, each created at its first use."""
 
-    __slots__ = ("_makers", "subject")
+    __slots__ = ("_providers", "subject")
     known = NAMES
 
     def __init__(self, subject: RenderContext, providers: Providers) -> None:
         self.subject = subject
-        self._makers = providers
+        self._providers = providers
 
     def __missing__(self, name: str) -> Any:
         value = self._create(name)
@@ -105,7 +105,7 @@ class Context(dict[str, Any]):
         return value
 
     def _create(self, name: str) -> Any:
-        subject, providers = self.subject, self._makers
+        subject, providers = self.subject, self._providers
         match name:
             case "resource":
                 return ResourceView(subject)
@@ -130,7 +130,7 @@ class Context(dict[str, Any]):
     def identity(self) -> str:
         """The seed of the generated values of the resource."""
         subject = self.subject
-        return ids.derive_identity(self._makers.seed, subject.namespace, subject.resource, subject.key)
+        return ids.derive_identity(self._providers.seed, subject.namespace, subject.resource, subject.key)
 
 
 class ResourceView:
@@ -255,7 +255,7 @@ class CertificateView:
     """
 
     def __init__(self, providers: Providers, identity: str, subject: RenderContext) -> None:
-        self._makers = providers
+        self._providers = providers
         self._identity = identity
         self._subject = subject
 
@@ -264,7 +264,7 @@ class CertificateView:
         from mockserver.providers.x509 import host_name, not_before  # heavy; only templates with x509
 
         birth = self._subject.birth
-        return self._makers.authority.leaf(
+        return self._providers.authority.leaf(
             identity=self._identity,
             not_before_ms=not_before(self._subject.created),
             lifetime_ms=LIFETIME,
@@ -302,7 +302,7 @@ class FakeView:
     """``fake`` in a template: ``fake.name()``, any provider of Faker, stable for the resource."""
 
     def __init__(self, providers: Providers, identity: str) -> None:
-        self._makers = providers
+        self._providers = providers
         self._identity = identity
         self._items_left = float(providers.fakes.max_items)
 
@@ -314,7 +314,7 @@ class FakeView:
         generator = random.Random(f"{self._identity}/{provider}")
 
         def call(*args: JSON, **kwargs: JSON) -> JSON:
-            fakes = self._makers.fakes
+            fakes = self._providers.fakes
             if args or kwargs:
                 self._items_left -= fakes.count_items(provider, *args, **kwargs)
                 if self._items_left < 0:

@@ -42,7 +42,7 @@ class KeyFactory:
         self._resource = resource
         self._schemas = schemas
         self._fakes = fakes
-        self._makers = providers
+        self._providers = providers
         certify = resource.certify or Certify()
         self._csr = conditions.reader(certify.csr) if certify.csr else None
         self._common_name = conditions.reader(certify.common_name) if certify.common_name else None
@@ -69,7 +69,7 @@ class KeyFactory:
         raise MockServerError(f"every possible key of {name} is in use")
 
     def _candidates(self, namespace: str, number: int) -> Iterator[JSON]:
-        identity = ids.derive_identity(self._makers.seed, namespace, self._resource.name, f"#{number}")
+        identity = ids.derive_identity(self._providers.seed, namespace, self._resource.name, f"#{number}")
         yield ids.uuid(identity, "key")
         yield number
         for ref in self._resource.key_schemas:
@@ -100,7 +100,7 @@ class KeyFactory:
         certify = self._resource.certify or Certify()
         source = certify.csr if birth.csr else certify.common_name
         try:
-            self._makers.authority.leaf(
+            self._providers.authority.leaf(
                 identity="objection",
                 not_before_ms=0,
                 common_name=birth.common_name,

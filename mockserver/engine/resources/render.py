@@ -137,7 +137,7 @@ class Renderer:
         self.recipe = recipe
         self._name = name
         self._spec = ground
-        self._makers = providers
+        self._providers = providers
         self._cache = kept
         self._build = _builder(recipe.body)
         self._headers = [(name.lower(), _builder(value)) for name, value in recipe.headers.items()]
@@ -203,7 +203,7 @@ class Renderer:
 
     def value(self, subject: RenderContext) -> JSON:
         """Return the body as a value, before its last validation."""
-        value = self._value(Context(subject, self._makers), subject)
+        value = self._value(Context(subject, self._providers), subject)
         broken = self.judge(value).violations if self._whole else ()
         return self._without_nulls(value, broken) if broken else value
 
@@ -212,7 +212,7 @@ class Renderer:
         return self._spec.judge(value) if self._spec.judge is not None else _VALID
 
     def _render(self, subject: RenderContext) -> Rendered:
-        context = Context(subject, self._makers)
+        context = Context(subject, self._providers)
         body, media_type, warning = b"", self.recipe.media_type, self.recipe.warning
         if self.recipe.has_body and self._whole:
             body, media_type, warning = self._validated_body(context, subject)

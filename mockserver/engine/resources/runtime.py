@@ -44,7 +44,7 @@ class ResourceRuntime:
         default = next(iter(resource.scenarios), "")
         self.selection = selection = Selection(resource.rules, default, resource.scenarios)
         self.choose = selection.choose
-        self._makers = providers
+        self._providers = providers
         self._cache = kept
         self._steps = {name: scenario.steps for name, scenario in resource.scenarios.items()}
         self.steps = self._steps.get
@@ -96,7 +96,7 @@ class ResourceRuntime:
 
     def dice(self, namespace: str, key: str) -> str:
         """Return the seed of the random branches of a resource; empty if the file has none."""
-        return derive_identity(self._makers.seed, namespace, self.name, key) if self._has_random else ""
+        return derive_identity(self._providers.seed, namespace, self.name, key) if self._has_random else ""
 
     def timeline(self, scenario: str) -> tuple[Step, ...]:
         """Return the steps of a scenario. Raises KeyError."""
@@ -120,7 +120,7 @@ class ResourceRuntime:
             )
             if recipe.delay is None and self._delay is not None:
                 recipe = replace(recipe, delay=self._delay)
-            renderer = Renderer(f"{self.name}.{state}", recipe, ground, self._makers, self._cache)
+            renderer = Renderer(f"{self.name}.{state}", recipe, ground, self._providers, self._cache)
             return self._renderers.setdefault((state, alias), renderer)
 
     def constant(self, scenario: str, index: int, alias: str) -> ConstantStep:

@@ -30,10 +30,10 @@ from mockserver.plan import JSON, Webhook
 from mockserver.state.machine import ResourceState, advance_time
 from mockserver.state.protocol import PlanChanged, Store
 
-MOST_KEPT = 1000
+MAX_OUTCOMES = 1000
 """The outcomes that are stored for a namespace."""
-MOST_UNDER_WAY = 1000
-MOST_WATCHED = 10_000
+MAX_IN_PROGRESS = 1000
+MAX_WATCHES = 10_000
 _MAX_CONCURRENT = 16
 _RETRY = 1.0
 """Seconds until the next attempt to use an unavailable store."""
@@ -67,9 +67,9 @@ class WebhookSender:
     ) -> None:
         """Create the sender. ``runtimes``: the resources of the current Plan."""
         self._store = store
-        self._makers = providers
-        self._gate = egress
-        self._lifecycles = runtimes
+        self._providers = providers
+        self._egress = egress
+        self._runtimes = runtimes
         self._outcomes: dict[str, deque[Outcome]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._watches: dict[tuple[Namespace, str, str], _Watch] = {}
@@ -88,7 +88,7 @@ class WebhookSender:
         self, runtimes: Mapping[str, ResourceRuntime], providers: Providers, namespaces: Sequence[Namespace]
     ) -> None:
         """Use another Plan: keep outcomes and watches, and watch the resources in its timed steps."""
-        self._lifecycles, self._makers = runtimes, providers
+        self._runtimes, self._providers = runtimes, providers
         for watch in self._watches.values():
             watch.look_again()
         names = [name for name, runtime in runtimes.items() if runtime.resource.webhooks]
@@ -130,10 +130,10 @@ class WebhookSender:
             namespace.name, runtime.name, key, name, state.scenario, 0, state.created, moment, moment,
             birth=birth, moves=state.transitions,
         )  # fmt: skip
-        kept = self._outcomes.setdefault(namespace.name, deque(maxlen=MOST_KEPT))
+        kept = self._outcomes.setdefault(namespace.name, deque(maxlen=MAX_OUTCOMES))
         outcome = Outcome(namespace.name, runtime.name, key, name, moment, notice.method, notice.url)
         try:
-            request = Made(notice, runtime, self._makers).request(subject)
+            request = WebhookTemplate(notice, runtime, self._providers).request(subject)
         except MockServerError as error:
             outcome.attempts.append(str(error))
             outcome.done = True
@@ -155,8 +155,8 @@ class WebhookSender:
     ) -> None:
         """Send a webhook after the atomic step has succeeded."""
         kept.append(outcome)
-        if len(self._tasks) >= MOST_UNDER_WAY:
-            outcome.attempts.append(f"not sent: {MOST_UNDER_WAY} webhooks are in progress already")
+        if len(self._tasks) >= MAX_IN_PROGRESS:
+            outcome.attempts.append(f"not sent: {MAX_IN_PROGRESS} webhooks are in progress already")
             outcome.done = True
             _LOG.warning("%s %s: %s", request.method, request.url, outcome.attempts[-1])
             return
@@ -193,7 +193,7 @@ class WebhookSender:
             wait = notice.backoff * 2**attempt
             try:
                 async with self._turns:
-                    status = await self._gate.send(request)
+                    status = await self._egress.send(request)
             except Refused as error:
                 outcome.attempts.append(str(error))
                 break
@@ -218,7 +218,7 @@ class WebhookSender:
             if known.due != due:
                 known.look_again()
             return
-        if namespace.clock.closed or len(self._watches) >= MOST_WATCHED:
+        if namespace.clock.closed or len(self._watches) >= MAX_WATCHES:
             return
         try:
             loop = asyncio.get_running_loop()
@@ -238,7 +238,7 @@ class WebhookSender:
 
     def _timed_resources(self, namespace: Namespace, name: str) -> list[tuple[str, int]]:
         """Return the keys of resources in a step with a time, and when it is over in milliseconds."""
-        runtime = self._lifecycles.get(name)
+        runtime = self._runtimes.get(name)
         items = self._store.items(namespace.name, name) if runtime is not None else ()
         return [(key, due) for key, state in items if runtime and (due := _due(runtime, state)) is not None]
 
@@ -247,7 +247,7 @@ class WebhookSender:
 
         def look() -> int | None:
             """Advance the resource by time, and return when to look next; None if it has no more time."""
-            runtime = self._lifecycles.get(name)
+            runtime = self._runtimes.get(name)
             known = self._store.peek(namespace.name, name, key)
             due = _due(runtime, known) if runtime is not None and known is not None else None
             if runtime is None or known is None or due is None:
@@ -319,18 +319,18 @@ def _due(runtime: ResourceRuntime, state: ResourceState) -> int | None:
     return state.entered + steps[state.step].after
 
 
-class Made:
+class WebhookTemplate:
     """Renders one webhook as a request."""
 
     def __init__(self, notice: Webhook, runtime: ResourceRuntime, providers: Providers) -> None:
         self._notice = notice
         self._runtime = runtime
-        self._makers = providers
+        self._providers = providers
 
     def request(self, subject: RenderContext) -> OutgoingRequest | None:
         """Return the request; None if it has no URL. Raises MockServerError."""
         notice = self._notice
-        context = Context(subject, self._makers)
+        context = Context(subject, self._providers)
         url = self._url(context, subject)
         if url is None:
             return None
