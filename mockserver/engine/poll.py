@@ -16,8 +16,10 @@ from mockserver import problem
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.request.parameters import Forgiven, Refused
 from mockserver.engine.resources.calls import Call
-from mockserver.engine.resources.runtime import ResourceRuntime
+from mockserver.engine.resources.render import Quick
+from mockserver.engine.resources.runtime import ResourceRuntime, decision_text
 from mockserver.engine.service import Route
+from mockserver.http.wire import first_part
 from mockserver.messages import Request, Response
 
 if TYPE_CHECKING:
@@ -52,15 +54,38 @@ class Polls:
         namespace = engine.namespaces.default
         started = perf_counter()
         now = namespace.clock.now()
-        route, runtime = poll.route, poll.runtime
+        path = {poll.key_name: last}
         key = last if poll.normal is None else poll.normal(last)
-        try:
-            response = engine.resources.advance(
-                route, runtime, key, {runtime.key_name: last}, None, request, namespace, now, is_final=True
-            )
-        except MockServerError as error:
-            response = problem.failed(request, error)
-        return engine.finish(request, response, route, namespace, None, started, now)
+        decision = engine.store.advance(
+            namespace.name, poll.name, key, now, poll.alias, poll.steps, poll.choose, (request, path, None)
+        )
+        state = decision.state
+        place = state.scenario, decision.step
+        step = poll.constants.get(place) or poll.constant(*place)
+        octets = step.body and step.body(namespace.name, key, state.created, decision.changed, now)
+        if octets is not None:
+            response = Response(
+                step.status, step.headers, octets, f"{step.decision}{decision.call}", 0, "", None,
+                "", poll.name, key, (), step.head,
+            )  # fmt: skip
+        else:
+            position = state.scenario, decision.call, state.created, decision.changed
+            try:
+                response = engine.resources.render_step(
+                    poll.route,
+                    poll.runtime,
+                    decision.step,
+                    position,
+                    key,
+                    path,
+                    None,
+                    request,
+                    namespace,
+                    now,
+                )
+            except MockServerError as error:
+                response = problem.failed(request, error)
+        return engine.finish(request, response, poll.route, namespace, None, started, now)
 
     def remember(self, call: Call, raw_path: dict[str, str]) -> None:
         """Cache a valid call to a plain resource. ``raw_path``: the path parameters as they were sent."""
@@ -91,16 +116,60 @@ class Polls:
 class _Poll:
     """A path with one header section, for the requests that differ only in the last segment."""
 
-    __slots__ = ("literals", "normal", "read", "route", "runtime")
+    __slots__ = (
+        "alias",
+        "choose",
+        "constants",
+        "key_name",
+        "literals",
+        "name",
+        "normal",
+        "read",
+        "route",
+        "runtime",
+        "steps",
+    )
 
     def __init__(
         self, route: Route, runtime: ResourceRuntime, literals: Container[str], *, is_validated: bool
     ) -> None:
         self.route = route
         self.runtime = runtime
+        self.name = runtime.name
+        self.key_name = runtime.key_name
+        self.alias = route.alias
+        self.steps = runtime.steps
+        self.choose = runtime.selection.choose
+        self.constants: dict[tuple[str, int], _ConstantStep] = {}
+        """By scenario and index of the step: what ``constant`` returned."""
         self.literals = literals
         """The last segments of other paths of the document, which are not keys."""
         self.normal: Callable[[str], str] | None = (
             runtime.normal if runtime.resource.key.ignore_case else None
         )
         self.read = route.checker.path_reader(runtime.key_name) if is_validated else None
+
+    def constant(self, scenario: str, index: int) -> _ConstantStep:
+        """Return the constant part of the response of a step."""
+        found = self.constants[scenario, index] = _ConstantStep(self.runtime, scenario, index, self.alias)
+        return found
+
+
+class _ConstantStep:
+    """The part of the response of a step that is the same for every key and call."""
+
+    __slots__ = ("body", "decision", "head", "headers", "status")
+
+    def __init__(self, runtime: ResourceRuntime, scenario: str, index: int, alias: str) -> None:
+        step = runtime.timeline(scenario)[index]
+        self.decision = decision_text(scenario, step.state, "")
+        self.body: Quick | None = None
+        """Joins the octets of the body; None where more than keys and times differ between responses."""
+        self.status, self.headers, self.head = 0, list[tuple[str, str]](), b""
+        renderer = runtime.renderer(step.state, alias)
+        if renderer is None or step.delay is not None or step.dribble is not None or step.fault:
+            return
+        self.body = renderer.quick()
+        if self.body is not None:
+            self.status, self.headers = renderer.recipe.status, list(renderer.fixed)
+            self.head = first_part(self.status, tuple(self.headers))

@@ -116,28 +116,13 @@ class Resources:
         request: Request,
         namespace: Namespace,
         now: int,
-        *,
-        is_final: bool = False,
     ) -> Response:
-        """Count one call to a plain resource and return the response of its step.
-
-        ``is_final``: the caller does not change the header fields of the response, so that responses can
-        share constant ones.
-        """
+        """Count one call to a plain resource and return the response of its step."""
         decision = self._store.advance(
-            namespace.name, runtime.name, key, now, route.alias, runtime.steps, runtime.choose,
+            namespace.name, runtime.name, key, now, route.alias, runtime.steps, runtime.selection.choose,
             (request, path, body),
         )  # fmt: skip
         state = decision.state
-        if is_final:
-            place = state.scenario, decision.step, route.alias
-            step = runtime.constants.get(place) or runtime.constant(*place)
-            octets = step.body and step.body(namespace.name, key, state.created, decision.changed, now)
-            if octets is not None:
-                return Response(
-                    step.status, step.headers, octets, f"{step.decision}{decision.call}", 0, "", None,
-                    route.operation.id, runtime.name, key, (), step.head,
-                )  # fmt: skip
         position = state.scenario, decision.call, state.created, decision.changed
         return self.render_step(
             route, runtime, decision.step, position, key, path, body, request, namespace, now

@@ -11,10 +11,9 @@ from mockserver.engine import delays
 from mockserver.engine.prefer import NONE, Preference
 from mockserver.engine.resources.conditions import Holds, Read, Selection, condition, reader
 from mockserver.engine.resources.context import Providers, RenderContext
-from mockserver.engine.resources.render import Quick, Renderer, ResponseCache, ResponseSpec, Verdict
+from mockserver.engine.resources.render import Renderer, ResponseCache, ResponseSpec, Verdict
 from mockserver.engine.response.negotiation import Choice, is_json, negotiate, response_for
 from mockserver.engine.service import Route, Service
-from mockserver.http.wire import first_part
 from mockserver.jsonschema import SchemaViolation
 from mockserver.media.codec import Encoded
 from mockserver.messages import Request, Response
@@ -42,8 +41,7 @@ class ResourceRuntime:
         self.key_part = resource.key.part
         self.key_name = resource.key.name
         default = next(iter(resource.scenarios), "")
-        self.selection = selection = Selection(resource.rules, default, resource.scenarios)
-        self.choose = selection.choose
+        self.selection = Selection(resource.rules, default, resource.scenarios)
         self._providers = providers
         self._cache = kept
         self._steps = {name: scenario.steps for name, scenario in resource.scenarios.items()}
@@ -53,8 +51,6 @@ class ResourceRuntime:
         self._operations = {alias: by_id[wanted] for alias, wanted in resource.operations.items()}
         self._renderers: dict[tuple[str, str], Renderer] = {}
         self._delay = delay
-        self.constants: dict[tuple[str, int, str], ConstantStep] = {}
-        """By scenario, index of the step and operation: what ``constant`` returned."""
         self._keys: dict[str, Read] = {
             alias: reader(role.key) for alias, role in resource.roles.items() if role.key is not None
         }
@@ -123,11 +119,6 @@ class ResourceRuntime:
             renderer = Renderer(f"{self.name}.{state}", recipe, ground, self._providers, self._cache)
             return self._renderers.setdefault((state, alias), renderer)
 
-    def constant(self, scenario: str, index: int, alias: str) -> ConstantStep:
-        """Return the constant part of the response of a step to an operation."""
-        found = self.constants[scenario, index, alias] = ConstantStep(self, scenario, index, alias)
-        return found
-
     def state_with_status(self, status: int, alias: str) -> str | None:
         """Return the first state whose response to an operation has ``status``; else None.
 
@@ -138,26 +129,6 @@ class ResourceRuntime:
             if recipe is not None and recipe.status == status and not recipe.schema:
                 return name
         return None
-
-
-class ConstantStep:
-    """The part of the response of a step that is the same for every key and call."""
-
-    __slots__ = ("body", "decision", "head", "headers", "status")
-
-    def __init__(self, runtime: ResourceRuntime, scenario: str, index: int, alias: str) -> None:
-        step = runtime.timeline(scenario)[index]
-        self.decision = decision_text(scenario, step.state, "")
-        self.body: Quick | None = None
-        """Joins the octets of the body; None if more than keys and times differ between responses."""
-        self.status, self.headers, self.head = 0, list[tuple[str, str]](), b""
-        renderer = runtime.renderer(step.state, alias)
-        if renderer is None or step.delay is not None or step.dribble is not None or step.fault:
-            return
-        self.body = renderer.quick()
-        if self.body is not None:
-            self.status, self.headers = renderer.recipe.status, list(renderer.fixed)
-            self.head = first_part(self.status, tuple(self.headers))
 
 
 _NO_ROLE = Role()
