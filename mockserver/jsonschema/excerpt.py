@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from mockserver.plan import JSON
 
-MAX_NODES_OF_EXCERPT = 250
+MAX_NODES_OF_EXCERPT = 150
 """The maximum number of values in an excerpt of which all errors are read."""
 MAX_CHARACTERS_OF_EXCERPT = 64 * 1024
 """The maximum number of characters of its texts, because each error has copies of them."""
@@ -138,9 +138,10 @@ def _survey(value: JSON, whole: set[Path]) -> _Survey:
         if is_wide and wide == () and not (whole and _path(link) in whole):
             wide = link
         for key, child in enumerate(node) if is_list else node.items():
-            if isinstance(child, str):
+            kind = type(child)  # twice as fast as isinstance, and a value that was read has no subclasses
+            if kind is str:
                 characters += len(child)
-            elif child and isinstance(child, (dict, list)):
+            elif child and (kind is dict or kind is list):
                 level.append((child, (link, key)))
         if not is_list:
             characters += sum(map(len, node))
