@@ -191,6 +191,7 @@ def cache_key(inputs: Inputs) -> Key | None:
         "seed": inputs.seed,
         "remote": inputs.allow_remote,
         "strict": inputs.strict_document,
+        "stateful": inputs.stateful,
         "root": os.path.relpath(inputs.ref_root) if inputs.ref_root else None,
         "documents": [os.path.relpath(path) for path in inputs.documents],
         "scenarios": [os.path.relpath(path) for path in scenarios],

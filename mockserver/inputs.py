@@ -34,6 +34,8 @@ class Inputs(Struct, frozen=True):
     """Paths in ``texts`` without a file."""
     strict_document: bool = False
     """Whether each error of ``mockserver check`` prevents serving the document."""
+    stateful: bool = False
+    """Whether resources are inferred from the documents, so that their data is stored."""
 
 
 class Compiled(Struct, frozen=True):

@@ -410,6 +410,56 @@ class Resource(Struct, frozen=True):
     webhooks: tuple[Webhook, ...] = ()
 
 
+DataVerb = Literal["creates", "lists", "reads", "replaces", "merges", "deletes", "acts"]
+
+
+class DataOperation(Struct, frozen=True):
+    """What an operation does to the data of an inferred resource."""
+
+    verb: DataVerb
+    why: str
+    """The reason, for people."""
+    parents: tuple[str, ...] = ()
+    """The path parameters that identify the collection."""
+    key: str = ""
+    """The path parameter that identifies the item; empty: the operation is on the collection."""
+    keyed_by_body: bool = False
+    """Whether the item is identified by the key's field in the request body."""
+    status: int = 200
+    path: tuple[str, ...] = ()
+    """Where the item, or the list, is in the body of the response."""
+    schema: SchemaRef | None = None
+    """The schema of the item in the response, or of an item of the list; None: it has none."""
+    request_path: tuple[str, ...] = ()
+    """Where the item is in the body of the request."""
+    request_schema: SchemaRef | None = None
+    """The schema of the item in the body of the request."""
+
+
+class DataResource(Struct, frozen=True):
+    """A resource whose data is stored. It is inferred from the document."""
+
+    name: str
+    """A unique name: the path, after that of the document if several have the path."""
+    path: str
+    """The path of the collection, or of the singleton."""
+    document: str
+    operations: dict[int, DataOperation]
+    """By index of ``Document.operations``."""
+    schema: SchemaRef | None = None
+    """The schema of the stored value, as it is read."""
+    key_field: str = ""
+    """The field of the item with the key; empty: there is none."""
+    key_field_schema: SchemaRef | None = None
+    key_schemas: tuple[SchemaRef, ...] = ()
+    """The schemas of the path parameter with the key."""
+    is_singleton: bool = False
+    ignore_case: bool = False
+    """Whether the case of letters in a key is ignored, as in a UUID."""
+    times: dict[str, Literal["created", "changed"]] = field(default_factory=dict)
+    """The fields with the time of the creation or of the last change."""
+
+
 class Plan(Struct, frozen=True):
     """Everything that is served. ``hash`` identifies the inputs and the version of the compiler."""
 
@@ -417,3 +467,5 @@ class Plan(Struct, frozen=True):
     documents: tuple[Document, ...]
     resources: tuple[Resource, ...] = ()
     seed: str = "0"
+    data: tuple[DataResource, ...] = ()
+    """The inferred resources; empty unless the server is stateful."""

@@ -94,12 +94,16 @@ class Route:
     type=click.Choice(["text", "json"]),
     help="text for people, json for scripts.",
 )
+@click.option(
+    "--stateful", is_flag=True, help="Show what `serve --stateful` does with the data of each operation."
+)
 @REMOTE_REFS
 @REF_ROOT
 def routes(
     document: tuple[Path, ...],
     scenarios: tuple[Path, ...],
     form: str,
+    stateful: bool,
     allow_remote_refs: bool,
     ref_root: Path | None,
 ) -> None:
@@ -110,6 +114,9 @@ def routes(
     documents, scenarios = inputs(document, scenarios)
     given = Inputs(documents, scenarios, "0", allow_remote_refs, ref_root)
     plan = Compilation(given, cached=True).result().plan
+    if stateful:
+        _print_roles(plan, form)
+        return
     found = list(_routes(plan))
     if form == "json":
         click.echo(as_indented_json([asdict(route) for route in found]))
@@ -122,6 +129,65 @@ def routes(
     for served in plan.documents:
         if prefixes := [base for base in served.base_paths if base]:
             echo(f"{served.name} is served under {', '.join(prefixes)} and at the root.")
+
+
+_ROLE_HEADINGS = ("METHOD", "PATH", "DOES", "RESOURCE", "KEY", "LIST", "WHY")
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What one operation does to the data of a resource, for ``routes --stateful``."""
+
+    method: str
+    path: str
+    does: str
+    resource: str
+    key: str
+    """The field of the item with the key."""
+    list: str
+    """Where the list is in the response."""
+    why: str
+
+
+def _print_roles(plan: Plan, form: str) -> None:
+    roles = list(_roles(plan))
+    if form == "json":
+        click.echo(as_indented_json([asdict(role) for role in roles]))
+        return
+    rows = [(r.method, r.path, r.does, r.resource, r.key, r.list, r.why) for r in roles]
+    _print([_ROLE_HEADINGS, *(tuple(map(printable, row)) for row in rows)])
+
+
+def _roles(plan: Plan) -> Iterator[Role]:
+    from mockserver.compile.stateful.inference import infer  # heavy; only for this command
+    from mockserver.jsonschema import Schemas
+
+    owners = _owners(plan)
+    for document in plan.documents:
+        schemas = Schemas(document.trees, document.dialect, forgiving=True)
+        claimed = [operation for name, operation in owners if name == document.name]
+        found = infer(document, schemas, claimed)
+        known = {
+            index: (resource, operation)
+            for resource in found.resources
+            for index, operation in resource.operations.items()
+        }
+        for index, operation in enumerate(document.operations):
+            if index not in known:
+                reason = found.stateless[index]
+                yield Role(operation.method, operation.path, "none", "", "", "", reason)
+                continue
+            resource, role = known[index]
+            where = "/".join(role.path) or "body" if role.verb == "lists" else ""
+            yield Role(
+                operation.method,
+                operation.path,
+                role.verb,
+                resource.name,
+                resource.key_field,
+                where,
+                role.why,
+            )
 
 
 def _routes(plan: Plan) -> Iterator[Route]:
@@ -149,7 +215,7 @@ def _owners(plan: Plan) -> Mapping[tuple[str, str], str]:
 
 
 def _print(rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 

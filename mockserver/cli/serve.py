@@ -30,6 +30,7 @@ from mockserver.cli.options import (
     options_from,
 )
 from mockserver.cli.report import echo
+from mockserver.cli.stateful_options import StatefulCommand, StatefulOptions
 from mockserver.cli.store_options import StoreOptions
 from mockserver.inputs import Compiled, Inputs, fault_summary
 from mockserver.plan import Plan
@@ -40,14 +41,20 @@ if TYPE_CHECKING:
     from mockserver.namespaces.memory import Memory
 
 
-@click.command()
+@click.command(cls=StatefulCommand)
 @DOCUMENTS
 @SCENARIOS
 @SEED
 @STRICT_DOCUMENT
 @REMOTE_REFS
 @REF_ROOT
-@options_from(server_options=ServerOptions, limits=LimitOptions, shared=StoreOptions, admin=AdminOptions)
+@options_from(
+    server_options=ServerOptions,
+    stateful=StatefulOptions,
+    limits=LimitOptions,
+    shared=StoreOptions,
+    admin=AdminOptions,
+)
 def serve(
     document: tuple[Path, ...],
     scenarios: tuple[Path, ...],
@@ -56,6 +63,7 @@ def serve(
     allow_remote_refs: bool,
     ref_root: Path | None,
     server_options: ServerOptions,
+    stateful: StatefulOptions,
     limits: LimitOptions,
     shared: StoreOptions,
     admin: AdminOptions,
@@ -63,6 +71,7 @@ def serve(
     """Serve DOCUMENT (OpenAPI 2.0 or 3.x, YAML or JSON). Without DOCUMENT, serve the example.
 
     \b
+    mockserver serve openapi.yaml --stateful
     mockserver serve openapi.yaml --scenarios scenarios/ --watch
     mockserver serve pets.yaml shop.yaml --port 9000 --clock 2026-01-01T00:00:00Z
     mockserver serve --wait-for-document --host 0.0.0.0 --admin-token TOKEN
@@ -83,7 +92,15 @@ def serve(
     admin.check(host)
     if not admin.wait_for_document:
         document, scenarios = inputs(document, scenarios)
-    given = Inputs(document, scenarios, seed, allow_remote_refs, ref_root, strict_document=strict_document)
+    given = Inputs(
+        document,
+        scenarios,
+        seed,
+        allow_remote_refs,
+        ref_root,
+        strict_document=strict_document,
+        stateful=stateful.is_stateful,
+    )
     default_delay = server_options.default_delay()
 
     has_workers = shared.workers > 1

@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 import mockserver
 from mockserver.compile.document import LoadedDocument, load, load_text
 from mockserver.compile.lint import find_overlaps, lint_document
@@ -19,7 +21,7 @@ from mockserver.compile.source import SCENARIO_FILE, Source, SourceError, parse,
 from mockserver.diagnostics import CompileError, Diagnostic, Location
 from mockserver.engine.service import Service
 from mockserver.inputs import Compiled, Inputs, digest, scenario_files
-from mockserver.plan import Plan
+from mockserver.plan import DataResource, Plan
 
 __all__ = ["Compiled", "Inputs", "compile_plan", "inspect_inputs", "scenario_files"]
 
@@ -62,6 +64,7 @@ def compile_plan(inputs: Inputs, *, quick: bool = True, progress: Progress = _si
         documents=tuple(entry.document for entry in parts.loaded),
         resources=tuple(draft.resource for draft in parts.drafts),
         seed=inputs.seed,
+        data=tuple(_infer(parts, report)) if inputs.stateful else (),
     )
     return Compiled(plan, tuple(report.diagnostics), {source.name: _digest(source) for source in texts})
 
@@ -114,6 +117,37 @@ def _read(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) ->
         _check_unique(drafts, report)
         check_responses(drafts, services, inputs.seed, report)
     return _Parts(loaded, services, sources, drafts)
+
+
+def _infer(parts: _Parts, report: Report) -> Iterator[DataResource]:
+    """Yield the resources of the documents, each with a name of its own. Report what is unclear."""
+    from mockserver.compile.stateful.inference import infer  # only for a stateful server
+
+    names: set[str] = set()
+    for loaded, service in zip(parts.loaded, parts.services, strict=True):
+        document = loaded.document
+        claimed = [
+            operation_id
+            for draft in parts.drafts
+            if draft.resource.document == document.name
+            for operation_id in draft.resource.operations.values()
+        ]
+        found = infer(document, service.schemas, claimed)
+        for index, reason in found.unclear.items():
+            operation = document.operations[index]
+            report.diagnostics.append(
+                Diagnostic(
+                    "D411",
+                    f"{operation.method} {operation.path} stays stateless: {reason}",
+                    loaded.trees.locate(operation.pointer),
+                    "describe it in a scenario file, or write `x-mock-resource: false` in the operation.",
+                    "warning",
+                )
+            )
+        for resource in found.resources:
+            name = resource.name if resource.name not in names else f"{document.name}:{resource.name}"
+            names.add(name)
+            yield replace(resource, name=name)
 
 
 def _digest(source: Source) -> str:

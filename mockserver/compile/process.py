@@ -42,6 +42,7 @@ class Job(msgspec.Struct):
     texts: dict[str, str]
     added: list[str] = []
     strict_document: bool = False
+    stateful: bool = False
 
     @classmethod
     def of(cls, inputs: Inputs) -> Job:
@@ -55,6 +56,7 @@ class Job(msgspec.Struct):
             {str(path): text for path, text in inputs.texts.items()},
             [str(path) for path in inputs.added],
             inputs.strict_document,
+            inputs.stateful,
         )
 
     def packed(self) -> bytes:
@@ -72,6 +74,7 @@ class Job(msgspec.Struct):
             {Path(path): text for path, text in self.texts.items()},
             tuple(Path(path) for path in self.added),
             self.strict_document,
+            self.stateful,
         )
 
 

@@ -97,7 +97,7 @@ def outline(document: Document, schemas: Schemas, operations: Sequence[Operation
     states = list(_success_states(schemas, schema, fields))
     states += _error_states(reading)
     return Outline(
-        resource=_singular(reading.path.split("{" + key + "}")[0]) or document.name,
+        resource=singular(reading.path.split("{" + key + "}")[0]) or document.name,
         key=key,
         operations=_aliases(operations),
         states=tuple(states),
@@ -264,7 +264,7 @@ def _aliases(operations: Sequence[Operation]) -> dict[str, Operation]:
     return aliases
 
 
-def _singular(path: str) -> str:
+def singular(path: str) -> str:
     """Return the singular of the last word of a path: ``order`` for ``/api/v1/orders/``."""
     words = [word for word in path.strip("/").split("/") if word and "{" not in word]
     word = _slug(words[-1]) if words else ""

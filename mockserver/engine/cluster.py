@@ -123,7 +123,11 @@ class Cluster:
             return self._finish(engine.not_found(request, found), request, None, namespace, cors, started)
         runtime = route.runtime
         if route.guard is None:
-            if runtime is None and (engine.options.delay is None or engine.options.delay.kind == "fixed"):
+            if (
+                runtime is None
+                and route.data is None
+                and (engine.options.delay is None or engine.options.delay.kind == "fixed")
+            ):
                 response = engine.respond(request, route, found.parameters, namespace, namespace.clock.now())
                 return self._finish(response, request, route, namespace, cors, started)
             if (

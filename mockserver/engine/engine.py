@@ -45,6 +45,7 @@ from mockserver.state.protocol import NamespacesFull, Store
 
 if TYPE_CHECKING:
     from mockserver.engine.cluster import Cluster
+    from mockserver.engine.data.calls import DataCalls
 
 ADMIN = "/__admin"
 _RESERVED = "/__"
@@ -98,6 +99,8 @@ class Engine:
         self.cluster: Cluster | None = None
         """Handles the requests if other processes share the state of the resources."""
         self.namespaces.on_drop = self.reset
+        self.validates = self.options.validation != "off"
+        self.strict = self.options.validation == "strict"
         self.providers = providers = Providers(plan.seed)
         limits = namespaces.memory.limits
         self._max_response = limits.response
@@ -126,6 +129,7 @@ class Engine:
                 if route.operation.id in aliases:
                     route.runtime, route.alias = runtime, aliases[route.operation.id]
                     route.guard = guard_of(resource, route.alias, runtime.key, plan.seed)
+        self._data = self._data_calls()
         self.egress = Egress(self.options.callbacks)
         """Sends the outgoing requests. Its ``exclude`` has to get the sockets that serve this engine."""
         self.webhooks = WebhookSender(store, providers, self.egress, self.runtimes)
@@ -135,8 +139,14 @@ class Engine:
             for operation in document.operations if (base + operation.path).startswith(ADMIN)
         )  # fmt: skip
         self._cors = Cors(self.options.cors) if self.options.cors else None
-        self.validates = self.options.validation != "off"
-        self.strict = self.options.validation == "strict"
+
+    def _data_calls(self) -> DataCalls | None:
+        """Return the stage of the inferred resources; None if the Plan has none."""
+        if not self.plan.data:
+            return None
+        from mockserver.engine.data.calls import DataCalls  # heavy; only for a stateful server
+
+        return DataCalls(self.plan, self.services, self.store, strict=self.strict)
 
     def _create_stages(self) -> None:
         """Create the stages that belong to the current Plan."""
@@ -396,9 +406,11 @@ class Engine:
         """Return the response to a call that reaches its operation. ``raw``: the parameters as sent."""
         runtime = route.runtime
         if runtime is None:
-            response = self.apply_default_delay(
-                documented(route, path, request, now), route, request, namespace
-            )
+            if route.data is None or self._data is None:
+                response = documented(route, path, request, now)
+            else:
+                response = self._data.call(route, request, path, checked, namespace, now)
+            response = self.apply_default_delay(response, route, request, namespace)
         else:
             call = Call(route, runtime, request, path, checked, namespace, now)
             if request.repeats and prefer is NONE and self._may_be_cached(call):
@@ -462,7 +474,7 @@ class Engine:
             self.store.prune(name, runtime.steps)
         self.plan, self.services, self.runtimes = other.plan, other.services, other.runtimes
         self._has_admin_paths, self.providers = other._has_admin_paths, other.providers
-        self._cache = other._cache
+        self._cache, self._data = other._cache, other._data
         self.providers.stream = self.cluster.stream if self.cluster is not None else ""
         self.webhooks.serve(self.runtimes, self.providers, self.namespaces.local())
         self._create_stages()

@@ -10,9 +10,10 @@ from mockserver.engine.request.validation import Checker, compile_checker
 from mockserver.engine.routing import PARAMETER, Router, Variants, has_mark, path_of
 from mockserver.jsonschema import Schemas
 from mockserver.messages import BodyLimits
-from mockserver.plan import Document, Operation
+from mockserver.plan import DataOperation, Document, Operation
 
 if TYPE_CHECKING:
+    from mockserver.engine.data.runtime import DataRuntime
     from mockserver.engine.resources.runtime import ResourceRuntime
     from mockserver.engine.response.documented import Documented
     from mockserver.generate import Fakes
@@ -24,7 +25,7 @@ Tally = dict[int, list[float]]
 class Route:
     """An operation and its parts at run time. ``runtime`` is set if a scenario file names the operation."""
 
-    __slots__ = ("alias", "checker", "guard", "operation", "runtime", "service", "tally", "variants")
+    __slots__ = ("alias", "checker", "data", "guard", "operation", "runtime", "service", "tally", "variants")
 
     def __init__(self, operation: Operation, service: Service, checker: Checker) -> None:
         self.operation = operation
@@ -32,6 +33,8 @@ class Route:
         self.checker = checker
         self.runtime: ResourceRuntime | None = None
         self.alias = ""
+        self.data: tuple[DataRuntime, DataOperation] | None = None
+        """What the operation does to an inferred resource."""
         self.variants: Variants[Route] | None = None
         """The operations with this path and method whose keys differ after ``?`` or ``#``."""
         self.guard: Guard | None = None

@@ -29,7 +29,7 @@ class MemoryLimits(Struct, frozen=True):
     resources: int = 1024 * _MEBI
     """Keys and states."""
     creations: int = 256 * _MEBI
-    """Requests that created resources, and handles."""
+    """Requests that created resources, handles, and the data of inferred resources."""
     counts: int = 128 * _MEBI
     """Counters of rate limits and random decisions."""
     cache: int = 48 * _MEBI

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from mockserver.plan import Step
+from mockserver.state.data import MemoryData
 from mockserver.state.machine import Decision, ResourceState, decide, initial_state
 from mockserver.state.tables import (
     BucketKey,
@@ -48,6 +49,9 @@ class MemoryStore:
         self.creations = creations or MemoryCreations()
         self.creations.on_growth = self._evict_for_creations
         self.counters = counters or MemoryCounters()
+        self.data = MemoryData(
+            max_resources, self.creations.sizes, self._evict_for_creations, self._count_evicted
+        )
         self._first_decisions: dict[str, tuple[int, str, Sequence[Step], Decision]] = {}
         self._buckets: dict[BucketKey, dict[str, ResourceState]] = {}
         self._assigned: dict[str, dict[str, str]] = {}
@@ -162,6 +166,7 @@ class MemoryStore:
     def reset(self, namespace: str, resource: str | None = None) -> None:
         self.creations.reset(namespace, resource)
         self.counters.reset(namespace, resource)
+        self.data.reset(namespace, resource)
         for assigned in self._assigned.values() if resource is None else ():
             assigned.pop(namespace, None)
         for bucket_key in list(self._buckets):
@@ -193,11 +198,15 @@ class MemoryStore:
         """Evict old resources if creations are above their limit, but not the one that has just grown."""
         grown = namespace, resource
         self.creations.sizes.relieve(
-            lambda key: 0 if key == grown and self.count(*key) == 1 else self._evict(key)
+            lambda key: (
+                0 if key == grown and self.count(*key) + self.data.size(key) == 1 else self._evict(key)
+            )
         )
 
     def _evict(self, bucket_key: BucketKey) -> int:
         """Remove the least recently used hundredth of a bucket, at least one. Return how many."""
+        if self.data.size(bucket_key):
+            return self.data.evict(bucket_key)
         bucket = self._buckets.get(bucket_key, {})
         oldest = list(islice(bucket, max(1, min(len(bucket), self.max_resources) // 100)))
         for key in oldest:
@@ -206,3 +215,6 @@ class MemoryStore:
         self.creations.drop(*bucket_key, oldest)
         self.evicted += len(oldest)
         return len(oldest)
+
+    def _count_evicted(self, number: int) -> None:
+        self.evicted += number

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from mockserver.diagnostics import MockServerError
 from mockserver.plan import Step
 from mockserver.state.machine import Decision, ResourceState
-from mockserver.state.tables import CreationRecord
+from mockserver.state.tables import CreationRecord, Item
 
 Result = TypeVar("Result")
 Timelines = Callable[[str], "Sequence[Step] | None"]
@@ -82,6 +82,40 @@ class CounterTable(Protocol):
         ...
 
 
+class DataTable(Protocol):
+    """The data of inferred resources: items by namespace, resource, parent and key.
+
+    ``parent`` names one collection of a nested resource: the keys in its path, percent-encoded and joined
+    by ``/``. It is empty for a resource that is not nested.
+    """
+
+    def get(self, namespace: str, resource: str, parent: str, key: str) -> Item | None:
+        """Return an item and mark it as the most recently used, or None."""
+        ...
+
+    def put(self, namespace: str, resource: str, parent: str, key: str, item: Item) -> None:
+        """Store an item as the most recently used. The number of an existing one does not change."""
+        ...
+
+    def remove(self, namespace: str, resource: str, parent: str, key: str) -> bool:
+        """Delete an item. Return whether it existed."""
+        ...
+
+    def remove_below(self, namespace: str, resource: str, parent: str) -> None:
+        """Delete the items of a collection and of the collections below it."""
+        ...
+
+    def page(
+        self, namespace: str, resource: str, parent: str, offset: int = 0, limit: int | None = None
+    ) -> Sequence[tuple[str, Item]]:
+        """Return keys and items of a collection from ``offset`` on, in the order of their numbers."""
+        ...
+
+    def count(self, namespace: str, resource: str, parent: str) -> int:
+        """Return the number of items of a collection."""
+        ...
+
+
 class Store(Protocol):
     """The state of resources, by namespace, resource and key.
 
@@ -112,6 +146,11 @@ class Store(Protocol):
     @property
     def creations(self) -> CreationTable:
         """The requests that created resources, and handles."""
+        ...
+
+    @property
+    def data(self) -> DataTable:
+        """The data of inferred resources."""
         ...
 
     @property

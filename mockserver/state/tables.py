@@ -77,6 +77,23 @@ class CreationRecord(NamedTuple):
         return len(self.request) + text_size(self.csr) + text_size(self.common_name) + _CREATION_OVERHEAD
 
 
+class Item(NamedTuple):
+    """The stored data of one item of a collection."""
+
+    number: int
+    """Counts the items of a namespace and resource from 1, in the order of creation."""
+    created: int
+    changed: int
+    version: int
+    body: bytes
+    """The value as JSON; ``null`` for a singleton that was deleted."""
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether a singleton was deleted."""
+        return self.body == b"null"
+
+
 class MemoryCreations:
     """Creations and handles by namespace, resource and key. See ``protocol.CreationTable``."""
 

@@ -27,6 +27,7 @@ _OPTIONS = {
     "mock_url": ("string", "URL of a running server that mock_server uses instead of its own."),
     "mock_seed": ("string", "Seed of all values that mock_server generates."),
     "mock_clock": ("string", "Freeze the clock of mock_server at an ISO 8601 date-time."),
+    "mock_stateful": ("bool", "Store what clients write to mock_server, so that later requests read it."),
     "mock_validation": ("string", "How requests that break the document are handled: strict, warn or off."),
 }
 _INVALID = re.compile(r"[^A-Za-z0-9._-]+")
@@ -37,8 +38,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("mockserver", "mock server")
     for name, (kind, text) in _OPTIONS.items():
         option = "--" + name.replace("_", "-")
-        action = "append" if kind == "paths" else "store"
-        group.addoption(option, action=action, default=None, metavar=kind.upper().rstrip("S"), help=text)
+        if kind == "bool":
+            group.addoption(option, action="store_true", default=None, help=text)
+        else:
+            action = "append" if kind == "paths" else "store"
+            group.addoption(option, action=action, default=None, metavar=kind.upper().rstrip("S"), help=text)
         parser.addini(name, text, type=kind, default=None)  # type: ignore[arg-type]
 
 
@@ -73,6 +77,7 @@ def mock_server(pytestconfig: pytest.Config) -> Iterator[MockServer]:
             seed=_option(pytestconfig, "mock_seed") or "0",
             clock=_option(pytestconfig, "mock_clock"),
             validation=_option(pytestconfig, "mock_validation") or "strict",
+            stateful=bool(_option(pytestconfig, "mock_stateful")),
         ).start()
     yield server
     server.stop()

@@ -47,12 +47,14 @@ class MockServer(Namespace):
         port: int = 0,
         cache: bool = True,
         strict_document: bool = False,
+        stateful: bool = False,
     ) -> None:
         """Without a document, serve the certificate-request example of the package.
 
         ``clock``: an ISO 8601 date-time at which the clock is frozen. ``validation``: strict, warn or
         off. ``security``: presence, strict or off (True is presence, False is off). ``styles``: any or
         strict. ``strict_document``: refuse a document in which ``mockserver check`` finds an error.
+        ``stateful``: store what clients create, change and delete, so that later requests read it.
         They mean the same as the options of ``mockserver serve``.
         """
         super().__init__(DEFAULT, self._running)
@@ -67,6 +69,7 @@ class MockServer(Namespace):
         self._address = host, port
         self._cached = cache
         self._strict_document = strict_document
+        self._stateful = stateful
         self._control: Control | None = None
         self._host: Host | None = None
 
@@ -173,7 +176,13 @@ class MockServer(Namespace):
         documents, scenarios = self._documents, self._scenarios
         if documents is None:
             documents, scenarios = (DOCUMENT,), scenarios or (SCENARIOS,)
-        inputs = Inputs(documents, scenarios, self._seed, strict_document=self._strict_document)
+        inputs = Inputs(
+            documents,
+            scenarios,
+            self._seed,
+            strict_document=self._strict_document,
+            stateful=self._stateful,
+        )
         found = compiled(inputs, cached=self._cached)
         if forgiven := fault_summary(found.forgiven):
             _LOG.warning("%s", forgiven)

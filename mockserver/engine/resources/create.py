@@ -6,19 +6,19 @@ Runtime expressions: OpenAPI 3.0.4, section 4.8.20.4.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mockserver.diagnostics import MockServerError, Violation
+from mockserver.diagnostics import Violation
+from mockserver.engine.fresh_keys import FreshKeys
 from mockserver.engine.resources import conditions
 from mockserver.engine.resources.context import Providers
 from mockserver.jsonschema import Schemas
 from mockserver.jsonschema.references import index, tokens
 from mockserver.messages import Request
 from mockserver.plan import JSON, Certify, Resource
-from mockserver.providers import ids
 from mockserver.state.protocol import Store
 from mockserver.state.tables import CreationRecord
 
@@ -30,8 +30,6 @@ MOST_BODY = 64 * 1024
 """Bytes of the longest body of a creating request that is recorded. A longer body is not recorded."""
 MOST_HEADERS = 64
 MOST_HEADER = 1024
-_MAX_FAKES = 32
-_MAX_ATTEMPTS = 10_000
 _SECRET = frozenset(["authorization", "proxy-authorization", "cookie"])
 
 
@@ -40,42 +38,24 @@ class KeyFactory:
 
     def __init__(self, resource: Resource, schemas: Schemas, fakes: Fakes, providers: Providers) -> None:
         self._resource = resource
-        self._schemas = schemas
-        self._fakes = fakes
         self._providers = providers
+        self._keys = FreshKeys(resource.name, resource.key_schemas, schemas, fakes, providers.seed)
         certify = resource.certify or Certify()
         self._csr = conditions.reader(certify.csr) if certify.csr else None
         self._common_name = conditions.reader(certify.common_name) if certify.common_name else None
 
     def key(self, namespace: str, number: int) -> str:
         """Return the key of the creation with a number. Raises MockServerError if no key is valid."""
-        for value in self._candidates(namespace, number):
-            if all(
-                self._schemas.validator(ref, "response").is_valid(value) for ref in self._resource.key_schemas
-            ):
-                return value if isinstance(value, str) else str(value)
-        raise MockServerError(
-            f"no fresh key for {self._resource.name} satisfies the document; give its schema an example"
-        )
+        return self._keys.key(namespace, number)
 
     def fresh(self, store: Store, namespace: str) -> tuple[int, str]:
         """Return the next number and an unused key. Raises MockServerError if there is none."""
         name = self._resource.name
-        for _ in range(_MAX_ATTEMPTS):
-            number = store.counters.next_in_sequence(namespace, name, "creations")
-            key = self.key(namespace, number)
-            if store.peek(namespace, name, key) is None:
-                return number, key
-        raise MockServerError(f"every possible key of {name} is in use")
-
-    def _candidates(self, namespace: str, number: int) -> Iterator[JSON]:
-        identity = ids.derive_identity(self._providers.seed, namespace, self._resource.name, f"#{number}")
-        yield ids.uuid(identity, "key")
-        yield number
-        for ref in self._resource.key_schemas:
-            for attempt in range(_MAX_FAKES):
-                yield self._fakes.value(ref, key=f"{identity}/{attempt}")
-        yield str(number)
+        return self._keys.fresh(
+            lambda: store.counters.next_in_sequence(namespace, name, "creations"),
+            lambda key: store.peek(namespace, name, key) is not None,
+            namespace,
+        )
 
     def birth(self, number: int, request: Request, path: dict[str, str], body: Any) -> CreationRecord:
         """Return the record of the creating request, without its credentials."""

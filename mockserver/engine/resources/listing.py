@@ -1,17 +1,13 @@
-"""Lists: the existing resources of a namespace, one page per response.
-
-Paging uses the query parameters and the fields of the document that have common names for it. A query
-parameter with the name of an item's field filters by that field.
-"""
+"""Lists: the existing resources of a namespace, one page per response."""
 
 from __future__ import annotations
 
-import base64
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mockserver.diagnostics import MockServerError, Violation
+from mockserver.engine.paging import Page, Paging, matches
 from mockserver.engine.request.validation import Checked
 from mockserver.engine.resources import conditions
 from mockserver.engine.resources.context import RenderContext
@@ -19,23 +15,11 @@ from mockserver.engine.resources.render import Renderer, RenderError
 from mockserver.engine.resources.runtime import ResourceRuntime
 from mockserver.engine.response.negotiation import Choice, default_response, negotiate
 from mockserver.jsonschema.references import pointer
-from mockserver.media.shapes import Shapes
 from mockserver.messages import Request, Response
 from mockserver.namespaces.namespaces import Namespace
-from mockserver.plan import JSON, MediaType, Operation, Role
+from mockserver.plan import JSON, Operation, Role
 from mockserver.state.machine import ResourceState, advance_time
 from mockserver.state.protocol import Store
-
-LIMITS = ("limit", "pageSize", "page_size", "perPage", "per_page", "size", "first", "top", "maxResults")
-OFFSETS = ("offset", "skip", "start", "startIndex")
-PAGES = ("page", "pageNumber", "page_number")
-CURSORS = (
-    "cursor", "after", "startingAfter", "starting_after", "pageToken", "page_token", "continuationToken",
-)  # fmt: skip
-TOTALS = ("total", "totalCount", "total_count", "totalItems", "total_items", "count")
-NEXTS = ("nextCursor", "next_cursor", "nextPageToken", "next_page_token", "nextToken", "next", "cursor")
-MORES = ("hasMore", "has_more", "hasNextPage", "hasNext")
-USUAL, MOST = 100, 1000
 
 _LOG = logging.getLogger("mockserver.listing")
 _Item = tuple[Renderer, RenderContext]
@@ -49,13 +33,6 @@ class _RenderedItem(NamedTuple):
     value: JSON
 
 
-class Page(NamedTuple):
-    """A part of a list: at most ``limit`` items from ``offset``."""
-
-    offset: int
-    limit: int
-
-
 class Listing:
     """Responds for one list operation."""
 
@@ -65,9 +42,7 @@ class Listing:
         self._key = runtime.resource.key
         self._path = [part for part in (role.lists or "").split("/") if part]
         self._response, self._status = default_response(operation)
-        queries = [parameter for parameter in operation.parameters if parameter.location == "query"]
-        self._queries = {parameter.name for parameter in queries}
-        self._cursors = {parameter.name: parameter for parameter in queries if parameter.name in CURSORS}
+        self._paging = Paging(operation, runtime.service.schemas, self._path)
 
     def response(
         self,
@@ -84,7 +59,7 @@ class Listing:
         the list itself is invalid.
         """
         query: dict[str, JSON] = {**conditions.query(request), **checked.query}
-        page = self._page(query)
+        page = self._paging.page(query)
         items = [*self._items(path, namespace, now, store, request, checked.body)]
         shown, total = self._page_items(items, query, page)
         service = self._runtime.service
@@ -120,34 +95,7 @@ class Listing:
 
     def violation(self, request: Request) -> Violation | None:
         """Return the violation of a request whose cursor is not from this list; else None."""
-        if not self._cursors or not request.query_string:
-            return None
-        for name, text in conditions.query(request).items():
-            if (
-                name in self._cursors
-                and text
-                and _read_cursor(text) is None
-                and not self._is_known(name, text)
-            ):
-                message = "is not a cursor of this list; send the one of the previous page, or none"
-                return Violation("query", name, "", "cursor", message, text)
-        return None
-
-    def _is_known(self, name: str, text: str) -> bool:
-        """Return whether a cursor is an example in the document, or its parameter is not plain text."""
-        parameter = self._cursors[name]
-        shown = [example.value for example in parameter.examples]
-        if parameter.schema is not None:
-            schemas = self._runtime.service.schemas
-            node = schemas.lookup(parameter.schema)[0]
-            if isinstance(node, dict):
-                types = Shapes(schemas).types(parameter.schema)
-                if node.get("format", "byte") != "byte" or "string" not in types:
-                    return True  # such as ``after`` with a date or a number
-                examples = node.get("examples")
-                shown += [node.get("example"), node.get("default")]
-                shown += examples if isinstance(examples, list) else []
-        return text in shown
+        return self._paging.violation(request)
 
     @property
     def _operation(self) -> Operation:
@@ -187,14 +135,11 @@ class Listing:
         self, items: list[_Item], query: Mapping[str, JSON], page: Page
     ) -> tuple[list[_RenderedItem], int]:
         """Return the items of a page, and the number of items of all pages. Render only what is needed."""
-        paging = {*LIMITS, *OFFSETS, *PAGES, *CURSORS}
-        wanted = {
-            name: value for name, value in query.items() if name in self._queries and name not in paging
-        }
+        wanted = self._paging.filters(query)
         part = slice(page.offset, page.offset + page.limit)
         if not wanted:
             return [*self._render(items[part])], len(items)
-        chosen = [item for item in self._render(items) if _matches(wanted, item.value)]
+        chosen = [item for item in self._render(items) if matches(wanted, item.value)]
         return chosen[part], len(chosen)
 
     def _render(self, items: Sequence[_Item]) -> Iterator[_RenderedItem]:
@@ -214,19 +159,6 @@ class Listing:
     def _log_left_out(self, subject: RenderContext, why: str) -> None:
         _LOG.warning("%s %s is not in the list: %s", subject.resource, subject.key, why)
 
-    def _page(self, query: Mapping[str, JSON]) -> Page:
-        limit = min(_number(self._parameter(query, LIMITS), USUAL), MOST)
-        cursor = self._parameter(query, CURSORS)
-        if isinstance(cursor, str) and cursor:
-            return Page(_read_cursor(cursor) or 0, limit)
-        number = self._parameter(query, PAGES)
-        if number is not None:
-            return Page(max(0, _number(number, 1) - 1) * limit, limit)
-        return Page(_number(self._parameter(query, OFFSETS), 0), limit)
-
-    def _parameter(self, query: Mapping[str, JSON], names: tuple[str, ...]) -> JSON:
-        return next((query[name] for name in names if name in self._queries and name in query), None)
-
     def _body(
         self, choice: Choice, shown: list[_RenderedItem], total: int, page: Page, request: Request, now: int
     ) -> JSON:
@@ -238,66 +170,4 @@ class Listing:
         value = service.documented.bodies.base_body(
             choice, key=request.raw_path, hints={}, now_ms=now, status=self._status
         )
-        holder: Any = value
-        for part in self._path[:-1]:
-            holder = holder.setdefault(part, {})
-        holder[self._path[-1]] = items
-        end = page.offset + page.limit
-        more = end < total
-        paging: dict[str, JSON] = dict.fromkeys(TOTALS, total) | dict.fromkeys(MORES, more)
-        paging |= dict.fromkeys(LIMITS, page.limit) | dict.fromkeys(OFFSETS, page.offset)
-        paging |= dict.fromkeys(PAGES, page.offset // max(1, page.limit) + 1)
-        for fields in (value, holder):
-            for name in fields:
-                if name in paging and name not in self._path:
-                    fields[name] = paging[name]
-                elif name in NEXTS and name not in self._path:
-                    fields[name] = _cursor(end) if more else self._last_cursor(choice.media, name)
-        return value
-
-    def _last_cursor(self, media: MediaType, name: str) -> JSON:
-        """Return the cursor of the last page: null if the schema permits it, else an empty text."""
-        schemas = self._runtime.service.schemas
-        if media.schema is None:
-            return None
-        schema, ref = schemas.lookup(media.schema)
-        if isinstance(schema, dict) and name in (schema.get("properties") or {}):
-            return None if schemas.validator(f"{ref}/properties/{name}", "response").is_valid(None) else ""
-        return None
-
-
-def _matches(wanted: Mapping[str, JSON], item: JSON) -> bool:
-    if not isinstance(item, dict):
-        return True
-    return all(_equals(item[name], value) for name, value in wanted.items() if name in item)
-
-
-def _equals(item: JSON, asked: JSON) -> bool:
-    wanted = asked if isinstance(asked, list) else [asked]
-    return any(_query_text(item) == _query_text(value) for value in wanted)
-
-
-def _query_text(value: JSON) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _number(value: JSON, otherwise: int) -> int:
-    try:
-        return max(0, int(value)) if value is not None else otherwise
-    except (TypeError, ValueError):
-        return otherwise
-
-
-def _cursor(offset: int) -> str:
-    return base64.urlsafe_b64encode(f"offset:{offset}".encode()).decode().rstrip("=")
-
-
-def _read_cursor(text: str) -> int | None:
-    """Return the offset of a cursor of this server; None for any other text."""
-    try:
-        decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
-    except ValueError:
-        return None
-    name, _, number = decoded.partition(":")
-    is_ours = name == "offset" and number.isascii() and number.isdigit() and len(number) < 12
-    return int(number) if is_ours else None
+        return self._paging.body(value, items, total, page, choice.media)

@@ -12,7 +12,7 @@ from mockserver.plan import Step
 from mockserver.state.machine import ResourceState, rows
 from mockserver.state.redis.broadcast import Broadcast
 from mockserver.state.redis.connection import Connection
-from mockserver.state.tables import MAX_COUNTERS
+from mockserver.state.tables import MAX_COUNTERS, Item
 
 
 def packed_timeline(steps: Sequence[Step]) -> bytes:
@@ -34,6 +34,17 @@ def decode_state(raw: bytes) -> ResourceState:
     return ResourceState(
         scenario, int(step), int(calls), int(entered), int(created), int(changed), int(transitions)
     )
+
+
+def encode_item(item: Item) -> bytes:
+    """Return an item of data as the scripts store it: numbers and the body, with spaces between."""
+    return b"%d %d %d %d %b" % item
+
+
+def decode_item(raw: bytes) -> Item:
+    """Return the item that ``encode_item`` encoded."""
+    number, created, changed, version, body = raw.split(b" ", 4)
+    return Item(int(number), int(created), int(changed), int(version), body)
 
 
 def pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
@@ -58,7 +69,7 @@ def to_text(data: bytes) -> str:
 
 ReadKey = tuple[str, ...]
 """Says what to read: its kind, then namespace, resource, key and so on, depending on the kind."""
-CHECKED_KINDS = {"state": "s", "creation": "b", "handles": "h", "handle": "k"}
+CHECKED_KINDS = {"state": "s", "creation": "b", "handles": "h", "handle": "k", "item": "d"}
 """Kinds whose values are compared when the transaction commits, with the letter of their hash."""
 COUNTED_KINDS = frozenset(["sequence", "counter", "window"])
 """Kinds of counters: to read one counts it."""
@@ -113,6 +124,14 @@ class Reader:
                 return await ask("HGET", self._name("h", *bucket), to_bytes(read[3]))
             case "handle":
                 return await ask("HGET", self._name("k", *bucket), to_bytes(read[3]))
+            case "item":
+                return await ask("HGET", self._name("d", *bucket), to_bytes(read[3]))
+            case "page":
+                flat = await ask(*bucket, *read[3:6], script="page")
+                return [(to_text(key), decode_item(item)) for key, item in pairs(flat)]
+            case "size":
+                low, high = b"[" + to_bytes(read[3]) + b"\0", b"(" + to_bytes(read[3]) + b"\1"
+                return await ask("ZLEXCOUNT", self._name("o", *bucket), low, high)
             case "items":
                 keys, states = await asyncio.gather(
                     ask("ZRANGE", self._name("u", *bucket), 0, -1), ask("HGETALL", self._name("s", *bucket))

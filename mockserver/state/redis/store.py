@@ -17,6 +17,7 @@ from mockserver.state.machine import Decision, ResourceState, decide, initial_st
 from mockserver.state.protocol import PlanChanged, Timelines, Unavailable
 from mockserver.state.redis.codec import decode_state, encode_state, packed_timeline, to_bytes, to_text
 from mockserver.state.redis.connection import Connection, ReplyCallback, time_limit
+from mockserver.state.redis.data import RedisData
 from mockserver.state.redis.handshake import Word
 from mockserver.state.redis.transaction import RedisCounters, RedisCreations, Transaction
 from mockserver.state.tables import CreationRecord
@@ -57,6 +58,7 @@ class RedisStore(Transaction):
         """Returns whether the served Plan has the scenario and step of a state."""
         self.creations = RedisCreations(self)
         self.counters = RedisCounters(self)
+        self.data = RedisData(self, max_resources)
         self._assigned: dict[str, dict[str, str]] = {}
 
     # The hot path

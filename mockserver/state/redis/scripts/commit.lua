@@ -4,6 +4,8 @@
 --   check  name, field, 1 or 0 for whether it was there, value: what reading said
 --   write  a command, or {'!put', namespace, resource, most, key, state},
 --          {'!drop', namespace, 1 for all of it}, {'!forget', namespace, resource},
+--          {'!keep', namespace, resource, most, field, item}, {'!remove', namespace, resource, field},
+--          {'!below', namespace, resource, parent} for items of data,
 --          {'!clear', namespace} its journal, {'!strike', namespace, id, bytes} a call from it,
 --          {'!stay', namespace}, as a control request is about it,
 --          {'!touch', namespace, resource, most namespaces}, which is to be the last of a resource
@@ -51,6 +53,12 @@ while at <= #ARGV do
     forget(ARGV[at + 2], ARGV[at + 3])
   elseif name == '!put' then
     keep(ARGV[at + 2], ARGV[at + 3], ARGV[at + 5], ARGV[at + 6], tonumber(ARGV[at + 4]))
+  elseif name == '!keep' then
+    keep_item(ARGV[at + 2], ARGV[at + 3], ARGV[at + 5], ARGV[at + 6], tonumber(ARGV[at + 4]))
+  elseif name == '!remove' then
+    remove_item(ARGV[at + 2], ARGV[at + 3], ARGV[at + 4])
+  elseif name == '!below' then
+    remove_below(ARGV[at + 2], ARGV[at + 3], ARGV[at + 4])
   elseif name == '!clear' then
     local meta = P .. '/m/' .. ARGV[at + 2]
     redis.call('DEL', P .. '/j/' .. ARGV[at + 2])

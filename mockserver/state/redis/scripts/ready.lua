@@ -17,7 +17,7 @@ for _, namespace in ipairs(namespaces) do
   said = wrong(P .. '/m/' .. namespace, 'hash') or wrong(P .. '/j/' .. namespace, 'stream')
   for at = 6, #ARGV do
     for _, kind in ipairs(KINDS) do
-      said = said or wrong(place(kind, namespace, ARGV[at]), kind == 'u' and 'zset' or 'hash')
+      said = said or wrong(place(kind, namespace, ARGV[at]), (kind == 'u' or kind == 'o' or kind == 'q') and 'zset' or 'hash')
     end
   end
   if said then return said end

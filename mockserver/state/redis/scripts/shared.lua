@@ -14,12 +14,15 @@
 --   s/NS/RESOURCE  hash: key -> state      u/…  sorted set: key -> when it was last used (µs of this server's clock)
 --   b/…            hash: key -> birth      h/…  hash: key -> its handles (in hexadecimal, with spaces between)
 --   k/…            hash: handle \0 value -> key
+--   d/…            hash: parent \0 key -> item: numbers and the body, with spaces between
+--   o/…            sorted set: parent \0 number \0 key, all with the score 0, so in the order of creation
+--   q/…            sorted set: parent \0 key -> when the item was last written (µs of this server's clock)
 --   c/…            hash: counters          v/…  hash: windows of limits
 --   j/NS           stream: the journal
 local P = KEYS[1]
 local TTL = 7 * 86400
 local STAYS = 4000000000000000 -- exact in a double with the microseconds of a hundred years
-local KINDS = {'s', 'u', 'b', 'h', 'k', 'c', 'v'}
+local KINDS = {'s', 'u', 'b', 'h', 'k', 'c', 'v', 'd', 'o', 'q'}
 local moment, keeps
 
 -- Whether this script may run; notes that it did. Else what to answer.
@@ -140,4 +143,46 @@ local function keep(namespace, resource, key, state, most)
   end
   redis.call('HINCRBY', P .. '/g', 'evicted', #popped / 2)
   return count == #popped / 2 + 1
+end
+
+-- The name of an item in the order of creation. 'field' is its parent \0 key.
+local function ordered(field, item)
+  local parent, key = string.match(field, '^([^%z]*)%z(.*)$')
+  return parent .. '\0' .. string.format('%016x', string.match(item, '^%d+')) .. '\0' .. key
+end
+
+-- Delete an item of a collection.
+local function remove_item(namespace, resource, field)
+  local items = place('d', namespace, resource)
+  local item = redis.call('HGET', items, field)
+  if not item then return end
+  redis.call('HDEL', items, field)
+  redis.call('ZREM', place('o', namespace, resource), ordered(field, item))
+  redis.call('ZREM', place('q', namespace, resource), field)
+end
+
+-- Keep an item. Those make room that were not written for longest.
+local function keep_item(namespace, resource, field, item, most)
+  local items, written = place('d', namespace, resource), place('q', namespace, resource)
+  local added = redis.call('HSET', items, field, item)
+  redis.call('ZADD', written, moment, field)
+  if added == 0 then return end
+  redis.call('ZADD', place('o', namespace, resource), 0, ordered(field, item))
+  local count = redis.call('HLEN', items)
+  if count <= most then return end
+  local oldest = redis.call('ZRANGE', written, 0, math.max(count - most, math.floor(most / 100)) - 1)
+  for _, old in ipairs(oldest) do remove_item(namespace, resource, old) end
+  redis.call('HINCRBY', P .. '/g', 'evicted', #oldest)
+end
+
+-- Delete the items of a collection and of the collections below it.
+local function remove_below(namespace, resource, parent)
+  local order = place('o', namespace, resource)
+  for _, mark in ipairs({'\0', '/'}) do
+    local from, to = '[' .. parent .. mark, '(' .. parent .. string.char(string.byte(mark) + 1)
+    for _, member in ipairs(redis.call('ZRANGEBYLEX', order, from, to)) do
+      local inner, key = string.match(member, '^([^%z]*)%z[^%z]*%z(.*)$')
+      remove_item(namespace, resource, inner .. '\0' .. key)
+    end
+  end
 end

@@ -1,0 +1,449 @@
+"""Infer the resources of a document from its paths and schemas.
+
+A collection is a path such as ``/pets`` whose items have the path ``/pets/{petId}``. A singleton is a path
+such as ``/settings`` that is read and written. What is not clear stays stateless, with a reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from msgspec.structs import replace
+
+from mockserver.compile.stateful.bodies import Bodies, key_names
+from mockserver.diagnostics import MockServerError
+from mockserver.engine.routing import has_mark
+from mockserver.jsonschema import Schemas
+from mockserver.plan import DataOperation, DataResource, DataVerb, Document, Operation, SchemaRef
+
+_ITEM = re.compile(r"^(.*)/\{([^{}/]+)\}$")
+_NAMES = re.compile(r"\{([^{}]+)\}")
+_SUFFIX = r"(?:_?(?:at|on|date|time|timestamp))*$"
+_CREATED = re.compile(r"(?:date_?)?(?:creat|insert|add)(?:ed|ion)?" + _SUFFIX, re.IGNORECASE)
+_CHANGED = re.compile(r"(?:date_?|last_?)?(?:updat|modifi|chang|edit)(?:e?d)?" + _SUFFIX, re.IGNORECASE)
+_CREATES, _REPLACES = (201, 200, 202), (200, 201, 204)
+
+
+@dataclass(slots=True)
+class Inference:
+    """The resources of a document, and why its other operations are stateless, by their index."""
+
+    resources: list[DataResource] = field(default_factory=list)
+    stateless: dict[int, str] = field(default_factory=dict)
+    unclear: dict[int, str] = field(default_factory=dict)
+    """The part of ``stateless`` that writes, and may be expected to be stateful."""
+
+
+@dataclass(slots=True)
+class _Path:
+    """The operations of one path, by method."""
+
+    template: str
+    operations: dict[str, tuple[int, Operation]] = field(default_factory=dict)
+
+    def get(self, method: str) -> tuple[int, Operation] | None:
+        return self.operations.get(method)
+
+
+def infer(document: Document, schemas: Schemas, claimed: Sequence[str] = ()) -> Inference:
+    """Return the resources of a document, without the operations ``claimed`` by scenario files."""
+    return _Reader(document, schemas, frozenset(claimed)).read()
+
+
+class _Reader:
+    """Reads the resources of one document."""
+
+    def __init__(self, document: Document, schemas: Schemas, claimed: frozenset[str]) -> None:
+        self._document = document
+        self._bodies = Bodies(schemas)
+        self._schemas = schemas
+        self._found = Inference()
+        self._paths: dict[str, _Path] = {}
+        self._taken: set[int] = set()
+        for index, operation in enumerate(document.operations):
+            if operation.id in claimed:
+                self._found.stateless[index] = "a scenario file names it"
+            elif has_mark(operation.path):
+                self._found.stateless[index] = "its path has ? or #"
+            elif (stated := self._stated(operation)) is not None:
+                self._found.stateless[index] = stated
+            else:
+                shape = _shape(operation.path)
+                path = self._paths.setdefault(shape, _Path(operation.path.rstrip("/")))
+                path.operations.setdefault(operation.method, (index, operation))
+        self._below: dict[str, list[str]] = defaultdict(list)
+        """The paths one segment below a path."""
+        for shape in self._paths:
+            self._below[shape.rpartition("/")[0]].append(shape)
+
+    def read(self) -> Inference:
+        shapes = sorted({*self._paths, *(s.rpartition("/")[0] for s in self._paths if s.endswith("/{}"))})
+        for shape in shapes:
+            if shape and not shape.endswith("/{}") and (item := f"{shape}/{{}}") in self._paths:
+                self._collection(shape, item)
+            elif shape.endswith("{}") and f"{shape}/{{}}" in self._paths:
+                self._collection(shape, f"{shape}/{{}}")
+        for shape in shapes:
+            path = self._paths.get(shape)
+            if path is not None and not any(index in self._taken for index, _ in path.operations.values()):
+                self._collection_or_singleton(shape, path)
+        for index in range(len(self._document.operations)):
+            if index not in self._taken and index not in self._found.stateless:
+                reason = self._found.unclear.get(index, "it belongs to no collection or singleton")
+                self._found.stateless[index] = reason
+        return self._found
+
+    def _stated(self, operation: Operation) -> str | None:
+        """Return why the document itself makes an operation stateless, or None."""
+        try:
+            node = self._schemas.lookup(operation.pointer)[0]
+        except (MockServerError, ValueError):
+            return None
+        stated = node.get("x-mock-resource") if isinstance(node, dict) else None
+        return "x-mock-resource says so" if stated is False or stated == "none" else None
+
+    # A collection with items
+
+    def _collection(self, shape: str, item_shape: str) -> None:
+        collection, item = self._paths.get(shape), self._paths[item_shape]
+        match = _ITEM.match(item.template)
+        if match is None:
+            return
+        template, parameter = match[1], match[2]
+        word = _last_word(template)
+        read = item.get("GET")
+        answer = self._answer(read[1]) if read else None
+        if read and (answer is None or self._bodies.items(answer) is not None):
+            why = "its response is a list" if answer else "its response has no schema of JSON"
+            self._give_up(item, f"{why}, so {item.template} is not an item")
+            return
+        names = key_names(parameter, word)
+        listed = self._listed(collection, answer, word)
+        read_item = self._bodies.item_of(answer, listed, names) if answer else None
+        schema = read_item.schema if read_item else self._written(collection, item, listed, names)
+        field_name = self._bodies.key_field(schema or listed, parameter, word)
+        operations: dict[int, DataOperation] = {}
+        self._item_operations(item, schema, names, operations)
+        if collection is not None:
+            self._collection_operations(collection, item, schema, names, field_name, operations)
+        if not self._has_writer(operations):
+            self._give_up(item, f"no operation creates an item of {template}", is_unclear=False)
+            if collection is not None:
+                self._give_up(collection, f"no operation creates an item of {template}", is_unclear=False)
+            return
+        self._other_lists(shape, schema or listed, word, operations)
+        self._actions(item_shape, schema, operations)
+        self._add(template, schema or listed, field_name, operations)
+
+    def _listed(self, collection: _Path | None, item: SchemaRef | None, word: str) -> SchemaRef | None:
+        """Return the schema of the items in the list of a collection, or None."""
+        get = collection.get("GET") if collection else None
+        body = self._bodies.list_of(self._answer(get[1]), item, word) if get else ""
+        return None if isinstance(body, str) else body.schema
+
+    def _written(
+        self, collection: _Path | None, item: _Path, listed: SchemaRef | None, names: Sequence[str]
+    ) -> SchemaRef | None:
+        """Return the schema of an item that no operation reads."""
+        if listed is not None and self._bodies.is_object(listed):
+            return listed
+        writers = [entry for method in ("PUT", "PATCH", "POST") if (entry := item.get(method))]
+        if collection is not None and (post := collection.get("POST")):
+            writers.insert(0, post)
+        for _, operation in writers:
+            answer = self._answer(operation)
+            if answer is not None and self._bodies.is_object(answer):
+                return self._bodies.item_of(answer, None, names).schema
+        requests = (self._bodies.request(operation) for _, operation in writers)
+        return next((ref for ref in requests if self._bodies.is_object(ref)), None)
+
+    def _item_operations(
+        self, item: _Path, schema: SchemaRef | None, names: Sequence[str], found: dict[int, DataOperation]
+    ) -> None:
+        verbs: dict[str, DataVerb] = {
+            "GET": "reads", "PUT": "replaces", "PATCH": "merges", "DELETE": "deletes", "POST": "merges",
+        }  # fmt: skip
+        for method, (index, operation) in item.operations.items():
+            verb = verbs.get(method)
+            if verb is None:
+                continue
+            if method == "POST" and not self._updates(operation, schema):
+                self._found.unclear[index] = "POST to an item: its response is not the item"
+                continue
+            if method in ("PUT", "PATCH") and operation.body is None:
+                self._found.unclear[index] = f"{method} without a request body"
+                continue
+            why = f"{method} on an item"
+            found[index] = self._operation(verb, operation, why, schema, names, on_item=True)
+
+    def _updates(self, operation: Operation, schema: SchemaRef | None) -> bool:
+        """Return whether POST to an item changes it: it has a body, and answers with the item or nothing."""
+        answer = self._answer(operation)
+        if operation.body is None:
+            return False
+        return answer is None or self._bodies.is_alike(answer, schema)
+
+    def _collection_operations(
+        self,
+        collection: _Path,
+        item: _Path | None,
+        schema: SchemaRef | None,
+        names: Sequence[str],
+        field_name: str,
+        found: dict[int, DataOperation],
+    ) -> None:
+        word = _last_word(collection.template)
+        for method, (index, operation) in collection.operations.items():
+            if method == "GET":
+                body = self._bodies.list_of(self._answer(operation), schema, word)
+                if isinstance(body, str):
+                    self._found.unclear[index] = body
+                else:
+                    where = f"body.{'.'.join(body.path)}" if body.path else "body"
+                    found[index] = DataOperation(
+                        "lists", f"GET on the collection; the list is {where}", _parents(operation),
+                        status=self._bodies.response(operation)[1], path=body.path, schema=body.schema,
+                    )  # fmt: skip
+            elif method == "POST":
+                if (problem := self._creation_problem(operation, schema, names)) is not None:
+                    self._found.unclear[index] = problem
+                else:
+                    why = "POST on the collection"
+                    found[index] = self._operation("creates", operation, why, schema, names, on_item=False)
+            elif method in ("PUT", "PATCH"):
+                request = self._bodies.request(operation)
+                if field_name and self._bodies.is_alike(request, schema) and self._has(request, field_name):
+                    made = self._operation(
+                        "replaces" if method == "PUT" else "merges", operation,
+                        f"{method} on the collection, with the key in the body", schema, names, on_item=False,
+                    )  # fmt: skip
+                    found[index] = replace(made, keyed_by_body=True)
+
+    def _has(self, ref: SchemaRef | None, name: str) -> bool:
+        return ref is not None and name in self._bodies.shapes.properties(ref)
+
+    def _creation_problem(
+        self, operation: Operation, schema: SchemaRef | None, names: Sequence[str]
+    ) -> str | None:
+        """Return why POST to a collection does not create an item, or None if it does."""
+        answer = self._answer(operation, _CREATES)
+        request = self._bodies.request(operation)
+        if answer is None:
+            if self._bodies.is_alike(request, schema) or self._creates_by_status(operation):
+                return None
+            return "neither its request nor its response is like an item"
+        if self._bodies.items(answer) is not None:
+            return "its response is a list"
+        if schema is None:
+            return None if self._bodies.is_object(answer) else "its response is no object"
+        inner = self._bodies.item_of(answer, schema, names)
+        if self._bodies.is_alike(inner.schema, schema) or self._bodies.is_alike(request, schema):
+            return None
+        if self._bodies.key_field(inner.schema, names[0], "") or self._creates_by_status(operation):
+            return None
+        return "neither its request nor its response is like an item"
+
+    @staticmethod
+    def _creates_by_status(operation: Operation) -> bool:
+        return any(response.status == "201" for response in operation.responses)
+
+    def _other_lists(
+        self, shape: str, schema: SchemaRef | None, word: str, found: dict[int, DataOperation]
+    ) -> None:
+        """Add lists beside the items, such as ``/pets/findByStatus``, if their items have the same schema."""
+        wanted = self._bodies.canonical(schema)
+        for below in self._below.get(shape, ()):
+            path = self._paths[below]
+            get = path.get("GET")
+            if below.endswith("/{}") or get is None or f"{below}/{{}}" in self._paths or wanted is None:
+                continue
+            body = self._bodies.list_of(self._answer(get[1]), schema, word)
+            if not isinstance(body, str) and self._bodies.canonical(body.schema) == wanted:
+                found[get[0]] = DataOperation(
+                    "lists", "GET of a list with items of the same schema", _parents(get[1]),
+                    status=self._bodies.response(get[1])[1], path=body.path, schema=body.schema,
+                )  # fmt: skip
+
+    def _actions(self, item: str, schema: SchemaRef | None, found: dict[int, DataOperation]) -> None:
+        """Add operations below an item that answer with the item."""
+        wanted = self._bodies.canonical(schema)
+        for below in self._below.get(item, ()):
+            path = self._paths[below]
+            if below.endswith("/{}") or f"{below}/{{}}" in self._paths:
+                continue
+            for method in ("POST", "PUT", "PATCH"):
+                entry = path.get(method)
+                if entry is None or path.get("GET") is not None:
+                    continue
+                answer = self._answer(entry[1])
+                body = self._bodies.item_of(answer, schema, ()) if answer else None
+                if wanted is not None and body is not None and self._bodies.canonical(body.schema) == wanted:
+                    *parents, key = _NAMES.findall(entry[1].path)
+                    found[entry[0]] = DataOperation(
+                        "acts", "an action that answers with the item", tuple(parents), key,
+                        status=self._bodies.response(entry[1])[1], path=body.path, schema=body.schema,
+                    )  # fmt: skip
+                elif answer is None or body is None:
+                    self._found.stateless[entry[0]] = "an action whose response is not the item"
+
+    # A collection without items, and a singleton
+
+    def _collection_or_singleton(self, shape: str, path: _Path) -> None:
+        get, post = path.get("GET"), path.get("POST")
+        if get is None or shape.endswith("/{}"):
+            return
+        answer = self._answer(get[1])
+        word = _last_word(path.template)
+        body = self._bodies.list_of(answer, None, word) if answer is not None else ""
+        writes = path.get("PUT") or path.get("PATCH")
+        is_list = not isinstance(body, str) and (not writes or post or not body.path)
+        if is_list and post is not None and not isinstance(body, str):
+            schema = body.schema if self._bodies.is_object(body.schema) else None
+            names = key_names("", word)
+            operations: dict[int, DataOperation] = {}
+            field_name = self._bodies.key_field(schema, "", word)
+            if schema is None:
+                return
+            self._collection_operations(path, None, schema, names, field_name, operations)
+            if self._has_writer(operations):
+                self._add(path.template, schema, field_name, operations)
+            return
+        if writes is None or answer is None or not self._bodies.is_object(answer):
+            return
+        if self._bodies.items(answer) is not None:
+            return
+        operations = {}
+        verbs: dict[str, DataVerb] = {
+            "GET": "reads", "PUT": "replaces", "PATCH": "merges", "DELETE": "deletes",
+        }  # fmt: skip
+        for method, (index, operation) in path.operations.items():
+            if (verb := verbs.get(method)) and (method not in ("PUT", "PATCH") or operation.body):
+                why = f"{method} on a singleton"
+                operations[index] = self._operation(verb, operation, why, answer, (), on_item=False)
+        self._add(path.template, answer, "", operations, is_singleton=True)
+
+    # Common parts
+
+    def _operation(
+        self,
+        verb: DataVerb,
+        operation: Operation,
+        why: str,
+        schema: SchemaRef | None,
+        names: Sequence[str],
+        *,
+        on_item: bool,
+    ) -> DataOperation:
+        preferred = {"creates": _CREATES, "replaces": _REPLACES}.get(verb, ())
+        response, status = self._bodies.response(operation, preferred)
+        answer = self._bodies.json_schema(response.content)
+        body = None
+        if answer is not None and self._bodies.items(answer) is None:
+            body = self._bodies.item_of(answer, schema, names)
+            if not self._bodies.is_object(body.schema) or (
+                verb != "reads" and schema is not None and not self._shows(body.schema, schema, names)
+            ):
+                body = None
+        request = self._bodies.request(operation)
+        inner = self._bodies.item_of(request, schema, names) if request else None
+        is_wrapped = inner is not None and inner.path and self._bodies.is_alike(inner.schema, schema)
+        parents, key = _parents(operation), ""
+        if on_item:
+            *rest, key = parents
+            parents = tuple(rest)
+        return DataOperation(
+            verb, why, parents, key, False, status,
+            body.path if body else (), body.schema if body else None,
+            inner.path if inner and is_wrapped else (),
+            inner.schema if inner and is_wrapped else request,
+        )  # fmt: skip
+
+    def _shows(self, ref: SchemaRef, schema: SchemaRef, names: Sequence[str]) -> bool:
+        """Return whether the response of a writing operation shows the item."""
+        shared = self._bodies.shapes.properties(ref).keys() & self._bodies.shapes.properties(schema).keys()
+        return self._bodies.is_alike(ref, schema) or any(name.lower() in names for name in shared)
+
+    def _answer(self, operation: Operation, statuses: Sequence[int] = ()) -> SchemaRef | None:
+        response, status = self._bodies.response(operation, statuses)
+        return self._bodies.json_schema(response.content) if 200 <= status < 300 else None
+
+    @staticmethod
+    def _has_writer(operations: dict[int, DataOperation]) -> bool:
+        return any(found.verb in ("creates", "replaces") for found in operations.values())
+
+    def _give_up(self, path: _Path, reason: str, *, is_unclear: bool = True) -> None:
+        for index, operation in path.operations.values():
+            target = (
+                self._found.unclear if is_unclear and operation.method != "GET" else self._found.stateless
+            )
+            target.setdefault(index, reason)
+
+    def _add(
+        self,
+        name: str,
+        schema: SchemaRef | None,
+        field_name: str,
+        operations: dict[int, DataOperation],
+        *,
+        is_singleton: bool = False,
+    ) -> None:
+        properties = self._bodies.shapes.properties(schema) if schema else {}
+        key_schemas: dict[SchemaRef, None] = {}
+        for index, found in operations.items():
+            for parameter in self._document.operations[index].parameters:
+                if (parameter.location, parameter.name) == ("path", found.key) and parameter.schema:
+                    key_schemas[parameter.schema] = None
+        formats = {self._format(ref) for ref in key_schemas}
+        self._taken |= operations.keys()
+        for index in operations:
+            self._found.unclear.pop(index, None)
+            self._found.stateless.pop(index, None)
+        self._found.resources.append(
+            DataResource(
+                name,
+                name,
+                self._document.name,
+                operations,
+                schema,
+                field_name,
+                properties.get(field_name),
+                tuple(key_schemas),
+                is_singleton,
+                formats == {"uuid"},
+                self._times(properties),
+            )
+        )
+
+    def _times(self, properties: dict[str, SchemaRef]) -> dict[str, Literal["created", "changed"]]:
+        found: dict[str, Literal["created", "changed"]] = {}
+        for name, ref in properties.items():
+            if self._format(ref) == "date-time":
+                if _CREATED.match(name):
+                    found[name] = "created"
+                elif _CHANGED.match(name):
+                    found[name] = "changed"
+        return found
+
+    def _format(self, ref: SchemaRef) -> str:
+        try:
+            node = self._schemas.lookup(ref)[0]
+        except MockServerError:
+            return ""
+        return str(node.get("format", "")) if isinstance(node, dict) else ""
+
+
+def _shape(path: str) -> str:
+    return _NAMES.sub("{}", path).rstrip("/")
+
+
+def _parents(operation: Operation) -> tuple[str, ...]:
+    return tuple(_NAMES.findall(operation.path))
+
+
+def _last_word(template: str) -> str:
+    words = [word for word in template.split("/") if word and "{" not in word]
+    return words[-1] if words else ""

@@ -1,0 +1,1 @@
+"""The data of inferred resources: what clients write, other clients read."""

@@ -1,0 +1,239 @@
+"""Calls to the operations of inferred resources: they create, read, list, change and delete data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from mockserver.diagnostics import Violation
+from mockserver.engine.data.listing import DataListing
+from mockserver.engine.data.patch import PatchError, merged, patched
+from mockserver.engine.data.responses import DataResponses
+from mockserver.engine.data.runtime import Address, DataRuntime, decoded
+from mockserver.engine.request.validation import Checked
+from mockserver.engine.resources.runtime import refused
+from mockserver.engine.service import Route, Service
+from mockserver.media.shapes import Shapes
+from mockserver.messages import Request, Response
+from mockserver.namespaces.namespaces import Namespace
+from mockserver.plan import JSON, DataOperation, Plan
+from mockserver.state.protocol import Store
+from mockserver.state.tables import Item
+
+
+class DataCall(NamedTuple):
+    """A request to an operation of an inferred resource."""
+
+    route: Route
+    runtime: DataRuntime
+    operation: DataOperation
+    request: Request
+    path: dict[str, str]
+    checked: Checked
+    address: Address
+    now: int
+
+    @property
+    def body(self) -> Any:
+        """The item in the body of the request."""
+        value = self.checked.body
+        for name in self.operation.request_path:
+            value = value.get(name) if isinstance(value, dict) else None
+        return value
+
+
+class DataCalls:
+    """Handles the calls to the inferred resources of an engine."""
+
+    def __init__(self, plan: Plan, services: Sequence[Service], store: Store, *, strict: bool) -> None:
+        """Give each operation of the Plan's inferred resources its route. ``strict``: refuse bad cursors."""
+        self.runtimes: list[DataRuntime] = []
+        self._strict = strict
+        self._responses = DataResponses()
+        self._listings: dict[int, DataListing] = {}
+        by_name = {service.document.name: service for service in services}
+        shapes = {name: Shapes(service.schemas) for name, service in by_name.items()}
+        for resource in plan.data:
+            service = by_name[resource.document]
+            runtime = DataRuntime(resource, service, shapes[resource.document], store, plan.seed)
+            self.runtimes.append(runtime)
+            for index, operation in resource.operations.items():
+                route = service.routes[index]
+                if route.runtime is None:
+                    route.data = runtime, operation
+        for runtime in self.runtimes:
+            runtime.below = [other for other in self.runtimes if other.is_below(runtime)]
+
+    def call(
+        self,
+        route: Route,
+        request: Request,
+        path: dict[str, str],
+        checked: Checked,
+        namespace: Namespace,
+        now: int,
+    ) -> Response:
+        """Return the response to a valid request."""
+        assert route.data is not None  # noqa: S101 - the engine has looked
+        runtime, operation = route.data
+        body = checked.body
+        address = runtime.address(operation, namespace.name, path, body)
+        call = DataCall(route, runtime, operation, request, path, checked, address, now)
+        match operation.verb:
+            case "creates":
+                return self._create(call)
+            case "lists":
+                return self._list(call)
+        item = self._item(call)
+        if item is None and not (operation.verb == "replaces" and self._may_create(call)):
+            return self._unknown(call)
+        early = self._responses.precondition(call, item)
+        if early is not None:
+            return early
+        match operation.verb:
+            case "reads":
+                assert item is not None  # noqa: S101 - looked above
+                return self._responses.item(call, item, operation.status, "data=read")
+            case "replaces":
+                return self._replace(call, item)
+            case "deletes":
+                assert item is not None  # noqa: S101 - looked above
+                runtime.remove(address)
+                return self._responses.item(call, item, operation.status, "data=deleted")
+        assert item is not None  # noqa: S101 - looked above
+        return self._merge(call, item)
+
+    def _item(self, call: DataCall) -> Item | None:
+        """Return the item of a call. A singleton exists from the first call on, until it is deleted."""
+        runtime, address = call.runtime, call.address
+        item = runtime.get(address)
+        if runtime.resource.is_singleton:
+            if item is None and call.operation.verb != "replaces":
+                value = runtime.base(address, call.path, call.now)
+                runtime.stamped(value, call.now, call.now, {})
+                item = runtime.put(address, value, call.now)
+            elif item is not None and item.is_deleted:
+                return None
+        return item
+
+    def _create(self, call: DataCall) -> Response:
+        runtime, resource = call.runtime, call.runtime.resource
+        sent = runtime.writable(call.body, call.operation.request_schema)
+        stated = runtime.text_key(sent)
+        if stated:
+            address = call.address._replace(key=runtime.normal(stated))
+            if runtime.get(address) is not None and self._documents(call, 409):
+                detail = f"{resource.name} already has an item with the key {stated}"
+                return self._refused(call, 409, detail, "data=exists")
+            key = stated
+        else:
+            key = runtime.fresh(call.address)
+            address = call.address._replace(key=runtime.normal(key))
+        item = self._new_item(call, address, key, sent)
+        response = self._responses.item(
+            call._replace(address=address), item, call.operation.status, "data=created"
+        )
+        if runtime.has_items:
+            self._responses.locate(
+                call, response, f"{call.request.raw_path.rstrip('/')}/{quote(key, safe='')}"
+            )
+        return response
+
+    def _new_item(self, call: DataCall, address: Address, key: str, sent: Mapping[str, JSON]) -> Item:
+        """Store a new item: what the client sent, over a generated value."""
+        runtime = call.runtime
+        value = {**runtime.base(address, {**call.path, **runtime.key_hints(key)}, call.now), **sent}
+        runtime.set_key(value, key)
+        runtime.stamped(value, call.now, call.now, sent)
+        return runtime.put(address, value, call.now)
+
+    def _may_create(self, call: DataCall) -> bool:
+        """Return whether PUT to an unknown key creates the item."""
+        if call.runtime.resource.is_singleton or self._documents(call, 201):
+            return True
+        return call.operation.keyed_by_body or not any(
+            operation.verb == "creates" for operation in call.runtime.resource.operations.values()
+        )
+
+    def _replace(self, call: DataCall, item: Item | None) -> Response:
+        runtime, address = call.runtime, call.address
+        sent = runtime.writable(call.body, call.operation.request_schema)
+        if item is None or item.is_deleted:
+            key = "" if runtime.resource.is_singleton else call.path.get(call.operation.key, address.key)
+            item = self._new_item(call, address, key, sent)
+            status = 201 if self._documents(call, 201) else call.operation.status
+            response = self._responses.item(call, item, status, "data=created")
+            if status == 201:
+                self._responses.locate(call, response, call.request.raw_path)
+            return response
+        known = decoded(item)
+        value = runtime.server_set(known, call.operation.request_schema) | sent
+        return self._change(call, item, known, value, sent, "data=replaced")
+
+    def _merge(self, call: DataCall, item: Item) -> Response:
+        runtime, body = call.runtime, call.body
+        known = decoded(item)
+        sent: Mapping[str, JSON] = {}
+        try:
+            if isinstance(body, list):
+                value = patched(known, body)
+            else:
+                sent = runtime.writable(body, call.operation.request_schema)
+                value = merged(known, sent)
+        except PatchError as error:
+            return self._refused(call, 422, str(error), "data=refused", error.violations)
+        if call.operation.verb == "acts":
+            value = value if not runtime.new_violations(known, value) else known
+            return self._change(call, item, known, value, sent, "data=acted")
+        decision = "data=merged"
+        return self._change(call, item, known, value, sent, decision)
+
+    def _change(
+        self,
+        call: DataCall,
+        item: Item,
+        known: dict[str, Any],
+        value: JSON,
+        sent: Mapping[str, JSON],
+        decision: str,
+    ) -> Response:
+        """Store the new value of an item, unless it makes the item invalid."""
+        runtime = call.runtime
+        if not isinstance(value, dict):
+            return self._refused(call, 422, "the result is not an object", "data=refused")
+        runtime.keep_key(value, known)
+        runtime.stamped(value, item.created, call.now, sent)
+        if call.operation.verb == "merges" and (broken := runtime.new_violations(known, value)):
+            violations = tuple(
+                Violation("body", "", pointer, keyword, message, None) for pointer, keyword, message in broken
+            )
+            detail = f"the result breaks the document at {broken[0][0] or '/'}: {broken[0][2]}"
+            return self._refused(call, 422, detail, "data=refused", violations)
+        item = runtime.put(call.address, value, call.now, item)
+        return self._responses.item(call, item, call.operation.status, decision)
+
+    def _list(self, call: DataCall) -> Response:
+        listing = self._listings.get(id(call.route))
+        if listing is None:
+            listing = self._listings[id(call.route)] = DataListing(call.route, call.runtime, call.operation)
+        return listing.response(call, self._responses, strict=self._strict)
+
+    # Refusals
+
+    def _unknown(self, call: DataCall) -> Response:
+        name = call.runtime.resource.name
+        shown = "" if call.runtime.resource.is_singleton else f" with the key {call.address.key}"
+        return self._refused(call, 404, f"{name} has no item{shown}", "data=unknown")
+
+    @staticmethod
+    def _documents(call: DataCall, status: int) -> bool:
+        return any(response.status == str(status) for response in call.route.operation.responses)
+
+    @staticmethod
+    def _refused(
+        call: DataCall, status: int, detail: str, decision: str, violations: Sequence[Violation] = ()
+    ) -> Response:
+        response = refused(call.route, call.request, call.now, status, detail, decision)
+        response.violations = tuple(violations)
+        return response

@@ -1,0 +1,140 @@
+"""Stored values in responses: what the schema of a response allows of them, over a generated value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mockserver.engine.service import Service
+from mockserver.jsonschema import SchemaError, Validator
+from mockserver.jsonschema.patterns import ACCOUNT
+from mockserver.media.shapes import Shapes
+from mockserver.plan import JSON, SchemaRef
+
+_MAX_DEPTH = 32
+
+
+class Projected(NamedTuple):
+    """The value of a response. ``lost``: the fields whose stored value the schema does not allow."""
+
+    value: JSON
+    lost: tuple[str, ...] = ()
+
+
+class Projection:
+    """Lays stored values over generated values of one schema."""
+
+    def __init__(self, service: Service, shapes: Shapes, ref: SchemaRef) -> None:
+        self._service = service
+        self._schemas = service.schemas
+        self._shapes = shapes
+        self._ref = ref
+        self._validators: Sequence[Validator] | None = None
+
+    def base(self, key: str, hints: Mapping[str, JSON], now: int) -> JSON:
+        """Return a generated value. Raises Unsatisfiable and SchemaError."""
+        return self._service.fakes.value(self._ref, key=key, hints=hints, now_ms=now)
+
+    def project(self, stored: JSON, base: Callable[[], JSON]) -> Projected:
+        """Return the valid value of the schema that is nearest to ``stored``; ``base`` generates one."""
+        value = self.visible(stored)
+        if self.is_valid(value):
+            return Projected(value)
+        generated = base()
+        if not isinstance(value, dict) or not isinstance(generated, dict):
+            return Projected(generated, ("/",))
+        missing = self._missing(value, generated)
+        for candidate in ({**missing, **value}, {**generated, **value}, _merged(generated, value)):
+            if self.is_valid(candidate):
+                return Projected(self._pruned(candidate, value))
+        return self._fitted(value, generated)
+
+    def is_valid(self, value: JSON) -> bool:
+        """Return whether a value is valid in a response, in every reading of the schema."""
+        if self._validators is None:
+            self._validators = self._service.fakes.validators(self._ref)
+        ACCOUNT.begin()
+        try:
+            return all(validator.is_valid(value) for validator in self._validators)
+        except (SchemaError, ValueError):
+            return False
+        finally:
+            ACCOUNT.end()
+
+    def violations(self, stored: JSON) -> set[tuple[str, str, str]]:
+        """Return what makes a stored value invalid in a response: location, keyword and message."""
+        found = self._schemas.validator(self._ref, "response").violations(self.visible(stored))
+        return {(violation.pointer, violation.keyword, violation.message) for violation in found}
+
+    def visible(self, value: JSON) -> JSON:
+        """Return the part of a stored value that the schema mentions and does not hide."""
+        return self._visible(value, self._ref, 0)
+
+    def _visible(self, value: JSON, ref: SchemaRef | None, depth: int) -> JSON:
+        if ref is None or depth > _MAX_DEPTH:
+            return value
+        if isinstance(value, dict):
+            known = self._shapes.properties(ref)
+            is_open = not known or self._is_open(ref)
+            hidden = self._hidden(ref)
+            return {
+                name: self._visible(member, known.get(name), depth + 1)
+                for name, member in value.items()
+                if (is_open or name in known) and name not in hidden
+            }
+        if isinstance(value, list):
+            item = next((shape.items[0] for shape in self._shapes.of(ref) if shape.items), None)
+            return [self._visible(member, item, depth + 1) for member in value]
+        return value
+
+    def _hidden(self, ref: SchemaRef) -> frozenset[str]:
+        try:
+            return self._schemas.hidden(ref, "response")
+        except SchemaError:
+            return frozenset()
+
+    def _is_open(self, ref: SchemaRef) -> bool:
+        """Return whether the schema says that objects may have other properties."""
+        if any(shape.others for shape in self._shapes.of(ref)):
+            return True
+        try:
+            node = self._schemas.lookup(ref)[0]
+        except SchemaError:
+            return False
+        return isinstance(node, dict) and node.get("additionalProperties") is True
+
+    def _missing(self, value: dict[str, JSON], generated: dict[str, JSON]) -> dict[str, JSON]:
+        """Return the generated fields that the schema requires and ``value`` lacks."""
+        names: set[str] = set()
+        for violation in self._schemas.validator(self._ref, "response").violations(value):
+            if violation.keyword == "required" and not violation.pointer:
+                names.update(violation.expected if isinstance(violation.expected, list) else ())
+        return {name: member for name, member in generated.items() if name in names and name not in value}
+
+    def _pruned(self, candidate: dict[str, JSON], value: dict[str, JSON]) -> dict[str, JSON]:
+        """Return a valid value without the generated fields that it does not need."""
+        for name in [name for name in candidate if name not in value]:
+            smaller = {other: member for other, member in candidate.items() if other != name}
+            if self.is_valid(smaller):
+                candidate = smaller
+        return candidate
+
+    def _fitted(self, value: dict[str, JSON], generated: dict[str, JSON]) -> Projected:
+        """Return the generated value with each field of ``value`` that keeps it valid."""
+        found, lost = generated, []
+        for name, member in value.items():
+            for candidate in ({**found, name: member}, _merged(found, {name: member})):
+                if self.is_valid(candidate):
+                    found = candidate
+                    break
+            else:
+                if found.get(name) != member:
+                    lost.append(f"/{name}")
+        return Projected(self._pruned(found, value), tuple(lost))
+
+
+def _merged(base: Any, value: Any) -> Any:
+    """Return ``value`` laid over ``base``, at every depth."""
+    if not isinstance(base, dict) or not isinstance(value, dict):
+        return value
+    return {**base, **{name: _merged(base.get(name), member) for name, member in value.items()}}

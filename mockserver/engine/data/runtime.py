@@ -1,0 +1,237 @@
+"""One inferred resource at run time: its items in the store, their keys and the schemas of responses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from mockserver.diagnostics import MockServerError
+from mockserver.engine.data.projection import Projection
+from mockserver.engine.fresh_keys import FreshKeys
+from mockserver.engine.service import Service
+from mockserver.jsonschema import SchemaError
+from mockserver.media.json import decode_json, encode_json
+from mockserver.media.shapes import Shapes
+from mockserver.plan import JSON, DataOperation, DataResource, SchemaRef
+from mockserver.state.protocol import Store
+from mockserver.state.tables import Item
+
+SINGLETON = "-"
+"""The key of a singleton."""
+
+
+class Address(NamedTuple):
+    """The place of an item, or of a collection, in a namespace. See ``protocol.DataTable``."""
+
+    namespace: str
+    parent: str
+    key: str
+
+
+class DataRuntime:
+    """Reads and writes the items of one resource."""
+
+    def __init__(
+        self, resource: DataResource, service: Service, shapes: Shapes, store: Store, seed: str
+    ) -> None:
+        self.resource = resource
+        self.name = resource.name
+        self.service = service
+        self.below: list[DataRuntime] = []
+        """The resources that are nested in this one."""
+        self._shapes = shapes
+        self._store = store
+        self._seed = seed
+        self._projections: dict[SchemaRef, Projection] = {}
+        self._keys: FreshKeys | None = None
+
+    # Addresses
+
+    def address(
+        self, operation: DataOperation, namespace: str, path: Mapping[str, str], body: JSON = None
+    ) -> Address:
+        """Return the place that a request is about."""
+        parent = "/".join(quote(path.get(name, ""), safe="") for name in operation.parents)
+        if self.resource.is_singleton:
+            return Address(namespace, parent, SINGLETON)
+        if operation.keyed_by_body:
+            value = body.get(self.resource.key_field) if isinstance(body, dict) else None
+            return Address(namespace, parent, self.normal(_text(value)))
+        return Address(namespace, parent, self.normal(path.get(operation.key, "")))
+
+    def normal(self, key: str) -> str:
+        """Return a key as it is stored."""
+        return key.lower() if self.resource.ignore_case else key
+
+    def fresh(self, address: Address) -> str:
+        """Return an unused key in a collection."""
+        keys = self._fresh_keys()
+        counters, data = self._store.counters, self._store.data
+        _, key = keys.fresh(
+            lambda: counters.next_in_sequence(address.namespace, self.name, "keys"),
+            lambda key: data.get(address.namespace, self.name, address.parent, self.normal(key)) is not None,
+            address.namespace,
+        )
+        return key
+
+    def key_value(self, key: str) -> JSON:
+        """Return a key in the type of its field."""
+        ref = self.resource.key_field_schema
+        if ref is None:
+            return key
+        try:
+            value = self._fresh_keys().typed(ref, key)
+        except SchemaError:
+            return key
+        return key if value is None else value
+
+    def _fresh_keys(self) -> FreshKeys:
+        if self._keys is None:
+            resource = self.resource
+            refs = (*resource.key_schemas, *filter(None, [resource.key_field_schema]))
+            self._keys = FreshKeys(self.name, refs, self.service.schemas, self.service.fakes, self._seed)
+        return self._keys
+
+    @property
+    def has_items(self) -> bool:
+        """Whether items have a path of their own."""
+        return any(operation.key for operation in self.resource.operations.values())
+
+    def is_below(self, other: DataRuntime) -> bool:
+        """Return whether this resource is nested in the items of another one."""
+        prefix = f"{other.resource.path}/{{"
+        return self.resource.document == other.resource.document and self.resource.path.startswith(prefix)
+
+    def text_key(self, sent: Mapping[str, JSON]) -> str:
+        """Return the key that a client sent in the body of a creation; empty without one."""
+        value = sent.get(self.resource.key_field) if self.resource.key_field else None
+        return "" if isinstance(value, dict | list) else _text(value)
+
+    def key_hints(self, key: str) -> dict[str, JSON]:
+        """Return the values that generated fields with the names of the key repeat."""
+        names = {operation.key for operation in self.resource.operations.values() if operation.key}
+        return dict.fromkeys(names, key)
+
+    def set_key(self, value: dict[str, JSON], key: str) -> None:
+        """Set the field with the key, unless the key is empty."""
+        if self.resource.key_field and key:
+            value[self.resource.key_field] = self.key_value(key)
+
+    def keep_key(self, value: dict[str, JSON], known: Mapping[str, JSON]) -> None:
+        """Keep the key of an item whatever a client sent."""
+        field = self.resource.key_field
+        if field and field in known:
+            value[field] = known[field]
+
+    # Items
+
+    def get(self, address: Address) -> Item | None:
+        """Return an item, or None."""
+        return self._store.data.get(address.namespace, self.name, address.parent, address.key)
+
+    def put(self, address: Address, value: JSON, now: int, known: Item | None = None) -> Item:
+        """Store a value: of a new item, or in place of a ``known`` one."""
+        body = encode_json(value)
+        if known is None:
+            number = self._store.counters.next_in_sequence(address.namespace, self.name, "items")
+            item = Item(number, now, now, 1, body)
+        else:
+            item = Item(known.number, known.created, now, known.version + 1, body)
+        self._store.data.put(address.namespace, self.name, address.parent, address.key, item)
+        return item
+
+    def remove(self, address: Address) -> None:
+        """Delete an item, with the items that are nested below it."""
+        data = self._store.data
+        if self.resource.is_singleton:
+            self.put(address, None, 0, self.get(address))
+            return
+        data.remove(address.namespace, self.name, address.parent, address.key)
+        inner = quote(address.key, safe="")
+        parent = f"{address.parent}/{inner}" if address.parent else inner
+        for runtime in self.below:
+            data.remove_below(address.namespace, runtime.name, parent)
+
+    def page(self, address: Address, offset: int = 0, limit: int | None = None) -> Sequence[tuple[str, Item]]:
+        """Return keys and items of a collection in the order of creation."""
+        return self._store.data.page(address.namespace, self.name, address.parent, offset, limit)
+
+    def count(self, address: Address) -> int:
+        """Return the number of items of a collection."""
+        return self._store.data.count(address.namespace, self.name, address.parent)
+
+    # Values
+
+    def projection(self, ref: SchemaRef) -> Projection:
+        """Return the projection of stored values to the schema of a response."""
+        projection = self._projections.get(ref)
+        if projection is None:
+            projection = self._projections[ref] = Projection(self.service, self._shapes, ref)
+        return projection
+
+    def base(self, address: Address, hints: Mapping[str, JSON], now: int) -> dict[str, JSON]:
+        """Return the generated value of a new item, as it is read."""
+        ref = self.resource.schema
+        if ref is None:
+            return {}
+        try:
+            value = self.projection(ref).base(self.seed_of(address), hints, now)
+        except MockServerError:  # the schema permits no value: `check` reports it
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def seed_of(self, address: Address) -> str:
+        """Return the key of the generated values of an item."""
+        return "\n".join((self.name, address.namespace, address.parent, address.key))
+
+    def stamped(self, value: dict[str, JSON], created: int, changed: int, sent: Mapping[str, JSON]) -> None:
+        """Set the fields with the times of the item, except those that the client ``sent``."""
+        for name, kind in self.resource.times.items():
+            if name in value and name not in sent:
+                value[name] = _timestamp(created if kind == "created" else changed)
+
+    def server_set(self, known: Mapping[str, JSON], ref: SchemaRef | None) -> dict[str, JSON]:
+        """Return the fields of an item that a replacement keeps: those that its request cannot have."""
+        writable = self.writable(dict(known), ref)
+        properties = self._shapes.properties(ref) if ref is not None else {}
+        return {
+            name: member
+            for name, member in known.items()
+            if name not in writable or (properties and name not in properties) or name in self.resource.times
+        }
+
+    def new_violations(self, known: JSON, value: JSON) -> list[tuple[str, str, str]]:
+        """Return what a change makes invalid in the item: location, keyword and message."""
+        if self.resource.schema is None:
+            return []
+        projection = self.projection(self.resource.schema)
+        broken = projection.violations(value)
+        return sorted(broken - projection.violations(known)) if broken else []
+
+    def writable(self, body: JSON, ref: SchemaRef | None) -> dict[str, JSON]:
+        """Return the fields of a request body that a client may set: none that is read-only."""
+        if not isinstance(body, dict):
+            return {}
+        hidden: set[str] = set()
+        for schema in filter(None, (ref, self.resource.schema)):
+            try:
+                hidden |= self.service.schemas.hidden(schema, "request")
+            except SchemaError:
+                continue
+        return {name: member for name, member in body.items() if name not in hidden}
+
+
+def decoded(item: Item) -> dict[str, Any]:
+    """Return the stored value of an item."""
+    value = decode_json(item.body)
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: JSON) -> str:
+    return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+
+
+def _timestamp(now: int) -> str:
+    return datetime.fromtimestamp(now / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,209 @@
+"""Which operations of a document create, read, list and change the same thing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from mockserver.compile.compiler import Inputs, compile_plan
+from mockserver.compile.stateful.inference import Inference, infer
+from mockserver.jsonschema import Schemas
+from tests.live import Write
+from tests.stateful import PETSTORE
+
+
+def inferred(path: Path) -> tuple[Inference, dict[str, str]]:
+    """What is inferred, and the verb of each operation that has one."""
+    [document] = compile_plan(Inputs((path,))).plan.documents
+    found = infer(document, Schemas(document.trees, document.dialect))
+    verbs = {}
+    for resource in found.resources:
+        for index, operation in resource.operations.items():
+            entry = document.operations[index]
+            verbs[f"{entry.method} {entry.path}"] = f"{operation.verb} {resource.name}"
+    return found, verbs
+
+
+def document(write: Write, paths: str, schemas: str = "") -> Path:
+    text = "openapi: 3.0.3\ninfo: {title: t, version: '1'}\npaths:\n"
+    text += "".join(f"  {line}\n" for line in dedent(paths).strip().splitlines())
+    if schemas:
+        text += "components:\n  schemas:\n"
+        text += "".join(f"    {line}\n" for line in dedent(schemas).strip().splitlines())
+    return write("api.yaml", text)
+
+
+def ok(schema: str) -> str:
+    return f"{{description: ok, content: {{application/json: {{schema: {schema}}}}}}}"
+
+
+ITEM = "{type: object, properties: {id: {type: string}, name: {type: string}}}"
+REF = "{$ref: '#/components/schemas/Item'}"
+BODY = f"requestBody: {{content: {{application/json: {{schema: {REF}}}}}}}"
+ID = "{name: id, in: path, required: true, schema: {type: string}}"
+PARENT = "{name: parent, in: path, required: true, schema: {type: string}}"
+
+
+def test_a_petstore_is_a_collection_and_a_singleton() -> None:
+    found, verbs = inferred(PETSTORE)
+    assert verbs == {
+        "GET /pets": "lists /pets",
+        "POST /pets": "creates /pets",
+        "GET /pets/{petId}": "reads /pets",
+        "PUT /pets/{petId}": "replaces /pets",
+        "PATCH /pets/{petId}": "merges /pets",
+        "DELETE /pets/{petId}": "deletes /pets",
+        "GET /settings": "reads /settings",
+        "PATCH /settings": "merges /settings",
+    }
+    pets, settings = found.resources
+    assert (pets.key_field, pets.times) == ("id", {"createdAt": "created", "updatedAt": "changed"})
+    assert settings.is_singleton
+
+
+def test_nested_collections_have_their_parents(write: Write) -> None:
+    found, verbs = inferred(
+        document(
+            write,
+            f"""
+            /orders/{{parent}}/items:
+              parameters: [{PARENT}]
+              get: {{responses: {{'200': {ok("{type: array, items: " + REF + "}")}}}}}
+              post: {{{BODY}, responses: {{'201': {ok(REF)}}}}}
+            /orders/{{parent}}/items/{{id}}:
+              parameters: [{PARENT}, {ID}]
+              get: {{responses: {{'200': {ok(REF)}}}}}
+            """,
+            f"Item: {ITEM}",
+        )
+    )
+    assert set(verbs.values()) == {
+        f"{verb} /orders/{{parent}}/items" for verb in ("lists", "creates", "reads")
+    }
+    [items] = found.resources
+    assert {operation.parents for operation in items.operations.values()} == {("parent",)}
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "path"),
+    [("{type: object, properties: {data: %s, meta: {type: object}}}", ("data",)), ("%s", ())],
+)
+def test_an_envelope_is_found_by_its_schema(write: Write, wrapper: str, path: tuple[str, ...]) -> None:
+    found, _ = inferred(
+        document(
+            write,
+            f"""
+            /items:
+              get: {{responses: {{'200': {ok(wrapper % ("{type: array, items: " + REF + "}"))}}}}}
+              post: {{{BODY}, responses: {{'201': {ok(wrapper % REF)}}}}}
+            /items/{{id}}:
+              parameters: [{ID}]
+              get: {{responses: {{'200': {ok(wrapper % REF)}}}}}
+            """,
+            f"Item: {ITEM}",
+        )
+    )
+    [items] = found.resources
+    assert items.key_field == "id"
+    assert {operation.path for operation in items.operations.values()} == {path}
+
+
+def test_put_alone_creates(write: Write) -> None:
+    _, verbs = inferred(
+        document(
+            write,
+            f"""
+            /items/{{id}}:
+              parameters: [{ID}]
+              get: {{responses: {{'200': {ok(REF)}}}}}
+              put: {{{BODY}, responses: {{'200': {ok(REF)}}}}}
+            """,
+            f"Item: {ITEM}",
+        )
+    )
+    assert verbs == {"GET /items/{id}": "reads /items", "PUT /items/{id}": "replaces /items"}
+
+
+def test_what_nothing_creates_stays_stateless(write: Write) -> None:
+    found, verbs = inferred(
+        document(
+            write,
+            f"""
+            /items/{{id}}:
+              parameters: [{ID}]
+              get: {{responses: {{'200': {ok(REF)}}}}}
+              delete: {{responses: {{'204': {{description: gone}}}}}}
+            """,
+            f"Item: {ITEM}",
+        )
+    )
+    assert verbs == {}
+    assert set(found.stateless.values()) == {"no operation creates an item of /items"}
+
+
+def test_an_action_that_answers_with_the_item_acts_on_it(write: Write) -> None:
+    _, verbs = inferred(
+        document(
+            write,
+            f"""
+            /items:
+              post: {{{BODY}, responses: {{'201': {ok(REF)}}}}}
+            /items/{{id}}:
+              parameters: [{ID}]
+              get: {{responses: {{'200': {ok(REF)}}}}}
+            /items/{{id}}/cancel:
+              parameters: [{ID}]
+              post: {{responses: {{'200': {ok(REF)}}}}}
+            /items/{{id}}/export:
+              parameters: [{ID}]
+              post: {{responses: {{'200': {ok("{type: object, properties: {url: {type: string}}}")}}}}}
+            """,
+            f"Item: {ITEM}",
+        )
+    )
+    assert verbs["POST /items/{id}/cancel"] == "acts /items"
+    assert "POST /items/{id}/export" not in verbs
+
+
+def test_a_creation_that_is_not_like_an_item_is_reported(write: Write) -> None:
+    path = document(
+        write,
+        f"""
+        /items:
+          post: {{responses: {{'200': {ok("{type: object, properties: {count: {type: integer}}}")}}}}}
+        /items/{{id}}:
+          parameters: [{ID}]
+          get: {{responses: {{'200': {ok(REF)}}}}}
+          put: {{{BODY}, responses: {{'200': {ok(REF)}}}}}
+        """,
+        f"Item: {ITEM}",
+    )
+    compiled = compile_plan(Inputs((path,), stateful=True))
+    [warning] = [warning for warning in compiled.warnings if warning.code == "D411"]
+    assert warning.message == (
+        "POST /items stays stateless: neither its request nor its response is like an item"
+    )
+    assert warning.where.line > 1
+
+
+def test_the_document_may_say_that_an_operation_is_stateless(write: Write) -> None:
+    found, verbs = inferred(
+        document(
+            write,
+            f"""
+            /items:
+              get:
+                x-mock-resource: false
+                responses: {{'200': {ok("{type: array, items: " + REF + "}")}}}
+              post: {{{BODY}, responses: {{'201': {ok(REF)}}}}}
+            /items/{{id}}:
+              parameters: [{ID}]
+              get: {{responses: {{'200': {ok(REF)}}}}}
+            """,
+            f"Item: {ITEM}",
+        )
+    )
+    assert "GET /items" not in verbs
+    assert "x-mock-resource says so" in found.stateless.values()

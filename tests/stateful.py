@@ -1,0 +1,71 @@
+"""A petstore whose data is stored, and a client of it over a real socket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+from mockserver.compile.compiler import Inputs, compile_plan
+from mockserver.engine.engine import Engine, Options
+from mockserver.plan import Plan
+from tests.live import NOON, PATIENCE, engine_of, serving_engine
+
+PETSTORE = Path(__file__).with_name("engine") / "data" / "pets.yaml"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def decision(self) -> str:
+        return self.headers["x-mock-decision"]
+
+
+class Client:
+    """Sends JSON and reads JSON, on one connection."""
+
+    def __init__(self, port: int, engine: Engine) -> None:
+        self.engine = engine
+        self._connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+
+    def __call__(self, method: str, target: str, body: Any = None, **fields: str) -> Answer:
+        headers = {name.replace("_", "-"): value for name, value in fields.items()}
+        data = None
+        if body is not None:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            headers.setdefault("content-type", "application/json")
+        self._connection.request(method, target, data, headers)
+        reply = self._connection.getresponse()
+        return Answer(reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read())
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def stateful_plan(*documents: Path, **options: Any) -> Plan:
+    return compile_plan(Inputs(documents, stateful=True, **options)).plan
+
+
+@contextmanager
+def stateful(
+    document: Path = PETSTORE, *, options: Options | None = None, most: int = 1_000_000, **inputs: Any
+) -> Iterator[Client]:
+    """A server that stores the data of a document, with a frozen clock."""
+    engine = engine_of(stateful_plan(document, **inputs), clock=NOON, options=options, most=most)
+    with serving_engine(engine) as live:
+        client = Client(live.listener.getsockname()[1], engine)
+        try:
+            yield client
+        finally:
+            client.close()
