@@ -21,9 +21,13 @@ OFFSETS = ("offset", "skip", "start", "startIndex")
 PAGES = ("page", "pageNumber", "page_number")
 CURSORS = (
     "cursor", "after", "startingAfter", "starting_after", "pageToken", "page_token", "continuationToken",
+    "marker", "nextToken", "next_token",
 )  # fmt: skip
 TOTALS = ("total", "totalCount", "total_count", "totalItems", "total_items", "count")
-NEXTS = ("nextCursor", "next_cursor", "nextPageToken", "next_page_token", "nextToken", "next", "cursor")
+NEXTS = (
+    "nextCursor", "next_cursor", "nextPageToken", "next_page_token", "nextToken", "next_token",
+    "nextMarker", "next_marker", "next", "cursor",
+)  # fmt: skip
 MORES = ("hasMore", "has_more", "hasNextPage", "hasNext")
 USUAL, MOST = 100, 1000
 
@@ -112,7 +116,7 @@ class Paging:
         for fields in (value, holder):
             for name in fields:
                 if name in paging and name not in self._path:
-                    fields[name] = paging[name]
+                    fields[name] = str(paging[name]) if isinstance(fields[name], str) else paging[name]
                 elif name in NEXTS and name not in self._path:
                     fields[name] = cursor(end) if more else self._last_cursor(media, name)
         return value

@@ -132,6 +132,13 @@ class Bodies:
                 return Body((named[0],), parts[named[0]])
         return Body((), ref)
 
+    def is_wrapped(self, body: Body, item: SchemaRef | None, word: str) -> bool:
+        """Return whether a part of a request is the item; ``word``: the last word of the path."""
+        if self.canonical(body.schema) == self.canonical(item):
+            return True
+        names = (*_WRAPPERS, _plain(singular(word)))
+        return _plain(body.path[-1]) in names and self.is_alike(body.schema, item)
+
     @staticmethod
     def _has_key(properties: Collection[str], names: Collection[str]) -> bool:
         return any(_plain(name) in names for name in properties)
@@ -162,7 +169,7 @@ def key_names(parameter: str, collection: str) -> list[str]:
     word = _plain(singular(collection))
     plain = _plain(parameter)
     found = [plain] if plain else []
-    found += [name for name in _KEY_WORDS if plain.endswith(name) and plain != name]
+    found += [plain[start:] for start in range(1, len(plain)) if plain[start:].endswith(_KEY_WORDS)]
     if plain == word or not plain:
         found += ["id", "name", "slug", "key", "code"] if plain else ["id"]
     found += [f"{word}{name}" for name in ("id", "uuid", "key", "name") if not plain or plain.endswith(name)]

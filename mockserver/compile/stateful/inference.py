@@ -178,6 +178,12 @@ class _Reader:
                 self._found.unclear[index] = f"{method} without a request body"
                 continue
             why = f"{method} on an item"
+            if verb == "replaces" and self._bodies.items(self._bodies.request(operation)) is not None:
+                verb, why = "merges", "PUT of a list of changes on an item"
+            put = item.get("PUT")
+            replaces = put is not None and self._bodies.items(self._bodies.request(put[1])) is None
+            if method == "POST" and self._creates_by_status(operation) and not replaces:
+                verb, why = "replaces", "POST on an item, with the status 201"
             found[index] = self._operation(verb, operation, why, schema, names, on_item=True)
 
     def _updates(self, operation: Operation, schema: SchemaRef | None) -> bool:
@@ -238,6 +244,8 @@ class _Reader:
             return "neither its request nor its response is like an item"
         if self._bodies.items(answer) is not None:
             return "its response is a list"
+        if self._bodies.items(request) is not None:
+            return "its request is a list"
         if schema is None:
             return None if self._bodies.is_object(answer) else "its response is no object"
         inner = self._bodies.item_of(answer, schema, names)
@@ -350,7 +358,12 @@ class _Reader:
                 body = None
         request = self._bodies.request(operation)
         inner = self._bodies.item_of(request, schema, names) if request else None
-        is_wrapped = inner is not None and inner.path and self._bodies.is_alike(inner.schema, schema)
+        is_wrapped = (
+            inner is not None
+            and inner.path
+            and not self._bodies.is_alike(request, schema)
+            and self._bodies.is_wrapped(inner, schema, _last_word(operation.path))
+        )
         parents, key = _parents(operation), ""
         if on_item:
             *rest, key = parents

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from mockserver.diagnostics import Violation
 from mockserver.engine.data.listing import DataListing
-from mockserver.engine.data.patch import PatchError, merged, patched
+from mockserver.engine.data.patch import PatchError, is_json_patch, merged, patched
 from mockserver.engine.data.responses import DataResponses
 from mockserver.engine.data.runtime import Address, DataRuntime, decoded
 from mockserver.engine.request.validation import Checked
@@ -110,7 +110,7 @@ class DataCalls:
         item = runtime.get(address)
         if runtime.resource.is_singleton:
             if item is None and call.operation.verb != "replaces":
-                value = runtime.base(address, call.path, call.now)
+                value = runtime.new_value(address, call.path, call.now, {})
                 runtime.stamped(value, call.now, call.now, {})
                 item = runtime.put(address, value, call.now)
             elif item is not None and item.is_deleted:
@@ -121,7 +121,7 @@ class DataCalls:
         runtime, resource = call.runtime, call.runtime.resource
         sent = runtime.writable(call.body, call.operation.request_schema)
         stated = runtime.text_key(sent)
-        if stated:
+        if stated and runtime.is_possible(stated):
             address = call.address._replace(key=runtime.normal(stated))
             if runtime.get(address) is not None and self._documents(call, 409):
                 detail = f"{resource.name} already has an item with the key {stated}"
@@ -143,7 +143,7 @@ class DataCalls:
     def _new_item(self, call: DataCall, address: Address, key: str, sent: Mapping[str, JSON]) -> Item:
         """Store a new item: what the client sent, over a generated value."""
         runtime = call.runtime
-        value = {**runtime.base(address, {**call.path, **runtime.key_hints(key)}, call.now), **sent}
+        value = runtime.new_value(address, {**call.path, **runtime.key_hints(key)}, call.now, sent)
         runtime.set_key(value, key)
         runtime.stamped(value, call.now, call.now, sent)
         return runtime.put(address, value, call.now)
@@ -158,6 +158,8 @@ class DataCalls:
 
     def _replace(self, call: DataCall, item: Item | None) -> Response:
         runtime, address = call.runtime, call.address
+        if isinstance(call.body, list):  # a JSON Patch, whatever the method is
+            return self._unknown(call) if item is None or item.is_deleted else self._merge(call, item)
         sent = runtime.writable(call.body, call.operation.request_schema)
         if item is None or item.is_deleted:
             key = "" if runtime.resource.is_singleton else call.path.get(call.operation.key, address.key)
@@ -176,7 +178,7 @@ class DataCalls:
         known = decoded(item)
         sent: Mapping[str, JSON] = {}
         try:
-            if isinstance(body, list):
+            if is_json_patch(body, call.request.headers.get("content-type", "")):
                 value = patched(known, body)
             else:
                 sent = runtime.writable(body, call.operation.request_schema)
@@ -184,7 +186,11 @@ class DataCalls:
         except PatchError as error:
             return self._refused(call, 422, str(error), "data=refused", error.violations)
         if call.operation.verb == "acts":
-            value = value if not runtime.new_violations(known, value) else known
+            value = (
+                value
+                if not runtime.new_violations(known, value, call.address, call.operation, call.now)
+                else known
+            )
             return self._change(call, item, known, value, sent, "data=acted")
         decision = "data=merged"
         return self._change(call, item, known, value, sent, decision)
@@ -204,7 +210,8 @@ class DataCalls:
             return self._refused(call, 422, "the result is not an object", "data=refused")
         runtime.keep_key(value, known)
         runtime.stamped(value, item.created, call.now, sent)
-        if call.operation.verb == "merges" and (broken := runtime.new_violations(known, value)):
+        broken = runtime.new_violations(known, value, call.address, call.operation, call.now)
+        if broken and call.operation.verb == "merges":
             violations = tuple(
                 Violation("body", "", pointer, keyword, message, None) for pointer, keyword, message in broken
             )

@@ -126,8 +126,9 @@ class DataListing:
         projection = runtime.projection(self._operation.schema)
         address = call.address._replace(key=key)
         hints = {**call.path, **runtime.key_hints(key)}
+        seed = runtime.seed_of(address)
         projected = projection.project(
-            stored, lambda: projection.base(runtime.seed_of(address), hints, item.created)
+            stored, lambda number: projection.base(seed, hints, item.created, number)
         )
         if selected and isinstance(projected.value, dict):
             part = {name: member for name, member in projected.value.items() if name in selected}

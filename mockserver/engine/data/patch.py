@@ -30,6 +30,18 @@ def merged(value: JSON, change: JSON) -> Any:
     return result
 
 
+_OPERATIONS = frozenset(("add", "remove", "replace", "move", "copy", "test"))
+
+
+def is_json_patch(body: JSON, content_type: str) -> bool:
+    """Return whether a body is a JSON Patch, by its media type or its form."""
+    if "json-patch" in content_type:
+        return True
+    return isinstance(body, list) and all(
+        isinstance(item, dict) and item.get("op") in _OPERATIONS and "path" in item for item in body
+    )
+
+
 def patched(value: JSON, operations: list[JSON]) -> Any:
     """Return ``value`` after the operations of a JSON Patch. Raises PatchError."""
     import jsonpatch  # only for requests with a JSON Patch

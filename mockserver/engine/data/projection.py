@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mockserver.engine.service import Service
@@ -12,13 +12,19 @@ from mockserver.media.shapes import Shapes
 from mockserver.plan import JSON, SchemaRef
 
 _MAX_DEPTH = 32
+MAX_BASES = 6
+"""The generated values that are tried for a stored value: of other branches of ``oneOf``."""
 
 
 class Projected(NamedTuple):
-    """The value of a response. ``lost``: the fields whose stored value the schema does not allow."""
+    """The value of a response. ``lost``: the fields whose stored value the schema does not allow.
+
+    ``converted``: the fields whose stored value has another type in the response.
+    """
 
     value: JSON
     lost: tuple[str, ...] = ()
+    converted: tuple[str, ...] = ()
 
 
 class Projection:
@@ -31,23 +37,33 @@ class Projection:
         self._ref = ref
         self._validators: Sequence[Validator] | None = None
 
-    def base(self, key: str, hints: Mapping[str, JSON], now: int) -> JSON:
-        """Return a generated value. Raises Unsatisfiable and SchemaError."""
+    def base(self, key: str, hints: Mapping[str, JSON], now: int, number: int = 0) -> JSON:
+        """Return a generated value; ``number``: another one. Raises Unsatisfiable and SchemaError."""
+        key = f"{key}\n{number}" if number else key
         return self._service.fakes.value(self._ref, key=key, hints=hints, now_ms=now)
 
-    def project(self, stored: JSON, base: Callable[[], JSON]) -> Projected:
-        """Return the valid value of the schema that is nearest to ``stored``; ``base`` generates one."""
+    def project(self, stored: JSON, base: Callable[[int], JSON]) -> Projected:
+        """Return the valid value of the schema that is nearest to ``stored``.
+
+        ``base`` generates a value; with another number another one, which may be of another branch.
+        """
         value = self.visible(stored)
         if self.is_valid(value):
             return Projected(value)
-        generated = base()
-        if not isinstance(value, dict) or not isinstance(generated, dict):
-            return Projected(generated, ("/",))
+        first = base(0)
+        if not isinstance(value, dict) or not isinstance(first, dict):
+            return Projected(first, ("/",))
+        for number in range(MAX_BASES):
+            generated = base(number) if number else first
+            if isinstance(generated, dict) and (found := self.laid(value, generated)) is not None:
+                return Projected(self._pruned(found, value))
+        return self._fitted(value, first)
+
+    def laid(self, value: dict[str, JSON], generated: dict[str, JSON]) -> dict[str, JSON] | None:
+        """Return a valid value with all of ``value``, over a generated one; None if there is none."""
         missing = self._missing(value, generated)
-        for candidate in ({**missing, **value}, {**generated, **value}, _merged(generated, value)):
-            if self.is_valid(candidate):
-                return Projected(self._pruned(candidate, value))
-        return self._fitted(value, generated)
+        candidates = ({**missing, **value}, {**generated, **value}, _merged(generated, value))
+        return next((candidate for candidate in candidates if self.is_valid(candidate)), None)
 
     def is_valid(self, value: JSON) -> bool:
         """Return whether a value is valid in a response, in every reading of the schema."""
@@ -121,20 +137,33 @@ class Projection:
 
     def _fitted(self, value: dict[str, JSON], generated: dict[str, JSON]) -> Projected:
         """Return the generated value with each field of ``value`` that keeps it valid."""
-        found, lost = generated, []
+        found = generated
+        lost, converted = [], []
         for name, member in value.items():
-            for candidate in ({**found, name: member}, _merged(found, {name: member})):
-                if self.is_valid(candidate):
-                    found = candidate
-                    break
-            else:
-                if found.get(name) != member:
-                    lost.append(f"/{name}")
-        return Projected(self._pruned(found, value), tuple(lost))
+            offers = [{**found, name: member}, _merged(found, {name: member})]
+            texts = [{**found, name: text} for text in _coerced(member)]
+            accepted = next((offer for offer in (*offers, *texts) if self.is_valid(offer)), None)
+            if accepted is not None:
+                found = accepted
+                if accepted in texts:
+                    converted.append(f"/{name}")
+            elif found.get(name) != member:
+                lost.append(f"/{name}")
+        return Projected(self._pruned(found, value), tuple(lost), tuple(converted))
+
+
+def _coerced(value: JSON) -> Iterator[JSON]:
+    """Yield a number as text, or a text as a number: some documents read another type than they write."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        yield str(value)
+    elif isinstance(value, str) and value.isascii() and value.isdigit():
+        yield int(value)
 
 
 def _merged(base: Any, value: Any) -> Any:
-    """Return ``value`` laid over ``base``, at every depth."""
+    """Return ``value`` laid over ``base``, at every depth. An item of a list lies over the nearest one."""
+    if isinstance(base, list) and isinstance(value, list) and base:
+        return [_merged(base[min(index, len(base) - 1)], item) for index, item in enumerate(value)]
     if not isinstance(base, dict) or not isinstance(value, dict):
         return value
     return {**base, **{name: _merged(base.get(name), member) for name, member in value.items()}}

@@ -28,13 +28,18 @@ class DataResponses:
     def item(self, call: DataCall, item: Item, status: int, decision: str) -> Response:
         """Return the response with ``status`` that shows an item, as far as the document lets it."""
         operation, runtime = call.operation, call.runtime
+        if not 200 <= status < 300:
+            warning = f"{call.route.operation.id} has no documented response of success"
+            return Response(200, [], b"", decision, warnings=(warning,))
         hints = {**call.path, **runtime.key_hints(call.address.key)}
 
         def value() -> Projected:
             assert operation.schema is not None  # noqa: S101 - `_with_value` has looked
             projection = runtime.projection(operation.schema)
             seed = runtime.seed_of(call.address)
-            return projection.project(decoded(item), lambda: projection.base(seed, hints, item.created))
+            return projection.project(
+                decoded(item), lambda number: projection.base(seed, hints, item.created, number)
+            )
 
         response = self._with_value(
             call, status, decision, value if operation.schema is not None else None, operation.path
@@ -113,7 +118,7 @@ class DataResponses:
             return
         found = response_for(call.route.operation, response.status)
         header = next((h for h in found.headers if h.name.lower() == "location"), None) if found else None
-        if header is None and response.status != 201:
+        if header is None and response.status != 201 and response.body:
             return
         if header is not None and header.schema is not None:
             validator = call.route.service.schemas.validator(header.schema, "response")

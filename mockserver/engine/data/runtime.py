@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from mockserver.diagnostics import MockServerError
-from mockserver.engine.data.projection import Projection
+from mockserver.engine.data.projection import MAX_BASES, Projection
 from mockserver.engine.fresh_keys import FreshKeys
 from mockserver.engine.service import Service
 from mockserver.jsonschema import SchemaError
@@ -109,6 +109,14 @@ class DataRuntime:
         value = sent.get(self.resource.key_field) if self.resource.key_field else None
         return "" if isinstance(value, dict | list) else _text(value)
 
+    def is_possible(self, key: str) -> bool:
+        """Return whether the path of an item can have a key."""
+        keys = self._fresh_keys()
+        try:
+            return all(keys.typed(ref, key) is not None for ref in self.resource.key_schemas)
+        except SchemaError:
+            return False
+
     def key_hints(self, key: str) -> dict[str, JSON]:
         """Return the values that generated fields with the names of the key repeat."""
         names = {operation.key for operation in self.resource.operations.values() if operation.key}
@@ -171,16 +179,25 @@ class DataRuntime:
             projection = self._projections[ref] = Projection(self.service, self._shapes, ref)
         return projection
 
-    def base(self, address: Address, hints: Mapping[str, JSON], now: int) -> dict[str, JSON]:
-        """Return the generated value of a new item, as it is read."""
+    def new_value(
+        self, address: Address, hints: Mapping[str, JSON], now: int, sent: Mapping[str, JSON]
+    ) -> dict[str, JSON]:
+        """Return the value of a new item: what a client sent over a generated value, as it is read."""
         ref = self.resource.schema
         if ref is None:
-            return {}
+            return dict(sent)
+        projection, seed = self.projection(ref), self.seed_of(address)
+        first: dict[str, JSON] = {}
         try:
-            value = self.projection(ref).base(self.seed_of(address), hints, now)
+            for number in range(MAX_BASES):
+                generated = projection.base(seed, hints, now, number)
+                value = {**(generated if isinstance(generated, dict) else {}), **sent}
+                first = first or value
+                if projection.is_valid(projection.visible(value)):
+                    return value
         except MockServerError:  # the schema permits no value: `check` reports it
-            return {}
-        return value if isinstance(value, dict) else {}
+            return {**first, **sent}
+        return first
 
     def seed_of(self, address: Address) -> str:
         """Return the key of the generated values of an item."""
@@ -202,13 +219,35 @@ class DataRuntime:
             if name not in writable or (properties and name not in properties) or name in self.resource.times
         }
 
-    def new_violations(self, known: JSON, value: JSON) -> list[tuple[str, str, str]]:
-        """Return what a change makes invalid in the item: location, keyword and message."""
+    def new_violations(
+        self,
+        known: Mapping[str, JSON],
+        value: Mapping[str, JSON],
+        address: Address,
+        operation: DataOperation,
+        now: int,
+    ) -> list[tuple[str, str, str]]:
+        """Return what a change makes invalid in the item: location, keyword and message.
+
+        Fields that the client cannot know, and that a response generates, are not counted.
+        """
         if self.resource.schema is None:
             return []
-        projection = self.projection(self.resource.schema)
+        projection, seed = self.projection(self.resource.schema), self.seed_of(address)
         broken = projection.violations(value)
-        return sorted(broken - projection.violations(known)) if broken else []
+        new = broken - projection.violations(known) if broken else set()
+        if not new:
+            return []
+        projected = projection.project(value, lambda number: projection.base(seed, {}, now, number))
+        ref = operation.request_schema
+        documented = self._shapes.properties(ref) if ref is not None else {}
+        bad = {*projected.lost, *(p for p in projected.converted if p[1:] not in documented)}
+        return sorted(
+            violation
+            for violation in new
+            if f"/{violation[0].lstrip('/').partition('/')[0]}" in bad
+            or (violation[1] == "required" and not violation[0] and known.keys() - value.keys())
+        )
 
     def writable(self, body: JSON, ref: SchemaRef | None) -> dict[str, JSON]:
         """Return the fields of a request body that a client may set: none that is read-only."""

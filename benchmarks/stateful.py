@@ -1,0 +1,294 @@
+"""How many inferred resources of documents keep what clients write, judged from the responses alone.
+
+    python -m benchmarks.stateful DOCUMENT…
+
+For each resource: create → read is the same → the list has it → change → read shows it → delete → 404.
+Steps that the document does not have are left out. The causes of failures are printed, and the share of
+resources for which every step holds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from mockserver.compile.compiler import Inputs, compile_plan
+from mockserver.diagnostics import CompileError
+from mockserver.engine.engine import Engine, Options
+from mockserver.engine.service import Route
+from mockserver.generate import Unsatisfiable
+from mockserver.messages import Request, Response
+from mockserver.namespaces.namespaces import Namespaces
+from mockserver.plan import DataOperation, DataResource
+from mockserver.state.memory import MemoryStore
+
+JSON = Any
+
+
+class NotJudged(Exception):  # noqa: N818
+    """The tool cannot make the requests of a resource."""
+
+
+class Broken(Exception):  # noqa: N818
+    """A step does not hold."""
+
+
+@dataclass
+class Sent:
+    """A response with the request that it is for."""
+
+    response: Response
+    body: JSON
+
+    @property
+    def value(self) -> JSON:
+        try:
+            return json.loads(self.response.body)
+        except ValueError:
+            return None
+
+
+class Caller:
+    """Sends valid requests to the operations of one resource."""
+
+    def __init__(self, engine: Engine, resource: DataResource) -> None:
+        self._engine = engine
+        self.service = next(s for s in engine.services if s.document.name == resource.document)
+        self.resource = resource
+
+    def operation(self, verb: str) -> tuple[Route, DataOperation] | None:
+        for index, operation in self.resource.operations.items():
+            if operation.verb == verb:
+                return self.service.routes[index], operation
+        return None
+
+    def call(self, route: Route, path: dict[str, str], body: JSON = None, *, item: JSON = None) -> Sent:
+        operation, fakes = route.operation, self.service.fakes
+        values: dict[str, str] = {}
+        query: list[tuple[str, str]] = []
+        headers = {"accept": "application/json", "authorization": "Bearer x", "cookie": "a=b"}
+        for parameter in operation.parameters:
+            if parameter.location == "path":
+                if parameter.name not in path:
+                    path[parameter.name] = str(self.sample(parameter.schema, parameter.name))
+                values[parameter.name] = path[parameter.name]
+            elif parameter.required and parameter.location == "query":
+                own = item.get(parameter.name) if isinstance(item, dict) else None
+                if parameter.schema and not self.service.schemas.validator(
+                    parameter.schema, "request"
+                ).is_valid(own):
+                    own = None
+                value = self.sample(parameter.schema, parameter.name) if own is None else own
+                query.append((parameter.name, _text(value)))
+            elif parameter.required and parameter.location == "header":
+                headers[parameter.name.lower()] = _text(self.sample(parameter.schema, parameter.name))
+        for requirement in operation.security[:1]:
+            for name in requirement:
+                scheme = self.service.document.security_schemes.get(name)
+                if scheme is not None and scheme.type == "apiKey":
+                    if scheme.location == "query":
+                        query.append((scheme.parameter, "x"))
+                    else:
+                        headers[scheme.parameter.lower()] = "x"
+                elif scheme is not None and scheme.scheme == "basic":
+                    headers["authorization"] = "Basic eDp5"
+        target = re.sub(
+            r"\{([^{}]+)\}", lambda found: quote(values.get(found[1], path.get(found[1], "x")), safe=""),
+            operation.path,
+        )  # fmt: skip
+        data = b""
+        if operation.body is not None:
+            media = next((m for m in operation.body.content if "json" in m.name), operation.body.content[0])
+            if body is None and media.schema is not None:
+                body = fakes.value(media.schema, key=operation.id, direction="request")
+            if "json" in media.name:
+                data = json.dumps(body).encode()
+            elif "form-urlencoded" in media.name and isinstance(body, dict):
+                body = {name: value for name, value in body.items() if isinstance(value, str | int | float)}
+                data = urlencode({name: _text(value) for name, value in body.items()}).encode()
+            else:
+                raise NotJudged(f"this tool cannot send {media.name}")
+            headers["content-type"] = media.name
+            headers["content-length"] = str(len(data))
+        answer = self._engine.handle(Request(operation.method, target, urlencode(query), headers, data))
+        assert isinstance(answer, Response)
+        return Sent(answer, body)
+
+    def sample(self, schema: str | None, name: str) -> JSON:
+        return "x" if schema is None else self.service.fakes.value(schema, key=name, direction="request")
+
+
+def _text(value: JSON) -> str:
+    if isinstance(value, list):
+        return ",".join(map(_text, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _at(value: JSON, path: tuple[str, ...]) -> JSON:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _expect(sent: Sent, what: str, low: int = 200, high: int = 299) -> None:
+    if not low <= sent.response.status <= high:
+        detail = sent.response.body[:200].decode("utf-8", "replace")
+        raise Broken(f"{what}: status {sent.response.status}: {detail}")
+
+
+def _shared(one: JSON, other: JSON) -> None:
+    """Raise Broken if a field that both have differs."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in one.keys() & other.keys():
+            if isinstance(one[name], dict) and isinstance(other[name], dict):
+                _shared(one[name], other[name])
+            elif isinstance(one[name], list) and isinstance(other[name], list):
+                for mine, yours in zip(one[name], other[name], strict=False):
+                    _shared({name: mine}, {name: yours})
+            elif one[name] != other[name] and _text(one[name]) != _text(other[name]):
+                raise Broken(f"{name} is {str(other[name])[:60]} and not {str(one[name])[:60]}")
+
+
+def round_trip(engine: Engine, resource: DataResource) -> None:
+    """Make the steps of one resource. Raises Broken."""
+    caller = Caller(engine, resource)
+    path: dict[str, str] = {}
+    key_name = next((o.key for o in resource.operations.values() if o.key), "")
+    sent_item: JSON = None
+    creating, replacing = caller.operation("creates"), caller.operation("replaces")
+    if resource.is_singleton:
+        reading = caller.operation("reads")
+        assert reading is not None
+        seen: JSON = _at(caller.call(reading[0], path).value, reading[1].path)
+        stored = seen
+    elif creating is not None:
+        made = caller.call(creating[0], path)
+        _expect(made, "create")
+        shown = _at(made.value, creating[1].path) if creating[1].schema else {}
+        sent_item = _at(made.body, creating[1].request_path)
+        key = shown.get(resource.key_field) if isinstance(shown, dict) else None
+        if key is None and isinstance(sent_item, dict):
+            key = sent_item.get(resource.key_field)
+        location = dict(made.response.headers).get("location", "")
+        path[key_name] = _text(key) if key is not None else location.rsplit("/", 1)[-1]
+        if isinstance(sent_item, dict) and isinstance(shown, dict):
+            _shared_but_read_only(caller, sent_item, shown, "create")
+        stored = shown or sent_item
+    else:
+        assert replacing is not None
+        path = {key_name: _key_for(caller, replacing[0], key_name)}
+        made = caller.call(replacing[0], path)
+        _expect(made, "put")
+        stored = _at(made.value, replacing[1].path) if replacing[1].schema else {}
+    reading = caller.operation("reads")
+    if reading is not None:
+        read = caller.call(reading[0], path)
+        _expect(read, "read")
+        value = _at(read.value, reading[1].path)
+        if read.response.headers and "data=" not in read.response.decision:
+            raise Broken(f"read: {read.response.decision}")
+        try:
+            _shared(stored, value)
+        except Broken as error:
+            raise Broken(f"read after create: {error}") from None
+    listing = caller.operation("lists")
+    if listing is not None and not resource.is_singleton:
+        known = (sent_item if isinstance(sent_item, dict) else {}) | (
+            stored if isinstance(stored, dict) else {}
+        )
+        listed = caller.call(listing[0], path, item=known)
+        _expect(listed, "list")
+        items = _at(listed.value, listing[1].path)
+        if not isinstance(items, list) or not items:
+            raise Broken(f"list: {listed.response.decision} {str(listed.response.warnings)[:200]}")
+        keys = [_text(item.get(resource.key_field)) for item in items if isinstance(item, dict)]
+        has_key = any(isinstance(item, dict) and resource.key_field in item for item in items)
+        if resource.key_field and has_key and path.get(key_name) and path[key_name] not in keys:
+            raise Broken(f"list: it has the keys {keys[:3]} and not {path[key_name]}")
+    for verb in ("merges", "replaces"):
+        changing = caller.operation(verb)
+        if changing is None or changing[1].keyed_by_body:
+            continue
+        changed = caller.call(changing[0], path)
+        _expect(changed, verb)
+        if reading is not None:
+            again = caller.call(reading[0], path)
+            _expect(again, f"read after {verb}")
+            body = _at(changed.body, changing[1].request_path)
+            value = _at(again.value, reading[1].path)
+            if isinstance(body, dict) and isinstance(value, dict):
+                _shared_but_read_only(caller, body, value, f"read after {verb}")
+    deleting = caller.operation("deletes")
+    if deleting is not None and deleting[1].key:
+        _expect(caller.call(deleting[0], path), "delete")
+        _expect(caller.call(deleting[0], path), "second delete", 404, 404)
+        if reading is not None:
+            _expect(caller.call(reading[0], path), "read after delete", 404, 404)
+
+
+def _shared_but_read_only(caller: Caller, sent: JSON, shown: JSON, what: str) -> None:
+    """Compare what was sent with what is shown, without the key and the fields that are the server's."""
+    schemas, resource = caller.service.schemas, caller.resource
+    hidden = {resource.key_field}
+    for operation in resource.operations.values():
+        for ref in filter(None, (operation.request_schema, operation.schema, resource.schema)):
+            hidden |= schemas.hidden(ref, "request")
+    try:
+        _shared({name: value for name, value in sent.items() if name not in hidden}, shown)
+    except Broken as error:
+        raise Broken(f"{what}: {error}") from None
+
+
+def _key_for(caller: Caller, route: Route, name: str) -> str:
+    parameter = next((p for p in route.operation.parameters if p.name == name), None)
+    return _text(caller.sample(parameter.schema if parameter else None, name))
+
+
+def verdicts(document: Path) -> Iterator[tuple[str, str]]:
+    """Yield each resource of a document, and why it fails or an empty text."""
+    plan = compile_plan(Inputs((document,), stateful=True)).plan
+    engine = Engine(
+        plan, store=MemoryStore(1000), namespaces=Namespaces(None), options=Options(security="off")
+    )
+    for resource in plan.data:
+        try:
+            round_trip(engine, resource)
+            yield resource.name, ""
+        except Broken as error:
+            yield resource.name, str(error)
+        except (NotJudged, Unsatisfiable) as error:
+            print(f"    {resource.name} is not judged: {str(error)[:150]}")
+
+
+def main() -> None:
+    total: Counter[bool] = Counter()
+    causes: Counter[str] = Counter()
+    for argument in sys.argv[1:]:
+        path = Path(argument)
+        try:
+            found = list(verdicts(path))
+        except CompileError as error:
+            print(f"{path.name}: {str(error)[:100]}")
+            continue
+        held = sum(not cause for _, cause in found)
+        print(f"{path.name}: {held} of {len(found)}")
+        for name, cause in found:
+            total[not cause] += 1
+            if cause:
+                print(f"    {name}: {cause[:220]}")
+                causes[cause.partition(":")[0]] += 1
+    number = total.total()
+    print(f"{total[True]} of {number} resources: {100 * total[True] / max(1, number):.1f} %")
+    for cause, count in causes.most_common():
+        print(f"    {count} × {cause}")
+
+
+if __name__ == "__main__":
+    main()
