@@ -182,7 +182,8 @@ def cache_key(inputs: Inputs) -> Key | None:
     files: dict[str, str] = {}
     try:
         scenarios = [file for path in inputs.scenarios for file in scenario_files(path)]
-        for path in (*inputs.documents, *scenarios):
+        seeds = scenario_files(inputs.seed_data) if inputs.seed_data else []
+        for path in (*inputs.documents, *scenarios, *seeds):
             files[os.path.relpath(path)] = digest(read_file(path))
     except OSError:
         return None
@@ -191,7 +192,7 @@ def cache_key(inputs: Inputs) -> Key | None:
         "seed": inputs.seed,
         "remote": inputs.allow_remote,
         "strict": inputs.strict_document,
-        "stateful": inputs.stateful,
+        "stateful": [inputs.stateful, str(inputs.seed_data or ""), inputs.seed_examples],
         "root": os.path.relpath(inputs.ref_root) if inputs.ref_root else None,
         "documents": [os.path.relpath(path) for path in inputs.documents],
         "scenarios": [os.path.relpath(path) for path in scenarios],

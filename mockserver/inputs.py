@@ -36,6 +36,10 @@ class Inputs(Struct, frozen=True):
     """Whether each error of ``mockserver check`` prevents serving the document."""
     stateful: bool = False
     """Whether resources are inferred from the documents, so that their data is stored."""
+    seed_data: Path | None = None
+    """The folder of the data that resources have at first."""
+    seed_examples: bool = True
+    """Whether the examples of the documents are that data, if there is no folder."""
 
 
 class Compiled(Struct, frozen=True):

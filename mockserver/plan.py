@@ -436,6 +436,14 @@ class DataOperation(Struct, frozen=True):
     """The schema of the item in the body of the request."""
 
 
+class Seed(Struct, frozen=True):
+    """An item that a resource has at first."""
+
+    value: dict[str, JSON]
+    parent: str = ""
+    """The keys in the path of a nested collection, percent-encoded and joined by ``/``."""
+
+
 class DataResource(Struct, frozen=True):
     """A resource whose data is stored. It is inferred from the document."""
 
@@ -458,6 +466,11 @@ class DataResource(Struct, frozen=True):
     """Whether the case of letters in a key is ignored, as in a UUID."""
     times: dict[str, Literal["created", "changed"]] = field(default_factory=dict)
     """The fields with the time of the creation or of the last change."""
+    parents: tuple[str, ...] = ()
+    """The path parameters of the collection."""
+    seeds: tuple[Seed, ...] = ()
+    file: str = ""
+    """The name of its file of seeds, without an extension."""
 
 
 class Plan(Struct, frozen=True):

@@ -174,6 +174,24 @@ class Namespaces:
         }
 
 
+class Data:
+    """The data of the inferred resources of a namespace."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def get(self) -> flask.Response:
+        """Return the data in the form of seed files: name of the file → its content."""
+
+        data = self._control.engine.data
+        if data is None:
+            raise ControlError(409, "no data is stored: the server was started without --stateful")
+        in_namespace, name = self._control.in_namespace, requested_namespace()
+        if not data.has_seeds(name):
+            in_namespace(name, lambda namespace: data.seed(name, namespace.clock.now()))
+        return json_response(in_namespace(name, lambda _: data.export(name)))
+
+
 class Shutdown:
     """The end of the server. ``stop`` is None if another server runs this application."""
 

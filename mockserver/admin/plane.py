@@ -171,6 +171,7 @@ class ControlPlane:
                 "sources": sources.Sources(control, reloader, publish_event),
                 "metrics": metrics.Metrics(control, events),
                 "pages": app.Pages(),
+                "data": namespaces.Data(control),
                 "stopping": namespaces.Shutdown(control, self._stop),
             }
         )

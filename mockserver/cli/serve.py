@@ -87,6 +87,7 @@ def serve(
     log_level = server_options.log_level or ("info" if is_terminal else "warning")
     configure(log_level, server_options.log_format, terminal=is_terminal)
     frozen_at = server_options.frozen_at()
+    stateful.check()
     limits.check()
     shared.check()
     admin.check(host)
@@ -100,6 +101,8 @@ def serve(
         ref_root,
         strict_document=strict_document,
         stateful=stateful.is_stateful,
+        seed_data=stateful.seed_data,
+        seed_examples=stateful.seed_examples,
     )
     default_delay = server_options.default_delay()
 

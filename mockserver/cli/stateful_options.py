@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
 from mockserver.cli.options import field
+from mockserver.diagnostics import UsageError
 
 _WORDS = {"on": "on", "true": "on", "yes": "on", "1": "on", "strict": "strict"}
 _WORDS |= dict.fromkeys(("off", "false", "no", "0", ""), "off")
+
+
+_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
 
 def _mode(value: str) -> str:
@@ -39,6 +44,20 @@ class StatefulOptions:
         type=_mode,
         metavar="[on|strict|off]",
     )
+
+    seed_data: Path | None = field(  # noqa: RUF009 - it calls dataclasses.field
+        None,
+        "Folder of the data that resources have at first: pets.yaml is a list of the bodies of /pets. The "
+        "default is the examples of the document.",
+        type=_FOLDER,
+        metavar="DIR",
+    )
+    seed_examples: bool = field(True, "Use the examples of the document as the data at first.")
+
+    def check(self) -> None:
+        """Check the options. Raise UsageError for an invalid combination."""
+        if self.seed_data is not None and not self.is_stateful:
+            raise UsageError("--seed-data needs --stateful.")
 
     @property
     def is_stateful(self) -> bool:

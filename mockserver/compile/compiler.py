@@ -59,12 +59,16 @@ def compile_plan(inputs: Inputs, *, quick: bool = True, progress: Progress = _si
     if any(diagnostic.severity == "error" for diagnostic in report.diagnostics):
         raise CompileError(report.diagnostics)
     texts = [source for entry in parts.loaded for source in entry.trees.sources.values()] + parts.sources
+    data, seeds = _infer(parts, inputs, report) if inputs.stateful else ((), [])
+    if any(diagnostic.severity == "error" for diagnostic in report.diagnostics):
+        raise CompileError(report.diagnostics)
+    texts += seeds
     plan = Plan(
         hash=_hash(texts, inputs.seed),
         documents=tuple(entry.document for entry in parts.loaded),
         resources=tuple(draft.resource for draft in parts.drafts),
         seed=inputs.seed,
-        data=tuple(_infer(parts, report)) if inputs.stateful else (),
+        data=data,
     )
     return Compiled(plan, tuple(report.diagnostics), {source.name: _digest(source) for source in texts})
 
@@ -119,11 +123,12 @@ def _read(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) ->
     return _Parts(loaded, services, sources, drafts)
 
 
-def _infer(parts: _Parts, report: Report) -> Iterator[DataResource]:
-    """Yield the resources of the documents, each with a name of its own. Report what is unclear."""
-    from mockserver.compile.stateful.inference import infer  # only for a stateful server
+def _infer(parts: _Parts, inputs: Inputs, report: Report) -> tuple[tuple[DataResource, ...], list[Source]]:
+    """Return the resources of the documents with their seeds, and the files of seeds."""
+    from mockserver.compile.stateful import seeds  # only for a stateful server
+    from mockserver.compile.stateful.inference import infer
 
-    names: set[str] = set()
+    resources: list[DataResource] = []
     for loaded, service in zip(parts.loaded, parts.services, strict=True):
         document = loaded.document
         claimed = [
@@ -144,10 +149,20 @@ def _infer(parts: _Parts, report: Report) -> Iterator[DataResource]:
                     "warning",
                 )
             )
+        names = {resource.name for resource in resources}
         for resource in found.resources:
             name = resource.name if resource.name not in names else f"{document.name}:{resource.name}"
-            names.add(name)
-            yield replace(resource, name=name)
+            named = replace(resource, name=name)
+            if inputs.seed_data is None and inputs.seed_examples:
+                named = replace(named, seeds=seeds.seeds_from_examples(named, document, service))
+            resources.append(named)
+    files = seeds.file_names(resources)
+    resources = [replace(resource, file=files[resource.name]) for resource in resources]
+    if inputs.seed_data is None:
+        return tuple(resources), []
+    services = {service.document.name: service for service in parts.services}
+    read, sources = seeds.seeds_from_folder(inputs.seed_data, resources, services, report)
+    return tuple(replace(each, seeds=read.get(each.name, ())) for each in resources), sources
 
 
 def _digest(source: Source) -> str:

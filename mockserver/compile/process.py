@@ -43,6 +43,8 @@ class Job(msgspec.Struct):
     added: list[str] = []
     strict_document: bool = False
     stateful: bool = False
+    seed_data: str | None = None
+    seed_examples: bool = True
 
     @classmethod
     def of(cls, inputs: Inputs) -> Job:
@@ -57,6 +59,8 @@ class Job(msgspec.Struct):
             [str(path) for path in inputs.added],
             inputs.strict_document,
             inputs.stateful,
+            str(inputs.seed_data) if inputs.seed_data else None,
+            inputs.seed_examples,
         )
 
     def packed(self) -> bytes:
@@ -75,6 +79,8 @@ class Job(msgspec.Struct):
             tuple(Path(path) for path in self.added),
             self.strict_document,
             self.stateful,
+            Path(self.seed_data) if self.seed_data else None,
+            self.seed_examples,
         )
 
 

@@ -222,6 +222,9 @@ class Cluster:
 
         try:
             with time_limit(self._store.connection.timeout):
+                data = engine.data if route.data is not None else None
+                if data is not None and not data.has_seeds(namespace.name):
+                    await self._store.atomically(lambda: data.seed(namespace.name, namespace.clock.now()))
                 response = await self._store.atomically(work)
         except PlanChanged:
             return await self._retry(request, route, namespace, cors, started)

@@ -129,7 +129,7 @@ class Engine:
                 if route.operation.id in aliases:
                     route.runtime, route.alias = runtime, aliases[route.operation.id]
                     route.guard = guard_of(resource, route.alias, runtime.key, plan.seed)
-        self._data = self._data_calls()
+        self.data = self._data_calls()
         self.egress = Egress(self.options.callbacks)
         """Sends the outgoing requests. Its ``exclude`` has to get the sockets that serve this engine."""
         self.webhooks = WebhookSender(store, providers, self.egress, self.runtimes)
@@ -406,10 +406,10 @@ class Engine:
         """Return the response to a call that reaches its operation. ``raw``: the parameters as sent."""
         runtime = route.runtime
         if runtime is None:
-            if route.data is None or self._data is None:
+            if route.data is None or self.data is None:
                 response = documented(route, path, request, now)
             else:
-                response = self._data.call(route, request, path, checked, namespace, now)
+                response = self.data.call(route, request, path, checked, namespace, now)
             response = self.apply_default_delay(response, route, request, namespace)
         else:
             call = Call(route, runtime, request, path, checked, namespace, now)
@@ -474,7 +474,7 @@ class Engine:
             self.store.prune(name, runtime.steps)
         self.plan, self.services, self.runtimes = other.plan, other.services, other.runtimes
         self._has_admin_paths, self.providers = other._has_admin_paths, other.providers
-        self._cache, self._data = other._cache, other._data
+        self._cache, self.data = other._cache, other.data
         self.providers.stream = self.cluster.stream if self.cluster is not None else ""
         self.webhooks.serve(self.runtimes, self.providers, self.namespaces.local())
         self._create_stages()
@@ -491,6 +491,8 @@ class Engine:
         """End the webhooks, delays and tokens of a namespace in this process: its resources are deleted."""
         self.providers.restart(namespace)
         self.webhooks.reset(namespace)
+        if self.data is not None:
+            self.data.forget(namespace)
         for local in self.namespaces.local():
             if local.name == namespace:
                 local.clock.release()

@@ -112,6 +112,16 @@ class MemoryData:
         bucket = self._buckets.get((namespace, resource))
         return len(bucket.orders.get(parent, ())) if bucket is not None else 0
 
+    def all(self, namespace: str, resource: str) -> Sequence[tuple[str, str, Item]]:
+        bucket = self._buckets.get((namespace, resource))
+        if bucket is None:
+            return []
+        return [
+            (parent, key, bucket.items[parent, key])
+            for parent in sorted(bucket.orders)
+            for _, key in bucket.orders[parent]
+        ]
+
     def reset(self, namespace: str, resource: str | None = None) -> None:
         """Delete the items of a resource, or of all resources of a namespace."""
         for bucket_key in list(self._buckets):

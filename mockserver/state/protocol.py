@@ -115,6 +115,10 @@ class DataTable(Protocol):
         """Return the number of items of a collection."""
         ...
 
+    def all(self, namespace: str, resource: str) -> Sequence[tuple[str, str, Item]]:
+        """Return the parents, keys and items of all collections, in the order of parents and numbers."""
+        ...
+
 
 class Store(Protocol):
     """The state of resources, by namespace, resource and key.

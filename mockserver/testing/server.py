@@ -48,6 +48,8 @@ class MockServer(Namespace):
         cache: bool = True,
         strict_document: bool = False,
         stateful: bool = False,
+        seed_data: str | PathLike[str] | None = None,
+        seed_examples: bool = True,
     ) -> None:
         """Without a document, serve the certificate-request example of the package.
 
@@ -55,6 +57,8 @@ class MockServer(Namespace):
         off. ``security``: presence, strict or off (True is presence, False is off). ``styles``: any or
         strict. ``strict_document``: refuse a document in which ``mockserver check`` finds an error.
         ``stateful``: store what clients create, change and delete, so that later requests read it.
+        ``seed_data``: the folder of the data at first; ``seed_examples``: without a folder, the examples
+        of the document are that data.
         They mean the same as the options of ``mockserver serve``.
         """
         super().__init__(DEFAULT, self._running)
@@ -70,6 +74,8 @@ class MockServer(Namespace):
         self._cached = cache
         self._strict_document = strict_document
         self._stateful = stateful
+        self._seed_data = None if seed_data is None else Path(seed_data)
+        self._seed_examples = seed_examples
         self._control: Control | None = None
         self._host: Host | None = None
 
@@ -182,6 +188,8 @@ class MockServer(Namespace):
             self._seed,
             strict_document=self._strict_document,
             stateful=self._stateful,
+            seed_data=self._seed_data,
+            seed_examples=self._seed_examples,
         )
         found = compiled(inputs, cached=self._cached)
         if forgiven := fault_summary(found.forgiven):

@@ -428,6 +428,7 @@ class _Reader:
                 is_singleton,
                 formats == {"uuid"},
                 self._times(properties),
+                next(iter(operations.values())).parents,
             )
         )
 

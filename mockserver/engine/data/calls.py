@@ -50,6 +50,9 @@ class DataCalls:
         """Give each operation of the Plan's inferred resources its route. ``strict``: refuse bad cursors."""
         self.runtimes: list[DataRuntime] = []
         self._strict = strict
+        self._store = store
+        self._seeded: set[str] = set()
+        self._has_seeds = any(resource.seeds for resource in plan.data)
         self._responses = DataResponses()
         self._listings: dict[int, DataListing] = {}
         by_name = {service.document.name: service for service in services}
@@ -77,6 +80,8 @@ class DataCalls:
         """Return the response to a valid request."""
         assert route.data is not None  # noqa: S101 - the engine has looked
         runtime, operation = route.data
+        if not self.has_seeds(namespace.name):
+            self.seed(namespace.name, now)
         body = checked.body
         address = runtime.address(operation, namespace.name, path, body)
         call = DataCall(route, runtime, operation, request, path, checked, address, now)
@@ -103,6 +108,25 @@ class DataCalls:
                 return self._responses.item(call, item, operation.status, "data=deleted")
         assert item is not None  # noqa: S101 - looked above
         return self._merge(call, item)
+
+    def has_seeds(self, namespace: str) -> bool:
+        """Return whether this process knows that the resources of a namespace have got their seeds."""
+        return namespace in self._seeded or not self._has_seeds
+
+    def seed(self, namespace: str, now: int) -> None:
+        """Store the items that the resources of a namespace have at first."""
+        for runtime in self.runtimes:
+            if runtime.resource.seeds:
+                runtime.seed(namespace, now)
+        self._store.on_commit(lambda: self._seeded.add(namespace))
+
+    def forget(self, namespace: str) -> None:
+        """Give the resources of a namespace their seeds again: it was reset."""
+        self._seeded.discard(namespace)
+
+    def export(self, namespace: str) -> dict[str, JSON]:
+        """Return the data of a namespace, by the names of files of seeds."""
+        return {runtime.resource.file: runtime.export(namespace) for runtime in self.runtimes}
 
     def _item(self, call: DataCall) -> Item | None:
         """Return the item of a call. A singleton exists from the first call on, until it is deleted."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.data.projection import MAX_BASES, Projection
@@ -18,6 +18,8 @@ from mockserver.plan import JSON, DataOperation, DataResource, SchemaRef
 from mockserver.state.protocol import Store
 from mockserver.state.tables import Item
 
+_SEEDED = "seeds"
+"""The name of a table in the store: the resources that have got their seeds."""
 SINGLETON = "-"
 """The key of a singleton."""
 
@@ -169,6 +171,39 @@ class DataRuntime:
     def count(self, address: Address) -> int:
         """Return the number of items of a collection."""
         return self._store.data.count(address.namespace, self.name, address.parent)
+
+    # Seeds
+
+    def seed(self, namespace: str, now: int) -> None:
+        """Store the items that the resource has at first, once in a namespace."""
+        data = self._store.data
+        if data.get(namespace, _SEEDED, "", self.name) is not None:
+            return
+        data.put(namespace, _SEEDED, "", self.name, Item(0, now, now, 1, b"{}"))
+        for seed in self.resource.seeds:
+            parents = dict(zip(self.resource.parents, map(unquote, seed.parent.split("/")), strict=False))
+            address = Address(namespace, seed.parent, SINGLETON)
+            key = ""
+            if not self.resource.is_singleton:
+                stated = seed.value.get(self.resource.key_field) if self.resource.key_field else None
+                key = _text(stated) or self.fresh(address)
+                address = address._replace(key=self.normal(key))
+            value = self.new_value(address, {**parents, **self.key_hints(key)}, now, seed.value)
+            if key:
+                self.set_key(value, key)
+            self.stamped(value, now, now, seed.value)
+            self.put(address, value, now, self.get(address))
+
+    def export(self, namespace: str) -> JSON:
+        """Return the items in the form of a file of seeds: a list, or lists by the keys of their parents."""
+        found: dict[str, list[JSON]] = {}
+        for parent, _, item in self._store.data.all(namespace, self.name):
+            if not item.is_deleted:
+                found.setdefault(parent, []).append(decoded(item))
+        if self.resource.is_singleton:
+            single: dict[str, JSON] = {parent: values[0] for parent, values in found.items()}
+            return single if self.resource.parents else single.get("", {})
+        return found if self.resource.parents else found.get("", [])
 
     # Values
 

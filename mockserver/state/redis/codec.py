@@ -129,6 +129,10 @@ class Reader:
             case "page":
                 flat = await ask(*bucket, *read[3:6], script="page")
                 return [(to_text(key), decode_item(item)) for key, item in pairs(flat)]
+            case "data":
+                flat = await ask("HGETALL", self._name("d", *bucket))
+                items = [(*to_text(field).split("\0", 1), decode_item(item)) for field, item in pairs(flat)]
+                return sorted(items, key=lambda entry: (entry[0], entry[2].number))
             case "size":
                 low, high = b"[" + to_bytes(read[3]) + b"\0", b"(" + to_bytes(read[3]) + b"\1"
                 return await ask("ZLEXCOUNT", self._name("o", *bucket), low, high)

@@ -54,6 +54,10 @@ class RedisData:
     def count(self, namespace: str, resource: str, parent: str) -> int:
         return int(self._store.read("size", namespace, resource, parent))
 
+    def all(self, namespace: str, resource: str) -> Sequence[tuple[str, str, Item]]:
+        found: Sequence[tuple[str, str, Item]] = self._store.read("data", namespace, resource)
+        return found
+
 
 def _field(parent: str, key: str) -> str:
     return f"{parent}\0{key}"

@@ -1,0 +1,176 @@
+"""The data that a resource has at first: from files, else from the examples of the document."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from mockserver.compile.scenario.yaml_nodes import Report
+from mockserver.compile.source import SCENARIO_FILE, Source, SourceError, read
+from mockserver.diagnostics import Diagnostic, MockServerError
+from mockserver.engine.data.projection import Projection
+from mockserver.engine.response.negotiation import is_json, response_for
+from mockserver.engine.service import Service
+from mockserver.inputs import scenario_files
+from mockserver.jsonschema.references import pointer
+from mockserver.media.shapes import Shapes
+from mockserver.plan import JSON, DataResource, Document, Operation, Seed
+
+
+def file_names(resources: Sequence[DataResource]) -> dict[str, str]:
+    """Return the name of the seed file of each resource: the last word of its path, or all words."""
+    words = {resource.name: _words(resource.path) for resource in resources}
+    last = [found[-1] for found in words.values() if found]
+    names: dict[str, str] = {}
+    for name, found in words.items():
+        short = found[-1] if found else "root"
+        label = short if last.count(short) == 1 else "-".join(found)
+        names[name] = label if label not in names.values() else re.sub(r"\W+", "-", name).strip("-")
+    return names
+
+
+def _words(path: str) -> list[str]:
+    return [re.sub(r"[^\w.-]", "", word) for word in path.split("/") if word and "{" not in word]
+
+
+def seeds_from_folder(
+    folder: Path, resources: Sequence[DataResource], services: Mapping[str, Service], report: Report
+) -> tuple[dict[str, tuple[Seed, ...]], list[Source]]:
+    """Return the seeds of resources by name, and the files. Report what is not valid."""
+    by_label = {resource.file: resource for resource in resources}
+    found: dict[str, tuple[Seed, ...]] = {}
+    sources = []
+    for file in scenario_files(folder):
+        name = os.path.relpath(file)
+        try:
+            source = read(file, name, SCENARIO_FILE)
+        except SourceError as fault:
+            report.diagnostics.append(fault.diagnostic)
+            continue
+        sources.append(source)
+        resource = by_label.get(file.stem)
+        if resource is None:
+            known = ", ".join(f"{label}.yaml" for label in sorted(by_label)) or "none"
+            _report(report, source, "", "belongs to no resource", f"the files can be {known}.")
+            continue
+        reader = _FileReader(source, resource, services[resource.document], report)
+        found[resource.name] = tuple(reader.seeds())
+    return found, sources
+
+
+class _FileReader:
+    """Reads the seeds of one file."""
+
+    def __init__(self, source: Source, resource: DataResource, service: Service, report: Report) -> None:
+        self._source = source
+        self._resource = resource
+        self._report = report
+        ref = resource.schema
+        self._projection = Projection(service, Shapes(service.schemas), ref) if ref is not None else None
+        self._service = service
+
+    def seeds(self) -> Iterator[Seed]:
+        """Yield the valid seeds."""
+        value = self._source.value
+        if not self._resource.parents:
+            yield from self._collection(value, "", ())
+        elif isinstance(value, dict):
+            for parent, members in value.items():
+                yield from self._collection(members, str(parent), (str(parent),))
+        else:
+            names = "/".join(self._resource.parents)
+            remedy = f"write a mapping of {names} to a list of bodies."
+            _report(self._report, self._source, "", "is not a mapping", remedy)
+
+    def _collection(self, value: JSON, parent: str, path: tuple[str, ...]) -> Iterator[Seed]:
+        if self._resource.is_singleton:
+            if isinstance(value, dict) and self._is_valid(value, path):
+                yield Seed(value, parent)
+            elif not isinstance(value, dict):
+                self._wrong(path, "is not a mapping", "write the body of the singleton.")
+        elif isinstance(value, list):
+            for index, body in enumerate(value):
+                place = (*path, str(index))
+                if not isinstance(body, dict):
+                    self._wrong(place, "is not a mapping", "write the body of an item.")
+                elif self._is_valid(body, place):
+                    yield Seed(body, parent)
+        else:
+            self._wrong(path, "is not a list", "write a list of bodies.")
+
+    def _is_valid(self, body: dict[str, JSON], path: tuple[str, ...]) -> bool:
+        """Return whether a body has no field that is wrong. Missing fields are generated."""
+        if self._projection is None or self._resource.schema is None:
+            return True
+        validator = self._service.schemas.validator(self._resource.schema, "response")
+        broken = [
+            violation
+            for violation in validator.violations(self._projection.visible(body))
+            if violation.keyword != "required"
+        ]
+        for violation in broken:
+            place = (*path, *(part for part in violation.pointer.split("/") if part))
+            self._wrong(place, f"breaks its schema: {violation.message}", "correct the value.")
+        return not broken
+
+    def _wrong(self, path: tuple[str, ...], message: str, remedy: str) -> None:
+        _report(self._report, self._source, pointer(list(path)), message, remedy)
+
+
+def _report(report: Report, source: Source, where: str, message: str, remedy: str) -> None:
+    report.diagnostics.append(Diagnostic("S801", message, source.locate(where), remedy))
+
+
+def seeds_from_examples(resource: DataResource, document: Document, service: Service) -> tuple[Seed, ...]:
+    """Return the valid examples of a collection: those of its list, else those of its items.
+
+    Only collections without parameters in their path have examples, since examples name no parent.
+    """
+    if resource.parents or resource.is_singleton or resource.schema is None:
+        return ()
+    projection = Projection(service, Shapes(service.schemas), resource.schema)
+    for verb in ("lists", "reads", "creates"):
+        found: dict[str, Seed] = {}
+        for index, operation in resource.operations.items():
+            if operation.verb != verb:
+                continue
+            for value in _examples(document.operations[index], operation.status, service):
+                for body in _items(value, operation.path, is_list=verb == "lists"):
+                    key = body.get(resource.key_field)
+                    is_valid = key is not None and _is_valid(projection, body)
+                    if is_valid:
+                        found.setdefault(str(key), Seed(body))
+        if found:
+            return tuple(found.values())
+    return ()
+
+
+def _examples(operation: Operation, status: int, service: Service) -> Iterator[JSON]:
+    """Yield the examples of the JSON bodies of a response, and of their schemas."""
+    response = response_for(operation, status)
+    for media in response.content if response is not None else ():
+        if not is_json(media.name):
+            continue
+        yield from (example.value for example in media.examples if not example.serialized)
+        try:
+            node = service.schemas.lookup(media.schema)[0] if media.schema else None
+        except MockServerError:
+            continue
+        if isinstance(node, dict) and "example" in node:
+            yield node["example"]
+
+
+def _items(value: JSON, path: Sequence[str], *, is_list: bool) -> Iterator[dict[str, JSON]]:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    members = value if is_list and isinstance(value, list) else [] if is_list else [value]
+    yield from (member for member in members if isinstance(member, dict))
+
+
+def _is_valid(projection: Projection, body: dict[str, JSON]) -> bool:
+    try:
+        return projection.is_valid(projection.visible(body))
+    except MockServerError:
+        return False
