@@ -116,11 +116,6 @@ class WebhookSender:
         if (due := _due(runtime, state)) is not None:
             self._store.on_commit(lambda: self._watch(runtime.name, namespace, key, due))
 
-    async def settled(self) -> None:
-        """Wait until no delivery is in progress. Watches continue."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-
     def _send(
         self, notice: Webhook, runtime: ResourceRuntime, namespace: Namespace, key: str, name: str,
         state: ResourceState, moment: int,

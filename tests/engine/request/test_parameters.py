@@ -8,11 +8,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockserver.engine.request.parameters import ABSENT, Forgiven, ParameterReader, Refused, write_parameter
+from mockserver.engine.request.parameters import ABSENT, Forgiven, ParameterReader, Refused
 from mockserver.jsonschema import Schemas
 from mockserver.media.coercion import Reader
 from mockserver.media.form import parse_cookies, parse_fields
 from mockserver.plan import Dialect, MediaType, Parameter, ParameterLocation
+from tests.engine.request.parameter_writer import write_parameter
 
 INTEGERS = {"type": "array", "items": {"type": "integer"}}
 STRINGS = {"type": "array", "items": {"type": "string"}}
