@@ -34,8 +34,8 @@ from openapi_spec_validator.validation.validators import SpecValidator
 from mockserver.compile.operations import SYNTHETIC
 from mockserver.compile.references import Trees, absolute
 from mockserver.diagnostics import Diagnostic, Location
-from mockserver.jsonschema.references import escape, index, shown, tokens
 from mockserver.jsonschema.references import pointer as pointer_of
+from mockserver.jsonschema.references import shown, tokens, value_at
 from mockserver.plan import JSON, ROOT, Dialect, SchemaRef
 
 _Located = tuple[Any, str]
@@ -116,7 +116,7 @@ def locate(trees: Trees, ref: SchemaRef, *, through: bool = False) -> Location:
     uri, path = _existing(trees, *_split(ref))
     if uri not in trees.sources:
         return trees.sources[trees.root_uri].locate("")
-    return trees.sources[uri].locate("".join(f"/{escape(part)}" for part in path))
+    return trees.sources[uri].locate(pointer_of(path))
 
 
 def _split(ref: SchemaRef) -> tuple[str, list[str]]:
@@ -139,11 +139,11 @@ def _existing(trees: Trees, uri: str, path: list[str]) -> tuple[str, list[str]]:
     steps = 0
     while pending:
         part = pending[0]
-        name = next((name for name in (part, unquote(part)) if _child(node, name) is not None), None)
+        name = next((name for name in (part, unquote(part)) if value_at(node, [name]) is not None), None)
         if name is not None:
             pending.pop(0)
             done.append(name)
-            node = _child(node, name)
+            node = value_at(node, [name])
             continue
         target = node.get("$ref") if isinstance(node, dict) else None
         steps += 1
@@ -155,14 +155,6 @@ def _existing(trees: Trees, uri: str, path: list[str]) -> tuple[str, list[str]]:
         uri, node, done = other, trees.sources[other].value, []
         pending = start + pending
     return uri, done
-
-
-def _child(node: JSON, name: str) -> JSON | None:
-    if isinstance(node, dict):
-        return node.get(name)
-    if isinstance(node, list) and (place := index(name, node)) is not None:
-        return node[place]
-    return None
 
 
 _VALIDATORS: Mapping[Dialect, type[SpecValidator]] = {
@@ -347,7 +339,7 @@ def _diagnostic(pointer: str, message: str, trees: Trees) -> Diagnostic:
 def _part_diagnostic(error: ValidationError, trees: Trees) -> Diagnostic:
     """Return the diagnostic for an error about two parts of the document that contradict each other."""
     parts: tuple[Any, ...] = getattr(error, "at", ())
-    pointer = "".join(f"/{escape(str(part))}" for part in parts)
+    pointer = pointer_of(parts)
     message = _short(error.message)
     if isinstance(error, UnresolvableParameterError):
         name, path = _parameter(error), str(parts[1]) if len(parts) > 1 else ""
@@ -366,7 +358,7 @@ def _part_diagnostic(error: ValidationError, trees: Trees) -> Diagnostic:
 
 def _schema_diagnostic(error: ValidationError, path: list[str], trees: Trees) -> Diagnostic:
     """Return the diagnostic for a default or required property that contradicts its schema."""
-    ref = f"{trees.root_uri}#" + "".join(f"/{escape(part)}" for part in path)
+    ref = f"{trees.root_uri}#{pointer_of(path)}"
     return Diagnostic(
         "D304",
         f"this schema contradicts itself: {_short(error.message)}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from urllib.parse import unquote
 
 from msgspec.structs import replace
 
@@ -19,6 +18,7 @@ from mockserver.engine.resources.templates import compile_template, is_template
 from mockserver.engine.resources.webhooks import WebhookTemplate
 from mockserver.engine.response.examples import NoValidExample
 from mockserver.engine.service import Service
+from mockserver.jsonschema.references import tokens
 from mockserver.plan import Resource, ResponseTemplate, State
 from mockserver.state.tables import CreationRecord
 
@@ -157,7 +157,7 @@ class _ResponseCheck:
         return verdict
 
     def _report_violation(self, pointer: str, message: str, node: Node, remedy: str) -> None:
-        path = [unquote(part).replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+        path = tokens(pointer)
         body = node.value.get("body") if isinstance(node.value, dict) else None
         target = node
         if (

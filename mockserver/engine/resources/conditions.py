@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from mockserver.jsonschema.references import index
+from mockserver.jsonschema.references import value_at
 from mockserver.messages import Request
 from mockserver.namespaces.namespaces import DEFAULT
 from mockserver.plan import Condition, Lookup, Rule
@@ -142,13 +142,7 @@ def cookies(request: Request) -> dict[str, str]:
 
 
 def _in_body(body: Any, steps: list[str]) -> str | None:
-    for step in steps:
-        if isinstance(body, dict) and step in body:
-            body = body[step]
-        elif isinstance(body, list) and (position := index(step, body)) is not None:
-            body = body[position]
-        else:
-            return None
+    body = value_at(body, steps)
     if body is None or isinstance(body, dict | list):
         return None
     if isinstance(body, bool):

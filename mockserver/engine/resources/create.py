@@ -15,7 +15,7 @@ from mockserver.diagnostics import MockServerError, Violation
 from mockserver.engine.resources import conditions
 from mockserver.engine.resources.context import Providers
 from mockserver.jsonschema import Schemas
-from mockserver.jsonschema.references import index, tokens
+from mockserver.jsonschema.references import tokens, value_at
 from mockserver.messages import Request
 from mockserver.plan import JSON, Certify, Resource
 from mockserver.providers import ids
@@ -177,16 +177,7 @@ def _value(expression: str, message: Message) -> Any:
         return (members.get(part) or {}).get(rest)
     if part == "header":
         return (members.get("headers") or {}).get(rest.lower())
-    value = members.get("body")
-    pointer = expression.partition("#")[2]
-    for name in tokens(pointer):
-        if isinstance(value, dict):
-            value = value.get(name)
-        elif isinstance(value, list) and (position := index(name, value)) is not None:
-            value = value[position]
-        else:
-            return None
-    return value
+    return value_at(members.get("body"), tokens(expression.partition("#")[2]))
 
 
 def _text(value: Any) -> str | None:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.resources.context import Context, Providers, RenderContext
 from mockserver.engine.resources.templates import Template, compile_template, is_template
-from mockserver.jsonschema.references import tokens
+from mockserver.jsonschema.references import tokens, value_at
 from mockserver.media.codec import Encoded
 from mockserver.namespaces.clock import iso
 from mockserver.plan import JSON, ResponseTemplate
@@ -272,15 +272,12 @@ class Renderer:
         An example is the private key of a certificate that was created for a CSR.
         """
         for violation in broken:
-            path = tokens(violation.pointer)
-            stated, holder = self.recipe.body, value
-            if violation.value is not None or not path:
+            if violation.value is not None or not violation.pointer:
                 continue
-            for part in path[:-1]:
-                stated = stated.get(part) if isinstance(stated, dict) else None
-                holder = holder.get(part) if isinstance(holder, dict) else None
-            if isinstance(stated, dict) and isinstance(holder, dict) and is_template(stated.get(path[-1])):
-                holder.pop(path[-1], None)
+            *path, last = tokens(violation.pointer)
+            stated, holder = value_at(self.recipe.body, path), value_at(value, path)
+            if isinstance(stated, dict) and isinstance(holder, dict) and is_template(stated.get(last)):
+                holder.pop(last, None)
         return value
 
     def _header_fields(self, context: Context, subject: RenderContext) -> tuple[Headers, tuple[str, ...]]:
