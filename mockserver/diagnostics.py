@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -115,7 +115,10 @@ ViolationLocation = Literal["path", "query", "header", "cookie", "body", "securi
 
 
 class Violation(Struct, frozen=True):
-    """One way in which a request breaks the document."""
+    """One way in which a request or a value breaks the document.
+
+    A value that is validated by itself counts as a body.
+    """
 
     location: ViolationLocation
     name: str
@@ -125,9 +128,9 @@ class Violation(Struct, frozen=True):
     keyword: str
     """The JSON Schema keyword that failed, or required, style, mediaType, security, size, syntax."""
     message: str
-    value: object = None
+    value: Any = None
     """The offending value (bounded by the request's own size)."""
-    expected: object = None
+    expected: Any = None
     """The keyword's value in the schema (``"uuid"`` for format), where there is one."""
     schema: str = ""
     """Reference to the schema keyword, ``URI#/pointer``."""

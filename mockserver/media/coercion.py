@@ -14,7 +14,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from mockserver.jsonschema import Direction, Schemas, SchemaViolation
+from mockserver.diagnostics import Violation
+from mockserver.jsonschema import Direction, Schemas
 from mockserver.jsonschema.references import tokens, value_at
 from mockserver.media.json import decode_json
 from mockserver.media.shapes import ANY, STRUCTURED, Shape, Shapes, Types
@@ -45,7 +46,7 @@ class Decoded(Struct, frozen=True):
     """A value, and how it violates its schema."""
 
     value: JSON
-    violations: tuple[SchemaViolation, ...] = ()
+    violations: tuple[Violation, ...] = ()
     warnings: tuple[str, ...] = ()
     """The deviations from the document that were accepted."""
 

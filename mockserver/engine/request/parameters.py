@@ -13,9 +13,9 @@ from itertools import chain
 from typing import Any, Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mockserver.diagnostics import Violation
-from mockserver.jsonschema import SchemaViolation
 from mockserver.media.codec import Codec
 from mockserver.media.coercion import Decoded, Reader, Restyled, scalars
 from mockserver.media.form import Fields, decode_cookie, gather, gather_restyled
@@ -271,21 +271,9 @@ class ParameterReader:
         return Refused((Violation(self._location, self.name, "", keyword, message, value, None, schema),))
 
     def _violations(self, decoded: Decoded) -> tuple[Violation, ...]:
-        return tuple(in_request(violation, self._location, self.name) for violation in decoded.violations)
-
-
-def in_request(violation: SchemaViolation, location: Location, name: str = "") -> Violation:
-    """Return a violation of a schema as a violation of a request."""
-    return Violation(
-        location,
-        name,
-        violation.pointer,
-        violation.keyword,
-        violation.message,
-        violation.value,
-        violation.expected,
-        violation.schema,
-    )
+        return tuple(
+            replace(violation, location=self._location, name=self.name) for violation in decoded.violations
+        )
 
 
 def _property_names(reader: Reader, parameter: Parameter) -> Collection[str] | None:
