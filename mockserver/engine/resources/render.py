@@ -168,7 +168,7 @@ class Renderer:
         if not self._keeps:
             return self._render(subject)
         cache_key = (
-            id(self), subject.namespace, subject.key, subject.created, subject.changed, subject.birth
+            id(self), subject.namespace, subject.key, subject.created, subject.changed, subject.creation
         )  # fmt: skip
         found = self._cache.get(cache_key)
         if found is None:
@@ -341,8 +341,8 @@ def _join_times(pieces: list[bytes], moments: list[int]) -> Quick:
 def _weight(rendered: Rendered, subject: RenderContext) -> int:
     """Return the bytes of a cached response and of its key."""
     fields = sum(text_size(text) for field in rendered.headers for text in field)
-    birth = subject.birth.size if subject.birth is not None else 0
-    return len(rendered.body) + text_size(subject.key) + fields + birth + _CACHE_OVERHEAD
+    creation = subject.creation.size if subject.creation is not None else 0
+    return len(rendered.body) + text_size(subject.key) + fields + creation + _CACHE_OVERHEAD
 
 
 def _slot(source: str) -> Slot:

@@ -216,7 +216,7 @@ def apply_delay(
     if delay is not None:
         response.delay = delays.length(
             delay, seed, subject.namespace, subject.resource, subject.key,
-            f"{subject.state}/{subject.call}/{subject.moves}",
+            f"{subject.state}/{subject.call}/{subject.transitions}",
         )  # fmt: skip
     if dribble is not None and response.body:
         response.stream = delays.dribbled(response.body, dribble, namespace.clock)
