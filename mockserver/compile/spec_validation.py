@@ -33,7 +33,7 @@ from openapi_spec_validator.validation.validators import SpecValidator
 
 from mockserver.compile.operations import SYNTHETIC
 from mockserver.compile.references import Trees, absolute
-from mockserver.diagnostics import Diagnostic, Location
+from mockserver.diagnostics import Diagnostic, Location, shortened
 from mockserver.jsonschema.references import pointer as pointer_of
 from mockserver.jsonschema.references import shown, tokens, value_at
 from mockserver.plan import JSON, ROOT, Dialect, SchemaRef
@@ -377,5 +377,4 @@ def _deepest_cause(error: Any) -> ValidationError:
 
 
 def _short(text: object) -> str:
-    line = shown(str(text)).strip().split("\n", 1)[0]
-    return line if len(line) <= _MAX_LENGTH else line[: _MAX_LENGTH - 1] + "…"
+    return shortened(shown(str(text)).strip().split("\n", 1)[0], _MAX_LENGTH)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING
 
-from mockserver.diagnostics import Violation
+from mockserver.diagnostics import Violation, without_middle
 from mockserver.jsonschema.bundler import Bundle
 from mockserver.jsonschema.excerpt import Excerpt, count_nodes, excerpts
 from mockserver.jsonschema.formats import checks, forgiving_checks
@@ -208,8 +208,7 @@ class Validator:
             message = f'{json.dumps(error.instance, ensure_ascii=False)} does not match "{pattern}"'
             if ACCOUNT.is_spent:
                 message += " within the limit on the work of patterns per request"
-        if len(message) > MAX_MESSAGE:
-            message = f"{message[: MAX_MESSAGE // 2]} … {message[-MAX_MESSAGE // 2 :]}"
+        message = without_middle(message, MAX_MESSAGE)
         keyword, schema = self._keyword(error)
         if keyword == self._flag:
             message = f"The property is {keyword} and cannot be part of this message"

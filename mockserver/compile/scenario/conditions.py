@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from itertools import islice
 
 from mockserver.compile.fields import member, properties
 from mockserver.compile.scenario.responses import Binding
 from mockserver.compile.scenario.yaml_nodes import Node, Report
+from mockserver.diagnostics import did_you_mean
+from mockserver.engine.resources.conditions import is_glob
 from mockserver.jsonschema import Schemas
 from mockserver.plan import Condition, Lookup, Rule, SchemaRef
 
@@ -229,7 +230,7 @@ def _covers(earlier: Rule, later: Rule) -> bool:
         all(
             any(
                 pattern == own
-                or (not _is_glob(pattern) and fnmatchcase(pattern.lower(), own.lower()))
+                or (not is_glob(pattern) and fnmatchcase(pattern.lower(), own.lower()))
                 or own == "*"
                 for own in condition.patterns
             )
@@ -239,25 +240,10 @@ def _covers(earlier: Rule, later: Rule) -> bool:
     )
 
 
-def _is_glob(pattern: str) -> bool:
-    return any(mark in pattern for mark in "*?[")
-
-
-def nearest(name: str, known: Collection[str], cutoff: float = 0.5) -> str:
-    """Return the member of ``known`` that is most similar to ``name``; empty if none is similar."""
-    return next(iter(get_close_matches(name, known, n=1, cutoff=cutoff)), "")
-
-
-def did_you_mean(name: str, known: Collection[str]) -> str:
-    """Return ``did you mean '…'?`` if a member of ``known`` is similar to ``name``, else an empty text."""
-    similar = nearest(name, known)
-    return f"did you mean {similar!r}? " if similar else ""
-
-
 def suggest(name: str, known: Sequence[str]) -> str:
     """Return a remedy for a name that is not in ``known``."""
     if question := did_you_mean(name, known):
-        return question.rstrip()
+        return question
     shown = list(dict.fromkeys(known))[:12]
     if not shown:
         return "there are no names to choose from; define one first."
