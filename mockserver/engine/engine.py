@@ -147,7 +147,7 @@ class Engine:
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
         """Return the response to a request. No request makes it raise an error."""
-        if request.repeats and (polled := self._polls.response(request)) is not None:
+        if request.section is not None and (polled := self._polls.response(request)) is not None:
             return polled
         if request.raw_path.startswith(_RESERVED):
             if not request.raw_path.startswith(ADMIN):
@@ -401,7 +401,7 @@ class Engine:
             )
         else:
             call = Call(route, runtime, request, path, checked, namespace, now)
-            if request.repeats and prefer is NONE and self._may_be_cached(call):
+            if request.section is not None and prefer is NONE and self._may_be_cached(call):
                 self._polls.remember(call, raw)
             try:
                 response = self.resources.call_resource(call, prefer.scenario)
