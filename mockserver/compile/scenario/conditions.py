@@ -239,7 +239,7 @@ class _EarlierRules:
         """Add the next rule of the file."""
         number = len(self._rules)
         self._rules.append(rule)
-        exact = [each for each in rule.conditions if not any(map(_is_glob, each.patterns))]
+        exact = [each for each in rule.conditions if not any(map(is_glob, each.patterns))]
         if not exact:
             self._other.append(number)
         for pattern in {each.lower() for each in exact[-1].patterns} if exact else ():
