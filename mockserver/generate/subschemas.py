@@ -82,7 +82,7 @@ class Shapes:
             shape.fault = f"{min(clash)!r} is both required and ruled out"
         asserted = len(shape.patterns) + len(shape.formats)
         if asserted > 1 or (shape.formats and (shape.min_length or shape.max_length is not None)):
-            shape.needs_test = True
+            shape.is_uncertain = True
         if shape.options is not None:
             excluded = {equality_key(value) for value in shape.excluded}
             shape.options = [
@@ -124,11 +124,10 @@ class Shapes:
         for choice in choices:
             if choice.at not in made:
                 shape.choices.append(choice)
-                shape.needs_test = True
                 continue
             option = choice.options[made[choice.at]]
-            if choice.kind in ("oneOf", "if"):
-                shape.needs_test = True
+            if choice.kind == "if":
+                shape.is_uncertain = True
             if choice.kind == "oneOf":
                 shape.made.append((choice, made[choice.at]))
             if option.required:
