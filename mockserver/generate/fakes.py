@@ -10,14 +10,14 @@ import msgspec
 from mockserver.generate.attempt import Attempt, DeadEnd, Endless, Style, Unsatisfiable, seeded_rng
 from mockserver.generate.containers import members
 from mockserver.generate.generator import Generator
-from mockserver.generate.pools import Pools, encode_json
+from mockserver.generate.pools import Pools
 from mockserver.generate.property_names import apply_hints
 from mockserver.generate.relaxed import Relaxed
 from mockserver.generate.scalars import Texts
 from mockserver.generate.stream import Stream
 from mockserver.generate.writers import Leaf, Writer
 from mockserver.generate.writing import Writers
-from mockserver.jsonschema import Direction, Schemas, Validator
+from mockserver.jsonschema import Direction, SchemaError, Schemas, Validator
 from mockserver.plan import JSON, SchemaRef
 from mockserver.providers.faker import FakeValues
 
@@ -84,17 +84,14 @@ class Fakes:
             value = apply_hints(value, hints, strategy.names(), strategy.is_valid)
         return value
 
-    def encoded(
+    def written(
         self, ref: SchemaRef, *, key: str, hints: Mapping[str, JSON] | None = None, now_ms: int = NOW_MS
-    ) -> bytes:
-        """Return the value of a response schema as JSON without spaces. Raises as ``value`` does.
-
-        Also raises ValueError or TypeError if the value is not JSON.
-        """
-        written = self._written(self._strategy(ref, "response"), key, hints, now_ms)
-        return (
-            encode_json(self.value(ref, key=key, hints=hints, now_ms=now_ms)) if written is None else written
-        )
+    ) -> bytes | None:
+        """Return the ``value`` of a response as JSON without spaces; None if only ``value`` finds one."""
+        try:
+            return self._written(self._strategy(ref, "response"), key, hints, now_ms)
+        except (Unsatisfiable, SchemaError):
+            return None
 
     def _written(
         self, strategy: _Strategy, key: str, hints: Mapping[str, JSON] | None, now_ms: int

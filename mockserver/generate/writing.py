@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Set
 from functools import partial
+from typing import NamedTuple
 
 from mockserver.generate.attempt import Attempt, DeadEnd
 from mockserver.generate.constraints import Choice, Option, Shape, equality_key
@@ -45,6 +46,16 @@ from mockserver.plan import JSON
 _POOLED_DEPTH, _POOLED_SIZE = 2, 150
 """What is assumed of the surroundings of a value that the generator makes as a whole, so that it is small."""
 _PYTHON: Mapping[str, type] = {"string": str, "integer": int, "number": float, "boolean": bool}
+
+
+class _Target(NamedTuple):
+    """A member of an object that a hint sets, if it is valid."""
+
+    name: str
+    hint: str
+    shape: Shape
+    usual: type
+    """The type that its values usually have."""
 
 
 class Writers:
@@ -287,26 +298,28 @@ class Writers:
             for part, name in enumerate(names)
         }
 
+    def _targets(self, shape: Shape, hints: tuple[str, ...]) -> list[_Target]:
+        """Return the members that hints with these names set."""
+        shapes = {member.name: member.shape for member in members(self._generator, shape) if member.shape}
+        always = [name for name in shapes if name in shape.required]
+        return [
+            _Target(name, hint, shapes[name], _PYTHON.get(kind_of(shapes[name], name) or "", str))
+            for name, hint in hint_targets(hints, list(dict.fromkeys((*always, *shapes))))
+        ]
+
     def _given(
-        self, shape: Shape, known: dict[tuple[str, ...], list[tuple[str, str]]], hints: Mapping[str, JSON]
+        self, shape: Shape, known: dict[tuple[str, ...], list[_Target]], hints: Mapping[str, JSON]
     ) -> dict[str, bytes]:
         """Return the encoded members that hints set. ``known``: the targets by the names of the hints."""
         names = tuple(hints)
         targets = known.get(names)
-        shapes = {member.name: member.shape for member in members(self._generator, shape) if member.shape}
         if targets is None:
-            optional = [name for name in shapes if name not in shape.required]
-            targets = list(hint_targets(names, [*shape.required, *optional]))
-            known[names] = targets
+            targets = known[names] = self._targets(shape, names)
         given: dict[str, bytes] = {}
-        for name, hint in targets:
-            inner = shapes.get(name)
-            if inner is None:
-                continue
-            usual = _PYTHON.get(kind_of(inner, name) or "", str)
-            for candidate in interpretations(hints[hint], usual):
-                if self._generator.is_valid(inner, candidate):
-                    given[name] = encode_json(candidate)
+        for target in targets:
+            for candidate in interpretations(hints[target.hint], target.usual):
+                if self._generator.is_valid(target.shape, candidate):
+                    given[target.name] = encode_json(candidate)
                     break
         return given
 

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 
-from mockserver.engine.response.examples import Fault, NoValidExample, Slot, Values
+from mockserver.engine.response.examples import Fault, NoValidExample, Sample, Slot, Values
 from mockserver.engine.response.negotiation import is_json
 from mockserver.media.styles import expand_header
 from mockserver.namespaces.clock import http_date
@@ -87,6 +87,7 @@ class Headers:
 
     def __init__(self, values: Values) -> None:
         self._values = values
+        self._examples: dict[int, tuple[Header, Sample | None]] = {}
 
     def fields(self, response: DocumentedResponse, *, key: str, now_ms: int) -> list[tuple[str, str]]:
         """Return the header fields of a response: lower-case names without duplicates, valid values.
@@ -99,6 +100,13 @@ class Headers:
             if text is not None:
                 found[header.name.lower()] = text
         return list(found.items())
+
+    def constant(self, response: DocumentedResponse) -> list[tuple[str, str]] | None:
+        """Return the header fields of a response that has none or only examples, else None."""
+        headers = list(_sent_headers(response))
+        if any(self._example(header) is None for header in headers):
+            return None
+        return self.fields(response, key="", now_ms=0)
 
     def faults(self, response: DocumentedResponse, where: str) -> Iterator[Fault]:
         """Yield the faults of the document that make header fields of a response impossible."""
@@ -115,10 +123,17 @@ class Headers:
                 return text
         return None
 
+    def _example(self, header: Header) -> Sample | None:
+        """Return the first valid example of a header. Headers are cached by identity."""
+        known = self._examples.get(id(header))
+        if known is None:
+            known = self._examples[id(header)] = header, self._values.example(_slot(header))
+        return known[1]
+
     def _candidates(self, header: Header, key: str, now_ms: int) -> Iterator[JSON]:
         """Yield an example, the value that HTTP prescribes, then some generated values."""
         slot = _slot(header)
-        sample = self._values.example(slot)
+        sample = self._example(header)
         if sample is not None:
             yield sample.value
         usual = None if header.content else field_text(header.name.lower(), key, now_ms)
