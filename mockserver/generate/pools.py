@@ -133,6 +133,19 @@ class Pools:
         """Return the pieces of texts of 12 letters and digits, with their quotation marks."""
         return (b'"', *(self._texts(f"identifier{i}", _ALPHABET, 2) for i in range(6)), b'"')
 
+    def numbers(self, first: int, last: int) -> Sequence[Piece]:
+        """Return the pieces of thousands of integers between two bounds; none if the range is too small."""
+        low, high = -(-first // 100), (last - 99) // 100
+        if low < 0 or high < max(low, 1):
+            return ()
+        low = max(low, 1)
+        hundreds = range(low, high + 1, max(1, (high - low + 1) // CHOICES))[:CHOICES]
+        rest = range(100)
+        return (
+            self._spread(("hundreds", low, high), [b"%d" % number for number in hundreds]),
+            self._spread("rest", [b"%02d" % number for number in rest]),
+        )
+
     def count(self, octets: int) -> None:
         """Count the octets of a new value. Above the limit, drop all values."""
         self.size += octets

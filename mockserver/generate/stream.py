@@ -39,6 +39,10 @@ class Stream:
 
     def one(self) -> int:
         """Return the next choice."""
+        at = self._next
+        if at < len(self._choices):
+            self._next = at + 1
+            return self._choices[at]
         return self.take(1)[0]
 
     def _extend(self, start: int, end: int) -> bytes:

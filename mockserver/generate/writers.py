@@ -7,9 +7,9 @@ writes is valid by the way it is put together; Writers.of finds out where that i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
+from itertools import cycle, islice
 from operator import getitem
-from typing import Protocol
+from typing import Literal, Protocol
 
 from mockserver.generate.attempt import (
     MAX_DEPTH,
@@ -21,6 +21,7 @@ from mockserver.generate.attempt import (
     DeadEnd,
     Endless,
 )
+from mockserver.generate.constraints import Shape
 from mockserver.generate.pools import Choices, DayPool, Piece, day_of
 from mockserver.generate.stream import CHOICES, Stream
 from mockserver.plan import JSON, SchemaRef
@@ -28,6 +29,8 @@ from mockserver.plan import JSON, SchemaRef
 BLANK: tuple[bytes, ...] = (b"",) * CHOICES
 """Holds the place of a part that is written afterwards."""
 _TRIES = 24
+_MANY = 8
+"""The number of items from which on they are written at once."""
 
 
 class Writer(Protocol):
@@ -41,6 +44,11 @@ class Writer(Protocol):
 
     def write_hinted(self, stream: Stream, hints: Mapping[str, JSON]) -> bytes:
         """Return a value in which members that have the name of a hint are set to it, if that is valid."""
+
+
+def count_gaps(pieces: Sequence[Piece]) -> int:
+    """Return the number of choices among the pieces of a value."""
+    return sum(not isinstance(piece, bytes) for piece in pieces)
 
 
 class Text:
@@ -106,28 +114,6 @@ class Leaf:
                 pool[0]
 
 
-class Number:
-    """Writes integers of a range that is too large for a pool, so that identifiers differ."""
-
-    __slots__ = ("_count", "_first", "_step", "active")
-
-    def __init__(self, first: int, count: int, step: int) -> None:
-        self._first = first
-        self._count = count
-        self._step = step
-        self.active = 0
-
-    def write(self, stream: Stream) -> bytes:
-        """Return a number as JSON."""
-        one, two, three, four = stream.take(4)
-        number = (one << 18 | two << 12 | three << 6 | four) * self._count >> 24
-        return b"%d" % ((self._first + number) * self._step)
-
-    def write_hinted(self, stream: Stream, hints: Mapping[str, JSON]) -> bytes:
-        """Ignore the hints."""
-        return self.write(stream)
-
-
 class Slot:
     """A member of an object that its own writer writes."""
 
@@ -156,41 +142,51 @@ class Template:
         self.has_comma = has_comma
 
 
-class ObjectWriter:
-    """Writes objects. ``template`` and ``fit`` are functions of the Writers that know the schema."""
+Manner = Literal["full", "tight", "lean"]
+"""Which optional members an object has: all, those without parts, or none."""
 
-    __slots__ = ("_fit", "_full", "_lean", "_make", "_with", "active")
+
+class ObjectWriter:
+    """Writes objects. ``make`` and ``fit`` are functions of the Writers that know the schema."""
+
+    __slots__ = ("_fit", "_make", "_templates", "active", "shape")
 
     def __init__(
         self,
-        make: Callable[[tuple[str, ...], bool], Template],
+        shape: Shape,
+        make: Callable[[tuple[str, ...], Manner], Template],
         fit: Callable[[Mapping[str, JSON]], dict[str, bytes]],
     ) -> None:
-        """``make`` returns the template, for the names of given members, and whether it is lean.
+        """``make`` returns the template for the names of given members.
 
         ``fit`` returns the encoded members for hints. Both raise DeadEnd.
         """
+        self.shape = shape
         self._make = make
         self._fit = fit
-        self._full: Template | None = None
-        self._lean: Template | None = None
-        self._with: dict[tuple[str, ...], Template] = {}
+        self._templates: dict[tuple[str, ...] | Manner, Template] = {}
         self.active = 0
-
-    def flat(self) -> Text | None:
-        """Return the text of an object that has no parts to be written on their own."""
-        template = self._full or self._template()
-        return None if template.slots or template.has_comma else template.text
 
     def write(self, stream: Stream) -> bytes:
         """Return an object as JSON. Raises DeadEnd."""
-        if stream.size >= MAX_OPTIONAL_SCALARS:
-            template = self._lean
-            if template is None:
-                template = self._lean = self._make((), True)
-        else:
-            template = self._full or self._template()
-        return self._fill(template, stream, None)
+        manner = self._manner(stream)
+        template = self._templates.get(manner)
+        if template is None:
+            template = self._templates[manner] = self._make((), manner)
+        text = template.text
+        if template.slots or stream.size > MAX_PARTS:
+            return self._fill(template, stream, None)
+        stream.size += text.count + 1
+        return text.text % tuple(map(getitem, text.pools(stream), stream.take(text.count)))
+
+    def flat(self, stream: Stream) -> Text | None:
+        """Return the text of the objects that follow, if they have no parts to be written on their own."""
+        if self._manner(stream) != "full":
+            return None
+        template = self._templates.get("full")
+        if template is None:
+            template = self._templates["full"] = self._make((), "full")
+        return None if template.slots else template.text
 
     def write_hinted(self, stream: Stream, hints: Mapping[str, JSON]) -> bytes:
         """Return an object in which members that have the name of a hint are set to it, if that is valid."""
@@ -198,20 +194,20 @@ class ObjectWriter:
         if not members:
             return self.write(stream)
         names = tuple(members)
-        template = self._with.get(names)
+        template = self._templates.get(names)
         if template is None:
-            template = self._with[names] = self._make(names, False)
+            template = self._templates[names] = self._make(names, "full")
         return self._fill(template, stream, members)
 
-    def _template(self) -> Template:
-        template = self._full = self._make((), False)
-        return template
+    @staticmethod
+    def _manner(stream: Stream) -> Manner:
+        if stream.size < MAX_OPTIONAL_PARTS and stream.depth < MAX_OPTIONAL_DEPTH - 1:
+            return "full"
+        return "tight" if stream.size < MAX_OPTIONAL_SCALARS else "lean"
 
     def _fill(self, template: Template, stream: Stream, given: Mapping[str, bytes] | None) -> bytes:
         text = template.text
         stream.size += text.count + 1
-        if given is None and not template.slots:
-            return text.text % tuple(map(getitem, text.pools(stream), stream.take(text.count)))
         if self.active >= MAX_RECURSION:
             raise Endless("", "its values are nested in each other without end")
         parts = list(map(getitem, text.pools(stream), stream.take(text.count)))
@@ -298,8 +294,8 @@ class ArrayWriter:
         self._fewest = fewest
         self._most = most
         self._unique = unique
-        self._repeated: tuple[Text, Text] | None = None
-        """The text of an item, and that of as many as there are always."""
+        self._repeated: tuple[Text, bytes] | None = None
+        """The text of an item, and that of all items."""
         self.active = 0
 
     def write(self, stream: Stream) -> bytes:
@@ -330,6 +326,8 @@ class ArrayWriter:
         stream.size += 1
         out: list[bytes] = []
         if wanted == fewest and not self._unique:
+            if wanted >= _MANY and isinstance(item, ObjectWriter) and (flat := item.flat(stream)) is not None:
+                return [self._repeat(flat, wanted, stream)]
             for _ in range(wanted):
                 stream.size += 1
                 if stream.size > MAX_PARTS:
@@ -342,6 +340,16 @@ class ArrayWriter:
             if len(out) < fewest:
                 raise
         return out
+
+    def _repeat(self, flat: Text, count: int, stream: Stream) -> bytes:
+        """Return many objects without parts at once."""
+        stream.size += count * (flat.count + 1)
+        if stream.size > MAX_PARTS:
+            raise DeadEnd(self._at, f"its values have more than {MAX_PARTS} parts")
+        if self._repeated is None or self._repeated[0] is not flat:
+            self._repeated = flat, b",".join([flat.text] * count)
+        choices = stream.take(count * flat.count)
+        return self._repeated[1] % tuple(map(getitem, cycle(flat.pools(stream)), choices))
 
     def _add_different(self, out: list[bytes], wanted: int, stream: Stream) -> None:
         """Add items until there are enough, or until one is a repetition that is not needed."""
@@ -371,6 +379,33 @@ class ArrayWriter:
         out += islice((other for other in others if other not in seen), self._fewest - len(out))
         if len(out) < self._fewest:
             raise DeadEnd(self._at, f"no more than {len(out)} different items could be made")
+
+
+class NullableWriter:
+    """Writes values of one shape, or null where they would be too large or impossible."""
+
+    __slots__ = ("active", "inner")
+
+    def __init__(self, inner: Writer) -> None:
+        self.inner = inner
+        self.active = 0
+
+    def write(self, stream: Stream) -> bytes:
+        """Return a value as JSON."""
+        inner = self.inner
+        if inner.active or stream.depth >= MAX_OPTIONAL_DEPTH or stream.size >= MAX_OPTIONAL_PARTS:
+            return b"null"
+        try:
+            return inner.write(stream)
+        except DeadEnd:
+            return b"null"
+
+    def write_hinted(self, stream: Stream, hints: Mapping[str, JSON]) -> bytes:
+        """Return a value in which members that have the name of a hint are set to it, if that is valid."""
+        try:
+            return self.inner.write_hinted(stream, hints)
+        except DeadEnd:
+            return b"null"
 
 
 class ChoiceWriter:

@@ -7,7 +7,7 @@ from a pool of values that the generator made and validated.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import partial
 from typing import NamedTuple
 
@@ -34,17 +34,21 @@ from mockserver.generate.writers import (
     ArrayWriter,
     ChoiceWriter,
     Leaf,
+    Manner,
     MapWriter,
-    Number,
+    NullableWriter,
     ObjectWriter,
     Slot,
     Template,
     Writer,
+    count_gaps,
 )
 from mockserver.plan import JSON
 
 _POOLED_DEPTH, _POOLED_SIZE = 2, 150
 """What is assumed of the surroundings of a value that the generator makes as a whole, so that it is small."""
+_MAX_INLINED = 64
+"""The choices of the largest object that is written as a part of the enclosing one."""
 _PYTHON: Mapping[str, type] = {"string": str, "integer": int, "number": float, "boolean": bool}
 
 
@@ -68,6 +72,7 @@ class Writers:
         self._pools = pools
         self._known: dict[tuple[Shape, str], Writer] = {}
         self._objects: dict[Shape, Writer] = {}
+        self._flat: dict[ObjectWriter, Sequence[Piece] | None] = {}
         self._failed: dict[tuple[Shape, str], DeadEnd] = {}
 
     def of(self, shape: Shape, name: str) -> Writer:
@@ -181,8 +186,13 @@ class Writers:
         count = last - first + 1
         if count <= CHOICES:
             return Leaf(self._pools.one_of([number_at(span, i, whole=is_whole) for i in range(count)]))
-        if is_whole and last_word(name) in IDENTIFIERS and count < 1 << 46:
-            return Number(first, count, int(step))
+        if (
+            is_whole
+            and step == 1
+            and last_word(name) in IDENTIFIERS
+            and (digits := self._pools.numbers(first, last))
+        ):
+            return Leaf(*digits)
 
         def fill_span(rng: random.Random, _: int) -> JSON:
             return number(shape, name, rng, 0, whole=is_whole)
@@ -207,7 +217,7 @@ class Writers:
             return self._map(shape)
         if shape.min_members > len(shape.required):
             return None
-        return ObjectWriter(partial(self._template, shape), partial(self._given, shape, {}))
+        return ObjectWriter(shape, partial(self._template, shape), partial(self._given, shape, {}))
 
     def _map(self, shape: Shape) -> Writer | None:
         """Return the writer of an object without named members, or None if it needs too many."""
@@ -228,41 +238,27 @@ class Writers:
         names = KEYS[: max(fewest, 2 if most is None else min(2, most))]
         return MapWriter([(b"%b:" % encode_json(name), writer) for name in names], fewest)
 
-    def _template(self, shape: Shape, given: tuple[str, ...], is_lean: bool) -> Template:
+    def _template(self, shape: Shape, given: tuple[str, ...], manner: Manner) -> Template:
         """Return the members of an object. Raises DeadEnd if a required one is impossible."""
         pieces: list[Piece] = [b"{"]
         slots: list[Slot] = []
         places: dict[str, int] = {}
         gaps, has_comma = 0, False
-        times = self._timestamp_members(shape, is_lean)
-        for member in members(self._generator, shape):
-            name, inner = member.name, member.shape
-            is_required = name in shape.required
-            if inner is None:
-                if is_required:
-                    raise DeadEnd(shape.at, f"{name!r} is both required and ruled out")
-                continue
+        for name, writer, is_required in self._members(shape, given, manner):
             prefix = b"%b%b:" % (b"," if len(pieces) > 1 else b"", encode_json(name))
-            if name in given:
-                pieces += (prefix, BLANK)
+            if writer is None:
                 places[name] = gaps
+                pieces += (prefix, BLANK)
                 gaps += 1
                 continue
-            if not is_required and (is_lean or (inner.is_leaf and inner.is_unconstrained)):
+            inlined = self._inlined(writer, manner)
+            if inlined is not None and (is_required or not _needs_room(writer) or manner == "full"):
+                pieces += (prefix, *inlined)
+                gaps += count_gaps(inlined)
                 continue
-            try:
-                writer = self._member(shape, name, inner, times)
-                if isinstance(writer, Leaf):
-                    writer.probe(self._pools.day)
-            except DeadEnd:
-                if is_required:
-                    raise
+            when_room = not is_required and _needs_room(writer)
+            if when_room and manner != "full":
                 continue
-            if isinstance(writer, Leaf) and (is_required or inner.is_leaf):
-                pieces += (prefix, *writer.pieces)
-                gaps += sum(not isinstance(piece, bytes) for piece in writer.pieces)
-                continue
-            when_room = not is_required and not inner.is_leaf
             if when_room:
                 has_comma = has_comma or len(pieces) == 1
                 prefix = b",%b:" % encode_json(name)
@@ -274,20 +270,67 @@ class Writers:
         pieces.append(b"}")
         return Template(pieces, tuple(slots), places, has_comma=has_comma)
 
+    def _members(
+        self, shape: Shape, given: tuple[str, ...], manner: Manner
+    ) -> Iterator[tuple[str, Writer | None, bool]]:
+        """Yield the name and the writer of each member, and whether it is required; no writer if given."""
+        times = self._timestamp_members(shape, manner)
+        for member in members(self._generator, shape):
+            name, inner = member.name, member.shape
+            is_required = name in shape.required
+            if inner is None:
+                if is_required:
+                    raise DeadEnd(shape.at, f"{name!r} is both required and ruled out")
+            elif name in given:
+                yield name, None, True
+            elif is_required or not (manner == "lean" or (inner.is_leaf and inner.is_unconstrained)):
+                try:
+                    writer = self._member(shape, name, inner, times)
+                    if isinstance(writer, Leaf):
+                        writer.probe(self._pools.day)
+                except DeadEnd:
+                    if is_required:
+                        raise
+                    continue
+                yield name, writer, is_required
+
+    def _inlined(self, writer: Writer, manner: Manner) -> Sequence[Piece] | None:
+        """Return the pieces of a value that has no parts to be written on their own, if it is small."""
+        if isinstance(writer, Leaf):
+            return writer.pieces
+        if isinstance(writer, NullableWriter) and manner == "full":
+            writer = writer.inner
+        if not isinstance(writer, ObjectWriter) or manner == "lean":
+            return None
+        if writer not in self._flat:
+            self._flat[writer] = self._flat_pieces(writer.shape)
+        return self._flat[writer]
+
+    def _flat_pieces(self, shape: Shape) -> Sequence[Piece] | None:
+        pieces: list[Piece] = []
+        try:
+            for name, writer, is_required in self._members(shape, (), "full"):
+                if not isinstance(writer, Leaf) or (writer.is_whole and not is_required):
+                    return None
+                pieces += (b"%b%b:" % (b"," if pieces else b"", encode_json(name)), *writer.pieces)
+        except DeadEnd:
+            return None
+        return (b"{", *pieces, b"}") if count_gaps(pieces) <= _MAX_INLINED else None
+
     def _member(self, shape: Shape, name: str, inner: Shape, times: Mapping[str, Piece]) -> Writer:
         tag = shape.tags.get(name)
         if tag is not None and self._generator.is_valid(inner, tag):
             return Leaf(encode_json(tag))
         return Leaf(times[name]) if name in times else self.of(inner, name)
 
-    def _timestamp_members(self, shape: Shape, is_lean: bool) -> dict[str, Piece]:
+    def _timestamp_members(self, shape: Shape, manner: Manner) -> dict[str, Piece]:
         """Return the choices of the points in time of an object, in the order of its members."""
         found: dict[TimeRange, list[str]] = {}
         for member in members(self._generator, shape):
             inner = member.shape
             if (
                 inner is not None
-                and (not is_lean or member.name in shape.required)
+                and (manner != "lean" or member.name in shape.required)
                 and _is_timestamp(inner, member.name)
                 and not self._generator.samples(inner)
             ):
@@ -373,6 +416,10 @@ class Writers:
             return None
         if len(options) == 1:
             return options[0][0]
+        usual = [writer for writer, rank, _ in options if not rank]
+        if len(usual) == 1:  # the others are null
+            (writer,) = usual
+            return writer if isinstance(writer, Leaf) and not writer.may_fail else NullableWriter(writer)
         return ChoiceWriter(choice.at, options)
 
     def _excludes_others(self, taken: Shape, choice: Choice, index: int) -> bool:
@@ -406,6 +453,11 @@ class Writers:
             if own is not None and (not own.types & foreign.types or _are_disjoint(own, foreign)):
                 return True
         return False
+
+
+def _needs_room(writer: Writer) -> bool:
+    """Return whether an optional member is left out of a large value."""
+    return not isinstance(writer, Leaf) or writer.is_whole
 
 
 def _is_timestamp(shape: Shape, name: str) -> bool:
