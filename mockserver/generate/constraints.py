@@ -27,6 +27,9 @@ Span = tuple[Fraction, int, int]
 """A range of multiples: the step, and the minimum and maximum number of steps."""
 
 
+Signature = tuple[Hashable, ...]
+
+
 class Option(Struct, frozen=True):
     """One option of a choice."""
 
@@ -112,6 +115,8 @@ class Shape(Struct, eq=False):
     dependent: dict[str, list[str]] = field(default_factory=dict)
     object_parts: list[Part] = field(default_factory=list)
 
+    signature: Signature | None = None
+    """What constrains scalars, if that is all there is: shapes with the same one allow the same scalars."""
     is_leaf: bool = False
     """Whether it describes no parts and has no choices."""
     is_unconstrained: bool = False

@@ -10,7 +10,7 @@ from copy import copy
 from itertools import islice
 
 from mockserver.generate.attempt import Attempt, DeadEnd, Endless, Style
-from mockserver.generate.constraints import Choice, Option, Shape
+from mockserver.generate.constraints import Choice, Option, Shape, Signature
 from mockserver.generate.containers import Member, distinguish, generate_array, generate_object
 from mockserver.generate.scalars import Texts, number
 from mockserver.generate.subschemas import Shapes
@@ -61,6 +61,8 @@ class Generator:
         self.texts = texts
         self._is_thorough = is_thorough
         self._validators: dict[SchemaRef, tuple[Callable[[JSON], bool], ...]] = {}
+        self._by_signature: dict[Signature, tuple[Callable[[JSON], bool], ...]] = {}
+        """The checks of scalars, which many schemas share."""
         self.members: dict[Shape, list[Member]] = {}
         self._samples: dict[Shape, list[JSON]] = {}
         self._branches: dict[SchemaRef, list[tuple[tuple[SchemaRef, ...], int, bool]]] = {}
@@ -90,16 +92,20 @@ class Generator:
 
     def is_valid(self, shape: Shape, value: JSON) -> bool:
         """Return whether all schemas of a shape allow ``value``."""
-        return all(
-            accepts(value)
-            for ref in shape.refs
-            for accepts in self._validators.get(ref) or self._load_validators(ref)
-        )
+        if (signature := shape.signature) is not None and isinstance(value, (str, int, float)):
+            checks = self._by_signature.get(signature)
+            if checks is None:
+                checks = tuple(check for ref in shape.refs for check in self._checks(ref))
+                self._by_signature[signature] = checks
+            return all(accepts(value) for accepts in checks)
+        return all(accepts(value) for ref in shape.refs for accepts in self._checks(ref))
 
-    def _load_validators(self, ref: SchemaRef) -> tuple[Callable[[JSON], bool], ...]:
-        validators = self._schemas.validators(ref, self._direction)
-        wanted = validators if self._is_thorough else islice(validators, 1)
-        checks = self._validators[ref] = tuple(validator.is_valid for validator in wanted)
+    def _checks(self, ref: SchemaRef) -> tuple[Callable[[JSON], bool], ...]:
+        checks = self._validators.get(ref)
+        if checks is None:
+            validators = self._schemas.validators(ref, self._direction)
+            wanted = validators if self._is_thorough else islice(validators, 1)
+            checks = self._validators[ref] = tuple(validator.is_valid for validator in wanted)
         return checks
 
     def samples(self, shape: Shape) -> list[JSON]:

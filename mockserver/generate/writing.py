@@ -397,6 +397,8 @@ class Writers:
     def _choice(self, shape: Shape, name: str) -> Writer | None:
         """Return the writer of the first open choice; None if no option is certain to be valid."""
         choice = shape.choices[0]
+        if choice.kind in ("oneOf", "anyOf") and (constants := self._constants(shape, choice)) is not None:
+            return constants
         if choice.kind == "if" or len(choice.options) > MAX_COMBINATIONS or shape.is_uncertain:
             return None
         options: list[tuple[Writer, int, bool]] = []
@@ -421,6 +423,20 @@ class Writers:
             (writer,) = usual
             return writer if isinstance(writer, Leaf) and not writer.may_fail else NullableWriter(writer)
         return ChoiceWriter(choice.at, options)
+
+    def _constants(self, shape: Shape, choice: Choice) -> Leaf | None:
+        """Return the writer of a choice among constants; None if it has other options too."""
+        values: list[JSON] = []
+        for i in range(len(choice.options)):
+            taken = self._generator.shapes.take(shape, choice, i)
+            if taken.types == {"null"}:
+                continue
+            if taken.options is None or taken.fault:
+                return None
+            values += taken.options
+        found = {equality_key(value): value for value in values if value is not None}
+        valid = [value for value in found.values() if self._generator.is_valid(shape, value)]
+        return Leaf(self._pools.one_of(valid)) if valid else None
 
     def _excludes_others(self, taken: Shape, choice: Choice, index: int) -> bool:
         """Return whether no written value of ``taken`` is valid for another option of ``oneOf``."""
