@@ -38,6 +38,10 @@ class StatusFields:
         filled = self._fill(body, ref, status, is_problem or status >= _LOWEST_ERROR, 0)
         return filled if filled is not body and self._is_valid(filled, ref) else body
 
+    def may_change(self, ref: SchemaRef, *, is_problem: bool) -> bool:
+        """Return whether a body of a response without an error may change."""
+        return bool(self._status_properties(ref, is_problem))
+
     def _fill(self, body: JSON, ref: SchemaRef, status: int, is_error: bool, depth: int) -> JSON:
         """Return the changed body, or ``body`` itself. Without an error, change only top-level fields."""
         is_deep = depth < _MAX_DEPTH and status >= _LOWEST_ERROR
@@ -191,6 +195,14 @@ class Bodies:
         if sample.is_text or sample.warning:
             return sample
         return Sample(self._with_status(choice, sample.value, status))
+
+    def sent_as_generated(self, choice: Choice, status: int) -> SchemaRef | None:
+        """Return the schema whose generated JSON is the whole body of every response, or None."""
+        slot = self._slot(choice)
+        if slot.schema is None or family_of(choice.content_type) != "json" or status >= _LOWEST_ERROR:
+            return None
+        is_problem = "/problem+" in choice.content_type
+        return None if self._status_fields.may_change(slot.schema, is_problem=is_problem) else slot.schema
 
     def with_status(self, choice: Choice, sample: Sample, status: int) -> Sample:
         """Set ``status`` in an example of a schema, which several responses may share."""
