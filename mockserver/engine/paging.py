@@ -29,7 +29,7 @@ NEXTS = (
     "nextMarker", "next_marker", "next", "cursor",
 )  # fmt: skip
 MORES = ("hasMore", "has_more", "hasNextPage", "hasNext")
-USUAL, MOST = 100, 1000
+DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 
 
 class Page(NamedTuple):
@@ -53,7 +53,7 @@ class Paging:
 
     def page(self, query: Mapping[str, JSON]) -> Page:
         """Return the page that a query asks for."""
-        limit = min(_number(self._parameter(query, LIMITS), USUAL), MOST)
+        limit = min(_number(self._parameter(query, LIMITS), DEFAULT_LIMIT), MAX_LIMIT)
         asked = self._parameter(query, CURSORS)
         if isinstance(asked, str) and asked:
             return Page(_read_cursor(asked) or 0, limit)

@@ -111,8 +111,8 @@ class Listing:
         name = self._runtime.name
         found: list[tuple[int, int, str, ResourceState]] = []
         for key, state in store.items(namespace.name, name):
-            birth = store.creations.get(namespace.name, name, key)
-            found.append((state.created, birth.number if birth is not None else 0, key, state))
+            creation = store.creations.get(namespace.name, name, key)
+            found.append((state.created, creation.number if creation is not None else 0, key, state))
         found.sort(key=lambda entry: entry[:3])
         for _, _, key, known in found:
             steps = self._runtime.steps(known.scenario)
@@ -127,7 +127,7 @@ class Listing:
                 subject = RenderContext(
                     namespace.name, name, key, shown, state.scenario, state.calls, state.created,
                     state.changed, now, request, at, body,
-                    birth=store.creations.get(namespace.name, name, key),
+                    creation=store.creations.get(namespace.name, name, key),
                 )  # fmt: skip
                 yield renderer, subject
 
