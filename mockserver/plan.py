@@ -468,6 +468,8 @@ class DataResource(Struct, frozen=True):
     """The fields with the time of the creation or of the last change."""
     parents: tuple[str, ...] = ()
     """The path parameters of the collection."""
+    references: dict[str, str] = field(default_factory=dict)
+    """Field → the name of the resource whose key it holds."""
     seeds: tuple[Seed, ...] = ()
     file: str = ""
     """The name of its file of seeds, without an extension."""

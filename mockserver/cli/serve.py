@@ -143,6 +143,7 @@ def serve(
         limits.max_nodes,
         limits.max_ratio,
         limits.max_delay_ms(),
+        stateful.stateful == "strict",
     )
     memory_limits = limits.memory(admin.journal_bytes, processes=shared.workers)
 

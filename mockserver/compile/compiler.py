@@ -150,9 +150,13 @@ def _infer(parts: _Parts, inputs: Inputs, report: Report) -> tuple[tuple[DataRes
                 )
             )
         names = {resource.name for resource in resources}
+        renamed = {
+            each.name: f"{document.name}:{each.name}" if each.name in names else each.name
+            for each in found.resources
+        }
         for resource in found.resources:
-            name = resource.name if resource.name not in names else f"{document.name}:{resource.name}"
-            named = replace(resource, name=name)
+            references = {field: renamed.get(target, target) for field, target in resource.references.items()}
+            named = replace(resource, name=renamed[resource.name], references=references)
             if inputs.seed_data is None and inputs.seed_examples:
                 named = replace(named, seeds=seeds.seeds_from_examples(named, document, service))
             resources.append(named)

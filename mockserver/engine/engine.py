@@ -76,6 +76,8 @@ class Options(Struct, frozen=True):
     max_ratio: int = BodyLimits().ratio
     max_delay: int = MAX_WAIT
     """The longest wait in milliseconds for ``Prefer: wait``. A longer wait is cut to it."""
+    references: bool = False
+    """Whether a write of data that names an item that does not exist is refused."""
 
     @property
     def body(self) -> BodyLimits:
@@ -146,7 +148,9 @@ class Engine:
             return None
         from mockserver.engine.data.calls import DataCalls  # heavy; only for a stateful server
 
-        return DataCalls(self.plan, self.services, self.store, strict=self.strict)
+        return DataCalls(
+            self.plan, self.services, self.store, strict=self.strict, references=self.options.references
+        )
 
     def _create_stages(self) -> None:
         """Create the stages that belong to the current Plan."""

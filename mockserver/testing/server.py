@@ -47,7 +47,7 @@ class MockServer(Namespace):
         port: int = 0,
         cache: bool = True,
         strict_document: bool = False,
-        stateful: bool = False,
+        stateful: bool | str = False,
         seed_data: str | PathLike[str] | None = None,
         seed_examples: bool = True,
     ) -> None:
@@ -56,7 +56,8 @@ class MockServer(Namespace):
         ``clock``: an ISO 8601 date-time at which the clock is frozen. ``validation``: strict, warn or
         off. ``security``: presence, strict or off (True is presence, False is off). ``styles``: any or
         strict. ``strict_document``: refuse a document in which ``mockserver check`` finds an error.
-        ``stateful``: store what clients create, change and delete, so that later requests read it.
+        ``stateful``: store what clients create, change and delete, so that later requests read it;
+        "strict": refuse requests that name an item that does not exist.
         ``seed_data``: the folder of the data at first; ``seed_examples``: without a folder, the examples
         of the document are that data.
         They mean the same as the options of ``mockserver serve``.
@@ -175,6 +176,8 @@ class MockServer(Namespace):
         security = SECURITIES.get(self._security)
         if security is None:
             raise UsageError(f"security={self._security!r} is not one of {', '.join(map(str, SECURITIES))}.")
+        if self._stateful not in (True, False, "strict"):
+            raise UsageError(f"stateful={self._stateful!r} is not one of True, False, strict.")
         try:
             frozen_at = parse_time(self._frozen_at) if self._frozen_at else None
         except (ValueError, OverflowError) as error:
@@ -187,7 +190,7 @@ class MockServer(Namespace):
             scenarios,
             self._seed,
             strict_document=self._strict_document,
-            stateful=self._stateful,
+            stateful=bool(self._stateful),
             seed_data=self._seed_data,
             seed_examples=self._seed_examples,
         )
@@ -196,7 +199,13 @@ class MockServer(Namespace):
             _LOG.warning("%s", forgiven)
         if self._styles not in STYLES:
             raise UsageError(f"styles={self._styles!r} is not one of {', '.join(STYLES)}.")
-        options = Options(self._validation, security, base_path=self._base_path, styles=self._styles)
+        options = Options(
+            self._validation,
+            security,
+            base_path=self._base_path,
+            styles=self._styles,
+            references=self._stateful == "strict",
+        )
         return Host(found.plan, inputs, options, frozen_at, Address(*self._address))
 
 

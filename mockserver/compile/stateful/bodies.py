@@ -74,6 +74,11 @@ class Bodies:
         """Return whether the values of a schema are objects with named properties."""
         return ref is not None and bool(self.shapes.properties(ref))
 
+    def is_scalar(self, ref: SchemaRef) -> bool:
+        """Return whether the values of a schema are texts or numbers."""
+        types = self.shapes.types(ref) - {"null"}
+        return bool(types) and types <= _SCALARS
+
     def items(self, ref: SchemaRef | None) -> SchemaRef | None:
         """Return the schema of the items, if every value of a schema is an array; else None."""
         if ref is None or self.shapes.types(ref) - {"null"} != {"array"}:
@@ -136,12 +141,12 @@ class Bodies:
         """Return whether a part of a request is the item; ``word``: the last word of the path."""
         if self.canonical(body.schema) == self.canonical(item):
             return True
-        names = (*_WRAPPERS, _plain(singular(word)))
-        return _plain(body.path[-1]) in names and self.is_alike(body.schema, item)
+        names = (*_WRAPPERS, plain(singular(word)))
+        return plain(body.path[-1]) in names and self.is_alike(body.schema, item)
 
     @staticmethod
     def _has_key(properties: Collection[str], names: Collection[str]) -> bool:
-        return any(_plain(name) in names for name in properties)
+        return any(plain(name) in names for name in properties)
 
     def is_alike(self, ref: SchemaRef | None, item: SchemaRef | None) -> bool:
         """Return whether two schemas describe the same thing: the same schema, or most names of one."""
@@ -159,22 +164,29 @@ class Bodies:
             return ""
         properties = self.shapes.properties(schema)
         scalar = {
-            _plain(name): name for name, part in properties.items() if self.shapes.types(part) & _SCALARS
+            plain(name): name for name, part in properties.items() if self.shapes.types(part) & _SCALARS
         }
         return next((scalar[name] for name in key_names(parameter, collection) if name in scalar), "")
 
 
 def key_names(parameter: str, collection: str) -> list[str]:
     """Return the plain names of a field that may hold the key of a path parameter, the best one first."""
-    word = _plain(singular(collection))
-    plain = _plain(parameter)
-    found = [plain] if plain else []
-    found += [plain[start:] for start in range(1, len(plain)) if plain[start:].endswith(_KEY_WORDS)]
-    if plain == word or not plain:
-        found += ["id", "name", "slug", "key", "code"] if plain else ["id"]
-    found += [f"{word}{name}" for name in ("id", "uuid", "key", "name") if not plain or plain.endswith(name)]
+    word = plain(singular(collection))
+    whole = plain(parameter)
+    found = [whole] if whole else []
+    found += [whole[start:] for start in range(1, len(whole)) if whole[start:].endswith(_KEY_WORDS)]
+    if whole == word or not whole:
+        found += ["id", "name", "slug", "key", "code"] if whole else ["id"]
+    found += [f"{word}{name}" for name in ("id", "uuid", "key", "name") if not whole or whole.endswith(name)]
     return [*dict.fromkeys([*found, "id", "uuid"])]
 
 
-def _plain(name: str) -> str:
+def last_word(template: str) -> str:
+    """Return the last word of a path that is no parameter."""
+    words = [word for word in template.split("/") if word and "{" not in word]
+    return words[-1] if words else ""
+
+
+def plain(name: str) -> str:
+    """Return a name in lower case without separators."""
     return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -14,7 +14,8 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from mockserver.compile.stateful.bodies import Bodies, key_names
+from mockserver.compile.stateful.bodies import Bodies, key_names, last_word
+from mockserver.compile.stateful.references import with_references
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.routing import has_mark
 from mockserver.jsonschema import Schemas
@@ -95,6 +96,7 @@ class _Reader:
             if index not in self._taken and index not in self._found.stateless:
                 reason = self._found.unclear.get(index, "it belongs to no collection or singleton")
                 self._found.stateless[index] = reason
+        self._found.resources = with_references(self._found.resources, self._bodies)
         return self._found
 
     def _stated(self, operation: Operation) -> str | None:
@@ -114,7 +116,7 @@ class _Reader:
         if match is None:
             return
         template, parameter = match[1], match[2]
-        word = _last_word(template)
+        word = last_word(template)
         read = item.get("GET")
         answer = self._answer(read[1]) if read else None
         if read and (answer is None or self._bodies.items(answer) is not None):
@@ -202,7 +204,7 @@ class _Reader:
         field_name: str,
         found: dict[int, DataOperation],
     ) -> None:
-        word = _last_word(collection.template)
+        word = last_word(collection.template)
         for method, (index, operation) in collection.operations.items():
             if method == "GET":
                 body = self._bodies.list_of(self._answer(operation), schema, word)
@@ -305,7 +307,7 @@ class _Reader:
         if get is None or shape.endswith("/{}"):
             return
         answer = self._answer(get[1])
-        word = _last_word(path.template)
+        word = last_word(path.template)
         body = self._bodies.list_of(answer, None, word) if answer is not None else ""
         writes = path.get("PUT") or path.get("PATCH")
         is_list = not isinstance(body, str) and (not writes or post or not body.path)
@@ -362,7 +364,7 @@ class _Reader:
             inner is not None
             and inner.path
             and not self._bodies.is_alike(request, schema)
-            and self._bodies.is_wrapped(inner, schema, _last_word(operation.path))
+            and self._bodies.is_wrapped(inner, schema, last_word(operation.path))
         )
         parents, key = _parents(operation), ""
         if on_item:
@@ -456,8 +458,3 @@ def _shape(path: str) -> str:
 
 def _parents(operation: Operation) -> tuple[str, ...]:
     return tuple(_NAMES.findall(operation.path))
-
-
-def _last_word(template: str) -> str:
-    words = [word for word in template.split("/") if word and "{" not in word]
-    return words[-1] if words else ""

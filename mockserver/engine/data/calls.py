@@ -46,10 +46,16 @@ class DataCall(NamedTuple):
 class DataCalls:
     """Handles the calls to the inferred resources of an engine."""
 
-    def __init__(self, plan: Plan, services: Sequence[Service], store: Store, *, strict: bool) -> None:
-        """Give each operation of the Plan's inferred resources its route. ``strict``: refuse bad cursors."""
+    def __init__(
+        self, plan: Plan, services: Sequence[Service], store: Store, *, strict: bool, references: bool
+    ) -> None:
+        """Give each operation of the Plan's inferred resources its route.
+
+        ``strict``: refuse bad cursors; ``references``: refuse keys of other resources that do not exist.
+        """
         self.runtimes: list[DataRuntime] = []
         self._strict = strict
+        self._checks_references = references
         self._store = store
         self._seeded: set[str] = set()
         self._has_seeds = any(resource.seeds for resource in plan.data)
@@ -67,6 +73,15 @@ class DataCalls:
                     route.data = runtime, operation
         for runtime in self.runtimes:
             runtime.below = [other for other in self.runtimes if other.is_below(runtime)]
+            for other in runtime.below:
+                if other.is_directly_below(runtime) and not runtime.resource.is_singleton:
+                    other.above = runtime
+            runtime.references = {
+                field: target
+                for field, name in runtime.resource.references.items()
+                for target in self.runtimes
+                if target.name == name
+            }
 
     def call(
         self,
@@ -85,6 +100,8 @@ class DataCalls:
         body = checked.body
         address = runtime.address(operation, namespace.name, path, body)
         call = DataCall(route, runtime, operation, request, path, checked, address, now)
+        if self._checks_references and not runtime.has_parent(address):
+            return self._unknown_parent(call)
         match operation.verb:
             case "creates":
                 return self._create(call)
@@ -144,6 +161,8 @@ class DataCalls:
     def _create(self, call: DataCall) -> Response:
         runtime, resource = call.runtime, call.runtime.resource
         sent = runtime.writable(call.body, call.operation.request_schema)
+        if (refusal := self._unknown_reference(call, sent)) is not None:
+            return refusal
         stated = runtime.text_key(sent)
         if stated and runtime.is_possible(stated):
             address = call.address._replace(key=runtime.normal(stated))
@@ -169,6 +188,7 @@ class DataCalls:
         runtime = call.runtime
         value = runtime.new_value(address, {**call.path, **runtime.key_hints(key)}, call.now, sent)
         runtime.set_key(value, key)
+        runtime.refer(value, address.namespace, sent)
         runtime.stamped(value, call.now, call.now, sent)
         return runtime.put(address, value, call.now)
 
@@ -185,6 +205,8 @@ class DataCalls:
         if isinstance(call.body, list):  # a JSON Patch, whatever the method is
             return self._unknown(call) if item is None or item.is_deleted else self._merge(call, item)
         sent = runtime.writable(call.body, call.operation.request_schema)
+        if (refusal := self._unknown_reference(call, sent)) is not None:
+            return refusal
         if item is None or item.is_deleted:
             key = "" if runtime.resource.is_singleton else call.path.get(call.operation.key, address.key)
             item = self._new_item(call, address, key, sent)
@@ -251,6 +273,22 @@ class DataCalls:
         return listing.response(call, self._responses, strict=self._strict)
 
     # Refusals
+
+    def _unknown_reference(self, call: DataCall, sent: Mapping[str, JSON]) -> Response | None:
+        """Return the refusal of a write that names an item that does not exist, or None."""
+        found = call.runtime.unknown_reference(call.address, sent) if self._checks_references else None
+        if found is None:
+            return None
+        field, key = found
+        detail = f"{call.runtime.references[field].name} has no item with the key {key}"
+        violation = Violation("body", "", f"/{field}", "reference", detail, key)
+        return self._refused(call, 422, detail, "data=refused", (violation,))
+
+    def _unknown_parent(self, call: DataCall) -> Response:
+        above = call.runtime.above
+        assert above is not None  # noqa: S101 - `has_parent` has looked
+        detail = f"{above.name} has no item with the key {call.address.parent.rpartition('/')[2]}"
+        return self._refused(call, 404, detail, "data=unknown")
 
     def _unknown(self, call: DataCall) -> Response:
         name = call.runtime.resource.name

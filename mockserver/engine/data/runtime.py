@@ -43,6 +43,10 @@ class DataRuntime:
         self.service = service
         self.below: list[DataRuntime] = []
         """The resources that are nested in this one."""
+        self.above: DataRuntime | None = None
+        """The resource in whose items this one is nested."""
+        self.references: dict[str, DataRuntime] = {}
+        """Field → the resource whose key it holds."""
         self._shapes = shapes
         self._store = store
         self._seed = seed
@@ -106,6 +110,11 @@ class DataRuntime:
         prefix = f"{other.resource.path}/{{"
         return self.resource.document == other.resource.document and self.resource.path.startswith(prefix)
 
+    def is_directly_below(self, other: DataRuntime) -> bool:
+        """Return whether this resource is nested in the items of another one, without one between."""
+        rest = self.resource.path.removeprefix(f"{other.resource.path}/")
+        return self.is_below(other) and rest.count("{") == 1 and "/" in rest and not rest.endswith("}")
+
     def text_key(self, sent: Mapping[str, JSON]) -> str:
         """Return the key that a client sent in the body of a creation; empty without one."""
         value = sent.get(self.resource.key_field) if self.resource.key_field else None
@@ -134,6 +143,38 @@ class DataRuntime:
         field = self.resource.key_field
         if field and field in known:
             value[field] = known[field]
+
+    # References
+
+    def unknown_reference(self, address: Address, sent: Mapping[str, JSON]) -> tuple[str, str] | None:
+        """Return the field and the value of a reference to an item that does not exist, or None."""
+        for field, runtime in self.references.items():
+            key = _text(sent.get(field))
+            if key and runtime.get(Address(address.namespace, "", runtime.normal(key))) is None:
+                return field, key
+        return None
+
+    def refer(self, value: dict[str, JSON], namespace: str, sent: Mapping[str, JSON]) -> None:
+        """Set generated references in a new value to keys that exist."""
+        for field, runtime in self.references.items():
+            if field not in value or field in sent:
+                continue
+            entries = runtime.page(Address(namespace, "", ""), 0, 1)
+            if entries:
+                known = decoded(entries[0][1]).get(runtime.resource.key_field)
+                candidate = {**value, field: known}
+                ref = self.resource.schema
+                projection = self.projection(ref) if ref is not None else None
+                if projection is None or projection.is_valid(projection.visible(candidate)):
+                    value[field] = known
+
+    def has_parent(self, address: Address) -> bool:
+        """Return whether the item exists in which a collection is nested, as far as it is inferred."""
+        if self.above is None:
+            return True
+        *rest, key = address.parent.split("/")
+        item = self.above.get(Address(address.namespace, "/".join(rest), unquote(key)))
+        return item is not None
 
     # Items
 
