@@ -231,15 +231,14 @@ class DataCalls:
                 value = merged(known, sent)
         except PatchError as error:
             return self._refused(call, 422, str(error), "data=refused", error.violations)
+        changed = value if isinstance(value, dict) else {}
+        changed = {name: member for name, member in changed.items() if known.get(name) != member}
+        if (refusal := self._unknown_reference(call, changed)) is not None:
+            return refusal
         if call.operation.verb == "acts":
-            value = (
-                value
-                if not runtime.new_violations(known, value, call.address, call.operation, call.now)
-                else known
-            )
-            return self._change(call, item, known, value, sent, "data=acted")
-        decision = "data=merged"
-        return self._change(call, item, known, value, sent, decision)
+            broken = runtime.new_violations(known, value, call.address, call.operation, call.now)
+            return self._change(call, item, known, known if broken else value, sent, "data=acted")
+        return self._change(call, item, known, value, sent, "data=merged")
 
     def _change(
         self,
