@@ -107,7 +107,7 @@ class Engine:
         limits = namespaces.memory.limits
         self._max_response = limits.response
         self._large_response = min(_LARGE, limits.response)
-        self._cache = kept = response_cache(limits.cache * 2 // 3)
+        self._cache = kept = response_cache(limits.cache // 2 if plan.data else limits.cache * 2 // 3)
         self.services = [
             Service(
                 document,
@@ -149,8 +149,9 @@ class Engine:
         from mockserver.engine.data.calls import DataCalls  # heavy; only for a stateful server
 
         return DataCalls(
-            self.plan, self.services, self.store, strict=self.strict, references=self.options.references
-        )
+            self.plan, self.services, self.store, self.namespaces.memory.limits.cache // 6,
+            strict=self.strict, references=self.options.references,
+        )  # fmt: skip
 
     def _create_stages(self) -> None:
         """Create the stages that belong to the current Plan."""
@@ -290,6 +291,7 @@ class Engine:
         yield "journals", self.namespaces.journal_pool.size, self.namespaces.journal_pool.max_bytes
         yield from self.store.memory_usage()
         cached = self._cache.size + sum(service.cached for service in self.services)
+        cached += self.data.cached if self.data is not None else 0
         yield "cache", cached, limits.cache
         yield "unfinished", memory.unfinished, limits.unfinished
         yield "unsent", memory.unsent, limits.unsent
@@ -482,6 +484,8 @@ class Engine:
         self.providers.stream = self.cluster.stream if self.cluster is not None else ""
         self.webhooks.serve(self.runtimes, self.providers, self.namespaces.local())
         self._create_stages()
+        if self.data is not None and self.cluster is None:
+            self.data.report_invalid([namespace.name for namespace in self.namespaces.local()])
         self.namespaces.on_drop = self.reset
 
     def reset(self, namespace: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -20,6 +21,10 @@ from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON, DataOperation, Plan
 from mockserver.state.protocol import Store
 from mockserver.state.tables import Item
+
+_LOG = logging.getLogger("mockserver.data")
+_MAX_SHOWN = 5
+"""The keys of invalid items that are logged."""
 
 
 class DataCall(NamedTuple):
@@ -47,11 +52,19 @@ class DataCalls:
     """Handles the calls to the inferred resources of an engine."""
 
     def __init__(
-        self, plan: Plan, services: Sequence[Service], store: Store, *, strict: bool, references: bool
+        self,
+        plan: Plan,
+        services: Sequence[Service],
+        store: Store,
+        cache: int,
+        *,
+        strict: bool,
+        references: bool,
     ) -> None:
         """Give each operation of the Plan's inferred resources its route.
 
-        ``strict``: refuse bad cursors; ``references``: refuse keys of other resources that do not exist.
+        ``cache``: bytes of cached responses; ``strict``: refuse bad cursors; ``references``: refuse keys
+        of other resources that do not exist.
         """
         self.runtimes: list[DataRuntime] = []
         self._strict = strict
@@ -59,7 +72,7 @@ class DataCalls:
         self._store = store
         self._seeded: set[str] = set()
         self._has_seeds = any(resource.seeds for resource in plan.data)
-        self._responses = DataResponses()
+        self._responses = DataResponses(cache)
         self._listings: dict[int, DataListing] = {}
         by_name = {service.document.name: service for service in services}
         shapes = {name: Shapes(service.schemas) for name, service in by_name.items()}
@@ -116,7 +129,7 @@ class DataCalls:
         match operation.verb:
             case "reads":
                 assert item is not None  # noqa: S101 - looked above
-                return self._responses.item(call, item, operation.status, "data=read")
+                return self._responses.read(call, item)
             case "replaces":
                 return self._replace(call, item)
             case "deletes":
@@ -125,6 +138,11 @@ class DataCalls:
                 return self._responses.item(call, item, operation.status, "data=deleted")
         assert item is not None  # noqa: S101 - looked above
         return self._merge(call, item)
+
+    @property
+    def cached(self) -> int:
+        """The bytes of cached responses."""
+        return self._responses.cached
 
     def has_seeds(self, namespace: str) -> bool:
         """Return whether this process knows that the resources of a namespace have got their seeds."""
@@ -140,6 +158,20 @@ class DataCalls:
     def forget(self, namespace: str) -> None:
         """Give the resources of a namespace their seeds again: it was reset."""
         self._seeded.discard(namespace)
+
+    def report_invalid(self, namespaces: Iterable[str]) -> None:
+        """Log which stored items the schemas of a new Plan do not allow. They are kept."""
+        for namespace in namespaces:
+            for runtime in self.runtimes:
+                keys = runtime.invalid_keys(namespace)
+                if keys:
+                    shown = ", ".join(keys[:_MAX_SHOWN]) + (" …" if len(keys) > _MAX_SHOWN else "")
+                    _LOG.warning(
+                        "namespace %s: items of %s are not valid by the new document: %s",
+                        namespace,
+                        runtime.name,
+                        shown,
+                    )
 
     def export(self, namespace: str) -> dict[str, JSON]:
         """Return the data of a namespace, by the names of files of seeds."""

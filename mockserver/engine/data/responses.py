@@ -10,6 +10,7 @@ from mockserver.diagnostics import MockServerError
 from mockserver.engine.data.projection import Projected
 from mockserver.engine.data.runtime import decoded
 from mockserver.engine.prefer import Preference
+from mockserver.engine.resources.render import LruCache
 from mockserver.engine.resources.runtime import documented, refused
 from mockserver.engine.response.negotiation import Choice, bodiless, is_json, negotiate, response_for
 from mockserver.messages import Response
@@ -19,11 +20,41 @@ from mockserver.state.tables import Item
 if TYPE_CHECKING:
     from mockserver.engine.data.calls import DataCall
 
+_DAY = 86_400_000
+_CACHE_ENTRIES = 4096
+_MAX_ACCEPT = 200
+"""Characters of the longest ``Accept`` whose responses are cached."""
+_OVERHEAD = 1024
+"""Bytes of memory that a response takes in addition to its body."""
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
 class DataResponses:
-    """Builds the responses of operations on data."""
+    """Builds the responses of operations on data. Those of reads are cached until the item changes."""
+
+    def __init__(self, cache: int) -> None:
+        """``cache``: bytes of cached responses."""
+        self._cache: LruCache[tuple[object, ...], Response] = LruCache(entries=_CACHE_ENTRIES, size=cache)
+
+    @property
+    def cached(self) -> int:
+        """The bytes of cached responses."""
+        return self._cache.size
+
+    def read(self, call: DataCall, item: Item) -> Response:
+        """Return the response to a read: a function of the operation, the item, ``Accept`` and the day."""
+        accept = call.request.headers.get("accept")
+        day = call.now // _DAY
+        key = (call.route, call.address, item.number, item.version, item.body, accept, day)
+        cached = self._cache.get(key)
+        if cached is None:
+            cached = self.item(call, item, call.operation.status, "data=read")
+            if len(accept or "") <= _MAX_ACCEPT:
+                self._cache.keep(key, cached, len(cached.body) + _OVERHEAD)
+        return Response(
+            cached.status, cached.headers.copy(), cached.body, cached.decision,
+            resource=cached.resource, key=cached.key, warnings=cached.warnings,
+        )  # fmt: skip
 
     def item(self, call: DataCall, item: Item, status: int, decision: str) -> Response:
         """Return the response with ``status`` that shows an item, as far as the document lets it."""
@@ -77,7 +108,9 @@ class DataResponses:
                 key = call.runtime.seed_of(call.address)
                 base = bodies.base_body(choice, key=key, hints=call.path, now_ms=call.now, status=status)
                 whole = _placed(base, path, projected.value)
-            if broken := bodies.violations(choice, whole):
+            # The projection has validated a body that is the item itself
+            is_checked = not path and call.operation.verb != "lists" and is_json(choice.content_type)
+            if not is_checked and (broken := bodies.violations(choice, whole)):
                 raise MockServerError(f"at {broken[0].pointer or '/'}: {broken[0].message}")
             encoded = bodies.encode(choice, whole)
         except MockServerError as error:
@@ -87,7 +120,9 @@ class DataResponses:
         warnings: tuple[str, ...] = ()
         if projected.lost:
             warnings = (f"the schema of the response does not allow the stored {', '.join(projected.lost)}",)
-        fields = route.service.documented.headers.fields(found, key=call.request.raw_path, now_ms=call.now)
+        fields = route.service.documented.headers.fields(
+            found, key=call.runtime.seed_of(call.address), now_ms=call.now
+        )
         return Response(
             status, [("content-type", encoded.content_type), *fields], encoded.data, decision,
             warnings=warnings,

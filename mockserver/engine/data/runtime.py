@@ -20,6 +20,8 @@ from mockserver.state.tables import Item
 
 _SEEDED = "seeds"
 """The name of a table in the store: the resources that have got their seeds."""
+_MAX_CHECKED = 1000
+"""The items of a resource that are validated when another Plan is served."""
 SINGLETON = "-"
 """The key of a singleton."""
 
@@ -245,6 +247,28 @@ class DataRuntime:
             single: dict[str, JSON] = {parent: values[0] for parent, values in found.items()}
             return single if self.resource.parents else single.get("", {})
         return found if self.resource.parents else found.get("", [])
+
+    def invalid_keys(self, namespace: str) -> list[str]:
+        """Return the keys of items with fields that cannot be read. Only the first items are looked at."""
+        ref = self.resource.schema
+        if ref is None:
+            return []
+        projection, found = self.projection(ref), []
+        for parent, key, item in self._store.data.all(namespace, self.name)[:_MAX_CHECKED]:
+            address = Address(namespace, parent, key)
+            if not item.is_deleted and self._is_lost(projection, address, item):
+                found.append(key)
+        return found
+
+    def _is_lost(self, projection: Projection, address: Address, item: Item) -> bool:
+        seed = self.seed_of(address)
+        try:
+            projected = projection.project(
+                decoded(item), lambda number: projection.base(seed, {}, item.created, number)
+            )
+        except MockServerError:
+            return True
+        return bool(projected.lost)
 
     # Values
 
