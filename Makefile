@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 # Python keeps what it compiled, whatever the shell says: tests start hundreds of processes.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: serve test quick programs format lint types layers bench sdks wild hardening soak fuzz audit docs container-check clean
+.PHONY: serve test quick programs format lint types layers bench sdks wild stateful hardening soak fuzz audit docs container-check clean
 
 serve: $(RUNTIME)
 	@exec $(BIN)/mockserver serve --port $(PORT)
@@ -48,6 +48,10 @@ sdks: $(STAMP)
 # Serve the documents that providers publish, and judge answers of a sample: WILD="--seed 1" for another one.
 wild: $(STAMP)
 	$(BIN)/python -m benchmarks.wild $(WILD)
+
+# Make a round trip of each inferred resource of documents: DOCUMENTS="a.yaml b.json".
+stateful: $(STAMP)
+	$(BIN)/python -m benchmarks.stateful $(DOCUMENTS)
 
 # Measure what the server is held to under load, faults and hostile input: FIGURES=name to choose.
 hardening: $(STAMP)
