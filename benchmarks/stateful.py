@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from mockserver.compile.compiler import Inputs, compile_plan
 from mockserver.diagnostics import CompileError
@@ -77,7 +77,7 @@ class Caller:
         for parameter in operation.parameters:
             if parameter.location == "path":
                 if parameter.name not in path:
-                    path[parameter.name] = str(self.sample(parameter.schema, parameter.name))
+                    path[parameter.name] = self._path_value(parameter.name)
                 values[parameter.name] = path[parameter.name]
             elif parameter.required and parameter.location == "query":
                 own = item.get(parameter.name) if isinstance(item, dict) else None
@@ -120,6 +120,19 @@ class Caller:
         answer = self._engine.handle(Request(operation.method, target, urlencode(query), headers, data))
         assert isinstance(answer, Response)
         return Sent(answer, body)
+
+    def _path_value(self, name: str) -> str:
+        """Return a value of a path parameter that every operation of the resource allows, if there is one."""
+        schemas = [
+            parameter.schema
+            for index in self.resource.operations
+            for parameter in self.service.routes[index].operation.parameters
+            if (parameter.location, parameter.name) == ("path", name) and parameter.schema
+        ]
+        values = [self.sample(schema, name) for schema in schemas] or ["x"]
+        validators = [self.service.schemas.validator(schema, "request") for schema in schemas]
+        fitting = (value for value in values if all(v.is_valid(value) for v in validators))
+        return _text(next(fitting, values[0]))
 
     def sample(self, schema: str | None, name: str) -> JSON:
         return "x" if schema is None else self.service.fakes.value(schema, key=name, direction="request")
@@ -177,7 +190,7 @@ def round_trip(engine: Engine, resource: DataResource) -> None:
         if key is None and isinstance(sent_item, dict):
             key = sent_item.get(resource.key_field)
         location = dict(made.response.headers).get("location", "")
-        path[key_name] = _text(key) if key is not None else location.rsplit("/", 1)[-1]
+        path[key_name] = _text(key) if key is not None else unquote(location.rsplit("/", 1)[-1])
         if isinstance(sent_item, dict) and isinstance(shown, dict):
             _shared_but_read_only(caller, sent_item, shown, "create")
         stored = shown or sent_item

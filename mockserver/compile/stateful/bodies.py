@@ -128,9 +128,9 @@ class Bodies:
             for name, part in parts.items():
                 if self.canonical(part) == wanted:
                     return Body((name,), part)
-        if names and not self._has_key(known, names):
+        if names and not self.has_key(known, names):
             keyed = [
-                name for name, part in parts.items() if self._has_key(self.shapes.properties(part), names)
+                name for name, part in parts.items() if self.has_key(self.shapes.properties(part), names)
             ]
             named = [name for name in keyed if name in _WRAPPERS] or keyed
             if len(named) == 1:
@@ -145,7 +145,8 @@ class Bodies:
         return plain(body.path[-1]) in names and self.is_alike(body.schema, item)
 
     @staticmethod
-    def _has_key(properties: Collection[str], names: Collection[str]) -> bool:
+    def has_key(properties: Collection[str], names: Collection[str]) -> bool:
+        """Return whether one of the plain ``names`` of a key is among the names of properties."""
         return any(plain(name) in names for name in properties)
 
     def is_alike(self, ref: SchemaRef | None, item: SchemaRef | None) -> bool:

@@ -128,6 +128,10 @@ class _Reader:
         read_item = self._bodies.item_of(answer, listed, names) if answer else None
         schema = read_item.schema if read_item else self._written(collection, item, listed, names)
         field_name = self._bodies.key_field(schema or listed, parameter, word)
+        created = collection.get("POST") if collection is not None and not field_name else None
+        told = self._answer(created[1], _CREATES) if created is not None else None
+        if told is not None and self._bodies.items(told) is None:  # only the response of POST has the key
+            field_name = self._bodies.key_field(told, parameter, word)
         operations: dict[int, DataOperation] = {}
         self._item_operations(item, schema, names, operations)
         if collection is not None:
@@ -355,7 +359,7 @@ class _Reader:
         if answer is not None and self._bodies.items(answer) is None:
             body = self._bodies.item_of(answer, schema, names)
             if not self._bodies.is_object(body.schema) or (
-                verb != "reads" and schema is not None and not self._shows(body.schema, schema, names)
+                verb != "reads" and schema is not None and not self._shows(body.schema, schema, names, verb)
             ):
                 body = None
         request = self._bodies.request(operation)
@@ -377,10 +381,12 @@ class _Reader:
             inner.schema if inner and is_wrapped else request,
         )  # fmt: skip
 
-    def _shows(self, ref: SchemaRef, schema: SchemaRef, names: Sequence[str]) -> bool:
-        """Return whether the response of a writing operation shows the item."""
-        shared = self._bodies.shapes.properties(ref).keys() & self._bodies.shapes.properties(schema).keys()
-        return self._bodies.is_alike(ref, schema) or any(name.lower() in names for name in shared)
+    def _shows(self, ref: SchemaRef, schema: SchemaRef, names: Sequence[str], verb: str) -> bool:
+        """Return whether the response of a writing operation shows the item, or the key of a new one."""
+        own = self._bodies.shapes.properties(ref)
+        if self._bodies.is_alike(ref, schema) or (verb == "creates" and self._bodies.has_key(own, names)):
+            return True
+        return self._bodies.has_key(own.keys() & self._bodies.shapes.properties(schema).keys(), names)
 
     def _answer(self, operation: Operation, statuses: Sequence[int] = ()) -> SchemaRef | None:
         response, status = self._bodies.response(operation, statuses)
@@ -407,6 +413,8 @@ class _Reader:
         is_singleton: bool = False,
     ) -> None:
         properties = self._bodies.shapes.properties(schema) if schema else {}
+        keyed = [properties, *(self._bodies.shapes.properties(o.schema) for o in operations.values())]
+        key_schema = next((found[field_name] for found in keyed if field_name in found), None)
         key_schemas: dict[SchemaRef, None] = {}
         for index, found in operations.items():
             for parameter in self._document.operations[index].parameters:
@@ -425,7 +433,7 @@ class _Reader:
                 operations,
                 schema,
                 field_name,
-                properties.get(field_name),
+                key_schema,
                 tuple(key_schemas),
                 is_singleton,
                 formats == {"uuid"},

@@ -153,8 +153,6 @@ class DataResponses:
             return
         found = response_for(call.route.operation, response.status)
         header = next((h for h in found.headers if h.name.lower() == "location"), None) if found else None
-        if header is None and response.status != 201 and response.body:
-            return
         if header is not None and header.schema is not None:
             validator = call.route.service.schemas.validator(header.schema, "response")
             if not validator.is_valid(target):
