@@ -131,7 +131,10 @@ class Caller:
         ]
         values = [self.sample(schema, name) for schema in schemas] or ["x"]
         validators = [self.service.schemas.validator(schema, "request") for schema in schemas]
-        fitting = (value for value in values if all(v.is_valid(value) for v in validators))
+        values.sort(key=lambda value: isinstance(value, str))  # a path has text, whatever the type is
+        fitting = (
+            value for value in values if all(v.is_valid(value) or v.is_valid(str(value)) for v in validators)
+        )
         return _text(next(fitting, values[0]))
 
     def sample(self, schema: str | None, name: str) -> JSON:
@@ -190,7 +193,8 @@ def round_trip(engine: Engine, resource: DataResource) -> None:
         if key is None and isinstance(sent_item, dict):
             key = sent_item.get(resource.key_field)
         location = dict(made.response.headers).get("location", "")
-        path[key_name] = _text(key) if key is not None else unquote(location.rsplit("/", 1)[-1])
+        made_key = _text(key) if key is not None else unquote(location.rsplit("/", 1)[-1])
+        path |= {operation.key: made_key for operation in resource.operations.values() if operation.key}
         if isinstance(sent_item, dict) and isinstance(shown, dict):
             _shared_but_read_only(caller, sent_item, shown, "create")
         stored = shown or sent_item

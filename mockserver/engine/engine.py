@@ -415,7 +415,11 @@ class Engine:
             if route.data is None or self.data is None:
                 response = documented(route, path, request, now)
             else:
-                response = self.data.call(route, request, path, checked, namespace, now)
+                try:
+                    response = self.data.call(route, request, path, checked, namespace, now)
+                except InvalidCsr as error:
+                    checked.violations, checked.status = (error.violation,), 422
+                    return self._overrides.refused(route, checked, path, request, namespace)
             response = self.apply_default_delay(response, route, request, namespace)
         else:
             call = Call(route, runtime, request, path, checked, namespace, now)

@@ -268,7 +268,9 @@ class DataCalls:
         if (refusal := self._unknown_reference(call, changed)) is not None:
             return refusal
         if call.operation.verb == "acts":
-            broken = runtime.new_violations(known, value, call.address, call.operation, call.now)
+            broken = not isinstance(value, dict) or runtime.new_violations(
+                known, value, call.address, call.operation, call.now
+            )
             return self._change(call, item, known, known if broken else value, sent, "data=acted")
         return self._change(call, item, known, value, sent, "data=merged")
 

@@ -353,13 +353,16 @@ class DataRuntime:
         """Return the fields of a request body that a client may set: none that is read-only."""
         if not isinstance(body, dict):
             return {}
-        hidden: set[str] = set()
-        for schema in filter(None, (ref, self.resource.schema)):
-            try:
-                hidden |= self.service.schemas.hidden(schema, "request")
-            except SchemaError:
-                continue
+        documented = self._shapes.properties(ref) if ref is not None else {}
+        hidden = self._read_only(ref) | (self._read_only(self.resource.schema) - documented.keys())
         return {name: member for name, member in body.items() if name not in hidden}
+
+    def _read_only(self, ref: SchemaRef | None) -> frozenset[str]:
+        """Return the properties of a schema that a request cannot set."""
+        try:
+            return self.service.schemas.hidden(ref, "request") if ref is not None else frozenset()
+        except SchemaError:
+            return frozenset()
 
 
 def decoded(item: Item) -> dict[str, Any]:
