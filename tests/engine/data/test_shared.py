@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +27,10 @@ def lines(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[li
     folder = tmp_path_factory.mktemp("pets")
     arguments = (str(PETSTORE), "--stateful", "--clock", "2026-01-01T00:00:00Z")
     with Workers(redis.url, "pets", folder, *arguments, inputs=False) as workers:
-        yield workers.lines()
+        found = workers.lines()
+        yield found
+        for line in found:
+            line.socket.close()
 
 
 def test_what_one_worker_writes_the_other_reads(lines: list[Line]) -> None:
@@ -67,6 +71,26 @@ def test_reset_deletes_the_data_of_every_worker(lines: list[Line]) -> None:
     lines[0].ask("POST", "/pets", {"name": "Zed"}, **space)
     assert lines[1].ask("POST", "/__admin/reset", **space).status == 200
     assert lines[0].ask("GET", "/pets", **space).json()["total"] == 0
+
+
+def test_every_worker_has_the_seeds_once_and_again_after_a_reset(redis: Redis, tmp_path: Path) -> None:
+    seeds = tmp_path / "seeds"
+    seeds.mkdir()
+    (seeds / "pets.yaml").write_text("[{id: 7, name: Zed}, {name: Abe}]", "utf-8")
+    arguments = (str(PETSTORE), "--stateful", "--seed-data", str(seeds))
+    with Workers(redis.url, "seeds", tmp_path, *arguments, inputs=False) as workers:
+        one, other = lines = workers.lines()
+        for line in (one, other):
+            line.put("GET", "/pets")
+        assert [line.reply().json()["total"] for line in (one, other)] == [2, 2]
+        assert one.ask("DELETE", "/pets/7").status == 204
+        assert other.ask("GET", "/pets").json()["total"] == 1
+        assert [pet["name"] for pet in other.ask("GET", "/__admin/data").json()["pets"]] == ["Abe"]
+        assert one.ask("POST", "/__admin/reset").status == 200
+        assert other.ask("GET", "/__admin/data").json()["pets"][0]["id"] == 7
+        assert [line.ask("GET", "/pets").json()["total"] for line in (one, other)] == [2, 2]
+        for line in lines:
+            line.socket.close()
 
 
 class PetMachine(RuleBasedStateMachine):
