@@ -81,11 +81,13 @@ class Caller:
                 values[parameter.name] = path[parameter.name]
             elif parameter.required and parameter.location == "query":
                 own = item.get(parameter.name) if isinstance(item, dict) else None
-                if parameter.schema and not self.service.schemas.validator(
-                    parameter.schema, "request"
-                ).is_valid(own):
-                    own = None
-                value = self.sample(parameter.schema, parameter.name) if own is None else own
+                validator = (
+                    self.service.schemas.validator(parameter.schema, "request") if parameter.schema else None
+                )
+                fitting = [own, [own]] if own is not None else []
+                if validator is not None:
+                    fitting = [value for value in fitting if validator.is_valid(value)]
+                value = fitting[0] if fitting else self.sample(parameter.schema, parameter.name)
                 query.append((parameter.name, _text(value)))
             elif parameter.required and parameter.location == "header":
                 headers[parameter.name.lower()] = _text(self.sample(parameter.schema, parameter.name))
@@ -204,6 +206,9 @@ def round_trip(engine: Engine, resource: DataResource) -> None:
         made = caller.call(replacing[0], path)
         _expect(made, "put")
         stored = _at(made.value, replacing[1].path) if replacing[1].schema else {}
+        if replacing[1].keyed_by_body and isinstance(made.body, dict):
+            made_key = _text(made.body.get(resource.key_field))
+            path |= {operation.key: made_key for operation in resource.operations.values() if operation.key}
     reading = caller.operation("reads")
     if reading is not None:
         read = caller.call(reading[0], path)

@@ -49,7 +49,8 @@ class DataListing:
 
     def response(self, call: DataCall, responses: DataResponses, *, strict: bool) -> Response:
         """Return the requested page. Raises InvalidCsr for a cursor that is not of this list."""
-        query: dict[str, JSON] = {**conditions.query(call.request), **call.checked.query}
+        sent = conditions.query(call.request)
+        query: dict[str, JSON] = {**sent, **call.checked.query}
         entries: Sequence[_Entry] | None = None
         page = self._paging.page(query)
         if not self._paging.is_paged:
@@ -62,10 +63,10 @@ class DataListing:
                 page = Page(keys.index(str(violation.value)) + 1, page.limit)
             elif strict:
                 raise InvalidCsr(violation)
-        wanted = {
+        wanted = {  # a default of the document is no filter that the client asks for
             name: value
             for name, value in self._paging.filters(query).items()
-            if name not in _FIELDS and name not in _SORTS and name not in _DIRECTIONS
+            if name not in _FIELDS and name not in _SORTS and name not in _DIRECTIONS and sent.get(name)
         }
         order = self._order(query)
         if wanted or order:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stateful import Client, stateful
+from tests.live import Write
+from tests.stateful import PETSTORE, Client, stateful
 
 
 @pytest.fixture
@@ -67,6 +68,18 @@ def test_a_parameter_with_the_name_of_a_field_filters(pets: Client) -> None:
     found = pets("GET", "/pets?status=available").json()
     assert [pet["name"] for pet in found["items"]] == ["B"]
     assert found["total"] == 1
+
+
+def test_a_default_or_an_empty_value_is_no_filter(write: Write) -> None:
+    text = PETSTORE.read_text("utf-8")
+    before = "- {name: status, in: query, schema: {type: string}}"
+    assert before in text
+    path = write("pets.yaml", text.replace(before, before.replace("string}", "string, default: none}")))
+    with stateful(path) as pets:
+        pets("POST", "/pets", {"name": "A", "status": "sold"})
+        for target in ("/pets", "/pets?status="):
+            assert pets("GET", target).json()["total"] == 1
+        assert pets("GET", "/pets?status=none").json()["total"] == 0
 
 
 @pytest.mark.parametrize(
