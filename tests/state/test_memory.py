@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mockserver.plan import Step
 from mockserver.state.machine import initial_state
 from mockserver.state.memory import MemoryStore
-from mockserver.state.tables import CreationRecord, MemoryCounters, MemoryCreations
+from mockserver.state.tables import CreationRecord, Item, MemoryCounters, MemoryCreations
 
 TIMELINES = {"issued": (Step("issued"),)}
 
@@ -137,6 +137,34 @@ def test_creations_weigh_what_they_take() -> None:
     finally:
         tracemalloc.stop()
     assert taken <= store.sizes.total + store.creations.sizes.total <= 2 * taken
+
+
+def test_items_of_data_weigh_what_they_take() -> None:
+    store = MemoryStore()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for number in range(1000):
+            body = b'{"name": "%0300d"}' % number
+            store.data.put("default", "/pets", f"{number:05d}", f"{number:036d}", Item(number, 1, 1, 1, body))
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken <= store.creations.sizes.total <= 2 * taken
+
+
+def test_items_above_the_bound_of_bytes_make_room() -> None:
+    store = MemoryStore(creations=MemoryCreations(1_000_000))
+    for number in range(100):
+        store.data.put("default", "/pets", "", str(number), Item(number, 1, 1, 1, b"x" * 50_000))
+    left = [key for key, _ in store.data.page("default", "/pets", "")]
+    assert left[-1] == "99"
+    assert 10 < len(left) < 20
+    assert store.creations.sizes.total <= 1_000_000
+    store.data.put("default", "/pets", "", "huge", Item(100, 1, 1, 1, b"x" * 2_000_000))
+    assert [key for key, _ in store.data.page("default", "/pets", "")] == ["huge"]
+    store.reset("default")
+    assert store.creations.sizes.total == 0
 
 
 def test_keys_that_take_too_much_make_room_in_the_namespace_that_takes_most() -> None:
