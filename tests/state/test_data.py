@@ -90,6 +90,15 @@ def test_above_the_limit_the_oldest_items_go(harnesses: HarnessFactory) -> None:
     assert harness.evicted() == 2
 
 
+def test_an_item_that_is_read_is_used(harnesses: HarnessFactory) -> None:
+    harness = harnesses(3)
+    for number in range(3):
+        put(harness, f"k{number}", number)
+    assert get(harness, "k0") == item(0)
+    put(harness, "k3", 3)
+    assert keys(harness) == ["k0", "k2", "k3"]
+
+
 class DataMachine(RuleBasedStateMachine):
     """A table of items and a dictionary do the same."""
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mockserver.state.redis.codec import decode_item, encode_item, to_bytes
+from mockserver.state.redis.handshake import Word
 from mockserver.state.redis.transaction import Transaction
 from mockserver.state.tables import Item
 
 
 class RedisData:
-    """Items in Redis. What a transaction reads of an item is compared when it commits.
-
-    To read an item does not change when it was used: Redis evicts the items that were not written for
-    longest.
-    """
+    """Items in Redis. What a transaction reads of an item is compared when it commits."""
 
     def __init__(self, store: Transaction, max_items: int) -> None:
         """``max_items``: for one resource in one namespace."""
@@ -22,8 +19,14 @@ class RedisData:
         self._max_items = max_items
 
     def get(self, namespace: str, resource: str, parent: str, key: str) -> Item | None:
-        raw = self._store.read("item", namespace, resource, _field(parent, key))
-        return None if raw is None else decode_item(raw)
+        field = _field(parent, key)
+        raw = self._store.read("item", namespace, resource, field)
+        if raw is None:
+            return None
+        name, connection = self._store.name("q", namespace, resource), self._store.connection
+        words: tuple[Word, ...] = "ZADD", name, "XX", "GT", connection.now() * 1000 + 999, to_bytes(field)
+        self._store.on_commit(lambda: connection.send(words))  # nobody waits for it
+        return decode_item(raw)
 
     def put(self, namespace: str, resource: str, parent: str, key: str, item: Item) -> None:
         known = self.get(namespace, resource, parent, key)

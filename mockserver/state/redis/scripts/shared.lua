@@ -16,7 +16,7 @@
 --   k/…            hash: handle \0 value -> key
 --   d/…            hash: parent \0 key -> item: numbers and the body, with spaces between
 --   o/…            sorted set: parent \0 number \0 key, all with the score 0, so in the order of creation
---   q/…            sorted set: parent \0 key -> when the item was last written (µs of this server's clock)
+--   q/…            sorted set: parent \0 key -> when the item was last used (µs of this server's clock)
 --   c/…            hash: counters          v/…  hash: windows of limits
 --   j/NS           stream: the journal
 local P = KEYS[1]
@@ -161,7 +161,7 @@ local function remove_item(namespace, resource, field)
   redis.call('ZREM', place('q', namespace, resource), field)
 end
 
--- Keep an item. Those make room that were not written for longest.
+-- Keep an item. Those make room that were not used for longest.
 local function keep_item(namespace, resource, field, item, most)
   local items, written = place('d', namespace, resource), place('q', namespace, resource)
   local added = redis.call('HSET', items, field, item)
