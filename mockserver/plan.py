@@ -459,6 +459,8 @@ class DataResource(Struct, frozen=True):
     key_field: str = ""
     """The field of the item with the key; empty: there is none."""
     key_field_schema: SchemaRef | None = None
+    key_aliases: dict[str, SchemaRef] = field(default_factory=dict)
+    """The names of that field in other responses, such as ``Id`` beside ``id``."""
     key_schemas: tuple[SchemaRef, ...] = ()
     """The schemas of the path parameter with the key."""
     is_singleton: bool = False

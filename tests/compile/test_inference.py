@@ -11,7 +11,7 @@ from mockserver.compile.compiler import Inputs, compile_plan
 from mockserver.compile.stateful.inference import Inference, infer
 from mockserver.jsonschema import Schemas
 from tests.live import Write
-from tests.stateful import PETSTORE
+from tests.stateful import PETSTORE, stateful
 
 
 def inferred(path: Path) -> tuple[Inference, dict[str, str]]:
@@ -207,3 +207,21 @@ def test_the_document_may_say_that_an_operation_is_stateless(write: Write) -> No
     )
     assert "GET /items" not in verbs
     assert "x-mock-resource says so" in found.stateless.values()
+
+
+def test_the_key_has_the_same_value_under_another_name(write: Write) -> None:
+    path = document(
+        write,
+        f"""
+        /items:
+          post: {{{BODY}, responses: {{'200': {ok("{type: object, properties: {Id: {type: string}}}")}}}}}
+        /items/{{id}}:
+          parameters: [{ID}]
+          get: {{responses: {{'200': {ok(REF)}}}}}
+        """,
+        f"Item: {ITEM}",
+    )
+    with stateful(path) as client:
+        created = client("POST", "/items", {"name": "Zed"})
+        assert created.headers["location"] == f"/items/{created.json()['Id']}"
+        assert client("GET", created.headers["location"]).json()["name"] == "Zed"

@@ -14,7 +14,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from mockserver.compile.stateful.bodies import Bodies, key_names, last_word
+from mockserver.compile.stateful.bodies import Bodies, key_names, last_word, plain
 from mockserver.compile.stateful.references import with_references
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.routing import has_mark
@@ -434,6 +434,12 @@ class _Reader:
                 schema,
                 field_name,
                 key_schema,
+                {
+                    name: ref
+                    for known in keyed
+                    for name, ref in known.items()
+                    if field_name and name != field_name and plain(name) == plain(field_name)
+                },
                 tuple(key_schemas),
                 is_singleton,
                 formats == {"uuid"},

@@ -12,7 +12,7 @@ from mockserver.media.shapes import Shapes
 from mockserver.plan import JSON, SchemaRef
 
 _MAX_DEPTH = 32
-MAX_BASES = 6
+MAX_BASES = 16
 """The generated values that are tried for a stored value: of other branches of ``oneOf``."""
 
 

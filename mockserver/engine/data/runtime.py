@@ -139,12 +139,14 @@ class DataRuntime:
         """Set the field with the key, unless the key is empty."""
         if self.resource.key_field and key:
             value[self.resource.key_field] = self.key_value(key)
+            for name, ref in self.resource.key_aliases.items():
+                value[name] = self._fresh_keys().typed(ref, key)
 
     def keep_key(self, value: dict[str, JSON], known: Mapping[str, JSON]) -> None:
         """Keep the key of an item whatever a client sent."""
-        field = self.resource.key_field
-        if field and field in known:
-            value[field] = known[field]
+        for field in (self.resource.key_field, *self.resource.key_aliases):
+            if field and field in known:
+                value[field] = known[field]
 
     # References
 
