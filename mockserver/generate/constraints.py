@@ -27,6 +27,9 @@ Span = tuple[Fraction, int, int]
 """A range of multiples: the step, and the minimum and maximum number of steps."""
 
 
+Signature = tuple[Hashable, ...]
+
+
 class Option(Struct, frozen=True):
     """One option of a choice."""
 
@@ -78,8 +81,8 @@ class Shape(Struct, eq=False):
     tags: dict[str, str] = field(default_factory=dict)
     fault: str = ""
     """Why no value is possible, if that is known."""
-    needs_test: bool = False
-    """Whether a generated value may be invalid, for example because of ``not``."""
+    is_uncertain: bool = False
+    """Whether a generated value may be invalid for another reason than its choices, for example ``not``."""
     excluded: list[JSON] = field(default_factory=list)
 
     low: Fraction | None = None
@@ -112,6 +115,8 @@ class Shape(Struct, eq=False):
     dependent: dict[str, list[str]] = field(default_factory=dict)
     object_parts: list[Part] = field(default_factory=list)
 
+    signature: Signature | None = None
+    """What constrains scalars, if that is all there is: shapes with the same one allow the same scalars."""
     is_leaf: bool = False
     """Whether it describes no parts and has no choices."""
     is_unconstrained: bool = False
@@ -123,6 +128,11 @@ class Shape(Struct, eq=False):
     def at(self) -> SchemaRef:
         """The location of the first schema, for messages."""
         return self.refs[0] if self.refs else ""
+
+    @property
+    def needs_test(self) -> bool:
+        """Whether a generated value may be invalid."""
+        return self.is_uncertain or bool(self.choices) or bool(self.made)
 
     def raise_low(self, bound: Fraction, *, is_open: bool) -> None:
         """Add a lower bound."""
@@ -296,7 +306,7 @@ def _add_arrays(shape: Shape, node: Mapping[str, JSON], ref: SchemaRef, *, draft
         shape.contains.append(
             Contains(f"{ref}/contains", 1 if minimum is None else minimum, _count(node.get("maxContains")))
         )
-        shape.needs_test = True
+        shape.is_uncertain = True
 
 
 def _add_objects(shape: Shape, node: Mapping[str, JSON], ref: SchemaRef, *, draft_4: bool) -> None:
@@ -317,7 +327,7 @@ def _add_objects(shape: Shape, node: Mapping[str, JSON], ref: SchemaRef, *, draf
 
 def _exclude(shape: Shape, schema: JSON) -> None:
     """Add what simple forms of ``not`` exclude. Validation finds the rest."""
-    shape.needs_test = True
+    shape.is_uncertain = True
     if schema is True or schema == {}:
         shape.fault = "not excludes everything"
     elif isinstance(schema, dict):

@@ -5,24 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from mockserver.generate.attempt import Attempt, DeadEnd, Endless, Style, Unsatisfiable, seeded_rng
 from mockserver.generate.containers import members
 from mockserver.generate.generator import Generator
+from mockserver.generate.pools import Pools
 from mockserver.generate.property_names import apply_hints
 from mockserver.generate.relaxed import Relaxed
 from mockserver.generate.scalars import Texts
-from mockserver.jsonschema import Direction, Schemas, Validator
+from mockserver.generate.stream import Stream
+from mockserver.generate.writers import Leaf, Writer
+from mockserver.generate.writing import Writers
+from mockserver.jsonschema import Direction, SchemaError, Schemas, Validator
 from mockserver.plan import JSON, SchemaRef
 from mockserver.providers.faker import FakeValues
 
 NOW_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z, the default time for generated timestamps."""
 
+decode_json = msgspec.json.Decoder().decode
 Predicate = Callable[[JSON], bool]
 
 MAX_PARTS_IN_ALL = 30_000
 """The number of generated parts after which no further attempt is made."""
 
+_SAMPLES = ("", "0")
+"""The keys of the values that are validated before a writer is trusted."""
 _ATTEMPTS: tuple[tuple[Style, bool, bool], ...] = (
     # style, whether parts are validated one by one, whether examples are left out
     ("full", False, False),
@@ -43,7 +52,8 @@ class Fakes:
         self._schemas = schemas
         self._seed = seed
         self._texts = Texts(FakeValues(seed))
-        self._generators: dict[tuple[Direction, str, bool], Generator] = {}
+        self._pools = Pools(seed)
+        self._generators: dict[tuple[Direction, str, bool], tuple[Generator, Writers]] = {}
         self._strategies: dict[tuple[SchemaRef, Direction], _Strategy | Unsatisfiable] = {}
         """Failures are cached too, because they take long."""
 
@@ -66,10 +76,36 @@ class Fakes:
         cannot be used.
         """
         strategy = self._strategy(ref, direction)
-        _, value = strategy.search(self._seed, key, now_ms)
+        written = self._written(strategy, key, hints, now_ms)
+        if written is not None:
+            return decode_json(written)
+        value = strategy.search(self._seed, key, now_ms)
         if hints:
             value = apply_hints(value, hints, strategy.names(), strategy.is_valid)
         return value
+
+    def written(
+        self, ref: SchemaRef, *, key: str, hints: Mapping[str, JSON] | None = None, now_ms: int = NOW_MS
+    ) -> bytes | None:
+        """Return the ``value`` of a response as JSON without spaces; None if only ``value`` finds one."""
+        try:
+            return self._written(self._strategy(ref, "response"), key, hints, now_ms)
+        except (Unsatisfiable, SchemaError):
+            return None
+
+    def _written(
+        self, strategy: _Strategy, key: str, hints: Mapping[str, JSON] | None, now_ms: int
+    ) -> bytes | None:
+        """Return the value as its writer writes it; None if the generator has to search for it."""
+        writer = strategy.writer
+        if writer is None:
+            return None
+        stream = Stream(f"{self._seed}\x1f{strategy.name}\x1f{key}", now_ms)
+        self._pools.day = stream.day
+        try:
+            return writer.write_hinted(stream, hints) if hints else writer.write(stream)
+        except (DeadEnd, RecursionError):
+            return None
 
     def nearest(self, ref: SchemaRef, *, key: str, now_ms: int = NOW_MS) -> JSON:
         """Return a value as close as possible to a response schema for which no valid value is found."""
@@ -112,20 +148,38 @@ class Fakes:
         return self._try(ref, direction, validators[:1])
 
     def _try(self, ref: SchemaRef, direction: Direction, validators: tuple[Validator, ...]) -> _Strategy:
-        generator = self._generator(ref, direction, is_thorough=len(validators) > 1)
+        generator, writers = self._generator(ref, direction, is_thorough=len(validators) > 1)
         strategy = _Strategy(ref, self._schemas.lookup(ref)[1], generator, validators, _all_of(validators))
-        # Found with a constant key, so that it does not depend on the first key
-        strategy.first, _ = strategy.search(self._seed, "", NOW_MS)
+        strategy.writer = self._proven(strategy, writers)
+        if strategy.writer is None:
+            strategy.search(self._seed, "", NOW_MS)
         return strategy
 
-    def _generator(self, ref: SchemaRef, direction: Direction, *, is_thorough: bool) -> Generator:
+    def _proven(self, strategy: _Strategy, writers: Writers) -> Writer | None:
+        """Return the writer of the schema, if what it writes is valid in a few samples; else None."""
+        try:
+            writer = writers.of(strategy.generator.shapes.shape((strategy.ref,)), "")
+            if isinstance(writer, Leaf) and writer.is_whole:
+                return None
+            strategy.writer = writer
+            for key in _SAMPLES:
+                written = self._written(strategy, key, None, NOW_MS)
+                if written is None or not strategy.is_valid(decode_json(written)):
+                    return None
+        except (DeadEnd, RecursionError):
+            return None
+        return writer
+
+    def _generator(
+        self, ref: SchemaRef, direction: Direction, *, is_thorough: bool
+    ) -> tuple[Generator, Writers]:
         key = (direction, self._schemas.base(ref), is_thorough)
-        generator = self._generators.get(key)
-        if generator is None:
-            generator = self._generators[key] = Generator(
-                self._schemas, direction, key[1], self._texts, is_thorough=is_thorough
-            )
-        return generator
+        found = self._generators.get(key)
+        if found is None:
+            generator = Generator(self._schemas, direction, key[1], self._texts, is_thorough=is_thorough)
+            found = generator, Writers(generator, self._pools, str(key))
+            self._generators[key] = found
+        return found
 
 
 @dataclass(slots=True)
@@ -138,15 +192,24 @@ class _Strategy:
     generator: Generator
     validators: tuple[Validator, ...]
     is_valid: Predicate
-    first: int = 0
-    """The index of the first attempt that succeeds."""
+    writer: Writer | None = None
+    """Writes values, if the schema permits to write them without a search."""
+    first: int | None = None
+    """The index of the first attempt that succeeds. It is found with a constant key, not the first one."""
 
-    def search(self, seed: int | str, key: str, now_ms: int) -> tuple[int, JSON]:
-        """Return the index of the first attempt that succeeds, and its value. Raises Unsatisfiable."""
+    def search(self, seed: int | str, key: str, now_ms: int) -> JSON:
+        """Return the value of the first attempt that succeeds. Raises Unsatisfiable."""
+        if self.first is None:
+            self.first, value = self._search(0, seed, "", NOW_MS)
+            if not key and now_ms == NOW_MS:
+                return value
+        return self._search(self.first, seed, key, now_ms)[1]
+
+    def _search(self, first: int, seed: int | str, key: str, now_ms: int) -> tuple[int, JSON]:
         ref = self.ref
         reason = DeadEnd(ref, "no value that was tried is valid")
         spent = 0
-        for number in range(self.first, len(_ATTEMPTS)):
+        for number in range(first, len(_ATTEMPTS)):
             style, is_careful, is_fresh = _ATTEMPTS[number]
             if spent > MAX_PARTS_IN_ALL:
                 break

@@ -11,6 +11,7 @@ from mockserver.generate.constraints import (
     ChoicesMade,
     Option,
     Shape,
+    Signature,
     add,
     equality_key,
     type_of,
@@ -82,7 +83,7 @@ class Shapes:
             shape.fault = f"{min(clash)!r} is both required and ruled out"
         asserted = len(shape.patterns) + len(shape.formats)
         if asserted > 1 or (shape.formats and (shape.min_length or shape.max_length is not None)):
-            shape.needs_test = True
+            shape.is_uncertain = True
         if shape.options is not None:
             excluded = {equality_key(value) for value in shape.excluded}
             shape.options = [
@@ -96,6 +97,8 @@ class Shapes:
             is_described = shape.options is not None or shape.samples or shape.defaults
             is_described = is_described or shape.patterns or shape.formats
             shape.is_unconstrained = not is_described and shape.types == TYPES
+            if not (shape.is_uncertain or shape.made or shape.fault):
+                shape.signature = _signature(shape)
             is_single = len(shape.types) == 1 and shape.types <= SCALARS
             shape.is_plain = is_single and shape.options is None and not shape.fault
 
@@ -124,11 +127,10 @@ class Shapes:
         for choice in choices:
             if choice.at not in made:
                 shape.choices.append(choice)
-                shape.needs_test = True
                 continue
             option = choice.options[made[choice.at]]
-            if choice.kind in ("oneOf", "if"):
-                shape.needs_test = True
+            if choice.kind == "if":
+                shape.is_uncertain = True
             if choice.kind == "oneOf":
                 shape.made.append((choice, made[choice.at]))
             if option.required:
@@ -164,6 +166,13 @@ class Shapes:
         if found is None:
             return [None] * len(node[kind])
         return [(found.property, names[0]) if names else None for names in found.names]
+
+
+def _signature(shape: Shape) -> Signature:
+    options = None if shape.options is None else tuple(map(equality_key, shape.options))
+    numbers = (shape.low, shape.low_open, shape.high, shape.high_open, *shape.steps)
+    texts = (shape.min_length, shape.max_length, tuple(shape.patterns), tuple(shape.formats))
+    return (shape.types, options, numbers, texts)
 
 
 def _inherited_tag(node: Mapping[str, JSON], whole: SchemaRef) -> tuple[str, str] | None:
