@@ -148,7 +148,9 @@ def test_encoded_body_is_decoded(coding: str, data: bytes) -> None:
         ("gzip", gzip.compress(b" " * LIMIT, mtime=0) + gzip.compress(b" ", mtime=0), 413, "size"),
     ],
 )
-def test_unsupported_coding_is_refused(coding: str, data: bytes, status: int, keyword: str) -> None:
+def test_body_with_an_unsupported_or_broken_coding_is_refused(
+    coding: str, data: bytes, status: int, keyword: str
+) -> None:
     made = reader("application/json")
     headers: dict[str, str] = {**JSON_TYPE, "content-encoding": coding}
     assert told(made.read(headers, data or b"\0")) == (status, [keyword])
