@@ -13,10 +13,9 @@ from typing import Literal
 from msgspec import Struct, field
 
 from mockserver.jsonschema.formats import RANGES
-from mockserver.jsonschema.keywords import is_draft_4, is_nullable
+from mockserver.jsonschema.keywords import TYPES, is_draft_4, is_nullable
 from mockserver.plan import JSON, Dialect, SchemaRef
 
-TYPES = frozenset(("null", "boolean", "integer", "number", "string", "array", "object"))
 SCALARS = frozenset(("boolean", "integer", "number", "string"))
 
 ChoicesMade = tuple[tuple[SchemaRef, int], ...]

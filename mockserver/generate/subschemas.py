@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from mockserver.generate.constraints import (
     SCALARS,
-    TYPES,
     Choice,
     ChoicesMade,
     Option,
@@ -18,7 +17,7 @@ from mockserver.generate.constraints import (
 )
 from mockserver.jsonschema import Direction, Schemas
 from mockserver.jsonschema.discriminators import implicit_name
-from mockserver.jsonschema.keywords import is_draft_4, keywords
+from mockserver.jsonschema.keywords import TYPES, is_draft_4, keywords
 from mockserver.jsonschema.patterns import matcher
 from mockserver.jsonschema.references import escape
 from mockserver.plan import JSON, SchemaRef

@@ -74,7 +74,8 @@ class SchemaError(MockServerError):
         super().__init__(shown(f"{ref}: {message}"))
 
 
-_ANNOTATIONS = frozenset(("$ref", "$comment", "description", "summary", "title"))
+ANNOTATIONS = frozenset(("$ref", "$comment", "description", "summary", "title"))
+"""The members of a schema that only refers to another one."""
 _NAMED = frozenset(("properties", "patternProperties", "dependentSchemas", "$defs", "definitions", "schemas"))
 _DATA = frozenset(("example", "examples", "default", "enum", "const"))
 
@@ -170,7 +171,7 @@ class References:
     def reference_target(self, node: JSON) -> str | None:
         """Return the target of a schema that only is a reference, else None. Draft 4 ignores siblings."""
         if isinstance(node, dict) and isinstance(target := node.get("$ref"), str):
-            return target if self._draft_4 or _ANNOTATIONS.issuperset(node) else None
+            return target if self._draft_4 or ANNOTATIONS.issuperset(node) else None
         return None
 
     def follow(self, ref: SchemaRef) -> Location:
