@@ -230,7 +230,7 @@ class Generator:
     def allowed_options(self, shape: Shape) -> list[JSON]:
         """Return the values of an enum to choose from; null only if there is no other."""
         options = shape.options or []
-        if shape.needs_test or len(shape.refs) > 1 or shape.patterns or shape.low is not None:
+        if shape.needs_test or not shape.settles_options():
             options = [option for option in options if self.is_valid(shape, option)] or options
         return [option for option in options if option is not None] or options
 

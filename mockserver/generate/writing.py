@@ -99,7 +99,7 @@ class Writers:
                 return self._choice(shape, name) or self._pooled(shape, name)
             if shape.options is not None:
                 options = self._generator.allowed_options(shape)
-                if not options or not self._generator.is_valid(shape, options[0]):
+                if not shape.settles_options() and not self._generator.is_valid(shape, options[0]):
                     raise DeadEnd(shape.at, "no value of its enum is valid")
                 return Leaf(self._pools.one_of(options))
         except (ValueError, TypeError):  # a value that is not JSON
@@ -427,6 +427,7 @@ class Writers:
     def _constants(self, shape: Shape, choice: Choice) -> Leaf | None:
         """Return the writer of a choice among constants; None if it has other options too."""
         values: list[JSON] = []
+        is_settled = True
         for i in range(len(choice.options)):
             taken = self._generator.shapes.take(shape, choice, i)
             if taken.types == {"null"}:
@@ -434,8 +435,11 @@ class Writers:
             if taken.options is None or taken.fault:
                 return None
             values += taken.options
+            is_settled = is_settled and not taken.choices and taken.settles_options()
         found = {equality_key(value): value for value in values if value is not None}
-        valid = [value for value in found.values() if self._generator.is_valid(shape, value)]
+        valid = list(found.values())
+        if not is_settled or (choice.kind == "oneOf" and len(valid) < len(values)):
+            valid = [value for value in valid if self._generator.is_valid(shape, value)]
         return Leaf(self._pools.one_of(valid)) if valid else None
 
     def _excludes_others(self, taken: Shape, choice: Choice, index: int) -> bool:
