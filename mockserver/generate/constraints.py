@@ -136,16 +136,17 @@ class Shape(Struct, eq=False):
 
     def settles_options(self) -> bool:
         """Return whether all values of ``options`` are allowed for certain, apart from open choices."""
-        others = self.patterns or self.formats or self.steps or self.min_length or self.max_length is not None
-        return not (others or self.is_uncertain) and all(map(self._is_settled, self.options or ()))
+        return not self.is_uncertain and all(map(self._is_settled, self.options or ()))
 
     def _is_settled(self, value: JSON) -> bool:
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            above = self.low is None or value > self.low or (value == self.low and not self.low_open)
-            return above and (
-                self.high is None or value < self.high or (value == self.high and not self.high_open)
-            )
-        return not isinstance(value, (dict, list))
+        if value is None or isinstance(value, bool):
+            return True
+        if isinstance(value, (int, float)):
+            low, high = self.low, self.high
+            is_above = low is None or value > low or (value == low and not self.low_open)
+            return is_above and not self.steps and (high is None or value < high)
+        is_free = not (self.patterns or self.formats or self.min_length) and self.max_length is None
+        return is_free and isinstance(value, str)
 
     def raise_low(self, bound: Fraction, *, is_open: bool) -> None:
         """Add a lower bound."""

@@ -24,6 +24,15 @@ from mockserver.jsonschema.references import escape
 from mockserver.plan import JSON, SchemaRef
 
 
+_WITH_MEMBERS = frozenset(("properties", "allOf", "$ref"))
+"""The keywords by which a schema may hide members."""
+_WITH_PARTS = frozenset(("$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "not", "if", "discriminator")) | {
+    "dependencies",
+    "dependentSchemas",
+}
+"""The keywords by which other schemas apply to the same value."""
+
+
 class Shapes:
     """Combines schemas into shapes, which are cached."""
 
@@ -67,10 +76,12 @@ class Shapes:
                 shape.fault = "its schema is false"
             elif isinstance(node, dict):
                 add(shape, node, ref, self._schemas.dialect, is_whole=is_whole)
-                hidden = self._schemas.hidden(ref, self._direction)
-                shape.forbidden |= hidden
-                shape.concealed |= hidden
-                stack.extend(reversed(list(self._parts(shape, node, ref, made, is_whole))))
+                if not _WITH_MEMBERS.isdisjoint(node):
+                    hidden = self._schemas.hidden(ref, self._direction)
+                    shape.forbidden |= hidden
+                    shape.concealed |= hidden
+                if not _WITH_PARTS.isdisjoint(node):
+                    stack.extend(reversed(list(self._parts(shape, node, ref, made, is_whole))))
         self._complete(shape)
         return shape
 
