@@ -9,6 +9,9 @@ from msgspec import Struct, field
 
 from mockserver.diagnostics import Violation
 
+MAX_DIFFERING = 256
+"""Characters of a header field that differs from that of a section."""
+
 
 class Request(Struct, gc=False):
     """One HTTP request with its body.
@@ -23,8 +26,10 @@ class Request(Struct, gc=False):
     query_string: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
-    repeats: bool = False
-    """Whether it has no body and shares the ``headers`` object with equal header sections."""
+    section: dict[str, str] | None = None
+    """The header fields of an earlier request whose header section is like this one. Both have no body."""
+    differing: tuple[str, ...] = ()
+    """The names of the header fields whose values, of at most MAX_DIFFERING, differ from ``section``."""
 
 
 class BodyLimits(Struct, frozen=True):

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from mockserver.engine.engine import Engine
-from mockserver.plan import Plan
 from tests import programs
-from tests.live import Live, Write, engine_of, mission_plan, serving_engine
-from tests.redis import Redis
-from tests.workers import Workers
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the process that distributes tests needs none of it, and all others wait for that one
     from playwright.sync_api import Browser
+
+    from mockserver.engine.engine import Engine
+    from mockserver.plan import Plan
+    from tests.live import Live, Write
+    from tests.redis import Redis
+    from tests.workers import Workers
 
 # How long an example takes says nothing of what is tested, and depends on the machine.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -102,17 +103,23 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def mission() -> Plan:
     """The Plan of the document and scenarios that are served by default."""
+    from tests.live import mission_plan
+
     return mission_plan()
 
 
 @pytest.fixture
 def engine(mission: Plan) -> Engine:
     """The default inputs on a clock that stands still at 2026-01-01."""
+    from tests.live import engine_of
+
     return engine_of(mission)
 
 
 @pytest.fixture
 def live(engine: Engine) -> Iterator[Live]:
+    from tests.live import serving_engine
+
     with serving_engine(engine) as found:
         yield found
 
@@ -120,6 +127,8 @@ def live(engine: Engine) -> Iterator[Live]:
 @pytest.fixture(scope="session")
 def redis() -> Iterator[Redis]:
     """One Redis for all tests that do it no harm: each keeps to a prefix of its own."""
+    from tests.redis import Redis
+
     with Redis() as found:
         yield found
 
@@ -127,6 +136,8 @@ def redis() -> Iterator[Redis]:
 @pytest.fixture(scope="session")
 def workers(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
     """A server of two workers, for tests that keep to a namespace of their own."""
+    from tests.workers import Workers
+
     with Workers(redis.url, "workers", tmp_path_factory.mktemp("workers")) as found:
         yield found
         assert found.stop(signal.SIGTERM) == (0, "")

@@ -147,7 +147,7 @@ class Engine:
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
         """Return the response to a request. No request makes it raise an error."""
-        if request.repeats and (polled := self._polls.response(request)) is not None:
+        if request.section is not None and (polled := self._polls.response(request)) is not None:
             return polled
         if request.raw_path.startswith(_RESERVED):
             if not request.raw_path.startswith(ADMIN):
@@ -401,7 +401,7 @@ class Engine:
             )
         else:
             call = Call(route, runtime, request, path, checked, namespace, now)
-            if request.repeats and prefer is NONE and self._may_be_cached(call):
+            if request.section is not None and prefer is NONE and self._may_be_cached(call):
                 self._polls.remember(call, raw)
             try:
                 response = self.resources.call_resource(call, prefer.scenario)
@@ -471,11 +471,11 @@ class Engine:
     def reset(self, namespace: str) -> None:
         """Delete every resource of a namespace, and restart its tokens."""
         self.store.reset(namespace)
-        self.let_go(namespace)
+        self.release_namespace(namespace)
         if self.cluster is not None:
             self.cluster.tell_reset(namespace)
 
-    def let_go(self, namespace: str) -> None:
+    def release_namespace(self, namespace: str) -> None:
         """End the webhooks, delays and tokens of a namespace in this process: its resources are deleted."""
         self.providers.restart(namespace)
         self.webhooks.reset(namespace)

@@ -2,13 +2,15 @@
 
 Everything that depends on the header section of a request is the same for the next request with that
 section: the namespace, the preferences and the credentials. The cache stores valid requests that use no
-special feature. A later request that differs only in the key, at the end of the path, goes directly to
-its resource. The engine handles every other request in the normal order of its stages.
+special feature. A later request that differs only in the key, at the end of the path, and in header fields
+that no stage before the resource reads, goes directly to its resource. The engine handles every other
+request in the normal order of its stages.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from functools import cached_property
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,23 @@ _MAX_SECTIONS = 1024
 """Header sections in the cache. At this number, the cache is cleared."""
 _MAX_PATHS = 256
 _UNUSUAL = (Refused, Forgiven)
+_READ = frozenset(
+    (
+        "accept",
+        "access-control-request-headers",
+        "access-control-request-method",
+        "authorization",
+        "content-encoding",
+        "content-type",
+        "cookie",
+        "host",
+        "origin",
+        "prefer",
+        "sec-fetch-site",
+        "x-mock-namespace",
+    )
+)
+"""The header fields that the stages read for every document."""
 
 
 class Polls:
@@ -39,10 +58,17 @@ class Polls:
         self._known: dict[int, tuple[dict[str, str], dict[str, _Poll]]] = {}
         """It contains the header sections, so that no other object can get the identity of one."""
 
+    @cached_property
+    def _read(self) -> frozenset[str]:
+        """The names of the header fields that the stages before the resources read."""
+        return _READ.union(*(service.header_names for service in self._engine.services))
+
     def response(self, request: Request) -> Response | None:
-        """Return the response to a repeated request; None if it is not in the cache."""
-        known = self._known.get(id(request.headers))
+        """Return the response to a request like an earlier one; None if it is not in the cache."""
+        known = self._known.get(id(request.section))
         if known is None or request.query_string or request.method != "GET":
+            return None
+        if request.differing and not self._read.isdisjoint(request.differing):
             return None
         parent, _, last = request.raw_path.rpartition("/")
         poll = known[1].get(parent)
@@ -90,6 +116,8 @@ class Polls:
     def remember(self, call: Call, raw_path: dict[str, str]) -> None:
         """Cache a valid call to a plain resource. ``raw_path``: the path parameters as they were sent."""
         request, runtime, service = call.request, call.runtime, call.route.service
+        if request.section is None or not self._read.isdisjoint(request.differing):
+            return
         parent, _, last = request.raw_path.rpartition("/")
         if (
             request.method != "GET"
@@ -104,11 +132,11 @@ class Polls:
             or (literals := service.router.beside(parent)) is None
         ):
             return
-        known = self._known.get(id(request.headers))
+        known = self._known.get(id(request.section))
         if known is None:
             if len(self._known) >= _MAX_SECTIONS:
                 self._known.clear()
-            known = self._known[id(request.headers)] = request.headers, {}
+            known = self._known[id(request.section)] = request.section, {}
         if len(known[1]) < _MAX_PATHS:
             known[1][parent] = _Poll(call.route, runtime, literals, is_validated=self._engine.validates)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Generic, NamedTuple, TypeVar
 from urllib.parse import quote, unquote_to_bytes
@@ -239,6 +239,10 @@ class Variants(Generic[Target]):
     def add(self, operation: Operation, schemas: Schemas, target: Target) -> None:
         """Add the target of an operation with its conditions."""
         self._members.append((tuple(_conditions(operation, schemas)), target))
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of the header fields, in lower case, by which ``choose`` decides."""
+        return (condition.name.lower() for conditions, _ in self._members for condition in conditions)
 
     def choose(self, request: Request) -> Target:
         """Return the operation with the most conditions, of those whose conditions all hold.

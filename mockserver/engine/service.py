@@ -90,6 +90,19 @@ class Service:
         self.router: Router[Route] = Router(found, prefixes)
 
     @cached_property
+    def header_names(self) -> frozenset[str]:
+        """The names of the header fields, in lower case, that decide about a request to an operation."""
+        document = self.document
+        parameters = (each for operation in document.operations for each in operation.parameters)
+        return frozenset(
+            (
+                *(each.name.lower() for each in parameters if each.location == "header"),
+                *(each.parameter.lower() for each in document.security_schemes.values()),
+                *(name for route in self.routes if route.variants for name in route.variants.names()),
+            )
+        )
+
+    @cached_property
     def fakes(self) -> Fakes:
         """The generator of values."""
         # heavy; scenarios with whole bodies do not need it

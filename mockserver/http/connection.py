@@ -22,7 +22,7 @@ from mockserver import problem
 from mockserver.diagnostics import reason
 from mockserver.http import faults, wire
 from mockserver.http.hosts import ANY, Hosts, is_loopback
-from mockserver.messages import Deferred, Request, Response
+from mockserver.messages import MAX_DIFFERING, Deferred, Request, Response
 from mockserver.namespaces.clock import Clock
 from mockserver.namespaces.memory import Memory
 
@@ -79,6 +79,7 @@ class Connection(asyncio.Protocol):
         "_in_head",
         "_in_request",
         "_is_http10",
+        "_last_lines",
         "_last_request",
         "_last_section",
         "_last_tail",
@@ -138,6 +139,8 @@ class Connection(asyncio.Protocol):
         """The octets of the last request that repeated that section, and the request."""
         self._last_tail = _NO_TAIL
         """The octets after the target of a request with that section."""
+        self._last_lines: _Lines | None = None
+        """The lines of these octets; None until a request differs in one."""
         self._validated: dict[str, str] | None = None
         """The last header fields whose ``Host`` and version were accepted."""
         self._resume: asyncio.Event | None = None
@@ -232,8 +235,9 @@ class Connection(asyncio.Protocol):
             return
         if self._parser is _NO_PARSER and self._last_tail is _NO_TAIL:
             self._find_section(data)
-        if data.endswith(self._last_tail) and not self._in_request and self._task is None:
-            request = self._repeat_request(data)
+        if self._last_tail is not _NO_TAIL and not self._in_request and self._task is None:
+            is_equal = data.endswith(self._last_tail)
+            request = self._repeat_request(data) if is_equal else self._similar_request(data)
             if request is not None:
                 self._serve(request, keep=self._last_section[2] and not self._server.draining)
                 return
@@ -275,6 +279,7 @@ class Connection(asyncio.Protocol):
             self._last_tail = data[data.index(_END_OF_LINE) :]
             self._last_section = self._share_section(self._last_tail, self._sole_section)
             self._last_request = _NO_REQUEST
+            self._last_lines = None
         self._sole_section = None
 
     def _first_part(self, data: bytes) -> bytes:
@@ -332,21 +337,64 @@ class Connection(asyncio.Protocol):
         """
         if data == self._last_request[0]:
             return self._last_request[1]
-        method, fields, _ = self._last_section
+        if len(data) > self._server.limits.head:
+            return None
+        fields = self._last_section[1]
+        request = self._plain_request(data[: -len(self._last_tail)], fields, ())
+        if request is not None and not request.raw_path.startswith("/__"):
+            # a request of a namespace is changed: it gets its namespace from the path
+            self._last_request = data, request
+        return request
+
+    def _similar_request(self, data: bytes) -> Request | None:
+        """Return the request of ``data`` if it has the fields of the last one, with other values; else None.
+
+        Only fields that HTTP does not use may differ, and they have to consist of plain characters. A
+        client that is instrumented sends such fields, a trace for example, with every request.
+        """
+        known = self._last_lines
+        if known is None:
+            known = self._last_lines = _Lines(self._last_tail)
+        lines = data.split(b"\r\n")
+        if len(lines) != len(known.lines) or len(data) > _MAX_SECTION_LENGTH:
+            return None
+        line, lines[0] = lines[0], known.lines[0]
+        fields = self._last_section[1].copy()
+        differing: tuple[str, ...] = ()
+        for place, prefix, name in known.varying:
+            field, lines[place] = lines[place], known.lines[place]
+            if field == lines[place]:
+                continue
+            text = field[len(prefix) :].decode("latin-1")
+            if (
+                not field.startswith(prefix)
+                or len(text) > MAX_DIFFERING
+                or not (text.isascii() and text.isprintable())
+            ):
+                return None
+            fields[name] = text.strip(" ")
+            differing += (name,)
+        if lines != known.lines:
+            return self._similar_request(data) if known.learn(lines) else None
+        if not line.endswith(_VERSION):
+            return None
+        return self._plain_request(line[: -len(_VERSION)], fields, differing)
+
+    def _plain_request(
+        self, octets: bytes, fields: dict[str, str], differing: tuple[str, ...]
+    ) -> Request | None:
+        """Return the request that begins with ``octets``: the method of the last one, and a plain target."""
+        method, section, _ = self._last_section
+        line = octets.decode("latin-1")
         start = len(method) + 1
-        line = data[: -len(self._last_tail)].decode("latin-1")
         if (
             line[:start] != method + " "
             or len(line) > self._server.limits.target
-            or len(data) > self._server.limits.head
             or _PLAIN.match(line, start) is None
         ):
             return None
         path, _, query = line[start:].partition("?")
-        request = Request(method, path, query, fields, b"", repeats=True)
-        if not path.startswith("/__"):  # such a request may be changed: it gets its namespace from the path
-            self._last_request = data, request
-        return request
+        return Request(method, path, query, fields, b"", section, differing)
 
     def _share_section(self, rest: bytes, parsed: _Section) -> _Section:
         """Return the one object that all connections share for the same header section."""
@@ -853,6 +901,32 @@ class Connection(asyncio.Protocol):
             self._left_unsent, self.taken = left, self._server.time()
 
 
+class _Lines:
+    """The lines of the last header section, and those of them that differ between requests."""
+
+    __slots__ = ("lines", "varying")
+
+    def __init__(self, tail: bytes) -> None:
+        self.lines = tail.split(b"\r\n")
+        """The first one is the version of HTTP; the last two are empty."""
+        self.varying: list[tuple[int, bytes, str]] = []
+        """The index of a line, the octets before its value, and the name of its field."""
+
+    def learn(self, others: list[bytes]) -> bool:
+        """Take the lines that ``others`` has not as varying. Return whether all of them may differ."""
+        names = [line.partition(b":")[0].lower() for line in self.lines]
+        found: list[tuple[int, bytes, str]] = []
+        for place, (line, other, name) in enumerate(zip(self.lines, others, names, strict=True)):
+            if line == other:
+                continue
+            if not _NAME(name) or name in _FIELDS_OF_HTTP or names.count(name) > 1:
+                return False
+            value = line[len(name) + 1 :].lstrip(b" \t")
+            found.append((place, line[: len(line) - len(value)], name.decode()))
+        self.varying += found
+        return bool(found)
+
+
 class Turn:
     """Work that waits for its turn in the event loop, and can be cancelled."""
 
@@ -910,10 +984,27 @@ _NO_PARSER = httptools.HttpRequestParser(object())
 _NO_TAIL = b"no request ends like this"
 _NO_REQUEST = b"", Request("", "")
 _END_OF_LINE = b" HTTP/1.1\r\n"
+_VERSION = b" HTTP/1.1"
 _PLAIN = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/?]*\Z")
 """A target in origin form that consists of the characters of paths and queries (RFC 3986)."""
 
 
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
+_FIELDS_OF_HTTP = frozenset(
+    (
+        b"connection",
+        b"content-length",
+        b"expect",
+        b"host",
+        b"http2-settings",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
 _NAMES: dict[bytes, str] = {}
 _VALUES: dict[bytes, str] = {}
 _MAX_TEXTS, _MAX_TEXT_LENGTH = 4096, 64
@@ -942,4 +1033,4 @@ def client_of(transport: asyncio.Transport) -> str:
     """Return the address of a client; empty for loopback, which may be a proxy of many clients."""
     peer = transport.get_extra_info("peername")
     host = str(peer[0]) if isinstance(peer, tuple) else ""
-    return "" if is_loopback(host.removeprefix("::ffff:")) else host
+    return "" if is_loopback(host) else host

@@ -50,6 +50,18 @@ def index(token: str, items: Sized) -> int | None:
     return None
 
 
+def value_at(value: JSON, path: Iterable[str]) -> JSON:
+    """Return the part of ``value`` at these reference tokens (section 4), or None if there is none."""
+    for token in path:
+        if isinstance(value, dict):
+            value = value.get(token)
+        elif isinstance(value, list) and (position := index(token, value)) is not None:
+            value = value[position]
+        else:
+            return None
+    return value
+
+
 class SchemaError(MockServerError):
     """A schema cannot be used: it is malformed, a reference leads nowhere, or a pattern is not supported.
 

@@ -14,8 +14,9 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from mockserver.jsonschema import Direction, Schemas, SchemaViolation
-from mockserver.jsonschema.references import tokens
+from mockserver.diagnostics import Violation
+from mockserver.jsonschema import Direction, Schemas
+from mockserver.jsonschema.references import tokens, value_at
 from mockserver.media.json import decode_json
 from mockserver.media.shapes import ANY, STRUCTURED, Shape, Shapes, Types
 from mockserver.media.types import Malformed
@@ -45,7 +46,7 @@ class Decoded(Struct, frozen=True):
     """A value, and how it violates its schema."""
 
     value: JSON
-    violations: tuple[SchemaViolation, ...] = ()
+    violations: tuple[Violation, ...] = ()
     warnings: tuple[str, ...] = ()
     """The deviations from the document that were accepted."""
 
@@ -230,11 +231,7 @@ def _as_lists(raw: dict[str, Undecoded]) -> Iterator[list[Undecoded]]:
 
 def remove(value: JSON, pointer: str) -> None:
     """Remove the member of an object at a JSON pointer, if it exists."""
-    *steps, last = tokens(pointer)
-    for step in steps:
-        try:
-            value = value[int(step)] if isinstance(value, list) else value[step]
-        except (KeyError, IndexError):  # it was removed with its parent
-            return
-    if isinstance(value, dict):
-        value.pop(last, None)
+    *path, last = tokens(pointer)
+    holder = value_at(value, path)  # None if it was removed with its parent
+    if isinstance(holder, dict):
+        holder.pop(last, None)

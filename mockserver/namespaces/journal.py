@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from mockserver import problem
 from mockserver.diagnostics import Violation
-from mockserver.messages import Request, Response
+from mockserver.messages import MAX_DIFFERING, Request, Response
 from mockserver.state.tables import text_size
 
 MAX_CALLS = 10_000
@@ -31,6 +31,8 @@ _CALL_OVERHEAD = 900
 """Bytes of a call's objects, without texts, header fields and bodies."""
 _TEXT_OVERHEAD = 56
 """Bytes of a str or bytes object without its content."""
+_DIFFERING_OVERHEAD = MAX_DIFFERING + _TEXT_OVERHEAD
+"""The most bytes of a header field that differs from that of a shared section."""
 _FIELD_OVERHEAD = 16
 """Bytes of a (name, value) pair without its texts."""
 _VIOLATION_OVERHEAD = 400
@@ -179,10 +181,12 @@ class Journal:
         """Record a call. ``when`` is in milliseconds of the namespace's clock. Called for every request."""
         self.number = number = self.number + 1
         size = 2 * len(request.raw_path) + len(request.query_string) + len(response.body) + _CALL_OVERHEAD
-        # With a cached head it is a poll, which has no body and shares its header fields with others
+        # With a cached head it is a poll, which has no body and shares equal header fields with others
         if not response.head or size > _LARGE:
             request, response = truncate(request, response)
             size = weight(request, response)
+        elif request.differing:
+            size += sys.getsizeof(request.headers) + _DIFFERING_OVERHEAD * len(request.differing)
         journal_pool = self._pool
         if self._most:
             calls = self._calls

@@ -138,3 +138,4 @@ def strip_namespace_prefix(request: Request) -> None:
         name, slash, rest = request.raw_path.removeprefix(PREFIX).partition("/")
         request.raw_path = slash + rest or "/"
         request.headers = {**request.headers, "x-mock-namespace": decode(name) or name}
+        request.section = None  # this request has a field that its section has not

@@ -52,6 +52,28 @@ ANIMALS = """
           operationId: four
           responses: {"200": {description: It, content: {text/plain: {schema: {type: string, enum: [four]}}}}}
 """
+READS_FIELDS = """
+    openapi: 3.0.3
+    info: {title: Animals, version: "1"}
+    components:
+      securitySchemes:
+        key: {type: apiKey, in: header, name: X-Api-Key}
+        token: {type: http, scheme: bearer}
+    paths:
+      /animals/{id}:
+        get:
+          operationId: read
+          security: [{key: [], token: []}]
+          parameters:
+            - {name: id, in: path, required: true, schema: {type: integer}}
+            - {name: X-Tenant, in: header, required: true, schema: {type: integer}}
+            - {name: sent, in: cookie, required: true, schema: {type: integer}}
+          responses: {"200": {description: It, content: {application/json: {schema: {type: object}}}}}
+        delete:
+          operationId: drop
+          parameters: [{name: id, in: path, required: true, schema: {type: integer}}]
+          responses: {"204": {description: Gone}}
+"""
 LIVES = """
     resource: animal
     operations: {get: read, drop: drop}
@@ -85,10 +107,15 @@ class Twins:
     def __init__(self, plan: Plan, options: Options | None = None) -> None:
         self.quick, self.usual = (engine_of(plan, options=options) for _ in range(2))
 
-    def ask(self, method: str, target: str, section: dict[str, str]) -> Response:
+    def ask(
+        self, method: str, target: str, section: dict[str, str], other: dict[str, str] | None = None
+    ) -> Response:
+        """``other``: the fields of the request, where they are not those of an earlier one."""
         path, _, query = target.partition("?")
-        quick = self.quick.handle(Request(method, path, query, section, b"", repeats=True))
-        usual = self.usual.handle(Request(method, path, query, section, b""))
+        fields = section if other is None else other
+        differing = tuple(name for name in fields if fields[name] != section[name])
+        quick = self.quick.handle(Request(method, path, query, fields, b"", section, differing))
+        usual = self.usual.handle(Request(method, path, query, fields, b""))
         assert told(quick) == told(usual)
         assert isinstance(quick, Response)
         return quick
@@ -167,6 +194,55 @@ def test_a_repeated_poll_is_answered_from_the_cache(mission: Plan, short: list[s
     for key in (*KEYS[:3], *KEYS[:3]):
         twins.ask("GET", f"{MISSION}/{key}", SECTIONS[0])
     assert short == [*KEYS[1:3], *KEYS[:3]]
+
+
+def test_a_poll_with_other_values_of_fields_that_nothing_reads_is_answered_from_the_cache(
+    mission: Plan, short: list[str]
+) -> None:
+    twins = Twins(mission)
+    section = SECTIONS[0] | {"x-trace": "0"}
+    for number, key in enumerate((*KEYS[:3], *KEYS[:3])):
+        twins.ask("GET", f"{MISSION}/{key}", section, section | {"x-trace": str(number)})
+    assert short == [*KEYS[1:3], *KEYS[:3]]
+    assert [record[3].headers["x-trace"] for record in twins.quick.namespaces.default.journal.records()] == [
+        "0", "1", "2", "3", "4", "5",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("authorization", ""),
+        ("prefer", "code=404"),
+        ("x-mock-namespace", "n"),
+        ("origin", "http://page"),
+        ("accept", "text/plain"),
+        ("x-tenant", "no number"),
+        ("x-api-key", ""),
+        ("cookie", "sent=no"),
+    ],
+)
+def test_a_poll_with_another_value_of_a_field_that_is_read_is_not_answered_from_the_cache(
+    write: Write, short: list[str], name: str, value: str
+) -> None:
+    document = write("animals.yaml", READS_FIELDS)
+    twins = Twins(
+        compiled(document, scenarios=[write("animal.scenario.yaml", LIVES)]), Options(cors=("http://page",))
+    )
+    section = {
+        "host": "localhost", "accept": "*/*", "authorization": "Bearer t", "prefer": "", "x-tenant": "1",
+        "x-mock-namespace": "default", "origin": "", "x-api-key": "k", "cookie": "sent=1",
+    }  # fmt: skip
+    for field in ("x-mock-namespace", "origin", "prefer"):
+        if field != name:
+            del section[field]
+    for _ in range(3):
+        twins.ask("GET", "/animals/1", section)
+    before = len(short)
+    assert before or name in ("x-mock-namespace", "origin", "prefer")
+    twins.ask("GET", "/animals/2", section, section | {name: value})
+    twins.ask("GET", "/animals/2", section, section | {name: value})
+    assert len(short) == before
 
 
 def test_a_cached_poll_of_each_kind_of_answer_is_the_same(write: Write, short: list[str]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from mockserver.http.connection import Connection, Limits
-from mockserver.messages import Request, Response
+from mockserver.messages import MAX_DIFFERING, Request, Response
 from mockserver.namespaces.clock import parse_time
 from mockserver.namespaces.memory import Memory, MemoryLimits
 from mockserver.namespaces.namespaces import Namespaces
@@ -358,7 +358,7 @@ def test_a_header_section_that_came_on_another_connection_is_not_read_again() ->
     heads: list[tuple[str, str, dict[str, str], bool]] = []
 
     def handle(request: Request) -> Response:
-        heads.append((request.method, request.raw_path, request.headers, request.repeats))
+        heads.append((request.method, request.raw_path, request.headers, request.section is not None))
         return Response(200, [], b"")
 
     with serving(handle) as other:
@@ -377,6 +377,83 @@ def test_a_header_section_that_came_on_another_connection_is_not_read_again() ->
     assert heads[0][2] is heads[1][2] is not heads[2][2]
     assert heads[0][2] == heads[2][2] == {"host": "localhost", "connection": "close"}
     assert heads[3][2] is heads[6][2] == {"host": "localhost"}
+
+
+LONG = b"x" * (MAX_DIFFERING + 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_similar"),
+    [
+        (b"X-Trace: 2\r\nB: c\r\n", True),
+        (b'X-Trace: 2 3, "4"  \r\nB: d\r\n', True),
+        (b"X-Trace: \r\nB: c\r\n", True),
+        (b"X-Trace: 1\r\nB: c\r\nC: d\r\n", False),
+        (b"B: c\r\nX-Trace: 1\r\n", False),
+        (b"X-Tracer: 1\r\nB: c\r\n", False),
+        (b"X-Trace: 2\t3\r\nB: c\r\n", False),
+        (b"X-Trace: \xe9\r\nB: c\r\n", False),
+        (b"X-Trace: " + LONG + b"\r\nB: c\r\n", False),
+        (b"X-Trace: 2\r\nX-Trace: 3\r\n", False),
+        (b"X-Trace:2\r\nB: c\r\n", False),
+        (b"x-trace: 2\r\nb: c\r\n", False),
+    ],
+)
+def test_a_section_with_other_values_is_read_as_by_the_parser(fields: bytes, is_similar: bool) -> None:
+    heads: list[Request] = []
+
+    def handle(request: Request) -> Response:
+        heads.append(request)
+        return Response(200, [], b"")
+
+    first = b"GET /a HTTP/1.1\r\n" + HOST + b"X-Trace: 1\r\nB: c\r\n\r\n"
+    second = b"GET /b?c=d HTTP/1.1\r\n" + HOST + fields + b"\r\n"
+    with serving(handle) as other:
+        for sent in ((second,), (first, second, second, first)):
+            with Wire(other.port) as wire:
+                for octets in sent:
+                    wire.send(octets)
+                    assert wire.reply().status == 200
+    parsed, _, similar, again, last = heads
+    for request in (similar, again):
+        assert (request.method, request.raw_path, request.query_string) == ("GET", "/b", "c=d")
+        assert request.headers == parsed.headers
+    assert (similar.section is not None) is is_similar
+    if is_similar:
+        assert similar.section == last.headers == last.section
+        assert set(similar.differing) == {
+            name for name, value in parsed.headers.items() if value != last.headers[name]
+        }
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        (b"Host: a b\r\nConnection: keep-alive\r\nContent-Length: 0\r\n", 400),
+        (HOST + b"Connection: close\r\nContent-Length: 0\r\n", 200),
+        (HOST + b"Connection: keep-alive\r\nContent-Length: 5\r\n", None),
+        (HOST + b"Connection: keep-alive\r\nContent-Length: x\r\n", 400),
+        (HOST + b"Connection: keep-alive\r\nContent-Length : 0\r\n", 400),
+        (HOST + b"Connection: keep-alive\nX: Content-Length: 0\r\n", 400),
+    ],
+)
+def test_a_field_of_http_with_another_value_is_parsed(
+    live: Live, behaviour: Behaviour, changed: bytes, status: int | None
+) -> None:
+    section = HOST + b"Connection: keep-alive\r\nContent-Length: 0\r\n\r\n"
+    with Wire(live.port) as wire:
+        for _ in range(2):
+            wire.send(b"GET /a HTTP/1.1\r\n" + section)
+            assert wire.reply().status == 200
+        wire.send(b"GET /b HTTP/1.1\r\n" + changed + b"\r\n")
+        if status is None:
+            wire.send(b"12345")
+            assert wire.reply().status == 200
+            wire.send(b"GET /c HTTP/1.1\r\n" + section)
+            assert wire.reply().body == b"/c"
+        else:
+            assert wire.reply().status == status
+            assert wire.rest() == b""
 
 
 def test_a_request_is_refused_once_it_is_refused_on_every_connection(live: Live) -> None:
@@ -575,7 +652,7 @@ def test_a_connection_that_is_idle_keeps_no_large_head(live: Live) -> None:
 )
 def test_a_connection_is_over_nothing_is_left_to_the_garbage_collector(live: Live, sent: bytes) -> None:
     """Collecting holds up every client, and the longer, the more connections there were."""
-    gc.collect()
+    gc.freeze()  # so that what is found is of this connection alone
     gc.disable()
     try:
         with Wire(live.port) as wire:
@@ -590,6 +667,7 @@ def test_a_connection_is_over_nothing_is_left_to_the_garbage_collector(live: Liv
         assert not any(each._server is live.server for each in left)
     finally:
         gc.enable()
+        gc.unfreeze()
 
 
 def test_unfinished_requests_are_bounded_in_all(behaviour: Behaviour) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from mockserver.diagnostics import Violation
 from mockserver.engine.response.cause import role
 from mockserver.engine.response.examples import OF_SCHEMA, Fault, NoValidExample, Sample, Slot, Values
 from mockserver.engine.response.negotiation import Choice
-from mockserver.jsonschema import SchemaError, SchemaViolation
+from mockserver.jsonschema import SchemaError
 from mockserver.jsonschema.references import escape, tokens
 from mockserver.media.codec import Codec, Encoded, family_of
 from mockserver.media.coercion import Reader
@@ -232,13 +233,13 @@ class Bodies:
             return Encoded(value.encode(), choice.content_type)
         return self.encode(choice, value)
 
-    def violations(self, choice: Choice, value: JSON) -> tuple[SchemaViolation, ...]:
+    def violations(self, choice: Choice, value: JSON) -> tuple[Violation, ...]:
         """Return the violations of a scenario's body."""
         return self._cache_of(choice.media).codec.violations(value, choice.content_type)
 
     def avoidable(
-        self, choice: Choice, violations: Sequence[SchemaViolation], parts: Mapping[str, str] = _NO_PARTS
-    ) -> tuple[tuple[SchemaViolation, ...], str]:
+        self, choice: Choice, violations: Sequence[Violation], parts: Mapping[str, str] = _NO_PARTS
+    ) -> tuple[tuple[Violation, ...], str]:
         """Return the violations that another body would not have, and a warning about the other violations.
 
         Every body has other violations if the document permits no valid body. ``parts``: the warnings

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockserver.engine.request.parameters import ABSENT, Forgiven, ParameterReader, Refused, write_parameter
+from mockserver.engine.request.parameters import ABSENT, Forgiven, ParameterReader, Refused
 from mockserver.jsonschema import Schemas
 from mockserver.media.coercion import Reader
 from mockserver.media.form import parse_cookies, parse_fields
 from mockserver.plan import Dialect, MediaType, Parameter, ParameterLocation
+from tests.engine.request.parameter_writer import write_parameter
 
 INTEGERS = {"type": "array", "items": {"type": "integer"}}
 STRINGS = {"type": "array", "items": {"type": "string"}}
@@ -119,6 +120,10 @@ def keywords(result: Any) -> list[str]:
             "a=x=1,y=2",
             {"x": 1, "y": 2},
         ),
+        ({"type": "object", "additionalProperties": STRING}, parameter("query"), "a=", {"a": ""}),
+        ({"type": "object", "additionalProperties": STRING}, parameter("cookie"), "a=", {"a": ""}),
+        ({"type": "object", "additionalProperties": INTEGER}, parameter("query"), "a=", {}),
+        ({**POINT, "properties": {"a": STRING, "x": STRING}}, parameter("query"), "a=x=1", {"a": "x=1"}),
         (STRINGS, parameter("query"), "a=", [""]),
         (STRINGS, parameter("query"), "a=1,2", ["1,2"]),
         (INTEGERS, parameter("query", explode=False), "a=1,2", [1, 2]),
@@ -522,6 +527,13 @@ def test_what_no_style_makes_valid_is_refused(
 
 
 @given(parameters_with_values())
+@example(
+    (
+        {"type": "object", "additionalProperties": STRING},
+        Parameter("0", "query", style="form", explode=True, schema="u#/s"),
+        {"0": ""},
+    )
+)
 def test_what_is_written_as_documented_is_read_as_such(case: tuple[Any, Parameter, Any]) -> None:
     schema, described, value = case
     assert read_leniently(schema, described, write_parameter(described, value)) == value

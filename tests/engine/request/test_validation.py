@@ -129,13 +129,6 @@ def test_status(headers: dict[str, str], body: bytes, status: int) -> None:
     assert without.check(request(body=body, **headers), {}).status != 401
 
 
-def test_unknown_names_in_the_query_are_listed_on_demand() -> None:
-    made = checker(Parameter("a", "query"), Parameter("b[c]", "query"))
-    asked = request("a=1&b%5Bc%5D=1&a[x]=1&z=1&z=2&q%20=")
-    assert made.check(asked, {}).status == 0
-    assert made.undocumented_query(asked) == ("z", "q ")
-
-
 def test_schemas_compile_at_the_first_request() -> None:
     broken = Parameter("q", "query", schema="u#/missing")
     checker(broken)
