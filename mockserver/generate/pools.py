@@ -87,13 +87,12 @@ Piece = bytes | Choices | DayPool
 class Pools:
     """The pools of one document, by name. Values depend on the seed and on the name of their pool only."""
 
-    def __init__(self, seed: int | str, max_octets: int = MAX_OCTETS) -> None:
+    def __init__(self, seed: int | str) -> None:
         self.seed = seed
         self.day = 0
         """The current day, in milliseconds, for values that are made to see whether it is possible."""
         self.size = 0
         """The octets of the values, approximately."""
-        self._max = max_octets
         self._known: dict[str, Pool | DayPool] = {}
         self._fixed: dict[Hashable, Sequence[bytes]] = {}
 
@@ -149,7 +148,7 @@ class Pools:
     def count(self, octets: int) -> None:
         """Count the octets of a new value. Above the limit, drop all values."""
         self.size += octets
-        if self.size > self._max:
+        if self.size > MAX_OCTETS:
             for pool in self._known.values():
                 pool.clear()
             self.size = 0

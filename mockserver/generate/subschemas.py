@@ -23,7 +23,6 @@ from mockserver.jsonschema.patterns import matcher
 from mockserver.jsonschema.references import escape
 from mockserver.plan import JSON, SchemaRef
 
-
 _WITH_MEMBERS = frozenset(("properties", "allOf", "$ref"))
 """The keywords by which a schema may hide members."""
 _WITH_PARTS = frozenset(("$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "not", "if", "discriminator")) | {
