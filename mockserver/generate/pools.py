@@ -12,7 +12,7 @@ from mockserver.generate.attempt import DeadEnd, seeded_rng
 from mockserver.generate.stream import CHOICES
 from mockserver.plan import JSON
 
-MAX_OCTETS = 16 * 1024 * 1024
+MAX_OCTETS = 8 * 1024 * 1024
 """The octets of the values in all pools of a document. Above it, all values are dropped and made again."""
 encode_json = msgspec.json.Encoder().encode
 _OVERHEAD = 120
