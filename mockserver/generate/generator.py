@@ -10,7 +10,7 @@ from copy import copy
 from itertools import islice
 
 from mockserver.generate.attempt import Attempt, DeadEnd, Endless, Style
-from mockserver.generate.constraints import Choice, Option, Shape, Signature
+from mockserver.generate.constraints import Choice, Option, Shape, Signature, equality_key
 from mockserver.generate.containers import Member, distinguish, generate_array, generate_object
 from mockserver.generate.scalars import Texts, number
 from mockserver.generate.subschemas import Shapes
@@ -93,6 +93,8 @@ class Generator:
     def is_valid(self, shape: Shape, value: JSON) -> bool:
         """Return whether all schemas of a shape allow ``value``."""
         if (signature := shape.signature) is not None and isinstance(value, (str, int, float)):
+            if shape.options is not None and not isinstance(value, float) and shape.settles_options():
+                return any(equality_key(value) == equality_key(option) for option in shape.options)
             checks = self._by_signature.get(signature)
             if checks is None:
                 checks = tuple(check for ref in shape.refs for check in self._checks(ref))

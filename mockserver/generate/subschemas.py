@@ -91,6 +91,7 @@ class Shapes:
             shape.required.pop(name, None)
         if clash := shape.forbidden.intersection(shape.required):
             shape.fault = f"{min(clash)!r} is both required and ruled out"
+        is_distinctive = shape.is_uncertain or bool(shape.made)
         asserted = len(shape.patterns) + len(shape.formats)
         if asserted > 1 or (shape.formats and (shape.min_length or shape.max_length is not None)):
             shape.is_uncertain = True
@@ -107,7 +108,7 @@ class Shapes:
             is_described = shape.options is not None or shape.samples or shape.defaults
             is_described = is_described or shape.patterns or shape.formats
             shape.is_unconstrained = not is_described and shape.types == TYPES
-            if not (shape.is_uncertain or shape.made or shape.fault):
+            if not (is_distinctive or shape.fault):
                 shape.signature = _signature(shape)
             is_single = len(shape.types) == 1 and shape.types <= SCALARS
             shape.is_plain = is_single and shape.options is None and not shape.fault

@@ -98,8 +98,11 @@ class Writers:
             if shape.choices:
                 return self._choice(shape, name) or self._pooled(shape, name)
             if shape.options is not None:
+                if shape.settles_options():  # the branches that were taken exclude the others
+                    others = [option for option in shape.options if option is not None]
+                    return Leaf(self._pools.one_of(others or shape.options))
                 options = self._generator.allowed_options(shape)
-                if not shape.settles_options() and not self._generator.is_valid(shape, options[0]):
+                if not self._generator.is_valid(shape, options[0]):
                     raise DeadEnd(shape.at, "no value of its enum is valid")
                 return Leaf(self._pools.one_of(options))
         except (ValueError, TypeError):  # a value that is not JSON
@@ -117,6 +120,9 @@ class Writers:
     def _pooled(self, shape: Shape, name: str) -> Leaf:
         """Return a writer that selects from values that the generator makes."""
         identity = f"{self._label} {shape.refs} {shape.taken} {name}"
+        if shape.signature is not None and shape.options is None and shape.types == {"string"}:
+            constraints = f"{shape.min_length} {shape.max_length} {shape.patterns} {shape.formats}"
+            identity = f"{self._label} {constraints} {text_source(name)} {time_range(name)}"
         is_whole = not shape.is_leaf
         pool = self._pools.day_pool(identity, partial(self._whole, shape, name))
         return Leaf(pool, is_whole=is_whole, may_fail=True)
