@@ -98,8 +98,11 @@ class Writers:
             if shape.choices:
                 return self._choice(shape, name) or self._pooled(shape, name)
             if shape.options is not None:
+                if shape.settles_options():  # the branches that were taken exclude the others
+                    others = [option for option in shape.options if option is not None]
+                    return Leaf(self._pools.one_of(others or shape.options))
                 options = self._generator.allowed_options(shape)
-                if not options or not self._generator.is_valid(shape, options[0]):
+                if not self._generator.is_valid(shape, options[0]):
                     raise DeadEnd(shape.at, "no value of its enum is valid")
                 return Leaf(self._pools.one_of(options))
         except (ValueError, TypeError):  # a value that is not JSON
@@ -117,6 +120,9 @@ class Writers:
     def _pooled(self, shape: Shape, name: str) -> Leaf:
         """Return a writer that selects from values that the generator makes."""
         identity = f"{self._label} {shape.refs} {shape.taken} {name}"
+        if shape.signature is not None and shape.options is None and shape.types == {"string"}:
+            constraints = f"{shape.min_length} {shape.max_length} {shape.patterns} {shape.formats}"
+            identity = f"{self._label} {constraints} {text_source(name)} {time_range(name)}"
         is_whole = not shape.is_leaf
         pool = self._pools.day_pool(identity, partial(self._whole, shape, name))
         return Leaf(pool, is_whole=is_whole, may_fail=True)
@@ -427,6 +433,7 @@ class Writers:
     def _constants(self, shape: Shape, choice: Choice) -> Leaf | None:
         """Return the writer of a choice among constants; None if it has other options too."""
         values: list[JSON] = []
+        is_settled = True
         for i in range(len(choice.options)):
             taken = self._generator.shapes.take(shape, choice, i)
             if taken.types == {"null"}:
@@ -434,8 +441,11 @@ class Writers:
             if taken.options is None or taken.fault:
                 return None
             values += taken.options
+            is_settled = is_settled and not taken.choices and taken.settles_options()
         found = {equality_key(value): value for value in values if value is not None}
-        valid = [value for value in found.values() if self._generator.is_valid(shape, value)]
+        valid = list(found.values())
+        if not is_settled or (choice.kind == "oneOf" and len(valid) < len(values)):
+            valid = [value for value in valid if self._generator.is_valid(shape, value)]
         return Leaf(self._pools.one_of(valid)) if valid else None
 
     def _excludes_others(self, taken: Shape, choice: Choice, index: int) -> bool:

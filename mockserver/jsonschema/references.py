@@ -210,11 +210,19 @@ class References:
         return anchored
 
     def _find(self, ref: SchemaRef) -> Location:
-        uri, _, fragment = ref.partition("#")
+        uri = ref.partition("#")[0]
         if uri not in self._trees:
             raise SchemaError(ref, f"{uri} is not part of the document")
         node, base, canonical = self._trees[uri], uri, f"{uri}#"
-        for token in fragment.split("/")[1:]:
+        left: list[str] = []
+        outer = ref
+        while len(outer) > len(canonical):  # start from the nearest location that is known
+            outer, _, token = outer.rpartition("/")
+            left.append(token)
+            if (known := self._locations.get(outer)) is not None:
+                node, base, canonical = known.node, known.base, known.ref
+                break
+        for token in reversed(left):
             base = base if self._draft_4 else rebase(base, node)
             # References in a document are percent-encoded. Ours are not, and a path may contain a %
             name = _member(node, unescape(token))
