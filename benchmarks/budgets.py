@@ -27,7 +27,7 @@ LABELS = {
     "processor": ("processor time a request", "µs", 1),
     "redis": ("Redis's time a request", "µs", 1),
     "octets": ("an answer", "octets", 1),
-    "start": ("start", "ms", 1),
+    "start": ("time to an answer", "ms", 1),
     "idle": ("idle memory", "MB", MEBIBYTE),
     "peak": ("peak memory", "MB", MEBIBYTE),
     "added": ("memory added", "MB", MEBIBYTE),

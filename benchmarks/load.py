@@ -81,9 +81,9 @@ def put(
 ) -> Figures:
     """Send ``requests``, which are written to ``file``, in turn for ``seconds`` after as much as ``warm_up``.
 
-    ``octets`` are those of an answer with its head, ``processor`` is the processor time of the server and its children for each request, ``redis`` that of
-    the process ``beside`` it, ``failed`` the number of answers of status 400 and above, of broken
-    connections and of time-outs.
+    ``octets`` are those of an answer with its head, ``processor`` is the processor time of the server and
+    its children for each request, ``redis`` that of the process ``beside`` it, ``failed`` the number of
+    answers of status 400 and above, of broken connections and of time-outs.
     """
     file.write_text("".join(f"{request.line()}\n" for request in requests))
     if warm_up:

@@ -68,7 +68,7 @@ def record(bench: Bench, parts: dict[str, Results], budgets: Sequence[Budget]) -
 def _cell(name: str, values: Sequence[float]) -> str:
     if not values:
         return NOT_MEASURED
-    if name == "failed":
+    if name in ("asked", "failed"):
         return f"{sum(values):,.0f}"
     return _spread([value / LABELS[name][2] for value in values])
 
