@@ -21,7 +21,7 @@ from mockserver.compile.source import read
 
 CORPUS = ROOT.parent / "shared" / "corpus"
 """Where the documents are that others have published."""
-TIMEOUT = 300.0
+TIMEOUT = 120.0
 """Seconds until the first answer of a server is given up."""
 _POLL = 0.001
 _REDIS = ("redis-server", "--bind", "127.0.0.1", "--save", "")
@@ -39,6 +39,8 @@ class Contender:
     server: Server
     document: Path
     options: tuple[str, ...] = ()
+    further: tuple[Path, ...] = ()
+    """Documents that it serves besides."""
     requests: tuple[Request, ...] = ()
     """Its own in place of those of a load."""
     redis: bool = False
@@ -99,7 +101,7 @@ class Bench:
         log = self.logs / f"{contender.server.name}-{contender.document.stem}.log"
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=self.folder)))
-            options, redis = contender.options, None
+            options, redis = (*contender.options, *map(str, contender.further)), None
             if contender.redis:
                 store = free_port()
                 command = [*_REDIS, "--port", str(store), "--dir", str(folder)]

@@ -147,9 +147,11 @@ def _many(results: Results) -> Iterator[Budget]:
     for load, names in many.MANY.items():
         for name in names:
             yield _next_to(results, "per_second", load, "≥", 0.9, of=name, peer=many.ONE)
-    for name in results.loads.get(many.OF_KEYS, {}):
-        if name != many.ONE:
-            yield _next_to(results, "per_second", many.OF_KEYS, "≥", 0.9, of=name, peer=many.ONE)
+    few = many.of_keys(many.FEW)
+    for load in (many.BESIDE_KEYS, many.OF_KEYS):
+        for name in results.loads.get(load, {}):
+            if name != few:
+                yield _next_to(results, "per_second", load, "≥", 0.9, of=name, peer=few)
     for name in results.loads.get(many.MEMORY, {}):
         count = int(name.split()[0].replace(",", ""))
         if count >= FULL_JOURNAL:  # most of what fewer add is the journal's, which fills up with them

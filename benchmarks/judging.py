@@ -6,7 +6,7 @@ import contextlib
 import json
 import signal
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import FrameType
@@ -74,8 +74,8 @@ def judge(document: Mapping[str, Any], url: str, count: int) -> Iterator[Verdict
             yield _verdict(rooted, operation, url)
 
 
-def faults(document: Path, port: int, requests: Iterable[Request]) -> list[str]:
-    """What is wrong with the answers to ``requests``: each has to be a 2xx that ``document`` allows."""
+def faults(documents: Sequence[Path], port: int, requests: Iterable[Request]) -> list[str]:
+    """What is wrong with the answers to ``requests``: each has to be a 2xx that its document allows."""
     causes = []
     for request in requests:
         method, target = request.method, filled(request.target)
@@ -87,7 +87,7 @@ def faults(document: Path, port: int, requests: Iterable[Request]) -> list[str]:
             causes.append(_told(response.status_code, response.text))
             continue
         try:
-            _operation(document, method, urlsplit(target).path).validate_response(response)
+            _operation(documents, method, urlsplit(target).path).validate_response(response)
         except (Failure, FailureGroup) as error:
             causes.append(_told(response.status_code, _causes(error)))
     return causes
@@ -110,8 +110,7 @@ def targets(document: Path, method: str) -> Iterator[Request]:
         yield Request(made.path_url, method, fields)
 
 
-def _operation(document: Path, method: str, path: str) -> Any:
-    content, schema = _read(document)
+def _operation(documents: Sequence[Path], method: str, path: str) -> Any:
     parts = path.split("/")
 
     def matches(template: str) -> bool:
@@ -120,8 +119,9 @@ def _operation(document: Path, method: str, path: str) -> Any:
             "{" in each or each == part for each, part in zip(own, parts, strict=True)
         )
 
-    template = min(filter(matches, content["paths"]), key=lambda each: each.count("{"))
-    return schema[template][method]
+    found = [(each, name) for each in documents for name in _read(each)[0]["paths"] if matches(name)]
+    document, template = min(found, key=lambda each: each[1].count("{"))
+    return _read(document)[1][template][method]
 
 
 @cache

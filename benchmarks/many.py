@@ -17,15 +17,18 @@ from benchmarks.wire import Connection
 ONE = "one"
 OPERATIONS, DOCUMENTS, NAMESPACES = 10_000, 100, 1_000
 OF_OPERATIONS, IN_TURN = "an operation of many", "operations in turn"
-IN_NAMESPACES, OF_KEYS = "new keys in namespaces", "keys that are there"
+IN_NAMESPACES, BESIDE_KEYS = "new keys in namespaces", "new keys beside others"
+OF_KEYS = "a thousand keys again"
 MEMORY = "keys, one call each"
 MANY = {
     OF_OPERATIONS: (f"{OPERATIONS:,} operations", f"{DOCUMENTS} documents"),
     IN_NAMESPACES: (f"{NAMESPACES:,} namespaces",),
 }
 """Load → contenders that are held against one."""
-_FEW = 1_000
-"""Keys that are there before memory is looked at, and all there are of a few."""
+FEW = 1_000
+"""Keys that are there before memory is looked at, and all that the contender with few of them has."""
+_ROOM = ("--max-resources", "5000000")
+"""So that new keys push out none."""
 _TOGETHER = 25
 _SETTLED = 0.5
 _KEY = f"{COLLECTION}/5b1c0a52-6a0e-4f1c-8f4c-"
@@ -48,16 +51,13 @@ def trials(bench: Bench, servers: Sequence[Server], keys: Sequence[int]) -> Iter
         [Load(IN_NAMESPACES)],
         POLL,
     )
-    counts = {ONE: _FEW, of_keys(keys[-1]): keys[-1]}
+    counts = (FEW, keys[-1])
     yield Trial(
-        [
-            Contender(name, ours, DOCUMENT, requests=(Request(f"{_KEY}{{key {count}}}"),))
-            for name, count in counts.items()
-        ],
-        [Load(OF_KEYS)],
+        [Contender(of_keys(count), ours, DOCUMENT, _ROOM) for count in counts],
+        [Load(BESIDE_KEYS, (NEW_KEY,)), Load(OF_KEYS, (Request(f"{_KEY}{{key {FEW}}}"),))],
         POLL,
         prepare=lambda contender, running, results: _fill(
-            running, [_FEW] if contender.name == ONE else keys, results
+            running, [] if contender.name == of_keys(FEW) else keys, results
         ),
     )
 
@@ -80,7 +80,7 @@ def _operations(bench: Bench, ours: Server) -> Trial:
         [
             Contender(ONE, ours, each[0]),
             Contender(many, ours, all_operations),
-            Contender(documents, ours, each[0], tuple(map(str, each[1:])), requests=in_turn[:DOCUMENTS]),
+            Contender(documents, ours, each[0], further=tuple(each[1:]), requests=in_turn[:DOCUMENTS]),
         ],
         [Load(OF_OPERATIONS, in_turn[:1]), Load(IN_TURN, in_turn, by=(many,))],
         in_turn[0],
@@ -90,18 +90,16 @@ def _operations(bench: Bench, ours: Server) -> Trial:
 def _fill(running: Running, counts: Sequence[int], results: Results) -> None:
     """Poll so many keys once each, and tell what memory a key took after the first few."""
     with Connection(running.port, timeout=60) as connection:
-        _poll(connection, 0, _FEW)
+        _poll(connection, 0, FEW)
         before = running.process.memory()
-        polled = _FEW
+        polled = FEW
         for count in counts:
-            if count <= _FEW:
-                continue
             _poll(connection, polled, count)
             polled = count
             time.sleep(_SETTLED)
             after = running.process.memory()
             added = after.pss - before.pss if after.pss else after.rss - before.rss
-            results.add(MEMORY, of_keys(count), {"added": added, "a_key": added / (count - _FEW)})
+            results.add(MEMORY, of_keys(count), {"added": added, "a_key": added / (count - FEW)})
 
 
 def _poll(connection: Connection, first: int, end: int) -> None:

@@ -97,7 +97,9 @@ def _put(
 ) -> None:
     requests = contender.requests or each.requests
     try:
-        if causes := judging.faults(contender.document, running.port, requests[:_ASKED]):
+        if causes := judging.faults(
+            (contender.document, *contender.further), running.port, requests[:_ASKED]
+        ):
             found = results.faults if contender.server.name == "ours" else results.invalid
             found[f"an answer of {contender.name} to {each.name}"] = causes[0]
         figures = load.put(
