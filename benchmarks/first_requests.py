@@ -40,6 +40,9 @@ def run(bench: Bench, servers: Sequence[Server], results: Results, number: int) 
             try:
                 with bench.started(contender, first) as running:
                     figures = _ask(running.port, _targets(document))
+                    if causes := judging.faults([document], running.port, _targets(document)):
+                        told = results.faults if server.name == "ours" else results.invalid
+                        told[f"{len(causes)} answers of {server.name}, first GETs of {name}"] = causes[0]
                 results.add(f"first GETs of {name}", server.name, figures)
             except (StartError, OSError) as reason:
                 results.faults[f"{server.name}, first GETs of {name}"] = str(reason)
@@ -53,7 +56,7 @@ def _ask(port: int, requests: Sequence[Request]) -> Figures:
             began = time.perf_counter()
             response = connection.ask(request)
             times.append((time.perf_counter() - began) * 1e6)
-            failed += not 200 <= response.status < 300
+            failed += response.status >= 400
     cuts = quantiles(times, n=100, method="inclusive")
     return {"asked": len(times), "p50": cuts[49], "p99": cuts[98], "most": max(times), "failed": failed}
 

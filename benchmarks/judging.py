@@ -75,14 +75,16 @@ def judge(document: Mapping[str, Any], url: str, count: int) -> Iterator[Verdict
 
 
 def faults(documents: Sequence[Path], port: int, requests: Iterable[Request]) -> list[str]:
-    """What is wrong with the answers to ``requests``: each has to be a 2xx that its document allows."""
+    """What is wrong with the answers to ``requests``: each has to succeed, and be as documented."""
     causes = []
     for request in requests:
         method, target = request.method, filled(request.target)
         fields = dict(filled(each).split(": ", 1) for each in request.fields)
         body = request.body.read_bytes() if request.body else None
         url = f"http://127.0.0.1:{port}{target}"
-        response = http.request(method, url, headers=fields, data=body, timeout=_ANSWER_TIME)
+        response = http.request(
+            method, url, headers=fields, data=body, timeout=_ANSWER_TIME, allow_redirects=False
+        )
         if not response.ok:
             causes.append(_told(response.status_code, response.text))
             continue

@@ -39,10 +39,10 @@ def draw(loads: Mapping[str, Mapping[str, list[Figures]]], picture: Path = PICTU
                 middle = median(values)
                 widths.append(middle)
                 errors.append((middle - min(values), max(values) - middle))
+        if not places:
+            continue
         spread = tuple(zip(*errors, strict=True))
-        axes.barh(
-            places, widths, _BAR, xerr=spread or None, label=server, color=f"C{number}", error_kw={"lw": 0.8}
-        )
+        axes.barh(places, widths, _BAR, xerr=spread, label=server, color=f"C{number}", error_kw={"lw": 0.8})
     axes.set_yticks(range(len(rows)), list(rows))
     axes.invert_yaxis()
     axes.set_xscale("log")
