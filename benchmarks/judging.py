@@ -28,7 +28,7 @@ _CHECKS = (
 )  # fmt: skip
 _LOAD_TIME, _CASE_TIME, _ANSWER_TIME = 120, 15, 20
 """Seconds until reading a document, making a request of it, or judging an answer is given up."""
-_MOST_TOLD = 300
+_MAX_TOLD = 300
 _CLIENT_ERROR, _SERVER_ERROR = 400, 500
 
 
@@ -68,7 +68,7 @@ def judge(document: Mapping[str, Any], url: str, count: int) -> Iterator[Verdict
             with time_limit(_LOAD_TIME):
                 found = [each.ok() for each in _operations(rooted) if hasattr(each, "ok")]
         except Exception as error:  # noqa: BLE001 - a document may lead the reader anywhere
-            yield Verdict("not asked", "all", f"Schemathesis cannot read it: {error!r}"[:_MOST_TOLD])
+            yield Verdict("not asked", "all", f"Schemathesis cannot read it: {error!r}"[:_MAX_TOLD])
             return
         for operation in found[:: max(1, len(found) // count)][:count]:
             yield _verdict(rooted, operation, url)
@@ -146,7 +146,7 @@ def _verdict(document: Mapping[str, Any], operation: Any, url: str) -> Verdict:
         with time_limit(_CASE_TIME):
             case = _case(operation)
     except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - as above
-        return Verdict("not asked", name, f"no request can be made: {error!r}"[:_MOST_TOLD])
+        return Verdict("not asked", name, f"no request can be made: {error!r}"[:_MAX_TOLD])
     _authorize(case, document)
     try:
         with time_limit(_ANSWER_TIME):
@@ -212,4 +212,4 @@ def _causes(error: Failure | FailureGroup) -> str:
 
 
 def _told(status: object, text: str) -> str:
-    return f"{status} {' '.join(text.split())}"[:_MOST_TOLD]
+    return f"{status} {' '.join(text.split())}"[:_MAX_TOLD]

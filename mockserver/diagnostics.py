@@ -7,11 +7,11 @@ A diagnostic is a value. An exception stops the work, and has the diagnostics.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -61,8 +61,22 @@ class Diagnostic(Struct, frozen=True):
         force_setattr(self, "remedy", printable(self.remedy))
 
     def __str__(self) -> str:
-        text = f"{self.where}: {self.severity} {self.code}: {_shortened(self.message)}"
-        return f"{text}\n    {_shortened(self.remedy)}" if self.remedy else text
+        text = f"{self.where}: {self.severity} {self.code}: {without_middle(self.message, MAX_SHOWN)}"
+        return f"{text}\n    {without_middle(self.remedy, MAX_SHOWN)}" if self.remedy else text
+
+
+def diagnostic_json(diagnostic: Diagnostic) -> dict[str, str | int]:
+    """Return a diagnostic as JSON, with its location in the same object."""
+    return {
+        "code": diagnostic.code,
+        "severity": diagnostic.severity,
+        "message": diagnostic.message,
+        "remedy": diagnostic.remedy,
+        "source": diagnostic.where.source,
+        "line": diagnostic.where.line,
+        "column": diagnostic.where.column,
+        "pointer": diagnostic.where.pointer,
+    }
 
 
 def printable(text: str) -> str:
@@ -80,10 +94,31 @@ def _escape(found: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def _shortened(text: str) -> str:
-    """Return ``text`` with its middle cut out if it is longer than ``MAX_SHOWN``."""
-    half = MAX_SHOWN // 2
-    return text if len(text) <= MAX_SHOWN else f"{text[:half]} … {text[-half:]}"
+def shortened(text: str, limit: int) -> str:
+    """Return at most ``limit`` characters of ``text``, with a mark if its end is cut off."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def without_middle(text: str, limit: int) -> str:
+    """Return ``text`` with its middle cut out if it is longer than ``limit``."""
+    half = limit // 2
+    return text if len(text) <= limit else f"{text[:half]} … {text[-half:]}"
+
+
+def nearest(name: str, known: Collection[str], cutoff: float = 0.5) -> str:
+    """Return the member of ``known`` that is most similar to ``name``; empty if none is similar.
+
+    ``cutoff``: the minimum similarity, from 0 to 1.
+    """
+    from difflib import get_close_matches  # only for faults
+
+    return next(iter(get_close_matches(name, known, n=1, cutoff=cutoff)), "")
+
+
+def did_you_mean(name: str, known: Collection[str], cutoff: float = 0.5) -> str:
+    """Return ``did you mean '…'?`` if a member of ``known`` is similar to ``name``, else an empty text."""
+    similar = nearest(name, known, cutoff)
+    return f"did you mean {similar!r}?" if similar else ""
 
 
 class MockServerError(Exception):
@@ -115,7 +150,10 @@ ViolationLocation = Literal["path", "query", "header", "cookie", "body", "securi
 
 
 class Violation(Struct, frozen=True):
-    """One way in which a request breaks the document."""
+    """One way in which a request or a value breaks the document.
+
+    A value that is validated by itself counts as a body.
+    """
 
     location: ViolationLocation
     name: str
@@ -125,9 +163,9 @@ class Violation(Struct, frozen=True):
     keyword: str
     """The JSON Schema keyword that failed, or required, style, mediaType, security, size, syntax."""
     message: str
-    value: object = None
+    value: Any = None
     """The offending value (bounded by the request's own size)."""
-    expected: object = None
+    expected: Any = None
     """The keyword's value in the schema (``"uuid"`` for format), where there is one."""
     schema: str = ""
     """Reference to the schema keyword, ``URI#/pointer``."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 
 from mockserver.diagnostics import MockServerError, Violation
+from mockserver.diagnostics import shortened as _shortened
 from mockserver.media.json import encode_json
 from mockserver.messages import Request, Response
 from mockserver.plan import JSON
@@ -203,9 +204,7 @@ def listed(violations: Sequence[Violation]) -> list[dict[str, JSON]]:
 
 def shortened(text: str, limit: int = MAX_VALUE) -> str:
     """Return at most ``limit`` characters of ``text``, with a ``?`` for what UTF-8 cannot encode."""
-    if len(text) > limit:
-        text = text[: limit - 1] + "…"
-    return text.encode("utf-8", "replace").decode()
+    return _shortened(text, limit).encode("utf-8", "replace").decode()
 
 
 def quoted(value: object, limit: int = MAX_VALUE) -> JSON:

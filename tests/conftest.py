@@ -13,33 +13,34 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from mockserver.engine.engine import Engine
-from mockserver.plan import Plan
 from tests import programs
-from tests.live import Live, Write, engine_of, mission_plan, serving_engine
-from tests.redis import Redis
-from tests.workers import Workers
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the process that distributes tests needs none of it, and all others wait for that one
     from playwright.sync_api import Browser
+
+    from mockserver.engine.engine import Engine
+    from mockserver.plan import Plan
+    from tests.live import Live, Write
+    from tests.redis import Redis
+    from tests.workers import Workers
 
 # How long an example takes says nothing of what is tested, and depends on the machine.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", settings.get_profile("untimed"), max_examples=25)
 settings.load_profile("untimed")
 
-_STARTS = {"subprocess.Popen", "os.fork", "os.posix_spawn"}
+_STARTS = frozenset(["subprocess.Popen", "os.fork", "os.posix_spawn"])
 """Audit events of Python: another process begins."""
 
-_SERVERS = {"live", "redis", "workers", "chromium"}
-"""Fixtures that start them."""
+_SERVERS = {"live", "echoing", "mock", "target", "local", "shared", "server", "redis", "workers", "chromium"}
+"""Fixtures that start them. Tests with one are not even collected; that of the others shows as they run."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--no-servers",
         action="store_true",
-        help="Skip each test as soon as it starts or asks a server, a browser, Redis or another process.",
+        help="Leave out each test that starts or asks a server, a browser, Redis or another process.",
     )
 
 
@@ -49,16 +50,23 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.addaudithook(_skip_where_a_server_starts)
 
 
-def _skip_where_a_server_starts(event: str, arguments: tuple[object, ...]) -> None:
-    needs = event in _STARTS or (event == "socket.__new__" and arguments[1] != socket.AF_UNIX)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("no_servers"):
+        left_out = {item for item in items if not _SERVERS.isdisjoint(getattr(item, "fixturenames", ()))}
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _skip_where_a_server_starts(
+    event: str, arguments: tuple[object, ...], starts: frozenset[str] = _STARTS
+) -> None:
+    needs = event in starts or (event == "socket.__new__" and arguments[1] != socket.AF_UNIX)
     if needs and "PYTEST_CURRENT_TEST" in os.environ:
         pytest.skip(f"needs a server or another process ({event})")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
-    if item.config.getoption("no_servers") and not _SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
-        pytest.skip("needs a server or another process (a fixture)")
     with _skipped_where_a_program_is_missing():
         return (yield)
 
@@ -102,17 +110,23 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def mission() -> Plan:
     """The Plan of the document and scenarios that are served by default."""
+    from tests.live import mission_plan
+
     return mission_plan()
 
 
 @pytest.fixture
 def engine(mission: Plan) -> Engine:
     """The default inputs on a clock that stands still at 2026-01-01."""
+    from tests.live import engine_of
+
     return engine_of(mission)
 
 
 @pytest.fixture
 def live(engine: Engine) -> Iterator[Live]:
+    from tests.live import serving_engine
+
     with serving_engine(engine) as found:
         yield found
 
@@ -120,6 +134,8 @@ def live(engine: Engine) -> Iterator[Live]:
 @pytest.fixture(scope="session")
 def redis() -> Iterator[Redis]:
     """One Redis for all tests that do it no harm: each keeps to a prefix of its own."""
+    from tests.redis import Redis
+
     with Redis() as found:
         yield found
 
@@ -127,6 +143,8 @@ def redis() -> Iterator[Redis]:
 @pytest.fixture(scope="session")
 def workers(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
     """A server of two workers, for tests that keep to a namespace of their own."""
+    from tests.workers import Workers
+
     with Workers(redis.url, "workers", tmp_path_factory.mktemp("workers")) as found:
         yield found
         assert found.stop(signal.SIGTERM) == (0, "")

@@ -9,6 +9,7 @@ import re
 import resource
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -40,6 +41,8 @@ Write = Callable[[str, str], Path]
 
 MISSION = "/api/v1/cert-manager/certificates/certificate-requests"
 NOON = "2026-01-01T00:00:00Z"
+CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients of httpx that are made often: each reads those of the system else, which takes long."""
 PATIENCE = 20.0
 """Seconds until a test gives up on an answer; nothing is measured by it."""
 

@@ -37,7 +37,7 @@ from mockserver.admin.http import (
 )
 from mockserver.engine.engine import ADMIN
 from mockserver.engine.routing import Router
-from mockserver.jsonschema.references import escape
+from mockserver.jsonschema.references import pointer
 from mockserver.media.json import decode_json
 from mockserver.media.types import Malformed
 from mockserver.messages import Request, Response
@@ -327,9 +327,8 @@ class _Body(JSONRequestBodyValidator):
             steps = list(error.absolute_path)
             if error.validator == "additionalProperties":
                 steps += [name for name in error.instance if name not in error.schema["properties"]][:1]
-            pointer = "".join(f"/{escape(str(step))}" for step in steps)
             detail = problem.shortened(error.message, 500)
-            raise ProblemException(status=400, detail=detail, ext={"pointer": pointer})
+            raise ProblemException(status=400, detail=detail, ext={"pointer": pointer(steps)})
 
 
 class _Parameters(ParameterValidator):

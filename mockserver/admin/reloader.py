@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec.structs import replace
 from watchfiles import Change, awatch
 
 from mockserver.admin.control import Control
 from mockserver.compile.process import Job, compile_in_process
-from mockserver.diagnostics import CompileError, Diagnostic
+from mockserver.diagnostics import CompileError, Diagnostic, diagnostic_json
 from mockserver.engine.engine import Engine
 from mockserver.inputs import Inputs, fault_summary, scenario_files
 from mockserver.plan import JSON
@@ -164,13 +163,6 @@ def _without(inputs: Inputs, paths: set[Path]) -> Inputs:
     """Return the inputs without the texts for ``paths`` that came over HTTP."""
     texts = {path: text for path, text in inputs.texts.items() if path not in paths}
     return replace(inputs, texts=texts, added=tuple(added for added in inputs.added if added not in paths))
-
-
-def diagnostic_json(diagnostic: Diagnostic) -> dict[str, JSON]:
-    """Return a diagnostic as JSON, with its location in the same object."""
-    members: dict[str, JSON] = msgspec.to_builtins(diagnostic)
-    location = members.pop("where")
-    return {**members, **location}
 
 
 _LOG = logging.getLogger("mockserver.watch")

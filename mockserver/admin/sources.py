@@ -9,9 +9,9 @@ import flask
 
 from mockserver.admin.control import Control
 from mockserver.admin.http import ControlError, decode_segment, json_response, text
-from mockserver.admin.reloader import Reloader, diagnostic_json
+from mockserver.admin.reloader import Reloader
 from mockserver.admin.resources import PublishEvent
-from mockserver.diagnostics import CompileError, Diagnostic
+from mockserver.diagnostics import CompileError, Diagnostic, diagnostic_json
 from mockserver.engine.engine import ADMIN
 from mockserver.plan import JSON, Resource
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from mockserver.messages import Request, Response
 
 _MAX_TOKEN = 4096
-_LOOPBACK = frozenset(["127.0.0.1", "::1", "localhost"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +85,9 @@ class AdminOptions:
 
     def check(self, host: str) -> None:
         """Raise UsageError if hosts without permission could use the control plane."""
-        guarded = not self.admin or self.token() or self.admin_open or host in _LOOPBACK
-        if not guarded and not _is_loopback(host):
+        from mockserver.http.hosts import is_loopback  # only servers need it
+
+        if self.admin and not self.token() and not self.admin_open and not is_loopback(host):
             raise UsageError(
                 f"on {host} other hosts could control this server. Use --admin-token TOKEN, "
                 "or --admin-open to allow it, or --no-admin."
@@ -181,12 +181,6 @@ class AdminOptions:
         if self.watch:
             tasks.append(asyncio.ensure_future(plane.watch(report)))
         return tasks
-
-
-def _is_loopback(host: str) -> bool:
-    from mockserver.http.hosts import is_loopback
-
-    return is_loopback(host)
 
 
 def _only_control(plane: ControlPlane, request: Request) -> Response | Awaitable[Response]:

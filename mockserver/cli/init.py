@@ -12,7 +12,7 @@ import click
 from mockserver import inputs
 from mockserver.cli.options import REF_ROOT, REMOTE_REFS, option
 from mockserver.cli.report import as_text, echo, summarize
-from mockserver.diagnostics import CompileError, Diagnostic, UsageError
+from mockserver.diagnostics import CompileError, Diagnostic, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from mockserver.compile.scaffold import Outline
@@ -91,11 +91,8 @@ def _find_operation(name: str, document: Document) -> Operation:
     for operation in document.operations:
         if name in (operation.id, f"{operation.method} {operation.path}"):
             return operation
-    from difflib import get_close_matches  # only for the error
-
     known = [name for o in document.operations for name in (o.id, f"{o.method} {o.path}")]
-    close = get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else "`mockserver routes` lists them."
+    hint = did_you_mean(name, known, 0.6) or "`mockserver routes` lists them."
     raise UsageError(f"the document has no operation {name!r}; {hint}")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -14,7 +13,15 @@ from click.shell_completion import CompletionItem
 from mockserver.cli.compilation import Compilation
 from mockserver.cli.options import DOCUMENTS, REF_ROOT, REMOTE_REFS, SCENARIOS, SEED, inputs, option
 from mockserver.cli.report import FORMATS, Progress, as_indented_json, echo, summarize
-from mockserver.diagnostics import CompileError, Diagnostic, Location, UsageError, codes, printable
+from mockserver.diagnostics import (
+    CompileError,
+    Diagnostic,
+    Location,
+    UsageError,
+    codes,
+    nearest,
+    printable,
+)
 from mockserver.inputs import SCHEMA, Inputs
 from mockserver.plan import Plan
 
@@ -222,7 +229,7 @@ def explain(code: str | None) -> None:
         return
     found = known.get(code.upper())
     if found is None:
-        close = get_close_matches(code.upper(), known, n=1)
-        hint = f"did you mean {close[0]}?" if close else "`mockserver explain` lists all."
+        similar = nearest(code.upper(), known, 0.6)
+        hint = f"did you mean {similar}?" if similar else "`mockserver explain` lists all."
         raise UsageError(f"there is no diagnostic code {code}; {hint}")
     click.echo(f"{found.name}: {found.title}\n\n{found.text}")

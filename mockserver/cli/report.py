@@ -14,7 +14,14 @@ from urllib.parse import quote
 import click
 
 from mockserver import __version__
-from mockserver.diagnostics import CompileError, Diagnostic, Location, json_printable, printable
+from mockserver.diagnostics import (
+    CompileError,
+    Diagnostic,
+    Location,
+    diagnostic_json,
+    json_printable,
+    printable,
+)
 
 Writer = Callable[[Sequence[Diagnostic]], str]
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -46,7 +53,7 @@ def as_text(found: Sequence[Diagnostic]) -> str:
 
 def as_json(found: Sequence[Diagnostic]) -> str:
     """Return diagnostics as a JSON array of objects. Unknown values are 0 or empty."""
-    return as_indented_json([_diagnostic_json(diagnostic) for diagnostic in found])
+    return as_indented_json([diagnostic_json(diagnostic) for diagnostic in found])
 
 
 def as_github(found: Sequence[Diagnostic]) -> str:
@@ -87,19 +94,6 @@ FORMATS: Mapping[str, Writer] = {
     "github": as_github,
     "sarif": as_sarif,
 }
-
-
-def _diagnostic_json(diagnostic: Diagnostic) -> dict[str, Any]:
-    return {
-        "code": diagnostic.code,
-        "severity": diagnostic.severity,
-        "message": diagnostic.message,
-        "remedy": diagnostic.remedy,
-        "source": diagnostic.where.source,
-        "line": diagnostic.where.line,
-        "column": diagnostic.where.column,
-        "pointer": diagnostic.where.pointer,
-    }
 
 
 def _command(diagnostic: Diagnostic) -> str:

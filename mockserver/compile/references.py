@@ -15,7 +15,8 @@ from urllib.parse import quote, unquote, urldefrag, urljoin
 
 from mockserver.compile.source import Source, SourceError, parse, read
 from mockserver.diagnostics import Diagnostic, Location
-from mockserver.jsonschema.references import escape, index, tokens
+from mockserver.jsonschema.references import escape, index, tokens, value_at
+from mockserver.jsonschema.references import pointer as pointer_of
 from mockserver.plan import JSON, ROOT, SchemaRef
 
 _NAMED = frozenset(
@@ -97,13 +98,9 @@ class Trees:
     def has_schema_id(self, ref: SchemaRef) -> bool:
         """Whether ``ref`` is within a schema that has an ``$id``, which changes the base of references."""
         uri, pointer = urldefrag(ref)
-        node = self.sources[uri].value
-        for part in tokens(unquote(pointer)):
-            if isinstance(node, dict) and isinstance(node.get("$id"), str):
-                return True
-            position = index(part, node) if isinstance(node, list) else None
-            node = node.get(part) if isinstance(node, dict) else None if position is None else node[position]
-        return isinstance(node, dict) and isinstance(node.get("$id"), str)
+        path = tokens(unquote(pointer))
+        nodes = (value_at(self.sources[uri].value, path[:depth]) for depth in range(len(path) + 1))
+        return any(isinstance(node, dict) and isinstance(node.get("$id"), str) for node in nodes)
 
     def locate(self, ref: SchemaRef) -> Location:
         """Return the file, line and column of an absolute reference."""
@@ -113,7 +110,7 @@ class Trees:
     def locate_path(self, uri: str, path: list[str], *, key: bool = False) -> Location:
         """Return the location of a path of names in a tree; of its last key if ``key`` is set."""
         source = self.sources[uri]
-        pointer = "".join(f"/{escape(part)}" for part in path)
+        pointer = pointer_of(path)
         if self.is_quick and len(source.text) > _MAX_QUICK_SIZE:
             return Location(source.name, pointer=pointer)
         return source.locate_parts(path, pointer, key=key)

@@ -6,14 +6,16 @@ The validator walks the trees of the document, so each path in them has a locati
 from __future__ import annotations
 
 import contextlib
-import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from typing import Any, ClassVar, cast
 from urllib.parse import unquote, urldefrag
 
+import jsonschema_rs
 from jsonschema.exceptions import ValidationError
+from jsonschema.validators import validator_for
 from jsonschema_path.accessors import SchemaAccessor
 from jsonschema_path.paths import SchemaPath
 from openapi_spec_validator import (
@@ -23,7 +25,6 @@ from openapi_spec_validator import (
     OpenAPIV32SpecValidator,
 )
 from openapi_spec_validator.schemas import schema_v2, schema_v30, schema_v31, schema_v32
-from openapi_spec_validator.schemas.backend.jsonschema import create_validator
 from openapi_spec_validator.validation.exceptions import (
     DuplicateOperationIDError,
     UnresolvableParameterError,
@@ -32,9 +33,9 @@ from openapi_spec_validator.validation.validators import SpecValidator
 
 from mockserver.compile.operations import SYNTHETIC
 from mockserver.compile.references import Trees, absolute
-from mockserver.diagnostics import Diagnostic, Location
-from mockserver.jsonschema.references import escape, index, shown, tokens
+from mockserver.diagnostics import Diagnostic, Location, shortened
 from mockserver.jsonschema.references import pointer as pointer_of
+from mockserver.jsonschema.references import shown, tokens, value_at
 from mockserver.plan import JSON, ROOT, Dialect, SchemaRef
 
 _Located = tuple[Any, str]
@@ -51,10 +52,6 @@ class _Accessor(SchemaAccessor):
             return self._node_at(tuple(parts))[0]
         except _Unresolvable:
             return super().__getitem__(parts)
-
-    @classmethod
-    def _get_subnode(cls, node: Any, part: Any) -> Any:
-        return _member(node, part)
 
     def _node_at(self, parts: tuple[Any, ...]) -> _Located:
         found = self.located.get(parts)
@@ -119,7 +116,7 @@ def locate(trees: Trees, ref: SchemaRef, *, through: bool = False) -> Location:
     uri, path = _existing(trees, *_split(ref))
     if uri not in trees.sources:
         return trees.sources[trees.root_uri].locate("")
-    return trees.sources[uri].locate("".join(f"/{escape(part)}" for part in path))
+    return trees.sources[uri].locate(pointer_of(path))
 
 
 def _split(ref: SchemaRef) -> tuple[str, list[str]]:
@@ -142,11 +139,11 @@ def _existing(trees: Trees, uri: str, path: list[str]) -> tuple[str, list[str]]:
     steps = 0
     while pending:
         part = pending[0]
-        name = next((name for name in (part, unquote(part)) if _child(node, name) is not None), None)
+        name = next((name for name in (part, unquote(part)) if value_at(node, [name]) is not None), None)
         if name is not None:
             pending.pop(0)
             done.append(name)
-            node = _child(node, name)
+            node = value_at(node, [name])
             continue
         target = node.get("$ref") if isinstance(node, dict) else None
         steps += 1
@@ -158,18 +155,6 @@ def _existing(trees: Trees, uri: str, path: list[str]) -> tuple[str, list[str]]:
         uri, node, done = other, trees.sources[other].value, []
         pending = start + pending
     return uri, done
-
-
-def _child(node: JSON, name: str) -> JSON | None:
-    if isinstance(node, dict):
-        return node.get(name)
-    if isinstance(node, list) and (place := index(name, node)) is not None:
-        return node[place]
-    return None
-
-
-# The setting is read when the validator's schemas are first used, hence before the import.
-os.environ.setdefault("OPENAPI_SPEC_VALIDATOR_SCHEMA_VALIDATOR_BACKEND", "jsonschema-rs")
 
 
 _VALIDATORS: Mapping[Dialect, type[SpecValidator]] = {
@@ -245,14 +230,14 @@ def _with_schema_path(base: type[Any]) -> type[Any]:
     """Return a validator of schemas that sets ``of_schema`` of errors to the path of the schema."""
 
     class WithSchemaPath(base):  # type: ignore[misc]
-        def __call__(self, schema: Any, *args: object, **settings: object) -> Iterator[ValidationError]:
-            for error in super().__call__(schema, *args, **settings):
+        def __call__(
+            self, schema: Any, require_properties: bool = True, meta_checked: bool = False
+        ) -> Iterator[ValidationError]:
+            del meta_checked  # always true: the compiler of schemas reports invalid schemas by their dialect
+            for error in super().__call__(schema, require_properties, meta_checked=True):
                 if not hasattr(error, "of_schema"):
                     error.of_schema = [str(part) for part in schema.parts]
                 yield error
-
-        def _validate_schema_meta(self, *_: object) -> None:
-            """Skip: the compiler of schemas reports invalid schemas by their dialect."""
 
     return WithSchemaPath
 
@@ -277,7 +262,7 @@ def validate_spec(
         }
 
     validator = Validator(spec_path(trees, dict.fromkeys(("", "file", "http", "https"), handler)))
-    found = _structural_errors(validator, dialect, trees, forgiven, quick=quick)
+    found = _structural_errors(dialect, trees, forgiven, quick=quick)
     if found or quick:
         return found[:_MAX_DIAGNOSTICS]
     with warnings.catch_warnings():
@@ -306,7 +291,7 @@ def validate_spec(
 
 
 def _structural_errors(
-    validator: SpecValidator, dialect: Dialect, trees: Trees, forgiven: Sequence[Diagnostic], *, quick: bool
+    dialect: Dialect, trees: Trees, forgiven: Sequence[Diagnostic], *, quick: bool
 ) -> list[Diagnostic]:
     """Return violations of the JSON Schema of the specification, except at reported locations.
 
@@ -315,22 +300,28 @@ def _structural_errors(
     anyOf, and accepts patterns that are valid without the unicode flag of ECMA 262.
     """
     root = trees.sources[trees.root_uri]
-    errors = validator.schema_validator.iter_errors(root.value)
     reported = [diagnostic.where.pointer for diagnostic in forgiven if diagnostic.where.source == root.name]
-    unreported = _unreported(islice(errors, _MAX_ERRORS), reported)
+    fast = islice(_rust_validator(dialect).iter_errors(root.value), _MAX_ERRORS)
+    unreported = _unreported(((error.instance_path, error.message) for error in fast), reported)
     if unreported and len(root.text) <= (_MAX_QUICK_RECHECK_SIZE if quick else _MAX_RECHECK_SIZE):
-        unreported = _unreported(create_validator(dict(_SCHEMAS[dialect])).iter_errors(root.value), reported)
-    return [_diagnostic(error, pointer, trees) for error, pointer in unreported]
+        schema = dict(_SCHEMAS[dialect])
+        causes = map(_deepest_cause, validator_for(schema)(schema).iter_errors(root.value))
+        unreported = _unreported(((cause.absolute_path, cause.message) for cause in causes), reported)
+    return [_diagnostic(pointer, message, trees) for pointer, message in unreported]
+
+
+@cache
+def _rust_validator(dialect: Dialect) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(dict(_SCHEMAS[dialect]))
 
 
 def _unreported(
-    errors: Iterable[ValidationError], reported: Sequence[str]
-) -> list[tuple[ValidationError, str]]:
-    """Return the errors with their pointers, except at reported locations."""
-    nearest = ((error, pointer_of(error.absolute_path)) for error in map(_deepest_cause, errors))
+    errors: Iterable[tuple[Iterable[str | int], str]], reported: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Return the pointers and messages of errors with these paths, except at reported locations."""
     return [
-        (error, pointer)
-        for error, pointer in nearest
+        (pointer, message)
+        for pointer, message in ((pointer_of(path), message) for path, message in errors)
         if not any(_is_within(known, pointer) or _is_within(pointer, known) for known in reported)
     ]
 
@@ -339,8 +330,8 @@ def _is_within(pointer: str, other: str) -> bool:
     return pointer == other or pointer.startswith(f"{other}/")
 
 
-def _diagnostic(error: ValidationError, pointer: str, trees: Trees) -> Diagnostic:
-    message = f"breaks OpenAPI at {pointer or '/'}: {_short(error.message)}"
+def _diagnostic(pointer: str, message: str, trees: Trees) -> Diagnostic:
+    message = f"breaks OpenAPI at {pointer or '/'}: {_short(message)}"
     where = trees.locate_path(trees.root_uri, tokens(pointer))
     return Diagnostic("D301", message, where, "correct it as the OpenAPI Specification describes.")
 
@@ -348,7 +339,7 @@ def _diagnostic(error: ValidationError, pointer: str, trees: Trees) -> Diagnosti
 def _part_diagnostic(error: ValidationError, trees: Trees) -> Diagnostic:
     """Return the diagnostic for an error about two parts of the document that contradict each other."""
     parts: tuple[Any, ...] = getattr(error, "at", ())
-    pointer = "".join(f"/{escape(str(part))}" for part in parts)
+    pointer = pointer_of(parts)
     message = _short(error.message)
     if isinstance(error, UnresolvableParameterError):
         name, path = _parameter(error), str(parts[1]) if len(parts) > 1 else ""
@@ -367,7 +358,7 @@ def _part_diagnostic(error: ValidationError, trees: Trees) -> Diagnostic:
 
 def _schema_diagnostic(error: ValidationError, path: list[str], trees: Trees) -> Diagnostic:
     """Return the diagnostic for a default or required property that contradicts its schema."""
-    ref = f"{trees.root_uri}#" + "".join(f"/{escape(part)}" for part in path)
+    ref = f"{trees.root_uri}#{pointer_of(path)}"
     return Diagnostic(
         "D304",
         f"this schema contradicts itself: {_short(error.message)}",
@@ -386,5 +377,4 @@ def _deepest_cause(error: Any) -> ValidationError:
 
 
 def _short(text: object) -> str:
-    line = shown(str(text)).strip().split("\n", 1)[0]
-    return line if len(line) <= _MAX_LENGTH else line[: _MAX_LENGTH - 1] + "…"
+    return shortened(shown(str(text)).strip().split("\n", 1)[0], _MAX_LENGTH)

@@ -335,7 +335,7 @@ class Cluster:
                 elif kind == "reset":
                     sender, _, namespace = namespace.partition(" ")
                     if sender != self._store.connection.name:
-                        self._engine.let_go(namespace)
+                        self._engine.release_namespace(namespace)
                 elif kind == "":
                     await self._store.atomically(
                         _nothing, *(("meta", namespace.name) for namespace in self._namespaces.local())

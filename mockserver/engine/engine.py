@@ -471,11 +471,11 @@ class Engine:
     def reset(self, namespace: str) -> None:
         """Delete every resource of a namespace, and restart its tokens."""
         self.store.reset(namespace)
-        self.let_go(namespace)
+        self.release_namespace(namespace)
         if self.cluster is not None:
             self.cluster.tell_reset(namespace)
 
-    def let_go(self, namespace: str) -> None:
+    def release_namespace(self, namespace: str) -> None:
         """End the webhooks, delays and tokens of a namespace in this process: its resources are deleted."""
         self.providers.restart(namespace)
         self.webhooks.reset(namespace)

@@ -13,10 +13,9 @@ from typing import Literal
 from msgspec import Struct, field
 
 from mockserver.jsonschema.formats import RANGES
-from mockserver.jsonschema.keywords import is_draft_4, is_nullable
+from mockserver.jsonschema.keywords import TYPES, is_draft_4, is_nullable
 from mockserver.plan import JSON, Dialect, SchemaRef
 
-TYPES = frozenset(("null", "boolean", "integer", "number", "string", "array", "object"))
 SCALARS = frozenset(("boolean", "integer", "number", "string"))
 
 ChoicesMade = tuple[tuple[SchemaRef, int], ...]
@@ -25,6 +24,9 @@ ChoicesMade = tuple[tuple[SchemaRef, int], ...]
 
 Span = tuple[Fraction, int, int]
 """A range of multiples: the step, and the minimum and maximum number of steps."""
+
+
+Signature = tuple[Hashable, ...]
 
 
 class Option(Struct, frozen=True):
@@ -78,8 +80,8 @@ class Shape(Struct, eq=False):
     tags: dict[str, str] = field(default_factory=dict)
     fault: str = ""
     """Why no value is possible, if that is known."""
-    needs_test: bool = False
-    """Whether a generated value may be invalid, for example because of ``not``."""
+    is_uncertain: bool = False
+    """Whether a generated value may be invalid for another reason than its choices, for example ``not``."""
     excluded: list[JSON] = field(default_factory=list)
 
     low: Fraction | None = None
@@ -112,6 +114,8 @@ class Shape(Struct, eq=False):
     dependent: dict[str, list[str]] = field(default_factory=dict)
     object_parts: list[Part] = field(default_factory=list)
 
+    signature: Signature | None = None
+    """What constrains scalars, if that is all there is: shapes with the same one allow the same scalars."""
     is_leaf: bool = False
     """Whether it describes no parts and has no choices."""
     is_unconstrained: bool = False
@@ -123,6 +127,25 @@ class Shape(Struct, eq=False):
     def at(self) -> SchemaRef:
         """The location of the first schema, for messages."""
         return self.refs[0] if self.refs else ""
+
+    @property
+    def needs_test(self) -> bool:
+        """Whether a generated value may be invalid."""
+        return self.is_uncertain or bool(self.choices) or bool(self.made)
+
+    def settles_options(self) -> bool:
+        """Return whether all values of ``options`` are allowed for certain, apart from open choices."""
+        return not self.is_uncertain and all(map(self._is_settled, self.options or ()))
+
+    def _is_settled(self, value: JSON) -> bool:
+        if value is None or isinstance(value, bool):
+            return True
+        if isinstance(value, (int, float)):
+            low, high = self.low, self.high
+            is_above = low is None or value > low or (value == low and not self.low_open)
+            return is_above and not self.steps and (high is None or value < high)
+        is_free = not (self.patterns or self.formats or self.min_length) and self.max_length is None
+        return is_free and isinstance(value, str)
 
     def raise_low(self, bound: Fraction, *, is_open: bool) -> None:
         """Add a lower bound."""
@@ -179,15 +202,30 @@ def type_of(value: JSON) -> str:
 OBJECT_KEYWORDS = ("properties", "patternProperties", "additionalProperties", "unevaluatedProperties")
 ARRAY_KEYWORDS = ("items", "prefixItems", "additionalItems", "unevaluatedItems")
 
+_VALUES = frozenset(("const", "default", "enum", "example", "examples"))
+_NUMBERS = frozenset(("exclusiveMaximum", "exclusiveMinimum", "format", "maximum", "minimum", "multipleOf"))
+_TEXTS = frozenset(("format", "maxLength", "minLength", "pattern"))
+_ARRAYS = frozenset(("contains", "maxItems", "minItems", "uniqueItems", *ARRAY_KEYWORDS))
+_OBJECTS = frozenset(
+    ("dependencies", "dependentRequired", "maxProperties", "minProperties", "propertyNames", "required")
+) | {*OBJECT_KEYWORDS}
+
 
 def add(shape: Shape, node: Mapping[str, JSON], ref: SchemaRef, dialect: Dialect, *, is_whole: bool) -> None:
     """Add the constraints of a schema. ``is_whole``: its examples are of the whole value, not of a part."""
+    draft_4 = is_draft_4(dialect)
+    stated = node.keys()
     _add_types(shape, node, dialect)
-    _add_values(shape, node, dialect, is_whole=is_whole)
-    _add_numbers(shape, node, draft_4=is_draft_4(dialect))
-    _add_texts(shape, node)
-    _add_arrays(shape, node, ref, draft_4=is_draft_4(dialect))
-    _add_objects(shape, node, ref, draft_4=is_draft_4(dialect))
+    if not _VALUES.isdisjoint(stated):
+        _add_values(shape, node, dialect, is_whole=is_whole)
+    if not _NUMBERS.isdisjoint(stated):
+        _add_numbers(shape, node, draft_4=draft_4)
+    if not _TEXTS.isdisjoint(stated):
+        _add_texts(shape, node)
+    if not _ARRAYS.isdisjoint(stated):
+        _add_arrays(shape, node, ref, draft_4=draft_4)
+    if not _OBJECTS.isdisjoint(stated):
+        _add_objects(shape, node, ref, draft_4=draft_4)
     if "not" in node:
         _exclude(shape, node["not"])
 
@@ -296,7 +334,7 @@ def _add_arrays(shape: Shape, node: Mapping[str, JSON], ref: SchemaRef, *, draft
         shape.contains.append(
             Contains(f"{ref}/contains", 1 if minimum is None else minimum, _count(node.get("maxContains")))
         )
-        shape.needs_test = True
+        shape.is_uncertain = True
 
 
 def _add_objects(shape: Shape, node: Mapping[str, JSON], ref: SchemaRef, *, draft_4: bool) -> None:
@@ -317,7 +355,7 @@ def _add_objects(shape: Shape, node: Mapping[str, JSON], ref: SchemaRef, *, draf
 
 def _exclude(shape: Shape, schema: JSON) -> None:
     """Add what simple forms of ``not`` exclude. Validation finds the rest."""
-    shape.needs_test = True
+    shape.is_uncertain = True
     if schema is True or schema == {}:
         shape.fault = "not excludes everything"
     elif isinstance(schema, dict):

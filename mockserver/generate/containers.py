@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 MAX_MEMBERS = 2_000
-_KEYS = ("primary", "secondary", "default", "alpha", "beta", "gamma", "main", "extra", "north", "south")
+KEYS = ("primary", "secondary", "default", "alpha", "beta", "gamma", "main", "extra", "north", "south")
 
 
 def generate_object(generator: Generator, shape: Shape, attempt: Attempt) -> dict[str, JSON]:
@@ -176,7 +176,7 @@ class _ObjectBuilder:
                     return
             if patterns:
                 candidates.append(generate_match(patterns[i % len(patterns)], attempt.rng))
-            candidates.append(_KEYS[i] if i < len(_KEYS) else f"key{i}")
+            candidates.append(KEYS[i] if i < len(KEYS) else f"key{i}")
             for name in candidates:
                 if isinstance(name, str) and _is_name(self._generator, shape, name):
                     yield name

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from mockserver.generate.attempt import Attempt, DeadEnd, Endless, Style, Unsatisfiable, seeded_rng
 from mockserver.generate.containers import members
 from mockserver.generate.generator import Generator
+from mockserver.generate.pools import Pools
 from mockserver.generate.property_names import apply_hints
 from mockserver.generate.relaxed import Relaxed
 from mockserver.generate.scalars import Texts
-from mockserver.jsonschema import Direction, Schemas, Validator
+from mockserver.generate.stream import Stream
+from mockserver.generate.writers import Leaf, Writer
+from mockserver.generate.writing import Writers
+from mockserver.jsonschema import Direction, SchemaError, Schemas, Validator
 from mockserver.plan import JSON, SchemaRef
 from mockserver.providers.faker import FakeValues
 
 NOW_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z, the default time for generated timestamps."""
 
-Predicate = Callable[[JSON], bool]
+decode_json = msgspec.json.Decoder().decode
 
 MAX_PARTS_IN_ALL = 30_000
 """The number of generated parts after which no further attempt is made."""
 
+_SAMPLES = ("", "0")
+"""The keys of the values that are validated before a writer is trusted."""
 _ATTEMPTS: tuple[tuple[Style, bool, bool], ...] = (
     # style, whether parts are validated one by one, whether examples are left out
     ("full", False, False),
@@ -43,7 +51,8 @@ class Fakes:
         self._schemas = schemas
         self._seed = seed
         self._texts = Texts(FakeValues(seed))
-        self._generators: dict[tuple[Direction, str, bool], Generator] = {}
+        self._pools = Pools(seed)
+        self._generators: dict[tuple[Direction, str, bool], tuple[Generator, Writers]] = {}
         self._strategies: dict[tuple[SchemaRef, Direction], _Strategy | Unsatisfiable] = {}
         """Failures are cached too, because they take long."""
 
@@ -66,10 +75,34 @@ class Fakes:
         cannot be used.
         """
         strategy = self._strategy(ref, direction)
-        _, value = strategy.search(self._seed, key, now_ms)
+        written = self._written(strategy, key, hints, now_ms)
+        if written is not None:
+            return decode_json(written)
+        self._complete(strategy, tuple(self._schemas.validators(ref, direction)))
+        value = strategy.search(self._seed, key, now_ms)
         if hints:
             value = apply_hints(value, hints, strategy.names(), strategy.is_valid)
         return value
+
+    def written(
+        self, ref: SchemaRef, *, key: str, hints: Mapping[str, JSON] | None = None, now_ms: int = NOW_MS
+    ) -> bytes | None:
+        """Return the ``value`` of a response as JSON without spaces; None if only ``value`` finds one."""
+        try:
+            return self._written(self._strategy(ref, "response"), key, hints, now_ms)
+        except (Unsatisfiable, SchemaError):
+            return None
+
+    def _written(
+        self, strategy: _Strategy, key: str, hints: Mapping[str, JSON] | None, now_ms: int
+    ) -> bytes | None:
+        """Return the value as its writer writes it; None if the generator has to search for it."""
+        if strategy.writer is None:
+            return None
+        try:
+            return self._write(strategy.writer, strategy.name, key, hints, now_ms)
+        except (DeadEnd, RecursionError):
+            return None
 
     def nearest(self, ref: SchemaRef, *, key: str, now_ms: int = NOW_MS) -> JSON:
         """Return a value as close as possible to a response schema for which no valid value is found."""
@@ -85,10 +118,21 @@ class Fakes:
         validators = tuple(self._schemas.validators(ref, direction))
         if len(validators) > 1:
             try:
-                return self._strategy(ref, direction).validators
+                strategy = self._strategy(ref, direction)
             except Unsatisfiable:
                 return validators
+            return self._complete(strategy, validators).validators
         return validators
+
+    def _complete(self, strategy: _Strategy, validators: tuple[Validator, ...]) -> _Strategy:
+        """Give a strategy the validators of the other readings, if its values are valid in all of them."""
+        if strategy.writer is not None and not strategy.is_complete:
+            strategy.is_complete = True
+            written = self._written(strategy, "", None, NOW_MS)
+            value = None if written is None else decode_json(written)
+            if written is not None and all(validator.is_valid(value) for validator in validators):
+                strategy.validators = validators
+        return strategy
 
     def _strategy(self, ref: SchemaRef, direction: Direction) -> _Strategy:
         strategy = self._strategies.get((ref, direction))
@@ -103,29 +147,55 @@ class Fakes:
         return strategy
 
     def _find(self, ref: SchemaRef, direction: Direction) -> _Strategy:
+        first = self._schemas.validator(ref, direction)
+        generator, writers = self._generator(ref, direction, is_thorough=bool(first.readings))
+        name = self._schemas.lookup(ref)[1]
+        writer = self._proven(ref, name, generator, writers, first)
+        if writer is not None:
+            return _Strategy(ref, name, generator, (first,), writer)
         validators = tuple(self._schemas.validators(ref, direction))
         if len(validators) > 1:
             try:
-                return self._try(ref, direction, validators)
+                return self._searched(_Strategy(ref, name, generator, validators))
             except Unsatisfiable:
                 pass  # no value is valid in all readings, so use the one of OpenAPI
-        return self._try(ref, direction, validators[:1])
+        generator, _ = self._generator(ref, direction, is_thorough=False)
+        return self._searched(_Strategy(ref, name, generator, validators[:1]))
 
-    def _try(self, ref: SchemaRef, direction: Direction, validators: tuple[Validator, ...]) -> _Strategy:
-        generator = self._generator(ref, direction, is_thorough=len(validators) > 1)
-        strategy = _Strategy(ref, self._schemas.lookup(ref)[1], generator, validators, _all_of(validators))
-        # Found with a constant key, so that it does not depend on the first key
-        strategy.first, _ = strategy.search(self._seed, "", NOW_MS)
+    def _searched(self, strategy: _Strategy) -> _Strategy:
+        strategy.search(self._seed, "", NOW_MS)
         return strategy
 
-    def _generator(self, ref: SchemaRef, direction: Direction, *, is_thorough: bool) -> Generator:
+    def _proven(
+        self, ref: SchemaRef, name: SchemaRef, generator: Generator, writers: Writers, validator: Validator
+    ) -> Writer | None:
+        """Return the writer of a schema, if what it writes is valid in a few samples; else None."""
+        try:
+            writer = writers.of(generator.shapes.shape((ref,)), "")
+            if isinstance(writer, Leaf) and writer.is_whole:
+                return None
+            samples = [self._write(writer, name, key, None, NOW_MS) for key in _SAMPLES]
+        except (DeadEnd, RecursionError):
+            return None
+        return writer if all(validator.is_valid(decode_json(sample)) for sample in samples) else None
+
+    def _write(
+        self, writer: Writer, name: SchemaRef, key: str, hints: Mapping[str, JSON] | None, now_ms: int
+    ) -> bytes:
+        stream = Stream(f"{self._seed}\x1f{name}\x1f{key}", now_ms)
+        self._pools.day = stream.day
+        return writer.write_hinted(stream, hints) if hints else writer.write(stream)
+
+    def _generator(
+        self, ref: SchemaRef, direction: Direction, *, is_thorough: bool
+    ) -> tuple[Generator, Writers]:
         key = (direction, self._schemas.base(ref), is_thorough)
-        generator = self._generators.get(key)
-        if generator is None:
-            generator = self._generators[key] = Generator(
-                self._schemas, direction, key[1], self._texts, is_thorough=is_thorough
-            )
-        return generator
+        found = self._generators.get(key)
+        if found is None:
+            generator = Generator(self._schemas, direction, key[1], self._texts, is_thorough=is_thorough)
+            found = generator, Writers(generator, self._pools, str(key))
+            self._generators[key] = found
+        return found
 
 
 @dataclass(slots=True)
@@ -137,16 +207,26 @@ class _Strategy:
     """The canonical location of the schema. Responses with the same schema get the same value for a key."""
     generator: Generator
     validators: tuple[Validator, ...]
-    is_valid: Predicate
-    first: int = 0
-    """The index of the first attempt that succeeds."""
+    writer: Writer | None = None
+    """Writes values, if the schema permits to write them without a search."""
+    is_complete: bool = False
+    """Whether ``validators`` are those of all readings, if possible: only a search needs them."""
+    first: int | None = None
+    """The index of the first attempt that succeeds. It is found with a constant key, not the first one."""
 
-    def search(self, seed: int | str, key: str, now_ms: int) -> tuple[int, JSON]:
-        """Return the index of the first attempt that succeeds, and its value. Raises Unsatisfiable."""
+    def search(self, seed: int | str, key: str, now_ms: int) -> JSON:
+        """Return the value of the first attempt that succeeds. Raises Unsatisfiable."""
+        if self.first is None:
+            self.first, value = self._search(0, seed, "", NOW_MS)
+            if not key and now_ms == NOW_MS:
+                return value
+        return self._search(self.first, seed, key, now_ms)[1]
+
+    def _search(self, first: int, seed: int | str, key: str, now_ms: int) -> tuple[int, JSON]:
         ref = self.ref
         reason = DeadEnd(ref, "no value that was tried is valid")
         spent = 0
-        for number in range(self.first, len(_ATTEMPTS)):
+        for number in range(first, len(_ATTEMPTS)):
             style, is_careful, is_fresh = _ATTEMPTS[number]
             if spent > MAX_PARTS_IN_ALL:
                 break
@@ -168,14 +248,11 @@ class _Strategy:
                 return number, value
         raise Unsatisfiable(reason.ref or ref, reason.reason)
 
+    def is_valid(self, value: JSON) -> bool:
+        """Return whether a value is valid in all readings that the strategy respects."""
+        return all(validator.is_valid(value) for validator in self.validators)
+
     def names(self) -> list[str]:
         """Return the names of members that the schema allows and mentions."""
         shape = self.generator.shapes.shape((self.ref,))
         return [member.name for member in members(self.generator, shape) if member.shape is not None]
-
-
-def _all_of(validators: Sequence[Validator]) -> Predicate:
-    checks = [validator.is_valid for validator in validators]
-    if len(checks) == 1:
-        return checks[0]
-    return lambda value: all(accepts(value) for accepts in checks)

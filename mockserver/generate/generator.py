@@ -10,7 +10,7 @@ from copy import copy
 from itertools import islice
 
 from mockserver.generate.attempt import Attempt, DeadEnd, Endless, Style
-from mockserver.generate.constraints import Choice, Option, Shape
+from mockserver.generate.constraints import Choice, Option, Shape, Signature, equality_key
 from mockserver.generate.containers import Member, distinguish, generate_array, generate_object
 from mockserver.generate.scalars import Texts, number
 from mockserver.generate.subschemas import Shapes
@@ -58,9 +58,11 @@ class Generator:
         self.shapes = Shapes(schemas, direction, outermost)
         self._schemas = schemas
         self._direction: Direction = direction
-        self._texts = texts
+        self.texts = texts
         self._is_thorough = is_thorough
         self._validators: dict[SchemaRef, tuple[Callable[[JSON], bool], ...]] = {}
+        self._by_signature: dict[Signature, tuple[Callable[[JSON], bool], ...]] = {}
+        """The checks of scalars, which many schemas share."""
         self.members: dict[Shape, list[Member]] = {}
         self._samples: dict[Shape, list[JSON]] = {}
         self._branches: dict[SchemaRef, list[tuple[tuple[SchemaRef, ...], int, bool]]] = {}
@@ -90,16 +92,22 @@ class Generator:
 
     def is_valid(self, shape: Shape, value: JSON) -> bool:
         """Return whether all schemas of a shape allow ``value``."""
-        return all(
-            accepts(value)
-            for ref in shape.refs
-            for accepts in self._validators.get(ref) or self._load_validators(ref)
-        )
+        if (signature := shape.signature) is not None and isinstance(value, (str, int, float)):
+            if shape.options is not None and not isinstance(value, float) and shape.settles_options():
+                return any(equality_key(value) == equality_key(option) for option in shape.options)
+            checks = self._by_signature.get(signature)
+            if checks is None:
+                checks = tuple(check for ref in shape.refs for check in self._checks(ref))
+                self._by_signature[signature] = checks
+            return all(accepts(value) for accepts in checks)
+        return all(accepts(value) for ref in shape.refs for accepts in self._checks(ref))
 
-    def _load_validators(self, ref: SchemaRef) -> tuple[Callable[[JSON], bool], ...]:
-        validators = self._schemas.validators(ref, self._direction)
-        wanted = validators if self._is_thorough else islice(validators, 1)
-        checks = self._validators[ref] = tuple(validator.is_valid for validator in wanted)
+    def _checks(self, ref: SchemaRef) -> tuple[Callable[[JSON], bool], ...]:
+        checks = self._validators.get(ref)
+        if checks is None:
+            validators = self._schemas.validators(ref, self._direction)
+            wanted = validators if self._is_thorough else islice(validators, 1)
+            checks = self._validators[ref] = tuple(validator.is_valid for validator in wanted)
         return checks
 
     def samples(self, shape: Shape) -> list[JSON]:
@@ -221,17 +229,21 @@ class Generator:
                 dead_end = _prefer_retriable(dead_end, other)
         raise dead_end or DeadEnd(shape.at, "no type is possible")
 
-    def _option(self, shape: Shape, attempt: Attempt) -> JSON:
+    def allowed_options(self, shape: Shape) -> list[JSON]:
+        """Return the values of an enum to choose from; null only if there is no other."""
         options = shape.options or []
-        if shape.needs_test or len(shape.refs) > 1 or shape.patterns or shape.low is not None:
+        if shape.needs_test or not shape.settles_options():
             options = [option for option in options if self.is_valid(shape, option)] or options
-        options = [option for option in options if option is not None] or options
+        return [option for option in options if option is not None] or options
+
+    def _option(self, shape: Shape, attempt: Attempt) -> JSON:
+        options = self.allowed_options(shape)
         return options[int(attempt.rng.random() * len(options))]
 
     def _generate_type(self, kind: str, shape: Shape, name: str, attempt: Attempt) -> JSON:
         match kind:  # the usual ones first
             case "string":
-                return self._texts.text(shape, name, attempt.rng, attempt.now_ms)
+                return self.texts.text(shape, name, attempt.rng, attempt.now_ms)
             case "integer" | "number":
                 return number(shape, name, attempt.rng, attempt.now_ms, whole=kind == "integer")
             case "boolean":
@@ -257,14 +269,23 @@ def _types(shape: Shape, name: str, attempt: Attempt) -> Sequence[str]:
     if "number" in kinds and "integer" in kinds:
         kinds.remove("integer")
     if len(kinds) > 1:
-        likeliest = _kind_described(shape)
-        if likeliest not in kinds and len(kinds) == len(_BY_LIKELIHOOD) - 1:  # any type is possible
-            likeliest = "string" if name else "object"
-        elif likeliest not in kinds:
-            likeliest = kinds[int(attempt.rng.random() * len(kinds))]
+        likeliest = kind_of(shape, name) or kinds[int(attempt.rng.random() * len(kinds))]
         kinds.remove(likeliest)
         kinds.insert(0, likeliest)
     return [*kinds, "null"] if "null" in shape.types else kinds
+
+
+def kind_of(shape: Shape, name: str) -> str | None:
+    """Return the type of all values of a shape without choices; None if it is selected for each value."""
+    kinds = [kind for kind in _BY_LIKELIHOOD if kind in shape.types]
+    if "number" in kinds and "integer" in kinds:
+        kinds.remove("integer")
+    if len(kinds) < 2:
+        return kinds[0] if kinds else "null"
+    likeliest = _kind_described(shape)
+    if likeliest in kinds:
+        return likeliest
+    return ("string" if name else "object") if len(kinds) == len(_BY_LIKELIHOOD) - 1 else None
 
 
 def _kind_described(shape: Shape) -> str:

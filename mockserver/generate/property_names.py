@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import Literal
 
 from mockserver.plan import JSON
 
@@ -158,6 +159,7 @@ LINKS = frozenset(
         "callback",
     )
 )
+IMAGES = frozenset(("avatar", "image", "photo", "icon", "logo", "thumbnail"))
 IDENTIFIERS = frozenset(
     ("id", "uid", "guid", "key", "sid", "identifier", "reference", "ref", "number", "code", "token")
 )
@@ -247,6 +249,9 @@ _FUTURE = frozenset(
     )
 )
 
+TextSource = tuple[Literal["words", "faker", "link", "identifier", "time", "word"], str]
+"""The kind of texts for a name, and the last word, the provider or the format."""
+
 TimeRange = tuple[int, int]
 """The earliest and the latest time, in milliseconds from now."""
 
@@ -282,6 +287,23 @@ def faker_provider(name: str) -> str | None:
 
 
 @lru_cache(maxsize=4096)
+def text_source(name: str) -> TextSource:
+    """Return the source of texts with this name that have no format and no pattern."""
+    last = last_word(name)
+    if last in WORDS:
+        return "words", last
+    if provider := faker_provider(name):
+        return "faker", provider
+    if last in LINKS:
+        return "link", "image" if last in IMAGES else ""
+    if last in IDENTIFIERS:
+        return "identifier", ""
+    if is_time(name):
+        return "time", {"date": "date", "time": "time"}.get(last, "date-time")
+    return "word", ""
+
+
+@lru_cache(maxsize=4096)
 def time_range(name: str) -> TimeRange:
     """Return the usual time range of an event with this name, so that created ≤ updated ≤ expires."""
     all_words = frozenset(words(name))
@@ -312,8 +334,8 @@ def apply_hints(
     if not isinstance(value, dict):
         return value
     known = [*value, *(name for name in names if name not in value)]
-    for name, hint in _targets(hints, known):
-        for candidate in _interpretations(hint, value.get(name)):
+    for name, hint in hint_targets(hints, known):
+        for candidate in interpretations(hints[hint], type(value.get(name))):
             changed = {**value, name: candidate}
             if is_valid(changed):
                 value = changed
@@ -321,19 +343,21 @@ def apply_hints(
     return value
 
 
-def _targets(hints: Mapping[str, JSON], known: list[str]) -> Iterable[tuple[str, JSON]]:
+def hint_targets(hints: Iterable[str], known: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the members of ``known`` that hints set, each with the name of its hint."""
+    hints = tuple(hints)
     by_words = {words(name): name for name in reversed(known)}
     identifiers = [name for name in hints if words(name)[-1:] == ("id",)]
-    for name, hint in hints.items():
+    for name in hints:
         same = name if name in known else by_words.get(words(name))  # user_id is userId
         if same is not None:
-            yield same, hint
+            yield same, name
         elif identifiers == [name] and "id" in known:
-            yield "id", hint
+            yield "id", name
 
 
-def _interpretations(hint: JSON, current: JSON) -> list[JSON]:
-    """Return the values that a text of a path may be, first the one with the type of ``current``."""
+def interpretations(hint: JSON, usual: type) -> list[JSON]:
+    """Return the values that a text of a path may be, first the one of the ``usual`` type."""
     if not isinstance(hint, str):
         return [hint]
     readings: list[JSON] = [hint]
@@ -347,4 +371,4 @@ def _interpretations(hint: JSON, current: JSON) -> list[JSON]:
     readings = [
         reading for reading in readings if reading == reading and reading not in (float("inf"), float("-inf"))
     ]
-    return sorted(readings, key=lambda reading: type(reading) is not type(current))
+    return sorted(readings, key=lambda reading: type(reading) is not usual)

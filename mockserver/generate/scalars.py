@@ -13,13 +13,12 @@ from fractions import Fraction
 from mockserver.generate.attempt import DeadEnd
 from mockserver.generate.constraints import Shape, Span
 from mockserver.generate.property_names import (
-    IDENTIFIERS,
-    LINKS,
+    IMAGES,
     NUMBERS,
     WORDS,
-    faker_provider,
     is_time,
     last_word,
+    text_source,
     time_range,
 )
 from mockserver.generate.regex_generator import MAX_LENGTH, generate_match
@@ -124,13 +123,16 @@ class Formats:
         return f"{self._word(rng)}.example.com"
 
     def _link(self, rng: random.Random, now_ms: int, name: str) -> str:
-        if last_word(name) in ("avatar", "image", "photo", "icon", "logo", "thumbnail"):
+        if last_word(name) in IMAGES:
             return f"https://example.com/images/{rng.randint(1, 9999)}.png"
         return f"https://example.com/{self._word(rng)}/{rng.randint(1, 9999)}"
 
 
 _SHORT_FORMS = {"country": "country_code", "state": "state_abbr"}
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+IDENTIFIER_LENGTH = 12
+DATED = frozenset(("date-time", "date", "time", "http-date"))
+"""The formats whose texts depend on the time."""
 
 
 class Texts:
@@ -163,21 +165,22 @@ class Texts:
         return plain if _has_length(plain, shape) else _fit(plain, min_length, max_length, self._word(rng))
 
     def _by_name(self, name: str, rng: random.Random, now_ms: int, max_length: int | None) -> str:
-        last = last_word(name)
-        if last in WORDS:
-            return rng.choice(WORDS[last])
-        if faker := faker_provider(name):
-            if max_length is not None and max_length < 4:
-                faker = _SHORT_FORMS.get(faker, faker)
-            return str(self._values.value(faker, rng))
-        if last in LINKS:
-            return str(self._formats.text("uri", rng, now_ms, name))
-        if last in IDENTIFIERS:
-            return "".join(rng.choices(_ALPHABET, k=12))
-        if is_time(name):
-            form = {"date": "date", "time": "time"}.get(last, "date-time")
-            return str(self._formats.text(form, rng, now_ms, name))
-        return self._word(rng)
+        kind, which = text_source(name)
+        match kind:
+            case "words":
+                return rng.choice(WORDS[which])
+            case "faker":
+                if max_length is not None and max_length < 4:
+                    which = _SHORT_FORMS.get(which, which)
+                return str(self._values.value(which, rng))
+            case "link":
+                return str(self._formats.text("uri", rng, now_ms, name))
+            case "identifier":
+                return "".join(rng.choices(_ALPHABET, k=IDENTIFIER_LENGTH))
+            case "time":
+                return str(self._formats.text(which, rng, now_ms, name))
+            case _:
+                return self._word(rng)
 
     def _word(self, rng: random.Random) -> str:
         return str(self._values.value("word", rng))
@@ -228,18 +231,27 @@ def number(shape: Shape, name: str, rng: random.Random, now_ms: int, *, whole: b
         now = now_ms if "int64" in shape.formats else now_ms // 1000
         span = _find_span(shape, Fraction(now - now // 1000), Fraction(now), whole=True)
     else:
-        found = shape.spans.get((name, whole))
-        if found is None:
-            low, high = NUMBERS.get(last_word(name), (1, 100))
-            found = shape.spans[name, whole] = _find_span(shape, Fraction(low), Fraction(high), whole=whole)
-        span = found
-    step, first, last = span
-    count = (
-        first + int(rng.random() * (last - first + 1))
-        if last - first < _MAX_RANDOM
-        else rng.randint(first, last)
+        span = usual_span(shape, name, whole=whole)
+    _, first, last = span
+    number = (
+        int(rng.random() * (last - first + 1)) if last - first < _MAX_RANDOM else rng.randint(0, last - first)
     )
-    numerator = count * step.numerator
+    return number_at(span, number, whole=whole)
+
+
+def usual_span(shape: Shape, name: str, *, whole: bool) -> Span:
+    """Return the numbers to choose from for a member called ``name``. Raises DeadEnd if there is none."""
+    found = shape.spans.get((name, whole))
+    if found is None:
+        low, high = NUMBERS.get(last_word(name), (1, 100))
+        found = shape.spans[name, whole] = _find_span(shape, Fraction(low), Fraction(high), whole=whole)
+    return found
+
+
+def number_at(span: Span, index: int, *, whole: bool) -> int | float:
+    """Return a number of a range."""
+    step, first, _ = span
+    numerator = (first + index) * step.numerator
     if whole or (step.denominator == 1 and abs(numerator) > _EXACT):
         return numerator // step.denominator
     try:

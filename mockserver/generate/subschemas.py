@@ -6,21 +6,29 @@ from collections.abc import Iterator, Mapping
 
 from mockserver.generate.constraints import (
     SCALARS,
-    TYPES,
     Choice,
     ChoicesMade,
     Option,
     Shape,
+    Signature,
     add,
     equality_key,
     type_of,
 )
 from mockserver.jsonschema import Direction, Schemas
 from mockserver.jsonschema.discriminators import implicit_name
-from mockserver.jsonschema.keywords import is_draft_4, keywords
+from mockserver.jsonschema.keywords import TYPES, is_draft_4, keywords
 from mockserver.jsonschema.patterns import matcher
 from mockserver.jsonschema.references import escape
 from mockserver.plan import JSON, SchemaRef
+
+_WITH_MEMBERS = frozenset(("properties", "allOf", "$ref"))
+"""The keywords by which a schema may hide members."""
+_WITH_PARTS = frozenset(("$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "not", "if", "discriminator")) | {
+    "dependencies",
+    "dependentSchemas",
+}
+"""The keywords by which other schemas apply to the same value."""
 
 
 class Shapes:
@@ -66,10 +74,12 @@ class Shapes:
                 shape.fault = "its schema is false"
             elif isinstance(node, dict):
                 add(shape, node, ref, self._schemas.dialect, is_whole=is_whole)
-                hidden = self._schemas.hidden(ref, self._direction)
-                shape.forbidden |= hidden
-                shape.concealed |= hidden
-                stack.extend(reversed(list(self._parts(shape, node, ref, made, is_whole))))
+                if not _WITH_MEMBERS.isdisjoint(node):
+                    hidden = self._schemas.hidden(ref, self._direction)
+                    shape.forbidden |= hidden
+                    shape.concealed |= hidden
+                if not _WITH_PARTS.isdisjoint(node):
+                    stack.extend(reversed(list(self._parts(shape, node, ref, made, is_whole))))
         self._complete(shape)
         return shape
 
@@ -80,9 +90,10 @@ class Shapes:
             shape.required.pop(name, None)
         if clash := shape.forbidden.intersection(shape.required):
             shape.fault = f"{min(clash)!r} is both required and ruled out"
+        is_distinctive = shape.is_uncertain or bool(shape.made)
         asserted = len(shape.patterns) + len(shape.formats)
         if asserted > 1 or (shape.formats and (shape.min_length or shape.max_length is not None)):
-            shape.needs_test = True
+            shape.is_uncertain = True
         if shape.options is not None:
             excluded = {equality_key(value) for value in shape.excluded}
             shape.options = [
@@ -96,6 +107,8 @@ class Shapes:
             is_described = shape.options is not None or shape.samples or shape.defaults
             is_described = is_described or shape.patterns or shape.formats
             shape.is_unconstrained = not is_described and shape.types == TYPES
+            if not (is_distinctive or shape.fault):
+                shape.signature = _signature(shape)
             is_single = len(shape.types) == 1 and shape.types <= SCALARS
             shape.is_plain = is_single and shape.options is None and not shape.fault
 
@@ -124,11 +137,10 @@ class Shapes:
         for choice in choices:
             if choice.at not in made:
                 shape.choices.append(choice)
-                shape.needs_test = True
                 continue
             option = choice.options[made[choice.at]]
-            if choice.kind in ("oneOf", "if"):
-                shape.needs_test = True
+            if choice.kind == "if":
+                shape.is_uncertain = True
             if choice.kind == "oneOf":
                 shape.made.append((choice, made[choice.at]))
             if option.required:
@@ -164,6 +176,13 @@ class Shapes:
         if found is None:
             return [None] * len(node[kind])
         return [(found.property, names[0]) if names else None for names in found.names]
+
+
+def _signature(shape: Shape) -> Signature:
+    options = None if shape.options is None else tuple(map(equality_key, shape.options))
+    numbers = (shape.low, shape.low_open, shape.high, shape.high_open, *shape.steps)
+    texts = (shape.min_length, shape.max_length, tuple(shape.patterns), tuple(shape.formats))
+    return (shape.types, options, numbers, texts)
 
 
 def _inherited_tag(node: Mapping[str, JSON], whole: SchemaRef) -> tuple[str, str] | None:

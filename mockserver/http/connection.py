@@ -1033,4 +1033,4 @@ def client_of(transport: asyncio.Transport) -> str:
     """Return the address of a client; empty for loopback, which may be a proxy of many clients."""
     peer = transport.get_extra_info("peername")
     host = str(peer[0]) if isinstance(peer, tuple) else ""
-    return "" if is_loopback(host.removeprefix("::ffff:")) else host
+    return "" if is_loopback(host) else host

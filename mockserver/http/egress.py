@@ -10,7 +10,6 @@ server listens, or a client could reach the control plane by a webhook. Every re
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import ssl
 from collections.abc import Collection, Sequence
@@ -18,7 +17,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from mockserver.diagnostics import MockServerError
-from mockserver.http.hosts import is_address
+from mockserver.http.hosts import Address, is_address, is_loopback, parse_address
 from mockserver.http.wire import CONTROL
 
 TIME = 10.0
@@ -27,9 +26,6 @@ MARK = "x-mock-webhook"
 """The header of every request that a mock server sends. A control plane rejects requests with it."""
 _PORTS = {"http": 80, "https": 443}
 _MAX_LINE = 64 * 1024
-
-
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Refused(MockServerError):  # noqa: N818 - an outcome, not a fault
@@ -50,12 +46,12 @@ class Egress:
 
     def __init__(self, allowed: Collection[str] = ()) -> None:
         self._allowed = {host.lower().strip("[]") for host in allowed}
-        self._own: list[tuple[_Address, int]] = []
+        self._own: list[tuple[Address, int]] = []
 
     def exclude(self, listener: socket.socket) -> None:
         """Refuse requests to ``listener``, a socket on which this server listens."""
         host, port = listener.getsockname()[:2]
-        self._own.append((_address(host), port))
+        self._own.append((parse_address(host), port))
 
     async def send(self, request: OutgoingRequest) -> int:
         """Send a request and return the status of the response.
@@ -100,7 +96,7 @@ class Egress:
         return port or _PORTS[parts.scheme]
 
     def _is_own(self, address: str, port: int) -> bool:
-        found = _address(address)
+        found = parse_address(address)
         return any(
             port == own
             and (found == host or found.is_unspecified or (host.is_unspecified and _is_this_machine(address)))
@@ -110,7 +106,7 @@ class Egress:
     async def _resolve(self, host: str, port: int) -> str:
         """Return the address of an allowed host. Raises Refused, and OSError for a host without one."""
         allowed = host in self._allowed or "*" in self._allowed
-        if not allowed and not is_address(host.partition("%")[0]) and not _is_local_name(host):
+        if not allowed and not is_address(host) and not _is_local_name(host):
             raise Refused(f"{host} may be another machine; allow it by --allow-callbacks {host}")
         found = await asyncio.get_running_loop().getaddrinfo(host, port)
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
@@ -119,7 +115,7 @@ class Egress:
         if allowed:
             return addresses[0]
         for address in addresses:
-            if not _is_loopback(address):
+            if not is_loopback(address):
                 raise Refused(
                     f"{host} is {address}, which is not this machine; allow it by --allow-callbacks {host}"
                 )
@@ -130,16 +126,6 @@ def _is_local_name(host: str) -> bool:
     """Return whether a host is ``localhost`` or a name under it (RFC 6761 section 6.3)."""
     name = host.rstrip(".")
     return name == "localhost" or name.endswith(".localhost")
-
-
-def _is_loopback(address: str) -> bool:
-    return _address(address).is_loopback
-
-
-def _address(text: str) -> _Address:
-    """Parse an address. An IPv4-mapped one becomes IPv4: ``::ffff:127.0.0.1`` is 127.0.0.1."""
-    found = ipaddress.ip_address(text.partition("%")[0])
-    return getattr(found, "ipv4_mapped", None) or found
 
 
 def _is_this_machine(address: str) -> bool:

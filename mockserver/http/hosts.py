@@ -10,6 +10,7 @@ from mockserver.messages import Request, Response
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]*)(?::[0-9]*)?")
 _MAX_KNOWN = 256
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 ANY = "*"
 """Any host or origin."""
 
@@ -60,20 +61,27 @@ def _name(host: str) -> str:
     return found[1] if found is not None else ""
 
 
+def parse_address(text: str) -> Address:
+    """Return an IP address without its zone. Raises ValueError if ``text`` is not one.
+
+    An IPv4-mapped address becomes IPv4: ``::ffff:127.0.0.1`` is 127.0.0.1.
+    """
+    found = ipaddress.ip_address(text.partition("%")[0])
+    return getattr(found, "ipv4_mapped", None) or found
+
+
 def is_address(name: str) -> bool:
     """Return whether ``name`` is an IP address."""
     try:
-        ipaddress.ip_address(name)
+        parse_address(name)
     except ValueError:
         return False
     return True
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether ``host`` is an address of loopback, which only this machine can reach."""
-    if host.lower() == "localhost":
-        return True
-    return is_address(host) and ipaddress.ip_address(host).is_loopback
+    """Return whether ``host`` is ``localhost`` or a loopback address: only this machine can reach it."""
+    return host.lower() == "localhost" or (is_address(host) and parse_address(host).is_loopback)
 
 
 def served(host: str, names: Collection[str]) -> Hosts:

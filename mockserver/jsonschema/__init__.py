@@ -3,6 +3,6 @@
 from mockserver.jsonschema.bundler import Direction
 from mockserver.jsonschema.references import SchemaError
 from mockserver.jsonschema.schemas import Schemas
-from mockserver.jsonschema.validator import MAX_VIOLATIONS, SchemaViolation, Validator
+from mockserver.jsonschema.validator import MAX_VIOLATIONS, Validator
 
-__all__ = ["MAX_VIOLATIONS", "Direction", "SchemaError", "SchemaViolation", "Schemas", "Validator"]
+__all__ = ["MAX_VIOLATIONS", "Direction", "SchemaError", "Schemas", "Validator"]

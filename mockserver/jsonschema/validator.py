@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
+from mockserver.diagnostics import Violation, without_middle
 from mockserver.jsonschema.bundler import Bundle
 from mockserver.jsonschema.excerpt import Excerpt, count_nodes, excerpts
 from mockserver.jsonschema.formats import checks, forgiving_checks
@@ -31,22 +30,6 @@ _MAX_ERRORS = 1_000
 MAX_MESSAGE = 300
 _MAX_VALUE = 100
 """The maximum length of a value in a message about an enum."""
-
-
-class SchemaViolation(Struct, frozen=True):
-    """One violation of a schema by a value."""
-
-    pointer: str
-    """The RFC 6901 pointer to the fault in the value. Empty is the whole value."""
-    keyword: str
-    """The violated keyword of the document: ``readOnly``, ``format``, ``minLength``, …"""
-    message: str
-    value: JSON
-    """The part of the value at the pointer."""
-    expected: JSON
-    """The value of the keyword in the schema."""
-    schema: SchemaRef
-    """The location of the keyword in the document."""
 
 
 class Validator:
@@ -110,12 +93,12 @@ class Validator:
         self._validate: Callable[[JSON], None] = compiled.validate
         self._errors: Callable[[JSON], Iterator[ValidationError]] = compiled.iter_errors
 
-    def violations(self, value: JSON) -> tuple[SchemaViolation, ...]:
+    def violations(self, value: JSON) -> tuple[Violation, ...]:
         """Return the violations of the schema by ``value``, at most MAX_VIOLATIONS. None if it is valid.
 
         The violations of a large value are those of parts of it.
         """
-        violations: list[SchemaViolation] = []
+        violations: list[Violation] = []
         try:
             if self.is_valid(value):
                 return ()
@@ -145,15 +128,15 @@ class Validator:
             return (self._without_location("type", f"This cannot be validated: {error}"),)
         return (self._without_location("schema", "This violates its schema, and is too large to say where"),)
 
-    def _without_location(self, keyword: str, message: str) -> SchemaViolation:
-        return SchemaViolation("", keyword, message, None, None, self._sources["s0"])
+    def _without_location(self, keyword: str, message: str) -> Violation:
+        return Violation("body", "", "", keyword, message, schema=self._sources["s0"])
 
     def _errors_of(self, part: Excerpt) -> Iterable[ValidationError]:
         if part.is_small:
             return self._errors(part.value)
         return self._first(part.value) if part.nodes <= MAX_NODES else ()
 
-    def _violations_of(self, part: Excerpt, errors: Iterable[ValidationError]) -> Iterator[SchemaViolation]:
+    def _violations_of(self, part: Excerpt, errors: Iterable[ValidationError]) -> Iterator[Violation]:
         for error in self._leaves(errors):
             if part.is_certain(error.kind.name, error.instance_path):
                 yield self._violation(error, part)
@@ -219,14 +202,13 @@ class Validator:
     def _is_other_type(error: ValidationError, whole: ValidationError) -> bool:
         return error.kind.name == "type" and error.instance_path == whole.instance_path
 
-    def _violation(self, error: ValidationError, part: Excerpt) -> SchemaViolation:
+    def _violation(self, error: ValidationError, part: Excerpt) -> Violation:
         message = _not_in_enum(error) if error.kind.name == "enum" else error.message
         if (pattern := _pattern(error)) is not None:
             message = f'{json.dumps(error.instance, ensure_ascii=False)} does not match "{pattern}"'
             if ACCOUNT.is_spent:
                 message += " within the limit on the work of patterns per request"
-        if len(message) > MAX_MESSAGE:
-            message = f"{message[: MAX_MESSAGE // 2]} … {message[-MAX_MESSAGE // 2 :]}"
+        message = without_middle(message, MAX_MESSAGE)
         keyword, schema = self._keyword(error)
         if keyword == self._flag:
             message = f"The property is {keyword} and cannot be part of this message"
@@ -234,7 +216,7 @@ class Validator:
             message = f"{message}: the discriminator selects no schema"
         expected = self._references.location(schema).node if schema else None
         at = pointer(part.original(error.instance_path))
-        return SchemaViolation(at, keyword, message, error.instance, expected, schema)
+        return Violation("body", "", at, keyword, message, error.instance, expected, schema)
 
     def _keyword(self, error: ValidationError) -> tuple[str, SchemaRef]:
         """Return the violated keyword and its location in the document."""

@@ -7,7 +7,8 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mockserver.jsonschema import MAX_VIOLATIONS, SchemaViolation
+from mockserver.diagnostics import Violation
+from mockserver.jsonschema import MAX_VIOLATIONS
 from mockserver.media.coercion import Decoded, Literal, Reader, Undecoded, without_schema
 from mockserver.media.json import decode_json, encode_json
 from mockserver.media.shapes import STRUCTURED
@@ -99,7 +100,7 @@ class Codec:
         """Coerce and validate by the schema of the whole, and of each item if the body is a sequence."""
         return self._validate(raw, self._family)
 
-    def violations(self, value: JSON, content_type: str = "") -> tuple[SchemaViolation, ...]:
+    def violations(self, value: JSON, content_type: str = "") -> tuple[Violation, ...]:
         """Return how a value to send violates its schemas.
 
         Unless the media type is JSON, a string is the body itself. It is decoded as a client would do,
@@ -125,7 +126,7 @@ class Codec:
             read = self._format(sent).decode(value.encode("utf-8", "replace"), utf8)
             if isinstance(read, Malformed):
                 ref = schema or self._media.item_schema or ""
-                return (SchemaViolation("", "", read.message, value, None, ref),)
+                return (Violation("body", "", "", "", read.message, value, schema=ref),)
             raw = read
         return self._validate(raw, kind).violations
 
@@ -169,7 +170,7 @@ class Codec:
             raw if isinstance(raw, list) else [Literal(item) for item in without_schema(raw)]
         )
         values: list[JSON] = []
-        violations: list[SchemaViolation] = []
+        violations: list[Violation] = []
         for i, item in enumerate(items):
             with_violations = len(violations) < MAX_VIOLATIONS
             if kind == "events":

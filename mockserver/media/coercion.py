@@ -14,10 +14,12 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from mockserver.jsonschema import Direction, Schemas, SchemaViolation
-from mockserver.jsonschema.references import tokens
+from mockserver.diagnostics import Violation
+from mockserver.jsonschema import Direction, Schemas
+from mockserver.jsonschema.keywords import TYPES
+from mockserver.jsonschema.references import tokens, value_at
 from mockserver.media.json import decode_json
-from mockserver.media.shapes import ANY, STRUCTURED, Shape, Shapes, Types
+from mockserver.media.shapes import STRUCTURED, Shape, Shapes, Types
 from mockserver.media.types import Malformed
 from mockserver.plan import JSON, SchemaRef
 
@@ -45,7 +47,7 @@ class Decoded(Struct, frozen=True):
     """A value, and how it violates its schema."""
 
     value: JSON
-    violations: tuple[SchemaViolation, ...] = ()
+    violations: tuple[Violation, ...] = ()
     warnings: tuple[str, ...] = ()
     """The deviations from the document that were accepted."""
 
@@ -159,7 +161,7 @@ class Reader:
 
     def _read_text(self, text: str, shape: Shape, known: dict[object, JSON]) -> Iterator[JSON]:
         yield from scalars(text, shape.types)
-        if shape.types == ANY:
+        if shape.types == TYPES:
             return
         if "array" in shape.types:
             yield self._read_array(self._split(text, shape.separator), shape, known)
@@ -184,7 +186,7 @@ class Reader:
 
 def scalars(text: str, types: Types) -> Iterator[JSON]:
     """Yield the scalars of these types that a text can be, the most likely first."""
-    if types == ANY:
+    if types == TYPES:
         yield text
         return
     if "boolean" in types and text in ("true", "false"):
@@ -230,11 +232,7 @@ def _as_lists(raw: dict[str, Undecoded]) -> Iterator[list[Undecoded]]:
 
 def remove(value: JSON, pointer: str) -> None:
     """Remove the member of an object at a JSON pointer, if it exists."""
-    *steps, last = tokens(pointer)
-    for step in steps:
-        try:
-            value = value[int(step)] if isinstance(value, list) else value[step]
-        except (KeyError, IndexError):  # it was removed with its parent
-            return
-    if isinstance(value, dict):
-        value.pop(last, None)
+    *path, last = tokens(pointer)
+    holder = value_at(value, path)  # None if it was removed with its parent
+    if isinstance(holder, dict):
+        holder.pop(last, None)

@@ -94,10 +94,13 @@ def gather(
             members = _members(fields, properties, claimed, decode)
             if isinstance(members, Malformed):
                 return members
-            if name in fields:  # some clients send one field instead
-                written = split(fields[name][0], style, True, types & {"object"}, decode)
-                raws += written[:-1] if isinstance(written, list) else []
             raws += [members] if members else []
+            if name in fields:  # some clients send one field instead
+                text = fields[name][0]
+                written = split(text, style, True, types & {"object"}, decode)
+                is_member = not text or (properties is not None and name in properties)
+                whole = written[:-1] if isinstance(written, list) else []
+                raws = [*raws, *whole] if is_member else [*whole, *raws]
         types -= STRUCTURED
     if name not in fields:
         return raws or None

@@ -172,21 +172,6 @@ def expand_fields(
     return f"{key}={_join(value, _DELIMITERS.get(style, ','), encoded)}"
 
 
-def expand_path(name: str, value: JSON, style: str = "simple", explode: bool = False) -> str:
-    """Encode a value as a path segment, or as a part of one."""
-    if style == "label":
-        delimiter = "." if explode else ","
-        return "." + _join(value, delimiter, _encode_label, explode=explode)
-    if style == "matrix":
-        key = encode(name)
-        if explode and isinstance(value, list):
-            return "".join(f";{key}={encode(text_of(item))}" for item in value)
-        if explode and isinstance(value, dict):
-            return "".join(f";{encode(member)}={encode(text_of(item))}" for member, item in value.items())
-        return f";{key}={_join(value, ',', encode)}"
-    return _join(value, ",", encode, explode=explode)
-
-
 def expand_header(value: JSON, explode: bool = False) -> str:
     """Encode a header field: style simple without percent-encoding (OpenAPI 3.2, Appendix D)."""
     return _join(value, ",", str, explode=explode)
@@ -208,10 +193,6 @@ def _join(value: JSON, delimiter: str, encoded: Encode, *, explode: bool = False
             f"{encoded(name)}{equals}{encoded(text_of(item))}" for name, item in value.items()
         )
     return encoded(text_of(value))
-
-
-def _encode_label(text: str) -> str:
-    return encode(text).replace(".", "%2E")
 
 
 def _expand_deep(key: str, value: JSON, encoded: Encode) -> list[str]:

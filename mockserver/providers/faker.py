@@ -9,7 +9,6 @@ numbers select from the pool. So a value does not depend on earlier calls.
 from __future__ import annotations
 
 import base64
-import difflib
 import hashlib
 import inspect
 import random
@@ -18,7 +17,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from mockserver.diagnostics import MockServerError
+from mockserver.diagnostics import MockServerError, did_you_mean
 from mockserver.plan import JSON
 
 if TYPE_CHECKING:
@@ -84,9 +83,8 @@ class FakeValues:
     def _provider(self, name: str) -> Callable[..., object]:
         faker = self._load()
         if name not in self._names:
-            near = difflib.get_close_matches(name, self._names, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise UnknownProviderError(f"Faker has no provider {name!r}{hint}")
+            hint = did_you_mean(name, self._names)
+            raise UnknownProviderError("; ".join(filter(None, (f"Faker has no provider {name!r}", hint))))
         found: Callable[..., object] = getattr(faker, name)
         return found
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, TypedDict, overload
 from urllib.parse import parse_qs
 
+from mockserver.diagnostics import shortened
 from mockserver.testing.control import Members
 
 _SHOWN = 200
@@ -85,8 +86,8 @@ class Call:
         return json.loads(self.response_body)
 
     def __str__(self) -> str:
-        line = f"#{self.number} {self.method} {_short(self.url)} → {self.status}"
-        return f"{line}   {_short(self.where)}" if self.where else line
+        line = f"#{self.number} {self.method} {shortened(self.url, _SHOWN)} → {self.status}"
+        return f"{line}   {shortened(self.where, _SHOWN)}" if self.where else line
 
     @property
     def where(self) -> str:
@@ -141,10 +142,6 @@ class Calls(Sequence[Call]):
 def _problem_text(violation: Members) -> str:
     location = " ".join(str(violation[part]) for part in ("in", "name", "pointer") if violation[part])
     return f"{location}: {violation['message']}"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
 _NAMED_PARTS = frozenset(["headers", "queryParameters"])

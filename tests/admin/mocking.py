@@ -11,7 +11,7 @@ import httpx
 
 from mockserver.admin.plane import ControlPlane
 from mockserver.engine.engine import Engine
-from tests.live import MISSION, PATIENCE, Live, serving_engine
+from tests.live import CERTIFICATES, MISSION, PATIENCE, Live, serving_engine
 
 KEY = "11111111-1111-4111-8111-111111111111"
 POLL = f"{MISSION}/{KEY}"
@@ -80,5 +80,5 @@ def mocking(engine: Engine, **settings: Any) -> Iterator[Mock]:
     engine.control = plane.response
     with serving_engine(engine) as live:
         live.server.on_stop = plane.close
-        with httpx.Client(base_url=live.url, timeout=PATIENCE) as client:
+        with httpx.Client(base_url=live.url, timeout=PATIENCE, verify=CERTIFICATES) as client:
             yield Mock(engine, live, client)

@@ -122,8 +122,9 @@ def test_token_allows_every_host_name_but_not_every_origin() -> None:
 
 @pytest.mark.parametrize(
     ("host", "loopback"),
-    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("0.0.0.0", False),
-     ("::", False), ("192.168.0.1", False), ("mock", False)],
+    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("::ffff:127.0.0.1", True),
+     ("0.0.0.0", False), ("::ffff:192.168.0.1", False), ("::", False), ("192.168.0.1", False),
+     ("mock", False)],
 )  # fmt: skip
 def test_knows_loopback(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback

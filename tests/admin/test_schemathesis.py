@@ -15,8 +15,9 @@ from tests.admin.attacking import MODES, OPERATIONS, attack
 from tests.admin.mocking import KEY, Mock, mocking
 from tests.live import engine_of
 
-EXAMPLES = 10
-COMPILING = 2
+EXAMPLES = 4
+"""For each operation; ``make fuzz TARGETS=control`` makes many more."""
+COMPILING = 1
 """Examples of what starts the compiler, which takes its time."""
 
 

@@ -1,10 +1,15 @@
-"""Documents made to break the reader: each is refused with a reason, or served when it is harmless."""
+"""Documents made to break the reader: each is refused with a reason, or served when it is harmless.
+
+Each is compiled in this process, and of each kind a few by ``serve``. ``make hardening FIGURES=documents``
+starts processes for all of them.
+"""
 
 from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,27 +36,29 @@ def is_harmless(told: str) -> bool:
     return SECRET not in told and "root:" not in told and max(map(len, told.splitlines())) < 6_000
 
 
-def checked(folder: Path, text: str | bytes, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What ``check`` finds, in this process; by processes: ``make hardening FIGURES=documents``."""
+def checked(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What ``check`` finds in a file, in this process."""
     monkeypatch.chdir(folder)
-    found = CliRunner().invoke(check, [written(folder, text)], standalone_mode=False)
+    found = CliRunner().invoke(check, [name], standalone_mode=False)
     assert found.return_value == 1, found.output
     assert is_harmless(found.output), found.output
     return found.output
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_is_refused(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_document_is_refused_with_code_and_place(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text, code, place = REFUSED[name]
-    told = checked(folder, text, monkeypatch)
+    told = checked(folder, written(folder, text), monkeypatch)
     assert re.match(rf"hostile\.yaml(:\d+:\d+|#\S*)?: error {code}: .+\n    .+", told), told
     assert re.search(rf"^hostile\.yaml:{place}: error {code}", told, re.MULTILINE) or not place, told
     with pytest.raises(CompileError):
         compile_plan(Inputs((Path("hostile.yaml"),)))
 
 
-@pytest.mark.parametrize("name", list(REFUSED)[::3])
-def test_nothing_is_served(name: str, folder: Path) -> None:
+@pytest.mark.parametrize("name", ["empty", "an alias bomb", "JSON objects 100,000 deep"])
+def test_serve_of_an_unreadable_document_exits_with_2(name: str, folder: Path) -> None:
     text, code, _ = REFUSED[name]
     ran = run("serve", written(folder, text), "--port", "0", "--no-cache", folder=folder)
     assert (ran.code, ran.out) == (2, ""), ran
@@ -61,9 +68,11 @@ def test_nothing_is_served(name: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FORGIVEN)
-def test_is_forgiven_and_told(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_faulty_document_compiles_and_its_faults_are_reported(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text, code, place = FORGIVEN[name]
-    told = checked(folder, text, monkeypatch)
+    told = checked(folder, written(folder, text), monkeypatch)
     found = re.findall(r"^hostile\.yaml(:\d+:\d+|#\S*)?: error (\w+): .+\n    .+", told, re.MULTILINE)
     assert re.search(rf"^hostile\.yaml:{place}: error {code}: ", told, re.MULTILINE), told
     [document] = compile_plan(Inputs((Path("hostile.yaml"),))).plan.documents
@@ -73,8 +82,8 @@ def test_is_forgiven_and_told(name: str, folder: Path, monkeypatch: pytest.Monke
     assert any(re.fullmatch(code, each.code) for each in refused.value.diagnostics)
 
 
-@pytest.mark.parametrize("name", list(FORGIVEN)[::6])
-def test_is_served_and_told(name: str, folder: Path) -> None:
+@pytest.mark.parametrize("name", ["a climb through a folder", "a circle of 2,000 references"])
+def test_serve_of_a_faulty_document_starts_and_counts_its_faults(name: str, folder: Path) -> None:
     text, _, _ = FORGIVEN[name]
     ran = run("serve", written(folder, text), "--port", "0", "--no-cache", folder=folder)
     assert ran.code == 0, ran
@@ -84,7 +93,7 @@ def test_is_served_and_told(name: str, folder: Path) -> None:
     assert is_harmless(ran.err), ran.err
 
 
-def test_is_refused_with_strict_document(folder: Path) -> None:
+def test_faulty_document_is_refused_with_strict_document(folder: Path) -> None:
     text, code, _ = next(iter(FORGIVEN.values()))
     strictly = ["--strict-document", "--port", "0", "--no-cache"]
     ran = run("serve", written(folder, text), *strictly, folder=folder)
@@ -94,14 +103,14 @@ def test_is_refused_with_strict_document(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", SERVED)
-def test_is_served(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_harmless_document_compiles(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     [document] = compile_plan(Inputs((Path(written(folder, SERVED[name])),))).plan.documents
     assert document.operations is not None
 
 
-@pytest.mark.parametrize("name", list(SERVED)[::6])
-def test_starts(name: str, folder: Path) -> None:
+@pytest.mark.parametrize("name", ["a byte order mark", "ten to the thirty objects"])
+def test_serve_of_a_harmless_document_starts(name: str, folder: Path) -> None:
     ran = run("serve", written(folder, SERVED[name]), "--port", "0", "--no-cache", folder=folder)
     assert ran.code == 0, ran
 
@@ -137,11 +146,11 @@ def large(folder: Path) -> str:
 
 
 @pytest.mark.parametrize("name", PATHS)
-def test_path_is_refused(name: str, folder: Path) -> None:
+def test_path_that_cannot_be_read_is_refused_with_a_code(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     build, code = PATHS[name]
-    ran = run("serve", build(folder), "--port", "0", "--no-cache", folder=folder)
-    assert ran.code == 2, ran
-    assert f": error {code}: " in ran.err, ran.err
+    assert f": error {code}: " in checked(folder, build(folder), monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -149,16 +158,27 @@ def test_path_is_refused(name: str, folder: Path) -> None:
     ["http://127.0.0.1:{port}/a.yaml", "//127.0.0.1:{port}/a.yaml", "HTTP://127.0.0.1:{port}/a.yaml#/A"],
 )
 @pytest.mark.parametrize("version", ["3.0.3", "3.1.0"])
-def test_nothing_is_fetched(target: str, version: str, folder: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+def test_reference_to_an_address_is_not_fetched(
+    target: str, version: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with nobody_calls() as port:
         text = referring(target.format(port=port)).replace("3.0.3", version)
-        (folder / "hostile.yaml").write_text(text)
-        for command in ("serve", "check"):
-            options = ["--port", "0", "--no-cache"] if command == "serve" else []
-            ran = run(command, "hostile.yaml", *options, folder=folder)
-            assert ran.code == (0 if command == "serve" else 1), ran
-            assert ("forgiven" if command == "serve" else "D202") in ran.err + ran.out
+        assert "D202" in checked(folder, written(folder, text), monkeypatch)
+
+
+def test_reference_to_an_address_is_not_fetched_by_a_server(folder: Path) -> None:
+    with nobody_calls() as port:
+        document = written(folder, referring(f"http://127.0.0.1:{port}/a.yaml"))
+        ran = run("serve", document, "--port", "0", "--no-cache", folder=folder)
+    assert ran.code == 0, ran
+    assert "forgiven" in ran.err
+
+
+@contextmanager
+def nobody_calls() -> Iterator[int]:
+    """A port at which no connection may arrive."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
         listener.setblocking(False)
         with pytest.raises(BlockingIOError):
             listener.accept()

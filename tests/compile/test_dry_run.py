@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from mockserver.diagnostics import CompileError
@@ -99,6 +101,43 @@ def test_response_that_repeats_the_request_is_validated(write: Write) -> None:
     with pytest.raises(CompileError) as failure:
         compiled(document, scenarios=[wrong])
     assert [diagnostic.code for diagnostic in failure.value.diagnostics] == ["S503"]
+
+
+LINES = """
+openapi: 3.1.0
+info: {title: t, version: "1"}
+paths:
+  /orders/{id}:
+    get:
+      operationId: put
+      parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+      responses:
+        "200":
+          description: ok
+          content:
+            application/json:
+              schema:
+                type: object
+                properties:
+                  "100%25": {type: integer}
+                  lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
+"""
+
+
+def test_invalid_value_of_a_property_with_a_percent_sign_is_located(write: Write) -> None:
+    path = write("mine.yaml", scenarios('{"100%25": lots}'))
+    with pytest.raises(CompileError) as failure:
+        compiled(write("doc.yaml", LINES), scenarios=[path])
+    [diagnostic] = failure.value.diagnostics
+    line = path.read_text().splitlines()[diagnostic.where.line - 1]
+    assert line[diagnostic.where.column - 1 :].startswith("lots")
+
+
+def test_member_of_an_item_whose_template_is_null_is_left_out(write: Write) -> None:
+    path = write("mine.yaml", scenarios('{lines: [{sku: "{{ none }}"}, {sku: a}]}'))
+    engine = engine_of(compiled(write("doc.yaml", LINES), scenarios=[path]))
+    body = json.loads(ask(engine, "GET", "/orders/1").body)
+    assert body["lines"] == [{}, {"sku": "a"}]
 
 
 BODIES = """

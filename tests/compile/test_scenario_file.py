@@ -302,6 +302,9 @@ BAD = {
         "a mapping as pattern": text(select="[{id: «S401»{is: a}, scenario: normal}]"),
         "a rule after one that takes all": text(select="[scenario: normal, «S403»{id: a, scenario: other}]"),
         "a rule twice": text(select="[{id: a, scenario: normal}, «S403»{id: a, scenario: other}]"),
+        "a rule twice, in capital letters": text(
+            select="[{id: [a, b], scenario: normal}, «S403»{id: B, scenario: other}]"
+        ),
         "a rule that an earlier glob covers": text(
             select="[{id: 'a*', scenario: normal}, «S403»{id: abc, scenario: other}]"
         ),

@@ -26,7 +26,7 @@ from mockserver import inputs
 from mockserver.engine.engine import Engine
 from mockserver.plan import Plan
 from tests import programs
-from tests.live import compiled, engine_of, serving_engine
+from tests.live import CERTIFICATES, compiled, engine_of, serving_engine
 
 DOCUMENT = inputs.DOCUMENT.with_name("certificate-lifecycle.yaml")
 SCENARIOS = inputs.SCENARIOS.with_name("certificate-lifecycle.yaml")
@@ -48,7 +48,10 @@ class Client:
 
     def __init__(self, port: int, document: Any, namespace: str) -> None:
         self.http = httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", headers={"X-Mock-Namespace": namespace}, timeout=30
+            base_url=f"http://127.0.0.1:{port}",
+            headers={"X-Mock-Namespace": namespace},
+            timeout=30,
+            verify=CERTIFICATES,
         )
         _opened.append(self.http)
         self.document = document

@@ -37,8 +37,8 @@ from tests.measured import Served, percentile, served
 
 WIRE = 10_000
 """Octets for which the bounds below hold; for larger inputs they grow, up to the most."""
-SECONDS, MOST_SECONDS = 0.05, 2.0
-MEMORY, MOST_MEMORY = 20e6, 300e6
+SECONDS, MAX_SECONDS = 0.05, 2.0
+MEMORY, MAX_MEMORY = 20e6, 300e6
 BESIDE = 0.1
 """Seconds within which 99 of 100 others are answered."""
 _KEPT = 12
@@ -59,9 +59,9 @@ class Cost(NamedTuple):
     @property
     def share(self) -> float:
         """Of what it may take; over 1 is a finding."""
-        times = MOST_SECONDS / SECONDS if self.is_apart else -(-self.wire // WIRE)
+        times = MAX_SECONDS / SECONDS if self.is_apart else -(-self.wire // WIRE)
         return max(
-            self.seconds / min(MOST_SECONDS, SECONDS * times), self.memory / min(MOST_MEMORY, MEMORY * times)
+            self.seconds / min(MAX_SECONDS, SECONDS * times), self.memory / min(MAX_MEMORY, MEMORY * times)
         )
 
     def __str__(self) -> str:

@@ -17,7 +17,7 @@ from mockserver.engine.engine import Engine
 from mockserver.http.connection import Limits
 from tests import programs
 from tests.fixtures import things, things_plan
-from tests.live import PATIENCE, Live, Wire, get, serving_engine
+from tests.live import CERTIFICATES, PATIENCE, Live, Wire, get, serving_engine
 
 FILE = """
 resource: thing
@@ -171,7 +171,7 @@ def test_curl_and_httpx_report_each_fault(live: Live) -> None:
         "short": httpx.RemoteProtocolError,
     }
     for fault, error in errors.items():
-        with httpx.Client() as client, pytest.raises(error):
+        with httpx.Client(verify=CERTIFICATES) as client, pytest.raises(error):
             client.get(f"{live.url}/things/1", headers={"Prefer": f"scenario=state:{fault}"})
 
 

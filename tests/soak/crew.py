@@ -12,7 +12,7 @@ from tests.soak.client import Client
 
 _PAUSE = 0.05
 """Seconds that a client waits after it got no answer. The server says one second; these are impatient."""
-_MOST_IN_A_ROW = 5
+_MAX_IN_A_ROW = 5
 _CROWD = 0.1
 """How often a client polls one of the keys that all poll, before it takes its next own."""
 
@@ -53,7 +53,7 @@ class Crew:
         draw = self._random.random
         while self._left:
             key, left = self._left.popleft()
-            turn = min(left, 1 + int(draw() * _MOST_IN_A_ROW))
+            turn = min(left, 1 + int(draw() * _MAX_IN_A_ROW))
             for _ in range(turn):
                 while not await self._poll(client, key):  # noqa: ASYNC110 - a client that tries again
                     await asyncio.sleep(_PAUSE)

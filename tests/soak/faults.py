@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from tests.live import PATIENCE, Process, children
 from tests.redis import Redis
 
-_MOST_REFUSED = 8
+_MAX_REFUSED = 8
 
 
 @dataclass
@@ -88,11 +88,11 @@ class Faults:
         return "all connections to Redis cut"
 
     def _freeze(self) -> str:
-        enough = self.refused() + _MOST_REFUSED
+        enough = self.refused() + _MAX_REFUSED
         self._redis.freeze()
         end = time.monotonic() + PATIENCE
         while self.refused() < enough:
             assert time.monotonic() < end, "no client is refused"
             time.sleep(0.005)  # what is counted in another thread
         self._redis.thaw()
-        return f"Redis frozen by SIGSTOP until {_MOST_REFUSED} calls were refused"
+        return f"Redis frozen by SIGSTOP until {_MAX_REFUSED} calls were refused"

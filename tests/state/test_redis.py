@@ -454,7 +454,7 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("put"), WORLDS, RESOURCES, KEYS, STATES),
     st.tuples(st.just("create"), WORLDS, RESOURCES, KEYS, st.sampled_from(["1", "2", "3"])),
     st.tuples(st.just("named"), WORLDS, RESOURCES, st.sampled_from(["1", "2", "3"])),
-    st.tuples(st.just("birth"), WORLDS, RESOURCES, KEYS),
+    st.tuples(st.just("creation"), WORLDS, RESOURCES, KEYS),
     st.tuples(st.just("delete"), WORLDS, RESOURCES, KEYS),
     st.tuples(st.just("assign"), WORLDS, RESOURCES, st.sampled_from([None, *sorted(LIVES)])),
     st.tuples(st.just("run"), WORLDS, RESOURCES),
@@ -494,7 +494,7 @@ def told(harness: StoreHarness, operation: tuple[Any, ...]) -> Any:
             harness.do(create)
         case "named":
             return harness.do(lambda: store.creations.find_key(world, rest[0], "serial", rest[1]))
-        case "birth":
+        case "creation":
             return harness.do(lambda: store.creations.get(world, *rest))
         case "delete":
             return harness.delete(rest[1], world, rest[0])

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from mockserver.testing import MockServer, Namespace
-from tests.live import MISSION
+from tests.live import CERTIFICATES, MISSION
 
 KEY = "11111111-1111-4111-8111-111111111111"
 
@@ -46,6 +46,6 @@ def api(request: pytest.FixtureRequest, server: MockServer) -> Iterator[Namespac
 
 def poll(api: Namespace, key: str = KEY) -> str:
     """The status that one poll of a certificate request finds; the error where it finds none."""
-    with api.client(headers={"Authorization": "Bearer any"}) as client:
+    with api.client(headers={"Authorization": "Bearer any"}, verify=CERTIFICATES) as client:
         said = client.get(f"{MISSION}/{key}").json()
     return str(said.get("status") or said["error"])

@@ -14,6 +14,7 @@ import pytest
 
 from mockserver import inputs
 from mockserver.namespaces.namespaces import Namespaces
+from mockserver.testing import MockServer
 from mockserver.testing.plugin import _namespace_name
 from tests.live import MISSION, Process
 
@@ -40,7 +41,9 @@ def poll(api, key=KEY, path="{MISSION}"):
 
 
 @pytest.fixture
-def consumer(pytester: pytest.Pytester, own_cache: None, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+def consumer(
+    pytester: pytest.Pytester, local: MockServer, monkeypatch: pytest.MonkeyPatch
+) -> pytest.Pytester:
     """A project with a consumer of the mocked service, and no test yet."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makepyfile(consumer=CONSUMER)
@@ -48,7 +51,12 @@ def consumer(pytester: pytest.Pytester, own_cache: None, monkeypatch: pytest.Mon
 
 
 def run(consumer: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    """A session in a process of its own: some modules here cannot be imported twice in one."""
+    """A session in this process, which has imported already what a server needs."""
+    return consumer.runpytest_inprocess("-p", "mockserver.testing.plugin", *arguments)
+
+
+def run_apart(consumer: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    """A session in a process of its own, as users have it."""
     return consumer.runpytest_subprocess("-p", "mockserver.testing.plugin", *arguments)
 
 
@@ -96,7 +104,7 @@ def test_each_test_has_a_world_of_its_own(consumer: pytest.Pytester) -> None:
             assert poll(mock_server) == "pending"
         """,
     )
-    run(consumer, "--strict-markers", "--strict-config").assert_outcomes(passed=3)
+    run_apart(consumer, "--strict-markers", "--strict-config").assert_outcomes(passed=3)
 
 
 def test_markers_choose_scenarios_nearest_last(consumer: pytest.Pytester) -> None:
@@ -196,7 +204,7 @@ def test_a_failing_test_tells_its_calls(consumer: pytest.Pytester) -> None:
             mock_api.verify(key=KEY, state="issued")
         """,
     )
-    found = run(consumer)
+    found = run_apart(consumer)
     found.assert_outcomes(failed=1)
     key = "11111111-1111-4111-8111-111111111111"
     found.stdout.fnmatch_lines(
@@ -399,7 +407,7 @@ PARALLEL = """
 def test_it_works_with_workers(consumer: pytest.Pytester, shared: str, is_shared: bool) -> None:
     write(consumer, PARALLEL)
     arguments = [f"--mock-url={shared}"] if is_shared else []
-    found = run(consumer, "-p", "xdist", "-n2", *arguments)
+    found = run_apart(consumer, "-p", "xdist", "-n2", *arguments)
     found.assert_outcomes(passed=8)
     seen = {tuple(line.split()) for line in (consumer.path / "urls").read_text().splitlines()}
     workers, urls = {worker for worker, _ in seen}, {url for _, url in seen}
@@ -416,7 +424,7 @@ def test_a_failure_on_a_worker_tells_its_calls(consumer: pytest.Pytester) -> Non
             assert poll is None
         """,
     )
-    found = run(consumer, "-p", "xdist", "-n1")
+    found = run_apart(consumer, "-p", "xdist", "-n1")
     found.assert_outcomes(failed=1)
     found.stdout.fnmatch_lines(["*mock server, namespace test_it-*", "#1 GET *"])
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,7 +16,7 @@ from urllib3 import Timeout
 
 from mockserver.diagnostics import UsageError
 from mockserver.testing import MockServer, Namespace
-from tests.live import MISSION, Write
+from tests.live import MISSION
 from tests.testing.conftest import KEY
 
 ALLOWED = {"Authorization": "Bearer any"}
@@ -174,38 +175,48 @@ def subscribers(server: MockServer) -> int:
 
 
 DOCUMENT = """
-    openapi: 3.0.3
-    info: {title: wire, version: "1"}
-    paths:
-      /wire/{id}:
-        get:
-          parameters: [{name: id, in: path, required: true, schema: {type: string}}]
-          responses:
-            "200":
-              description: ok
-              headers: {Set-Cookie: {schema: {type: string, enum: [a=1]}}}
-              content: {text/plain: {schema: {type: string, enum: [hello]}}}
-    """
+openapi: 3.0.3
+info: {title: wire, version: "1"}
+paths:
+  /wire/{id}:
+    get:
+      parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+      responses:
+        "200":
+          description: ok
+          headers: {Set-Cookie: {schema: {type: string, enum: [a=1]}}}
+          content: {text/plain: {schema: {type: string, enum: [hello]}}}
+"""
 SCENARIOS = """
-    resource: wire
-    key: path.id
-    operations: {read: "GET /wire/{id}"}
-    states:
-      fine: {body: hello}
-      late: {body: hello, delay: 1h}
-      slow: {body: hello, dribble: {chunks: 5, over: 1h}}
-    scenarios:
-      fine: [fine]
-      slow: [slow]
-      late: [late]
-      broken: [{state: fine, fault: reset}]
-    """
+resource: wire
+key: path.id
+operations: {read: "GET /wire/{id}"}
+states:
+  fine: {body: hello}
+  late: {body: hello, delay: 1h}
+  slow: {body: hello, dribble: {chunks: 5, over: 1h}}
+scenarios:
+  fine: [fine]
+  slow: [slow]
+  late: [late]
+  broken: [{state: fine, fault: reset}]
+"""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A document and scenarios at one place for all tests, so that they are compiled once."""
+    folder = tmp_path_factory.mktemp("wire")
+    document, scenarios = folder / "api.yaml", folder / "wire.yaml"
+    document.write_text(DOCUMENT, "utf-8")
+    scenarios.write_text(SCENARIOS, "utf-8")
+    return document, scenarios
 
 
 @pytest.fixture
-def wire(write: Write, own_cache: None) -> Iterator[MockServer]:
-    scenarios = write("scenarios/wire.yaml", SCENARIOS)
-    with MockServer(write("api.yaml", DOCUMENT), scenarios=scenarios, clock="2026-01-01T00:00:00Z") as server:
+def wire(files: tuple[Path, Path], own_cache: None) -> Iterator[MockServer]:
+    document, scenarios = files
+    with MockServer(document, scenarios=scenarios, clock="2026-01-01T00:00:00Z") as server:
         yield server
 
 
@@ -278,7 +289,7 @@ def test_wire_fault_without_a_socket_is_refused(wire: MockServer) -> None:
         httpx.get(f"{wire.url}/wire/1")
 
 
-def test_a_server_that_was_stopped_answers_nobody(write: Write, own_cache: None) -> None:
+def test_a_server_that_was_stopped_answers_nobody(own_cache: None) -> None:
     with MockServer() as server:
         adapter = server.adapter()
     session = requests.Session()

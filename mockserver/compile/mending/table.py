@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mockserver.compile.source import quote_token
+from mockserver.diagnostics import shortened
 from mockserver.jsonschema.references import escape, shown, tokens
 from mockserver.plan import SchemaRef
 
@@ -153,6 +154,4 @@ def kind(value: object) -> str:
 
 def _short(value: object) -> object:
     text = value if isinstance(value, str) else repr(value)
-    if len(text) <= _MAX_TEXT:
-        return value
-    return text[: _MAX_TEXT - 1] + "…"
+    return value if len(text) <= _MAX_TEXT else shortened(text, _MAX_TEXT)

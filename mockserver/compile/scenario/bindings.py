@@ -10,11 +10,12 @@ from msgspec import structs
 
 from mockserver.compile.document import LoadedDocument
 from mockserver.compile.fields import member, properties
-from mockserver.compile.scenario.conditions import check_part, did_you_mean, parse_source, part_names, suggest
+from mockserver.compile.scenario.conditions import check_part, parse_source, part_names, suggest
 from mockserver.compile.scenario.delays_faults import join_names, read_delay, read_members
 from mockserver.compile.scenario.limits import read_concurrency, read_flaky, read_limits
 from mockserver.compile.scenario.responses import Binding, compile_templates
 from mockserver.compile.scenario.yaml_nodes import Node, Report
+from mockserver.diagnostics import did_you_mean
 from mockserver.engine.response.negotiation import default_response
 from mockserver.jsonschema import Schemas
 from mockserver.media.codec import Codec, family_of
@@ -300,11 +301,12 @@ def read_key(node: Node | None, bindings: Mapping[str, Binding], report: Report)
     if lacking:
         shown = ", ".join(f"{binding.operation.path} (operation {binding.alias!r})" for binding in lacking)
         question = did_you_mean(found.name, part_names("path", lacking))
+        remedy = "Name a parameter of every operation's path, or give the operation its own `key`."
         report.error(
             "S207",
             node,
             f"there is no parameter {{{found.name}}} in {shown}",
-            f"{question}Name a parameter of every operation's path, or give the operation its own `key`.",
+            f"{question} {remedy}".lstrip(),
         )
     else:
         check_part(found, node, named, report)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from itertools import islice
 
 from mockserver.compile.fields import member, properties
 from mockserver.compile.scenario.responses import Binding
 from mockserver.compile.scenario.yaml_nodes import Node, Report
+from mockserver.diagnostics import did_you_mean
+from mockserver.engine.resources.conditions import is_glob
 from mockserver.jsonschema import Schemas
 from mockserver.plan import Condition, Lookup, Rule, SchemaRef
 
@@ -174,12 +176,12 @@ def read_rules(
         )
         return ()
     rules: list[Rule] = []
+    earlier = _EarlierRules()
     for item in node.value:
         rule = _rule(item, scenarios, bindings, report)
         if rule is None:
             continue
-        shadow = next((index for index, earlier in enumerate(rules) if _covers(earlier, rule)), None)
-        if shadow is not None:
+        if (shadow := earlier.covering(rule)) is not None:
             report.error(
                 "S403",
                 item,
@@ -187,6 +189,7 @@ def read_rules(
                 "move it up, or remove it.",
             )
         rules.append(rule)
+        earlier.add(rule)
     if rules and rules[-1].conditions and not any(not rule.conditions for rule in rules):
         rules.append(Rule((), next(iter(scenarios), rules[-1].scenario)))
     return tuple(rules)
@@ -222,6 +225,45 @@ def _rule(
     return Rule(tuple(conditions), target.value)
 
 
+class _EarlierRules:
+    """The rules so far, by a text that a request must have: a file may have thousands of rules."""
+
+    def __init__(self) -> None:
+        self._rules: list[Rule] = []
+        self._by_text: dict[tuple[str, str, str], list[int]] = {}
+        self._other: list[int] = []
+        """The rules without a text that a request must have."""
+        self._left = _MAX_COMPARISONS
+
+    def add(self, rule: Rule) -> None:
+        """Add the next rule of the file."""
+        number = len(self._rules)
+        self._rules.append(rule)
+        exact = [each for each in rule.conditions if not any(map(is_glob, each.patterns))]
+        if not exact:
+            self._other.append(number)
+        for pattern in {each.lower() for each in exact[-1].patterns} if exact else ():
+            self._by_text.setdefault((exact[-1].part, exact[-1].name, pattern), []).append(number)
+
+    def covering(self, rule: Rule) -> int | None:
+        """Return the index of the first rule that matches all requests of ``rule``; None if there is none."""
+        candidates = [self._other]
+        for condition in rule.conditions:
+            key = condition.part, condition.name, condition.patterns[0].lower()
+            candidates.append(self._by_text.get(key, []))
+        for number in heapq.merge(*candidates):
+            self._left -= 1
+            if self._left < 0:
+                return None
+            if _covers(self._rules[number], rule):
+                return number
+        return None
+
+
+_MAX_COMPARISONS = 20_000
+"""Comparisons of two rules in one file. After that, it is not checked whether more rules are reached."""
+
+
 def _covers(earlier: Rule, later: Rule) -> bool:
     """Whether every request that ``later`` matches is matched by ``earlier``."""
     patterns = {(condition.part, condition.name): condition.patterns for condition in later.conditions}
@@ -229,7 +271,7 @@ def _covers(earlier: Rule, later: Rule) -> bool:
         all(
             any(
                 pattern == own
-                or (not _is_glob(pattern) and fnmatchcase(pattern.lower(), own.lower()))
+                or (not is_glob(pattern) and fnmatchcase(pattern.lower(), own.lower()))
                 or own == "*"
                 for own in condition.patterns
             )
@@ -239,25 +281,10 @@ def _covers(earlier: Rule, later: Rule) -> bool:
     )
 
 
-def _is_glob(pattern: str) -> bool:
-    return any(mark in pattern for mark in "*?[")
-
-
-def nearest(name: str, known: Collection[str], cutoff: float = 0.5) -> str:
-    """Return the member of ``known`` that is most similar to ``name``; empty if none is similar."""
-    return next(iter(get_close_matches(name, known, n=1, cutoff=cutoff)), "")
-
-
-def did_you_mean(name: str, known: Collection[str]) -> str:
-    """Return ``did you mean '…'?`` if a member of ``known`` is similar to ``name``, else an empty text."""
-    similar = nearest(name, known)
-    return f"did you mean {similar!r}? " if similar else ""
-
-
 def suggest(name: str, known: Sequence[str]) -> str:
     """Return a remedy for a name that is not in ``known``."""
     if question := did_you_mean(name, known):
-        return question.rstrip()
+        return question
     shown = list(dict.fromkeys(known))[:12]
     if not shown:
         return "there are no names to choose from; define one first."

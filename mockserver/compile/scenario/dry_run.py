@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from urllib.parse import unquote
 
 from msgspec.structs import replace
 
@@ -19,6 +18,7 @@ from mockserver.engine.resources.templates import compile_template, is_template
 from mockserver.engine.resources.webhooks import WebhookTemplate
 from mockserver.engine.response.examples import NoValidExample
 from mockserver.engine.service import Service
+from mockserver.jsonschema.references import tokens
 from mockserver.plan import Resource, ResponseTemplate, State
 from mockserver.state.tables import CreationRecord
 
@@ -61,8 +61,10 @@ def _check_webhook(
 ) -> None:
     """Build the webhook for each of its states and sample creations. Report the first error."""
     for state in states:
-        for key, birth in creations.samples or [("sample", None)]:
-            context = RenderContext("default", runtime.name, key, state, "", 0, _NOW, _NOW, _NOW, birth=birth)
+        for key, creation in creations.samples or [("sample", None)]:
+            context = RenderContext(
+                "default", runtime.name, key, state, "", 0, _NOW, _NOW, _NOW, creation=creation
+            )
             try:
                 request.request(context)
             except MockServerError as error:
@@ -109,11 +111,11 @@ class _ResponseCheck:
         Returns why the response is not valid, if the document allows no valid one; else an empty text.
         """
         warning = ""
-        for key, birth in self._samples():
-            uncreated = birth is None and bool(self.creations.samples)
+        for key, creation in self._samples():
+            uncreated = creation is None and bool(self.creations.samples)
             about = " for a resource that no request created" if uncreated else ""
             try:
-                broken, warning_of_key = self._violations(state, alias, key, birth)
+                broken, warning_of_key = self._violations(state, alias, key, creation)
             except NoValidExample as error:
                 self.report.error(
                     "S502", node, f"no body can be generated: {error}", "give every field of the body."
@@ -142,12 +144,12 @@ class _ResponseCheck:
             return [(key, None) for key in self.samples.keys(self.runtime.key_name)]
         return created if self.binding.role.creates else [*created, (created[0][0], None)]
 
-    def _violations(self, state: str, alias: str, key: str, birth: CreationRecord | None) -> Verdict:
+    def _violations(self, state: str, alias: str, key: str, creation: CreationRecord | None) -> Verdict:
         """Return how a response breaks the document. Raises MockServerError if it cannot be rendered."""
         renderer = self.runtime.renderer(state, alias)
         if renderer is None:
             return Verdict()
-        context = self._context(state, key, birth)
+        context = self._context(state, key, creation)
         value = renderer.value(context)
         verdict = renderer.judge(value) if renderer.recipe.has_body else Verdict()
         if not verdict.violations:
@@ -157,7 +159,7 @@ class _ResponseCheck:
         return verdict
 
     def _report_violation(self, pointer: str, message: str, node: Node, remedy: str) -> None:
-        path = [unquote(part).replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+        path = tokens(pointer)
         body = node.value.get("body") if isinstance(node.value, dict) else None
         target = node
         if (
@@ -176,11 +178,11 @@ class _ResponseCheck:
             remedy or f"write what {self.binding.operation.id} documents for this status.",
         )
 
-    def _context(self, state: str, key: str, birth: CreationRecord | None) -> RenderContext:
+    def _context(self, state: str, key: str, creation: CreationRecord | None) -> RenderContext:
         request, path, body = self.samples.request(self.runtime.key_name, key)
         return RenderContext(
             "default", self.runtime.name, key, state, "", 1, _NOW, _NOW, _NOW,
-            request, path, body, birth=birth,
+            request, path, body, creation=creation,
         )  # fmt: skip
 
 
@@ -248,11 +250,11 @@ def _contexts(
 ) -> Iterator[RenderContext]:
     samples = SampleRequests(draft.bindings[alias], service.fakes)
     name = draft.resource.key.name
-    for key, birth in creations.samples or [(key, None) for key in samples.keys(name)]:
+    for key, creation in creations.samples or [(key, None) for key in samples.keys(name)]:
         request, path, body = samples.request(name, key)
         yield RenderContext(
             "default", draft.resource.name, key, state, "", 1, _NOW, _NOW, _NOW,
-            request, path, body, birth=birth,
+            request, path, body, creation=creation,
         )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from mockserver.compile.scenario.bindings import (
     read_handles,
     read_key,
 )
-from mockserver.compile.scenario.conditions import nearest, read_rules, suggest
+from mockserver.compile.scenario.conditions import read_rules, suggest
 from mockserver.compile.scenario.delays_faults import read_delay
 from mockserver.compile.scenario.limits import read_flaky, read_limits, read_state_name
 from mockserver.compile.scenario.responses import Binding, compile_templates
@@ -25,6 +25,7 @@ from mockserver.compile.scenario.timelines import Predicates, read_scenario
 from mockserver.compile.scenario.webhooks import read_webhooks
 from mockserver.compile.scenario.yaml_nodes import Node, Report, compose
 from mockserver.compile.source import Source
+from mockserver.diagnostics import nearest
 from mockserver.jsonschema import Schemas
 from mockserver.plan import Delay, Resource, Role, Rule, Scenario, State, Step
 

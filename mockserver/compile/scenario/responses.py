@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 from mockserver.compile.fields import covers, fixed_values, properties
 from mockserver.compile.scenario.delays_faults import read_delay, read_dribble, read_fault
 from mockserver.compile.scenario.yaml_nodes import Node, Report, read_text
+from mockserver.diagnostics import nearest
 from mockserver.engine.resources.templates import TemplateError, compile_template, is_template, is_volatile
 from mockserver.engine.response.negotiation import (
     Choice,
@@ -281,13 +281,13 @@ class _Reader:
         members = dict(headers.items()) if headers is not None else {}
         given = {name.lower() for name in members}
         for name, node in members.items():
-            close = get_close_matches(name.lower(), documented.keys() - given, n=1, cutoff=0.8)
-            if close and name.lower() not in documented:
+            similar = nearest(name.lower(), documented.keys() - given, cutoff=0.8)
+            if similar and name.lower() not in documented:
                 self.report.warning(
                     "S315",
                     node.key_node,
                     f"{self.binding.operation.id} documents no header {name}",
-                    f"did you mean {documented[close[0]]!r}?",
+                    f"did you mean {documented[similar]!r}?",
                 )
 
     def _choice(self, response: DocumentedResponse | None, stated: str, in_effect: str) -> Choice | None:

@@ -117,7 +117,7 @@ class SampleCreations:
         request = Request(creator.operation.method, creator.operation.path)
         try:
             return [
-                (factory.key(NAMESPACE, number), factory.birth(number, request, {}, body))
+                (factory.key(NAMESPACE, number), factory.record(number, request, {}, body))
                 for number, body in enumerate(self._bodies(creator.operation), 1)
             ]
         except MockServerError:

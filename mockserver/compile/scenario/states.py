@@ -9,10 +9,11 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 
 from mockserver.compile.fields import properties
-from mockserver.compile.scenario.conditions import did_you_mean, nearest, suggest
+from mockserver.compile.scenario.conditions import suggest
 from mockserver.compile.scenario.delays_faults import read_members
 from mockserver.compile.scenario.responses import RESPONSE_KEYS, Binding, read_item, read_response
 from mockserver.compile.scenario.yaml_nodes import Node, Report
+from mockserver.diagnostics import did_you_mean, nearest
 from mockserver.plan import ResponseTemplate, State
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*$")
@@ -104,8 +105,8 @@ def _read_state(
                 "S201",
                 child.key_node,
                 f"state {name!r} has no key {key!r}",
-                f"{did_you_mean(key, [*RESPONSE_KEYS, *aliases])}"
-                f"its keys are {known}; or write one response per operation: {', '.join(bindings)}.",
+                f"{did_you_mean(key, [*RESPONSE_KEYS, *aliases])} its keys are {known}; "
+                f"or write one response per operation: {', '.join(bindings)}.".lstrip(),
             )
         elif per_operation:
             read_members(child, RESPONSE_KEYS, f"a response of state {name!r}", report)

@@ -29,20 +29,22 @@ class Report:
     """The diagnostics of one run, in the order in which they were reported."""
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    _seen: set[Diagnostic] = field(default_factory=set)
     errors: int = 0
     """Number of calls of ``error``. ``diagnostics`` holds an error that several responses share only once."""
 
     def error(self, code: str, node: Node, message: str, remedy: str) -> None:
         """Report an error at ``node``. Equal errors are reported once."""
         self.errors += 1
-        diagnostic = Diagnostic(code, message, node.location, remedy)
-        if diagnostic not in self.diagnostics:
-            self.diagnostics.append(diagnostic)
+        self._add(Diagnostic(code, message, node.location, remedy))
 
     def warning(self, code: str, node: Node, message: str, remedy: str) -> None:
         """Report a warning at ``node``. Equal warnings are reported once."""
-        diagnostic = Diagnostic(code, message, node.location, remedy, "warning")
-        if diagnostic not in self.diagnostics:
+        self._add(Diagnostic(code, message, node.location, remedy, "warning"))
+
+    def _add(self, diagnostic: Diagnostic) -> None:
+        if diagnostic not in self._seen:
+            self._seen.add(diagnostic)
             self.diagnostics.append(diagnostic)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mockserver.diagnostics import Violation
-from mockserver.engine.request.parameters import in_request
 from mockserver.media.codec import Codec
 from mockserver.media.coercion import Reader
 from mockserver.media.size import BoundedReader, TooManyNodesError
@@ -116,7 +115,7 @@ class BodyReader:
         if isinstance(raw, Malformed):
             return _invalid(raw.keyword, raw.message)
         decoded = codec.validate(raw)
-        violations = tuple(in_request(violation, "body") for violation in decoded.violations)
+        violations = decoded.violations
         warnings = tuple(f"body: {warning}" for warning in decoded.warnings)
         return Body(decoded.value, violations, 422 if violations else 0, warnings)
 

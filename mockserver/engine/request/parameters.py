@@ -13,28 +13,22 @@ from itertools import chain
 from typing import Any, Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mockserver.diagnostics import Violation
-from mockserver.jsonschema import SchemaViolation
 from mockserver.media.codec import Codec
 from mockserver.media.coercion import Decoded, Reader, Restyled, scalars
 from mockserver.media.form import Fields, decode_cookie, gather, gather_restyled
-from mockserver.media.json import encode_json
 from mockserver.media.shapes import STRUCTURED
 from mockserver.media.styles import (
     Raws,
     decode,
     decode_form,
-    encode,
-    expand_fields,
-    expand_header,
-    expand_path,
     split,
     split_path,
-    text_of,
 )
 from mockserver.media.types import Malformed
-from mockserver.plan import JSON, MediaType, Parameter
+from mockserver.plan import JSON, Parameter
 
 Location = Literal["path", "query", "header", "cookie", "body"]
 
@@ -277,21 +271,9 @@ class ParameterReader:
         return Refused((Violation(self._location, self.name, "", keyword, message, value, None, schema),))
 
     def _violations(self, decoded: Decoded) -> tuple[Violation, ...]:
-        return tuple(in_request(violation, self._location, self.name) for violation in decoded.violations)
-
-
-def in_request(violation: SchemaViolation, location: Location, name: str = "") -> Violation:
-    """Return a violation of a schema as a violation of a request."""
-    return Violation(
-        location,
-        name,
-        violation.pointer,
-        violation.keyword,
-        violation.message,
-        violation.value,
-        violation.expected,
-        violation.schema,
-    )
+        return tuple(
+            replace(violation, location=self._location, name=self.name) for violation in decoded.violations
+        )
 
 
 def _property_names(reader: Reader, parameter: Parameter) -> Collection[str] | None:
@@ -312,28 +294,3 @@ def _split_exploded(fields: Fields) -> Fields:
                 key, _, value = pair.partition("=")
                 unfolded.setdefault(decode_cookie(key), []).append(value)
     return unfolded
-
-
-def write_parameter(parameter: Parameter, value: JSON) -> str:
-    """Return the text of a value in a request: a path segment, query or cookie fields, or a header value.
-
-    It is the inverse of ``ParameterReader.read``. An empty array or object may be an empty text.
-    """
-    location, name, style, explode = parameter.location, parameter.name, parameter.style, parameter.explode
-    if parameter.content:
-        return _write_content(parameter, parameter.content, value)
-    if location == "path":
-        return expand_path(name, value, style, explode)
-    if location == "header":
-        return expand_header(value, explode)
-    return expand_fields(name, value, style, explode, allow_reserved=parameter.allow_reserved)
-
-
-def _write_content(parameter: Parameter, content: MediaType, value: JSON) -> str:
-    if parameter.location == "querystring" and content.name == "application/x-www-form-urlencoded":
-        return "&".join(part for name, member in value.items() if (part := expand_fields(name, member)))
-    text = encode_json(value).decode() if "json" in content.name else text_of(value)
-    if parameter.location == "header":
-        return text
-    encoded = encode(text)
-    return encoded if parameter.location in ("path", "querystring") else f"{encode(parameter.name)}={encoded}"

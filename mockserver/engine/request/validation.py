@@ -128,16 +128,6 @@ class Checker:
         reader = self._compiled.path.get(name) if self._compiled is not None else None
         return reader if reader is not None else partial(_read_undeclared, name)
 
-    def undocumented_query(self, request: Request) -> tuple[str, ...]:
-        """Return the undocumented names in the query, which OpenAPI permits."""
-        documented = {
-            parameter.name for parameter in self._operation.parameters if parameter.location == "query"
-        }
-        names = parse_fields(request.query_string)
-        return tuple(
-            name for name in names if name.partition("[")[0] not in documented and name not in documented
-        )
-
 
 def compile_checker(
     operation: Operation,

@@ -180,15 +180,15 @@ class Resources:
             return stated
         return self._store.creations.find_key(call.namespace.name, runtime.name, role.handle, stated)
 
-    def birth(self, call: Call, key: str) -> CreationRecord | None:
+    def creation(self, call: Call, key: str) -> CreationRecord | None:
         """Return the record of the request that created the resource of a call.
 
         For a call that creates, it is the call itself, without its CSR and its name: they are not
         validated yet.
         """
         if call.runtime.role(call.alias).creates:
-            birth = self._key_factory(call.runtime).birth(0, call.request, call.path, call.body)
-            return birth._replace(csr="", common_name="")
+            creation = self._key_factory(call.runtime).record(0, call.request, call.path, call.body)
+            return creation._replace(csr="", common_name="")
         return self._store.creations.get(call.namespace.name, call.runtime.name, key)
 
     # Calls to resources that are not plain
@@ -234,19 +234,19 @@ class Resources:
         Raises InvalidCsr.
         """
         runtime, name = call.runtime, call.namespace.name
-        creation = self._key_factory(runtime)
-        objection = creation.objection(creation.birth(0, call.request, call.path, call.body))
-        if objection is not None:
-            raise InvalidCsr(objection)
-        number, key = creation.fresh(self._store, name)
-        birth = creation.birth(number, call.request, call.path, call.body)
+        factory = self._key_factory(runtime)
+        violation = factory.csr_violation(factory.record(0, call.request, call.path, call.body))
+        if violation is not None:
+            raise InvalidCsr(violation)
+        number, key = factory.fresh(self._store, name)
+        creation = factory.record(number, call.request, call.path, call.body)
         chosen = scenario or runtime.selection.choose(call.request, call.path, call.body)
         state = initial_state(chosen, call.now)
         step = runtime.timeline(chosen)[0]
-        subject = self._context(call, key, step.state, state, 0, call.now, birth)
+        subject = self._context(call, key, step.state, state, 0, call.now, creation)
         response = self._render(call.route, runtime, step, subject, call.namespace)
         if response.status < 300:
-            self._store.create(name, runtime.name, key, state, birth)
+            self._store.create(name, runtime.name, key, state, creation)
             self._store_handles(call, key, state)
             self._notify(call, key, Decision(0, 0, call.now, 0, state), is_new=True)
         return response
@@ -288,14 +288,14 @@ class Resources:
         reached: ResourceState,
         number: int,
         changed: int,
-        birth: CreationRecord | None = None,
+        creation: CreationRecord | None = None,
     ) -> RenderContext:
         runtime = call.runtime
         return RenderContext(
             call.namespace.name, runtime.name, key, state, reached.scenario, number, reached.created, changed,
             call.now, call.request, call.path, call.body,
-            birth=birth or self._store.creations.get(call.namespace.name, runtime.name, key),
-            moves=reached.transitions,
+            creation=creation or self._store.creations.get(call.namespace.name, runtime.name, key),
+            transitions=reached.transitions,
         )  # fmt: skip
 
     def _store_handles(self, call: Call, key: str, state: ResourceState) -> None:

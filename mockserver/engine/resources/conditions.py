@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from mockserver.jsonschema.references import index
+from mockserver.jsonschema.references import value_at
 from mockserver.messages import Request
 from mockserver.namespaces.namespaces import DEFAULT
 from mockserver.plan import Condition, Lookup, Rule
@@ -33,7 +33,7 @@ class Selection:
         tables: dict[Lookup, dict[str, tuple[int, str]]] = {}
         for order, rule in enumerate(rules):
             only = rule.conditions[0] if len(rule.conditions) == 1 else None
-            if only is None or any(_is_glob(pattern) for pattern in only.patterns):
+            if only is None or any(is_glob(pattern) for pattern in only.patterns):
                 self._rules.append((order, [condition(part) for part in rule.conditions], rule.scenario))
                 continue
             lookup = Lookup(only.part, only.name)
@@ -77,11 +77,11 @@ class Selection:
 def condition(stated: Condition) -> Holds:
     """Compile a condition into a function of a request, its path parameters and its body."""
     read = reader(Lookup(stated.part, stated.name))
-    literals = frozenset(pattern.lower() for pattern in stated.patterns if not _is_glob(pattern))
+    literals = frozenset(pattern.lower() for pattern in stated.patterns if not is_glob(pattern))
     globs = [
         re.compile(fnmatch.translate(pattern), re.IGNORECASE)
         for pattern in stated.patterns
-        if _is_glob(pattern)
+        if is_glob(pattern)
     ]
 
     def holds(request: Request, path: dict[str, str], body: Any) -> bool:
@@ -93,7 +93,8 @@ def condition(stated: Condition) -> Holds:
     return holds
 
 
-def _is_glob(pattern: str) -> bool:
+def is_glob(pattern: str) -> bool:
+    """Return whether a pattern has wildcards."""
     return any(character in pattern for character in "*?[")
 
 
@@ -142,13 +143,7 @@ def cookies(request: Request) -> dict[str, str]:
 
 
 def _in_body(body: Any, steps: list[str]) -> str | None:
-    for step in steps:
-        if isinstance(body, dict) and step in body:
-            body = body[step]
-        elif isinstance(body, list) and (position := index(step, body)) is not None:
-            body = body[position]
-        else:
-            return None
+    body = value_at(body, steps)
     if body is None or isinstance(body, dict | list):
         return None
     if isinstance(body, bool):

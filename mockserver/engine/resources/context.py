@@ -49,9 +49,9 @@ class RenderContext(NamedTuple):
     path: Mapping[str, str] = {}
     body: JSON = None
     violations: Sequence[Violation] = ()
-    birth: CreationRecord | None = None
+    creation: CreationRecord | None = None
     """The request that created the resource, where an operation did."""
-    moves: int = 0
+    transitions: int = 0
 
 
 class Providers:
@@ -184,8 +184,8 @@ class ResourceView:
     @property
     def created_by(self) -> Any:
         """The creating request: method, url, path, query, headers, body. Absent parts are undefined."""
-        birth = self._subject.birth
-        return Parts(msgspec.json.decode(birth.request) if birth is not None else {})
+        creation = self._subject.creation
+        return Parts(msgspec.json.decode(creation.request) if creation is not None else {})
 
 
 class Parts(Mapping[str, Any]):
@@ -263,13 +263,14 @@ class CertificateView:
     def _leaf(self) -> Leaf:
         from mockserver.providers.x509 import host_name, not_before  # heavy; only templates with x509
 
-        birth = self._subject.birth
+        creation = self._subject.creation
         return self._providers.authority.leaf(
             identity=self._identity,
             not_before_ms=not_before(self._subject.created),
             lifetime_ms=LIFETIME,
-            common_name=(birth.common_name if birth is not None else "") or host_name(self._subject.key),
-            csr_pem=birth.csr or None if birth is not None else None,
+            common_name=(creation.common_name if creation is not None else "")
+            or host_name(self._subject.key),
+            csr_pem=creation.csr or None if creation is not None else None,
         )
 
     @property

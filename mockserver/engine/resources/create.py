@@ -15,7 +15,7 @@ from mockserver.diagnostics import MockServerError, Violation
 from mockserver.engine.resources import conditions
 from mockserver.engine.resources.context import Providers
 from mockserver.jsonschema import Schemas
-from mockserver.jsonschema.references import index, tokens
+from mockserver.jsonschema.references import tokens, value_at
 from mockserver.messages import Request
 from mockserver.plan import JSON, Certify, Resource
 from mockserver.providers import ids
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from mockserver.generate import Fakes
 
 
-MOST_BODY = 64 * 1024
+MAX_BODY = 64 * 1024
 """Bytes of the longest body of a creating request that is recorded. A longer body is not recorded."""
-MOST_HEADERS = 64
-MOST_HEADER = 1024
+MAX_HEADERS = 64
+MAX_HEADER = 1024
 _MAX_FAKES = 32
 _MAX_ATTEMPTS = 10_000
 _SECRET = frozenset(["authorization", "proxy-authorization", "cookie"])
@@ -77,7 +77,7 @@ class KeyFactory:
                 yield self._fakes.value(ref, key=f"{identity}/{attempt}")
         yield str(number)
 
-    def birth(self, number: int, request: Request, path: dict[str, str], body: Any) -> CreationRecord:
+    def record(self, number: int, request: Request, path: dict[str, str], body: Any) -> CreationRecord:
         """Return the record of the creating request, without its credentials."""
         record = {
             "method": request.method,
@@ -85,38 +85,40 @@ class KeyFactory:
             "path": path,
             "query": conditions.query(request) if request.query_string else {},
             "headers": _bounded(request.headers),
-            "body": body if len(request.body) <= MOST_BODY else None,
+            "body": body if len(request.body) <= MAX_BODY else None,
         }
         csr = (self._csr(request, path, body) if self._csr else None) or ""
         name = (self._common_name(request, path, body) if self._common_name else None) or ""
         return CreationRecord(number, msgspec.json.encode(record, enc_hook=str), csr, name)
 
-    def objection(self, birth: CreationRecord) -> Violation | None:
+    def csr_violation(self, creation: CreationRecord) -> Violation | None:
         """Return why the requested certificate is impossible; None if it is possible."""
-        if not birth.csr and not birth.common_name:
+        if not creation.csr and not creation.common_name:
             return None
         from mockserver.providers.x509 import CertificateRequestError  # heavy; only certificates need it
 
         certify = self._resource.certify or Certify()
-        source = certify.csr if birth.csr else certify.common_name
+        source = certify.csr if creation.csr else certify.common_name
         try:
             self._providers.authority.leaf(
-                identity="objection",
+                identity="validation",
                 not_before_ms=0,
-                common_name=birth.common_name,
-                csr_pem=birth.csr or None,
+                common_name=creation.common_name,
+                csr_pem=creation.csr or None,
             )
         except CertificateRequestError as error:
             name = source.name if source is not None else ""
             pointer = "/" + name.replace(".", "/")
-            return Violation("body", "", pointer, "certificate", str(error), birth.csr or birth.common_name)
+            return Violation(
+                "body", "", pointer, "certificate", str(error), creation.csr or creation.common_name
+            )
         return None
 
 
 def _bounded(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the header fields without credentials, bounded in number and length."""
-    fields = [(name, value[:MOST_HEADER]) for name, value in headers.items() if name not in _SECRET]
-    return dict(fields[:MOST_HEADERS])
+    fields = [(name, value[:MAX_HEADER]) for name, value in headers.items() if name not in _SECRET]
+    return dict(fields[:MAX_HEADERS])
 
 
 _EMBEDDED = re.compile(r"\{(\$[^{}]+)\}")
@@ -177,16 +179,7 @@ def _value(expression: str, message: Message) -> Any:
         return (members.get(part) or {}).get(rest)
     if part == "header":
         return (members.get("headers") or {}).get(rest.lower())
-    value = members.get("body")
-    pointer = expression.partition("#")[2]
-    for name in tokens(pointer):
-        if isinstance(value, dict):
-            value = value.get(name)
-        elif isinstance(value, list) and (position := index(name, value)) is not None:
-            value = value[position]
-        else:
-            return None
-    return value
+    return value_at(members.get("body"), tokens(expression.partition("#")[2]))
 
 
 def _text(value: Any) -> str | None:

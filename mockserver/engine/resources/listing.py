@@ -35,7 +35,7 @@ CURSORS = (
 TOTALS = ("total", "totalCount", "total_count", "totalItems", "total_items", "count")
 NEXTS = ("nextCursor", "next_cursor", "nextPageToken", "next_page_token", "nextToken", "next", "cursor")
 MORES = ("hasMore", "has_more", "hasNextPage", "hasNext")
-USUAL, MOST = 100, 1000
+DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 
 _LOG = logging.getLogger("mockserver.listing")
 _Item = tuple[Renderer, RenderContext]
@@ -163,8 +163,8 @@ class Listing:
         name = self._runtime.name
         found: list[tuple[int, int, str, ResourceState]] = []
         for key, state in store.items(namespace.name, name):
-            birth = store.creations.get(namespace.name, name, key)
-            found.append((state.created, birth.number if birth is not None else 0, key, state))
+            creation = store.creations.get(namespace.name, name, key)
+            found.append((state.created, creation.number if creation is not None else 0, key, state))
         found.sort(key=lambda entry: entry[:3])
         for _, _, key, known in found:
             steps = self._runtime.steps(known.scenario)
@@ -179,7 +179,7 @@ class Listing:
                 subject = RenderContext(
                     namespace.name, name, key, shown, state.scenario, state.calls, state.created,
                     state.changed, now, request, at, body,
-                    birth=store.creations.get(namespace.name, name, key),
+                    creation=store.creations.get(namespace.name, name, key),
                 )  # fmt: skip
                 yield renderer, subject
 
@@ -215,7 +215,7 @@ class Listing:
         _LOG.warning("%s %s is not in the list: %s", subject.resource, subject.key, why)
 
     def _page(self, query: Mapping[str, JSON]) -> Page:
-        limit = min(_number(self._parameter(query, LIMITS), USUAL), MOST)
+        limit = min(_number(self._parameter(query, LIMITS), DEFAULT_LIMIT), MAX_LIMIT)
         cursor = self._parameter(query, CURSORS)
         if isinstance(cursor, str) and cursor:
             return Page(_read_cursor(cursor) or 0, limit)

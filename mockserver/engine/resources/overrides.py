@@ -101,10 +101,10 @@ class Overrides:
         key = self._resources.key(call) or ""
         known = self._store.peek(namespace.name, runtime.name, key)
         created, changed = (now, now) if known is None else (known.created, known.changed)
-        birth = None if runtime.is_plain else self._resources.birth(call, key)
+        creation = None if runtime.is_plain else self._resources.creation(call, key)
         subject = RenderContext(
             namespace.name, runtime.name, key, state, "", 0, created, changed, now, call.request, call.path,
-            call.body, call.checked.violations, birth,
+            call.body, call.checked.violations, creation,
         )  # fmt: skip
         return rendered(renderer, subject, decision, self._seed, namespace)
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.resources.context import Context, Providers, RenderContext
 from mockserver.engine.resources.templates import Template, compile_template, is_template
-from mockserver.jsonschema.references import tokens
+from mockserver.jsonschema.references import tokens, value_at
 from mockserver.media.codec import Encoded
 from mockserver.namespaces.clock import iso
 from mockserver.plan import JSON, ResponseTemplate
@@ -168,7 +168,7 @@ class Renderer:
         if not self._keeps:
             return self._render(subject)
         cache_key = (
-            id(self), subject.namespace, subject.key, subject.created, subject.changed, subject.birth
+            id(self), subject.namespace, subject.key, subject.created, subject.changed, subject.creation
         )  # fmt: skip
         found = self._cache.get(cache_key)
         if found is None:
@@ -272,15 +272,12 @@ class Renderer:
         An example is the private key of a certificate that was created for a CSR.
         """
         for violation in broken:
-            path = tokens(violation.pointer)
-            stated, holder = self.recipe.body, value
-            if violation.value is not None or not path:
+            if violation.value is not None or not violation.pointer:
                 continue
-            for part in path[:-1]:
-                stated = stated.get(part) if isinstance(stated, dict) else None
-                holder = holder.get(part) if isinstance(holder, dict) else None
-            if isinstance(stated, dict) and isinstance(holder, dict) and is_template(stated.get(path[-1])):
-                holder.pop(path[-1], None)
+            *path, last = tokens(violation.pointer)
+            stated, holder = value_at(self.recipe.body, path), value_at(value, path)
+            if isinstance(stated, dict) and isinstance(holder, dict) and is_template(stated.get(last)):
+                holder.pop(last, None)
         return value
 
     def _header_fields(self, context: Context, subject: RenderContext) -> tuple[Headers, tuple[str, ...]]:
@@ -344,8 +341,8 @@ def _join_times(pieces: list[bytes], moments: list[int]) -> Quick:
 def _weight(rendered: Rendered, subject: RenderContext) -> int:
     """Return the bytes of a cached response and of its key."""
     fields = sum(text_size(text) for field in rendered.headers for text in field)
-    birth = subject.birth.size if subject.birth is not None else 0
-    return len(rendered.body) + text_size(subject.key) + fields + birth + _CACHE_OVERHEAD
+    creation = subject.creation.size if subject.creation is not None else 0
+    return len(rendered.body) + text_size(subject.key) + fields + creation + _CACHE_OVERHEAD
 
 
 def _slot(source: str) -> Slot:

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from mockserver.diagnostics import Violation
 from mockserver.engine import delays
 from mockserver.engine.prefer import NONE, Preference
 from mockserver.engine.resources.conditions import Holds, Read, Selection, condition, reader
@@ -14,7 +15,6 @@ from mockserver.engine.resources.context import Providers, RenderContext
 from mockserver.engine.resources.render import Renderer, ResponseCache, ResponseSpec, Verdict
 from mockserver.engine.response.negotiation import Choice, is_json, negotiate, response_for
 from mockserver.engine.service import Route, Service
-from mockserver.jsonschema import SchemaViolation
 from mockserver.media.codec import Encoded
 from mockserver.messages import Request, Response
 from mockserver.namespaces.namespaces import Namespace
@@ -162,10 +162,10 @@ def spec_of(
         return service.documented.bodies.stated(choice, value)
 
     is_other = recipe.has_body and not is_json(recipe.media_type)
-    violations: Callable[[JSON], tuple[SchemaViolation, ...]] | None = None
+    violations: Callable[[JSON], tuple[Violation, ...]] | None = None
     if media is not None and is_other:
 
-        def violations(value: JSON) -> tuple[SchemaViolation, ...]:
+        def violations(value: JSON) -> tuple[Violation, ...]:
             return service.documented.bodies.violations(choice, value)
 
     elif media is not None and media.schema is not None:
@@ -216,7 +216,7 @@ def apply_delay(
     if delay is not None:
         response.delay = delays.length(
             delay, seed, subject.namespace, subject.resource, subject.key,
-            f"{subject.state}/{subject.call}/{subject.moves}",
+            f"{subject.state}/{subject.call}/{subject.transitions}",
         )  # fmt: skip
     if dribble is not None and response.body:
         response.stream = delays.dribbled(response.body, dribble, namespace.clock)

@@ -19,6 +19,7 @@ from jinja2.tests import TESTS as JINJA_TESTS
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import escape
 
+from mockserver.diagnostics import did_you_mean
 from mockserver.engine.resources.template_values import (
     COMPARISONS,
     MAX_WIDTH,
@@ -397,11 +398,8 @@ def test_of(name: str) -> Filter:
 def _find(table: Mapping[str, Filter], name: str, what: str) -> Filter:
     found = table.get(name)
     if found is None:
-        import difflib  # only for this error
-
-        near = difflib.get_close_matches(str(name), table, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise jinja2.TemplateSyntaxError(f"there is no {what} {name!r}{hint}", 1)
+        hint = did_you_mean(str(name), table)
+        raise jinja2.TemplateSyntaxError("; ".join(filter(None, (f"there is no {what} {name!r}", hint))), 1)
     return found
 
 

@@ -18,7 +18,7 @@ from itertools import islice
 from math import isfinite
 from typing import Any, TypeGuard
 
-from mockserver.diagnostics import MockServerError
+from mockserver.diagnostics import MockServerError, did_you_mean
 
 Context = Mapping[str, Any]
 Template = Callable[[Context], Any]
@@ -165,10 +165,8 @@ def unknown_name(name: object, holder: object) -> str:
     known = _names_in(holder)
     if not known:
         return f"no {name!r} in {_KINDS.get(type(holder), 'a value without names')}"
-    from difflib import get_close_matches  # only for this error
-
-    close = get_close_matches(str(name), known, n=1)
-    hint = f"did you mean {close[0]!r}? There" if close else "there"
+    question = did_you_mean(str(name), known)
+    hint = f"{question} There" if question else "there"
     listed = ", ".join(known[:_MAX_LISTED]) + (", …" if len(known) > _MAX_LISTED else "")
     return f"no {name!r}; {hint} is {listed}"
 

@@ -116,19 +116,14 @@ class WebhookSender:
         if (due := _due(runtime, state)) is not None:
             self._store.on_commit(lambda: self._watch(runtime.name, namespace, key, due))
 
-    async def settled(self) -> None:
-        """Wait until no delivery is in progress. Watches continue."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-
     def _send(
         self, notice: Webhook, runtime: ResourceRuntime, namespace: Namespace, key: str, name: str,
         state: ResourceState, moment: int,
     ) -> None:  # fmt: skip
-        birth = self._store.creations.get(namespace.name, runtime.name, key)
+        creation = self._store.creations.get(namespace.name, runtime.name, key)
         subject = RenderContext(
             namespace.name, runtime.name, key, name, state.scenario, 0, state.created, moment, moment,
-            birth=birth, moves=state.transitions,
+            creation=creation, transitions=state.transitions,
         )  # fmt: skip
         kept = self._outcomes.setdefault(namespace.name, deque(maxlen=MAX_OUTCOMES))
         outcome = Outcome(namespace.name, runtime.name, key, name, moment, notice.method, notice.url)
@@ -369,7 +364,7 @@ class WebhookTemplate:
 
     def _url(self, context: Mapping[str, Any], subject: RenderContext) -> str | None:
         if self._notice.is_expression:
-            request = msgspec.json.decode(subject.birth.request) if subject.birth is not None else {}
+            request = msgspec.json.decode(subject.creation.request) if subject.creation is not None else {}
             return evaluate(self._notice.url, request, lambda: self._creation_response(request, subject))
         url = _render(self._notice.url, context)
         return str(url) if url else None
@@ -388,7 +383,7 @@ class WebhookTemplate:
             )
         path: Any = request.get("path") or {}
         then = subject._replace(
-            state=first, call=0, changed=subject.created, now=subject.created, path=path, moves=0
+            state=first, call=0, changed=subject.created, now=subject.created, path=path, transitions=0
         )
         response = renderer.render(then)
         headers = dict(response.headers)

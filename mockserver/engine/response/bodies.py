@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from mockserver.diagnostics import Violation
 from mockserver.engine.response.cause import role
 from mockserver.engine.response.examples import OF_SCHEMA, Fault, NoValidExample, Sample, Slot, Values
 from mockserver.engine.response.negotiation import Choice
-from mockserver.jsonschema import SchemaError, SchemaViolation
+from mockserver.jsonschema import SchemaError
+from mockserver.jsonschema.keywords import TYPES
 from mockserver.jsonschema.references import escape, tokens
 from mockserver.media.codec import Codec, Encoded, family_of
 from mockserver.media.coercion import Reader
-from mockserver.media.shapes import ANY
 from mockserver.media.text import sample_file
 from mockserver.plan import JSON, DocumentedResponse, MediaType, SchemaRef
 
@@ -36,6 +37,10 @@ class StatusFields:
         """Return ``body``, which is valid by the schema at ``ref``, with ``status`` in it; still valid."""
         filled = self._fill(body, ref, status, is_problem or status >= _LOWEST_ERROR, 0)
         return filled if filled is not body and self._is_valid(filled, ref) else body
+
+    def may_change(self, ref: SchemaRef, *, is_problem: bool) -> bool:
+        """Return whether a body of a response without an error may change."""
+        return bool(self._status_properties(ref, is_problem))
 
     def _fill(self, body: JSON, ref: SchemaRef, status: int, is_error: bool, depth: int) -> JSON:
         """Return the changed body, or ``body`` itself. Without an error, change only top-level fields."""
@@ -92,7 +97,7 @@ class StatusFields:
         if _is_bounded(node) or _STATUS_DESCRIPTION.search(str(node.get("description", ""))):
             return True
         types = self._reader.shapes.types(ref)
-        is_number = types != ANY and not types.isdisjoint(("integer", "number"))
+        is_number = types != TYPES and not types.isdisjoint(("integer", "number"))
         return purpose == "status" and is_number and (is_error or name.lower() != "status")
 
 
@@ -191,6 +196,14 @@ class Bodies:
             return sample
         return Sample(self._with_status(choice, sample.value, status))
 
+    def sent_as_generated(self, choice: Choice, status: int) -> SchemaRef | None:
+        """Return the schema whose generated JSON is the whole body of every response, or None."""
+        slot = self._slot(choice)
+        if slot.schema is None or family_of(choice.content_type) != "json" or status >= _LOWEST_ERROR:
+            return None
+        is_problem = "/problem+" in choice.content_type
+        return None if self._status_fields.may_change(slot.schema, is_problem=is_problem) else slot.schema
+
     def with_status(self, choice: Choice, sample: Sample, status: int) -> Sample:
         """Set ``status`` in an example of a schema, which several responses may share."""
         if sample.is_text or sample.origin != OF_SCHEMA:
@@ -220,13 +233,13 @@ class Bodies:
             return Encoded(value.encode(), choice.content_type)
         return self.encode(choice, value)
 
-    def violations(self, choice: Choice, value: JSON) -> tuple[SchemaViolation, ...]:
+    def violations(self, choice: Choice, value: JSON) -> tuple[Violation, ...]:
         """Return the violations of a scenario's body."""
         return self._cache_of(choice.media).codec.violations(value, choice.content_type)
 
     def avoidable(
-        self, choice: Choice, violations: Sequence[SchemaViolation], parts: Mapping[str, str] = _NO_PARTS
-    ) -> tuple[tuple[SchemaViolation, ...], str]:
+        self, choice: Choice, violations: Sequence[Violation], parts: Mapping[str, str] = _NO_PARTS
+    ) -> tuple[tuple[Violation, ...], str]:
         """Return the violations that another body would not have, and a warning about the other violations.
 
         Every body has other violations if the document permits no valid body. ``parts``: the warnings

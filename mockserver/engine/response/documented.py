@@ -14,7 +14,7 @@ from typing import NamedTuple
 from mockserver import problem
 from mockserver.engine.resources.render import LruCache
 from mockserver.engine.response.bodies import Bodies
-from mockserver.engine.response.examples import Fault, NoValidExample, Sample, Values
+from mockserver.engine.response.examples import GENERATED, Fault, NoValidExample, Sample, Values
 from mockserver.engine.response.headers import Headers
 from mockserver.engine.response.negotiation import (
     Choice,
@@ -29,7 +29,7 @@ from mockserver.engine.response.refusal import Refusals
 from mockserver.generate import Fakes
 from mockserver.jsonschema import Schemas
 from mockserver.messages import Response
-from mockserver.plan import JSON, Document, DocumentedResponse, MediaType, Operation
+from mockserver.plan import JSON, Document, DocumentedResponse, MediaType, Operation, SchemaRef
 from mockserver.state.tables import text_size
 
 _DAY = 86_400_000
@@ -41,7 +41,9 @@ _MAX_PREFERENCES = 200
 _OVERHEAD = 1024
 """Bytes of memory that a response takes in addition to its texts."""
 
-_CacheKey = tuple[str, str, "str | None", str, "int | None", "str | None", "bool | None", int]
+_Wish = tuple[str, str, "str | None", "int | None", "str | None", "bool | None"]
+"""An operation, and what the client prefers: the media type, the code, the example, and ``dynamic``."""
+_CacheKey = tuple[_Wish, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,20 @@ class _Selection(NamedTuple):
     choice: Choice | None
 
 
+class _Recipe(NamedTuple):
+    """What is the same in all responses of an operation whose body is generated and sent as it is."""
+
+    response: DocumentedResponse
+    status: int
+    schema: SchemaRef
+    fields: list[tuple[str, str]]
+    """The header fields, if ``has_constant_fields``; else the content type alone."""
+    has_constant_fields: bool
+    decision: str
+    size: int
+    """The bytes of memory that a response takes in addition to its body and its key."""
+
+
 class Documented:
     """The responses of one document. ``bodies``, ``headers`` and ``refusals`` are its parts."""
 
@@ -72,11 +88,13 @@ class Documented:
     ) -> None:
         """Create the responses. ``cache``: bytes of cached responses."""
         values = Values(schemas, fakes)
+        self._fakes = fakes
         self.document = document
         self.bodies = Bodies(values)
         self.headers = Headers(values)
         self.refusals = Refusals(values, self.bodies, self.headers)
         self._choices: dict[tuple[str, str, str | None, int | None, str | None], _Selection] = {}
+        self._recipes: dict[_Wish, _Recipe | None] = {}
         self._cache: LruCache[_CacheKey, Response] = LruCache(entries=_CACHE_ENTRIES, size=cache)
 
     @property
@@ -102,14 +120,12 @@ class Documented:
         name; ``dynamic`` ignores examples. ``now_ms``: milliseconds.
         """
         day = now_ms - now_ms % _DAY
-        cache_key = (operation.method, operation.path, accept, key, code, example, dynamic, day)
+        wish = (operation.method, operation.path, accept, code, example, dynamic)
+        cache_key = (wish, key, day)
         cached_response = self._cache.get(cache_key)
         if cached_response is None:
-            preferences = _Preferences(accept, code, example, bool(dynamic) and example is None)
-            cached_response = self._build(operation, preferences, key, hints, day)
-            texts = (accept, key, example, *(text for field in cached_response.headers for text in field))
-            size = len(cached_response.body) + sum(text_size(text or "") for text in texts)
-            self._cache.keep(cache_key, cached_response, size + _OVERHEAD)
+            cached_response, size = self._create(wish, operation, key, hints, day)
+            self._cache.keep(cache_key, cached_response, size + text_size(key))
         return Response(
             cached_response.status,
             cached_response.headers.copy(),
@@ -117,6 +133,24 @@ class Documented:
             cached_response.decision,
             warnings=cached_response.warnings,
         )
+
+    def _create(
+        self, wish: _Wish, operation: Operation, key: str, hints: Mapping[str, JSON], day: int
+    ) -> tuple[Response, int]:
+        """Return a response, and the bytes of memory that it takes without its key."""
+        try:
+            recipe = self._recipes[wish]
+        except KeyError:
+            recipe = self._find_recipe(wish, operation)
+        if recipe is not None:
+            fields = recipe.fields
+            if not recipe.has_constant_fields:
+                fields = [*fields, *self.headers.fields(recipe.response, key=key, now_ms=day)]
+            body = self._fakes.written(recipe.schema, key=key, hints=hints, now_ms=day)
+            if body is not None:
+                return Response(recipe.status, fields, body, recipe.decision), recipe.size + len(body)
+        response = self._build(operation, _preferences(wish), key, hints, day)
+        return response, len(response.body) + _size(wish, response.headers)
 
     def faults(self, operation: Operation) -> Iterator[Fault]:
         """Yield the faults of the document in the responses of an operation."""
@@ -138,7 +172,7 @@ class Documented:
             return selection
         documented_response, status, content, choice = selection
         fields = self.headers.fields(documented_response, key=key, now_ms=now_ms)
-        decision = f"document; {'status' if preferences.code is None else 'code'}={status}"
+        decision = _decision(preferences, status)
         if not content or bodiless(status):
             if documented_response.content_type and not bodiless(status):
                 fields.insert(0, ("content-type", documented_response.content_type))
@@ -161,6 +195,28 @@ class Documented:
         warnings = (sample.warning,) if sample.warning else ()
         return Response(status, fields, body.data, f"{decision}; {sample.origin}", warnings=warnings)
 
+    def _find_recipe(self, wish: _Wish, operation: Operation) -> _Recipe | None:
+        """Return the recipe of generated responses; None if there is an example, or another kind of body."""
+        preferences = _preferences(wish)
+        selection = self._select(operation, preferences)
+        recipe = None
+        if not isinstance(selection, Response) and (choice := selection.choice) is not None:
+            response, status = selection.response, selection.status
+            schema = self.bodies.sent_as_generated(choice, status)
+            if schema is not None and (
+                preferences.is_dynamic or self.bodies.example(choice, preferences.example) is None
+            ):
+                constant = self.headers.constant(response)
+                fields = [("content-type", choice.content_type), *(constant or ())]
+                decision = f"{_decision(preferences, status)}; {GENERATED}"
+                size = _size(wish, fields)
+                recipe = _Recipe(response, status, schema, fields, constant is not None, decision, size)
+        if _is_short(preferences):
+            if len(self._recipes) >= _MAX_CHOICES:
+                self._recipes.clear()
+            self._recipes[wish] = recipe
+        return recipe
+
     def _select(self, operation: Operation, preferences: _Preferences) -> _Selection | Response:
         """Return the response and the media type for a client; an error response if there is none."""
         cache_key = (
@@ -181,7 +237,7 @@ class Documented:
             return problem.undocumented(f"example={preferences.example}", _all_names(*operation.responses))
         choice = negotiate(content, preferences.accept) if content and not bodiless(found[1]) else None
         selection = _Selection(*found, content, choice)
-        if len(preferences.accept or "") + len(preferences.example or "") <= _MAX_PREFERENCES:
+        if _is_short(preferences):
             if len(self._choices) >= _MAX_CHOICES:
                 self._choices.clear()
             self._choices[cache_key] = selection
@@ -198,6 +254,26 @@ class Documented:
         return self.refusals.response(
             operation, status=406, detail=detail, accept=accept, key=key, now_ms=now_ms
         )
+
+
+def _preferences(wish: _Wish) -> _Preferences:
+    _, _, accept, code, example, dynamic = wish
+    return _Preferences(accept, code, example, bool(dynamic) and example is None)
+
+
+def _is_short(preferences: _Preferences) -> bool:
+    return len(preferences.accept or "") + len(preferences.example or "") <= _MAX_PREFERENCES
+
+
+def _decision(preferences: _Preferences, status: int) -> str:
+    return f"document; {'status' if preferences.code is None else 'code'}={status}"
+
+
+def _size(wish: _Wish, fields: Sequence[tuple[str, str]]) -> int:
+    """Return the bytes of memory that a response takes, without its body and its key."""
+    _, _, accept, _, example, _ = wish
+    texts = (accept, example, *(text for field in fields for text in field))
+    return sum(text_size(text or "") for text in texts) + _OVERHEAD
 
 
 def _select_response(

@@ -13,9 +13,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from mockserver.diagnostics import MockServerError
+from mockserver.diagnostics import MockServerError, Violation
 from mockserver.generate import Fakes, Unsatisfiable
-from mockserver.jsonschema import SchemaError, Schemas, SchemaViolation
+from mockserver.jsonschema import SchemaError, Schemas
 from mockserver.jsonschema.references import shown
 from mockserver.media.codec import Codec
 from mockserver.media.coercion import Reader
@@ -198,7 +198,7 @@ class Values:
             if isinstance(raw, Malformed):
                 yield raw.message
                 return
-            violations: Iterable[SchemaViolation] = slot.codec.validate(raw).violations
+            violations: Iterable[Violation] = slot.codec.validate(raw).violations
         elif slot.item_schema is not None and isinstance(value, list):
             item_schema = slot.item_schema
             violations = chain.from_iterable(
@@ -209,7 +209,7 @@ class Values:
         for violation in violations:
             yield f"{violation.pointer or 'value'}: {violation.message}"
 
-    def _violations(self, value: JSON, ref: SchemaRef, *, is_lenient: bool) -> Sequence[SchemaViolation]:
+    def _violations(self, value: JSON, ref: SchemaRef, *, is_lenient: bool) -> Sequence[Violation]:
         """Return the violations by the first interpretation of the schema that has any."""
         if is_lenient:
             return self._schemas.validator(ref, "response").violations(value)

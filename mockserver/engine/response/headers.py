@@ -12,13 +12,14 @@ import json
 import re
 from collections.abc import Callable, Iterator
 
-from mockserver.engine.response.examples import Fault, NoValidExample, Slot, Values
+from mockserver.engine.response.examples import Fault, NoValidExample, Sample, Slot, Values
 from mockserver.engine.response.negotiation import is_json
 from mockserver.media.styles import expand_header
 from mockserver.namespaces.clock import http_date
-from mockserver.plan import JSON, DocumentedResponse, Header
+from mockserver.plan import JSON, DocumentedResponse, Header, SchemaRef
 
 _HOUR = 3_600_000
+_DAY = 86_400_000
 
 _FIXED = {
     "accept-ranges": "bytes",
@@ -80,6 +81,14 @@ _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"(?:[!-~](?:[ \t!-~]*[!-~])?)?")
 """A field value (RFC 9110, section 5.5) in ASCII: clients decode other characters differently."""
 _ATTEMPTS = 5
+_CHOICES = 64
+"""The number of prepared texts of a header."""
+_MAX_TEXTS = 16_384
+"""The number of prepared texts at which they are dropped and made again."""
+
+
+_Identity = int | tuple[str, SchemaRef | None, bool]
+"""What tells headers apart: operations share the schemas of many."""
 
 
 class Headers:
@@ -87,6 +96,10 @@ class Headers:
 
     def __init__(self, values: Values) -> None:
         self._values = values
+        self._responses: dict[int, tuple[DocumentedResponse, list[Header]]] = {}
+        self._texts: dict[tuple[_Identity, int, int], str | None] = {}
+        """The prepared texts by the identity of the header, their number and the day."""
+        self._examples: dict[int, tuple[Header, Sample | None]] = {}
 
     def fields(self, response: DocumentedResponse, *, key: str, now_ms: int) -> list[tuple[str, str]]:
         """Return the header fields of a response: lower-case names without duplicates, valid values.
@@ -94,15 +107,44 @@ class Headers:
         A header without a valid value is left out; ``faults`` reports a required one.
         """
         found: dict[str, str] = {}
-        for header in _sent_headers(response):
-            text = self._text(header, key, now_ms)
+        digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass")).digest()
+        for i, header in enumerate(self._sent(response)):
+            name, number = header.name.lower(), digest[i % len(digest)] % _CHOICES
+            if name in _GENERATORS:
+                text = self._text(header, key, now_ms)
+            else:
+                text = self._prepared(header, number, now_ms - now_ms % _DAY)
             if text is not None:
-                found[header.name.lower()] = text
+                found[name] = text
         return list(found.items())
+
+    def _sent(self, response: DocumentedResponse) -> list[Header]:
+        """Return the headers of a response that are sent. Responses are cached by identity."""
+        known = self._responses.get(id(response))
+        if known is None:
+            known = self._responses[id(response)] = response, list(_sent_headers(response))
+        return known[1]
+
+    def _prepared(self, header: Header, number: int, now_ms: int) -> str | None:
+        """Return one of the prepared texts of a header."""
+        is_shared = header.content is None and not header.examples
+        identity = (header.name, header.schema, header.explode) if is_shared else id(header)
+        cache_key = (identity, number, now_ms)
+        if cache_key not in self._texts:
+            if len(self._texts) >= _MAX_TEXTS:
+                self._texts.clear()
+            self._texts[cache_key] = self._text(header, str(number), now_ms)
+        return self._texts[cache_key]
+
+    def constant(self, response: DocumentedResponse) -> list[tuple[str, str]] | None:
+        """Return the header fields of a response that has none or only examples, else None."""
+        if any(self._example(header) is None for header in self._sent(response)):
+            return None
+        return self.fields(response, key="", now_ms=0)
 
     def faults(self, response: DocumentedResponse, where: str) -> Iterator[Fault]:
         """Yield the faults of the document that make header fields of a response impossible."""
-        for header in _sent_headers(response):
+        for header in self._sent(response):
             location = f"{where}/headers/{header.name}"
             yield from self._values.faults(_slot(header), location)
             if header.required and self._text(header, location, 0) is None:
@@ -115,10 +157,17 @@ class Headers:
                 return text
         return None
 
+    def _example(self, header: Header) -> Sample | None:
+        """Return the first valid example of a header. Headers are cached by identity."""
+        known = self._examples.get(id(header))
+        if known is None:
+            known = self._examples[id(header)] = header, self._values.example(_slot(header))
+        return known[1]
+
     def _candidates(self, header: Header, key: str, now_ms: int) -> Iterator[JSON]:
         """Yield an example, the value that HTTP prescribes, then some generated values."""
         slot = _slot(header)
-        sample = self._values.example(slot)
+        sample = self._example(header)
         if sample is not None:
             yield sample.value
         usual = None if header.content else field_text(header.name.lower(), key, now_ms)

@@ -21,7 +21,7 @@ _MAX_DEPTH = 4
 _ABSENT = object()
 
 
-class Telling:
+class CauseWriter:
     """Writes a cause into the fields of one body. ``fake(ref)`` generates the value of an optional field."""
 
     def __init__(
@@ -32,7 +32,7 @@ class Telling:
         self._fake = fake
         self._whole: dict[str, JSON] = {}
 
-    def tell(self, body: JSON, ref: SchemaRef, cause: Cause) -> JSON:
+    def write(self, body: JSON, ref: SchemaRef, cause: Cause) -> JSON:
         """Return ``body``, which is valid by the schema at ``ref``, with the cause in it; still valid."""
         self._whole = {"": copy.deepcopy(body)}
         is_open = isinstance(body, dict) and not self._shapes.properties(ref)
@@ -207,8 +207,8 @@ class Refusals:
             raise NoValidExample(ref or "", sample.warning)
         if ref is None:
             return Sample(_escape(cause.sentence, choice), is_text=True)
-        telling = Telling(self._values.reader.shapes, lambda body: self._values.is_valid(body, ref), fake)
-        body = telling.tell(sample.value, ref, cause)
+        writer = CauseWriter(self._values.reader.shapes, lambda body: self._values.is_valid(body, ref), fake)
+        body = writer.write(sample.value, ref, cause)
         if documented_response.status.isdigit() and documented_response.status != str(cause.status):
             body = _replace_status(body, documented_response.status, cause.status)
         if isinstance(body, str) and not self._values.is_valid(body := _escape(body, choice), ref):

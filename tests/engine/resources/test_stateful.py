@@ -221,9 +221,9 @@ def test_a_large_creating_request_is_not_kept(engine: Engine) -> None:
 
 def test_credentials_are_not_kept(engine: Engine) -> None:
     call(engine, "POST", "/things", {"name": "n"}, authorization="Bearer secret", cookie="sid=secret")
-    birth = engine.store.creations.get("default", "thing", "1")
-    assert birth is not None
-    assert b"secret" not in birth.request
+    creation = engine.store.creations.get("default", "thing", "1")
+    assert creation is not None
+    assert b"secret" not in creation.request
 
 
 DRAWN = """

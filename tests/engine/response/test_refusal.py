@@ -144,7 +144,7 @@ PROBLEM = obj(
                 ]
             },
         ),
-        (STRIPE, {"error": {"type": "api_error", "code": "unprocessable_content", "message": SENTENCE}}),
+        (STRIPE, {"error": {"type": "invalid", "code": "unprocessable_content", "message": SENTENCE}}),
         (
             PROBLEM,
             {

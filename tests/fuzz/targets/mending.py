@@ -25,7 +25,7 @@ from tests.live import ask, engine_of
 
 _SEEDS = 60
 _LARGEST = 40_000
-_MOST_BREAKS = 4
+_MAX_BREAKS = 4
 _ASKED = 6
 _FILE = Path("broken.yaml")
 _VALUES: list[Any] = [
@@ -90,7 +90,7 @@ def _break(document: Any, random: Random) -> set[str]:
     paths = document.get("paths") or {}
     is_confined = paths and random.random() < 1 / 2 and "#/paths/" not in json.dumps(document)
     path = random.choice(sorted(paths)) if is_confined else ""
-    for _ in range(random.randint(1, _MOST_BREAKS)):
+    for _ in range(random.randint(1, _MAX_BREAKS)):
         places = _places(paths[path] if is_confined else document)
         if not places:
             break

@@ -15,7 +15,7 @@ from tests.verdict import Verdict
 
 CAPS = (1, 2, 1000, 65_536, 1_000_003, 10 * 1024 * 1024)
 _CHUNKS = (1, 7, 4096, 65_536, 100_000_000)
-_MOST_CHUNKS = 100_000
+_MAX_CHUNKS = 100_000
 _DOCUMENT = """
 openapi: 3.0.3
 info: {title: Bodies, version: '1'}
@@ -63,7 +63,7 @@ def _spellings(size: int) -> dict[str, bytes]:
     packed = gzip.compress(b"\0" * size, mtime=0)
     found = {"by length": _HEAD + b"Content-Length: %d\r\n\r\n" % size + body}
     for chunk in _CHUNKS:
-        if size / chunk <= _MOST_CHUNKS:
+        if size / chunk <= _MAX_CHUNKS:
             found[f"by chunks of {chunk}"] = (
                 _HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + _chunked(body, chunk)
             )

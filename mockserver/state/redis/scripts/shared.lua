@@ -12,7 +12,7 @@
 --                  are set anew; l/RESOURCE for whom it is reserved; n calls, s calls before the journal was cleared, d removed ones,
 --                  b bytes of the journal
 --   s/NS/RESOURCE  hash: key -> state      u/…  sorted set: key -> when it was last used (µs of this server's clock)
---   b/…            hash: key -> birth      h/…  hash: key -> its handles (in hexadecimal, with spaces between)
+--   b/…            hash: key -> creation   h/…  hash: key -> its handles (in hexadecimal, with spaces between)
 --   k/…            hash: handle \0 value -> key
 --   c/…            hash: counters          v/…  hash: windows of limits
 --   j/NS           stream: the journal
