@@ -20,17 +20,19 @@ _KINDS: tuple[dict[str, Any], ...] = (
     {"type": "string", "pattern": "^[A-Z]{2}-[0-9]{4}$"},
 )
 _FIELDS = 12
-_KEY = "5b1c0a52-6a0e-4f1c-8f4c-0d2a1b1e{:04x}"
-KEY = _KEY.format(0)
+KEY = "5b1c0a52-6a0e-4f1c-8f4c-0d2a1b1e0000"
+LIST = "/lists/{uuid}"
+"""The target of a request for a list."""
 
 
-def document(operations: int) -> dict[str, Any]:
-    """OpenAPI 3.0 with that many operations; each answers ``{"status": "active", …}``, about 3 KB of text."""
+def document(operations: int, first: int = 0) -> dict[str, Any]:
+    """OpenAPI 3.0 with that many operations, numbered from ``first`` on, of about 3 kB of text each."""
+    numbers = range(first, first + operations)
     return {
         "openapi": "3.0.3",
         "info": {"title": f"{operations} operations", "version": "1"},
-        "paths": {path(number): {"get": _operation(number)} for number in range(operations)},
-        "components": {"schemas": {f"Resource{number}": _schema(number) for number in range(operations)}},
+        "paths": {path(number): {"get": _operation(number)} for number in numbers},
+        "components": {"schemas": {f"Resource{number}": _schema(number) for number in numbers}},
     }
 
 
@@ -39,13 +41,13 @@ def path(number: int) -> str:
     return f"/{AREAS[number % len(AREAS)]}/v{number % 3}/resources{number}/{{id}}"
 
 
-def target(number: int, key: int = 0) -> str:
-    """A path that the operation answers, another one for each ``key`` below 65,536."""
-    return path(number).replace("{id}", _KEY.format(key))
+def target(number: int) -> str:
+    """The target of a request for the operation, with another key each time."""
+    return path(number).replace("{id}", "{uuid}")
 
 
-def order() -> dict[str, Any]:
-    """OpenAPI 3.0 with one operation, whose body may be left out."""
+def orders() -> dict[str, Any]:
+    """OpenAPI 3.0 with operations that take a body: JSON, a form, and multipart with files."""
     line = {
         "type": "object",
         "required": ["sku", "quantity", "price"],
@@ -58,36 +60,37 @@ def order() -> dict[str, Any]:
         },
         "additionalProperties": False,
     }
-    body = {
-        "type": "object",
-        "required": ["id", "email", "placedAt", "lines"],
-        "properties": {
-            "id": {"type": "string", "format": "uuid"},
-            "email": {"type": "string", "format": "email"},
-            "placedAt": {"type": "string", "format": "date-time"},
-            "lines": {"type": "array", "minItems": 1, "maxItems": 50, "items": line},
-        },
-        "additionalProperties": False,
+    notes = {"type": "array", "items": {"type": "string", "maxLength": 2000}}
+    binary = {"type": "string", "format": "binary"}
+    ordered = {
+        "id": {"type": "string", "format": "uuid"},
+        "email": {"type": "string", "format": "email"},
+        "placedAt": {"type": "string", "format": "date-time"},
     }
-    response = {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}}
-    operation = {
-        "requestBody": {"content": {"application/json": {"schema": body}}},
-        "responses": {
-            "200": {
-                "description": "Placed",
-                "content": {"application/json": {"schema": response, "example": {"status": "placed"}}},
-            }
-        },
+    lines = {"type": "array", "minItems": 1, "items": line}
+    files = {"id": ordered["id"], "note": {"type": "string"}, "drawing": binary, "invoice": binary}
+    paths: dict[str, tuple[str, dict[str, Any]]] = {
+        "/orders": ("application/json", ordered | {"lines": lines}),
+        "/forms": ("application/x-www-form-urlencoded", ordered | {"notes": notes}),
+        "/files": ("multipart/form-data", files),
     }
+    placed = _answer({"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}})
+    placed["content"]["application/json"]["example"] = {"status": "placed"}
     return {
         "openapi": "3.0.3",
         "info": {"title": "Orders", "version": "1"},
-        "paths": {"/orders": {"post": operation}},
+        "paths": {
+            path: {
+                "get": {"responses": {"200": placed}},
+                "post": {"requestBody": _body(media, fields), "responses": {"200": placed}},
+            }
+            for path, (media, fields) in paths.items()
+        },
     }
 
 
-def order_body(size: int = 2048) -> dict[str, Any]:
-    """A valid body of ``POST /orders`` of about ``size`` bytes."""
+def order(size: int) -> dict[str, Any]:
+    """A valid body of ``POST /orders`` of about ``size`` octets."""
     line = {"sku": "AB-1234", "quantity": 3, "price": 12.5, "note": "as last time, please", "kind": "goods"}
     return {
         "id": KEY,
@@ -95,6 +98,37 @@ def order_body(size: int = 2048) -> dict[str, Any]:
         "placedAt": "2026-01-01T12:00:00Z",
         "lines": [line] * ((size - 120) // 92),
     }
+
+
+def lists() -> dict[str, Any]:
+    """OpenAPI 3.0 with one operation, whose answer is a list of 100 items."""
+    fields = {f"field{at}": _KINDS[at] for at in range(5)}
+    item = {
+        "type": "object",
+        "required": ["id", *fields],
+        "properties": {"id": {"type": "string", "format": "uuid"}, **fields},
+    }
+    answer = _answer({"type": "array", "minItems": 100, "maxItems": 100, "items": item})
+    name = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+    return {
+        "openapi": "3.0.3",
+        "info": {"title": "Lists", "version": "1"},
+        "paths": {"/lists/{id}": {"get": {"parameters": [name], "responses": {"200": answer}}}},
+    }
+
+
+def _answer(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": "The answer", "content": {"application/json": {"schema": schema}}}
+
+
+def _body(media: str, fields: dict[str, Any]) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "required": [*fields],
+        "properties": fields,
+        "additionalProperties": False,
+    }
+    return {"required": True, "content": {media: {"schema": schema}}}
 
 
 def _operation(number: int) -> dict[str, Any]:

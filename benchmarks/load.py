@@ -1,76 +1,114 @@
-"""Load by wrk, from a core of its own."""
+"""Load by wrk, from a core of its own: which requests, and what came of them."""
 
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import subprocess
+import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from benchmarks.process import LOAD_CORE, Process, pin
 
-Kind = Literal["one key", "new keys", "a connection each", "targets"]
+Figures = dict[str, float]
+"""Name of a figure → what was measured in one round; times are in microseconds."""
 
-_SCRIPTS: dict[Kind, Path] = {
-    "one key": Path(__file__).parent / "one_key.lua",
-    "new keys": Path(__file__).parent / "new_keys.lua",
-    "a connection each": Path(__file__).parent / "connections.lua",
-    "targets": Path(__file__).parent / "targets.lua",
-}
+DIFFERENT = (
+    "X-Request-Id: {uuid}",
+    f"traceparent: 00-{'{octet}' * 16}-{'{octet}' * 8}-01",
+    "Authorization: Bearer benchmark",
+    "Accept: */*",
+)
+"""What instrumented clients send: two fields have another value on each request."""
+EQUAL = (
+    "X-Request-Id: 7d6f0a52-6a0e-4f1c-8f4c-0d2a1b1e6a11",
+    "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    *DIFFERENT[2:],
+)
+"""The same fields, with the same octets on each request."""
+_SCRIPT = Path(__file__).parent / "requests.lua"
+_BLANK = re.compile(r"{(\w+) ?(\d*)}")
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """What one load came to. Times are in microseconds."""
+class Request:
+    """A request to send over and over.
 
-    requests: int
-    per_second: float
-    p50: float
-    p99: float
-    processor_time: float
-    """Of the server and its children, for each request."""
-    failed: int
-    """Answers of status 400 and above, broken connections and time-outs."""
+    Blanks in its target and fields are filled in anew each time: ``{uuid}``, ``{octet}`` (two hexadecimal
+    digits), ``{number N}`` (below N), ``{key N}`` (a number below N of twelve hexadecimal digits).
+    """
+
+    target: str
+    method: str = "GET"
+    fields: tuple[str, ...] = DIFFERENT
+    body: Path | None = None
+
+    def line(self) -> str:
+        """As ``requests.lua`` reads it."""
+        return "\t".join((self.method, self.target, str(self.body or ""), *self.fields))
+
+
+def filled(text: str) -> str:
+    """The text of a request with its blanks filled in."""
+
+    def fill(blank: re.Match[str]) -> str:
+        match blank[1]:
+            case "uuid":
+                return str(uuid.uuid4())
+            case "octet":
+                return secrets.token_hex(1)
+            case "number":
+                return str(secrets.randbelow(int(blank[2])))
+            case _:
+                return f"{secrets.randbelow(int(blank[2])):012x}"
+
+    return _BLANK.sub(fill, text)
 
 
 def put(
     process: Process,
-    url: str,
-    kind: Kind,
+    port: int,
+    requests: Sequence[Request],
     *,
+    file: Path,
     warm_up: int,
     seconds: int,
     connections: int,
-    targets: Path | None = None,
-) -> Load:
-    """Load the server for ``seconds`` after as much as ``warm_up``; of 0 there is none.
+    beside: Process | None = None,
+) -> Figures:
+    """Send ``requests``, which are written to ``file``, in turn for ``seconds`` after as much as ``warm_up``.
 
-    ``url`` is that of one resource for "one key" and "a connection each", of the collection for "new
-    keys", of the server for "targets", whose requests stand in the file ``targets``.
+    ``octets`` are those of an answer with its head, ``processor`` is the processor time of the server and
+    its children for each request, ``redis`` that of the process ``beside`` it, ``failed`` the number of
+    answers of status 400 and above, of broken connections and of time-outs.
     """
+    file.write_text("".join(f"{request.line()}\n" for request in requests))
     if warm_up:
-        _wrk(url, kind, warm_up, connections, targets)
-    before = process.processor_seconds()
-    outcome = _wrk(url, kind, seconds, connections, targets)
-    spent = process.processor_seconds() - before
-    requests = int(outcome["requests"])
-    return Load(
-        requests=requests,
-        per_second=requests / outcome["duration"] * 1e6,
-        p50=outcome["p50"],
-        p99=outcome["p99"],
-        processor_time=spent / max(requests, 1) * 1e6,
-        failed=int(outcome["failed"]),
-    )
+        _wrk(port, file, warm_up, connections)
+    watched = {"processor": process} | ({"redis": beside} if beside else {})
+    before = {name: each.processor_seconds() for name, each in watched.items()}
+    outcome = _wrk(port, file, seconds, connections)
+    if not (count := outcome["requests"]):
+        raise RuntimeError(f"no request was answered within {seconds} s")
+    spent = {name: (each.processor_seconds() - before[name]) / count * 1e6 for name, each in watched.items()}
+    return {
+        "per_second": count / outcome["duration"] * 1e6,
+        "p50": outcome["p50"],
+        "p99": outcome["p99"],
+        **spent,
+        "octets": outcome["octets"] / count,
+        "peak": process.peak(),
+        "failed": outcome["failed"],
+    }
 
 
-def _wrk(url: str, kind: Kind, seconds: int, connections: int, targets: Path | None) -> dict[str, float]:
+def _wrk(port: int, file: Path, seconds: int, connections: int) -> Figures:
     command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
-    command += ["--timeout", "10s", "--script", str(_SCRIPTS[kind]), url, "--", str(secrets.randbits(31))]
-    if targets is not None:
-        command.append(str(targets))
+    command += ["--timeout", "10s", "--script", str(_SCRIPT), f"http://127.0.0.1:{port}"]
+    command += ["--", str(secrets.randbits(31)), str(file)]
     done = subprocess.run(
         command,
         capture_output=True,
@@ -80,5 +118,5 @@ def _wrk(url: str, kind: Kind, seconds: int, connections: int, targets: Path | N
     )
     if done.returncode:
         raise RuntimeError(f"wrk failed: {done.stderr or done.stdout}")
-    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    figures: Figures = json.loads(done.stdout.splitlines()[-1])
     return figures

@@ -28,9 +28,9 @@ class MissingError(Exception):
     """Something is not installed and cannot be installed from here; the text says how to."""
 
 
-def provide(servers: Sequence[Server], *, redis: bool = False) -> None:
+def provide(servers: Sequence[Server], *, redis: bool = False, chart: bool = True) -> None:
     """See to it that ``servers`` can be started and put under load, ours as installing it leaves it."""
-    if find_spec("matplotlib") is None:
+    if chart and find_spec("matplotlib") is None:
         raise MissingError("matplotlib is not installed: run `make bench`, or pip install --group bench")
     # Where the environment keeps Python from writing bytecode, every start would compile what was edited
     compileall.compile_dir(ROOT / "mockserver", quiet=1)

@@ -50,6 +50,8 @@ class Start:
     samples: Samples = MADE_UP
     document: Path = DOCUMENT
     """Served without scenarios where it is not the mission's."""
+    options: tuple[str, ...] = ()
+    """Further options, for ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class Server:
 
 def _ours(start: Start) -> list[str]:
     document = [] if start.document == DOCUMENT else [str(start.document)]
-    return [sys.executable, "-m", "mockserver", "serve", "--port", str(start.port), *document]
+    command = [sys.executable, "-m", "mockserver", "serve", "--port", str(start.port)]
+    return [*command, *start.options, *document]
 
 
 def _no_journal(start: Start) -> list[str]:

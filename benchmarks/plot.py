@@ -1,55 +1,52 @@
-"""The figures of the last runs, drawn: ``benchmarks/results.svg``."""
+"""Requests per second by load, ours and peers, drawn: ``benchmarks/results.svg``."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.load import Figures
+from benchmarks.peers import SERVERS
+
 PICTURE = Path(__file__).parent / "results.svg"
-_KINDS = ("one key", "new keys")
+_SHOWN = tuple(name for name in SERVERS if name != "no-journal")
+_BAR = 0.16
+_ROW = 0.55
+"""Inches of height for each load."""
 
 
-def draw(record: Path) -> None:
-    """Draw what a run on the mission's document came to, by its record."""
-    found = json.loads(record.read_text())
-    mpl.rcParams["svg.hashsalt"] = "benchmarks"
-    figure = Figure(figsize=(11, 6.5), layout="constrained")
-    (pace, processor), (starts, memory) = figure.subplots(2, 2)
-    _bars(pace, found, "requests/s", lambda each: float(each["per_second"]))
-    _bars(processor, found, "processor µs/request", lambda each: float(each["processor_time"]))
-    names = list(found["rounds"])
-    first = [rounds[0]["start"] for rounds in found["rounds"].values()]
-    again = [
-        median([each["start"] for each in rounds[1:]] or [rounds[0]["start"]])
-        for rounds in found["rounds"].values()
-    ]
-    _grouped(starts, names, {"first": first, "again": again}, "start to the first answer, ms")
-    counts = [int(count) for count in found["added_memory"]]
-    memory.plot(counts, [value / 2**20 for value in found["added_memory"].values()], marker="o")
-    memory.set_title("memory added by keys, MB")
-    memory.set_xlabel("keys")
-    figure.savefig(PICTURE, metadata={"Date": None})
-
-
-def _bars(axes: Axes, found: dict[str, Any], title: str, figure: Any) -> None:
+def draw(loads: Mapping[str, Mapping[str, list[Figures]]], picture: Path = PICTURE) -> None:
+    """A row for each load that has peers: a bar for each server, with the spread of its rounds."""
+    mpl.rcParams |= {"svg.hashsalt": "benchmarks", "svg.fonttype": "none"}
     rows = {
-        kind: [median(figure(each["loads"][kind]) for each in rounds) for rounds in found["rounds"].values()]
-        for kind in _KINDS
+        load: servers
+        for load, servers in loads.items()
+        if {"ours", "steady"} <= servers.keys() and "per_second" in servers["ours"][0]
     }
-    _grouped(axes, list(found["rounds"]), rows, title)
-
-
-def _grouped(axes: Axes, names: list[str], rows: dict[str, list[float]], title: str) -> None:
-    width = 0.8 / len(rows)
-    for number, (label, values) in enumerate(rows.items()):
-        places = [place + number * width for place in range(len(names))]
-        axes.bar(places, values, width, label=label)
-    axes.set_xticks([place + 0.4 - width / 2 for place in range(len(names))], names, fontsize=8)
-    axes.set_title(title)
-    axes.legend(fontsize=8)
+    figure = Figure(figsize=(10, 1.2 + _ROW * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    for number, server in enumerate(_SHOWN):
+        places, widths, errors = [], [], []
+        for row, servers in enumerate(rows.values()):
+            if server in servers:
+                shown = [name for name in _SHOWN if name in servers]
+                places.append(row + (shown.index(server) - (len(shown) - 1) / 2) * _BAR)
+                values = [each["per_second"] for each in servers[server]]
+                middle = median(values)
+                widths.append(middle)
+                errors.append((middle - min(values), max(values) - middle))
+        if not places:
+            continue
+        spread = tuple(zip(*errors, strict=True))
+        axes.barh(places, widths, _BAR, xerr=spread, label=server, color=f"C{number}", error_kw={"lw": 0.8})
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.set_xlabel("requests/s (logarithmic)")
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(ncols=len(_SHOWN), loc="lower center", bbox_to_anchor=(0.5, 1))
+    figure.savefig(picture, metadata={"Date": None})

@@ -89,6 +89,10 @@ class Process:
         amounts = [_rollup(pid) for pid in self._tree()]
         return Memory(sum(each.rss for each in amounts), sum(each.pss for each in amounts))
 
+    def peak(self) -> int:
+        """The most that the process and its descendants had in memory, each at its own time, in bytes."""
+        return sum(_high_water(pid) for pid in self._tree())
+
     def processor_seconds(self) -> float:
         """User and system time of the process and its descendants so far, to 10 ms."""
         return sum(_ticks(pid) for pid in self._tree()) / _TICKS
@@ -120,6 +124,14 @@ def _stat(pid: int) -> list[str]:
 def _ticks(pid: int) -> int:
     fields = _stat(pid)
     return int(fields[11]) + int(fields[12]) if fields else 0
+
+
+def _high_water(pid: int) -> int:
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 def _rollup(pid: int) -> Memory:

@@ -4,203 +4,109 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import documents, sharing
-from benchmarks.budgets import MEGABYTE, Budget, first_start, idle_memory, later_start, of_load
-from benchmarks.documents import OPERATIONS, STARTED
-from benchmarks.load import Kind, Load
-from benchmarks.mission import CONNECTIONS, LOADS, Outcome, Round
+from benchmarks.bench import Bench
+from benchmarks.budgets import LABELS, Budget
 from benchmarks.peers import SERVERS
+from benchmarks.trial import Results
 
 NOT_MEASURED = "–"
-_WHEN = {"ours": ("first", "again"), "steady": ("first", "again"), "prism": ("first",)}
+_PRECISE = 10
+"""Figures below it are told with two digits after the point."""
 
 
-def markdown(outcome: Outcome, budgets: Sequence[Budget]) -> str:
-    """The figures, then the budgets."""
-    plan, machine = outcome.plan, _machine()
-    pending, issued = (len(each.body) for each in (outcome.samples.pending, outcome.samples.issued))
-    conditions = (
-        f"{machine['processor']}, {machine['cores']} cores, Linux {machine['kernel']}, "
-        f"Python {machine['python']}; one server process on one core, {plan.connections} connections, "
-        f"{plan.seconds} s a load, medians of {plan.rounds} rounds; {pending:,} bytes "
-        f"of body from ours, WireMock and nginx while pending, {issued:,} once issued."
-    )
-    idle_head = ("", "first start, ms", "start again, ms", "idle PSS, MB", "idle RSS, MB")
-    parts = ["## The mission's document", conditions, _table(idle_head, _idle_rows(outcome))]
-    for kind in (*LOADS, CONNECTIONS):
-        head = (kind, "requests/s", "p50, ms", "p99, ms", "processor µs/request", "failed")
-        rows = [
-            (name, *_load_cells(rounds, kind))
-            for name, rounds in outcome.rounds.items()
-            if kind in rounds[0].loads
-        ]
-        parts.append(_table(head, rows))
-    if outcome.added_memory:
-        rows = [
-            (f"{count:,}", f"{added / MEGABYTE:,.1f}", f"{added / count:,.0f}")
-            for count, added in outcome.added_memory.items()
-        ]
-        parts.append(_table(("further keys, one call each", "MB added", "bytes a key"), rows))
-    parts += _failures(outcome.failures)
-    return "\n\n".join([*parts, *_judged(budgets)]) + "\n"
-
-
-def documents_markdown(outcome: documents.Outcome, budgets: Sequence[Budget]) -> str:
-    """The figures of documents of many operations, then their budgets."""
-    head = ("start to the first answer, ms", *(f"{name}, {when}" for name in STARTED for when in _WHEN[name]))
-    parts = ["## Documents of many operations", _table(head, _start_rows(outcome))]
-    rows = [(f"{count:,}", *_pace_cells(loads)) for count, loads in sorted(outcome.routing.items())]
-    columns = ("requests/s", "processor µs/request", "failed")
-    if outcome.spread:
-        rows.append((f"{OPERATIONS[-1]:,}, each in turn", *_pace_cells(outcome.spread)))
-    parts.append(_table(("one operation of", *columns), rows))
-    rows = [
-        (f"{server}, {name}", *_pace_cells(loads))
-        for server, bodies in outcome.bodies.items()
-        for name, loads in bodies.items()
-    ]
-    parts.append(_table(("one operation, with and without a body", *columns), rows))
-    return "\n\n".join([*parts, *_failures(outcome.failures), *_judged(budgets)]) + "\n"
-
-
-def documents_record(outcome: documents.Outcome, budgets: Sequence[Budget]) -> dict[str, Any]:
-    """Everything measured on documents of many operations, as JSON."""
-    return {**_circumstances(), **asdict(outcome), "budgets": _recorded(budgets)}
-
-
-def sharing_markdown(outcome: sharing.Outcome) -> str:
-    """What sharing state costs."""
-    parts = ["## State in memory and on Redis"]
-    for kind in LOADS:
-        head = (
-            kind,
-            "requests/s",
-            "p50, ms",
-            "p99, ms",
-            "processor µs/request",
-            "Redis's µs/request",
-            "failed",
-        )
-        rows = []
-        for name, kinds in outcome.rounds.items():
-            loads, redis = [each.load for each in kinds[kind]], [each.redis for each in kinds[kind]]
-            pace, processor, failed = _pace_cells(loads)
-            times = [median(getattr(each, part) for each in loads) / 1000 for part in ("p50", "p99")]
-            rows.append(
-                (name, pace, *(f"{each:,.2f}" for each in times), processor, f"{median(redis):,.1f}", failed)
-            )
-        parts.append(_table(head, rows))
-    return "\n\n".join(parts) + "\n"
-
-
-def sharing_record(outcome: sharing.Outcome) -> dict[str, Any]:
-    """Everything measured of shared state, as JSON."""
-    return {**_circumstances(), **asdict(outcome)}
-
-
-def _failures(failures: Mapping[str, str]) -> list[str]:
-    return [f"**{name}** did not run: {reason}" for name, reason in failures.items()]
-
-
-def _judged(budgets: Sequence[Budget]) -> tuple[str, str]:
-    return "## Budgets", _table(("what", "measured", "budget", ""), map(_budget_cells, budgets))
-
-
-def _start_rows(outcome: documents.Outcome) -> Iterable[tuple[str, ...]]:
-    for name, starts in outcome.starts.items():
-        cells = []
-        for server in STARTED:
-            times = starts.get(server, [])
-            figures = {"first": times[:1], "again": times[1:]}
-            cells += [f"{median(figures[when]):,.0f}" if figures[when] else "–" for when in _WHEN[server]]
-        yield name, *cells
-
-
-def _pace_cells(loads: list[Load]) -> tuple[str, ...]:
+def conditions(bench: Bench) -> str:
+    """The machine, and how it was measured."""
+    machine = _machine()
     return (
-        f"{median(each.per_second for each in loads):,.0f}",
-        f"{median(each.processor_time for each in loads):,.1f}",
-        f"{sum(each.failed for each in loads):,}",
+        f"{machine['processor']}, {machine['cores']} cores, Linux {machine['kernel']}, "
+        f"Python {machine['python']}; {bench.connections} connections, {bench.seconds} s a load, medians of "
+        f"{bench.rounds} rounds with the least and the most.\n"
     )
 
 
-def record(outcome: Outcome, budgets: Sequence[Budget]) -> dict[str, Any]:
-    """Everything measured, every round by itself, as JSON."""
-    return {
-        **_circumstances(),
-        "plan": asdict(outcome.plan),
-        "rounds": {name: [asdict(each) for each in rounds] for name, rounds in outcome.rounds.items()},
-        "failures": outcome.failures,
-        "added_memory": outcome.added_memory,
-        "body_bytes": {
-            "pending": len(outcome.samples.pending.body),
-            "issued": len(outcome.samples.issued.body),
-        },
-        "budgets": _recorded(budgets),
+def markdown(part: str, results: Results, budgets: Sequence[Budget]) -> str:
+    """The figures of one part, then its budgets."""
+    present = {
+        name for servers in results.loads.values() for rounds in servers.values() for name in rounds[0]
     }
+    columns = [name for name in LABELS if name in present]
+    head = ["", "", *(", ".join(filter(None, LABELS[name][:2])) for name in columns)]
+    rows = [
+        [load, server, *(_cell(name, [each[name] for each in rounds if name in each]) for name in columns)]
+        for load, servers in results.loads.items()
+        for server, rounds in servers.items()
+    ]
+    verdicts = [
+        (each.what, _measured(each), f"{each.relation} {each.bound:.3g} {each.unit}", each.verdict)
+        for each in budgets
+    ]
+    faults = [f"**{what}**: {reason}" for what, reason in (results.faults | results.invalid).items()]
+    tables = [_table(head, rows, texts=2)] if rows else []
+    budget_head = ("what", "measured", "budget", "")
+    return "\n\n".join([f"### {part.capitalize()}", *tables, *faults, _table(budget_head, verdicts)]) + "\n"
 
 
-def _recorded(budgets: Sequence[Budget]) -> list[dict[str, Any]]:
-    return [asdict(each) | {"met": each.met} for each in budgets]
-
-
-def _circumstances() -> dict[str, Any]:
+def record(bench: Bench, parts: dict[str, Results], budgets: Sequence[Budget]) -> dict[str, Any]:
+    """Everything measured, every round by itself, as JSON."""
     return {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": _machine(),
         "versions": {name: server.npm for name, server in SERVERS.items() if server.npm},
+        "plan": {name: getattr(bench, name) for name in ("seconds", "connections", "rounds")},
+        "parts": {name: asdict(results) for name, results in parts.items()},
+        "budgets": [asdict(each) | {"measured": each.measured, "verdict": each.verdict} for each in budgets],
     }
 
 
-def _idle_rows(outcome: Outcome) -> Iterable[tuple[str, ...]]:
-    for name, rounds in outcome.rounds.items():
-        rss = median(each.memory.rss for each in rounds)
-        yield (
-            name,
-            f"{first_start(rounds):,.0f}",
-            f"{later_start(rounds):,.0f}",
-            f"{idle_memory(rounds) / MEGABYTE:,.1f}",
-            f"{rss / MEGABYTE:,.1f}",
-        )
+def _cell(name: str, values: Sequence[float]) -> str:
+    if not values:
+        return NOT_MEASURED
+    if name in ("asked", "failed"):
+        return f"{sum(values):,.0f}"
+    return _spread([value / LABELS[name][2] for value in values])
 
 
-def _load_cells(rounds: list[Round], kind: Kind) -> tuple[str, ...]:
+def _measured(budget: Budget) -> str:
+    return f"{_spread(budget.rounds)} {budget.unit}" if budget.rounds else NOT_MEASURED
+
+
+def _spread(values: Sequence[float]) -> str:
+    """The median, with the least and the most where they differ."""
+    middle, least, most = (_told(each) for each in (median(values), min(values), max(values)))
+    return middle if least == most else f"{middle} ({least} to {most})"
+
+
+def _told(value: float) -> str:
     return (
-        f"{of_load(kind, lambda each: each.per_second)(rounds):,.0f}",
-        f"{of_load(kind, lambda each: each.p50)(rounds) / 1000:,.2f}",
-        f"{of_load(kind, lambda each: each.p99)(rounds) / 1000:,.2f}",
-        f"{of_load(kind, lambda each: each.processor_time)(rounds):,.1f}",
-        f"{sum(each.loads[kind].failed for each in rounds):,}",
+        f"{value:,.2f}" if value < _PRECISE else f"{value:,.1f}" if value < _PRECISE**2 else f"{value:,.0f}"
     )
 
 
-def _budget_cells(budget: Budget) -> tuple[str, ...]:
-    if budget.measured is None:
-        measured, verdict = NOT_MEASURED, "not measured"
-    else:
-        measured, verdict = f"{budget.measured:,.2f} {budget.unit}", "met" if budget.met else "**not met**"
-    return budget.what, measured, f"{budget.relation} {budget.bound:g} {budget.unit}", verdict
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table, padded to be read as it is: the first column to the left, the others to the right."""
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
+    """A Markdown table, padded to be read as it is: so many texts to the left, figures to the right."""
     lines = [tuple(head), *map(tuple, rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    padded = ["| " + " | ".join(_aligned(line, widths)) + " |" for line in lines]
-    rule = "|" + "|".join("-" * (width + 1) + (":" if at else "-") for at, width in enumerate(widths)) + "|"
+    padded = ["| " + " | ".join(_aligned(line, widths, texts)) + " |" for line in lines]
+    rule = (
+        "|"
+        + "|".join("-" * (width + 1) + (":" if at >= texts else "-") for at, width in enumerate(widths))
+        + "|"
+    )
     return "\n".join((padded[0], rule, *padded[1:]))
 
 
-def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:
-    first, *others = zip(line, widths, strict=True)
-    return [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+def _aligned(line: Sequence[str], widths: Sequence[int], texts: int) -> list[str]:
+    return [
+        cell.rjust(width) if at >= texts else cell.ljust(width)
+        for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+    ]
 
 
 def _machine() -> dict[str, str]:

@@ -22,10 +22,9 @@ from pathlib import Path
 import click
 
 from benchmarks import packages
-from benchmarks.documents import CORPUS
+from benchmarks.bench import CORPUS, free_port
 from benchmarks.peers import MODULES, SERVERS, Server, Start
 from benchmarks.process import Process
-from benchmarks.start import free_port
 from mockserver.compile.source import read
 
 FOLDER = MODULES.parent / "sdks"

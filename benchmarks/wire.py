@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
+from benchmarks.load import Request, filled
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
@@ -39,20 +41,23 @@ class Connection:
         self._reader.close()
         self._socket.close()
 
-    def get(self, path: str, *fields: str) -> Response:
-        """The answer to GET with further header ``fields``, read to its end (RFC 9112)."""
-        self._socket.sendall(self._head(path, fields))
+    def ask(self, request: Request) -> Response:
+        """The answer to ``request``, read to its end (RFC 9112)."""
+        self._socket.sendall(self._octets(request))
         return self._answer()
 
-    def get_all(self, paths: Sequence[str]) -> None:
-        """GET every one of ``paths``, sent together, and read the answers."""
-        self._socket.sendall(b"".join(self._head(path, ()) for path in paths))
-        for _ in paths:
+    def ask_all(self, requests: Sequence[Request]) -> None:
+        """Send all of ``requests`` together, and read the answers."""
+        self._socket.sendall(b"".join(map(self._octets, requests)))
+        for _ in requests:
             self._answer()
 
-    def _head(self, path: str, fields: Sequence[str]) -> bytes:
-        lines = (f"GET {path} HTTP/1.1", f"Host: {self._host}", "Accept: */*", *fields, "", "")
-        return "\r\n".join(lines).encode()
+    def _octets(self, request: Request) -> bytes:
+        body = request.body.read_bytes() if request.body else b""
+        length = (f"Content-Length: {len(body)}",) if request.body else ()
+        start = f"{request.method} {request.target} HTTP/1.1"
+        head = "\r\n".join((start, f"Host: {self._host}", *request.fields, *length, "", ""))
+        return filled(head).encode("latin-1") + body
 
     def _answer(self) -> Response:
         status = self._line().split(" ", 2)[1:2]

@@ -29,18 +29,18 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.register_profile("quick", settings.get_profile("untimed"), max_examples=25)
 settings.load_profile("untimed")
 
-_STARTS = {"subprocess.Popen", "os.fork", "os.posix_spawn"}
+_STARTS = frozenset(["subprocess.Popen", "os.fork", "os.posix_spawn"])
 """Audit events of Python: another process begins."""
 
-_SERVERS = {"live", "redis", "workers", "chromium"}
-"""Fixtures that start them."""
+_SERVERS = {"live", "echoing", "mock", "target", "local", "shared", "server", "redis", "workers", "chromium"}
+"""Fixtures that start them. Tests with one are not even collected; that of the others shows as they run."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--no-servers",
         action="store_true",
-        help="Skip each test as soon as it starts or asks a server, a browser, Redis or another process.",
+        help="Leave out each test that starts or asks a server, a browser, Redis or another process.",
     )
 
 
@@ -50,16 +50,23 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.addaudithook(_skip_where_a_server_starts)
 
 
-def _skip_where_a_server_starts(event: str, arguments: tuple[object, ...]) -> None:
-    needs = event in _STARTS or (event == "socket.__new__" and arguments[1] != socket.AF_UNIX)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("no_servers"):
+        left_out = {item for item in items if not _SERVERS.isdisjoint(getattr(item, "fixturenames", ()))}
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _skip_where_a_server_starts(
+    event: str, arguments: tuple[object, ...], starts: frozenset[str] = _STARTS
+) -> None:
+    needs = event in starts or (event == "socket.__new__" and arguments[1] != socket.AF_UNIX)
     if needs and "PYTEST_CURRENT_TEST" in os.environ:
         pytest.skip(f"needs a server or another process ({event})")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
-    if item.config.getoption("no_servers") and not _SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
-        pytest.skip("needs a server or another process (a fixture)")
     with _skipped_where_a_program_is_missing():
         return (yield)
 

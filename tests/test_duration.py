@@ -21,20 +21,20 @@ from mockserver import inputs
         ("0.5ms", 0),
     ],
 )
-def test_what_a_duration_is(text: str, expected: int) -> None:
+def test_valid_duration_is_parsed_as_milliseconds(text: str, expected: int) -> None:
     assert inputs.parse_duration(text) == expected
 
 
 @pytest.mark.parametrize(
     "text", ["", "30", "s", "-1s", "30 seconds", "1s2s", "1,5s", "1e3s", "ms", "30S", ".5s", "1.s", "1s\n1s"]
 )
-def test_what_is_none(text: str) -> None:
+def test_invalid_duration_raises_value_error(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration such as 200ms"):
         inputs.parse_duration(text)
 
 
 @pytest.mark.parametrize("text", ["365001d", "99999999999999999999d", "9" * 400 + "d", "31536000000000001ms"])
-def test_what_is_too_long(text: str) -> None:
+def test_duration_above_the_maximum_raises_value_error(text: str) -> None:
     with pytest.raises(ValueError, match="is longer than 365000d"):
         inputs.parse_duration(text)
     assert inputs.parse_duration("365000d") == inputs.MAX_DURATION
@@ -48,5 +48,5 @@ def test_written_durations_are_read_back(length: int) -> None:
 @pytest.mark.parametrize(
     ("length", "expected"), [(0, "0ms"), (1500, "1500ms"), (60_000, "1m"), (86_400_000, "1d")]
 )
-def test_durations_are_written_shortly(length: int, expected: str) -> None:
+def test_duration_is_written_in_its_largest_unit(length: int, expected: str) -> None:
     assert inputs.format_duration(length) == expected

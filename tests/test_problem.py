@@ -54,12 +54,12 @@ def test_an_unknown_method_says_what_is_allowed() -> None:
         (problem.unavailable("the store does not answer", retry_after=3), 503, "the store"),
     ],
 )
-def test_the_rest(response: Response, status: int, told: str) -> None:
+def test_problem_of_each_kind_has_its_status_and_detail(response: Response, status: int, told: str) -> None:
     assert response.status == status
     assert told in body(response)["detail"]
 
 
-def test_unavailable_says_when_to_come_back() -> None:
+def test_unavailable_problem_has_retry_after() -> None:
     assert ("retry-after", "3") in problem.unavailable("later", retry_after=3).headers
 
 
@@ -72,7 +72,7 @@ def test_a_sentence_tells_every_violation_with_its_place() -> None:
     )
 
 
-def test_a_thousand_violations_fit_into_a_sentence() -> None:
+def test_sentence_about_a_thousand_violations_is_bounded() -> None:
     told = problem.sentence([UUID] * 1000)
     assert len(told) <= problem.MAX_SENTENCE
     assert len(problem.listed([UUID] * 1000)) == problem.MAX_VIOLATIONS
@@ -121,5 +121,5 @@ def test_values_are_quoted_within_bounds(value: object, expected: object) -> Non
 @pytest.mark.parametrize(
     ("status", "expected"), [(413, "Content Too Large"), (404, "Not Found"), (799, "Error")]
 )
-def test_phrases(status: int, expected: str) -> None:
+def test_status_gives_its_reason_phrase(status: int, expected: str) -> None:
     assert problem.phrase(status) == expected

@@ -13,10 +13,9 @@ from typing import Literal
 from msgspec import Struct, field
 
 from mockserver.jsonschema.formats import RANGES
-from mockserver.jsonschema.keywords import is_draft_4, is_nullable
+from mockserver.jsonschema.keywords import TYPES, is_draft_4, is_nullable
 from mockserver.plan import JSON, Dialect, SchemaRef
 
-TYPES = frozenset(("null", "boolean", "integer", "number", "string", "array", "object"))
 SCALARS = frozenset(("boolean", "integer", "number", "string"))
 
 ChoicesMade = tuple[tuple[SchemaRef, int], ...]
@@ -134,6 +133,20 @@ class Shape(Struct, eq=False):
         """Whether a generated value may be invalid."""
         return self.is_uncertain or bool(self.choices) or bool(self.made)
 
+    def settles_options(self) -> bool:
+        """Return whether all values of ``options`` are allowed for certain, apart from open choices."""
+        return not self.is_uncertain and all(map(self._is_settled, self.options or ()))
+
+    def _is_settled(self, value: JSON) -> bool:
+        if value is None or isinstance(value, bool):
+            return True
+        if isinstance(value, (int, float)):
+            low, high = self.low, self.high
+            is_above = low is None or value > low or (value == low and not self.low_open)
+            return is_above and not self.steps and (high is None or value < high)
+        is_free = not (self.patterns or self.formats or self.min_length) and self.max_length is None
+        return is_free and isinstance(value, str)
+
     def raise_low(self, bound: Fraction, *, is_open: bool) -> None:
         """Add a lower bound."""
         if self.low is None or bound > self.low or (bound == self.low and is_open):
@@ -189,15 +202,30 @@ def type_of(value: JSON) -> str:
 OBJECT_KEYWORDS = ("properties", "patternProperties", "additionalProperties", "unevaluatedProperties")
 ARRAY_KEYWORDS = ("items", "prefixItems", "additionalItems", "unevaluatedItems")
 
+_VALUES = frozenset(("const", "default", "enum", "example", "examples"))
+_NUMBERS = frozenset(("exclusiveMaximum", "exclusiveMinimum", "format", "maximum", "minimum", "multipleOf"))
+_TEXTS = frozenset(("format", "maxLength", "minLength", "pattern"))
+_ARRAYS = frozenset(("contains", "maxItems", "minItems", "uniqueItems", *ARRAY_KEYWORDS))
+_OBJECTS = frozenset(
+    ("dependencies", "dependentRequired", "maxProperties", "minProperties", "propertyNames", "required")
+) | {*OBJECT_KEYWORDS}
+
 
 def add(shape: Shape, node: Mapping[str, JSON], ref: SchemaRef, dialect: Dialect, *, is_whole: bool) -> None:
     """Add the constraints of a schema. ``is_whole``: its examples are of the whole value, not of a part."""
+    draft_4 = is_draft_4(dialect)
+    stated = node.keys()
     _add_types(shape, node, dialect)
-    _add_values(shape, node, dialect, is_whole=is_whole)
-    _add_numbers(shape, node, draft_4=is_draft_4(dialect))
-    _add_texts(shape, node)
-    _add_arrays(shape, node, ref, draft_4=is_draft_4(dialect))
-    _add_objects(shape, node, ref, draft_4=is_draft_4(dialect))
+    if not _VALUES.isdisjoint(stated):
+        _add_values(shape, node, dialect, is_whole=is_whole)
+    if not _NUMBERS.isdisjoint(stated):
+        _add_numbers(shape, node, draft_4=draft_4)
+    if not _TEXTS.isdisjoint(stated):
+        _add_texts(shape, node)
+    if not _ARRAYS.isdisjoint(stated):
+        _add_arrays(shape, node, ref, draft_4=draft_4)
+    if not _OBJECTS.isdisjoint(stated):
+        _add_objects(shape, node, ref, draft_4=draft_4)
     if "not" in node:
         _exclude(shape, node["not"])
 

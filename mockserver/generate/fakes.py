@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -25,7 +25,6 @@ NOW_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z, the default time for generated timestamps."""
 
 decode_json = msgspec.json.Decoder().decode
-Predicate = Callable[[JSON], bool]
 
 MAX_PARTS_IN_ALL = 30_000
 """The number of generated parts after which no further attempt is made."""
@@ -79,6 +78,7 @@ class Fakes:
         written = self._written(strategy, key, hints, now_ms)
         if written is not None:
             return decode_json(written)
+        self._complete(strategy, tuple(self._schemas.validators(ref, direction)))
         value = strategy.search(self._seed, key, now_ms)
         if hints:
             value = apply_hints(value, hints, strategy.names(), strategy.is_valid)
@@ -97,13 +97,10 @@ class Fakes:
         self, strategy: _Strategy, key: str, hints: Mapping[str, JSON] | None, now_ms: int
     ) -> bytes | None:
         """Return the value as its writer writes it; None if the generator has to search for it."""
-        writer = strategy.writer
-        if writer is None:
+        if strategy.writer is None:
             return None
-        stream = Stream(f"{self._seed}\x1f{strategy.name}\x1f{key}", now_ms)
-        self._pools.day = stream.day
         try:
-            return writer.write_hinted(stream, hints) if hints else writer.write(stream)
+            return self._write(strategy.writer, strategy.name, key, hints, now_ms)
         except (DeadEnd, RecursionError):
             return None
 
@@ -121,10 +118,21 @@ class Fakes:
         validators = tuple(self._schemas.validators(ref, direction))
         if len(validators) > 1:
             try:
-                return self._strategy(ref, direction).validators
+                strategy = self._strategy(ref, direction)
             except Unsatisfiable:
                 return validators
+            return self._complete(strategy, validators).validators
         return validators
+
+    def _complete(self, strategy: _Strategy, validators: tuple[Validator, ...]) -> _Strategy:
+        """Give a strategy the validators of the other readings, if its values are valid in all of them."""
+        if strategy.writer is not None and not strategy.is_complete:
+            strategy.is_complete = True
+            written = self._written(strategy, "", None, NOW_MS)
+            value = None if written is None else decode_json(written)
+            if written is not None and all(validator.is_valid(value) for validator in validators):
+                strategy.validators = validators
+        return strategy
 
     def _strategy(self, ref: SchemaRef, direction: Direction) -> _Strategy:
         strategy = self._strategies.get((ref, direction))
@@ -139,36 +147,44 @@ class Fakes:
         return strategy
 
     def _find(self, ref: SchemaRef, direction: Direction) -> _Strategy:
+        first = self._schemas.validator(ref, direction)
+        generator, writers = self._generator(ref, direction, is_thorough=bool(first.readings))
+        name = self._schemas.lookup(ref)[1]
+        writer = self._proven(ref, name, generator, writers, first)
+        if writer is not None:
+            return _Strategy(ref, name, generator, (first,), writer)
         validators = tuple(self._schemas.validators(ref, direction))
         if len(validators) > 1:
             try:
-                return self._try(ref, direction, validators)
+                return self._searched(_Strategy(ref, name, generator, validators))
             except Unsatisfiable:
                 pass  # no value is valid in all readings, so use the one of OpenAPI
-        return self._try(ref, direction, validators[:1])
+        generator, _ = self._generator(ref, direction, is_thorough=False)
+        return self._searched(_Strategy(ref, name, generator, validators[:1]))
 
-    def _try(self, ref: SchemaRef, direction: Direction, validators: tuple[Validator, ...]) -> _Strategy:
-        generator, writers = self._generator(ref, direction, is_thorough=len(validators) > 1)
-        strategy = _Strategy(ref, self._schemas.lookup(ref)[1], generator, validators, _all_of(validators))
-        strategy.writer = self._proven(strategy, writers)
-        if strategy.writer is None:
-            strategy.search(self._seed, "", NOW_MS)
+    def _searched(self, strategy: _Strategy) -> _Strategy:
+        strategy.search(self._seed, "", NOW_MS)
         return strategy
 
-    def _proven(self, strategy: _Strategy, writers: Writers) -> Writer | None:
-        """Return the writer of the schema, if what it writes is valid in a few samples; else None."""
+    def _proven(
+        self, ref: SchemaRef, name: SchemaRef, generator: Generator, writers: Writers, validator: Validator
+    ) -> Writer | None:
+        """Return the writer of a schema, if what it writes is valid in a few samples; else None."""
         try:
-            writer = writers.of(strategy.generator.shapes.shape((strategy.ref,)), "")
+            writer = writers.of(generator.shapes.shape((ref,)), "")
             if isinstance(writer, Leaf) and writer.is_whole:
                 return None
-            strategy.writer = writer
-            for key in _SAMPLES:
-                written = self._written(strategy, key, None, NOW_MS)
-                if written is None or not strategy.is_valid(decode_json(written)):
-                    return None
+            samples = [self._write(writer, name, key, None, NOW_MS) for key in _SAMPLES]
         except (DeadEnd, RecursionError):
             return None
-        return writer
+        return writer if all(validator.is_valid(decode_json(sample)) for sample in samples) else None
+
+    def _write(
+        self, writer: Writer, name: SchemaRef, key: str, hints: Mapping[str, JSON] | None, now_ms: int
+    ) -> bytes:
+        stream = Stream(f"{self._seed}\x1f{name}\x1f{key}", now_ms)
+        self._pools.day = stream.day
+        return writer.write_hinted(stream, hints) if hints else writer.write(stream)
 
     def _generator(
         self, ref: SchemaRef, direction: Direction, *, is_thorough: bool
@@ -191,9 +207,10 @@ class _Strategy:
     """The canonical location of the schema. Responses with the same schema get the same value for a key."""
     generator: Generator
     validators: tuple[Validator, ...]
-    is_valid: Predicate
     writer: Writer | None = None
     """Writes values, if the schema permits to write them without a search."""
+    is_complete: bool = False
+    """Whether ``validators`` are those of all readings, if possible: only a search needs them."""
     first: int | None = None
     """The index of the first attempt that succeeds. It is found with a constant key, not the first one."""
 
@@ -231,14 +248,11 @@ class _Strategy:
                 return number, value
         raise Unsatisfiable(reason.ref or ref, reason.reason)
 
+    def is_valid(self, value: JSON) -> bool:
+        """Return whether a value is valid in all readings that the strategy respects."""
+        return all(validator.is_valid(value) for validator in self.validators)
+
     def names(self) -> list[str]:
         """Return the names of members that the schema allows and mentions."""
         shape = self.generator.shapes.shape((self.ref,))
         return [member.name for member in members(self.generator, shape) if member.shape is not None]
-
-
-def _all_of(validators: Sequence[Validator]) -> Predicate:
-    checks = [validator.is_valid for validator in validators]
-    if len(checks) == 1:
-        return checks[0]
-    return lambda value: all(accepts(value) for accepts in checks)

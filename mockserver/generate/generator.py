@@ -10,7 +10,7 @@ from copy import copy
 from itertools import islice
 
 from mockserver.generate.attempt import Attempt, DeadEnd, Endless, Style
-from mockserver.generate.constraints import Choice, Option, Shape, Signature
+from mockserver.generate.constraints import Choice, Option, Shape, Signature, equality_key
 from mockserver.generate.containers import Member, distinguish, generate_array, generate_object
 from mockserver.generate.scalars import Texts, number
 from mockserver.generate.subschemas import Shapes
@@ -93,6 +93,8 @@ class Generator:
     def is_valid(self, shape: Shape, value: JSON) -> bool:
         """Return whether all schemas of a shape allow ``value``."""
         if (signature := shape.signature) is not None and isinstance(value, (str, int, float)):
+            if shape.options is not None and not isinstance(value, float) and shape.settles_options():
+                return any(equality_key(value) == equality_key(option) for option in shape.options)
             checks = self._by_signature.get(signature)
             if checks is None:
                 checks = tuple(check for ref in shape.refs for check in self._checks(ref))
@@ -230,7 +232,7 @@ class Generator:
     def allowed_options(self, shape: Shape) -> list[JSON]:
         """Return the values of an enum to choose from; null only if there is no other."""
         options = shape.options or []
-        if shape.needs_test or len(shape.refs) > 1 or shape.patterns or shape.low is not None:
+        if shape.needs_test or not shape.settles_options():
             options = [option for option in options if self.is_valid(shape, option)] or options
         return [option for option in options if option is not None] or options
 

@@ -12,7 +12,7 @@ from mockserver.generate.attempt import DeadEnd, seeded_rng
 from mockserver.generate.stream import CHOICES
 from mockserver.plan import JSON
 
-MAX_OCTETS = 16 * 1024 * 1024
+MAX_OCTETS = 8 * 1024 * 1024
 """The octets of the values in all pools of a document. Above it, all values are dropped and made again."""
 encode_json = msgspec.json.Encoder().encode
 _OVERHEAD = 120
@@ -87,13 +87,12 @@ Piece = bytes | Choices | DayPool
 class Pools:
     """The pools of one document, by name. Values depend on the seed and on the name of their pool only."""
 
-    def __init__(self, seed: int | str, max_octets: int = MAX_OCTETS) -> None:
+    def __init__(self, seed: int | str) -> None:
         self.seed = seed
         self.day = 0
         """The current day, in milliseconds, for values that are made to see whether it is possible."""
         self.size = 0
         """The octets of the values, approximately."""
-        self._max = max_octets
         self._known: dict[str, Pool | DayPool] = {}
         self._fixed: dict[Hashable, Sequence[bytes]] = {}
 
@@ -149,7 +148,7 @@ class Pools:
     def count(self, octets: int) -> None:
         """Count the octets of a new value. Above the limit, drop all values."""
         self.size += octets
-        if self.size > self._max:
+        if self.size > MAX_OCTETS:
             for pool in self._known.values():
                 pool.clear()
             self.size = 0

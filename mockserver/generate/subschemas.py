@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from mockserver.generate.constraints import (
     SCALARS,
-    TYPES,
     Choice,
     ChoicesMade,
     Option,
@@ -18,10 +17,18 @@ from mockserver.generate.constraints import (
 )
 from mockserver.jsonschema import Direction, Schemas
 from mockserver.jsonschema.discriminators import implicit_name
-from mockserver.jsonschema.keywords import is_draft_4, keywords
+from mockserver.jsonschema.keywords import TYPES, is_draft_4, keywords
 from mockserver.jsonschema.patterns import matcher
 from mockserver.jsonschema.references import escape
 from mockserver.plan import JSON, SchemaRef
+
+_WITH_MEMBERS = frozenset(("properties", "allOf", "$ref"))
+"""The keywords by which a schema may hide members."""
+_WITH_PARTS = frozenset(("$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "not", "if", "discriminator")) | {
+    "dependencies",
+    "dependentSchemas",
+}
+"""The keywords by which other schemas apply to the same value."""
 
 
 class Shapes:
@@ -67,10 +74,12 @@ class Shapes:
                 shape.fault = "its schema is false"
             elif isinstance(node, dict):
                 add(shape, node, ref, self._schemas.dialect, is_whole=is_whole)
-                hidden = self._schemas.hidden(ref, self._direction)
-                shape.forbidden |= hidden
-                shape.concealed |= hidden
-                stack.extend(reversed(list(self._parts(shape, node, ref, made, is_whole))))
+                if not _WITH_MEMBERS.isdisjoint(node):
+                    hidden = self._schemas.hidden(ref, self._direction)
+                    shape.forbidden |= hidden
+                    shape.concealed |= hidden
+                if not _WITH_PARTS.isdisjoint(node):
+                    stack.extend(reversed(list(self._parts(shape, node, ref, made, is_whole))))
         self._complete(shape)
         return shape
 
@@ -81,6 +90,7 @@ class Shapes:
             shape.required.pop(name, None)
         if clash := shape.forbidden.intersection(shape.required):
             shape.fault = f"{min(clash)!r} is both required and ruled out"
+        is_distinctive = shape.is_uncertain or bool(shape.made)
         asserted = len(shape.patterns) + len(shape.formats)
         if asserted > 1 or (shape.formats and (shape.min_length or shape.max_length is not None)):
             shape.is_uncertain = True
@@ -97,7 +107,7 @@ class Shapes:
             is_described = shape.options is not None or shape.samples or shape.defaults
             is_described = is_described or shape.patterns or shape.formats
             shape.is_unconstrained = not is_described and shape.types == TYPES
-            if not (shape.is_uncertain or shape.made or shape.fault):
+            if not (is_distinctive or shape.fault):
                 shape.signature = _signature(shape)
             is_single = len(shape.types) == 1 and shape.types <= SCALARS
             shape.is_plain = is_single and shape.options is None and not shape.fault

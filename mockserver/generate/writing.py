@@ -47,6 +47,8 @@ from mockserver.plan import JSON
 
 _POOLED_DEPTH, _POOLED_SIZE = 2, 150
 """What is assumed of the surroundings of a value that the generator makes as a whole, so that it is small."""
+_MAX_OPTIONS = 512
+"""The options of choices within choices of one value, whose number is a product."""
 _MAX_INLINED = 64
 """The choices of the largest object that is written as a part of the enclosing one."""
 _PYTHON: Mapping[str, type] = {"string": str, "integer": int, "number": float, "boolean": bool}
@@ -74,6 +76,8 @@ class Writers:
         self._objects: dict[Shape, Writer] = {}
         self._flat: dict[ObjectWriter, Sequence[Piece] | None] = {}
         self._failed: dict[tuple[Shape, str], DeadEnd] = {}
+        self._left = _MAX_OPTIONS
+        """How many more options of choices within choices are looked at for one value."""
 
     def of(self, shape: Shape, name: str) -> Writer:
         """Return the writer of a shape for a member called ``name``. Raises DeadEnd if there is no value."""
@@ -96,27 +100,41 @@ class Writers:
             if samples := self._generator.samples(shape):
                 return Leaf(self._pools.one_of(samples))
             if shape.choices:
-                return self._choice(shape, name) or self._pooled(shape, name)
+                is_outermost = self._left == _MAX_OPTIONS
+                try:
+                    return self._choice(shape, name) or self._pooled(shape, name)
+                finally:
+                    self._left = _MAX_OPTIONS if is_outermost else self._left
             if shape.options is not None:
+                if shape.settles_options():  # the branches that were taken exclude the others
+                    others = [option for option in shape.options if option is not None]
+                    return Leaf(self._pools.one_of(others or shape.options))
                 options = self._generator.allowed_options(shape)
-                if not options or not self._generator.is_valid(shape, options[0]):
+                if not self._generator.is_valid(shape, options[0]):
                     raise DeadEnd(shape.at, "no value of its enum is valid")
                 return Leaf(self._pools.one_of(options))
         except (ValueError, TypeError):  # a value that is not JSON
             return self._pooled(shape, name)
         kind = kind_of(shape, name)
-        if kind == "object":
-            writer = self._objects.get(shape)
-            if writer is None:
-                writer = self._objects[shape] = self._object(shape) or self._pooled(shape, name)
-            return writer
-        if kind == "array":
-            return self._array(shape, name) or self._pooled(shape, name)
-        return self._scalar(shape, name, kind)
+        left, self._left = self._left, _MAX_OPTIONS  # the choices of other values
+        try:
+            if kind == "object":
+                writer = self._objects.get(shape)
+                if writer is None:
+                    writer = self._objects[shape] = self._object(shape) or self._pooled(shape, name)
+                return writer
+            if kind == "array":
+                return self._array(shape, name) or self._pooled(shape, name)
+            return self._scalar(shape, name, kind)
+        finally:
+            self._left = left
 
     def _pooled(self, shape: Shape, name: str) -> Leaf:
         """Return a writer that selects from values that the generator makes."""
         identity = f"{self._label} {shape.refs} {shape.taken} {name}"
+        if shape.signature is not None and shape.options is None and shape.types == {"string"}:
+            constraints = f"{shape.min_length} {shape.max_length} {shape.patterns} {shape.formats}"
+            identity = f"{self._label} {constraints} {text_source(name)} {time_range(name)}"
         is_whole = not shape.is_leaf
         pool = self._pools.day_pool(identity, partial(self._whole, shape, name))
         return Leaf(pool, is_whole=is_whole, may_fail=True)
@@ -403,6 +421,9 @@ class Writers:
             return None
         options: list[tuple[Writer, int, bool]] = []
         for i in range(len(choice.options)):
+            self._left -= 1
+            if self._left < 0:
+                return None
             taken = self._generator.shapes.take(shape, choice, i)
             if taken.fault or (choice.kind == "oneOf" and not self._excludes_others(taken, choice, i)):
                 continue
@@ -427,6 +448,7 @@ class Writers:
     def _constants(self, shape: Shape, choice: Choice) -> Leaf | None:
         """Return the writer of a choice among constants; None if it has other options too."""
         values: list[JSON] = []
+        is_settled = True
         for i in range(len(choice.options)):
             taken = self._generator.shapes.take(shape, choice, i)
             if taken.types == {"null"}:
@@ -434,8 +456,11 @@ class Writers:
             if taken.options is None or taken.fault:
                 return None
             values += taken.options
+            is_settled = is_settled and not taken.choices and taken.settles_options()
         found = {equality_key(value): value for value in values if value is not None}
-        valid = [value for value in found.values() if self._generator.is_valid(shape, value)]
+        valid = list(found.values())
+        if not is_settled or (choice.kind == "oneOf" and len(valid) < len(values)):
+            valid = [value for value in valid if self._generator.is_valid(shape, value)]
         return Leaf(self._pools.one_of(valid)) if valid else None
 
     def _excludes_others(self, taken: Shape, choice: Choice, index: int) -> bool:

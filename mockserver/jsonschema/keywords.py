@@ -57,6 +57,10 @@ IN_PLACE = frozenset(("allOf", "anyOf", "oneOf", "then", "else", "dependentSchem
 """Keywords whose subschemas apply to the same value as their parent."""
 
 
+TYPES = frozenset(("null", "boolean", "integer", "number", "string", "array", "object"))
+"""The types of JSON Schema."""
+
+
 def keywords(dialect: Dialect) -> Mapping[str, Kind]:
     """Return the keywords of a dialect that assert something, with the kind of their value."""
     return DRAFT_4 if is_draft_4(dialect) else DRAFT_2020_12

@@ -74,7 +74,8 @@ class SchemaError(MockServerError):
         super().__init__(shown(f"{ref}: {message}"))
 
 
-_ANNOTATIONS = frozenset(("$ref", "$comment", "description", "summary", "title"))
+ANNOTATIONS = frozenset(("$ref", "$comment", "description", "summary", "title"))
+"""The members of a schema that only refers to another one."""
 _NAMED = frozenset(("properties", "patternProperties", "dependentSchemas", "$defs", "definitions", "schemas"))
 _DATA = frozenset(("example", "examples", "default", "enum", "const"))
 
@@ -170,7 +171,7 @@ class References:
     def reference_target(self, node: JSON) -> str | None:
         """Return the target of a schema that only is a reference, else None. Draft 4 ignores siblings."""
         if isinstance(node, dict) and isinstance(target := node.get("$ref"), str):
-            return target if self._draft_4 or _ANNOTATIONS.issuperset(node) else None
+            return target if self._draft_4 or ANNOTATIONS.issuperset(node) else None
         return None
 
     def follow(self, ref: SchemaRef) -> Location:
@@ -209,11 +210,19 @@ class References:
         return anchored
 
     def _find(self, ref: SchemaRef) -> Location:
-        uri, _, fragment = ref.partition("#")
+        uri = ref.partition("#")[0]
         if uri not in self._trees:
             raise SchemaError(ref, f"{uri} is not part of the document")
         node, base, canonical = self._trees[uri], uri, f"{uri}#"
-        for token in fragment.split("/")[1:]:
+        left: list[str] = []
+        outer = ref
+        while len(outer) > len(canonical):  # start from the nearest location that is known
+            outer, _, token = outer.rpartition("/")
+            left.append(token)
+            if (known := self._locations.get(outer)) is not None:
+                node, base, canonical = known.node, known.base, known.ref
+                break
+        for token in reversed(left):
             base = base if self._draft_4 else rebase(base, node)
             # References in a document are percent-encoded. Ours are not, and a path may contain a %
             name = _member(node, unescape(token))

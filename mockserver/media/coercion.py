@@ -16,9 +16,10 @@ from msgspec import Struct
 
 from mockserver.diagnostics import Violation
 from mockserver.jsonschema import Direction, Schemas
+from mockserver.jsonschema.keywords import TYPES
 from mockserver.jsonschema.references import tokens, value_at
 from mockserver.media.json import decode_json
-from mockserver.media.shapes import ANY, STRUCTURED, Shape, Shapes, Types
+from mockserver.media.shapes import STRUCTURED, Shape, Shapes, Types
 from mockserver.media.types import Malformed
 from mockserver.plan import JSON, SchemaRef
 
@@ -160,7 +161,7 @@ class Reader:
 
     def _read_text(self, text: str, shape: Shape, known: dict[object, JSON]) -> Iterator[JSON]:
         yield from scalars(text, shape.types)
-        if shape.types == ANY:
+        if shape.types == TYPES:
             return
         if "array" in shape.types:
             yield self._read_array(self._split(text, shape.separator), shape, known)
@@ -185,7 +186,7 @@ class Reader:
 
 def scalars(text: str, types: Types) -> Iterator[JSON]:
     """Yield the scalars of these types that a text can be, the most likely first."""
-    if types == ANY:
+    if types == TYPES:
         yield text
         return
     if "boolean" in types and text in ("true", "false"):

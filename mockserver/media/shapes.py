@@ -13,13 +13,12 @@ from itertools import islice
 from msgspec import Struct, field
 
 from mockserver.jsonschema import SchemaError, Schemas
-from mockserver.jsonschema.keywords import is_draft_4, is_nullable
+from mockserver.jsonschema.keywords import TYPES, is_draft_4, is_nullable
 from mockserver.jsonschema.references import escape
 from mockserver.plan import JSON, SchemaRef
 
 Types = frozenset[str]
 
-ANY: Types = frozenset(("null", "boolean", "integer", "number", "string", "array", "object"))
 STRUCTURED: Types = frozenset(("array", "object"))
 MAX_SHAPES = 32
 """The maximum number of shapes of a schema, because ``allOf`` and ``anyOf`` multiply."""
@@ -30,7 +29,7 @@ MAX_VISITS = 5000
 class Shape(Struct, frozen=True):
     """One combination of types and parts. A part has several schemas if ``allOf`` combines them."""
 
-    types: Types = ANY
+    types: Types = TYPES
     properties: Mapping[str, tuple[SchemaRef, ...]] = field(default_factory=dict)
     others: tuple[SchemaRef, ...] = ()
     """Schemas of other properties: ``additionalProperties``, ``patternProperties``."""
@@ -160,7 +159,7 @@ def _types(node: Mapping[str, JSON]) -> Types:
         return frozenset(("object",))
     if "items" in node or "prefixItems" in node:
         return frozenset(("array",))
-    return ANY
+    return TYPES
 
 
 def _type(value: JSON) -> str:

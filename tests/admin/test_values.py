@@ -100,12 +100,12 @@ def matches(pattern: Any, value: str | None) -> bool:
 
 
 @pytest.mark.parametrize(("pattern", "value"), MATCHES, ids=json.dumps)
-def test_matches(pattern: Any, value: str | None) -> None:
+def test_value_pattern_matches_the_value(pattern: Any, value: str | None) -> None:
     assert matches(pattern, value)
 
 
 @pytest.mark.parametrize(("pattern", "value"), MISSES, ids=json.dumps)
-def test_misses(pattern: Any, value: str | None) -> None:
+def test_value_pattern_does_not_match_other_values(pattern: Any, value: str | None) -> None:
     assert not matches(pattern, value)
 
 

@@ -55,12 +55,12 @@ FAULTS: list[tuple[Any, tuple[int, str]]] = [
 
 
 @pytest.mark.parametrize("wanted", HOLDS, ids=str)
-def test_holds(polled: Mock, wanted: Any) -> None:
+def test_verification_that_holds_gives_verified(polled: Mock, wanted: Any) -> None:
     assert polled.said("POST", "/verify", wanted)["verified"] is True
 
 
 @pytest.mark.parametrize(("wanted", "detail"), FAILS, ids=str)
-def test_fails_in_a_sentence(polled: Mock, wanted: Any, detail: str) -> None:
+def test_verification_that_fails_gives_409_and_a_sentence(polled: Mock, wanted: Any, detail: str) -> None:
     response = polled.control("POST", "/verify", wanted)
     assert response.status_code == 409
     assert response.json()["detail"] == detail

@@ -46,7 +46,9 @@ def checked(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_is_refused(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_document_is_refused_with_code_and_place(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text, code, place = REFUSED[name]
     told = checked(folder, written(folder, text), monkeypatch)
     assert re.match(rf"hostile\.yaml(:\d+:\d+|#\S*)?: error {code}: .+\n    .+", told), told
@@ -56,7 +58,7 @@ def test_is_refused(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("name", ["empty", "an alias bomb", "JSON objects 100,000 deep"])
-def test_nothing_is_served(name: str, folder: Path) -> None:
+def test_serve_of_an_unreadable_document_exits_with_2(name: str, folder: Path) -> None:
     text, code, _ = REFUSED[name]
     ran = run("serve", written(folder, text), "--port", "0", "--no-cache", folder=folder)
     assert (ran.code, ran.out) == (2, ""), ran
@@ -66,7 +68,9 @@ def test_nothing_is_served(name: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FORGIVEN)
-def test_is_forgiven_and_told(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_faulty_document_compiles_and_its_faults_are_reported(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text, code, place = FORGIVEN[name]
     told = checked(folder, written(folder, text), monkeypatch)
     found = re.findall(r"^hostile\.yaml(:\d+:\d+|#\S*)?: error (\w+): .+\n    .+", told, re.MULTILINE)
@@ -79,7 +83,7 @@ def test_is_forgiven_and_told(name: str, folder: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("name", ["a climb through a folder", "a circle of 2,000 references"])
-def test_is_served_and_told(name: str, folder: Path) -> None:
+def test_serve_of_a_faulty_document_starts_and_counts_its_faults(name: str, folder: Path) -> None:
     text, _, _ = FORGIVEN[name]
     ran = run("serve", written(folder, text), "--port", "0", "--no-cache", folder=folder)
     assert ran.code == 0, ran
@@ -89,7 +93,7 @@ def test_is_served_and_told(name: str, folder: Path) -> None:
     assert is_harmless(ran.err), ran.err
 
 
-def test_is_refused_with_strict_document(folder: Path) -> None:
+def test_faulty_document_is_refused_with_strict_document(folder: Path) -> None:
     text, code, _ = next(iter(FORGIVEN.values()))
     strictly = ["--strict-document", "--port", "0", "--no-cache"]
     ran = run("serve", written(folder, text), *strictly, folder=folder)
@@ -99,14 +103,14 @@ def test_is_refused_with_strict_document(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", SERVED)
-def test_is_served(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_harmless_document_compiles(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     [document] = compile_plan(Inputs((Path(written(folder, SERVED[name])),))).plan.documents
     assert document.operations is not None
 
 
 @pytest.mark.parametrize("name", ["a byte order mark", "ten to the thirty objects"])
-def test_starts(name: str, folder: Path) -> None:
+def test_serve_of_a_harmless_document_starts(name: str, folder: Path) -> None:
     ran = run("serve", written(folder, SERVED[name]), "--port", "0", "--no-cache", folder=folder)
     assert ran.code == 0, ran
 
@@ -142,7 +146,9 @@ def large(folder: Path) -> str:
 
 
 @pytest.mark.parametrize("name", PATHS)
-def test_path_is_refused(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_path_that_cannot_be_read_is_refused_with_a_code(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     build, code = PATHS[name]
     assert f": error {code}: " in checked(folder, build(folder), monkeypatch)
 
@@ -152,13 +158,15 @@ def test_path_is_refused(name: str, folder: Path, monkeypatch: pytest.MonkeyPatc
     ["http://127.0.0.1:{port}/a.yaml", "//127.0.0.1:{port}/a.yaml", "HTTP://127.0.0.1:{port}/a.yaml#/A"],
 )
 @pytest.mark.parametrize("version", ["3.0.3", "3.1.0"])
-def test_nothing_is_fetched(target: str, version: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reference_to_an_address_is_not_fetched(
+    target: str, version: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with nobody_calls() as port:
         text = referring(target.format(port=port)).replace("3.0.3", version)
         assert "D202" in checked(folder, written(folder, text), monkeypatch)
 
 
-def test_nothing_is_fetched_by_a_server(folder: Path) -> None:
+def test_reference_to_an_address_is_not_fetched_by_a_server(folder: Path) -> None:
     with nobody_calls() as port:
         document = written(folder, referring(f"http://127.0.0.1:{port}/a.yaml"))
         ran = run("serve", document, "--port", "0", "--no-cache", folder=folder)

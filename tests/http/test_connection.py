@@ -650,7 +650,7 @@ def test_a_connection_that_is_idle_keeps_no_large_head(live: Live) -> None:
         A.replace(b"/a", b"/slow") + A,
     ],
 )
-def test_a_connection_is_over_nothing_is_left_to_the_garbage_collector(live: Live, sent: bytes) -> None:
+def test_connection_that_ends_leaves_nothing_to_the_garbage_collector(live: Live, sent: bytes) -> None:
     """Collecting holds up every client, and the longer, the more connections there were."""
     gc.freeze()  # so that what is found is of this connection alone
     gc.disable()

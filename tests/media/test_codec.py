@@ -99,7 +99,7 @@ class TestJson:
             (b'"5"', "5"),
         ],
     )
-    def test_exact(self, data: bytes, expected: Any) -> None:
+    def test_json_is_decoded_exactly(self, data: bytes, expected: Any) -> None:
         assert value(codec("application/json"), data) == expected
         assert value(codec("application/vnd.a+json"), data) == expected
 
@@ -117,13 +117,13 @@ class TestJson:
             ),
         ],
     )
-    def test_refused(self, data: bytes) -> None:
+    def test_malformed_json_is_a_syntax_error(self, data: bytes) -> None:
         assert keywords(codec("application/json"), data) == ["syntax"]
 
     def test_text_is_not_given_a_type(self) -> None:
         assert keywords(codec("application/json", {"type": "integer"}), b'"5"') == ["type"]
 
-    def test_depth_is_bounded(self) -> None:
+    def test_json_deeper_than_the_limit_is_a_syntax_error(self) -> None:
         nested = {"type": "array", "uniqueItems": True, "items": {"$ref": "#/schema"}}
         made = codec("application/json", nested)
         assert keywords(made, b"[" * 255 + b"]" * 255) == []
@@ -131,7 +131,7 @@ class TestJson:
         assert keywords(made, b"[" + b"[]," * 1000 + b"1]") == ["uniqueItems", "type"]
 
     @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
-    def test_round_trip(self, whole: Any) -> None:
+    def test_encoded_json_is_decoded_as_the_same_value(self, whole: Any) -> None:
         made = codec("application/json")
         assert value(made, made.encode(whole).data) == whole
 
@@ -148,7 +148,7 @@ class TestForm:
             (b"owner=%7B%22age%22%3A3%7D", {"owner": {"age": 3}}),
         ],
     )
-    def test_read(self, data: bytes, expected: Any) -> None:
+    def test_form_is_decoded_by_its_schema(self, data: bytes, expected: Any) -> None:
         assert value(codec(FORM, PET), data) == expected
 
     @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ class TestForm:
             (b"zz=%ff", "syntax"),
         ],
     )
-    def test_refused(self, data: bytes, keyword: str) -> None:
+    def test_invalid_form_gives_the_broken_keyword(self, data: bytes, keyword: str) -> None:
         assert keywords(codec(FORM, PET), data) == [keyword]
 
     @pytest.mark.parametrize("type_", ["array", ["array", "null"]])
@@ -209,12 +209,14 @@ class TestForm:
             (Encoding(content_type="application/json"), "tags", b"tags=%5B%22a%22%5D", ["a"]),
         ],
     )
-    def test_encoding(self, encoding: Encoding, name: str, data: bytes, expected: Any) -> None:
+    def test_property_with_an_encoding_is_decoded_and_encoded_by_it(
+        self, encoding: Encoding, name: str, data: bytes, expected: Any
+    ) -> None:
         made = codec(FORM, PET, **{name: encoding})
         assert value(made, data) == {name: expected}
         assert value(made, made.encode({name: expected}).data) == {name: expected}
 
-    def test_alternatives(self) -> None:
+    def test_form_with_one_of_is_decoded_by_the_branch_that_is_valid(self) -> None:
         kinds = [
             {"properties": {"kind": {"const": kind}, "x": {"type": type_}}, "required": ["kind", "x"]}
             for kind, type_ in (("a", "integer"), ("b", "string"), ("c", "boolean"))
@@ -224,7 +226,7 @@ class TestForm:
         assert value(made, b"kind=b&x=1") == {"kind": "b", "x": "1"}
         assert value(made, b"kind=c&x=true") == {"kind": "c", "x": True}
 
-    def test_recursive_alternatives(self) -> None:
+    def test_recursive_any_of_is_decoded(self) -> None:
         node: dict[str, Any] = {
             "type": "object",
             "properties": {"n": {"$ref": "u#/schema"}, "v": {"type": "integer"}},
@@ -238,7 +240,7 @@ class TestForm:
         assert value(made, b"n[n][n][v]=1") == {"n": {"n": {"n": {"v": 1}}}}
 
     @given(st.dictionaries(st.sampled_from(("name", "tags")), st.text(min_size=1)))
-    def test_round_trip(self, fields: dict[str, str]) -> None:
+    def test_encoded_form_is_decoded_as_the_same_value(self, fields: dict[str, str]) -> None:
         whole = {name: [each] if name == "tags" else each for name, each in fields.items()}
         made = codec(FORM, PET)
         assert value(made, made.encode(whole).data) == whole
@@ -276,7 +278,7 @@ class TestMultipart:
             (parts(('name="name"', "")), {"name": ""}),
         ],
     )
-    def test_read(self, data: bytes, expected: Any) -> None:
+    def test_multipart_is_decoded_by_its_schema(self, data: bytes, expected: Any) -> None:
         assert value(codec("multipart/form-data", PHOTOGRAPHED), data, self.SENT) == expected
 
     @pytest.mark.parametrize(
@@ -298,17 +300,17 @@ class TestMultipart:
             (b"", SENT, "syntax"),
         ],
     )
-    def test_refused(self, data: bytes, sent: str, keyword: str) -> None:
+    def test_invalid_multipart_gives_the_broken_keyword(self, data: bytes, sent: str, keyword: str) -> None:
         assert keywords(codec("multipart/form-data", PHOTOGRAPHED), data, sent) == [keyword]
 
-    def test_the_documented_type_of_a_part(self) -> None:
+    def test_part_of_another_media_type_is_a_violation(self) -> None:
         made = codec("multipart/form-data", PHOTOGRAPHED, photo=Encoding("image/png, image/*"))
         photo = 'name="photo"; filename="p"'
         assert value(made, parts((f"{photo}\r\nContent-Type: image/gif", "G")), self.SENT) == {"photo": "G"}
         assert value(made, parts((photo, "G")), self.SENT) == {"photo": "G"}
         assert keywords(made, parts((f"{photo}\r\nContent-Type: text/html", "G")), self.SENT) == ["mediaType"]
 
-    def test_styles_of_parts(self) -> None:
+    def test_part_with_a_style_is_decoded_by_it(self) -> None:
         made = codec(
             "multipart/form-data", PET, tags=Encoding(explode=False), owner=Encoding(style="deepObject")
         )
@@ -325,7 +327,7 @@ class TestMultipart:
         assert (result.value, result.violations) == (expected, ())
         assert result.warnings
 
-    def test_files_may_have_brackets(self) -> None:
+    def test_file_parts_named_with_brackets_are_items_of_the_array(self) -> None:
         files = {"type": "array", "items": {"type": "string", "format": "binary"}}
         schema = {"type": "object", "properties": {"files": files}, "required": ["files"]}
         made = lenient_codec("multipart/form-data", schema, files=Encoding("image/png"))
@@ -342,7 +344,7 @@ class TestMultipart:
         }
         assert value(codec("multipart/form-data", schema), parts(), self.SENT) == {"tags": [], "ids": []}
 
-    def test_round_trip(self) -> None:
+    def test_encoded_multipart_is_decoded_as_the_same_value(self) -> None:
         made = codec("multipart/form-data", PHOTOGRAPHED, photo=Encoding("image/png"))
         whole = {"id": 1, "name": 'a"b', "tags": ["a", "b"], "owner": {"age": 3}, "photo": "\x89PNG\r\n"}
         encoded = made.encode(whole)
@@ -356,7 +358,7 @@ class TestText:
         assert value(codec("text/plain", {"type": "string"}), b"5") == "5"
         assert keywords(codec("text/plain", {"type": "integer"}), b"x") == ["type"]
 
-    def test_charsets(self) -> None:
+    def test_text_is_decoded_by_its_charset(self) -> None:
         made = codec("text/plain", {"type": "string"})
         assert value(made, b"\xe9", "text/plain; charset=ISO-8859-1") == "é"
         assert value(made, "é".encode()) == "é"
@@ -375,7 +377,7 @@ class TestText:
 
 class TestSequences:
     @pytest.mark.parametrize("name", ["application/x-ndjson", "application/jsonl", "application/json-seq"])
-    def test_lines(self, name: str) -> None:
+    def test_sequence_of_json_lines_is_decoded_and_encoded(self, name: str) -> None:
         made = codec(name, item={"type": "integer"})
         assert value(made, b"1\r\n\n2") == [1, 2]
         assert value(made, made.encode([1, 2]).data) == [1, 2]

@@ -21,7 +21,7 @@ def given(media_type: str) -> bytes:
     return found
 
 
-def test_png() -> None:
+def test_sample_png_has_one_valid_pixel() -> None:
     data = given("image/png")
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     chunks, at = [], 8
@@ -36,7 +36,7 @@ def test_png() -> None:
     assert len(zlib.decompress(chunks[1][1])) == 5  # a filter's number and one pixel of four bytes
 
 
-def test_gif_and_jpeg() -> None:
+def test_sample_gif_and_jpeg_have_one_pixel() -> None:
     gif = given("image/gif")
     assert gif[:6] == b"GIF89a"
     assert struct.unpack("<HH", gif[6:10]) == (1, 1)
@@ -54,14 +54,14 @@ def test_gif_and_jpeg() -> None:
     assert sizes == [(1, 1)]
 
 
-def test_archives() -> None:
+def test_sample_archives_are_valid_and_empty() -> None:
     with zipfile.ZipFile(io.BytesIO(given("application/zip"))) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == []
     assert gzip.decompress(given("application/gzip")) == b""
 
 
-def test_svg() -> None:
+def test_sample_svg_is_an_svg_document() -> None:
     assert ElementTree.fromstring(given("image/svg+xml")).tag == "{http://www.w3.org/2000/svg}svg"
 
 

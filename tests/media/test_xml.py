@@ -112,7 +112,7 @@ def of(**properties: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_both_ways(schema: Any, text: str, value: Any) -> None:
+def test_xml_is_encoded_and_decoded_by_its_schema(schema: Any, text: str, value: Any) -> None:
     inner = {**of(n={"type": "integer"}), "xml": {"name": "inner"}}
     made = codec(schema, Inner=inner)
     assert made.encode(value).data == HEAD + text.encode()
@@ -139,7 +139,7 @@ def test_both_ways(schema: Any, text: str, value: Any) -> None:
         (of(a=STRING), "<thing>\n  <a>x</a>\n</thing>", {"a": "x"}),
     ],
 )
-def test_also_read(schema: Any, text: str | bytes, value: Any) -> None:
+def test_xml_of_other_forms_is_decoded_too(schema: Any, text: str | bytes, value: Any) -> None:
     result = judge(codec(schema, Inner=of(n={"type": "integer"})), text)
     assert isinstance(result, Decoded), result
     assert (result.value, result.violations) == (value, ())
@@ -168,7 +168,7 @@ def test_also_read(schema: Any, text: str | bytes, value: Any) -> None:
         (STRING, "<a>" * 100_000, "syntax"),
     ],
 )
-def test_refused(schema: Any, text: str | bytes, keyword: str) -> None:
+def test_invalid_xml_gives_the_broken_keyword(schema: Any, text: str | bytes, keyword: str) -> None:
     result = judge(codec(schema), text)
     found = (
         [result.keyword] if isinstance(result, Malformed) else [each.keyword for each in result.violations]

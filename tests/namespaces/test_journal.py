@@ -99,7 +99,7 @@ def test_without_a_bound_on_calls_nothing_is_kept_but_it_can_be_followed() -> No
 
 KINDS: dict[str, Callable[[int], tuple[Request, Response]]] = {
     "a poll": lambda number: (
-        Request("GET", f"/things/{number:036d}", "", FIELDS, b"", True),
+        Request("GET", f"/things/{number:036d}", "", FIELDS, b"", FIELDS),
         Response(200, LISTED, BODY, f"scenario=a; state=b; call={number}", 0, "", None, "poll", "thing",
                f"{number:036d}", (), b"HTTP/1.1 200 OK"),
     ),

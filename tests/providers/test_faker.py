@@ -35,7 +35,7 @@ def test_values_are_json() -> None:
         json.dumps(values.value(provider, random.Random(0)))
 
 
-def test_arguments() -> None:
+def test_arguments_are_passed_to_the_provider() -> None:
     values = FakeValues()
     assert values.value("random_int", random.Random(0), 5, 5) == 5
     assert values.value("bothify", random.Random(0), "??") == values.value("bothify", random.Random(0), "??")

@@ -100,7 +100,7 @@ def test_leaf_is_consistent_with_itself(authority: Authority) -> None:
     assert leaf.issuing_ca_certificate == authority.intermediate_pem
 
 
-def test_pem_conventions(authority: Authority) -> None:
+def test_pem_texts_have_lines_of_64_characters(authority: Authority) -> None:
     leaf = issue(authority)
     assert leaf.private_key is not None
     assert leaf.private_key.startswith("-----BEGIN PRIVATE KEY-----\n")
@@ -215,7 +215,7 @@ def test_serial_has_always_forty_digits_and_a_clear_top_bit() -> None:
         ({}, HOST, [HOST, "localhost"], []),
     ],
 )
-def test_names(
+def test_names_of_a_certificate_are_the_requested_ones(
     authority: Authority, names: dict[str, object], subject: str, hosts: list[str], addresses: list[str]
 ) -> None:
     certificate = loaded(authority.leaf(identity=KEY, not_before_ms=NOW_MS, **names).certificate)  # type: ignore[arg-type]
@@ -269,13 +269,13 @@ def test_names_that_cannot_be_certified_raise_with_the_cause(
         ("\ud800", None),
     ],
 )
-def test_host_name(key: str, expected: str | None) -> None:
+def test_key_gives_a_valid_host_name(key: str, expected: str | None) -> None:
     name = host_name(key)
     assert name == (expected or name)
     assert re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}\.mock\.test", name)
 
 
-def test_leaf_is_a_value(authority: Authority) -> None:
+def test_leaves_that_differ_are_not_equal(authority: Authority) -> None:
     assert replace(issue(authority), private_key=None) != issue(authority)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mockserver.compile.mending.table import At, kind
+from mockserver.jsonschema.keywords import TYPES
 from mockserver.jsonschema.patterns import strict
 from mockserver.plan import JSON
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 Node = dict[str, Any]
 Rule = Callable[["Schemas", Node, str, At], None]
-TYPES = frozenset(("string", "number", "integer", "boolean", "array", "object", "null"))
 TYPE_ALIASES: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("int", "long", "short", "bigint", "integers", "int32", "int64"), ("integer", "")),
     **dict.fromkeys(("float", "double", "decimal", "numeric", "numbers", "real"), ("number", "")),

@@ -10,10 +10,9 @@ from mockserver.compile.mending.table import At, Findings, ref, tree
 from mockserver.compile.references import Trees, absolute
 from mockserver.compile.source import quote_token
 from mockserver.jsonschema.keywords import is_draft_4
-from mockserver.jsonschema.references import escape, index, tokens, unescape
+from mockserver.jsonschema.references import ANNOTATIONS, escape, index, tokens, unescape
 from mockserver.plan import JSON, Dialect, SchemaRef
 
-_ANNOTATIONS = frozenset(("$ref", "$comment", "description", "summary", "title"))
 _MAX_JOINED = 6
 """Maximum number of parts of a pointer that form one key with slashes."""
 
@@ -126,7 +125,7 @@ class References:
                 ends = len(passed) > 1  # the last reference of a chain reports it
                 break
             target = node.get("$ref") if isinstance(node, dict) else None
-            if not isinstance(target, str) or (self._siblings_count and not _ANNOTATIONS.issuperset(node)):
+            if not isinstance(target, str) or (self._siblings_count and not ANNOTATIONS.issuperset(node)):
                 break
             wanted = _absolute(target, wanted.partition("#")[0])
         else:

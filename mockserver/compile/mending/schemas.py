@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from mockserver.compile.mending.keywords import TYPE_ALIASES, TYPES, VALUES, Rule, are_valid_patterns
+from mockserver.compile.mending.keywords import TYPE_ALIASES, VALUES, Rule, are_valid_patterns
 from mockserver.compile.mending.references import Found, References
 from mockserver.compile.mending.table import At, Findings, kind, link
-from mockserver.jsonschema.keywords import is_draft_4
+from mockserver.jsonschema.keywords import TYPES, is_draft_4
 from mockserver.plan import JSON, Dialect
 
 CHILD = frozenset(

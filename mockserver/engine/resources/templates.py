@@ -53,14 +53,23 @@ def compile_template(source: str) -> Template:
 def names(source: str) -> frozenset[str]:
     """Return the names of the context that a template reads. Raises TemplateError."""
     # heavy; only the compiler of scenario files needs it
-    from jinja2 import TemplateSyntaxError, meta
+    from jinja2 import TemplateSyntaxError, meta, nodes
+    from jinja2.visitor import NodeTransformer
 
     from mockserver.engine.resources.template_compiler import parse
 
     try:
-        return frozenset(meta.find_undeclared_variables(parse(source)))
+        tree = parse(source)
     except TemplateSyntaxError as error:
         raise TemplateError(f"the template does not compile: {error.message}") from None
+
+    class WithoutConstants(NodeTransformer):
+        """Jinja2 would compute an expression of constants, such as ``'x' * 1000000000``."""
+
+        def visit_Const(self, node: nodes.Const) -> nodes.Name:  # noqa: N802
+            return nodes.Name("", "load", lineno=node.lineno, environment=node.environment)
+
+    return frozenset(meta.find_undeclared_variables(WithoutConstants().visit(tree)) - {""})
 
 
 def is_volatile(source: str) -> bool:

@@ -12,10 +12,10 @@ from mockserver.engine.response.cause import role
 from mockserver.engine.response.examples import OF_SCHEMA, Fault, NoValidExample, Sample, Slot, Values
 from mockserver.engine.response.negotiation import Choice
 from mockserver.jsonschema import SchemaError
+from mockserver.jsonschema.keywords import TYPES
 from mockserver.jsonschema.references import escape, tokens
 from mockserver.media.codec import Codec, Encoded, family_of
 from mockserver.media.coercion import Reader
-from mockserver.media.shapes import ANY
 from mockserver.media.text import sample_file
 from mockserver.plan import JSON, DocumentedResponse, MediaType, SchemaRef
 
@@ -97,7 +97,7 @@ class StatusFields:
         if _is_bounded(node) or _STATUS_DESCRIPTION.search(str(node.get("description", ""))):
             return True
         types = self._reader.shapes.types(ref)
-        is_number = types != ANY and not types.isdisjoint(("integer", "number"))
+        is_number = types != TYPES and not types.isdisjoint(("integer", "number"))
         return purpose == "status" and is_number and (is_error or name.lower() != "status")
 
 

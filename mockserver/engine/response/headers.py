@@ -16,7 +16,7 @@ from mockserver.engine.response.examples import Fault, NoValidExample, Sample, S
 from mockserver.engine.response.negotiation import is_json
 from mockserver.media.styles import expand_header
 from mockserver.namespaces.clock import http_date
-from mockserver.plan import JSON, DocumentedResponse, Header
+from mockserver.plan import JSON, DocumentedResponse, Header, SchemaRef
 
 _HOUR = 3_600_000
 _DAY = 86_400_000
@@ -87,13 +87,17 @@ _MAX_TEXTS = 16_384
 """The number of prepared texts at which they are dropped and made again."""
 
 
+_Identity = int | tuple[str, SchemaRef | None, bool]
+"""What tells headers apart: operations share the schemas of many."""
+
+
 class Headers:
     """The header fields of documented responses."""
 
     def __init__(self, values: Values) -> None:
         self._values = values
         self._responses: dict[int, tuple[DocumentedResponse, list[Header]]] = {}
-        self._texts: dict[tuple[int, int, int], str | None] = {}
+        self._texts: dict[tuple[_Identity, int, int], str | None] = {}
         """The prepared texts by the identity of the header, their number and the day."""
         self._examples: dict[int, tuple[Header, Sample | None]] = {}
 
@@ -123,7 +127,9 @@ class Headers:
 
     def _prepared(self, header: Header, number: int, now_ms: int) -> str | None:
         """Return one of the prepared texts of a header."""
-        cache_key = (id(header), number, now_ms)
+        is_shared = header.content is None and not header.examples
+        identity = (header.name, header.schema, header.explode) if is_shared else id(header)
+        cache_key = (identity, number, now_ms)
         if cache_key not in self._texts:
             if len(self._texts) >= _MAX_TEXTS:
                 self._texts.clear()

@@ -55,11 +55,13 @@ def told(body: Body) -> tuple[int, list[str]]:
         ({"content-type": ""}, b'{"name": "x"}', 415, ["mediaType"]),
     ],
 )
-def test_verdicts(headers: dict[str, str], data: bytes, status: int, keywords: list[str]) -> None:
+def test_body_gives_a_status_and_the_broken_keywords(
+    headers: dict[str, str], data: bytes, status: int, keywords: list[str]
+) -> None:
     assert told(reader("application/json").read(headers, data)) == (status, keywords)
 
 
-def test_every_violation_has_its_place() -> None:
+def test_violation_of_a_body_has_location_and_pointer() -> None:
     body = reader("application/json").read(JSON_TYPE, b'{"id": 1, "name": 2}')
     assert body.value == {"id": 1, "name": 2}
     assert {(each.location, each.pointer, each.keyword) for each in body.violations} == {
@@ -125,7 +127,7 @@ WHOLE = b'{"name": "x"}'
         ("gzip, deflate", zlib.compress(gzip.compress(WHOLE, mtime=0))),
     ],
 )
-def test_codings_are_undone(coding: str, data: bytes) -> None:
+def test_encoded_body_is_decoded(coding: str, data: bytes) -> None:
     assert reader("application/json").read({**JSON_TYPE, "content-encoding": coding}, data) == Body(
         {"name": "x"}
     )
@@ -146,13 +148,15 @@ def test_codings_are_undone(coding: str, data: bytes) -> None:
         ("gzip", gzip.compress(b" " * LIMIT, mtime=0) + gzip.compress(b" ", mtime=0), 413, "size"),
     ],
 )
-def test_codings_that_are_refused(coding: str, data: bytes, status: int, keyword: str) -> None:
+def test_body_with_an_unsupported_or_broken_coding_is_refused(
+    coding: str, data: bytes, status: int, keyword: str
+) -> None:
     made = reader("application/json")
     headers: dict[str, str] = {**JSON_TYPE, "content-encoding": coding}
     assert told(made.read(headers, data or b"\0")) == (status, [keyword])
 
 
-def test_the_limit_is_exact() -> None:
+def test_body_of_one_octet_more_than_the_limit_is_refused() -> None:
     data = gzip.compress(b'"' + b"x" * (LIMIT - 2) + b'"')
     body = reader("application/json").read({**JSON_TYPE, "content-encoding": "gzip"}, data)
     assert told(body) == (422, ["type"])

@@ -178,7 +178,7 @@ def keywords(result: Any) -> list[str]:
         (POINT, parameter("cookie"), "x=1&y=b", {"x": 1, "y": "b"}),
     ],
 )
-def test_styles_are_read(schema: Any, described: Parameter, text: str, value: Any) -> None:
+def test_parameter_is_read_by_its_style(schema: Any, described: Parameter, text: str, value: Any) -> None:
     result = read(schema, described, text)
     assert result == value
     assert type(result) is type(value)
@@ -253,7 +253,7 @@ def test_violations_point_into_the_value() -> None:
 
 
 @pytest.mark.parametrize("location", ["query", "header", "cookie"])
-def test_absent(location: ParameterLocation) -> None:
+def test_absent_parameter_gives_its_default_or_a_violation(location: ParameterLocation) -> None:
     assert read(STRING, parameter(location), "") in (ABSENT, "")
     described = parameter(location)
     empty: dict[str, Any] = {}
@@ -318,7 +318,7 @@ def test_content_is_json_in_a_parameter(location: ParameterLocation, text: str, 
         ("a=NaN", "syntax"),
     ],
 )
-def test_content_that_is_wrong(text: str, keyword: str) -> None:
+def test_invalid_content_of_a_parameter_is_refused(text: str, keyword: str) -> None:
     assert keywords(read(POINT, Parameter("a", "query", content=CONTENT), text)) == [keyword]
 
 
@@ -399,7 +399,7 @@ def parameters_with_values(draw: st.DrawFn) -> tuple[Any, Parameter, Any]:
 
 
 @given(parameters_with_values())
-def test_reading_undoes_writing(case: tuple[Any, Parameter, Any]) -> None:
+def test_written_parameter_is_read_as_the_same_value(case: tuple[Any, Parameter, Any]) -> None:
     schema, described, value = case
     sent = write_parameter(described, value)
     assert sent.isascii()
@@ -419,7 +419,7 @@ TREES: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from("xyz"), TREES, min_size=1))
-def test_deep_objects_nest(value: Any) -> None:
+def test_written_deep_object_is_read_as_the_same_value(value: Any) -> None:
     described = parameter("query", "deepObject")
     assert read({"type": "object"}, described, write_parameter(described, value)) == value
 
@@ -477,7 +477,9 @@ def read_leniently(schema: Any, described: Parameter, text: str) -> Any:
         (INTEGERS, parameter("cookie", explode=False), "a=1; a=2", [1, 2]),
     ],
 )
-def test_another_style_is_read_and_named(schema: Any, described: Parameter, text: str, value: Any) -> None:
+def test_parameter_in_another_style_is_read_with_a_warning(
+    schema: Any, described: Parameter, text: str, value: Any
+) -> None:
     result = read_leniently(schema, described, text)
     assert isinstance(result, Forgiven), result
     assert result.value == value
@@ -487,7 +489,7 @@ def test_another_style_is_read_and_named(schema: Any, described: Parameter, text
     assert not isinstance(read(schema, described, text), Forgiven)
 
 
-def test_a_style_that_another_parameter_owns_is_not_taken() -> None:
+def test_field_of_another_parameter_is_not_read_in_another_style() -> None:
     assert read_leniently(STRINGS, parameter("query", name="b[]"), "b=x") is ABSENT
 
 
@@ -520,7 +522,7 @@ def test_the_documented_style_goes_first_and_other_fields_are_left_alone(
         (INTEGER, parameter("query"), "a=1,2", "type"),
     ],
 )
-def test_what_no_style_makes_valid_is_refused(
+def test_parameter_that_is_invalid_in_every_style_is_refused(
     schema: Any, described: Parameter, text: str, keyword: str
 ) -> None:
     assert keyword in keywords(read_leniently(schema, described, text))
@@ -534,7 +536,9 @@ def test_what_no_style_makes_valid_is_refused(
         {"0": ""},
     )
 )
-def test_what_is_written_as_documented_is_read_as_such(case: tuple[Any, Parameter, Any]) -> None:
+def test_parameter_in_its_documented_style_is_read_without_a_warning(
+    case: tuple[Any, Parameter, Any],
+) -> None:
     schema, described, value = case
     assert read_leniently(schema, described, write_parameter(described, value)) == value
 

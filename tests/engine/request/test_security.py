@@ -57,7 +57,7 @@ def basic(text: str) -> str:
         ("mtls", None),
     ],
 )
-def test_well_formed(scheme: str, authorization: str | None) -> None:
+def test_well_formed_credentials_are_accepted(scheme: str, authorization: str | None) -> None:
     assert check(guard({scheme: ()}, strict=True), authorization) is None
     assert check(guard({scheme: ()}), authorization) is None
 

@@ -39,7 +39,7 @@ def request(query: str = "", body: bytes = b"", **headers: str) -> Request:
     return Request("POST", f"/pets/{UUID}", query, fields, body)
 
 
-def test_a_path_parameter() -> None:
+def test_path_parameter_is_read_and_validated() -> None:
     checked = checker(PATH).check(request(), {"id": UUID})
     assert (checked.path, checked.status, checked.violations) == ({"id": UUID}, 0, ())
     assert (dict(checked.query), dict(checked.header), dict(checked.cookie)) == ({}, {}, {})
@@ -86,7 +86,7 @@ def test_everything_wrong_is_told_at_once() -> None:
     assert checked.query == {"limit": "x"}
 
 
-def test_defaults_and_absence() -> None:
+def test_absent_parameter_with_a_default_has_the_default() -> None:
     made = checker(
         Parameter("limit", "query", schema="u#/integer"), Parameter("id2", "query", schema="u#/uuid")
     )
@@ -115,7 +115,9 @@ def test_headers_of_other_parts_of_the_document_are_ignored() -> None:
         ({"x_key": "k", "content_type": "application/json"}, b"[]", 422),
     ],
 )
-def test_status(headers: dict[str, str], body: bytes, status: int) -> None:
+def test_first_fault_of_a_request_decides_the_status(
+    headers: dict[str, str], body: bytes, status: int
+) -> None:
     operation = Operation("op", "POST", "/pets", body=BODY, security=({"key": ()}, {"basic": ()}))
     made = compile_checker(operation, Schemas(TREES, "3.1"), SCHEMES)
     checked = made.check(request(body=body, **headers), {})
@@ -134,7 +136,7 @@ def test_schemas_compile_at_the_first_request() -> None:
     checker(broken)
 
 
-def test_a_querystring_parameter() -> None:
+def test_querystring_parameter_is_read_from_the_whole_query() -> None:
     content = MediaType("application/x-www-form-urlencoded", "u#/pet")
     made = checker(Parameter("q", "querystring", True, content=content))
     assert made.check(request("name=x"), {}).query == {"q": {"name": "x"}}

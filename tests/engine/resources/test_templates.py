@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -369,6 +370,15 @@ def test_a_text_is_a_template_or_not(value: object, expected: bool) -> None:
 )
 def test_a_template_is_volatile_or_not(source: str, expected: bool) -> None:
     assert is_volatile(source) is expected
+
+
+def test_the_constants_of_a_template_are_not_computed_to_find_its_names() -> None:
+    tracemalloc.start()
+    try:
+        assert names("{{ 'x' * 100000000 }}{{ a * 2 }}") == {"a"}
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_names_that_a_template_reads_are_found() -> None:
