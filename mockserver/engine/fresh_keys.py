@@ -49,10 +49,14 @@ class FreshKeys:
         return next((value for value in _readings(key) if validator.is_valid(value)), None)
 
     def fresh(
-        self, next_number: Callable[[], int], is_used: Callable[[str], bool], namespace: str
+        self,
+        next_number: Callable[[], int],
+        is_used: Callable[[str], bool],
+        namespace: str,
+        attempts: int = _MAX_ATTEMPTS,
     ) -> tuple[int, str]:
         """Return the next number and an unused key. Raises MockServerError if there is none."""
-        for _ in range(_MAX_ATTEMPTS):
+        for _ in range(attempts):
             number = next_number()
             key = self.key(namespace, number)
             if not is_used(key):

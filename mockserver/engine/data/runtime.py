@@ -20,6 +20,8 @@ from mockserver.state.tables import Item
 
 _SEEDED = "seeds"
 """The name of a table in the store: the resources that have got their seeds."""
+_MAX_ATTEMPTS = 100
+"""The keys that are tried for a new item."""
 _MAX_CHECKED = 1000
 """The items of a resource that are validated when another Plan is served."""
 SINGLETON = "-"
@@ -74,14 +76,24 @@ class DataRuntime:
         return key.lower() if self.resource.ignore_case else key
 
     def fresh(self, address: Address) -> str:
-        """Return an unused key in a collection."""
+        """Return an unused key in a collection. If every possible key is in use, the oldest item goes."""
         keys = self._fresh_keys()
         counters, data = self._store.counters, self._store.data
-        _, key = keys.fresh(
-            lambda: counters.next_in_sequence(address.namespace, self.name, "keys"),
-            lambda key: data.get(address.namespace, self.name, address.parent, self.normal(key)) is not None,
-            address.namespace,
-        )
+        try:
+            _, key = keys.fresh(
+                lambda: counters.next_in_sequence(address.namespace, self.name, "keys"),
+                lambda key: (
+                    data.get(address.namespace, self.name, address.parent, self.normal(key)) is not None
+                ),
+                address.namespace,
+                _MAX_ATTEMPTS,
+            )
+        except MockServerError:
+            oldest = self.page(address, 0, 1)
+            if not oldest:
+                raise
+            key = oldest[0][0]
+            self.remove(address._replace(key=key))
         return key
 
     def key_value(self, key: str) -> JSON:

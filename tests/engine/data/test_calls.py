@@ -196,6 +196,18 @@ def test_namespaces_have_data_of_their_own(pets: Client) -> None:
     assert pets("GET", "/pets").json()["total"] == 1
 
 
+def test_where_every_possible_key_is_in_use_the_oldest_item_goes(write: Write) -> None:
+    text = PETSTORE.read_text("utf-8")
+    before = "schema: {type: integer}}\n    get:"
+    assert before in text
+    few = before.replace("integer}", "integer, minimum: 1, maximum: 2}")
+    with stateful(write("pets.yaml", text.replace(before, few))) as pets:
+        made = [pets("POST", "/pets", {"name": name}) for name in "ABC"]
+        assert [pet.status for pet in made] == [201, 201, 201]
+        assert [pet["name"] for pet in pets("GET", "/pets").json()["items"]] == ["B", "C"]
+        assert pets("GET", made[2].headers["location"]).json()["name"] == "C"
+
+
 def test_above_the_limit_the_least_recently_used_items_go() -> None:
     with stateful(most=2) as pets:
         for name in "AB":
