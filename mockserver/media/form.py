@@ -182,10 +182,13 @@ def gather_restyled(
     if tree and not isinstance(tree, Malformed):
         yield Restyled(_to_undecoded(tree), warn("written with brackets or dots"))
     values = fields.get(name) or (() if bare in claimed else fields.get(bare, ()))
+    is_list = "array" in types and not (explode and style != "deepObject" and name in fields)
+    if not is_list and len(values) > 1:
+        return
     decoded = _decoded(values, decode)
     if not decoded or isinstance(decoded, Malformed):
         return
-    if "array" in types and not (explode and style != "deepObject" and name in fields):
+    if is_list:
         yield Restyled(decoded, warn("a field for each item"))
     if len(decoded) > 1 or not isinstance(text := values[0], str):
         return

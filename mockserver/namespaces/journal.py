@@ -35,6 +35,8 @@ _DIFFERING_OVERHEAD = MAX_DIFFERING + _TEXT_OVERHEAD
 """The most bytes of a header field that differs from that of a shared section."""
 _FIELD_OVERHEAD = 16
 """Bytes of a (name, value) pair without its texts."""
+_SHARED_FIELD_OVERHEAD = 2 * _TEXT_OVERHEAD + _FIELD_OVERHEAD
+"""Bytes of a header field of a response besides its value; its name is a text that others share."""
 _VIOLATION_OVERHEAD = 400
 _CHECK_INTERVAL = 64
 """The number of small calls after which the total of all journals is checked."""
@@ -181,12 +183,21 @@ class Journal:
         """Record a call. ``when`` is in milliseconds of the namespace's clock. Called for every request."""
         self.number = number = self.number + 1
         size = 2 * len(request.raw_path) + len(request.query_string) + len(response.body) + _CALL_OVERHEAD
-        # With a cached head it is a poll, which has no body and shares equal header fields with others
-        if not response.head or size > _LARGE:
+        if (
+            request.section is None
+            or size > _LARGE
+            or response.stream is not None
+            or response.warnings
+            or response.violations
+        ):
             request, response = truncate(request, response)
             size = weight(request, response)
-        elif request.differing:
-            size += sys.getsizeof(request.headers) + _DIFFERING_OVERHEAD * len(request.differing)
+        else:  # it has no body, and shares header fields with others
+            if request.differing:
+                size += sys.getsizeof(request.headers) + _DIFFERING_OVERHEAD * len(request.differing)
+            if not response.head:
+                for _, value in response.headers:
+                    size += len(value) + _SHARED_FIELD_OVERHEAD
         journal_pool = self._pool
         if self._most:
             calls = self._calls
