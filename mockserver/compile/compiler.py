@@ -140,12 +140,13 @@ def _infer(parts: _Parts, inputs: Inputs, report: Report) -> tuple[tuple[DataRes
         found = infer(document, service.schemas, claimed)
         for index, reason in found.unclear.items():
             operation = document.operations[index]
+            stays = " stays stateless" if index in found.stateless else ""
             report.diagnostics.append(
                 Diagnostic(
                     "D411",
-                    f"{operation.method} {operation.path} stays stateless: {reason}",
+                    f"{operation.method} {operation.path}{stays}: {reason}",
                     loaded.trees.locate(operation.pointer),
-                    "describe it in a scenario file, or write `x-mock-resource: false` in the operation.",
+                    "describe it in a scenario file, or say what it does (or `none`) in `x-mock-resource`.",
                     "warning",
                 )
             )

@@ -225,3 +225,68 @@ def test_the_key_has_the_same_value_under_another_name(write: Write) -> None:
         created = client("POST", "/items", {"name": "Zed"})
         assert created.headers["location"] == f"/items/{created.json()['Id']}"
         assert client("GET", created.headers["location"]).json()["name"] == "Zed"
+
+
+def jobs(write: Write, *, cancel: str = "", listed: str = "", post: str = "") -> Path:
+    """Jobs with a number besides their id, two lists in the answer, and an action of unclear effect."""
+    lists = (
+        "{type: object, properties: {old: {type: array, items: " + REF + "}, new: {type: array, items: " + REF
+    )
+    return document(
+        write,
+        f"""
+        /jobs:
+          get: {{{listed} responses: {{'200': {ok(lists + "}}}")}}}}}
+          post: {{{post} {BODY}, responses: {{'201': {ok(REF)}}}}}
+        /jobs/{{id}}:
+          parameters: [{ID}]
+          get: {{responses: {{'200': {ok(REF)}, '404': {{description: none}}}}}}
+        /jobs/{{id}}/cancel:
+          parameters: [{ID}]
+          post: {{{cancel} responses: {{'204': {{description: gone}}}}}}
+        """,
+        "Item: {type: object, properties: {id: {type: string}, number: {type: string}}}",
+    )
+
+
+def test_the_document_states_what_operations_do(write: Write) -> None:
+    path = jobs(
+        write,
+        cancel="x-mock-resource: deletes,",
+        listed="x-mock-resource: {does: lists, list: new},",
+        post="x-mock-resource: {key: number},",
+    )
+    found, verbs = inferred(path)
+    assert verbs["POST /jobs/{id}/cancel"] == "deletes /jobs"
+    [resource] = found.resources
+    assert resource.key_field == "number"
+    assert next(o for o in resource.operations.values() if o.verb == "lists").path == ("new",)
+    assert not found.unclear
+    with stateful(path) as client:
+        made = client("POST", "/jobs", {"id": "mine"}).json()
+        assert made["id"] == "mine"
+        assert client("GET", "/jobs").json()["new"] == [made]
+        assert client("POST", f"/jobs/{made['number']}/cancel").status == 204
+        assert client("GET", f"/jobs/{made['number']}").status == 404
+        assert client("GET", "/jobs").json()["new"] == []
+
+
+@pytest.mark.parametrize(
+    ("statements", "why"),
+    [
+        ({"cancel": "x-mock-resource: destroys,"}, "x-mock-resource is destroys; it can be creates, "),
+        ({"cancel": "x-mock-resource: lists,"}, "says that it lists, which its path does not allow"),
+        ({"cancel": "x-mock-resource: {verb: deletes},"}, "has the unknown member verb"),
+        ({"cancel": "x-mock-resource: {does: [deletes]},"}, "does in x-mock-resource is not a text"),
+        (
+            {"listed": "x-mock-resource: {does: lists, list: data.jobs},"},
+            "the list is body.data.jobs, which is",
+        ),
+        ({"post": "x-mock-resource: {key: code},"}, "has the key code; the fields are id, number"),
+    ],
+)
+def test_an_impossible_statement_of_the_document_is_told(
+    write: Write, statements: dict[str, str], why: str
+) -> None:
+    found = compile_plan(Inputs((jobs(write, **statements),), stateful=True))
+    assert any(why in each.message for each in found.warnings if each.code == "D411"), found.warnings

@@ -117,6 +117,15 @@ class Bodies:
             return f"its response has several lists: {names}"
         return "its response has no list"
 
+    def list_at(self, ref: SchemaRef | None, path: tuple[str, ...]) -> Body | str:
+        """Return the list at ``path`` in a body, or why there is none."""
+        for name in path:
+            ref = self.shapes.properties(ref).get(name) if ref is not None else None
+        item = self.items(ref)
+        if item is None:
+            return f"x-mock-resource says that the list is {'.'.join(('body', *path))}, which is no list"
+        return Body(path, item)
+
     def item_of(self, ref: SchemaRef, item: SchemaRef | None, names: Collection[str]) -> Body:
         """Return where the item is in a body. ``names``: the fields that may hold its key."""
         wanted = self.canonical(item)

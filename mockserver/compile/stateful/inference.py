@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from mockserver.compile.stateful.bodies import Bodies, key_names, last_word
 from mockserver.compile.stateful.operations import CREATES, PARAMETERS, OperationReader, path_parameters
 from mockserver.compile.stateful.references import with_references
+from mockserver.compile.stateful.stated import ITEM_VERBS, Statements
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.paging import plain
 from mockserver.engine.routing import has_mark
@@ -63,6 +64,7 @@ class _Reader:
         self._bodies = Bodies(schemas)
         self._reader = OperationReader(self._bodies)
         self._schemas = schemas
+        self._stated = Statements(document, schemas)
         self._found = Inference()
         self._paths: dict[str, _Path] = {}
         self._taken: set[int] = set()
@@ -71,8 +73,8 @@ class _Reader:
                 self._found.stateless[index] = "a scenario file names it"
             elif has_mark(operation.path):
                 self._found.stateless[index] = "its path has ? or #"
-            elif (stated := self._stated(operation)) is not None:
-                self._found.stateless[index] = stated
+            elif self._stated.is_stateless(index):
+                self._found.stateless[index] = self._stated.mistakes.get(index, "x-mock-resource says so")
             else:
                 shape = _shape(operation.path)
                 path = self._paths.setdefault(shape, _Path(operation.path.rstrip("/")))
@@ -93,21 +95,14 @@ class _Reader:
             path = self._paths.get(shape)
             if path is not None and not any(index in self._taken for index, _ in path.operations.values()):
                 self._collection_or_singleton(shape, path)
+        self._stated.unused({*self._taken, *self._found.stateless, *self._found.unclear})
+        self._found.unclear |= self._stated.mistakes
         for index in range(len(self._document.operations)):
             if index not in self._taken and index not in self._found.stateless:
                 reason = self._found.unclear.get(index, "it belongs to no collection or singleton")
                 self._found.stateless[index] = reason
         self._found.resources = with_references(self._found.resources, self._bodies)
         return self._found
-
-    def _stated(self, operation: Operation) -> str | None:
-        """Return why the document itself makes an operation stateless, or None."""
-        try:
-            node = self._schemas.lookup(operation.pointer)[0]
-        except (MockServerError, ValueError):
-            return None
-        stated = node.get("x-mock-resource") if isinstance(node, dict) else None
-        return "x-mock-resource says so" if stated is False or stated == "none" else None
 
     # A collection with items
 
@@ -133,6 +128,7 @@ class _Reader:
         told = self._reader.answer(created[1], CREATES) if created is not None else None
         if told is not None and self._bodies.items(told) is None:  # only the response of POST has the key
             field_name = self._bodies.key_field(told, parameter, word)
+        field_name = self._stated_key((collection, item), schema or listed, told) or field_name
         operations: dict[int, DataOperation] = {}
         self._item_operations(item, schema, names, operations)
         if collection is not None:
@@ -145,6 +141,12 @@ class _Reader:
         self._other_lists(shape, schema or listed, word, operations)
         self._actions(item_shape, schema, operations)
         self._add(template, schema or listed, field_name, operations)
+
+    def _stated_key(self, paths: Sequence[_Path | None], *schemas: SchemaRef | None) -> str:
+        """Return the field with the key that the document states, or an empty text."""
+        indices = [index for path in paths if path for index, _ in path.operations.values()]
+        known = [self._bodies.shapes.properties(schema) for schema in schemas if schema is not None]
+        return self._stated.key(indices, dict.fromkeys(name for fields in known for name in fields))
 
     def _listed(self, collection: _Path | None, item: SchemaRef | None, word: str) -> SchemaRef | None:
         """Return the schema of the items in the list of a collection, or None."""
@@ -175,8 +177,12 @@ class _Reader:
             "GET": "reads", "PUT": "replaces", "PATCH": "merges", "DELETE": "deletes", "POST": "merges",
         }  # fmt: skip
         for method, (index, operation) in item.operations.items():
+            stated = self._stated[index].does
+            if stated in ITEM_VERBS:
+                found[index] = self._reader.stated(stated, operation, schema, names)
+                continue
             verb = verbs.get(method)
-            if verb is None:
+            if verb is None or stated:
                 continue
             if method == "POST" and not self._reader.updates(operation, schema):
                 self._found.unclear[index] = "POST to an item: its response is not the item"
@@ -204,16 +210,17 @@ class _Reader:
     ) -> None:
         word = last_word(collection.template)
         for method, (index, operation) in collection.operations.items():
-            if method == "GET":
-                body = self._bodies.list_of(self._reader.answer(operation), schema, word)
-                if isinstance(body, str):
-                    self._found.unclear[index] = body
+            stated = self._stated[index]
+            if stated.does == "creates":
+                found[index] = self._reader.stated("creates", operation, schema, names, on_item=False)
+            elif stated.does == "lists" or (method == "GET" and not stated.does):
+                listed = self._reader.lists(operation, schema, word, stated.list)
+                if isinstance(listed, str):
+                    self._found.unclear[index] = listed
                 else:
-                    where = f"body.{'.'.join(body.path)}" if body.path else "body"
-                    found[index] = DataOperation(
-                        "lists", f"GET on the collection; the list is {where}", path_parameters(operation),
-                        status=self._bodies.response(operation)[1], path=body.path, schema=body.schema,
-                    )  # fmt: skip
+                    found[index] = listed
+            elif stated.does:
+                continue
             elif method == "POST":
                 if (problem := self._reader.creation_problem(operation, schema, names)) is not None:
                     self._found.unclear[index] = problem
@@ -259,8 +266,13 @@ class _Reader:
             path = self._paths[below]
             if below.endswith("/{}") or f"{below}/{{}}" in self._paths:
                 continue
+            for index, operation in path.operations.values():
+                if (stated := self._stated[index].does) in ITEM_VERBS:
+                    found[index] = self._reader.stated(stated, operation, schema, ())
             for method in ("POST", "PUT", "PATCH"):
                 entry = path.get(method)
+                if entry is not None and (entry[0] in found or self._stated[entry[0]].does):
+                    continue
                 if entry is None or path.get("GET") is not None:
                     continue
                 answer = self._reader.answer(entry[1])
@@ -318,10 +330,8 @@ class _Reader:
 
     def _give_up(self, path: _Path, reason: str, *, is_unclear: bool = True) -> None:
         for index, operation in path.operations.values():
-            target = (
-                self._found.unclear if is_unclear and operation.method != "GET" else self._found.stateless
-            )
-            target.setdefault(index, reason)
+            writes = is_unclear and operation.method != "GET"
+            (self._found.unclear if writes else self._found.stateless).setdefault(index, reason)
 
     def _add(
         self,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import cast
 
-from mockserver.compile.stateful.bodies import Bodies, last_word
+from mockserver.compile.stateful.bodies import Bodies, Body, last_word
 from mockserver.plan import DataOperation, DataVerb, Operation, SchemaRef
 
 PARAMETERS = re.compile(r"\{([^{}]+)\}")
@@ -58,6 +59,36 @@ class OperationReader:
             body.path if body else (), body.schema if body else None,
             inner.path if inner and is_wrapped else (),
             inner.schema if inner and is_wrapped else request,
+        )  # fmt: skip
+
+    def stated(
+        self,
+        does: str,
+        operation: Operation,
+        schema: SchemaRef | None,
+        names: Sequence[str],
+        *,
+        on_item: bool = True,
+    ) -> DataOperation:
+        """Return what the document states that an operation does to the item in its path, or to a new one."""
+        verb = cast("DataVerb", does)
+        return self.operation(verb, operation, "x-mock-resource says so", schema, names, on_item=on_item)
+
+    def lists(
+        self, operation: Operation, item: SchemaRef | None, word: str, at: tuple[str, ...] | None
+    ) -> DataOperation | str:
+        """Return where an operation lists items, at the stated place or where it is found; else why not."""
+        body: Body | str
+        if at is None:
+            body, why = self._bodies.list_of(self.answer(operation), item, word), "GET on the collection"
+        else:
+            body, why = self._bodies.list_at(self.answer(operation), at), "x-mock-resource says so"
+        if isinstance(body, str):
+            return body
+        where = f"body.{'.'.join(body.path)}" if body.path else "body"
+        return DataOperation(
+            "lists", f"{why}; the list is {where}", path_parameters(operation),
+            status=self._bodies.response(operation)[1], path=body.path, schema=body.schema,
         )  # fmt: skip
 
     def _shows(self, ref: SchemaRef, schema: SchemaRef, names: Sequence[str], verb: str) -> bool:
