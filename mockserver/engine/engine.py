@@ -413,7 +413,7 @@ class Engine:
         runtime = route.runtime
         if runtime is None:
             if route.data is None or self.data is None:
-                response = documented(route, path, request, now)
+                response = documented(route, path, request, now, checked=checked)
             else:
                 try:
                     response = self.data.call(route, request, path, checked, namespace, now)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from mockserver.diagnostics import Violation
 from mockserver.engine import delays
 from mockserver.engine.prefer import NONE, Preference
+from mockserver.engine.request.validation import Checked
 from mockserver.engine.resources.conditions import Holds, Read, Selection, condition, reader
 from mockserver.engine.resources.context import Providers, RenderContext
 from mockserver.engine.resources.render import Renderer, ResponseCache, ResponseSpec, Verdict
@@ -223,10 +224,19 @@ def apply_delay(
 
 
 def documented(
-    route: Route, path: dict[str, str], request: Request, now: int, prefer: Preference = NONE
+    route: Route,
+    path: dict[str, str],
+    request: Request,
+    now: int,
+    prefer: Preference = NONE,
+    checked: Checked | None = None,
 ) -> Response:
-    """Return the response from the document. It is the same under the base path of every server."""
+    """Return the response from the document. It is the same under the base path of every server.
+
+    ``checked``: the decoded request, if an example of a request may choose that of the response.
+    """
     template = route.operation.path
+    paired = None if route.pairs is None or checked is None else route.pairs.find(checked)
     return route.service.documented.response(
         route.operation,
         accept=request.headers.get("accept"),
@@ -236,6 +246,7 @@ def documented(
         code=prefer.code,
         example=prefer.example,
         dynamic=prefer.dynamic,
+        paired=paired,
     )
 
 
