@@ -14,6 +14,7 @@ from mockserver.engine.request.validation import Checked
 from mockserver.engine.resources.conditions import Holds, Read, Selection, condition, reader
 from mockserver.engine.resources.context import Providers, RenderContext
 from mockserver.engine.resources.render import Renderer, ResponseCache, ResponseSpec, Verdict
+from mockserver.engine.response.keyed_examples import AskedKey
 from mockserver.engine.response.negotiation import Choice, is_json, negotiate, response_for
 from mockserver.engine.service import Route, Service
 from mockserver.media.codec import Encoded
@@ -114,6 +115,7 @@ class ResourceRuntime:
                 self._operations[alias],
                 self.service,
                 certifies=certify is not None and certify.csr is not None,
+                identifier=self.key_name if self.key_part == "path" else "",
             )
             if recipe.delay is None and self._delay is not None:
                 recipe = replace(recipe, delay=self._delay)
@@ -136,9 +138,17 @@ _NO_ROLE = Role()
 
 
 def spec_of(
-    recipe: ResponseTemplate, operation: Operation, service: Service, *, certifies: bool = False
+    recipe: ResponseTemplate,
+    operation: Operation,
+    service: Service,
+    *,
+    certifies: bool = False,
+    identifier: str = "",
 ) -> ResponseSpec:
-    """Return what the document says of the response of a template, as functions."""
+    """Return what the document says of the response of a template, as functions.
+
+    ``identifier``: the path parameter with the key.
+    """
     documented_response = None if recipe.undocumented else response_for(operation, recipe.status)
     headers = None
     if documented_response is not None and documented_response.headers:
@@ -153,9 +163,14 @@ def spec_of(
     elif documented_response is not None and documented_response.content and recipe.has_body:
         negotiated = negotiate(documented_response.content, recipe.media_type)
         media = negotiated.media if negotiated is not None else documented_response.content[0]
+    if recipe.example is not None and media is not None:
+        media = replace(media, examples=(recipe.example,))
     choice = Choice(media or MediaType(recipe.media_type), recipe.media_type)
 
     def fake(key: str, hints: Mapping[str, JSON], now: int) -> JSON:
+        if recipe.example is not None:
+            asked = AskedKey(hints, identifier if identifier in hints else "")
+            return service.documented.bodies.example_value(choice, recipe.example.name, asked)
         status = 0 if recipe.schema else recipe.status
         return service.documented.bodies.base_body(choice, key=key, hints=hints, now_ms=now, status=status)
 

@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 from mockserver.diagnostics import Violation
 from mockserver.engine.response.cause import role
-from mockserver.engine.response.examples import OF_SCHEMA, Fault, NoValidExample, Sample, Slot, Values
+from mockserver.engine.response.examples import OF_SCHEMA, Fault, NoValidExample, Sample, Slot, Values, parsed
 from mockserver.engine.response.keyed_examples import AskedKey
 from mockserver.engine.response.negotiation import Choice
 from mockserver.jsonschema import SchemaError
@@ -177,6 +177,13 @@ class Bodies:
         if sample is None or asked is None or not asked.parameters:
             return sample
         return self._values.for_key(samples if name is None else (sample,), slot, asked, is_named=is_named)
+
+    def example_value(self, choice: Choice, name: str, asked: AskedKey) -> JSON:
+        """Return the value of the example ``name`` with the asked key, as far as it stays valid."""
+        sample = self.example(choice, name, asked)
+        if sample is None:
+            return {}
+        return parsed(sample) if family_of(choice.content_type) == "json" else sample.value
 
     def generated(
         self,

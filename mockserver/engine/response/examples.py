@@ -103,7 +103,7 @@ class Values:
 
         It stays as it is if the key would make it invalid.
         """
-        values = [_parsed(sample) if slot.codec is None else sample.value for sample in samples]
+        values = [parsed(sample) if slot.codec is None else sample.value for sample in samples]
         for sample, value in zip(samples, values, strict=True):
             if asked.is_key_of(value):
                 return sample
@@ -237,7 +237,7 @@ def _value_of(example: Example, slot: Slot) -> JSON:
     return _parse(example.value) if example.serialized and slot.codec is None else example.value
 
 
-def _parsed(sample: Sample) -> JSON:
+def parsed(sample: Sample) -> JSON:
     """Return the value of a sample whose text, if it is one, is JSON."""
     return _parse(sample.value) if sample.is_text else sample.value
 
