@@ -65,6 +65,8 @@ class Outline:
     """Whether the key is a UUID, so that some ids can select errors."""
     lifecycle: dict[str, tuple[Operation, str]] = field(default_factory=dict)
     """Alias → operation and its role, in the syntax of a scenario file."""
+    repeats_body: bool = False
+    """Whether the response to a creation has the fields that the states set."""
 
     def of_kind(self, kind: Kind) -> list[str]:
         """Return the names of the states of one kind."""
@@ -324,7 +326,9 @@ def _state_lines(outline: Outline, _: str) -> Iterator[str]:
         response = _response_text(state)
         aliases = ending if state.kind == "error" else others
         if others or outline.lifecycle:
-            shown = f"{{{', '.join([f'{reading}: {response}', *(f'{alias}: {{}}' for alias in aliases)])}}}"
+            bodies = {"create": response} if outline.repeats_body and state.kind != "error" else {}
+            parts = [f"{reading}: {response}", *(f"{alias}: {bodies.get(alias, '{}')}" for alias in aliases)]
+            shown = f"{{{', '.join(parts)}}}"
         else:
             shown = response
         yield f"  {_yaml_key(state.name)}: {shown}"
@@ -411,7 +415,11 @@ def with_related_operations(outline: Outline, document: Document, schemas: Schem
     """Add the operations that create, list and delete the resource. Unchanged if none creates it."""
     reading = next(iter(outline.operations.values()))
     found = dict(_related_operations(outline, document, schemas, reading))
-    return replace(outline, lifecycle=found) if "create" in found else outline
+    if "create" not in found:
+        return outline
+    created = response_fields(schemas, found["create"][0])
+    repeats_body = all(name in created for state in outline.states for name in state.body)
+    return replace(outline, lifecycle=found, repeats_body=repeats_body)
 
 
 def _related_operations(
