@@ -417,10 +417,11 @@ class Engine:
                     request.section is not None
                     and prefer is NONE
                     and self.options.delay is None
+                    and route.pairs is None
                     and self._may_be_cached(request, route, checked, namespace)
                 ):
                     self._polls.remember(request, route, None, raw)
-                response = documented(route, path, request, now)
+                response = documented(route, path, request, now, checked=checked)
             else:
                 try:
                     response = self.data.call(route, request, path, checked, namespace, now)

@@ -277,6 +277,16 @@ def test_a_cached_response_of_the_document_is_the_same(write: Write, short: list
         short.clear()
 
 
+def test_response_example_of_a_parameter_example_is_the_same_after_a_cached_call(write: Write) -> None:
+    examples = "examples: {one: {value: 1}, two: {value: 2}}}"
+    responses = "{application/json: {examples: {one: {value: first}, two: {value: second}}}}"
+    document = ANIMALS.replace("maximum: 4}}", f"maximum: 4}}, {examples}")
+    document = document.replace("{application/json: {schema: {type: object}}}", responses)
+    twins = Twins(compiled(write("animals.yaml", document)))
+    bodies = [twins.ask("GET", f"/animals/{key}", SECTIONS[0]).body for key in ("1", "2", "3", "2")]
+    assert bodies == [b'"first"', b'"second"', b'"first"', b'"second"']
+
+
 def test_a_cached_response_of_the_document_has_the_default_delay(write: Write, short: list[str]) -> None:
     twins = Twins(compiled(write("animals.yaml", ANIMALS)), Options(delay=Delay("fixed", 50)))
     for key in ("1", "2", "1"):
