@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 # Python keeps what it compiled, whatever the shell says: tests start hundreds of processes.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: serve test quick programs format lint types layers bench sdks wild stateful hardening soak fuzz audit docs container-check clean
+.PHONY: serve test quick programs format lint types layers bench sdks clients wild stateful hardening soak fuzz audit docs container-check clean
 
 serve: $(RUNTIME)
 	@exec $(BIN)/mockserver serve --port $(PORT)
@@ -44,6 +44,10 @@ bench: $(STAMP)
 # Let the tests that published SDKs bring ask ours and Steady: SDKS=finch-api to choose.
 sdks: $(STAMP)
 	$(BIN)/python -m benchmarks.sdks $(SDKS)
+
+# Let clients that others have published make a round trip on stateful data: CLIENTS=twilio to choose.
+clients: $(STAMP)
+	$(BIN)/python -m benchmarks.clients $(CLIENTS)
 
 # Serve the documents that providers publish, and judge answers of a sample: WILD="--seed 1" for another one.
 wild: $(STAMP)

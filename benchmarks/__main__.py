@@ -15,6 +15,7 @@ from benchmarks import (
     answers,
     bodies,
     budgets,
+    data,
     first_requests,
     many,
     packages,
@@ -31,15 +32,15 @@ from benchmarks.process import LOAD_CORE, pin
 from benchmarks.trial import Results
 
 RESULTS = Path(__file__).parent / "results"
-# Stateful data has no part yet: it would be a module with ``trials`` like these, and budgets of its own
 TRIALS = {
     "polls": polls.trials,
     "answers": answers.trials,
     "bodies": bodies.trials,
+    "data": data.trials,
     "sharing": sharing.trials,
 }
 ROUNDS = {"starts": starts.run, "first-requests": first_requests.run}
-PARTS = ("polls", "answers", "bodies", "starts", "first-requests", "many", "sharing")
+PARTS = ("polls", "answers", "bodies", "data", "starts", "first-requests", "many", "sharing")
 
 
 @click.command()

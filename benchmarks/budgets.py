@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from benchmarks import answers, bodies, first_requests, many, polls, sharing, starts
+from benchmarks import answers, bodies, data, first_requests, many, polls, sharing, starts
 from benchmarks.trial import Results
 
 MEBIBYTE = 2**20
@@ -129,6 +129,13 @@ def _bodies(results: Results) -> Iterator[Budget]:
         yield _most(results, "peak", bodies.name(bodies.LARGEST, kind), allowed)
 
 
+def _data(results: Results) -> Iterator[Budget]:
+    yield _next_to(results, "processor", data.READ, "≤", 1.3, peer=data.SCENARIO)
+    yield _next_to(results, "per_second", data.LAST_PAGE, "≥", 0.9, peer="ours", peers_load=data.FIRST_PAGE)
+    for load in (data.CREATE, data.MERGE):
+        yield _next_to(results, "per_second", load, "≥", 2.0, peer="steady", peers_load=data.CREATE)
+
+
 def _starts(results: Results) -> Iterator[Budget]:
     for name, bound in ((starts.MISSION, 1.0), (starts.GENERATED, 0.2), ("box", 0.2), ("discord", 0.2)):
         yield _next_to(results, "start", f"first start, {name}", "≤", bound, peer="prism")
@@ -173,6 +180,7 @@ _PARTS: dict[str, Callable[[Results], Iterator[Budget]]] = {
     "polls": _polls,
     "answers": _answers,
     "bodies": _bodies,
+    "data": _data,
     "starts": _starts,
     "first-requests": _first_requests,
     "many": _many,

@@ -117,6 +117,57 @@ def lists() -> dict[str, Any]:
     }
 
 
+STORED = {"email": "buyer@example.com", "quantity": 3, "note": "as last time, please", "kind": "goods"}
+"""A valid body of ``POST /orders`` of the document that ``stored`` makes."""
+
+
+def stored() -> dict[str, Any]:
+    """OpenAPI 3.0 with a collection: create, list in pages, read and merge."""
+    fields = {
+        "email": {"type": "string", "format": "email"},
+        "quantity": {"type": "integer", "minimum": 1},
+        "note": {"type": "string", "maxLength": 80},
+        "kind": {"type": "string", "enum": ["goods", "service"]},
+    }
+    item = {
+        "type": "object",
+        "required": ["id", "createdAt", *fields],
+        "properties": {
+            "id": {"type": "integer", "readOnly": True},
+            "createdAt": {"type": "string", "format": "date-time", "readOnly": True},
+            **fields,
+        },
+    }
+    pages = [
+        {"name": name, "in": "query", "schema": {"type": "integer", "minimum": 1}}
+        for name in ("page", "limit")
+    ]
+    listed = {
+        "type": "object",
+        "required": ["items", "total"],
+        "properties": {"items": {"type": "array", "items": item}, "total": {"type": "integer"}},
+    }
+    key = {"name": "orderId", "in": "path", "required": True, "schema": {"type": "integer"}}
+    content = {"content": {"application/json": {"schema": item}}}
+    change = {"content": {"application/json": {"schema": {"type": "object", "properties": fields}}}}
+    missing = {"description": "There is none"}
+    return {
+        "openapi": "3.0.3",
+        "info": {"title": "Stored orders", "version": "1"},
+        "paths": {
+            "/orders": {
+                "get": {"parameters": pages, "responses": {"200": _answer(listed)}},
+                "post": {"requestBody": content, "responses": {"201": _answer(item)}},
+            },
+            "/orders/{orderId}": {
+                "parameters": [key],
+                "get": {"responses": {"200": _answer(item), "404": missing}},
+                "patch": {"requestBody": change, "responses": {"200": _answer(item), "404": missing}},
+            },
+        },
+    }
+
+
 def _answer(schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": "The answer", "content": {"application/json": {"schema": schema}}}
 

@@ -93,21 +93,22 @@ def _fetched(sdk: Sdk) -> Path:
     python = FOLDER / stem / "venv/bin/python"
     source = FOLDER / stem / "source"
     if not (source / "done").exists():
-        _run(sys.executable, "-m", "venv", str(FOLDER / stem / "venv"))
+        run(sys.executable, "-m", "venv", str(FOLDER / stem / "venv"))
         pip = (str(python), "-m", "pip", "--quiet", "--disable-pip-version-check")
-        _run(
+        run(
             *pip, "download", "--no-binary", sdk.package, "--no-deps", "--dest", str(FOLDER),
             f"{sdk.package}=={sdk.version}",
         )  # fmt: skip
         (archive,) = FOLDER.glob(f"{sdk.package.replace('-', '?')}-{sdk.version}.tar.gz")
         with tarfile.open(archive) as packed:
             packed.extractall(source, filter="data")
-        _run(*pip, "install", str(archive), *_TEST_PACKAGES)
+        run(*pip, "install", str(archive), *_TEST_PACKAGES)
         (source / "done").touch()
     return next(each for each in source.iterdir() if each.is_dir())
 
 
-def _run(*command: str) -> None:
+def run(*command: str) -> None:
+    """Run a program. Raises ClickException where it fails."""
     if subprocess.run(command, check=False).returncode:
         raise click.ClickException(f"{' '.join(command)} failed: see above.")
 
@@ -132,7 +133,7 @@ def _outcome(sdk: Sdk, server: Server, tests: Path, document: Path, keyword: str
     if server.name == "steady":
         command += sdk.steady
     with Process(command, os.environ, folder / f"{server.name}.log", core=None) as process:
-        _wait(port, process)
+        wait(port, process)
         environment = {**os.environ, "TEST_API_BASE_URL": f"http://127.0.0.1:{port}"}
         # The project's own options ask for parallel runs, and make an error of a warning of any library
         options = [
@@ -149,7 +150,7 @@ def _outcome(sdk: Sdk, server: Server, tests: Path, document: Path, keyword: str
     return _read(report)
 
 
-def _wait(port: int, process: Process) -> None:
+def wait(port: int, process: Process) -> None:
     """Until something answers on a port. Raises ClickException where the process ends before."""
     while True:
         if not process.running:

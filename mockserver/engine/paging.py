@@ -1,34 +1,42 @@
 """Pages of lists: the query parameters and body fields that documents commonly use for them.
 
-A query parameter with the name of an item's field filters by that field.
+A query parameter with the name of an item's field filters by that field. Names are compared without case
+and separators.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlencode
 
 from mockserver.diagnostics import Violation
 from mockserver.engine.resources import conditions
 from mockserver.jsonschema import Schemas
 from mockserver.media.shapes import Shapes
 from mockserver.messages import Request
-from mockserver.plan import JSON, MediaType, Operation
+from mockserver.plan import JSON, MediaType, Operation, SchemaRef
 
-LIMITS = ("limit", "pageSize", "page_size", "perPage", "per_page", "size", "first", "top", "maxResults")
-OFFSETS = ("offset", "skip", "start", "startIndex")
-PAGES = ("page", "pageNumber", "page_number")
+LIMITS = ("limit", "pagesize", "perpage", "size", "first", "top", "maxresults")
+OFFSETS = ("offset", "skip", "start", "startindex")
+PAGES = ("page", "pagenumber")
 CURSORS = (
-    "cursor", "after", "startingAfter", "starting_after", "pageToken", "page_token", "continuationToken",
-    "marker", "nextToken", "next_token",
+    "cursor", "after", "startingafter", "pagetoken", "continuationtoken", "marker", "nexttoken",
 )  # fmt: skip
-TOTALS = ("total", "totalCount", "total_count", "totalItems", "total_items", "count")
-NEXTS = (
-    "nextCursor", "next_cursor", "nextPageToken", "next_page_token", "nextToken", "next_token",
-    "nextMarker", "next_marker", "next", "cursor",
-)  # fmt: skip
-MORES = ("hasMore", "has_more", "hasNextPage", "hasNext")
+TOTALS = ("total", "totalcount", "totalitems", "count")
+NEXTS = ("nextcursor", "nextpagetoken", "nexttoken", "nextmarker", "next", "cursor")
+MORES = ("hasmore", "hasnextpage", "hasnext")
+HOLDERS = ("meta", "metadata", "paging", "pagination", "pageinfo", "links", "page")
+"""Objects in the body of a list that tell of its pages."""
+_ADDRESSES = ("url", "uri", "link", "href")
+_NEXT_LINKS = tuple(f"next{page}{word}" for page in ("", "page") for word in _ADDRESSES)
+_PREVIOUS_LINKS = tuple(
+    f"{start}{page}{word}" for start in ("previous", "prev") for page in ("", "page") for word in _ADDRESSES
+)
+_FIRST_LINKS = tuple(f"first{page}{word}" for page in ("", "page") for word in _ADDRESSES)
+_OWN_LINKS = ("url", "uri", "self", "selfurl", "selflink")
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 
 
@@ -44,12 +52,26 @@ class Paging:
 
     def __init__(self, operation: Operation, schemas: Schemas, path: Sequence[str]) -> None:
         self._schemas = schemas
+        self._shapes = Shapes(schemas)
         self._path = path
         queries = [parameter for parameter in operation.parameters if parameter.location == "query"]
-        self._queries = {parameter.name for parameter in queries}
-        self._cursors = {parameter.name: parameter for parameter in queries if parameter.name in CURSORS}
-        self.is_paged = not self._queries.isdisjoint((*LIMITS, *OFFSETS, *PAGES, *CURSORS))
+        self._queries = {parameter.name: plain(parameter.name) for parameter in queries}
+        self._cursors = {
+            parameter.name: parameter for parameter in queries if self._queries[parameter.name] in CURSORS
+        }
+        words = set(self._queries.values())
+        self.is_paged = not words.isdisjoint((*LIMITS, *OFFSETS, *PAGES, *CURSORS))
         """Whether the document has a parameter for pages."""
+        self._turning = next(
+            (
+                name
+                for group in (CURSORS, PAGES, OFFSETS)
+                for name, word in self._queries.items()
+                if word in group
+            ),
+            "",
+        )
+        """The parameter that a link to another page changes."""
 
     def page(self, query: Mapping[str, JSON]) -> Page:
         """Return the page that a query asks for."""
@@ -65,7 +87,7 @@ class Paging:
     def filters(self, query: Mapping[str, JSON]) -> dict[str, JSON]:
         """Return the documented parameters of a query that are not about pages."""
         paging = {*LIMITS, *OFFSETS, *PAGES, *CURSORS}
-        return {name: value for name, value in query.items() if name in self._queries and name not in paging}
+        return {name: value for name, value in query.items() if self._queries.get(name, "page") not in paging}
 
     def violation(self, request: Request) -> Violation | None:
         """Return the violation of a request whose cursor is not from this list; else None."""
@@ -89,7 +111,7 @@ class Paging:
         if parameter.schema is not None:
             node = self._schemas.lookup(parameter.schema)[0]
             if isinstance(node, dict):
-                types = Shapes(self._schemas).types(parameter.schema)
+                types = self._shapes.types(parameter.schema)
                 if node.get("format", "byte") != "byte" or "string" not in types:
                     return True  # such as ``after`` with a date or a number
                 examples = node.get("examples")
@@ -98,38 +120,108 @@ class Paging:
         return text in shown
 
     def _parameter(self, query: Mapping[str, JSON], names: tuple[str, ...]) -> JSON:
-        return next((query[name] for name in names if name in self._queries and name in query), None)
+        """Return the value of the first parameter with one of the plain ``names``."""
+        sent = {word: query[name] for name, word in self._queries.items() if name in query}
+        return next((sent[word] for word in names if word in sent), None)
 
-    def body(self, value: JSON, items: list[JSON], total: int, page: Page, media: MediaType) -> JSON:
-        """Return a documented body with the items, and with totals and cursors if it has the fields."""
+    def target(self, request: Request, page: Page, offset: int) -> str:
+        """Return the path and query of the page that begins at ``offset``; empty if no parameter names it."""
+        word = self._queries.get(self._turning)
+        if word is None:
+            return ""
+        turned: str | int = offset
+        if word in CURSORS:
+            turned = cursor(offset)
+        elif word in PAGES:
+            turned = offset // max(1, page.limit) + 1
+        pairs = [
+            (name, value)
+            for name, value in parse_qsl(request.query_string)
+            if self._queries.get(name) not in (*CURSORS, *PAGES, *OFFSETS)
+        ]
+        return f"{request.raw_path}?{urlencode([*pairs, (self._turning, turned)])}"
+
+    def body(
+        self,
+        value: JSON,
+        items: list[JSON],
+        total: int,
+        page: Page,
+        media: MediaType,
+        request: Request | None = None,
+    ) -> JSON:
+        """Return a documented body with the items, and with totals and cursors if it has the fields.
+
+        With the ``request``, its fields with URLs of pages are set too.
+        """
         if not self._path:
             return items
         holder: Any = value
         for part in self._path[:-1]:
-            holder = holder.setdefault(part, {})
+            if not isinstance(holder.get(part), dict):
+                holder[part] = {}
+            holder = holder[part]
         holder[self._path[-1]] = items
         end = page.offset + page.limit
         more = end < total
         paging: dict[str, JSON] = dict.fromkeys(TOTALS, total) | dict.fromkeys(MORES, more)
         paging |= dict.fromkeys(LIMITS, page.limit) | dict.fromkeys(OFFSETS, page.offset)
         paging |= dict.fromkeys(PAGES, page.offset // max(1, page.limit) + 1)
-        for fields in (value, holder):
-            for name in fields:
-                if name in paging and name not in self._path:
-                    fields[name] = str(paging[name]) if isinstance(fields[name], str) else paging[name]
-                elif name in NEXTS and name not in self._path:
-                    fields[name] = cursor(end) if more else self._last_cursor(media, name)
+        links = self._links(request, page, end if more else None) if request is not None else {}
+        for fields, ref in self._holders(value, media):
+            known = self._shapes.properties(ref) if ref is not None else {}
+            for name in [name for name in fields if name not in self._path]:
+                word, was = plain(name), fields[name]
+                if word in links and (word not in _OWN_LINKS or fields is not value):
+                    self._set_link(fields, name, known.get(name), links[word], request)
+                elif word in paging and not isinstance(was, dict | list):
+                    fields[name] = str(paging[word]) if isinstance(was, str) else paging[word]
+                elif word in NEXTS and not isinstance(was, dict | list):
+                    fields[name] = cursor(end) if more else self._nothing(known.get(name))
         return value
 
-    def _last_cursor(self, media: MediaType, name: str) -> JSON:
+    def _holders(self, value: Any, media: MediaType) -> Iterator[tuple[dict[str, JSON], SchemaRef | None]]:
+        """Yield the objects of a body that may tell of pages, with their schemas."""
+        ref, fields = media.schema, value
+        for part in (*self._path[:-1], None):
+            known = self._shapes.properties(ref) if ref is not None else {}
+            yield fields, ref
+            for name, member in fields.items():
+                if isinstance(member, dict) and plain(name) in HOLDERS and name not in self._path:
+                    yield member, known.get(name)
+            if part is not None:
+                fields, ref = fields[part], known.get(part)
+
+    def _links(self, request: Request, page: Page, following: int | None) -> dict[str, str]:
+        """Return the targets of links by the plain names of their fields; empty where there is no page."""
+        if not self._turning:
+            return {}
+        after = self.target(request, page, following) if following is not None else ""
+        before = self.target(request, page, max(0, page.offset - page.limit)) if page.offset else ""
+        own = f"{request.raw_path}?{request.query_string}" if request.query_string else request.raw_path
+        links = dict.fromkeys(_NEXT_LINKS, after) | dict.fromkeys(_PREVIOUS_LINKS, before)
+        links |= dict.fromkeys(_FIRST_LINKS, self.target(request, page, 0)) | dict.fromkeys(_OWN_LINKS, own)
+        return links
+
+    def _set_link(
+        self, fields: dict[str, JSON], name: str, ref: SchemaRef | None, target: str, request: Request | None
+    ) -> None:
+        """Set the field of a body with a URL; it is null, empty or left out where there is no page."""
+        host = request.headers.get("host", "localhost") if request is not None else ""
+        offers: tuple[JSON, ...] = (f"http://{host}{target}", target) if target else (None, "")
+        valid = (each for each in offers if ref is None or self._is_valid(ref, each))
+        found = next(valid, ...)
+        if found is ...:
+            del fields[name]
+        else:
+            fields[name] = found
+
+    def _nothing(self, ref: SchemaRef | None) -> JSON:
         """Return the cursor of the last page: null if the schema permits it, else an empty text."""
-        if media.schema is None:
-            return None
-        schema, ref = self._schemas.lookup(media.schema)
-        if isinstance(schema, dict) and name in (schema.get("properties") or {}):
-            is_nullable = self._schemas.validator(f"{ref}/properties/{name}", "response").is_valid(None)
-            return None if is_nullable else ""
-        return None
+        return None if ref is None or self._is_valid(ref, None) else ""
+
+    def _is_valid(self, ref: SchemaRef, value: JSON) -> bool:
+        return self._schemas.validator(ref, "response").is_valid(value)
 
 
 def matches(wanted: Mapping[str, JSON], item: JSON) -> bool:
@@ -153,6 +245,11 @@ def _number(value: JSON, otherwise: int) -> int:
         return max(0, int(value)) if value is not None else otherwise
     except (TypeError, ValueError):
         return otherwise
+
+
+def plain(name: str) -> str:
+    """Return a name in lower case without separators, such as ``pagesize`` for ``page_size``."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def cursor(offset: int) -> str:

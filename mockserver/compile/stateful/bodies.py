@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from mockserver.compile.scaffold import singular
 from mockserver.diagnostics import MockServerError
+from mockserver.engine.paging import plain
 from mockserver.engine.response.negotiation import default_response, is_json
 from mockserver.jsonschema import Schemas
 from mockserver.media.shapes import Shapes
@@ -186,8 +186,3 @@ def last_word(template: str) -> str:
     """Return the last word of a path that is no parameter."""
     words = [word for word in template.split("/") if word and "{" not in word]
     return words[-1] if words else ""
-
-
-def plain(name: str) -> str:
-    """Return a name in lower case without separators."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())

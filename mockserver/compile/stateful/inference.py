@@ -14,9 +14,10 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from mockserver.compile.stateful.bodies import Bodies, key_names, last_word, plain
+from mockserver.compile.stateful.bodies import Bodies, key_names, last_word
 from mockserver.compile.stateful.references import with_references
 from mockserver.diagnostics import MockServerError
+from mockserver.engine.paging import plain
 from mockserver.engine.routing import has_mark
 from mockserver.jsonschema import Schemas
 from mockserver.plan import DataOperation, DataResource, DataVerb, Document, Operation, SchemaRef

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from mockserver.compile.scaffold import singular
-from mockserver.compile.stateful.bodies import Bodies, last_word, plain
+from mockserver.compile.stateful.bodies import Bodies, last_word
+from mockserver.engine.paging import plain
 from mockserver.plan import DataResource
 
 _TOO_GENERAL = frozenset(("id", "key", "name", "uuid", "code"))

@@ -192,7 +192,7 @@ class DataCalls:
 
     def _create(self, call: DataCall) -> Response:
         runtime, resource = call.runtime, call.runtime.resource
-        sent = runtime.writable(call.body, call.operation.request_schema)
+        sent = runtime.fields.writable(call.body, call.operation.request_schema)
         if (refusal := self._unknown_reference(call, sent)) is not None:
             return refusal
         stated = runtime.text_key(sent)
@@ -220,7 +220,7 @@ class DataCalls:
         runtime = call.runtime
         value = runtime.new_value(address, {**call.path, **runtime.key_hints(key)}, call.now, sent)
         runtime.set_key(value, key)
-        runtime.refer(value, address.namespace, sent)
+        runtime.refer(value, address, sent)
         runtime.stamped(value, call.now, call.now, sent)
         return runtime.put(address, value, call.now)
 
@@ -236,7 +236,7 @@ class DataCalls:
         runtime, address = call.runtime, call.address
         if isinstance(call.body, list):  # a JSON Patch, whatever the method is
             return self._unknown(call) if item is None or item.is_deleted else self._merge(call, item)
-        sent = runtime.writable(call.body, call.operation.request_schema)
+        sent = runtime.fields.writable(call.body, call.operation.request_schema)
         if (refusal := self._unknown_reference(call, sent)) is not None:
             return refusal
         if item is None or item.is_deleted:
@@ -248,7 +248,7 @@ class DataCalls:
                 self._responses.locate(call, response, call.request.raw_path)
             return response
         known = decoded(item)
-        value = runtime.server_set(known, call.operation.request_schema) | sent
+        value = runtime.fields.server_set(known, call.operation.request_schema) | sent
         return self._change(call, item, known, value, sent, "data=replaced")
 
     def _merge(self, call: DataCall, item: Item) -> Response:
@@ -259,7 +259,7 @@ class DataCalls:
             if is_json_patch(body, call.request.headers.get("content-type", "")):
                 value = patched(known, body)
             else:
-                sent = runtime.writable(body, call.operation.request_schema)
+                sent = runtime.fields.writable(body, call.operation.request_schema)
                 value = merged(known, sent)
         except PatchError as error:
             return self._refused(call, 422, str(error), "data=refused", error.violations)

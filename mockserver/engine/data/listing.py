@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode
 
 from mockserver.engine.data.projection import Projected
 from mockserver.engine.data.runtime import DataRuntime, decoded
-from mockserver.engine.paging import CURSORS, OFFSETS, PAGES, Page, Paging, cursor, matches
+from mockserver.engine.paging import Page, Paging, matches
 from mockserver.engine.request.validation import InvalidCsr
 from mockserver.engine.resources import conditions
 from mockserver.engine.response.negotiation import negotiate, response_for
@@ -42,10 +41,6 @@ class DataListing:
         self._paging = Paging(route.operation, route.service.schemas, operation.path)
         names = [parameter.name for parameter in route.operation.parameters if parameter.location == "query"]
         self._names = set(names)
-        self._turning = next(
-            (name for group in (CURSORS, PAGES, OFFSETS) for name in names if name in group), ""
-        )
-        """The parameter that the link to the next page changes."""
 
     def response(self, call: DataCall, responses: DataResponses, *, strict: bool) -> Response:
         """Return the requested page. Raises InvalidCsr for a cursor that is not of this list."""
@@ -89,7 +84,6 @@ class DataListing:
         selected: frozenset[str],
     ) -> Response:
         warnings: list[str] = []
-        bodies = call.route.service.documented.bodies
 
         def value() -> Projected:
             assert self._response is not None  # noqa: S101 - the caller has looked
@@ -102,14 +96,8 @@ class DataListing:
                 warnings.extend(f"{key}{pointer}" for pointer in projected.lost)
             if not self._operation.path:
                 return Projected(items)
-            base = bodies.base_body(
-                choice,
-                key=call.request.raw_path,
-                hints=call.path,
-                now_ms=call.now,
-                status=call.operation.status,
-            )
-            return Projected(self._paging.body(base, items, total, page, choice.media))
+            base = responses.envelope(call, choice, call.request.raw_path, call.operation.status)
+            return Projected(self._paging.body(base, items, total, page, choice.media, call.request))
 
         decision = f"data=listed; {len(shown)} of {total}"
         response = responses.list(call, self._operation.status, decision, value)
@@ -173,15 +161,9 @@ class DataListing:
             return
         response.headers = [field for field in response.headers if field[0] != "link"]
         end = page.offset + page.limit
-        if not self._turning or end >= total:
+        target = self._paging.target(call.request, page, end) if end < total else ""
+        if not target:
             return
-        turned: str | int = end
-        if self._turning in CURSORS:
-            turned = cursor(end)
-        elif self._turning in PAGES:
-            turned = end // max(1, page.limit) + 1
-        pairs = [pair for pair in parse_qsl(call.request.query_string) if pair[0] != self._turning]
-        target = f"{call.request.raw_path}?{urlencode([*pairs, (self._turning, turned)])}"
         text = f'<{target}>; rel="next"'
         try:
             schemas = self._runtime.service.schemas

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from mockserver.diagnostics import MockServerError
@@ -106,7 +107,7 @@ class DataResponses:
             whole = projected.value
             if path:
                 key = call.runtime.seed_of(call.address)
-                base = bodies.base_body(choice, key=key, hints=call.path, now_ms=call.now, status=status)
+                base = self.envelope(call, choice, key, status)
                 whole = _placed(base, path, projected.value)
             # The projection has validated a body that is the item itself
             is_checked = not path and call.operation.verb != "lists" and is_json(choice.content_type)
@@ -127,6 +128,15 @@ class DataResponses:
             status, [("content-type", encoded.content_type), *fields], encoded.data, decision,
             warnings=warnings,
         )  # fmt: skip
+
+    @staticmethod
+    def envelope(call: DataCall, choice: Choice, key: str, status: int) -> JSON:
+        """Return a body to put stored values into: the example of the document, else a generated one."""
+        bodies = call.route.service.documented.bodies
+        sample = bodies.example(choice)
+        if sample is not None and isinstance(sample.value, dict):
+            return deepcopy(sample.value)
+        return bodies.base_body(choice, key=key, hints=call.path, now_ms=call.now, status=status)
 
     @staticmethod
     def _has_schema(call: DataCall, choice: Choice, found: DocumentedResponse) -> bool:

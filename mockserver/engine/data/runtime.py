@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from mockserver.diagnostics import MockServerError
+from mockserver.engine.data.fields import RequestFields
 from mockserver.engine.data.projection import MAX_BASES, Projection
 from mockserver.engine.fresh_keys import FreshKeys
 from mockserver.engine.service import Service
@@ -51,6 +52,7 @@ class DataRuntime:
         """The resource in whose items this one is nested."""
         self.references: dict[str, DataRuntime] = {}
         """Field → the resource whose key it holds."""
+        self.fields = RequestFields(resource, service.schemas, shapes)
         self._shapes = shapes
         self._store = store
         self._seed = seed
@@ -170,19 +172,23 @@ class DataRuntime:
                 return field, key
         return None
 
-    def refer(self, value: dict[str, JSON], namespace: str, sent: Mapping[str, JSON]) -> None:
-        """Set generated references in a new value to keys that exist."""
+    def refer(self, value: dict[str, JSON], address: Address, sent: Mapping[str, JSON]) -> None:
+        """Set generated references in a new value to keys that exist: that in the path, else the first."""
+        parents = address.parent.split("/")
         for field, runtime in self.references.items():
             if field not in value or field in sent:
                 continue
-            entries = runtime.page(Address(namespace, "", ""), 0, 1)
-            if entries:
+            if self.is_below(runtime):
+                known = runtime.key_value(unquote(parents[len(runtime.resource.parents)]))
+            elif entries := runtime.page(Address(address.namespace, "", ""), 0, 1):
                 known = decoded(entries[0][1]).get(runtime.resource.key_field)
-                candidate = {**value, field: known}
-                ref = self.resource.schema
-                projection = self.projection(ref) if ref is not None else None
-                if projection is None or projection.is_valid(projection.visible(candidate)):
-                    value[field] = known
+            else:
+                continue
+            candidate = {**value, field: known}
+            ref = self.resource.schema
+            projection = self.projection(ref) if ref is not None else None
+            if projection is None or projection.is_valid(projection.visible(candidate)):
+                value[field] = known
 
     def has_parent(self, address: Address) -> bool:
         """Return whether the item exists in which a collection is nested, as far as it is inferred."""
@@ -323,16 +329,6 @@ class DataRuntime:
             if name in value and name not in sent:
                 value[name] = _timestamp(created if kind == "created" else changed)
 
-    def server_set(self, known: Mapping[str, JSON], ref: SchemaRef | None) -> dict[str, JSON]:
-        """Return the fields of an item that a replacement keeps: those that its request cannot have."""
-        writable = self.writable(dict(known), ref)
-        properties = self._shapes.properties(ref) if ref is not None else {}
-        return {
-            name: member
-            for name, member in known.items()
-            if name not in writable or (properties and name not in properties) or name in self.resource.times
-        }
-
     def new_violations(
         self,
         known: Mapping[str, JSON],
@@ -353,8 +349,7 @@ class DataRuntime:
         if not new:
             return []
         projected = projection.project(value, lambda number: projection.base(seed, {}, now, number))
-        ref = operation.request_schema
-        documented = self._shapes.properties(ref) if ref is not None else {}
+        documented = self.fields.documented(operation.request_schema)
         bad = {*projected.lost, *(p for p in projected.converted if p[1:] not in documented)}
         return sorted(
             violation
@@ -362,21 +357,6 @@ class DataRuntime:
             if f"/{violation[0].lstrip('/').partition('/')[0]}" in bad
             or (violation[1] == "required" and not violation[0] and known.keys() - value.keys())
         )
-
-    def writable(self, body: JSON, ref: SchemaRef | None) -> dict[str, JSON]:
-        """Return the fields of a request body that a client may set: none that is read-only."""
-        if not isinstance(body, dict):
-            return {}
-        documented = self._shapes.properties(ref) if ref is not None else {}
-        hidden = self._read_only(ref) | (self._read_only(self.resource.schema) - documented.keys())
-        return {name: member for name, member in body.items() if name not in hidden}
-
-    def _read_only(self, ref: SchemaRef | None) -> frozenset[str]:
-        """Return the properties of a schema that a request cannot set."""
-        try:
-            return self.service.schemas.hidden(ref, "request") if ref is not None else frozenset()
-        except SchemaError:
-            return frozenset()
 
 
 def decoded(item: Item) -> dict[str, Any]:

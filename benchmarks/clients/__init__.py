@@ -1,0 +1,1 @@
+"""Round trips that clients which others have published make against stateful data."""

@@ -1,0 +1,68 @@
+"""The fields of an item that requests may set, and their names in requests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Mapping
+from functools import cached_property
+
+from mockserver.engine.paging import plain
+from mockserver.jsonschema import SchemaError, Schemas
+from mockserver.media.shapes import Shapes
+from mockserver.plan import JSON, DataResource, SchemaRef
+
+
+class RequestFields:
+    """Tells what of request bodies is stored in the items of one resource."""
+
+    def __init__(self, resource: DataResource, schemas: Schemas, shapes: Shapes) -> None:
+        self._resource = resource
+        self._schemas = schemas
+        self._shapes = shapes
+
+    def writable(self, body: JSON, ref: SchemaRef | None) -> dict[str, JSON]:
+        """Return the fields of a request body that a client may set: none that is read-only.
+
+        They have the names of the item's fields: ``FriendlyName`` in a request is ``friendly_name``.
+        """
+        if not isinstance(body, dict):
+            return {}
+        hidden, kept = self._read_only(ref), self._read_only(self._resource.schema) - self.documented(ref)
+        named = {self._own_name(name): member for name, member in body.items() if name not in hidden}
+        return {name: member for name, member in named.items() if name not in kept}
+
+    def server_set(self, known: Mapping[str, JSON], ref: SchemaRef | None) -> dict[str, JSON]:
+        """Return the fields of an item that a replacement keeps: those that its request cannot have."""
+        writable, documented = self.writable(dict(known), ref), self.documented(ref)
+        return {
+            name: member
+            for name, member in known.items()
+            if name not in writable or (documented and name not in documented) or name in self._resource.times
+        }
+
+    def documented(self, ref: SchemaRef | None) -> frozenset[str]:
+        """Return the item's fields that a request of a schema may have."""
+        return frozenset(map(self._own_name, self._shapes.properties(ref) if ref is not None else ()))
+
+    def _own_name(self, name: str) -> str:
+        """Return the item's field for a name in a request, which may have other case and separators."""
+        return name if name in self._names else self._alike.get(plain(name), name)
+
+    @cached_property
+    def _names(self) -> Container[str]:
+        """The names of the item's fields."""
+        return self._shapes.properties(self._resource.schema) if self._resource.schema is not None else ()
+
+    @cached_property
+    def _alike(self) -> dict[str, str]:
+        """The item's fields by their plain names, where these differ."""
+        names = [*self._shapes.properties(self._resource.schema)] if self._resource.schema is not None else []
+        count = Counter(map(plain, names))
+        return {plain(name): name for name in names if count[plain(name)] == 1}
+
+    def _read_only(self, ref: SchemaRef | None) -> frozenset[str]:
+        """Return the properties of a schema that a request cannot set."""
+        try:
+            return self._schemas.hidden(ref, "request") if ref is not None else frozenset()
+        except SchemaError:
+            return frozenset()
