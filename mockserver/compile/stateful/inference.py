@@ -15,6 +15,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from mockserver.compile.stateful.bodies import Bodies, key_names, last_word
+from mockserver.compile.stateful.operations import CREATES, PARAMETERS, OperationReader, path_parameters
 from mockserver.compile.stateful.references import with_references
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.paging import plain
@@ -23,11 +24,9 @@ from mockserver.jsonschema import Schemas
 from mockserver.plan import DataOperation, DataResource, DataVerb, Document, Operation, SchemaRef
 
 _ITEM = re.compile(r"^(.*)/\{([^{}/]+)\}$")
-_NAMES = re.compile(r"\{([^{}]+)\}")
 _SUFFIX = r"(?:_?(?:at|on|date|time|timestamp))*$"
 _CREATED = re.compile(r"(?:date_?)?(?:creat|insert|add)(?:ed|ion)?" + _SUFFIX, re.IGNORECASE)
 _CHANGED = re.compile(r"(?:date_?|last_?)?(?:updat|modifi|chang|edit)(?:e?d)?" + _SUFFIX, re.IGNORECASE)
-_CREATES, _REPLACES = (201, 200, 202), (200, 201, 204)
 
 
 @dataclass(slots=True)
@@ -62,6 +61,7 @@ class _Reader:
     def __init__(self, document: Document, schemas: Schemas, claimed: frozenset[str]) -> None:
         self._document = document
         self._bodies = Bodies(schemas)
+        self._reader = OperationReader(self._bodies)
         self._schemas = schemas
         self._found = Inference()
         self._paths: dict[str, _Path] = {}
@@ -119,7 +119,7 @@ class _Reader:
         template, parameter = match[1], match[2]
         word = last_word(template)
         read = item.get("GET")
-        answer = self._answer(read[1]) if read else None
+        answer = self._reader.answer(read[1]) if read else None
         if read and (answer is None or self._bodies.items(answer) is not None):
             why = "its response is a list" if answer else "its response has no schema of JSON"
             self._give_up(item, f"{why}, so {item.template} is not an item")
@@ -130,7 +130,7 @@ class _Reader:
         schema = read_item.schema if read_item else self._written(collection, item, listed, names)
         field_name = self._bodies.key_field(schema or listed, parameter, word)
         created = collection.get("POST") if collection is not None and not field_name else None
-        told = self._answer(created[1], _CREATES) if created is not None else None
+        told = self._reader.answer(created[1], CREATES) if created is not None else None
         if told is not None and self._bodies.items(told) is None:  # only the response of POST has the key
             field_name = self._bodies.key_field(told, parameter, word)
         operations: dict[int, DataOperation] = {}
@@ -149,7 +149,7 @@ class _Reader:
     def _listed(self, collection: _Path | None, item: SchemaRef | None, word: str) -> SchemaRef | None:
         """Return the schema of the items in the list of a collection, or None."""
         get = collection.get("GET") if collection else None
-        body = self._bodies.list_of(self._answer(get[1]), item, word) if get else ""
+        body = self._bodies.list_of(self._reader.answer(get[1]), item, word) if get else ""
         return None if isinstance(body, str) else body.schema
 
     def _written(
@@ -162,7 +162,7 @@ class _Reader:
         if collection is not None and (post := collection.get("POST")):
             writers.insert(0, post)
         for _, operation in writers:
-            answer = self._answer(operation)
+            answer = self._reader.answer(operation)
             if answer is not None and self._bodies.is_object(answer):
                 return self._bodies.item_of(answer, None, names).schema
         requests = (self._bodies.request(operation) for _, operation in writers)
@@ -178,7 +178,7 @@ class _Reader:
             verb = verbs.get(method)
             if verb is None:
                 continue
-            if method == "POST" and not self._updates(operation, schema):
+            if method == "POST" and not self._reader.updates(operation, schema):
                 self._found.unclear[index] = "POST to an item: its response is not the item"
                 continue
             if method in ("PUT", "PATCH") and operation.body is None:
@@ -189,16 +189,9 @@ class _Reader:
                 verb, why = "merges", "PUT of a list of changes on an item"
             put = item.get("PUT")
             replaces = put is not None and self._bodies.items(self._bodies.request(put[1])) is None
-            if method == "POST" and self._creates_by_status(operation) and not replaces:
+            if method == "POST" and self._reader.creates_by_status(operation) and not replaces:
                 verb, why = "replaces", "POST on an item, with the status 201"
-            found[index] = self._operation(verb, operation, why, schema, names, on_item=True)
-
-    def _updates(self, operation: Operation, schema: SchemaRef | None) -> bool:
-        """Return whether POST to an item changes it: it has a body, and answers with the item or nothing."""
-        answer = self._answer(operation)
-        if operation.body is None:
-            return False
-        return answer is None or self._bodies.is_alike(answer, schema)
+            found[index] = self._reader.operation(verb, operation, why, schema, names, on_item=True)
 
     def _collection_operations(
         self,
@@ -212,59 +205,35 @@ class _Reader:
         word = last_word(collection.template)
         for method, (index, operation) in collection.operations.items():
             if method == "GET":
-                body = self._bodies.list_of(self._answer(operation), schema, word)
+                body = self._bodies.list_of(self._reader.answer(operation), schema, word)
                 if isinstance(body, str):
                     self._found.unclear[index] = body
                 else:
                     where = f"body.{'.'.join(body.path)}" if body.path else "body"
                     found[index] = DataOperation(
-                        "lists", f"GET on the collection; the list is {where}", _parents(operation),
+                        "lists", f"GET on the collection; the list is {where}", path_parameters(operation),
                         status=self._bodies.response(operation)[1], path=body.path, schema=body.schema,
                     )  # fmt: skip
             elif method == "POST":
-                if (problem := self._creation_problem(operation, schema, names)) is not None:
+                if (problem := self._reader.creation_problem(operation, schema, names)) is not None:
                     self._found.unclear[index] = problem
                 else:
                     why = "POST on the collection"
-                    found[index] = self._operation("creates", operation, why, schema, names, on_item=False)
+                    found[index] = self._reader.operation(
+                        "creates", operation, why, schema, names, on_item=False
+                    )
             elif method in ("PUT", "PATCH"):
                 request = self._bodies.request(operation)
-                if field_name and self._bodies.is_alike(request, schema) and self._has(request, field_name):
-                    made = self._operation(
+                if (
+                    field_name
+                    and self._bodies.is_alike(request, schema)
+                    and self._reader.has(request, field_name)
+                ):
+                    made = self._reader.operation(
                         "replaces" if method == "PUT" else "merges", operation,
                         f"{method} on the collection, with the key in the body", schema, names, on_item=False,
                     )  # fmt: skip
                     found[index] = replace(made, keyed_by_body=True)
-
-    def _has(self, ref: SchemaRef | None, name: str) -> bool:
-        return ref is not None and name in self._bodies.shapes.properties(ref)
-
-    def _creation_problem(
-        self, operation: Operation, schema: SchemaRef | None, names: Sequence[str]
-    ) -> str | None:
-        """Return why POST to a collection does not create an item, or None if it does."""
-        answer = self._answer(operation, _CREATES)
-        request = self._bodies.request(operation)
-        if answer is None:
-            if self._bodies.is_alike(request, schema) or self._creates_by_status(operation):
-                return None
-            return "neither its request nor its response is like an item"
-        if self._bodies.items(answer) is not None:
-            return "its response is a list"
-        if self._bodies.items(request) is not None:
-            return "its request is a list"
-        if schema is None:
-            return None if self._bodies.is_object(answer) else "its response is no object"
-        inner = self._bodies.item_of(answer, schema, names)
-        if self._bodies.is_alike(inner.schema, schema) or self._bodies.is_alike(request, schema):
-            return None
-        if self._bodies.key_field(inner.schema, names[0], "") or self._creates_by_status(operation):
-            return None
-        return "neither its request nor its response is like an item"
-
-    @staticmethod
-    def _creates_by_status(operation: Operation) -> bool:
-        return any(response.status == "201" for response in operation.responses)
 
     def _other_lists(
         self, shape: str, schema: SchemaRef | None, word: str, found: dict[int, DataOperation]
@@ -276,10 +245,10 @@ class _Reader:
             get = path.get("GET")
             if below.endswith("/{}") or get is None or f"{below}/{{}}" in self._paths or wanted is None:
                 continue
-            body = self._bodies.list_of(self._answer(get[1]), schema, word)
+            body = self._bodies.list_of(self._reader.answer(get[1]), schema, word)
             if not isinstance(body, str) and self._bodies.canonical(body.schema) == wanted:
                 found[get[0]] = DataOperation(
-                    "lists", "GET of a list with items of the same schema", _parents(get[1]),
+                    "lists", "GET of a list with items of the same schema", path_parameters(get[1]),
                     status=self._bodies.response(get[1])[1], path=body.path, schema=body.schema,
                 )  # fmt: skip
 
@@ -294,10 +263,10 @@ class _Reader:
                 entry = path.get(method)
                 if entry is None or path.get("GET") is not None:
                     continue
-                answer = self._answer(entry[1])
+                answer = self._reader.answer(entry[1])
                 body = self._bodies.item_of(answer, schema, ()) if answer else None
                 if wanted is not None and body is not None and self._bodies.canonical(body.schema) == wanted:
-                    *parents, key = _NAMES.findall(entry[1].path)
+                    *parents, key = PARAMETERS.findall(entry[1].path)
                     found[entry[0]] = DataOperation(
                         "acts", "an action that answers with the item", tuple(parents), key,
                         status=self._bodies.response(entry[1])[1], path=body.path, schema=body.schema,
@@ -311,7 +280,7 @@ class _Reader:
         get, post = path.get("GET"), path.get("POST")
         if get is None or shape.endswith("/{}"):
             return
-        answer = self._answer(get[1])
+        answer = self._reader.answer(get[1])
         word = last_word(path.template)
         body = self._bodies.list_of(answer, None, word) if answer is not None else ""
         writes = path.get("PUT") or path.get("PATCH")
@@ -338,60 +307,10 @@ class _Reader:
         for method, (index, operation) in path.operations.items():
             if (verb := verbs.get(method)) and (method not in ("PUT", "PATCH") or operation.body):
                 why = f"{method} on a singleton"
-                operations[index] = self._operation(verb, operation, why, answer, (), on_item=False)
+                operations[index] = self._reader.operation(verb, operation, why, answer, (), on_item=False)
         self._add(path.template, answer, "", operations, is_singleton=True)
 
     # Common parts
-
-    def _operation(
-        self,
-        verb: DataVerb,
-        operation: Operation,
-        why: str,
-        schema: SchemaRef | None,
-        names: Sequence[str],
-        *,
-        on_item: bool,
-    ) -> DataOperation:
-        preferred = {"creates": _CREATES, "replaces": _REPLACES}.get(verb, ())
-        response, status = self._bodies.response(operation, preferred)
-        answer = self._bodies.json_schema(response.content)
-        body = None
-        if answer is not None and self._bodies.items(answer) is None:
-            body = self._bodies.item_of(answer, schema, names)
-            if not self._bodies.is_object(body.schema) or (
-                verb != "reads" and schema is not None and not self._shows(body.schema, schema, names, verb)
-            ):
-                body = None
-        request = self._bodies.request(operation)
-        inner = self._bodies.item_of(request, schema, names) if request else None
-        is_wrapped = (
-            inner is not None
-            and inner.path
-            and not self._bodies.is_alike(request, schema)
-            and self._bodies.is_wrapped(inner, schema, last_word(operation.path))
-        )
-        parents, key = _parents(operation), ""
-        if on_item:
-            *rest, key = parents
-            parents = tuple(rest)
-        return DataOperation(
-            verb, why, parents, key, False, status,
-            body.path if body else (), body.schema if body else None,
-            inner.path if inner and is_wrapped else (),
-            inner.schema if inner and is_wrapped else request,
-        )  # fmt: skip
-
-    def _shows(self, ref: SchemaRef, schema: SchemaRef, names: Sequence[str], verb: str) -> bool:
-        """Return whether the response of a writing operation shows the item, or the key of a new one."""
-        own = self._bodies.shapes.properties(ref)
-        if self._bodies.is_alike(ref, schema) or (verb == "creates" and self._bodies.has_key(own, names)):
-            return True
-        return self._bodies.has_key(own.keys() & self._bodies.shapes.properties(schema).keys(), names)
-
-    def _answer(self, operation: Operation, statuses: Sequence[int] = ()) -> SchemaRef | None:
-        response, status = self._bodies.response(operation, statuses)
-        return self._bodies.json_schema(response.content) if 200 <= status < 300 else None
 
     @staticmethod
     def _has_writer(operations: dict[int, DataOperation]) -> bool:
@@ -468,8 +387,4 @@ class _Reader:
 
 
 def _shape(path: str) -> str:
-    return _NAMES.sub("{}", path).rstrip("/")
-
-
-def _parents(operation: Operation) -> tuple[str, ...]:
-    return tuple(_NAMES.findall(operation.path))
+    return PARAMETERS.sub("{}", path).rstrip("/")

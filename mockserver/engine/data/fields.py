@@ -19,6 +19,7 @@ class RequestFields:
         self._resource = resource
         self._schemas = schemas
         self._shapes = shapes
+        self._requests: dict[SchemaRef | None, tuple[frozenset[str], ...]] = {}
 
     def writable(self, body: JSON, ref: SchemaRef | None) -> dict[str, JSON]:
         """Return the fields of a request body that a client may set: none that is read-only.
@@ -27,7 +28,7 @@ class RequestFields:
         """
         if not isinstance(body, dict):
             return {}
-        hidden, kept = self._read_only(ref), self._read_only(self._resource.schema) - self.documented(ref)
+        hidden, kept, _ = self._request(ref)
         named = {self._own_name(name): member for name, member in body.items() if name not in hidden}
         return {name: member for name, member in named.items() if name not in kept}
 
@@ -42,7 +43,17 @@ class RequestFields:
 
     def documented(self, ref: SchemaRef | None) -> frozenset[str]:
         """Return the item's fields that a request of a schema may have."""
-        return frozenset(map(self._own_name, self._shapes.properties(ref) if ref is not None else ()))
+        return self._request(ref)[2]
+
+    def _request(self, ref: SchemaRef | None) -> tuple[frozenset[str], ...]:
+        """Return what a request schema hides, what the item's hides of the rest, and all fields it has."""
+        found = self._requests.get(ref)
+        if found is None:
+            names = self._shapes.properties(ref) if ref is not None else ()
+            documented = frozenset(map(self._own_name, names))
+            kept = self._read_only(self._resource.schema) - documented
+            found = self._requests[ref] = self._read_only(ref), kept, documented
+        return found
 
     def _own_name(self, name: str) -> str:
         """Return the item's field for a name in a request, which may have other case and separators."""

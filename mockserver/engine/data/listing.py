@@ -113,12 +113,13 @@ class DataListing:
         if self._operation.schema is None:
             return Projected(stored)
         projection = runtime.projection(self._operation.schema)
-        address = call.address._replace(key=key)
-        hints = {**call.path, **runtime.key_hints(key)}
-        seed = runtime.seed_of(address)
-        projected = projection.project(
-            stored, lambda number: projection.base(seed, hints, item.created, number)
-        )
+
+        def base(number: int) -> JSON:
+            hints = {**call.path, **runtime.key_hints(key)}
+            seed = runtime.seed_of(call.address._replace(key=key))
+            return projection.base(seed, hints, item.created, number)
+
+        projected = projection.project(stored, base)
         if selected and isinstance(projected.value, dict):
             part = {name: member for name, member in projected.value.items() if name in selected}
             if projection.is_valid(part):

@@ -27,6 +27,16 @@ class Projected(NamedTuple):
     converted: tuple[str, ...] = ()
 
 
+class _View(NamedTuple):
+    """What a schema shows of a value."""
+
+    known: Mapping[str, SchemaRef]
+    is_open: bool
+    """Whether objects may have other properties."""
+    hidden: frozenset[str]
+    item: SchemaRef | None
+
+
 class Projection:
     """Lays stored values over generated values of one schema."""
 
@@ -36,6 +46,7 @@ class Projection:
         self._shapes = shapes
         self._ref = ref
         self._validators: Sequence[Validator] | None = None
+        self._views: dict[SchemaRef, _View] = {}
 
     def base(self, key: str, hints: Mapping[str, JSON], now: int, number: int = 0) -> JSON:
         """Return a generated value; ``number``: another one. Raises Unsatisfiable and SchemaError."""
@@ -87,21 +98,26 @@ class Projection:
         return self._visible(value, self._ref, 0)
 
     def _visible(self, value: JSON, ref: SchemaRef | None, depth: int) -> JSON:
-        if ref is None or depth > _MAX_DEPTH:
+        if ref is None or depth > _MAX_DEPTH or not isinstance(value, dict | list):
             return value
-        if isinstance(value, dict):
-            known = self._shapes.properties(ref)
-            is_open = not known or self._is_open(ref)
-            hidden = self._hidden(ref)
-            return {
-                name: self._visible(member, known.get(name), depth + 1)
-                for name, member in value.items()
-                if (is_open or name in known) and name not in hidden
-            }
+        view = self._views.get(ref)
+        if view is None:
+            view = self._views[ref] = self._view(ref)
         if isinstance(value, list):
-            item = next((shape.items[0] for shape in self._shapes.of(ref) if shape.items), None)
-            return [self._visible(member, item, depth + 1) for member in value]
-        return value
+            return [self._visible(member, view.item, depth + 1) for member in value]
+        known = view.known
+        return {
+            name: self._visible(member, known.get(name), depth + 1)
+            if isinstance(member, dict | list)
+            else member
+            for name, member in value.items()
+            if (view.is_open or name in known) and name not in view.hidden
+        }
+
+    def _view(self, ref: SchemaRef) -> _View:
+        known = self._shapes.properties(ref)
+        item = next((shape.items[0] for shape in self._shapes.of(ref) if shape.items), None)
+        return _View(known, not known or self._is_open(ref), self._hidden(ref), item)
 
     def _hidden(self, ref: SchemaRef) -> frozenset[str]:
         try:

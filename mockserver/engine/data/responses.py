@@ -63,15 +63,16 @@ class DataResponses:
         if not 200 <= status < 300:
             warning = f"{call.route.operation.id} has no documented response of success"
             return Response(200, [], b"", decision, warnings=(warning,))
-        hints = {**call.path, **runtime.key_hints(call.address.key)}
 
         def value() -> Projected:
             assert operation.schema is not None  # noqa: S101 - `_with_value` has looked
             projection = runtime.projection(operation.schema)
-            seed = runtime.seed_of(call.address)
-            return projection.project(
-                decoded(item), lambda number: projection.base(seed, hints, item.created, number)
-            )
+
+            def base(number: int) -> JSON:
+                hints = {**call.path, **runtime.key_hints(call.address.key)}
+                return projection.base(runtime.seed_of(call.address), hints, item.created, number)
+
+            return projection.project(decoded(item), base)
 
         response = self._with_value(
             call, status, decision, value if operation.schema is not None else None, operation.path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -369,5 +370,6 @@ def _text(value: JSON) -> str:
     return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
 
 
+@lru_cache(maxsize=64)
 def _timestamp(now: int) -> str:
     return datetime.fromtimestamp(now / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
