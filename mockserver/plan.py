@@ -220,6 +220,8 @@ class ResponseTemplate(Struct, frozen=True):
     """The schema of the body, if it is an item of a list; empty: the schema of the response."""
     warning: str = ""
     """Why the body is invalid, if the document allows no valid one. Sent as ``X-Mock-Warning``."""
+    example: Example | None = None
+    """The example of the document over which ``body`` is merged, instead of a generated body."""
 
 
 class State(Struct, frozen=True):

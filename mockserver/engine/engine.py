@@ -413,7 +413,15 @@ class Engine:
         runtime = route.runtime
         if runtime is None:
             if route.data is None or self.data is None:
-                response = documented(route, path, request, now)
+                if (
+                    request.section is not None
+                    and prefer is NONE
+                    and self.options.delay is None
+                    and route.pairs is None
+                    and self._may_be_cached(request, route, checked, namespace)
+                ):
+                    self._polls.remember(request, route, None, raw)
+                response = documented(route, path, request, now, checked=checked)
             else:
                 try:
                     response = self.data.call(route, request, path, checked, namespace, now)
@@ -423,8 +431,13 @@ class Engine:
             response = self.apply_default_delay(response, route, request, namespace)
         else:
             call = Call(route, runtime, request, path, checked, namespace, now)
-            if request.section is not None and prefer is NONE and self._may_be_cached(call):
-                self._polls.remember(call, raw)
+            if (
+                request.section is not None
+                and prefer is NONE
+                and runtime.is_plain
+                and self._may_be_cached(request, route, checked, namespace)
+            ):
+                self._polls.remember(request, route, runtime, raw)
             try:
                 response = self.resources.call_resource(call, prefer.scenario)
             except InvalidCsr as error:
@@ -437,15 +450,15 @@ class Engine:
             )
         return response
 
-    def _may_be_cached(self, call: Call) -> bool:
+    def _may_be_cached(self, request: Request, route: Route, checked: Checked, namespace: Namespace) -> bool:
         """Return whether every call with the same header section is validated and routed alike."""
         return (
-            call.runtime.is_plain
-            and call.route.guard is None
-            and not (call.checked.status or call.checked.warnings)
-            and call.namespace is self.namespaces.default
+            route.guard is None
+            and not (checked.status or checked.warnings)
+            and checked.body is None
+            and namespace is self.namespaces.default
             and self.cluster is None
-            and (self._cors is None or "origin" not in call.request.headers)
+            and (self._cors is None or "origin" not in request.headers)
         )
 
     def _apply_wait(self, response: Response, prefer: Preference) -> Response:

@@ -3,8 +3,8 @@
 Everything that depends on the header section of a request is the same for the next request with that
 section: the namespace, the preferences and the credentials. The cache stores valid requests that use no
 special feature. A later request that differs only in the key, at the end of the path, and in header fields
-that no stage before the resource reads, goes directly to its resource. The engine handles every other
-request in the normal order of its stages.
+that no stage before the response reads, goes directly to its resource, or to the response of the document.
+The engine handles every other request in the normal order of its stages.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING
 from mockserver import problem
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.request.parameters import Forgiven, Refused
-from mockserver.engine.resources.calls import Call
 from mockserver.engine.resources.render import Quick
-from mockserver.engine.resources.runtime import ResourceRuntime, decision_text
+from mockserver.engine.resources.runtime import ResourceRuntime, decision_text, documented
 from mockserver.engine.service import Route
 from mockserver.http.wire import first_part
 from mockserver.messages import Request, Response
@@ -55,7 +54,7 @@ class Polls:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._known: dict[int, tuple[dict[str, str], dict[str, _Poll]]] = {}
+        self._known: dict[int, tuple[dict[str, str], dict[str, _Poll | _Read]]] = {}
         """It contains the header sections, so that no other object can get the identity of one."""
 
     @cached_property
@@ -81,6 +80,12 @@ class Polls:
         started = perf_counter()
         now = namespace.clock.now()
         path = {poll.key_name: last}
+        if isinstance(poll, _Read):
+            try:
+                response = documented(poll.route, path, request, now)
+            except MockServerError as error:
+                response = problem.failed(request, error)
+            return engine.finish(request, response, poll.route, namespace, None, started, now)
         key = last if poll.normal is None else poll.normal(last)
         decision = engine.store.advance(
             namespace.name, poll.name, key, now, poll.alias, poll.steps, poll.choose, (request, path, None)
@@ -113,22 +118,26 @@ class Polls:
                 response = problem.failed(request, error)
         return engine.finish(request, response, poll.route, namespace, None, started, now)
 
-    def remember(self, call: Call, raw_path: dict[str, str]) -> None:
-        """Cache a valid call to a plain resource. ``raw_path``: the path parameters as they were sent."""
-        request, runtime, service = call.request, call.runtime, call.route.service
+    def remember(
+        self, request: Request, route: Route, runtime: ResourceRuntime | None, raw_path: dict[str, str]
+    ) -> None:
+        """Cache a valid call without a body: to a plain resource, or without one.
+
+        ``raw_path``: the path parameters as they were sent.
+        """
+        service = route.service
         if request.section is None or not self._read.isdisjoint(request.differing):
             return
         parent, _, last = request.raw_path.rpartition("/")
         if (
             request.method != "GET"
-            or call.route.operation.method != "GET"
+            or route.operation.method != "GET"
             or request.query_string
-            or call.body is not None
             or not parent
             or parent.startswith("/__")
             or service is not self._engine.services[0]
-            or runtime.key_part != "path"
-            or raw_path != {runtime.key_name: last}
+            or (runtime is not None and (runtime.key_part, runtime.key_name) != ("path", *raw_path))
+            or [*raw_path.values()] != [last]
             or (literals := service.router.beside(parent)) is None
         ):
             return
@@ -138,11 +147,26 @@ class Polls:
                 self._known.clear()
             known = self._known[id(request.section)] = request.section, {}
         if len(known[1]) < _MAX_PATHS:
-            known[1][parent] = _Poll(call.route, runtime, literals, is_validated=self._engine.validates)
+            (key_name,) = raw_path
+            read = _Read(route, key_name, literals, is_validated=self._engine.validates)
+            known[1][parent] = read if runtime is None else _Poll(read, runtime)
+
+
+class _Read:
+    """A path with one header section, for the requests that differ only in the last segment."""
+
+    __slots__ = ("key_name", "literals", "read", "route")
+
+    def __init__(self, route: Route, key_name: str, literals: Container[str], *, is_validated: bool) -> None:
+        self.route = route
+        self.key_name = key_name
+        self.literals = literals
+        """The last segments of other paths of the document, which are not keys."""
+        self.read = route.checker.path_reader(key_name) if is_validated else None
 
 
 class _Poll:
-    """A path with one header section, for the requests that differ only in the last segment."""
+    """Such a path of a resource."""
 
     __slots__ = (
         "alias",
@@ -158,24 +182,19 @@ class _Poll:
         "steps",
     )
 
-    def __init__(
-        self, route: Route, runtime: ResourceRuntime, literals: Container[str], *, is_validated: bool
-    ) -> None:
-        self.route = route
+    def __init__(self, of: _Read, runtime: ResourceRuntime) -> None:
+        self.route = route = of.route
+        self.key_name, self.literals, self.read = of.key_name, of.literals, of.read
         self.runtime = runtime
         self.name = runtime.name
-        self.key_name = runtime.key_name
         self.alias = route.alias
         self.steps = runtime.steps
         self.choose = runtime.selection.choose
         self.constants: dict[tuple[str, int], _ConstantStep] = {}
         """By scenario and index of the step: what ``constant`` returned."""
-        self.literals = literals
-        """The last segments of other paths of the document, which are not keys."""
         self.normal: Callable[[str], str] | None = (
             runtime.normal if runtime.resource.key.ignore_case else None
         )
-        self.read = route.checker.path_reader(runtime.key_name) if is_validated else None
 
     def constant(self, scenario: str, index: int) -> _ConstantStep:
         """Return the constant part of the response of a step."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mockserver.engine.limits import Guard
 from mockserver.engine.request.validation import Checker, compile_checker
+from mockserver.engine.response.example_pairs import pairs_of
 from mockserver.engine.routing import PARAMETER, Router, Variants, has_mark, path_of
 from mockserver.jsonschema import Schemas
 from mockserver.messages import BodyLimits
@@ -25,7 +26,9 @@ Tally = dict[int, list[float]]
 class Route:
     """An operation and its parts at run time. ``runtime`` is set if a scenario file names the operation."""
 
-    __slots__ = ("alias", "checker", "data", "guard", "operation", "runtime", "service", "tally", "variants")
+    __slots__ = (
+        "alias", "checker", "data", "guard", "operation", "pairs", "runtime", "service", "tally", "variants",
+    )  # fmt: skip
 
     def __init__(self, operation: Operation, service: Service, checker: Checker) -> None:
         self.operation = operation
@@ -40,6 +43,8 @@ class Route:
         self.guard: Guard | None = None
         """The limits and random failures of the operation, if it has any."""
         self.tally: Tally = {}
+        self.pairs = pairs_of(operation)
+        """The request examples that have a response example."""
 
 
 class Service:

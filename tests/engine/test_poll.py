@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mockserver.engine.engine import Engine, Options
 from mockserver.engine.poll import Polls
 from mockserver.messages import Request, Response
-from mockserver.plan import Plan
+from mockserver.plan import Delay, Plan
 from tests.live import MISSION, Write, compiled, engine_of
 
 KEYS = (
@@ -258,6 +258,40 @@ def test_a_cached_poll_of_each_kind_of_answer_is_the_same(write: Write, short: l
     for key in ("1", "2", "2", "2", "3"):
         twins.ask("GET", f"/animals/{key}", SECTIONS[0])
     assert set(short) == {"1", "2", "3"}
+
+
+def test_a_cached_response_of_the_document_is_the_same(write: Write, short: list[str]) -> None:
+    document = write("animals.yaml", READS_FIELDS)
+    section = {
+        "host": "localhost", "authorization": "Bearer t", "x-tenant": "1", "x-api-key": "k",
+        "cookie": "sent=1",
+    }  # fmt: skip
+    for validation in ("strict", "warn", "off"):
+        twins = Twins(compiled(document), Options(validation=validation))
+        for key in ("1", "2", "4", "5", "x", "%31", "2?x=1", "1", "2", "1"):
+            twins.ask("GET", f"/animals/{key}", section)
+            twins.ask("GET", f"/animals/{key}", section, section | {"x-tenant": "no number"})
+        twins.ask("GET", "/animals/1", section | {"accept": "text/plain"})
+        twins.ask("DELETE", "/animals/1", section)
+        assert [*dict.fromkeys(short)] == ["2", "4", "5", *(["x"] if validation == "off" else []), "1"]
+        short.clear()
+
+
+def test_response_example_of_a_parameter_example_is_the_same_after_a_cached_call(write: Write) -> None:
+    examples = "examples: {one: {value: 1}, two: {value: 2}}}"
+    responses = "{application/json: {examples: {one: {value: first}, two: {value: second}}}}"
+    document = ANIMALS.replace("maximum: 4}}", f"maximum: 4}}, {examples}")
+    document = document.replace("{application/json: {schema: {type: object}}}", responses)
+    twins = Twins(compiled(write("animals.yaml", document)))
+    bodies = [twins.ask("GET", f"/animals/{key}", SECTIONS[0]).body for key in ("1", "2", "3", "2")]
+    assert bodies == [b'"first"', b'"second"', b'"first"', b'"second"']
+
+
+def test_a_cached_response_of_the_document_has_the_default_delay(write: Write, short: list[str]) -> None:
+    twins = Twins(compiled(write("animals.yaml", ANIMALS)), Options(delay=Delay("fixed", 50)))
+    for key in ("1", "2", "1"):
+        assert twins.ask("GET", f"/animals/{key}", SECTIONS[0]).delay == 50
+    assert short == []
 
 
 def test_a_request_that_is_no_plain_poll_is_not_answered_from_the_cache(

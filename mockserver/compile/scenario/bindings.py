@@ -58,8 +58,12 @@ class OperationsReader:
                 bindings[alias] = found
         for alias, node in members:
             if alias in bindings and bindings[alias].item:
+                source = self._source(alias, node, bindings, dict(members))
+                bound = bindings.get(source)
                 bindings[alias] = replace(
-                    bindings[alias], source=self._source(alias, node, bindings, dict(members))
+                    bindings[alias],
+                    source=source,
+                    source_operation=bound.operation if bound is not None else None,
                 )
         return bindings
 

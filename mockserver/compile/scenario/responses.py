@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mockserver.compile.fields import covers, fixed_values, properties
@@ -26,6 +26,7 @@ from mockserver.plan import (
     Delay,
     Document,
     DocumentedResponse,
+    Example,
     MediaType,
     Operation,
     ResponseTemplate,
@@ -107,7 +108,7 @@ def _is_latin_1(text: str) -> bool:
 
 
 RESPONSE_KEYS = frozenset(
-    ["status", "headers", "body", "delay", "dribble", "fault", "undocumented", "mediaType"]
+    ["status", "headers", "body", "example", "delay", "dribble", "fault", "undocumented", "mediaType"]
 )
 _MIN_STATUS, _MAX_STATUS = 200, 999
 
@@ -129,6 +130,8 @@ class Binding:
     """The schema of one resource in the response, if the operation lists resources."""
     source: str = ""
     """The alias whose responses are listed, for states without a response for the list."""
+    source_operation: Operation | None = None
+    """The operation with that alias."""
     delay: Delay | None = None
     """The delay of its responses that have no delay of their own."""
 
@@ -163,6 +166,7 @@ class _Reader:
         self.defaults = defaults
         self.report = report
         self.undocumented = self._flag("undocumented")
+        self.example: Example | None = None
 
     def read(self) -> ResponseTemplate | None:
         before = self.report.errors
@@ -182,6 +186,7 @@ class _Reader:
         choice = self._choice(response, stated, in_effect)
         media = choice.media if choice is not None else None
         body_node = self.members.get("body")
+        self.example = self._find_example(media)
         body = self._body(body_node, response, media)
         if self.binding.key_path and isinstance(body, dict) and status < 300:
             text = "{{ resource.key | int }}" if self.binding.is_number else "{{ resource.key }}"
@@ -190,6 +195,7 @@ class _Reader:
         partial = schema is not None and not covers(self.binding.schemas, schema, body)
         if media is not None and family_of(media.name) in SEQUENCES:
             partial = body_node is None and not self.undocumented
+        partial = partial or self.example is not None
         has_body = body_node is not None or (media is not None and not self.undocumented)
         delay, dribble = self.binding.delay, None
         if (node := self.members.get("delay")) is not None:
@@ -217,6 +223,7 @@ class _Reader:
             fault=fault,
             location=str(self.node.location),
             dribble=dribble,
+            example=self.example,
         )
 
     def item(self, *, strict: bool) -> ResponseTemplate | None:
@@ -228,6 +235,7 @@ class _Reader:
                     "S204", child.key_node, f"an item of a list has no {key}", "give only its `body`."
                 )
         schema = self.binding.item
+        self.example = self._item_example(schema) if not strict else None
         body = self._with_defaults(node, schema, strict=strict)
         if node is not None:
             compile_templates(node, self.report)
@@ -237,12 +245,50 @@ class _Reader:
             status=200,
             has_body=True,
             body=body,
-            partial=not covers(self.binding.schemas, schema, body),
+            partial=self.example is not None or not covers(self.binding.schemas, schema, body),
             media_type="application/json",
             is_cacheable=not _is_volatile(body),
             location=str(self.node.location),
             schema=schema,
+            example=self.example,
         )
+
+    def _find_example(self, media: MediaType | None) -> Example | None:
+        """Return the example of the document that the response names, or None."""
+        node = self.members.get("example")
+        if node is None:
+            return None
+        examples = {example.name: example for example in media.examples} if media is not None else {}
+        name = self._text("example")
+        if self.undocumented or (name and name not in examples):
+            remedy = f"its examples are {', '.join(examples)}." if examples else "it has no examples."
+            if self.undocumented:
+                remedy = "remove `undocumented`, or write the `body`."
+            self.report.error(
+                "S317", node, f"the response of {self.binding.operation.id} has no example {name!r}", remedy
+            )
+            return None
+        body = self.members.get("body")
+        if body is not None and not isinstance(body.value, dict):
+            self.report.error(
+                "S317", body, "the body replaces the whole example", "remove `example`, or give fields only."
+            )
+        return examples.get(name)
+
+    def _item_example(self, schema: SchemaRef) -> Example | None:
+        """Return what the schema of an item allows of the example of a borrowed response."""
+        source, node = self.binding.source_operation, self.members.get("example")
+        if node is None or source is None:
+            return None
+        content = default_response(source)[0].content
+        example = next(
+            (each for media in content for each in media.examples if each.name == node.value), None
+        )
+        if example is None or not isinstance(example.value, dict):
+            return None
+        known = properties(self.binding.schemas, schema)
+        value = {name: each for name, each in example.value.items() if known.open or name in known.names}
+        return Example(example.name, value)
 
     def _status(self) -> tuple[int, DocumentedResponse | None]:
         node = self.members.get("status")
@@ -346,12 +392,17 @@ class _Reader:
         laid = {
             name: default.plain()
             for name, default in self.defaults.items()
-            if name in names and name not in given
+            if name in names and name not in given and name not in self._example_fields()
         }
         fixed = fixed_values(self.binding.schemas, schema, names) if schema else {}
         body = {**fixed, **laid, **{name: child.plain() for name, child in given.items()}}
         ordered = [*(name for name in names if name in body), *(name for name in body if name not in names)]
         return {name: body[name] for name in ordered}
+
+    def _example_fields(self) -> Collection[str]:
+        """Return the fields of the named example. They go before the defaults."""
+        value = self.example.value if self.example is not None else None
+        return value.keys() if isinstance(value, dict) else ()
 
     def _text(self, key: str) -> str:
         return read_text(self.members.get(key), key, "S204", "give it a text.", self.report)

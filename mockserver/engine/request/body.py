@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mockserver.diagnostics import Violation
 from mockserver.media.codec import Codec
-from mockserver.media.coercion import Reader
+from mockserver.media.coercion import Literal, Reader
 from mockserver.media.size import BoundedReader, TooManyNodesError
 from mockserver.media.types import ContentType, Malformed, match_content, parse_content_type
 from mockserver.messages import BodyLimits
@@ -116,6 +116,9 @@ class BodyReader:
             return _invalid(raw.keyword, raw.message)
         decoded = codec.validate(raw)
         violations = decoded.violations
+        if violations and isinstance(raw, Literal) and content_type.name == "application/merge-patch+json":
+            # null removes a member, whatever its schema is (RFC 7396 section 1)
+            violations = codec.validate(Literal(_without_nulls(raw.value))).violations
         warnings = tuple(f"body: {warning}" for warning in decoded.warnings)
         return Body(decoded.value, violations, 422 if violations else 0, warnings)
 
@@ -125,6 +128,13 @@ class BodyReader:
         )
         message = f"The body has over {nodes:,} values{few}; {option} allows more"
         return _invalid("size", message, 413)
+
+
+def _without_nulls(patch: JSON) -> JSON:
+    """Return a merge patch without the members that it removes."""
+    if not isinstance(patch, dict):
+        return patch
+    return {name: _without_nulls(value) for name, value in patch.items() if value is not None}
 
 
 def _invalid(keyword: str, message: str, status: int = 422) -> Body:

@@ -88,7 +88,7 @@ class Resources:
         key = self.key(call)
         if key is None:
             if runtime.is_plain:
-                return documented(call.route, call.path, call.request, call.now)
+                return documented(call.route, call.path, call.request, call.now, checked=call.checked)
             return self._missing(call, "")
         is_head = call.request.method == "HEAD" and call.route.operation.method != "HEAD"
         if is_head or scenario is not None or not runtime.is_plain:

@@ -10,9 +10,11 @@ from msgspec.structs import replace
 from mockserver.diagnostics import Violation
 from mockserver.engine import delays
 from mockserver.engine.prefer import NONE, Preference
+from mockserver.engine.request.validation import Checked
 from mockserver.engine.resources.conditions import Holds, Read, Selection, condition, reader
 from mockserver.engine.resources.context import Providers, RenderContext
 from mockserver.engine.resources.render import Renderer, ResponseCache, ResponseSpec, Verdict
+from mockserver.engine.response.keyed_examples import AskedKey
 from mockserver.engine.response.negotiation import Choice, is_json, negotiate, response_for
 from mockserver.engine.service import Route, Service
 from mockserver.media.codec import Encoded
@@ -113,6 +115,7 @@ class ResourceRuntime:
                 self._operations[alias],
                 self.service,
                 certifies=certify is not None and certify.csr is not None,
+                identifier=self.key_name if self.key_part == "path" else "",
             )
             if recipe.delay is None and self._delay is not None:
                 recipe = replace(recipe, delay=self._delay)
@@ -135,9 +138,17 @@ _NO_ROLE = Role()
 
 
 def spec_of(
-    recipe: ResponseTemplate, operation: Operation, service: Service, *, certifies: bool = False
+    recipe: ResponseTemplate,
+    operation: Operation,
+    service: Service,
+    *,
+    certifies: bool = False,
+    identifier: str = "",
 ) -> ResponseSpec:
-    """Return what the document says of the response of a template, as functions."""
+    """Return what the document says of the response of a template, as functions.
+
+    ``identifier``: the path parameter with the key.
+    """
     documented_response = None if recipe.undocumented else response_for(operation, recipe.status)
     headers = None
     if documented_response is not None and documented_response.headers:
@@ -152,9 +163,14 @@ def spec_of(
     elif documented_response is not None and documented_response.content and recipe.has_body:
         negotiated = negotiate(documented_response.content, recipe.media_type)
         media = negotiated.media if negotiated is not None else documented_response.content[0]
+    if recipe.example is not None and media is not None:
+        media = replace(media, examples=(recipe.example,))
     choice = Choice(media or MediaType(recipe.media_type), recipe.media_type)
 
     def fake(key: str, hints: Mapping[str, JSON], now: int) -> JSON:
+        if recipe.example is not None:
+            asked = AskedKey(hints, identifier if identifier in hints else "")
+            return service.documented.bodies.example_value(choice, recipe.example.name, asked)
         status = 0 if recipe.schema else recipe.status
         return service.documented.bodies.base_body(choice, key=key, hints=hints, now_ms=now, status=status)
 
@@ -223,10 +239,19 @@ def apply_delay(
 
 
 def documented(
-    route: Route, path: dict[str, str], request: Request, now: int, prefer: Preference = NONE
+    route: Route,
+    path: dict[str, str],
+    request: Request,
+    now: int,
+    prefer: Preference = NONE,
+    checked: Checked | None = None,
 ) -> Response:
-    """Return the response from the document. It is the same under the base path of every server."""
+    """Return the response from the document. It is the same under the base path of every server.
+
+    ``checked``: the decoded request, if an example of a request may choose that of the response.
+    """
     template = route.operation.path
+    paired = None if route.pairs is None or checked is None else route.pairs.find(checked)
     return route.service.documented.response(
         route.operation,
         accept=request.headers.get("accept"),
@@ -236,6 +261,7 @@ def documented(
         code=prefer.code,
         example=prefer.example,
         dynamic=prefer.dynamic,
+        paired=paired,
     )
 
 

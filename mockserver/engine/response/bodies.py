@@ -9,7 +9,8 @@ from http import HTTPStatus
 
 from mockserver.diagnostics import Violation
 from mockserver.engine.response.cause import role
-from mockserver.engine.response.examples import OF_SCHEMA, Fault, NoValidExample, Sample, Slot, Values
+from mockserver.engine.response.examples import OF_SCHEMA, Fault, NoValidExample, Sample, Slot, Values, parsed
+from mockserver.engine.response.keyed_examples import AskedKey
 from mockserver.engine.response.negotiation import Choice
 from mockserver.jsonschema import SchemaError
 from mockserver.jsonschema.keywords import TYPES
@@ -139,8 +140,8 @@ class _MediaCache:
 
     media: MediaType
     codec: Codec
-    examples: dict[tuple[str, str | None], Sample | None] = field(default_factory=dict)
-    """(family, name) → the example to send."""
+    examples: dict[tuple[str, str | None], tuple[Sample, ...]] = field(default_factory=dict)
+    """(family, name) → the valid examples."""
     slots: dict[tuple[str, str | None], Slot] = field(default_factory=dict)
     """(family, name) → the slot of its bodies."""
     faults: tuple[str, frozenset[_Location]] | None = None
@@ -155,20 +156,34 @@ class Bodies:
         self._status_fields = StatusFields(values.reader, values.is_valid)
         self._caches: dict[int, _MediaCache] = {}
 
-    def example(self, choice: Choice, name: str | None = None) -> Sample | None:
+    def example(
+        self, choice: Choice, name: str | None = None, asked: AskedKey | None = None
+    ) -> Sample | None:
         """Return the first valid example of a media type, or the example ``name``; None if there is none.
 
-        An invalid example with that name is returned as it is, with a warning.
+        With an ``asked`` key, it is the example with that key, else the first one with the key set in
+        it. An invalid example ``name`` is returned as it is, with a warning.
         """
         examples, cache_key = self._cache_of(choice.media).examples, (family_of(choice.content_type), name)
-        if cache_key not in examples:
-            examples[cache_key] = self._values.example(self._slot(choice, name), is_named=name is not None)
-        sample = examples[cache_key]
+        slot, is_named = self._slot(choice, name), name is not None
+        samples = examples.get(cache_key)
+        if samples is None:
+            samples = examples[cache_key] = tuple(self._values.examples(slot, is_named=is_named))
+        sample = samples[0] if samples else None
         if name is not None and (sample is None or sample.origin != f"example={name}"):
             example = next(example for example in choice.media.examples if example.name == name)
             warning = f"D501 the example {name} breaks its schema"
             return Sample(example.value, f"example={name}", example.serialized, warning)
-        return sample
+        if sample is None or asked is None or not asked.parameters:
+            return sample
+        return self._values.for_key(samples if name is None else (sample,), slot, asked, is_named=is_named)
+
+    def example_value(self, choice: Choice, name: str, asked: AskedKey) -> JSON:
+        """Return the value of the example ``name`` with the asked key, as far as it stays valid."""
+        sample = self.example(choice, name, asked)
+        if sample is None:
+            return {}
+        return parsed(sample) if family_of(choice.content_type) == "json" else sample.value
 
     def generated(
         self,

@@ -16,6 +16,7 @@ from mockserver.engine.resources.render import LruCache
 from mockserver.engine.response.bodies import Bodies
 from mockserver.engine.response.examples import GENERATED, Fault, NoValidExample, Sample, Values
 from mockserver.engine.response.headers import Headers
+from mockserver.engine.response.keyed_examples import AskedKey, Identifiers
 from mockserver.engine.response.negotiation import (
     Choice,
     bodiless,
@@ -33,6 +34,7 @@ from mockserver.plan import JSON, Document, DocumentedResponse, MediaType, Opera
 from mockserver.state.tables import text_size
 
 _DAY = 86_400_000
+_LOWEST_ERROR = 400
 _CACHE_ENTRIES = 4096
 _MAX_CHOICES = 1024
 """The number of cached choices at which the cache is cleared."""
@@ -41,8 +43,10 @@ _MAX_PREFERENCES = 200
 _OVERHEAD = 1024
 """Bytes of memory that a response takes in addition to its texts."""
 
-_Wish = tuple[str, str, "str | None", "int | None", "str | None", "bool | None"]
-"""An operation, and what the client prefers: the media type, the code, the example, and ``dynamic``."""
+_Wish = tuple[str, str, "str | None", "int | None", "str | None", "bool | None", "str | None"]
+"""An operation, and what the client prefers: the media type, the code, the example, and ``dynamic``.
+
+The last is the name of the response example that belongs to the request."""
 _CacheKey = tuple[_Wish, str, int]
 
 
@@ -55,6 +59,8 @@ class _Preferences:
     example: str | None
     is_dynamic: bool
     """Whether to generate the body although there are examples. False if an example is named."""
+    is_paired: bool = False
+    """Whether ``example`` belongs to the example that the request is equal to."""
 
 
 class _Selection(NamedTuple):
@@ -89,6 +95,7 @@ class Documented:
         """Create the responses. ``cache``: bytes of cached responses."""
         values = Values(schemas, fakes)
         self._fakes = fakes
+        self._identifiers = Identifiers(document, schemas)
         self.document = document
         self.bodies = Bodies(values)
         self.headers = Headers(values)
@@ -113,14 +120,16 @@ class Documented:
         code: int | None = None,
         example: str | None = None,
         dynamic: bool | None = None,
+        paired: str | None = None,
     ) -> Response:
         """Return the preferred response, else the default response of the operation.
 
         ``key`` determines ``hints``. ``code``, ``example`` and ``dynamic`` are the preferences of that
-        name; ``dynamic`` ignores examples. ``now_ms``: milliseconds.
+        name; ``dynamic`` ignores examples. ``paired``: the name of the response example that belongs to
+        the request. ``now_ms``: milliseconds.
         """
         day = now_ms - now_ms % _DAY
-        wish = (operation.method, operation.path, accept, code, example, dynamic)
+        wish = (operation.method, operation.path, accept, code, example, dynamic, paired)
         cache_key = (wish, key, day)
         cached_response = self._cache.get(cache_key)
         if cached_response is None:
@@ -168,6 +177,9 @@ class Documented:
         now_ms: int,
     ) -> Response:
         selection = self._select(operation, preferences)
+        if preferences.is_paired and not self._has_example(selection, preferences):
+            preferences = _Preferences(preferences.accept, None, None, is_dynamic=False)
+            selection = self._select(operation, preferences)
         if isinstance(selection, Response):
             return selection
         documented_response, status, content, choice = selection
@@ -181,7 +193,12 @@ class Documented:
             return self._not_acceptable(operation, preferences.accept or "", content, key, now_ms)
         sample = None
         try:
-            sample = None if preferences.is_dynamic else self.bodies.example(choice, preferences.example)
+            if not preferences.is_dynamic:
+                asked = None
+                is_named = preferences.example is not None and not preferences.is_paired
+                if not is_named and status < _LOWEST_ERROR:
+                    asked = AskedKey(hints, self._identifiers.find(operation, choice.media))
+                sample = self.bodies.example(choice, preferences.example, asked)
             if sample is None:
                 sample = self.bodies.generated(
                     documented_response, choice, key=key, hints=hints, now_ms=now_ms, status=status
@@ -194,6 +211,13 @@ class Documented:
         fields.insert(0, ("content-type", body.content_type))
         warnings = (sample.warning,) if sample.warning else ()
         return Response(status, fields, body.data, f"{decision}; {sample.origin}", warnings=warnings)
+
+    def _has_example(self, selection: _Selection | Response, preferences: _Preferences) -> bool:
+        """Return whether the preferred example is valid, in a media type that the client accepts."""
+        if isinstance(selection, Response) or selection.choice is None:
+            return False
+        sample = self.bodies.example(selection.choice, preferences.example)
+        return sample is not None and not sample.warning
 
     def _find_recipe(self, wish: _Wish, operation: Operation) -> _Recipe | None:
         """Return the recipe of generated responses; None if there is an example, or another kind of body."""
@@ -257,7 +281,9 @@ class Documented:
 
 
 def _preferences(wish: _Wish) -> _Preferences:
-    _, _, accept, code, example, dynamic = wish
+    _, _, accept, code, example, dynamic, paired = wish
+    if paired is not None:
+        return _Preferences(accept, None, paired, is_dynamic=False, is_paired=True)
     return _Preferences(accept, code, example, bool(dynamic) and example is None)
 
 
@@ -271,8 +297,8 @@ def _decision(preferences: _Preferences, status: int) -> str:
 
 def _size(wish: _Wish, fields: Sequence[tuple[str, str]]) -> int:
     """Return the bytes of memory that a response takes, without its body and its key."""
-    _, _, accept, _, example, _ = wish
-    texts = (accept, example, *(text for field in fields for text in field))
+    _, _, accept, _, example, _, paired = wish
+    texts = (accept, example, paired, *(text for field in fields for text in field))
     return sum(text_size(text or "") for text in texts) + _OVERHEAD
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 from msgspec import Struct
 
 from mockserver.diagnostics import MockServerError, Violation
+from mockserver.engine.response.keyed_examples import AskedKey
 from mockserver.generate import Fakes, Unsatisfiable
 from mockserver.jsonschema import SchemaError, Schemas
 from mockserver.jsonschema.references import shown
@@ -85,22 +86,36 @@ class Values:
         self._schemas = schemas
         self._fakes = fakes
 
-    def example(self, slot: Slot, *, is_named: bool = False) -> Sample | None:
-        """Return the first valid example; None if there is none.
+    def examples(self, slot: Slot, *, is_named: bool = False) -> Iterator[Sample]:
+        """Yield the valid examples.
 
-        It has to be valid in every interpretation of the schema. An example that the client names
+        They have to be valid in every interpretation of the schema. An example with a given name
         (``is_named``) has to be valid in the one of OpenAPI.
         """
         for example in (*slot.examples, *self._schema_examples(slot)):
             value = _value_of(example, slot)
-            try:
-                is_broken = any(self._find_violations(value, slot, is_lenient=is_named))
-            except SchemaError:
-                is_broken = True
-            if not is_broken:
+            if self._is_valid_example(value, slot, is_named=is_named):
                 is_text = example.serialized or (isinstance(value, str) and slot.codec is not None)
-                return Sample(example.value if is_text else value, f"example={example.name}", is_text)
-        return None
+                yield Sample(example.value if is_text else value, f"example={example.name}", is_text)
+
+    def for_key(self, samples: Sequence[Sample], slot: Slot, asked: AskedKey, *, is_named: bool) -> Sample:
+        """Return the example with the asked key, else the first one with the key set in it.
+
+        It stays as it is if the key would make it invalid.
+        """
+        values = [parsed(sample) if slot.codec is None else sample.value for sample in samples]
+        for sample, value in zip(samples, values, strict=True):
+            if asked.is_key_of(value):
+                return sample
+        first, value = samples[0], values[0]
+        changed = asked.set_in(value, lambda new: self._is_valid_example(new, slot, is_named=is_named))
+        return first if changed is value else Sample(changed, first.origin)
+
+    def _is_valid_example(self, value: JSON, slot: Slot, *, is_named: bool) -> bool:
+        try:
+            return not any(self._find_violations(value, slot, is_lenient=is_named))
+        except SchemaError:
+            return False
 
     def nearest(self, slot: Slot, *, key: str, hints: Mapping[str, JSON], now_ms: int) -> Sample:
         """Return a generated value; if no value is valid, the nearest one, with a warning.
@@ -219,7 +234,15 @@ class Values:
 
 def _value_of(example: Example, slot: Slot) -> JSON:
     """Return the value of an example; parse serialized JSON."""
-    if example.serialized and slot.codec is None:
-        value = decode_json(str(example.value).encode("utf-8", "replace"))
-        return None if isinstance(value, Malformed) else value
-    return example.value
+    return _parse(example.value) if example.serialized and slot.codec is None else example.value
+
+
+def parsed(sample: Sample) -> JSON:
+    """Return the value of a sample whose text, if it is one, is JSON."""
+    return _parse(sample.value) if sample.is_text else sample.value
+
+
+def _parse(text: JSON) -> JSON:
+    """Return the value of serialized JSON; None if it is malformed."""
+    value = decode_json(str(text).encode("utf-8", "replace"))
+    return None if isinstance(value, Malformed) else value

@@ -161,7 +161,7 @@ class Headers:
         """Return the first valid example of a header. Headers are cached by identity."""
         known = self._examples.get(id(header))
         if known is None:
-            known = self._examples[id(header)] = header, self._values.example(_slot(header))
+            known = self._examples[id(header)] = header, next(self._values.examples(_slot(header)), None)
         return known[1]
 
     def _candidates(self, header: Header, key: str, now_ms: int) -> Iterator[JSON]:

@@ -173,3 +173,35 @@ def test_a_bomb_is_not_inflated() -> None:
         tracemalloc.stop()
     assert status == 413
     assert peak < 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("patch", "keywords"),
+    [
+        (b'{"name": "x", "nick": null}', []),
+        (b'{"name": "x", "owner": {"since": null}}', []),
+        (b'{"name": null}', ["required"]),
+        (b'{"name": 1, "nick": null}', ["type"]),
+        (b'{"name": "x", "tags": [null]}', ["type"]),
+    ],
+)
+def test_null_in_a_merge_patch_removes_a_member(patch: bytes, keywords: list[str]) -> None:
+    text = {"type": "string"}
+    pet = {
+        "type": "object",
+        "properties": {
+            "name": text,
+            "nick": text,
+            "owner": {"type": "object", "properties": {"since": text}},
+            "tags": {"type": "array", "items": text},
+        },
+        "required": ["name"],
+    }
+    for name, expected in (("application/merge-patch+json", keywords), ("application/json", None)):
+        media = RequestBody(True, (MediaType(name, "u#/s"),))
+        made = BodyReader(media, Reader(Schemas({"u": {"s": pet}}, "3.0"), "request"), BodyLimits(LIMIT))
+        body = made.read({"content-type": name}, patch)
+        if expected is not None:
+            assert told(body)[1] == expected
+        else:
+            assert body.status == 422
