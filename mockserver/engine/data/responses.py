@@ -12,7 +12,7 @@ from mockserver.engine.data.projection import Projected
 from mockserver.engine.data.runtime import decoded
 from mockserver.engine.prefer import Preference
 from mockserver.engine.resources.render import LruCache
-from mockserver.engine.resources.runtime import documented, refused
+from mockserver.engine.resources.runtime import documented, refused, set_location
 from mockserver.engine.response.negotiation import Choice, bodiless, is_json, negotiate, response_for
 from mockserver.messages import Response
 from mockserver.plan import JSON, DocumentedResponse
@@ -162,13 +162,7 @@ class DataResponses:
         """Set ``Location`` of a creation: relative, unless the document requires an absolute URL."""
         if not 200 <= response.status < 300:
             return
-        found = response_for(call.route.operation, response.status)
-        header = next((h for h in found.headers if h.name.lower() == "location"), None) if found else None
-        if header is not None and header.schema is not None:
-            validator = call.route.service.schemas.validator(header.schema, "response")
-            if not validator.is_valid(target):
-                target = f"http://{call.request.headers.get('host', 'localhost')}{target}"
-        _set_field(response, "location", target)
+        set_location(call.route, call.request, response, target)
 
     def precondition(self, call: DataCall, item: Item | None) -> Response | None:
         """Return the response to a call whose precondition fails (RFC 9110, section 13), or None."""

@@ -20,6 +20,7 @@ from mockserver.engine.resources.runtime import (
     documented,
     refused,
     rendered,
+    set_location,
 )
 from mockserver.engine.resources.templates import compile_template
 from mockserver.engine.resources.webhooks import WebhookSender
@@ -246,10 +247,22 @@ class Resources:
         subject = self._context(call, key, step.state, state, 0, call.now, creation)
         response = self._render(call.route, runtime, step, subject, call.namespace)
         if response.status < 300:
+            self._locate(call, step.state, key, response)
             self._store.create(name, runtime.name, key, state, creation)
             self._store_handles(call, key, state)
             self._notify(call, key, Decision(0, 0, call.now, 0, state), is_new=True)
         return response
+
+    @staticmethod
+    def _locate(call: Call, state: str, key: str, response: Response) -> None:
+        """Set ``Location`` of a creation to the path that reads it, unless the state sets the field."""
+        renderer = call.runtime.renderer(state, call.alias)
+        if renderer is not None and "location" in map(str.lower, renderer.recipe.headers):
+            return
+        is_documented = any(name == "location" for name, _ in response.headers)
+        target = call.runtime.location(call.alias, key, call.request.raw_path)
+        if target is not None and (is_documented or response.status == 201):
+            set_location(call.route, call.request, response, target)
 
     def _missing(self, call: Call, key: str) -> Response:
         """Return the response to a call whose resource does not exist and is not created by the call."""

@@ -187,6 +187,19 @@ class ResourceView:
         creation = self._subject.creation
         return Parts(msgspec.json.decode(creation.request) if creation is not None else {})
 
+    @property
+    def data(self) -> Any:
+        """The fields of the body that created the resource. Absent ones are undefined."""
+        return Parts(created_fields(self._subject))
+
+
+def created_fields(subject: RenderContext) -> dict[str, JSON]:
+    """Return the fields of the body of the creating request; none if it is no object."""
+    if subject.creation is None:
+        return {}
+    body = msgspec.json.decode(subject.creation.request).get("body")
+    return body if isinstance(body, dict) else {}
+
 
 class Parts(Mapping[str, Any]):
     """An object in which every member can be read. Missing and null members are ``Absent``.

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.resources.context import Context, Providers, RenderContext
+from mockserver.engine.resources.created_fields import lay_over
 from mockserver.engine.resources.templates import Template, compile_template, is_template
 from mockserver.jsonschema.references import tokens, value_at
 from mockserver.media.codec import Encoded
@@ -121,6 +122,10 @@ class ResponseSpec(Struct, frozen=True):
     """(key, now) → the documented response headers."""
     certifies: bool = False
     """Whether clients may send a CSR, so that a certificate may have no private key."""
+    sent: Callable[[RenderContext], Mapping[str, JSON]] | None = None
+    """The fields of the creating request that the response may have."""
+    key_name: str = ""
+    """The path parameter with the key, if a request creates the resource."""
 
 
 class Renderer:
@@ -237,8 +242,29 @@ class Renderer:
         value = self._build(context)
         if self._spec.fake is None:
             return value
-        fake = self._spec.fake(context.identity, subject.path, subject.created)
+        hints = subject.path
+        if self._spec.key_name:  # the response to the creation has the values of later reads
+            hints = {**hints, self._spec.key_name: subject.key}
+        fake = self._spec.fake(context.identity, hints, subject.created)
+        if self._spec.sent is not None and subject.creation is not None:
+            fake = self._with_sent(fake, value, self._spec.sent(subject))
         return merge(fake, value) if value != {} else fake  # an empty body must not replace a fake text
+
+    def _with_sent(self, fake: JSON, value: JSON, sent: Mapping[str, JSON]) -> JSON:
+        """Return the generated body with the fields of the creating request that the state leaves open."""
+        stated = value if isinstance(value, dict) else {}
+        fields = {
+            name: member for name, member in sent.items() if isinstance(stated.get(name, {}), dict)
+        }  # an object of the state is merged over that of the request
+        if not fields:
+            return fake
+        known = {violation.pointer for violation in self.judge(merge(fake, value)).violations}
+
+        def fits(candidate: JSON) -> bool:
+            found = self.judge(merge(candidate, value)).violations
+            return all(violation.pointer in known for violation in found)
+
+        return lay_over(fake, fields, merge, fits)
 
     def _validated_body(self, context: Context, subject: RenderContext) -> tuple[bytes, str, str]:
         """Return a validated body, its media type and a warning. Raises RenderError."""

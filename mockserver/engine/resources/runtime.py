@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from msgspec.structs import replace
 
@@ -13,6 +14,7 @@ from mockserver.engine.prefer import NONE, Preference
 from mockserver.engine.request.validation import Checked
 from mockserver.engine.resources.conditions import Holds, Read, Selection, condition, reader
 from mockserver.engine.resources.context import Providers, RenderContext
+from mockserver.engine.resources.created_fields import CreatedFields
 from mockserver.engine.resources.render import Renderer, ResponseCache, ResponseSpec, Verdict
 from mockserver.engine.response.keyed_examples import AskedKey
 from mockserver.engine.response.negotiation import Choice, is_json, negotiate, response_for
@@ -53,6 +55,7 @@ class ResourceRuntime:
         self._operations = {alias: by_id[wanted] for alias, wanted in resource.operations.items()}
         self._renderers: dict[tuple[str, str], Renderer] = {}
         self._delay = delay
+        self._creates = any(role.creates for role in resource.roles.values())
         self._keys: dict[str, Read] = {
             alias: reader(role.key) for alias, role in resource.roles.items() if role.key is not None
         }
@@ -116,11 +119,31 @@ class ResourceRuntime:
                 self.service,
                 certifies=certify is not None and certify.csr is not None,
                 identifier=self.key_name if self.key_part == "path" else "",
+                key_name=self.key_name if self._creates else "",
             )
             if recipe.delay is None and self._delay is not None:
                 recipe = replace(recipe, delay=self._delay)
             renderer = Renderer(f"{self.name}.{state}", recipe, ground, self._providers, self._cache)
             return self._renderers.setdefault((state, alias), renderer)
+
+    def location(self, alias: str, key: str, raw_path: str) -> str | None:
+        """Return the path at which a created resource is read; None if no operation reads it there."""
+        if self.key_part != "path":
+            return None
+        parameter = f"{{{self.key_name}}}"
+        for other, operation in self._operations.items():
+            role = self.role(other)
+            if (
+                operation.method != "GET"
+                or role.lists is not None
+                or role.key
+                or parameter not in operation.path
+            ):
+                continue
+            stem = self._operations[alias].path.rstrip("/")
+            if operation.path == f"{stem}/{parameter}":
+                return f"{raw_path.rstrip('/')}/{quote(key, safe='')}"
+        return None
 
     def state_with_status(self, status: int, alias: str) -> str | None:
         """Return the first state whose response to an operation has ``status``; else None.
@@ -135,6 +158,7 @@ class ResourceRuntime:
 
 
 _NO_ROLE = Role()
+_LOWEST_REDIRECT = 300
 
 
 def spec_of(
@@ -144,10 +168,12 @@ def spec_of(
     *,
     certifies: bool = False,
     identifier: str = "",
+    key_name: str = "",
 ) -> ResponseSpec:
     """Return what the document says of the response of a template, as functions.
 
-    ``identifier``: the path parameter with the key.
+    ``identifier``: the path parameter with the key. ``key_name``: the name of the key, if a request
+    creates the resource.
     """
     documented_response = None if recipe.undocumented else response_for(operation, recipe.status)
     headers = None
@@ -177,6 +203,9 @@ def spec_of(
     def encode(value: JSON) -> Encoded:
         return service.documented.bodies.stated(choice, value)
 
+    sent = None
+    if key_name and media is not None and media.schema and recipe.status < _LOWEST_REDIRECT:
+        sent = CreatedFields(service, media.schema, key_name).select
     is_other = recipe.has_body and not is_json(recipe.media_type)
     violations: Callable[[JSON], tuple[Violation, ...]] | None = None
     if media is not None and is_other:
@@ -197,6 +226,8 @@ def spec_of(
         encode if is_other else None,
         headers,
         certifies,
+        sent,
+        identifier if key_name else "",
     )
 
 
@@ -278,3 +309,17 @@ def refused(route: Route, request: Request, now: int, status: int, detail: str, 
     )
     response.decision = decision
     return response
+
+
+def set_location(route: Route, request: Request, response: Response, target: str) -> None:
+    """Set ``Location`` of a creation: relative, unless the document requires an absolute URL."""
+    found = response_for(route.operation, response.status)
+    header = next((h for h in found.headers if h.name.lower() == "location"), None) if found else None
+    if header is not None and header.schema is not None:
+        validator = route.service.schemas.validator(header.schema, "response")
+        if not validator.is_valid(target):
+            target = f"http://{request.headers.get('host', 'localhost')}{target}"
+    response.headers = [
+        *(field for field in response.headers if field[0] != "location"),
+        ("location", target),
+    ]

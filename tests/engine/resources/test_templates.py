@@ -444,7 +444,7 @@ def test_a_template_cannot_read_what_is_not_in_its_context(source: str) -> None:
         compile_template(source)(Context(SUBJECT, Providers("0")))
 
 
-RESOURCE = "call, changed_at, created_at, created_by, key, name, namespace, scenario, state"
+RESOURCE = "call, changed_at, created_at, created_by, data, key, name, namespace, scenario, state"
 
 
 @pytest.mark.parametrize(
