@@ -43,7 +43,7 @@ MISSION = "/api/v1/cert-manager/certificates/certificate-requests"
 NOON = "2026-01-01T00:00:00Z"
 CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For clients of httpx that are made often: each reads those of the system else, which takes long."""
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds until a test gives up on an answer; nothing is measured by it."""
 
 
