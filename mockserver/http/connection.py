@@ -356,7 +356,8 @@ class Connection(asyncio.Protocol):
         if known is None:
             known = self._last_lines = _Lines(self._last_tail)
         lines = data.split(b"\r\n")
-        if len(lines) != len(known.lines) or len(data) > _MAX_SECTION_LENGTH:
+        most = min(_MAX_SECTION_LENGTH, self._server.limits.head)
+        if len(lines) != len(known.lines) or len(data) > most:
             return None
         line, lines[0] = lines[0], known.lines[0]
         fields = self._last_section[1].copy()

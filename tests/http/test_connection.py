@@ -476,6 +476,14 @@ def test_a_known_header_section_with_a_longer_target_the_head_is_as_bounded(beha
                 assert wire.rest() == b""
 
 
+def test_a_known_header_section_with_a_longer_value_is_as_bounded(behaviour: Behaviour) -> None:
+    with serving(behaviour.handle, limits=Limits(head=100)) as live, Wire(live.port) as wire:
+        for value in (b"1", b"2", b"3" * 100):
+            wire.send(b"GET /a HTTP/1.1\r\n" + HOST + b"X-Trace: " + value + b"\r\n\r\n")
+            assert wire.reply().status == (431 if len(value) > 1 else 200)
+        assert wire.rest() == b""
+
+
 def test_a_body_that_looks_like_the_request_before_is_a_body(live: Live, behaviour: Behaviour) -> None:
     """A whole request and the head of another in one piece; then a body that ends as that piece did."""
     rest = b" HTTP/1.1\r\n" + HOST + b"\r\n" + POST.replace(b"5", b"98")
