@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from mockserver.diagnostics import MockServerError
 from mockserver.jsonschema import Schemas
+from mockserver.jsonschema.keywords import NUMERIC
+from mockserver.media.coercion import scalars
 from mockserver.plan import JSON, SchemaRef
 from mockserver.providers import ids
 
@@ -46,7 +48,7 @@ class FreshKeys:
     def typed(self, ref: SchemaRef, key: str) -> JSON:
         """Return a key as a valid value of the schema at ``ref``; None if it is not one."""
         validator = self._schemas.validator(ref, "response")
-        return next((value for value in _readings(key) if validator.is_valid(value)), None)
+        return next((value for value in (key, *scalars(key, NUMERIC)) if validator.is_valid(value)), None)
 
     def fresh(
         self,
@@ -71,11 +73,3 @@ class FreshKeys:
             for attempt in range(_MAX_FAKES):
                 yield self._fakes.value(ref, key=f"{identity}/{attempt}")
         yield str(number)
-
-
-def _readings(key: str) -> Iterator[JSON]:
-    yield key
-    if key.isascii() and key.removeprefix("-").isdigit() and len(key) < 20:
-        yield int(key)
-    elif key.isascii() and key.replace(".", "", 1).isdigit():
-        yield float(key)

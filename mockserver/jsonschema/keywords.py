@@ -58,6 +58,7 @@ IN_PLACE = frozenset(("allOf", "anyOf", "oneOf", "then", "else", "dependentSchem
 
 
 TYPES = frozenset(("null", "boolean", "integer", "number", "string", "array", "object"))
+NUMERIC = frozenset(("integer", "number"))
 """The types of JSON Schema."""
 
 

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 from mockserver.engine.service import Service
 from mockserver.jsonschema import SchemaError, Validator
+from mockserver.jsonschema.keywords import NUMERIC
 from mockserver.jsonschema.patterns import ACCOUNT
+from mockserver.media.coercion import scalars
 from mockserver.media.shapes import Shapes
 from mockserver.plan import JSON, SchemaRef
 
@@ -172,8 +174,8 @@ def _coerced(value: JSON) -> Iterator[JSON]:
     """Yield a number as text, or a text as a number: some documents read another type than they write."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         yield str(value)
-    elif isinstance(value, str) and value.isascii() and value.isdigit():
-        yield int(value)
+    elif isinstance(value, str):
+        yield from scalars(value, NUMERIC)
 
 
 def _merged(base: Any, value: Any) -> Any:

@@ -13,7 +13,7 @@ from mockserver.engine.response.examples import OF_SCHEMA, Fault, NoValidExample
 from mockserver.engine.response.keyed_examples import AskedKey
 from mockserver.engine.response.negotiation import Choice
 from mockserver.jsonschema import SchemaError
-from mockserver.jsonschema.keywords import TYPES
+from mockserver.jsonschema.keywords import NUMERIC, TYPES
 from mockserver.jsonschema.references import escape, tokens
 from mockserver.media.codec import Codec, Encoded, family_of
 from mockserver.media.coercion import Reader
@@ -98,7 +98,7 @@ class StatusFields:
         if _is_bounded(node) or _STATUS_DESCRIPTION.search(str(node.get("description", ""))):
             return True
         types = self._reader.shapes.types(ref)
-        is_number = types != TYPES and not types.isdisjoint(("integer", "number"))
+        is_number = types != TYPES and not types.isdisjoint(NUMERIC)
         return purpose == "status" and is_number and (is_error or name.lower() != "status")
 
 
