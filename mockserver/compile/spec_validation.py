@@ -270,13 +270,11 @@ def validate_spec(
         try:
             for error in validator.root_validator(validator.schema_path):
                 of_schema = getattr(error, "of_schema", None)
-                diagnostic = (
+                found.append(
                     _part_diagnostic(error, trees)
                     if of_schema is None
                     else _schema_diagnostic(error, of_schema, trees)
                 )
-                if diagnostic not in found:  # the parameters of a path are validated for each operation
-                    found.append(diagnostic)
         except Exception as error:  # noqa: BLE001 - limits of the validator must not hide the other diagnostics
             where = root.locate("")
             remedy = (
@@ -287,7 +285,8 @@ def validate_spec(
                     "D302", f"could not be validated completely: {_short(error)}", where, remedy, "warning"
                 )
             ]
-    return found[:_MAX_DIAGNOSTICS]
+    # the parameters of a path are validated for each operation
+    return list(dict.fromkeys(found))[:_MAX_DIAGNOSTICS]
 
 
 def _structural_errors(

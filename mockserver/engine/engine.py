@@ -411,16 +411,14 @@ class Engine:
     ) -> Response:
         """Return the response to a call that reaches its operation. ``raw``: the parameters as sent."""
         runtime = route.runtime
+        if (
+            request.section is not None
+            and prefer is NONE
+            and self._may_be_cached(request, route, checked, namespace)
+        ):
+            self._polls.remember(request, route, raw)
         if runtime is None:
             if route.data is None or self.data is None:
-                if (
-                    request.section is not None
-                    and prefer is NONE
-                    and self.options.delay is None
-                    and route.pairs is None
-                    and self._may_be_cached(request, route, checked, namespace)
-                ):
-                    self._polls.remember(request, route, None, raw)
                 response = documented(route, path, request, now, checked=checked)
             else:
                 try:
@@ -431,13 +429,6 @@ class Engine:
             response = self.apply_default_delay(response, route, request, namespace)
         else:
             call = Call(route, runtime, request, path, checked, namespace, now)
-            if (
-                request.section is not None
-                and prefer is NONE
-                and runtime.is_plain
-                and self._may_be_cached(request, route, checked, namespace)
-            ):
-                self._polls.remember(request, route, runtime, raw)
             try:
                 response = self.resources.call_resource(call, prefer.scenario)
             except InvalidCsr as error:
@@ -452,8 +443,14 @@ class Engine:
 
     def _may_be_cached(self, request: Request, route: Route, checked: Checked, namespace: Namespace) -> bool:
         """Return whether every call with the same header section is validated and routed alike."""
+        if route.runtime is not None:
+            is_plain = route.runtime.is_plain
+        else:
+            is_stateful = route.data is not None and self.data is not None
+            is_plain = not is_stateful and self.options.delay is None and route.pairs is None
         return (
-            route.guard is None
+            is_plain
+            and route.guard is None
             and not (checked.status or checked.warnings)
             and checked.body is None
             and namespace is self.namespaces.default

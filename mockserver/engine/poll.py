@@ -30,7 +30,7 @@ _MAX_SECTIONS = 1024
 """Header sections in the cache. At this number, the cache is cleared."""
 _MAX_PATHS = 256
 _UNUSUAL = (Refused, Forgiven)
-_READ = frozenset(
+_ALWAYS_READ = frozenset(
     (
         "accept",
         "access-control-request-headers",
@@ -54,20 +54,20 @@ class Polls:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._known: dict[int, tuple[dict[str, str], dict[str, _Poll | _Read]]] = {}
+        self._known: dict[int, tuple[dict[str, str], dict[str, _KnownPath]]] = {}
         """It contains the header sections, so that no other object can get the identity of one."""
 
     @cached_property
-    def _read(self) -> frozenset[str]:
+    def _names_read(self) -> frozenset[str]:
         """The names of the header fields that the stages before the resources read."""
-        return _READ.union(*(service.header_names for service in self._engine.services))
+        return _ALWAYS_READ.union(*(service.header_names for service in self._engine.services))
 
     def response(self, request: Request) -> Response | None:
         """Return the response to a request like an earlier one; None if it is not in the cache."""
         known = self._known.get(id(request.section))
         if known is None or request.query_string or request.method != "GET":
             return None
-        if request.differing and not self._read.isdisjoint(request.differing):
+        if request.differing and not self._names_read.isdisjoint(request.differing):
             return None
         parent, _, last = request.raw_path.rpartition("/")
         poll = known[1].get(parent)
@@ -80,7 +80,7 @@ class Polls:
         started = perf_counter()
         now = namespace.clock.now()
         path = {poll.key_name: last}
-        if isinstance(poll, _Read):
+        if not isinstance(poll, _Poll):
             try:
                 response = documented(poll.route, path, request, now)
             except MockServerError as error:
@@ -118,15 +118,13 @@ class Polls:
                 response = problem.failed(request, error)
         return engine.finish(request, response, poll.route, namespace, None, started, now)
 
-    def remember(
-        self, request: Request, route: Route, runtime: ResourceRuntime | None, raw_path: dict[str, str]
-    ) -> None:
+    def remember(self, request: Request, route: Route, raw_path: dict[str, str]) -> None:
         """Cache a valid call without a body: to a plain resource, or without one.
 
         ``raw_path``: the path parameters as they were sent.
         """
-        service = route.service
-        if request.section is None or not self._read.isdisjoint(request.differing):
+        service, runtime = route.service, route.runtime
+        if request.section is None or not self._names_read.isdisjoint(request.differing):
             return
         parent, _, last = request.raw_path.rpartition("/")
         if (
@@ -148,11 +146,15 @@ class Polls:
             known = self._known[id(request.section)] = request.section, {}
         if len(known[1]) < _MAX_PATHS:
             (key_name,) = raw_path
-            read = _Read(route, key_name, literals, is_validated=self._engine.validates)
-            known[1][parent] = read if runtime is None else _Poll(read, runtime)
+            is_validated = self._engine.validates
+            known[1][parent] = (
+                _KnownPath(route, key_name, literals, is_validated=is_validated)
+                if runtime is None
+                else _Poll(route, runtime, literals, is_validated=is_validated)
+            )
 
 
-class _Read:
+class _KnownPath:
     """A path with one header section, for the requests that differ only in the last segment."""
 
     __slots__ = ("key_name", "literals", "read", "route")
@@ -165,26 +167,15 @@ class _Read:
         self.read = route.checker.path_reader(key_name) if is_validated else None
 
 
-class _Poll:
+class _Poll(_KnownPath):
     """Such a path of a resource."""
 
-    __slots__ = (
-        "alias",
-        "choose",
-        "constants",
-        "key_name",
-        "literals",
-        "name",
-        "normal",
-        "read",
-        "route",
-        "runtime",
-        "steps",
-    )
+    __slots__ = ("alias", "choose", "constants", "name", "normal", "runtime", "steps")
 
-    def __init__(self, of: _Read, runtime: ResourceRuntime) -> None:
-        self.route = route = of.route
-        self.key_name, self.literals, self.read = of.key_name, of.literals, of.read
+    def __init__(
+        self, route: Route, runtime: ResourceRuntime, literals: Container[str], *, is_validated: bool
+    ) -> None:
+        super().__init__(route, runtime.key_name, literals, is_validated=is_validated)
         self.runtime = runtime
         self.name = runtime.name
         self.alias = route.alias

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 
 from mockserver.media.types import Malformed
@@ -37,6 +40,19 @@ def _is_deep(value: JSON) -> bool:
         if not level:
             return False
     return True
+
+
+def merge_patch(value: JSON, patch: JSON) -> Any:
+    """Return ``value`` after a merge patch: null removes a member, objects are merged (RFC 7396)."""
+    if not isinstance(patch, Mapping):
+        return patch
+    result = dict(value) if isinstance(value, dict) else {}
+    for name, member in patch.items():
+        if member is None:
+            result.pop(name, None)
+        else:
+            result[name] = merge_patch(result.get(name), member)
+    return result
 
 
 def encode_json(value: JSON) -> bytes:

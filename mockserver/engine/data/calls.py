@@ -9,12 +9,13 @@ from urllib.parse import quote
 
 from mockserver.diagnostics import Violation
 from mockserver.engine.data.listing import DataListing
-from mockserver.engine.data.patch import PatchError, is_json_patch, merged, patched
+from mockserver.engine.data.patch import PatchError, is_json_patch, patched
 from mockserver.engine.data.responses import DataResponses
 from mockserver.engine.data.runtime import Address, DataRuntime, decoded
 from mockserver.engine.request.validation import Checked
 from mockserver.engine.resources.runtime import refused
 from mockserver.engine.service import Route, Service
+from mockserver.media.json import merge_patch
 from mockserver.media.shapes import Shapes
 from mockserver.messages import Request, Response
 from mockserver.namespaces.namespaces import Namespace
@@ -260,7 +261,7 @@ class DataCalls:
                 value = patched(known, body)
             else:
                 sent = runtime.fields.writable(body, call.operation.request_schema)
-                value = merged(known, sent)
+                value = merge_patch(known, sent)
         except PatchError as error:
             return self._refused(call, 422, str(error), "data=refused", error.violations)
         changed = value if isinstance(value, dict) else {}

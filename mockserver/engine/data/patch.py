@@ -1,8 +1,8 @@
-"""Changes of a stored value: JSON Merge Patch (RFC 7396) and JSON Patch (RFC 6902)."""
+"""Changes of a stored value by JSON Patch (RFC 6902)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mockserver.diagnostics import MockServerError, Violation
@@ -15,19 +15,6 @@ class PatchError(MockServerError):
     def __init__(self, message: str) -> None:
         self.violations: Sequence[Violation] = (Violation("body", "", "", "patch", message, None),)
         super().__init__(message)
-
-
-def merged(value: JSON, change: JSON) -> Any:
-    """Return ``value`` after a merge patch: null removes a member, objects are merged."""
-    if not isinstance(change, Mapping):
-        return change
-    result = dict(value) if isinstance(value, dict) else {}
-    for name, member in change.items():
-        if member is None:
-            result.pop(name, None)
-        else:
-            result[name] = merged(result.get(name), member)
-    return result
 
 
 _OPERATIONS = frozenset(("add", "remove", "replace", "move", "copy", "test"))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mockserver.diagnostics import Violation
 from mockserver.media.codec import Codec
 from mockserver.media.coercion import Literal, Reader
+from mockserver.media.json import merge_patch
 from mockserver.media.size import BoundedReader, TooManyNodesError
 from mockserver.media.types import ContentType, Malformed, match_content, parse_content_type
 from mockserver.messages import BodyLimits
@@ -118,7 +119,7 @@ class BodyReader:
         violations = decoded.violations
         if violations and isinstance(raw, Literal) and content_type.name == "application/merge-patch+json":
             # null removes a member, whatever its schema is (RFC 7396 section 1)
-            violations = codec.validate(Literal(_without_nulls(raw.value))).violations
+            violations = codec.validate(Literal(merge_patch({}, raw.value))).violations
         warnings = tuple(f"body: {warning}" for warning in decoded.warnings)
         return Body(decoded.value, violations, 422 if violations else 0, warnings)
 
@@ -128,13 +129,6 @@ class BodyReader:
         )
         message = f"The body has over {nodes:,} values{few}; {option} allows more"
         return _invalid("size", message, 413)
-
-
-def _without_nulls(patch: JSON) -> JSON:
-    """Return a merge patch without the members that it removes."""
-    if not isinstance(patch, dict):
-        return patch
-    return {name: _without_nulls(value) for name, value in patch.items() if value is not None}
 
 
 def _invalid(keyword: str, message: str, status: int = 422) -> Body:
