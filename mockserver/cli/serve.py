@@ -30,8 +30,7 @@ from mockserver.cli.options import (
     options_from,
 )
 from mockserver.cli.report import echo
-from mockserver.cli.stateful_options import StatefulCommand, StatefulOptions
-from mockserver.cli.store_options import StoreOptions
+from mockserver.cli.store_options import StatefulCommand, StatefulOptions, StoreOptions
 from mockserver.inputs import Compiled, Inputs, fault_summary
 from mockserver.plan import Plan
 

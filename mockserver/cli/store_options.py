@@ -1,4 +1,4 @@
-"""The options of ``serve`` for a shared store and workers, and the engine over the store."""
+"""The options of ``serve`` for stateful data, a shared store and workers, and the engine over the store."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -30,7 +31,58 @@ _LOG = logging.getLogger("mockserver.state")
 _POLICY = "maxmemory_policy:"
 _MAX_SKEW = 2.0
 """Seconds between two clocks from which a difference is logged."""
+_WORDS = {"on": "on", "true": "on", "yes": "on", "1": "on", "strict": "strict"}
+_WORDS |= dict.fromkeys(("off", "false", "no", "0", ""), "off")
+_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 _ERROR_RESPONSES = "mockserver.engine.response.documented"
+
+
+def _mode(value: str) -> str:
+    """Return on, off or strict; true and false are accepted too, for environment variables."""
+    mode = _WORDS.get(value.lower())
+    if mode is None:
+        raise click.BadParameter(f"{value!r} is none of on, strict, off; write --stateful=strict.")
+    return mode
+
+
+class StatefulCommand(click.Command):
+    """A command whose option ``--stateful`` needs no value: the next word is another argument."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, ["--stateful=on" if word == "--stateful" else word for word in args])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatefulOptions:
+    """What the server does with the data that clients write."""
+
+    stateful: str = field(
+        "off",
+        "Store what clients create, change and delete, so that later requests read it. The resources are "
+        "inferred from the document; `mockserver routes --stateful` lists them. strict: refuse a request "
+        "that names a key of another resource that does not exist.",
+        type=_mode,
+        metavar="[on|strict|off]",
+    )
+
+    seed_data: Path | None = field(  # noqa: RUF009 - it calls dataclasses.field
+        None,
+        "Folder of the data that resources have at first: pets.yaml is a list of the bodies of /pets. The "
+        "default is the examples of the document.",
+        type=_FOLDER,
+        metavar="DIR",
+    )
+    seed_examples: bool = field(True, "Use the examples of the document as the data at first.")
+
+    def check(self) -> None:
+        """Check the options. Raise UsageError for an invalid combination."""
+        if self.seed_data is not None and not self.is_stateful:
+            raise UsageError("--seed-data needs --stateful.")
+
+    @property
+    def is_stateful(self) -> bool:
+        """Whether data is stored."""
+        return self.stateful != "off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

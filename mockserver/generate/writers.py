@@ -22,8 +22,7 @@ from mockserver.generate.attempt import (
     Endless,
 )
 from mockserver.generate.constraints import Shape
-from mockserver.generate.pools import Choices, DayPool, Piece, day_of
-from mockserver.generate.stream import CHOICES, Stream
+from mockserver.generate.pools import CHOICES, Choices, DayPool, Piece, Stream, day_of
 from mockserver.plan import JSON, SchemaRef
 
 BLANK: tuple[bytes, ...] = (b"",) * CHOICES

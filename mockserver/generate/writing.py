@@ -15,7 +15,7 @@ from mockserver.generate.attempt import Attempt, DeadEnd
 from mockserver.generate.constraints import Choice, Option, Shape, equality_key
 from mockserver.generate.containers import KEYS, MAX_ITEMS, members
 from mockserver.generate.generator import MAX_COMBINATIONS, Generator, kind_of
-from mockserver.generate.pools import Piece, Pools, encode_json
+from mockserver.generate.pools import CHOICES, Piece, Pools, encode_json
 from mockserver.generate.property_names import (
     IDENTIFIERS,
     TimeRange,
@@ -27,7 +27,6 @@ from mockserver.generate.property_names import (
     time_range,
 )
 from mockserver.generate.scalars import DATED, IDENTIFIER_LENGTH, instant, number, number_at, usual_span
-from mockserver.generate.stream import CHOICES
 from mockserver.generate.subschemas import fixed_items, is_map, item_refs, member_refs, name_patterns
 from mockserver.generate.writers import (
     BLANK,

@@ -1,4 +1,4 @@
-"""Create resources with new keys, and evaluate runtime expressions over the creating call.
+"""Create resources with new keys, select the fields of the creating request, evaluate runtime expressions.
 
 Runtime expressions: OpenAPI 3.0.4, section 4.8.20.4.
 """
@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mockserver.diagnostics import Violation
+from mockserver.engine.data.projection import Projection
 from mockserver.engine.fresh_keys import FreshKeys
 from mockserver.engine.resources import conditions
-from mockserver.engine.resources.context import Providers
-from mockserver.jsonschema import Schemas
+from mockserver.engine.resources.context import Providers, RenderContext, created_fields
+from mockserver.engine.service import Service
+from mockserver.generate.property_names import hint_targets
+from mockserver.jsonschema import SchemaError, Schemas
 from mockserver.jsonschema.references import tokens, value_at
+from mockserver.media.shapes import Shapes
 from mockserver.messages import Request
-from mockserver.plan import JSON, Certify, Resource
+from mockserver.plan import JSON, Certify, Resource, SchemaRef
 from mockserver.state.protocol import Store
 from mockserver.state.tables import CreationRecord
 
@@ -30,6 +34,8 @@ MAX_BODY = 64 * 1024
 """Bytes of the longest body of a creating request that is recorded. A longer body is not recorded."""
 MAX_HEADERS = 64
 MAX_HEADER = 1024
+MAX_TRIED = 200
+"""The fields that are tried one by one, if not all of them are valid in a response."""
 _SECRET = frozenset(["authorization", "proxy-authorization", "cookie"])
 
 
@@ -99,6 +105,42 @@ def _bounded(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the header fields without credentials, bounded in number and length."""
     fields = [(name, value[:MAX_HEADER]) for name, value in headers.items() if name not in _SECRET]
     return dict(fields[:MAX_HEADERS])
+
+
+class CreatedFields:
+    """Selects the fields of creating requests for responses with one schema."""
+
+    def __init__(self, service: Service, ref: SchemaRef, key_name: str) -> None:
+        """``key_name``: the name of the key in the request."""
+        self._projection = Projection(service, Shapes(service.schemas), ref)
+        self._key_name = key_name
+        try:
+            self._read_only = service.schemas.hidden(ref, "request")
+        except SchemaError:
+            self._read_only = frozenset()
+
+    def select(self, subject: RenderContext) -> dict[str, JSON]:
+        """Return the fields that the schema mentions: not the key, nor what only the server sets."""
+        visible = self._projection.visible(created_fields(subject))
+        if not isinstance(visible, dict):
+            return {}
+        keys = {name for name, _ in hint_targets((self._key_name,), [*visible])}
+        return {name: member for name, member in visible.items() if name not in self._read_only | keys}
+
+
+def lay_over(
+    base: JSON, fields: Mapping[str, JSON], merge: Callable[[Any, Any], JSON], fits: Callable[[JSON], bool]
+) -> JSON:
+    """Return ``base`` with those of ``fields`` that fit in it."""
+    if not isinstance(base, dict) or not fields:
+        return base
+    for candidate in ({**base, **fields}, merge(base, fields)):
+        if fits(candidate):
+            return candidate
+    for name in [*fields][:MAX_TRIED]:
+        offers = ({**base, name: fields[name]}, merge(base, {name: fields[name]}))
+        base = next((offer for offer in offers if fits(offer)), base)
+    return base
 
 
 _EMBEDDED = re.compile(r"\{(\$[^{}]+)\}")

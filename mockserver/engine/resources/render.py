@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.resources.context import Context, Providers, RenderContext
-from mockserver.engine.resources.created_fields import lay_over
+from mockserver.engine.resources.create import lay_over
 from mockserver.engine.resources.templates import Template, compile_template, is_template
 from mockserver.jsonschema.references import tokens, value_at
 from mockserver.media.codec import Encoded

@@ -14,7 +14,7 @@ from mockserver.engine.prefer import NONE, Preference
 from mockserver.engine.request.validation import Checked
 from mockserver.engine.resources.conditions import Holds, Read, Selection, condition, reader
 from mockserver.engine.resources.context import Providers, RenderContext
-from mockserver.engine.resources.created_fields import CreatedFields
+from mockserver.engine.resources.create import CreatedFields
 from mockserver.engine.resources.render import Renderer, ResponseCache, ResponseSpec, Verdict
 from mockserver.engine.response.keyed_examples import AskedKey
 from mockserver.engine.response.negotiation import Choice, is_json, negotiate, response_for
