@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -141,3 +143,11 @@ def test_a_service_whose_operations_all_have_scenarios_loads_no_texts() -> None:
     engine = engine_of(mission_plan())
     asyncio.run(preparation.prepare_when_idle(engine))
     assert "fakes" not in engine.services[0].__dict__
+
+
+def test_a_start_imports_no_generator_of_values() -> None:
+    program = (
+        "import sys; import mockserver.cli.serve, mockserver.engine.preparation, mockserver.http.server;"
+        "sys.exit('mockserver.generate' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

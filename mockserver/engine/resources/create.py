@@ -17,7 +17,6 @@ from mockserver.engine.fresh_keys import FreshKeys
 from mockserver.engine.resources import conditions
 from mockserver.engine.resources.context import Providers, RenderContext, created_fields
 from mockserver.engine.service import Service
-from mockserver.generate.property_names import hint_targets
 from mockserver.jsonschema import SchemaError, Schemas
 from mockserver.jsonschema.references import tokens, value_at
 from mockserver.media.shapes import Shapes
@@ -124,6 +123,9 @@ class CreatedFields:
         visible = self._projection.visible(created_fields(subject))
         if not isinstance(visible, dict):
             return {}
+        # heavy; only a creating request with fields needs it
+        from mockserver.generate.property_names import hint_targets
+
         keys = {name for name, _ in hint_targets((self._key_name,), [*visible])}
         return {name: member for name, member in visible.items() if name not in self._read_only | keys}
 

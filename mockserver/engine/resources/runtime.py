@@ -16,7 +16,6 @@ from mockserver.engine.resources.conditions import Holds, Read, Selection, condi
 from mockserver.engine.resources.context import Providers, RenderContext
 from mockserver.engine.resources.create import CreatedFields
 from mockserver.engine.resources.render import Renderer, ResponseCache, ResponseSpec, Verdict
-from mockserver.engine.response.keyed_examples import AskedKey
 from mockserver.engine.response.negotiation import Choice, is_json, negotiate, response_for
 from mockserver.engine.service import Route, Service
 from mockserver.media.codec import Encoded
@@ -195,6 +194,9 @@ def spec_of(
 
     def fake(key: str, hints: Mapping[str, JSON], now: int) -> JSON:
         if recipe.example is not None:
+            # heavy; only named examples need it
+            from mockserver.engine.response.keyed_examples import AskedKey
+
             asked = AskedKey(hints, identifier if identifier in hints else "")
             return service.documented.bodies.example_value(choice, recipe.example.name, asked)
         status = 0 if recipe.schema else recipe.status
