@@ -188,8 +188,8 @@ def serve(
             ):
                 listen(listeners[worker.number])
                 preparation = asyncio.create_task(prepare_when_idle(engine))
+                server.on_stop = partial(_stop, preparation, server.on_stop)
                 await server.run(listeners[worker.number], ready)
-                preparation.cancel()
         watchdog.stop()
 
     runner = _runner()
@@ -232,6 +232,11 @@ async def _engine(
     store = MemoryStore(max_resources, limits.resources, MemoryCreations(limits.creations), counters)
     namespaces = Namespaces(frozen_at, journal_pool=journal_pool, memory=memory)
     yield Engine(plan, store=store, namespaces=namespaces, options=options)
+
+
+def _stop(preparation: asyncio.Task[None], on_stop: Callable[[], None]) -> None:
+    preparation.cancel()
+    on_stop()
 
 
 def _port(listener: socket) -> int:

@@ -14,7 +14,7 @@ from time import thread_time
 from mockserver.engine.engine import Engine
 
 _LOG = logging.getLogger("mockserver.preparation")
-_QUIET = 0.1
+_QUIET = 0.25
 """Seconds without a request after which the server is idle."""
 _TURN = 0.001
 """Seconds of processor time between two turns of the event loop, if no single step takes longer."""
