@@ -3,7 +3,8 @@
 jsonschema-rs returns all errors of a value or the first one. An error has a copy
 of its value, so the errors of a list with a hundred thousand faults take
 gigabytes. To check whether a value is valid takes little memory and time. So the
-lists and maps of a large value are cut, one after the other, while it stays invalid.
+lists and maps of a large value are cut, one after the other, while it stays invalid,
+and then its long texts.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ _CERTAIN_KEYWORDS = frozenset(
     )
 )
 """Keywords whose errors do not depend on items that were cut (``anyOf`` and ``oneOf``: most likely)."""
+_MAX_TEXT = 1_000
+"""The characters of a text above which it is cut."""
 _MIN_ITEMS = 8
 _MIN_MEMBERS = 32
 """Smaller maps are records, whose members have different meanings. They are not cut."""
@@ -109,7 +112,8 @@ def _narrow(found: Excerpt, of_found: int, whole: set[Path], work: _Work) -> Ite
     value, cuts = found.value, found.cuts
     survey = _survey(value, whole)
     if survey.nodes <= MAX_NODES_OF_EXCERPT or survey.wide == () or work.left <= 0:
-        yield Excerpt(value, cuts, survey.nodes, survey.characters)
+        found = Excerpt(value, cuts, survey.nodes, survey.characters)
+        yield found if survey.characters <= MAX_CHARACTERS_OF_EXCERPT else _shorten(found, work)
         return
     path = _path(survey.wide)
     container = _at(value, path)
@@ -128,6 +132,30 @@ def _narrow(found: Excerpt, of_found: int, whole: set[Path], work: _Work) -> Ite
             return
     if is_whole:
         yield from _narrow(found, of_found, {*whole, path}, work)
+
+
+def _shorten(found: Excerpt, work: _Work) -> Excerpt:
+    """Return an excerpt with its long texts cut, if it stays invalid; else the same."""
+    if found.nodes > _MAX_SURVEYED:
+        return found
+    cuts = dict(found.cuts)
+    characters = 0
+
+    def cut(value: JSON, path: Path) -> JSON:
+        nonlocal characters
+        if isinstance(value, list):
+            return [cut(item, (*path, at)) for at, item in enumerate(value)]
+        if isinstance(value, dict):
+            return {name: cut(member, (*path, name)) for name, member in value.items()}
+        if isinstance(value, str):
+            if len(value) > _MAX_TEXT:
+                cuts[path] = 0
+                value = value[:_MAX_TEXT]
+            characters += len(value)
+        return value
+
+    value = cut(found.value, ())
+    return found if work.is_valid(value) else Excerpt(value, cuts, found.nodes, characters)
 
 
 def _size(value: JSON) -> int:
