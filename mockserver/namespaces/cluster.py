@@ -36,10 +36,6 @@ class SharedClock(Clock):
     def now(self) -> int:
         return self._store.connection.now() + self._offset if self._frozen is None else self._frozen
 
-    def default_now(self) -> int:
-        """Return the time of a clock that no control request has moved."""
-        return self._initial if self._initial is not None else self._store.connection.now()
-
     def mirror(self, encoded: str) -> None:
         """Show the time in the store: ``f`` with a frozen time, ``o`` with an offset (ms), ``-`` if unset."""
         if encoded == self._last_encoded and not self._differs():
@@ -74,12 +70,11 @@ class SharedClock(Clock):
 class SharedJournal(Journal):
     """The calls of one namespace, from all workers."""
 
-    __slots__ = ("_bytes", "_store")
+    __slots__ = ("_store",)
 
     def __init__(self, namespace: str, journal_pool: JournalPool, store: RedisStore) -> None:
         super().__init__(namespace, journal_pool)
         self._store = store
-        self._bytes = journal_pool.max_bytes
 
     def write(self, request: Request, response: Response, when: int, seconds: float) -> None:
         publish = None
@@ -95,16 +90,7 @@ class SharedJournal(Journal):
                 response.delay, response.fault, response.operation, response.resource, response.key,
                 response.violations or (),
             )  # fmt: skip
-            store = self._store
-            words = (
-                self.namespace,
-                _pack(record),
-                self._most,
-                self._bytes,
-                store.connection.now(),
-                store.max_namespaces,
-            )
-            store.connection.send(words, publish, script="record")
+            self._store.record(self.namespace, _pack(record), publish)
         elif publish is not None:
             publish(0)
 
@@ -177,20 +163,20 @@ class SharedNamespaces(Namespaces):
         self._clocks = WeakValueDictionary[str, SharedClock]()
         """Also the clocks of namespaces no longer held here, while something sleeps on them."""
         super().__init__(frozen_at, max_namespaces, journal_pool=journal_pool, memory=memory)
-        store.on_meta = self.mirror
+        store.on_meta, store.on_clock, store.frozen_at = self.mirror, self.mirror_clock, frozen_at
+        store.journal_limits = self.journal_pool.calls, self.journal_pool.max_bytes
 
     def mirror(self, namespace: str, meta: Mapping[str, str]) -> None:
         """Set the clock of a namespace to the one in the store. ``meta`` are its fields there."""
-        found = self.get_or_create(namespace)
-        if found is not None:
-            self.clock(found).mirror(meta.get("c", _UNSET))
+        self.mirror_clock(namespace, meta.get("c", _UNSET))
 
-    @staticmethod
-    def clock(namespace: Namespace) -> SharedClock:
-        """Return the clock of a namespace as a SharedClock."""
-        clock = namespace.clock
-        assert isinstance(clock, SharedClock)  # noqa: S101 - created by _create
-        return clock
+    def mirror_clock(self, name: str, encoded: str) -> None:
+        """Set the clock of a namespace to the one in the store."""
+        namespace = self.default if name == DEFAULT else self.get_or_create(name)
+        if namespace is not None:
+            clock = namespace.clock
+            assert isinstance(clock, SharedClock)  # noqa: S101 - created by _create
+            clock.mirror(encoded)
 
     def __iter__(self) -> Iterator[Namespace]:
         """Yield the namespaces. Their values are read in one round trip, because there may be a thousand."""

@@ -77,15 +77,15 @@ def test_steps_and_polls_together_count_every_call(harnesses: HarnessFactory) ->
     assert isinstance(harness, PollHarness)
     harness.serve("request", TIMELINES)
     store = harness.store
+    store.frozen_at = 0
 
     async def all_of_them() -> None:
         polls = []
         for _ in range(100):
-            polled = asyncio.get_running_loop().create_future()
-            store.poll("default", "request", "a", "poll", "issued", 0, polled.set_result)
-            polls.append(polled)
+            polls.append(store.poll("default", "request", "a", "poll", "issued"))
             await asyncio.sleep(0)
-        await asyncio.gather(*polls)
+        for polled in polls:
+            await polled
 
     async def work() -> None:
         def call() -> None:
@@ -112,7 +112,7 @@ def test_a_key_that_is_called_without_a_pause_can_still_be_put(harnesses: Harnes
         def again(_: object) -> None:
             if not done:
                 next(calls)
-                store.poll("default", "request", "a", "poll", "issued", 0, again)
+                store.poll("default", "request", "a", "poll", "issued").then(again)
 
         for _ in range(50):
             again(None)

@@ -52,7 +52,7 @@ while at <= #ARGV do
   elseif name == '!forget' then
     forget(ARGV[at + 2], ARGV[at + 3])
   elseif name == '!put' then
-    keep(ARGV[at + 2], ARGV[at + 3], ARGV[at + 5], ARGV[at + 6], tonumber(ARGV[at + 4]))
+    keep(ARGV[at + 2], ARGV[at + 3], {moment, ARGV[at + 5]}, {ARGV[at + 5], ARGV[at + 6]}, tonumber(ARGV[at + 4]))
   elseif name == '!keep' then
     keep_item(ARGV[at + 2], ARGV[at + 3], ARGV[at + 5], ARGV[at + 6], tonumber(ARGV[at + 4]))
   elseif name == '!remove' then

@@ -118,16 +118,16 @@ local function touch(namespace, resource, due, is_new, wall)
   end
 end
 
--- Keep a state; whether it is the first of its resource.
-local function keep(namespace, resource, key, state, most)
-  local states, used = place('s', namespace, resource), place('u', namespace, resource)
-  local added = redis.call('HSET', states, key, state)
-  redis.call('ZADD', used, moment, key)
+-- Keep states; whether they are the first of their resource. 'used' has moments and keys, 'kept' keys and states.
+local function keep(namespace, resource, used, kept, most)
+  local states, uses = place('s', namespace, resource), place('u', namespace, resource)
+  redis.call('ZADD', uses, unpack(used))
+  local added = redis.call('HSET', states, unpack(kept))
   if added == 0 then return false end
   local count = redis.call('HLEN', states)
-  if count <= most then return count == 1 end
+  if count <= most then return count == added end
   -- Those make room that were not used for longest.
-  local popped = redis.call('ZPOPMIN', used, math.max(count - most, math.floor(most / 100)))
+  local popped = redis.call('ZPOPMIN', uses, math.max(count - most, math.floor(most / 100)))
   for index = 1, #popped, 2 do
     local old = popped[index]
     redis.call('HDEL', states, old)
@@ -142,7 +142,7 @@ local function keep(namespace, resource, key, state, most)
     end
   end
   redis.call('HINCRBY', P .. '/g', 'evicted', #popped / 2)
-  return count == #popped / 2 + 1
+  return count == #popped / 2 + added
 end
 
 -- The name of an item in the order of creation. 'field' is its parent \0 key.
