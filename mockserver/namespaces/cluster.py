@@ -104,7 +104,8 @@ class SharedJournal(Journal):
 
     def __len__(self) -> int:
         self._store.read("records")
-        return int(self._store.read("length", self.namespace))
+        removed = int(self._meta().get("t", 0))  # they are in the list as empty texts
+        return max(0, int(self._store.read("length", self.namespace)) - removed)
 
     @property
     def size(self) -> int:
@@ -117,26 +118,26 @@ class SharedJournal(Journal):
         return max(0, lost) if self._most else 0  # negative if calls came between the two reads
 
     def records(self) -> list[Record]:
-        return [_record(name, fields[1]) for name, fields in self._read()]
+        return [_record(number, raw) for number, raw in self._read()]
 
     def find(self, number: int) -> Call | None:
         return next((Call(*record) for record in self.records() if record[0] == number), None)
 
     def remove(self, numbers: Collection[int]) -> list[Call]:
         store, removed = self._store, []
-        for name, fields in self._read():
-            if _number(name) in numbers:
-                store.write("!strike", self.namespace, name, len(fields[1]))
-                removed.append(Call(*_record(name, fields[1])))
+        for number, raw in self._read():
+            if number in numbers:
+                store.write("!strike", self.namespace, number)
+                removed.append(Call(*_record(number, raw)))
         return removed
 
     def clear(self) -> None:
         self._store.write("!clear", self.namespace)
 
-    def _read(self) -> list[tuple[bytes, list[bytes]]]:
-        """Return all calls that were answered before this read: (id, [field, record])."""
+    def _read(self) -> list[tuple[int, bytes]]:
+        """Return all calls that were answered before this read: their numbers and records."""
         self._store.read("records")
-        found: list[tuple[bytes, list[bytes]]] = self._store.read("journal", self.namespace)
+        found: list[tuple[int, bytes]] = self._store.read("journal", self.namespace)
         return found
 
     def drop(self, count: int) -> None:
@@ -233,11 +234,7 @@ class SharedNamespaces(Namespaces):
         return Namespace(name, clock, SharedJournal(name, self.journal_pool, self._store))
 
 
-def _number(name: bytes) -> int:
-    return int(name.partition(b"-")[0])
-
-
-def _record(name: bytes, raw: bytes) -> Record:
+def _record(number: int, raw: bytes) -> Record:
     (
         when, seconds, method, path, query, headers, body, length, status, fields, out, sent, decision,
         delay, fault, operation, resource, key, violations,
@@ -247,7 +244,7 @@ def _record(name: bytes, raw: bytes) -> Record:
         status, [(field, value) for field, value in fields], _cut(out, sent), decision, delay, fault, None,
         operation, resource, key, tuple(msgspec.convert(violation, Violation) for violation in violations),
     )  # fmt: skip
-    return _number(name), when, seconds, request, response, len(raw)
+    return number, when, seconds, request, response, len(raw)
 
 
 def _cut(body: bytes, length: int) -> bytes:

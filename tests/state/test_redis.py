@@ -288,10 +288,10 @@ def test_unused_keys_expire_in_a_week(harness: RedisHarness, scripts: Scripts) -
     names = scripts.say("KEYS", f"{scripts.prefix}/*")
     left = {name.decode().removeprefix(f"{scripts.prefix}/"): scripts.say("TTL", name) for name in names}
     kinds = {name.partition("/")[0] for name in left}
-    assert kinds == {"g", "t", "w", "ns", "m", "s", "u", "b", "h", "k", "c", "v", "j"}
+    assert kinds == {"g", "t", "w", "ns", "m", "s", "u", "b", "h", "k", "c", "v", "r"}
     for_ever = {name for name, seconds in left.items() if seconds == -1}
     assert for_ever <= {"g", "w/test"}, "w/test is of this test"
-    weeks = {name: seconds for name, seconds in left.items() if name[0] in "msubhkcvj"}
+    weeks = {name: seconds for name, seconds in left.items() if name[0] in "msubhkcvr"}
     assert all(604_000 < seconds <= 604_800 for seconds in weeks.values()), weeks
 
 
@@ -299,7 +299,7 @@ def test_cleared_journal_expires_too(harness: RedisHarness, scripts: Scripts) ->
     for _ in range(2):
         harness.journal().write(Request("GET", "/", "", {}, b""), Response(200, [], b""), 0, 0.0)
         assert harness.do(lambda: len(harness.journal())) == 1
-        assert scripts.say("TTL", f"{scripts.prefix}/j/default") > 604_000
+        assert scripts.say("TTL", f"{scripts.prefix}/r/default") > 604_000
         harness.do(lambda: harness.journal().clear())
 
 

@@ -20,6 +20,8 @@ _LOG = logging.getLogger("mockserver.state")
 _MAX_CALLS = 64
 """The maximum number of calls of one script: Redis does nothing else while it runs one."""
 _ERROR = b"!error "
+_MARK = ord("!")
+"""The first byte of the part of a call that was not counted."""
 
 ReplyPart = bytes | Unavailable
 """The part of the reply that belongs to one call."""
@@ -77,7 +79,9 @@ class Batch:
             if callback is None:
                 continue
             try:
-                callback(part if part is reply or part[0] != _ERROR[0] else self._read_refusal(part))
+                callback(
+                    part if isinstance(part, Unavailable) or part[0] != _MARK else self._read_refusal(part)
+                )
             except Exception:  # noqa: BLE001 - the other calls get their replies
                 _LOG.exception("the reply of the store to a call could not be used")
 
