@@ -123,7 +123,7 @@ class Connection(asyncio.Protocol):
         """The time at which the client last read a part of them, in seconds of the event loop."""
         self._client = ""
         """The address of the client, where the server counts by client; else empty."""
-        self._task: asyncio.Task[None] | Deferred | Turn | None = None
+        self._task: asyncio.Task[None] | Deferred[Response] | Turn | None = None
         self._closing = False
         self._refused = False
         self._refusal: Response | None = None
