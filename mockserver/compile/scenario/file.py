@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from msgspec.structs import replace
@@ -27,7 +27,7 @@ from mockserver.compile.scenario.yaml_nodes import Node, Report, compose
 from mockserver.compile.source import Source
 from mockserver.diagnostics import nearest
 from mockserver.jsonschema import Schemas
-from mockserver.plan import Delay, Resource, Role, Rule, Scenario, State, Step
+from mockserver.plan import DataResource, Delay, Resource, Role, Rule, Scenario, State, Step
 
 _KEYS = (
     "resource", "document", "key", "handles", "operations", "states", "defaults", "scenarios", "select",
@@ -51,6 +51,15 @@ class Draft:
     """The name under ``document``; empty if the file has none."""
     webhooks: tuple[Node, ...] = ()
     """The node of each webhook."""
+    writes: Mapping[str, Node] = field(default_factory=dict)
+    """State → the node of what it writes into the stored data."""
+    data: DataResource | None = None
+    """The stored data, if an operation updates it or a state writes it."""
+
+    @property
+    def stores(self) -> bool:
+        """Whether the resource has stored data."""
+        return bool(self.writes) or any(binding.role.updates for binding in self.bindings.values())
 
 
 def read_scenario_file(
@@ -116,7 +125,7 @@ class _Reader:
             name: node for name, node in self._mapping("defaults") if compile_templates(node, self.report)
         }
         unbound = {alias: node for alias, node in self._mapping("operations") if alias not in bindings}
-        states, nodes = read_states(self._mapping("states"), bindings, defaults, unbound, self.report)
+        states, nodes, writes = read_states(self._mapping("states"), bindings, defaults, unbound, self.report)
         predicates: Predicates = []
         known_bindings = {} if unbound else bindings  # with unknown operations, no condition can be checked
         scenarios = self._scenarios(states, known_bindings, predicates)
@@ -161,7 +170,7 @@ class _Reader:
         notify = self.members.get("notify")
         webhooks = () if notify is None else notify.value if isinstance(notify.value, list) else [notify]
         name = "" if document is None else str(document.value)
-        return Draft(resource, bindings, nodes, defaults, name, tuple(webhooks))
+        return Draft(resource, bindings, nodes, defaults, name, tuple(webhooks), writes)
 
     def _name(self) -> str:
         node = self.members.get("resource")
