@@ -20,7 +20,7 @@ from mockserver.compile.scenario.conditions import read_rules, suggest
 from mockserver.compile.scenario.delays_faults import read_delay
 from mockserver.compile.scenario.limits import read_flaky, read_limits, read_state_name
 from mockserver.compile.scenario.responses import Binding, compile_templates
-from mockserver.compile.scenario.states import NAME, read_states
+from mockserver.compile.scenario.states import NAME, SET, read_states
 from mockserver.compile.scenario.timelines import Predicates, read_scenario
 from mockserver.compile.scenario.webhooks import read_webhooks
 from mockserver.compile.scenario.yaml_nodes import Node, Report, compose
@@ -125,7 +125,9 @@ class _Reader:
             name: node for name, node in self._mapping("defaults") if compile_templates(node, self.report)
         }
         unbound = {alias: node for alias, node in self._mapping("operations") if alias not in bindings}
-        states, nodes, writes = read_states(self._mapping("states"), bindings, defaults, unbound, self.report)
+        states, nodes, writes = read_states(
+            self._mapping("states"), bindings, defaults, unbound, self.report, fills=self._fills(bindings)
+        )
         predicates: Predicates = []
         known_bindings = {} if unbound else bindings  # with unknown operations, no condition can be checked
         scenarios = self._scenarios(states, known_bindings, predicates)
@@ -226,6 +228,13 @@ class _Reader:
             )
         wanted = node.value if node is not None else PurePath(self.name).stem
         return sorted(self.documents, key=lambda document: document[0].document.name != wanted)
+
+    def _fills(self, bindings: Mapping[str, Binding]) -> bool:
+        """Return whether stored data responds where a state has no response for an operation."""
+        states = self._mapping("states") if SET not in bindings else ()
+        sets = any(isinstance(node.value, dict) and SET in node.value for _, node in states)
+        updates = any(binding.role.updates for binding in bindings.values())
+        return (sets or updates) and "unanswered" not in self.members
 
     def _check_unknown(self, roles: Mapping[str, Role], unknown: str) -> None:
         """Report a missing ``unknown``: operations that delete resources or use a handle need it."""

@@ -26,7 +26,7 @@ NAME = re.compile(r"[A-Za-z0-9][\w.-]*$")
 """The names that states, scenarios and resources may have."""
 Nodes = dict[tuple[str, str], Node]
 """(state, alias) → the node of the response."""
-_SET = "set"
+SET = "set"
 """The key of a state with the fields that it writes into the stored data."""
 
 
@@ -36,9 +36,12 @@ def read_states(
     defaults: Mapping[str, Node],
     unbound: Collection[str],
     report: Report,
+    *,
+    fills: bool = False,
 ) -> tuple[dict[str, State], Nodes, dict[str, Node]]:
     """Return every state by name, the nodes of their responses, and the nodes of what they write, by state.
 
+    ``fills``: an operation without a response in a state has the documented success there.
     ``unbound`` are aliases of operations that no document has. They are already reported.
     """
     states: dict[str, State] = {}
@@ -53,14 +56,14 @@ def read_states(
                 "use letters, digits, dots and hyphens.",
             )
             continue
-        if isinstance(node.value, dict) and _SET in node.value and _SET not in {*bindings, *unbound}:
-            found = node.value[_SET]
+        if isinstance(node.value, dict) and SET in node.value and SET not in {*bindings, *unbound}:
+            found = node.value[SET]
             node = Node(
-                {key: child for key, child in node.value.items() if key != _SET}, node.location, node.key
+                {key: child for key, child in node.value.items() if key != SET}, node.location, node.key
             )
             if _is_patch(name, found, report):
                 writes[name] = found
-        states[name], answers = _read_state(name, node, bindings, defaults, report, unbound)
+        states[name], answers = _read_state(name, node, bindings, defaults, report, unbound, fills=fills)
         if name in writes:
             states[name] = State(name, states[name].answers, writes[name].plain())
         nodes.update({(name, alias): answer for alias, answer in answers.items()})
@@ -110,6 +113,8 @@ def _read_state(
     defaults: Mapping[str, Node],
     report: Report,
     unbound: Collection[str],
+    *,
+    fills: bool,
 ) -> tuple[State, dict[str, Node]]:
     """Return the state at ``node``, and the node of each of its responses by alias."""
     answers: dict[str, ResponseTemplate] = {}
@@ -129,6 +134,8 @@ def _read_state(
     )
     if per_operation:
         members = _by_alias(name, members, aliases, report)
+        if fills:
+            members = {**_documented(node, bindings), **members}
     for key, child in members.items():
         if bindings and not per_operation and key not in RESPONSE_KEYS:
             known = ", ".join(sorted(RESPONSE_KEYS))
@@ -156,6 +163,13 @@ def _read_state(
         if template is not None:
             answers[alias], nodes[alias] = template, response
     return State(name, answers), nodes
+
+
+def _documented(node: Node, bindings: Mapping[str, Binding]) -> dict[str, Node]:
+    """Return the documented success for each operation; a list shows the response to its ``items``."""
+    return {
+        alias: Node({}, node.location, node.key) for alias, binding in bindings.items() if not binding.item
+    }
 
 
 def _by_alias(

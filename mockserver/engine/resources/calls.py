@@ -231,13 +231,8 @@ class Resources:
         self._notify(call, key, decision, is_new=is_new)
         if not decision.answered:
             return self._unanswered(call, key, step.state, reached)
-        if stored is None or change is None or item is None:
-            response = self._render(call.route, runtime, step, subject, call.namespace)
-        elif renderer is None:
-            text = decision_text(reached.scenario, step.state, decision.call)
-            response = stored.respond(change, item, text)
-        else:
-            response = self._render(call.route, runtime, step, subject, call.namespace)
+        response = self._render(call.route, runtime, step, subject, call.namespace)
+        if stored is not None and change is not None and item is not None:
             stored.finish(response, change, item)
         if runtime.role(call.alias).deletes and response.status < 300:
             if stored is not None:

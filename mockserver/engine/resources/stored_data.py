@@ -207,10 +207,6 @@ class StoredData:
         self._put(call.address, after, call.now, item)
         return item
 
-    def respond(self, change: DataChange, item: Item, decision: str) -> Response:
-        """Return the response with the data, for a state that has none for the operation."""
-        return self._calls.responses.item(change.call, item, change.call.operation.status, decision)
-
     @staticmethod
     def finish(response: Response, change: DataChange, item: Item, decision: str = "") -> None:
         """Add what was done to the data to the decision of a response, and the entity tag of the item."""

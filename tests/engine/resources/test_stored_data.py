@@ -269,6 +269,25 @@ def test_operations_that_the_file_does_not_name_share_the_data(shared: Client) -
     assert shared("GET", "/orders").json() == []
 
 
+def test_a_state_without_a_response_shows_the_data_in_reads_and_lists(serve: Serve) -> None:
+    text = PART.replace(
+        "  shipped: {set: {status: shipped}, read: {}}",
+        "  shipped: {set: {status: shipped}, cancel: {status: 409}}",
+    )
+    text = text.replace(
+        "  cancel: cancelOrder\n",
+        "  cancel: cancelOrder\n  list: {operation: listOrders, lists: body, items: read}\n",
+    )
+    orders = Client(serve(text, "--stateful"), "silent")
+    path = orders.create({"status": "open", "note": "first"})
+    orders.wait("30s")
+    assert orders("GET", path).json()["status"] == "open"  # its first call
+    orders.wait("30s")
+    for found in (*orders("GET", "/orders").json(), orders("GET", path).json()):
+        assert (found["status"], found["note"]) == ("shipped", "first")
+    assert orders("POST", f"{path}/cancel", {}).status == 409
+
+
 def test_an_update_after_a_timed_state_is_kept(shared: Client) -> None:
     path = shared.create({"status": "open"})
     shared("GET", path)
