@@ -97,8 +97,8 @@ def decide(
 ) -> Decision:
     """Return which step answers a call at ``now``, and the state after the call.
 
-    ``predicates`` are the values of the predicates that branches refer to by index. ``branch_seed`` is the seed of
-    weighted branches.
+    ``predicates`` are the values of the predicates that branches refer to by index. ``branch_seed`` is
+    the seed of weighted branches.
     """
     scenario, index, calls, entered, created, changed, transitions = state
     step = steps[index]
