@@ -184,8 +184,9 @@ def test_plan_of_the_wrong_type_is_a_miss(folder: Path, cache: Cache) -> None:
     compiled = keep(cache)
     [document] = compiled.plan.documents
     wrong = msgspec.structs.replace(document, operations=("GET /",))
-    data = pack(replace(compiled, plan=msgspec.structs.replace(compiled.plan, documents=(wrong,))))
-    entry(cache).write_bytes(cache_module._MAGIC + cache_module._checksum(data) + data)
+    key = cache_key(INPUTS)
+    assert key is not None
+    cache.store(key, pack(replace(compiled, plan=msgspec.structs.replace(compiled.plan, documents=(wrong,)))))
     assert find(cache) is None
 
 

@@ -111,8 +111,8 @@ class Events:
         if known is None or runtime.steps(known.scenario) is None:
             return
         steps = runtime.timeline(known.scenario)
-        dice = runtime.dice(namespace, response.key)
-        state = steps[advance_time(steps, known, call.when, dice).step].state
+        branch_seed = runtime.branch_seed(namespace, response.key)
+        state = steps[advance_time(steps, known, call.when, branch_seed).step].state
         resource_key = namespace, response.resource, response.key
         before = self._states.pop(resource_key, None) or call.decided("state")
         if len(self._states) >= _MAX_STATES:

@@ -31,7 +31,7 @@ class ResourceView(NamedTuple):
     def current(self) -> ResourceState:
         """The state of the resource now, after the steps whose time is over."""
         steps = self.runtime.timeline(self.known.scenario)
-        return advance_time(steps, self.known, self.now, self.runtime.dice(self.namespace, self.key))
+        return advance_time(steps, self.known, self.now, self.runtime.branch_seed(self.namespace, self.key))
 
     @property
     def state(self) -> str:

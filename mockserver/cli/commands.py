@@ -13,7 +13,7 @@ from mockserver import __version__
 from mockserver.cli.report import echo, print_compile_error
 from mockserver.diagnostics import CompileError, MockServerError, OptionError
 
-_COMMANDS = {
+COMMANDS = {
     "serve": "Serve a document and its scenarios.",
     "check": "Check documents and scenario files.",
     "routes": "List operations and what responds to them.",
@@ -48,11 +48,11 @@ class _Lazy(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands."""
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command, or None for an unknown name."""
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
         name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
         module = importlib.import_module(f"mockserver.cli.{_MODULES[cmd_name]}")
@@ -62,7 +62,7 @@ class _Lazy(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing their modules."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

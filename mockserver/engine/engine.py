@@ -107,7 +107,7 @@ class Engine:
         limits = namespaces.memory.limits
         self._max_response = limits.response
         self._large_response = min(_LARGE, limits.response)
-        self._cache = kept = response_cache(limits.cache // 2 if plan.data else limits.cache * 2 // 3)
+        self._cache = cache = response_cache(limits.cache // 2 if plan.data else limits.cache * 2 // 3)
         self.services = [
             Service(
                 document,
@@ -123,7 +123,7 @@ class Engine:
         self.runtimes: dict[str, ResourceRuntime] = {}
         for resource in plan.resources:
             service = next(service for service in self.services if service.document.name == resource.document)
-            runtime = ResourceRuntime(resource, service, providers, kept, self.options.delay)
+            runtime = ResourceRuntime(resource, service, providers, cache, self.options.delay)
             runtime.selection.assigned = store.assignments(resource.name)
             self.runtimes[resource.name] = runtime
             aliases = {wanted: alias for alias, wanted in resource.operations.items()}

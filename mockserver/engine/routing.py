@@ -175,7 +175,7 @@ class Router(Generic[Target]):
                     allowed += (name for name in node.leaf if name not in allowed)
         return Found(None, {}, tuple(allowed)) if allowed else None
 
-    def nearby(self, path: str, most: int = 5) -> list[tuple[str, str]]:
+    def nearby(self, path: str, max_count: int = 5) -> list[tuple[str, str]]:
         """Return the methods and templates that are most similar to ``path``, at most ``most``.
 
         The similarity is the Dice coefficient of the pairs of adjacent characters. It takes a millisecond
@@ -189,7 +189,7 @@ class Router(Generic[Target]):
             zip(similarity, self._templates, strict=True),
             key=lambda entry: (-entry[0], entry[1][1], entry[1][0]),
         )
-        return [operation for _, operation in rated[:most]]
+        return [operation for _, operation in rated[:max_count]]
 
 
 def _expression(shape: str) -> re.Pattern[str]:

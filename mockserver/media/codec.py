@@ -80,11 +80,11 @@ class Codec:
         """Whether the media type is application/x-www-form-urlencoded."""
         return self._documented.name == "application/x-www-form-urlencoded"
 
-    def exceeds(self, data: bytes, content_type: ContentType, most: int) -> bool:
-        """Return whether a body holds more than ``most`` values."""
+    def exceeds(self, data: bytes, content_type: ContentType, max_nodes: int) -> bool:
+        """Return whether a body holds more than ``max_nodes`` values."""
         from mockserver.media.size import exceeds  # size imports expat; only large bodies need it
 
-        return exceeds(data, family(content_type), content_type, most)
+        return exceeds(data, family(content_type), content_type, max_nodes)
 
     @property
     def needs_text(self) -> bool:

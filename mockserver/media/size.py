@@ -22,37 +22,37 @@ _NO_DELIMITERS = bytes(set(range(256)).difference(b'[]{},"'))
 _SPACE = b" \t\r\n"
 
 
-def exceeds(data: bytes, family: str, content_type: ContentType, most: int) -> bool:
-    """Return whether a body holds more than ``most`` values. ``family`` is that of its media type."""
-    if len(data) * WEIGHT < most:
+def exceeds(data: bytes, family: str, content_type: ContentType, max_nodes: int) -> bool:
+    """Return whether a body holds more than ``max_nodes`` values. ``family`` is that of its media type."""
+    if len(data) * WEIGHT < max_nodes:
         return False
     match family:
         case "json" | "lines" | "sequence":
             lines = data.count(b"\n") if family != "json" else 0
-            return lines + _count_json(data, most - lines) > most
+            return lines + _count_json(data, max_nodes - lines) > max_nodes
         case "form":
             fields = data.count(b"&") + 1
             nested = data.count(b"[") + data.upper().count(b"%5B")
-            if (fields + nested) * WEIGHT <= most:
+            if (fields + nested) * WEIGHT <= max_nodes:
                 return False
-            return fields * WEIGHT > most or (fields + _count_brackets(data)) * WEIGHT > most
+            return fields * WEIGHT > max_nodes or (fields + _count_brackets(data)) * WEIGHT > max_nodes
         case "multipart":
             boundary = content_type.parameters.get("boundary", "").encode()
-            return bool(boundary) and data.count(b"--" + boundary) * WEIGHT > most
+            return bool(boundary) and data.count(b"--" + boundary) * WEIGHT > max_nodes
         case "events":
-            return (data.count(b"\n") + data.count(b"\r")) * WEIGHT > most
+            return (data.count(b"\n") + data.count(b"\r")) * WEIGHT > max_nodes
         case "xml":
             # In UTF-16 the same bytes occur, each with a NUL
-            return (data.count(b"<") + data.count(b"=")) * WEIGHT > most and _exceeds_xml(
-                data, most // WEIGHT
+            return (data.count(b"<") + data.count(b"=")) * WEIGHT > max_nodes and _exceeds_xml(
+                data, max_nodes // WEIGHT
             )
     return False
 
 
-def _count_json(data: bytes, most: int) -> int:
-    """Return the number of values of a JSON text, or an upper bound if that is at most ``most``."""
+def _count_json(data: bytes, max_nodes: int) -> int:
+    """Return the number of values of a JSON text, or an upper bound if that is at most ``max_nodes``."""
     found = data.count(b",") + data.count(b"[") + data.count(b"{") + 1
-    if found <= most:
+    if found <= max_nodes:
         return found
     # Count outside of strings only. If this is not JSON, the parser reports it later
     plain = data.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in data else data
@@ -69,7 +69,7 @@ def _count_json(data: bytes, most: int) -> int:
         if containers:
             outside = outside.translate(None, _SPACE)
             found -= outside.count(b"[]") + outside.count(b"{}")
-        if found > most:
+        if found > max_nodes:
             break
     return found
 
@@ -84,8 +84,8 @@ class _TooManyError(Exception):
     """Ends parsing from within expat's callbacks."""
 
 
-def _exceeds_xml(data: bytes, most: int) -> bool:
-    left = most
+def _exceeds_xml(data: bytes, max_nodes: int) -> bool:
+    left = max_nodes
 
     def start(_: str, attributes: list[str]) -> None:
         nonlocal left
@@ -119,9 +119,9 @@ class BoundedReader(Reader):
         super().__init__(reader.schemas, "request")
         self._left = 0
 
-    def begin(self, most: int) -> None:
-        """Start a new body of at most ``most`` values. Above that, reading raises TooManyNodesError."""
-        self._left = most * 2
+    def begin(self, max_nodes: int) -> None:
+        """Start a new body of at most ``max_nodes`` values. Above that, reading raises TooManyNodesError."""
+        self._left = max_nodes * 2
 
     def parse(self, data: bytes) -> JSON | Malformed:
         """Decode a JSON text within a body. Raises TooManyNodesError."""

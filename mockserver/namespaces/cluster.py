@@ -80,7 +80,7 @@ class SharedJournal(Journal):
         publish = None
         if self._pool.watch is not None:
             publish = partial(self._publish, request, response, when, seconds)
-        if self._most:
+        if self._max_calls:
             length, sent = len(request.body), len(response.body)
             request, response = truncate(request, response)
             record = (
@@ -115,7 +115,7 @@ class SharedJournal(Journal):
     def lost(self) -> int:
         meta = self._meta()
         lost = int(meta.get("n", 0)) - int(meta.get("s", 0)) - int(meta.get("d", 0)) - len(self)
-        return max(0, lost) if self._most else 0  # negative if calls came between the two reads
+        return max(0, lost) if self._max_calls else 0  # negative if calls came between the two reads
 
     def records(self) -> list[Record]:
         return [_record(number, raw) for number, raw in self._read()]

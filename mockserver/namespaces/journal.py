@@ -140,13 +140,13 @@ class JournalPool:
 class Journal:
     """The calls of one namespace."""
 
-    __slots__ = ("_calls", "_most", "_pool", "_removed", "_size", "_start", "namespace", "number")
+    __slots__ = ("_calls", "_max_calls", "_pool", "_removed", "_size", "_start", "namespace", "number")
 
     def __init__(self, namespace: str, journal_pool: JournalPool) -> None:
         self.namespace = namespace
         self.number = 0
         self._pool = journal_pool
-        self._most = journal_pool.calls
+        self._max_calls = journal_pool.calls
         self._calls: deque[Record] = deque()
         self._size = 0
         self._start = 0
@@ -158,7 +158,7 @@ class Journal:
     @property
     def enabled(self) -> bool:
         """Whether calls are recorded."""
-        return self._most > 0
+        return self._max_calls > 0
 
     @property
     def size(self) -> int:
@@ -168,7 +168,7 @@ class Journal:
     @property
     def recorded(self) -> int:
         """The number of calls since the journal was last cleared, without those that ``remove`` took."""
-        return self.number - self._start - self._removed if self._most else 0
+        return self.number - self._start - self._removed if self._max_calls else 0
 
     @property
     def lost(self) -> int:
@@ -199,9 +199,9 @@ class Journal:
                 for _, value in response.headers:
                     size += len(value) + _SHARED_FIELD_OVERHEAD
         journal_pool = self._pool
-        if self._most:
+        if self._max_calls:
             calls = self._calls
-            if len(calls) >= self._most:
+            if len(calls) >= self._max_calls:
                 self._size -= calls.popleft()[5]
             calls.append((number, when, seconds, request, response, size))
             self._size += size

@@ -92,13 +92,13 @@ def decide(
     state: ResourceState,
     now: int,
     operation: str = "",
-    facts: Sequence[bool] = (),
-    dice: str = "",
+    predicates: Sequence[bool] = (),
+    branch_seed: str = "",
 ) -> Decision:
     """Return which step answers a call at ``now``, and the state after the call.
 
-    ``facts`` are the values of the predicates that branches refer to by index. ``dice`` is the seed of
-    weighted branches.
+    ``predicates`` are the values of the predicates that branches refer to by index. ``branch_seed`` is
+    the seed of weighted branches.
     """
     scenario, index, calls, entered, created, changed, transitions = state
     step = steps[index]
@@ -106,12 +106,12 @@ def decide(
     if step.after and now >= entered + step.after:
         passed: list[tuple[int, int]] = []
         scenario, index, calls, entered, created, changed, transitions = advance_time(
-            steps, state, now, dice, passed
+            steps, state, now, branch_seed, passed
         )
         step, trail = steps[index], tuple(passed)
     before = index
     if step.operation or step.branches:
-        following = _enter_by_operation(step, operation, facts, dice, transitions)
+        following = _enter_by_operation(step, operation, predicates, branch_seed, transitions)
         if following >= 0:
             index, calls, entered, transitions = following, 0, now, transitions + 1
             trail += ((index, now),)
@@ -125,7 +125,9 @@ def decide(
         calls += 1
     answered, seen = index, changed
     if step.calls and calls >= step.calls:
-        index = _choose_branch(step.branches, "", facts, dice, transitions) if step.branches else -1
+        index = (
+            _choose_branch(step.branches, "", predicates, branch_seed, transitions) if step.branches else -1
+        )
         index = step.next if index < 0 else index
         if steps[index].state != step.state:
             changed = now
@@ -140,7 +142,7 @@ def advance_time(
     steps: Sequence[Step],
     state: ResourceState,
     now: int,
-    dice: str = "",
+    branch_seed: str = "",
     trail: list[tuple[int, int]] | None = None,
 ) -> ResourceState:
     """Return the state at ``now``, after every step whose time is over. Append entered steps to ``trail``.
@@ -176,7 +178,7 @@ def advance_time(
         else:
             visited[index] = entered, transitions
         entered += step.after
-        following = _choose_branch(step.branches, "", (), dice, transitions) if step.branches else -1
+        following = _choose_branch(step.branches, "", (), branch_seed, transitions) if step.branches else -1
         index, calls, transitions = step.next if following < 0 else following, 0, transitions + 1
         if trail is not None:
             trail.append((index, entered))
@@ -216,19 +218,19 @@ def rows(steps: Sequence[Step]) -> list[Row]:
 
 
 def _enter_by_operation(
-    step: Step, operation: str, facts: Sequence[bool], dice: str, transitions: int
+    step: Step, operation: str, predicates: Sequence[bool], branch_seed: str, transitions: int
 ) -> int:
     """Return the step that a call enters before it is answered, or -1 if it enters none."""
     if not operation:
         return -1
     if step.operation == operation:
-        following = _choose_branch(step.branches, "", facts, dice, transitions)
+        following = _choose_branch(step.branches, "", predicates, branch_seed, transitions)
         return step.next if following < 0 else following
-    return _choose_branch(step.branches, operation, facts, dice, transitions)
+    return _choose_branch(step.branches, operation, predicates, branch_seed, transitions)
 
 
 def _choose_branch(
-    branches: Sequence[Branch], operation: str, facts: Sequence[bool], dice: str, transitions: int
+    branches: Sequence[Branch], operation: str, predicates: Sequence[bool], branch_seed: str, transitions: int
 ) -> int:
     """Return the next step of the first branch of ``operation`` that applies, or -1 if none does.
 
@@ -238,14 +240,14 @@ def _choose_branch(
         branch
         for branch in branches
         if branch.operation == operation
-        and (branch.predicate < 0 or (branch.predicate < len(facts) and facts[branch.predicate]))
+        and (branch.predicate < 0 or (branch.predicate < len(predicates) and predicates[branch.predicate]))
     ]
     if not applicable:
         return -1
     if not applicable[0].weight:
         return applicable[0].next
     weighted = [branch for branch in applicable if branch.weight]
-    drawn = random_fraction(dice, transitions) * sum(branch.weight for branch in weighted)
+    drawn = random_fraction(branch_seed, transitions) * sum(branch.weight for branch in weighted)
     for branch in weighted:
         drawn -= branch.weight
         if drawn < 0:
@@ -253,7 +255,7 @@ def _choose_branch(
     return weighted[-1].next
 
 
-def random_fraction(dice: str, transitions: int) -> float:
+def random_fraction(seed: str, transitions: int) -> float:
     """Return a number from 0 to below 1: 52 bits of SHA-1, which the scripts of any store can compute too."""
-    digest = sha1(f"{dice}:{transitions}".encode(), usedforsecurity=False).hexdigest()
+    digest = sha1(f"{seed}:{transitions}".encode(), usedforsecurity=False).hexdigest()
     return int(digest[:13], 16) / 16**13

@@ -81,8 +81,8 @@ class MemoryStore:
         steps: Callable[[str], Sequence[Step] | None],
         choose: Callable[..., str],
         about: tuple[Any, ...] = (),
-        facts: Sequence[bool] = (),
-        dice: str = "",
+        predicates: Sequence[bool] = (),
+        branch_seed: str = "",
     ) -> Decision:
 
         bucket = self._bucket(namespace, resource)
@@ -92,14 +92,19 @@ class MemoryStore:
             scenario = choose(*about)
             if state is None:
                 self._make_room(namespace, resource, key)
-            if facts or dice:
+            if predicates or branch_seed:
                 decision = decide(
-                    steps(scenario) or (), initial_state(scenario, now), now, operation, facts, dice
+                    steps(scenario) or (),
+                    initial_state(scenario, now),
+                    now,
+                    operation,
+                    predicates,
+                    branch_seed,
                 )
             else:
                 decision = self._decide_first(scenario, now, operation, steps)
         else:
-            decision = decide(timeline, state, now, operation, facts, dice)
+            decision = decide(timeline, state, now, operation, predicates, branch_seed)
         bucket[key] = decision.state
         return decision
 

@@ -201,8 +201,8 @@ class Store(Protocol):
         steps: Timelines,
         choose: Callable[..., str],
         about: tuple[Any, ...] = (),
-        facts: Sequence[bool] = (),
-        dice: str = "",
+        predicates: Sequence[bool] = (),
+        branch_seed: str = "",
     ) -> Decision:
         """Count one call of ``operation`` to a key, and return which step answers it.
 
@@ -210,8 +210,8 @@ class Store(Protocol):
         ``state`` is stored.
 
         ``choose(*about)`` returns the scenario of a key that has no state, or whose scenario or step
-        is no longer served. ``facts`` are the values of the predicates that branches refer to by
-        index. ``dice`` is the seed of weighted branches.
+        is no longer served. ``predicates`` are the values of the predicates that branches refer to by
+        index. ``branch_seed`` is the seed of weighted branches.
         """
         ...
 

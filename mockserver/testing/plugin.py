@@ -89,7 +89,7 @@ def mock_api(request: pytest.FixtureRequest, mock_server: MockServer) -> Iterato
 
     Give its ``url`` to the tested client, or the URL of the server and the ``headers`` of the namespace.
     """
-    namespace = mock_server.namespace(_namespace_name(request.node.nodeid))
+    namespace = mock_server.namespace(namespace_name(request.node.nodeid))
     try:
         with _without_traceback():
             namespace.reset()
@@ -143,7 +143,7 @@ def _paths(config: pytest.Config, name: str) -> list[Path]:
     return config.getini(name) or []
 
 
-def _namespace_name(nodeid: str) -> str:
+def namespace_name(nodeid: str) -> str:
     """Return the namespace of a test: the same in every run, because generated values depend on it."""
     digest = blake2b(nodeid.encode("utf-8", "replace"), digest_size=4).hexdigest()
     words = _INVALID.sub("-", nodeid.rpartition("::")[2]).strip("-._")

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from mockserver import __version__
-from mockserver.cli.commands import _COMMANDS, cli
+from mockserver.cli.commands import COMMANDS, cli
 
 
-@pytest.mark.parametrize("name", _COMMANDS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_helps(name: str) -> None:
     ran = CliRunner().invoke(cli, [name, "--help"])
     assert ran.exit_code == 0
@@ -23,12 +23,12 @@ def test_each_command_helps(name: str) -> None:
 
 def test_help_lists_the_commands() -> None:
     ran = CliRunner().invoke(cli, ["-h"])
-    for name, line in _COMMANDS.items():
+    for name, line in COMMANDS.items():
         assert name in ran.output
         assert line in ran.output
 
 
-@pytest.mark.parametrize("name", ["", *_COMMANDS])
+@pytest.mark.parametrize("name", ["", *COMMANDS])
 def test_the_examples_of_help_are_commands(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

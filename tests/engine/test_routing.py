@@ -165,8 +165,8 @@ def test_allowed_methods_under_a_base_path() -> None:
 
 def test_the_nearest_templates_come_first() -> None:
     assert PETS.nearby("/pet")[0] == ("GET", "/pets")
-    assert ("GET", "/pets/{id}/photos/{photo}") in PETS.nearby("/pets/1/photo/1", most=3)
-    assert len(PETS.nearby("/x", most=2)) == 2
+    assert ("GET", "/pets/{id}/photos/{photo}") in PETS.nearby("/pets/1/photo/1", max_count=3)
+    assert len(PETS.nearby("/x", max_count=2)) == 2
 
 
 def test_nearness_to_a_path_beyond_measure_is_told_by_its_beginning() -> None:

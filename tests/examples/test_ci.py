@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from mockserver import inputs
-from mockserver.cli.commands import _COMMANDS, cli
+from mockserver.cli.commands import COMMANDS, cli
 from tests.live import Process
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ def loaded(name: str) -> Any:
 def variables() -> set[str]:
     """Every variable of the environment that a command reads."""
     context = cli.make_context("mockserver", ["serve"], resilient_parsing=True)
-    commands = [cli.get_command(context, each) for each in _COMMANDS]
+    commands = [cli.get_command(context, each) for each in COMMANDS]
     return {str(each.envvar) for command in commands if command for each in command.params if each.envvar}
 
 

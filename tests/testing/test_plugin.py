@@ -15,7 +15,7 @@ import pytest
 from mockserver import inputs
 from mockserver.namespaces.namespaces import Namespaces
 from mockserver.testing import MockServer
-from mockserver.testing.plugin import _namespace_name
+from mockserver.testing.plugin import namespace_name
 from tests.live import MISSION, Process
 
 pytest_plugins = ["pytester"]
@@ -439,7 +439,7 @@ def test_a_failure_on_a_worker_tells_its_calls(consumer: pytest.Pytester) -> Non
     ],
 )
 def test_namespaces_are_named_after_tests(nodeid: str, begins: str) -> None:
-    name = _namespace_name(nodeid)
+    name = namespace_name(nodeid)
     assert name.startswith(begins)
     assert Namespaces().get_or_create(name) is not None
-    assert name == _namespace_name(nodeid) != _namespace_name(nodeid + "x")
+    assert name == namespace_name(nodeid) != namespace_name(nodeid + "x")

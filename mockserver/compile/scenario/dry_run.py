@@ -151,7 +151,7 @@ class _ResponseCheck:
             return Verdict()
         context = self._context(state, key, creation)
         value = renderer.value(context)
-        verdict = renderer.judge(value) if renderer.recipe.has_body else Verdict()
+        verdict = renderer.validate(value) if renderer.recipe.has_body else Verdict()
         if not verdict.violations:
             # Only a value of a client may change a header; here the file itself does
             for changed in set(renderer.render(context).warnings) - {verdict.warning}:

@@ -28,9 +28,9 @@ class RequestFields:
         """
         if not isinstance(body, dict):
             return {}
-        hidden, kept, _ = self._request(ref)
+        hidden, read_only, _ = self._request(ref)
         named = {self._own_name(name): member for name, member in body.items() if name not in hidden}
-        return {name: member for name, member in named.items() if name not in kept}
+        return {name: member for name, member in named.items() if name not in read_only}
 
     def server_set(self, known: Mapping[str, JSON], ref: SchemaRef | None) -> dict[str, JSON]:
         """Return the fields of an item that a replacement keeps: those that its request cannot have."""
@@ -51,8 +51,8 @@ class RequestFields:
         if found is None:
             names = self._shapes.properties(ref) if ref is not None else ()
             documented = frozenset(map(self._own_name, names))
-            kept = self._read_only(self._resource.schema) - documented
-            found = self._requests[ref] = self._read_only(ref), kept, documented
+            read_only = self._read_only(self._resource.schema) - documented
+            found = self._requests[ref] = self._read_only(ref), read_only, documented
         return found
 
     def _own_name(self, name: str) -> str:

@@ -212,11 +212,11 @@ class Resources:
             if isinstance(begun, Response):
                 return begun
             change = begun
-        facts = runtime.facts(call.request, call.path, call.body)
+        predicates = runtime.predicates(call.request, call.path, call.body)
         decision = self._store.advance(
             name, runtime.name, key, call.now, call.alias, runtime.steps,
             runtime.selection.choose, (call.request, call.path, call.body),
-            facts, runtime.dice(name, key),
+            predicates, runtime.branch_seed(name, key),
         )  # fmt: skip
         if runtime.resource.handles and not self._store.creations.has_handles(name, runtime.name, key):
             self._store_handles(call, key, decision.state)
@@ -262,7 +262,7 @@ class Resources:
         if known is None:
             known = initial_state(runtime.selection.choose(call.request, call.path, call.body), call.now)
         steps = runtime.timeline(known.scenario)
-        state = advance_time(steps, known, call.now, runtime.dice(call.namespace.name, key))
+        state = advance_time(steps, known, call.now, runtime.branch_seed(call.namespace.name, key))
         step = steps[state.step]
         if step.answers and call.alias not in step.answers:
             return self._unanswered(call, key, step.state, state)

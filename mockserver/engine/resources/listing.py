@@ -77,7 +77,7 @@ class Listing:
         if bodies.violations(choice, value):
             shown = [item for item in shown if self._is_valid(item)]
             value = self._body(choice, shown, total, page, request, now)
-            messages = [item.renderer.judge(item.value).warning for item in shown]
+            messages = [item.renderer.validate(item.value).warning for item in shown]
             parts = {pointer([*self._path, str(i)]): message for i, message in enumerate(messages) if message}
             broken, warning = bodies.avoidable(choice, bodies.violations(choice, value), parts)
             if broken:
@@ -125,7 +125,7 @@ class Listing:
             steps = self._runtime.steps(known.scenario)
             if steps is None or known.step >= len(steps):
                 continue
-            state = advance_time(steps, known, now, self._runtime.dice(namespace.name, key))
+            state = advance_time(steps, known, now, self._runtime.branch_seed(namespace.name, key))
             shown = steps[state.step].state
             renderer = self._runtime.renderer(shown, self._alias)
             if renderer is not None:
@@ -158,7 +158,7 @@ class Listing:
                 self._log_left_out(subject, str(error))
 
     def _is_valid(self, shown: _RenderedItem) -> bool:
-        broken = shown.renderer.judge(shown.value).violations
+        broken = shown.renderer.validate(shown.value).violations
         if broken:
             where = shown.renderer.recipe.location
             self._log_left_out(shown.subject, f"{where}: at {broken[0].pointer or '/'}: {broken[0].message}")

@@ -115,7 +115,7 @@ class ResponseSpec(Struct, frozen=True):
 
     fake: Callable[[str, Mapping[str, JSON], int], JSON] | None
     """(key, hints, now) → a valid body, over which the template's body is merged; None for a whole body."""
-    judge: Callable[[Any], Verdict] | None
+    validate: Callable[[Any], Verdict] | None
     encode: Callable[[JSON], Encoded] | None
     """None for JSON."""
     headers: Callable[[str, int], list[tuple[str, str]]] | None
@@ -137,15 +137,15 @@ class Renderer:
         self,
         name: str,
         recipe: ResponseTemplate,
-        ground: ResponseSpec,
+        spec: ResponseSpec,
         providers: Providers,
-        kept: ResponseCache,
+        cache: ResponseCache,
     ) -> None:
         self.recipe = recipe
         self._name = name
-        self._spec = ground
+        self._spec = spec
         self._providers = providers
-        self._cache = kept
+        self._cache = cache
         self._build = builder(recipe.body)
         self._headers = [(name.lower(), builder(value)) for name, value in recipe.headers.items()]
         named = any(name == "content-type" for name, _ in self._headers)  # the file sets it itself
@@ -156,23 +156,25 @@ class Renderer:
         )
         sources = _sources(recipe.body)
         own = all(_uses_own_providers(source) for source in sources) and _NUL not in encode(recipe.body)
-        own = own and not (ground.certifies and any("private_key" in source for source in sources))
-        self._whole = ground.fake is not None or ground.encode is not None or not own
+        own = own and not (spec.certifies and any("private_key" in source for source in sources))
+        self._whole = spec.fake is not None or spec.encode is not None or not own
         self._slots = [] if self._whole else [_slot(source) for source in sources]
         self._pieces = (
             _PLACEHOLDER.split(encode(_with_placeholders(recipe.body, itertools.count())))
             if recipe.has_body
             else []
         )
-        varies = ground.headers is not None or any(_sources(value) for value in recipe.headers.values())
+        varies = spec.headers is not None or any(_sources(value) for value in recipe.headers.values())
         self._fixed = (
             None if varies else (*self._content, *((name, make({})) for name, make in self._headers))
         )
-        self._keeps = recipe.is_cacheable and (self._whole or any("x509" in source for source in sources))
+        self._is_cacheable = recipe.is_cacheable and (
+            self._whole or any("x509" in source for source in sources)
+        )
 
     def render(self, subject: RenderContext) -> Rendered:
         """Return the response for ``subject``. Raises RenderError and TemplateError."""
-        if not self._keeps:
+        if not self._is_cacheable:
             return self._render(subject)
         source = subject.creation if subject.data is None else (subject.creation, subject.data)
         cache_key = id(self), subject.namespace, subject.key, subject.created, subject.changed, source
@@ -194,11 +196,11 @@ class Renderer:
             return None
         if recipe.warning:
             return None
-        if self._keeps:
-            kept, own = self._cache, id(self)
+        if self._is_cacheable:
+            cache, own = self._cache, id(self)
 
             def remembered(namespace: str, key: str, created: int, changed: int, _now: int) -> bytes | None:
-                found = kept.get((own, namespace, key, created, changed, None))
+                found = cache.get((own, namespace, key, created, changed, None))
                 return None if found is None else found.body
 
             return remembered
@@ -210,12 +212,12 @@ class Renderer:
     def value(self, subject: RenderContext) -> JSON:
         """Return the body as a value, before its last validation."""
         value = self._value(Context(subject, self._providers), subject)
-        broken = self.judge(value).violations if self._whole else ()
+        broken = self.validate(value).violations if self._whole else ()
         return self._without_nulls(value, broken) if broken else value
 
-    def judge(self, value: JSON) -> Verdict:
+    def validate(self, value: JSON) -> Verdict:
         """Validate a body."""
-        return self._spec.judge(value) if self._spec.judge is not None else _VALID
+        return self._spec.validate(value) if self._spec.validate is not None else _VALID
 
     def _render(self, subject: RenderContext) -> Rendered:
         context = Context(subject, self._providers)
@@ -249,7 +251,7 @@ class Renderer:
         fake = self._spec.fake(context.identity, hints, subject.created)
         if self._spec.fill is not None and subject.data is not None:
             filled = merge(self._spec.fill(fake, subject), value)
-            if not self.judge(filled).violations:
+            if not self.validate(filled).violations:
                 return filled
         if self._spec.sent is not None and (subject.creation is not None or subject.data is not None):
             fake = self._with_sent(fake, value, self._spec.sent(subject))
@@ -263,10 +265,10 @@ class Renderer:
         }  # an object of the state is merged over that of the request
         if not fields:
             return fake
-        known = {violation.pointer for violation in self.judge(merge(fake, value)).violations}
+        known = {violation.pointer for violation in self.validate(merge(fake, value)).violations}
 
         def fits(candidate: JSON) -> bool:
-            found = self.judge(merge(candidate, value)).violations
+            found = self.validate(merge(candidate, value)).violations
             return all(violation.pointer in known for violation in found)
 
         return lay_over(fake, fields, merge, fits)
@@ -279,10 +281,10 @@ class Renderer:
             encoded = self._encode(value)
         except (RecursionError, ValueError, TypeError) as error:
             raise RenderError(f"{self.recipe.location}: {self._name} cannot be sent: {error}") from error
-        verdict = self.judge(value)
+        verdict = self.validate(value)
         if verdict.violations:
             value = self._without_nulls(value, verdict.violations)
-            encoded, verdict = self._encode(value), self.judge(value)
+            encoded, verdict = self._encode(value), self.validate(value)
         if verdict.violations:
             first = verdict.violations[0]
             location = first.pointer or "/"

@@ -37,7 +37,7 @@ class ResourceRuntime:
         resource: Resource,
         service: Service,
         providers: Providers,
-        kept: ResponseCache,
+        cache: ResponseCache,
         delay: Delay | None = None,
     ) -> None:
         """Compile the resource. ``delay`` is for responses without a delay of their own."""
@@ -50,7 +50,7 @@ class ResourceRuntime:
         default = next(iter(resource.scenarios), "")
         self.selection = Selection(resource.rules, default, resource.scenarios)
         self._providers = providers
-        self._cache = kept
+        self._cache = cache
         self._steps = {name: scenario.steps for name, scenario in resource.scenarios.items()}
         self.steps = self._steps.get
         by_id = {operation.id: operation for operation in service.document.operations}
@@ -65,7 +65,7 @@ class ResourceRuntime:
             alias: reader(role.key) for alias, role in resource.roles.items() if role.key is not None
         }
         self._predicates: list[list[Holds]] = [
-            [condition(part) for part in fact] for fact in resource.predicates
+            [condition(part) for part in conditions] for conditions in resource.predicates
         ]
         self._has_random = any(
             branch.weight
@@ -96,11 +96,11 @@ class ResourceRuntime:
         key = self._keys.get(alias, self.key)(request, path, body)
         return None if key is None else self.normal(key)
 
-    def facts(self, request: Request, path: dict[str, str], body: Any) -> Sequence[bool]:
+    def predicates(self, request: Request, path: dict[str, str], body: Any) -> Sequence[bool]:
         """Return which predicates of the file's branches are true for a request."""
-        return [all(holds(request, path, body) for holds in fact) for fact in self._predicates]
+        return [all(holds(request, path, body) for holds in conditions) for conditions in self._predicates]
 
-    def dice(self, namespace: str, key: str) -> str:
+    def branch_seed(self, namespace: str, key: str) -> str:
         """Return the seed of the random branches of a resource; empty if the file has none."""
         return derive_identity(self._providers.seed, namespace, self.name, key) if self._has_random else ""
 
@@ -118,7 +118,7 @@ class ResourceRuntime:
             if recipe is None:
                 return None
             certify = self.resource.certify
-            ground = spec_of(
+            spec = spec_of(
                 recipe,
                 self._operations[alias],
                 self.service,
@@ -129,7 +129,7 @@ class ResourceRuntime:
             )
             if recipe.delay is None and self._delay is not None:
                 recipe = replace(recipe, delay=self._delay)
-            renderer = Renderer(f"{self.name}.{state}", recipe, ground, self._providers, self._cache)
+            renderer = Renderer(f"{self.name}.{state}", recipe, spec, self._providers, self._cache)
             return self._renderers.setdefault((state, alias), renderer)
 
     def location(self, alias: str, key: str, raw_path: str) -> str | None:
@@ -232,13 +232,13 @@ def spec_of(
     elif media is not None and media.schema is not None:
         violations = service.schemas.validator(media.schema, "response").violations
 
-    def judge(value: JSON) -> Verdict:
+    def validate(value: JSON) -> Verdict:
         found = violations(value) if violations is not None else ()
         return Verdict(*service.documented.bodies.avoidable(choice, found)) if found else Verdict()
 
     return ResponseSpec(
         fake if media is not None and recipe.partial else None,
-        judge if violations is not None else None,
+        validate if violations is not None else None,
         encode if is_other else None,
         headers,
         certifies,

@@ -115,7 +115,7 @@ class StoredData:
             return None
         trail: list[tuple[int, int]] = []
         steps = runtime.timeline(known.scenario)
-        state = advance_time(steps, known, now, runtime.dice(namespace.name, key), trail)
+        state = advance_time(steps, known, now, runtime.branch_seed(namespace.name, key), trail)
         if trail:
             self._store.put(namespace.name, runtime.name, key, state)
             self.write(namespace.name, key, state, trail)
@@ -137,7 +137,7 @@ class StoredData:
             if known is None or steps is None or known.step >= len(steps):
                 continue
             trail: list[tuple[int, int]] = []
-            state = advance_time(steps, known, now, runtime.dice(namespace, name), trail)
+            state = advance_time(steps, known, now, runtime.branch_seed(namespace, name), trail)
             before = decoded(item)
             value = self._entered(before, self._subject(namespace, name, state), trail)
             if value != before:

@@ -241,14 +241,14 @@ def _map(rendering: Rendering, value: Any, *args: Any, **kwargs: Any) -> list[An
     return [function(rendering, entry, *rest, **kwargs) for entry in iterate(rendering, value, 2 * STEP)]
 
 
-def _selector(*, keeps: bool, by_attribute: bool) -> Filter:
+def _selector(*, keep_matches: bool, by_attribute: bool) -> Filter:
     def filtering(rendering: Rendering, value: Any, *args: Any) -> list[Any]:
         name, rest = (args[0], args[1:]) if by_attribute else (None, args)
         matches = test_of(rest[0]) if rest else lambda _, entry: bool(entry)
         return [
             entry
             for entry in iterate(rendering, value, 2 * STEP)
-            if bool(matches(rendering, _member(entry, name), *rest[1:])) is keeps
+            if bool(matches(rendering, _member(entry, name), *rest[1:])) is keep_matches
         ]
 
     return filtering
@@ -304,14 +304,14 @@ FILTERS: dict[str, Filter] = {
     "map": _map,
     "max": _extreme(max),
     "min": _extreme(min),
-    "reject": _selector(keeps=False, by_attribute=False),
-    "rejectattr": _selector(keeps=False, by_attribute=True),
+    "reject": _selector(keep_matches=False, by_attribute=False),
+    "rejectattr": _selector(keep_matches=False, by_attribute=True),
     "replace": replace,
     "reverse": _reverse,
     "round": _number_filter(jinja_filters.do_round),
     "safe": text,
-    "select": _selector(keeps=True, by_attribute=False),
-    "selectattr": _selector(keeps=True, by_attribute=True),
+    "select": _selector(keep_matches=True, by_attribute=False),
+    "selectattr": _selector(keep_matches=True, by_attribute=True),
     "sort": _sort,
     "string": text,
     "striptags": _text_filter(jinja_filters.do_striptags, units=_SCAN),

@@ -110,14 +110,14 @@ class WebhookSender:
         steps = runtime.timeline(state.scenario)
         for index, moment in trail:
             name = steps[index].state
-            for notice in runtime.resource.webhooks:
-                if name in notice.states:
-                    self._send(notice, runtime, namespace, key, name, state, moment)
+            for webhook in runtime.resource.webhooks:
+                if name in webhook.states:
+                    self._send(webhook, runtime, namespace, key, name, state, moment)
         if (due := _due(runtime, state)) is not None:
             self._store.on_commit(lambda: self._watch(runtime.name, namespace, key, due))
 
     def _send(
-        self, notice: Webhook, runtime: ResourceRuntime, namespace: Namespace, key: str, name: str,
+        self, webhook: Webhook, runtime: ResourceRuntime, namespace: Namespace, key: str, name: str,
         state: ResourceState, moment: int,
     ) -> None:  # fmt: skip
         creation = self._store.creations.get(namespace.name, runtime.name, key)
@@ -126,37 +126,37 @@ class WebhookSender:
             namespace.name, runtime.name, key, name, state.scenario, 0, state.created, moment, moment,
             creation=creation, transitions=state.transitions, data=item.body if item is not None else None,
         )  # fmt: skip
-        kept = self._outcomes.setdefault(namespace.name, deque(maxlen=MAX_OUTCOMES))
-        outcome = Outcome(namespace.name, runtime.name, key, name, moment, notice.method, notice.url)
+        outcomes = self._outcomes.setdefault(namespace.name, deque(maxlen=MAX_OUTCOMES))
+        outcome = Outcome(namespace.name, runtime.name, key, name, moment, webhook.method, webhook.url)
         try:
-            request = WebhookTemplate(notice, runtime, self._providers).request(subject)
+            request = WebhookTemplate(webhook, runtime, self._providers).request(subject)
         except MockServerError as error:
             outcome.attempts.append(str(error))
             outcome.done = True
-            self._store.on_commit(lambda: kept.append(outcome))
+            self._store.on_commit(lambda: outcomes.append(outcome))
             _LOG.warning("%s %s entered %s: invalid webhook: %s", runtime.name, key, name, error)
             return
         if request is None:
             return  # the creating request has no URL
         outcome.url, outcome.headers, outcome.body = request.url, request.headers, request.body
-        self._store.on_commit(lambda: self._send_now(notice, request, outcome, kept, namespace))
+        self._store.on_commit(lambda: self._send_now(webhook, request, outcome, outcomes, namespace))
 
     def _send_now(
         self,
-        notice: Webhook,
+        webhook: Webhook,
         request: OutgoingRequest,
         outcome: Outcome,
-        kept: deque[Outcome],
+        outcomes: deque[Outcome],
         namespace: Namespace,
     ) -> None:
         """Send a webhook after the atomic step has succeeded."""
-        kept.append(outcome)
+        outcomes.append(outcome)
         if len(self._tasks) >= MAX_IN_PROGRESS:
             outcome.attempts.append(f"not sent: {MAX_IN_PROGRESS} webhooks are in progress already")
             outcome.done = True
             _LOG.warning("%s %s: %s", request.method, request.url, outcome.attempts[-1])
             return
-        self._create_task(self._deliver(notice, request, outcome, kept, namespace))
+        self._create_task(self._deliver(webhook, request, outcome, outcomes, namespace))
 
     def _create_task(self, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -169,10 +169,10 @@ class WebhookSender:
 
     async def _deliver(
         self,
-        notice: Webhook,
+        webhook: Webhook,
         request: OutgoingRequest,
         outcome: Outcome,
-        kept: deque[Outcome],
+        outcomes: deque[Outcome],
         namespace: Namespace,
     ) -> None:
         """Send a webhook until it succeeds, fails permanently, or has no retries left.
@@ -180,13 +180,13 @@ class WebhookSender:
         It succeeds with a 2xx status. Network errors, 5xx, 408 and 429 are retried, with a wait that
         doubles each time.
         """
-        wait = notice.delay
-        for attempt in range(notice.retries + 1):
+        wait = webhook.delay
+        for attempt in range(webhook.retries + 1):
             if wait:
                 await namespace.clock.sleep(wait)
-                if self._outcomes.get(namespace.name) is not kept:
+                if self._outcomes.get(namespace.name) is not outcomes:
                     return  # the namespace was reset or dropped: the resource no longer exists
-            wait = notice.backoff * 2**attempt
+            wait = webhook.backoff * 2**attempt
             try:
                 async with self._turns:
                     status = await self._egress.send(request)
@@ -255,9 +255,9 @@ class WebhookSender:
                 runtime.stored.settle(namespace, key, namespace.clock.now())
                 return 0
             trail: list[tuple[int, int]] = []
-            dice = runtime.dice(namespace.name, key)
+            branch_seed = runtime.branch_seed(namespace.name, key)
             steps = runtime.timeline(known.scenario)
-            state = advance_time(steps, known, namespace.clock.now(), dice, trail)
+            state = advance_time(steps, known, namespace.clock.now(), branch_seed, trail)
             self._store.put(namespace.name, name, key, state)
             self.entered(runtime, namespace, key, state, trail)
             return 0
@@ -321,56 +321,56 @@ def _due(runtime: ResourceRuntime, state: ResourceState) -> int | None:
 class WebhookTemplate:
     """Renders one webhook as a request."""
 
-    def __init__(self, notice: Webhook, runtime: ResourceRuntime, providers: Providers) -> None:
-        self._notice = notice
+    def __init__(self, webhook: Webhook, runtime: ResourceRuntime, providers: Providers) -> None:
+        self._webhook = webhook
         self._runtime = runtime
         self._providers = providers
 
     def request(self, subject: RenderContext) -> OutgoingRequest | None:
         """Return the request; None if it has no URL. Raises MockServerError."""
-        notice = self._notice
+        webhook = self._webhook
         context = Context(subject, self._providers)
         url = self._url(context, subject)
         if url is None:
             return None
-        given = {name.lower(): str(_render(value, context)) for name, value in notice.headers.items()}
-        if notice.has_body:
-            given = {"content-type": notice.media_type, **given}
+        given = {name.lower(): str(_render(value, context)) for name, value in webhook.headers.items()}
+        if webhook.has_body:
+            given = {"content-type": webhook.media_type, **given}
         fields = [("user-agent", "mockserver"), *given.items()]
         body = b""
-        if notice.has_body:
+        if webhook.has_body:
             body = _encode(self.body(context, subject), given["content-type"])
-        if notice.sign is not None:
-            sign = notice.sign
+        if webhook.sign is not None:
+            sign = webhook.sign
             digest = hmac.new(sign.secret.encode(), body, sign.algorithm).hexdigest()
             fields.append((sign.header.lower(), f"{sign.algorithm}={digest}"))
-        return OutgoingRequest(notice.method, url, tuple(fields), body)
+        return OutgoingRequest(webhook.method, url, tuple(fields), body)
 
     def body(self, context: Mapping[str, Any], subject: RenderContext) -> Any:
         """Return the body, merged over a fake of the callback's schema. Raises RenderError if invalid."""
-        notice = self._notice
-        value = _render(notice.body, context)
-        if notice.schema is None:
+        webhook = self._webhook
+        value = _render(webhook.body, context)
+        if webhook.schema is None:
             return value
         service = self._runtime.service
-        if notice.partial:
+        if webhook.partial:
             key = f"{subject.namespace}/{subject.resource}/{subject.key}/{subject.state}"
-            fake = service.fakes.value(notice.schema, key=key, direction="request", now_ms=subject.now)
+            fake = service.fakes.value(webhook.schema, key=key, direction="request", now_ms=subject.now)
             value = merge(fake, value)
-        broken = service.schemas.validator(notice.schema, "request").violations(value)
+        broken = service.schemas.validator(webhook.schema, "request").violations(value)
         if broken:
             first = broken[0]
             raise RenderError(
-                f"{notice.location}: the webhook violates the callback's schema at {first.pointer or '/'}: "
+                f"{webhook.location}: the webhook violates the callback's schema at {first.pointer or '/'}: "
                 f"{first.message}"
             )
         return value
 
     def _url(self, context: Mapping[str, Any], subject: RenderContext) -> str | None:
-        if self._notice.is_expression:
+        if self._webhook.is_expression:
             request = msgspec.json.decode(subject.creation.request) if subject.creation is not None else {}
-            return evaluate(self._notice.url, request, lambda: self._creation_response(request, subject))
-        url = _render(self._notice.url, context)
+            return evaluate(self._webhook.url, request, lambda: self._creation_response(request, subject))
+        url = _render(self._webhook.url, context)
         return str(url) if url else None
 
     def _creation_response(self, request: Message, subject: RenderContext) -> Message:
@@ -382,7 +382,7 @@ class WebhookTemplate:
         renderer = self._runtime.renderer(first, creator)
         if renderer is None:
             raise RenderError(
-                f"{self._notice.location}: the URL reads a response, but the state {first} has none "
+                f"{self._webhook.location}: the URL reads a response, but the state {first} has none "
                 f"to {creator!r}"
             )
         path: Any = request.get("path") or {}

@@ -152,15 +152,15 @@ class RedisStore(Transaction):
         steps: Timelines,
         choose: Callable[..., str],
         about: tuple[Any, ...] = (),
-        facts: Sequence[bool] = (),
-        dice: str = "",
+        predicates: Sequence[bool] = (),
+        branch_seed: str = "",
     ) -> Decision:
         state = self.peek(namespace, resource, key)
         timeline = steps(state.scenario) if state is not None else None
         if timeline is None or state is None or state.step >= len(timeline):
             state = initial_state(choose(*about), now)
             timeline = steps(state.scenario) or ()
-        decision = decide(timeline, state, now, operation, facts, dice)
+        decision = decide(timeline, state, now, operation, predicates, branch_seed)
         self.put(namespace, resource, key, decision.state)
         return decision
 

@@ -17,6 +17,8 @@ from mockserver.engine.resources.render import (
     merge,
     response_cache,
 )
+from mockserver.media.codec import Encoded
+from mockserver.media.json import encode_json
 from mockserver.messages import Request
 from mockserver.plan import JSON, ResponseTemplate
 
@@ -59,9 +61,10 @@ BODIES = st.recursive(
 @given(BODIES)
 def test_joined_pieces_are_what_building_the_whole_gives(body: JSON) -> None:
     """The quick way of an answer whose templates are all our own, against the plain one."""
-    plain = ResponseSpec(None, lambda value: Verdict(), None, None)
-    whole = Renderer("n", recipe(body), plain, Providers("0"), response_cache())
-    whole._whole, whole._keeps = True, False
+    plain = ResponseSpec(
+        None, lambda value: Verdict(), lambda value: Encoded(encode_json(value), "application/json"), None
+    )
+    whole = renderer(recipe(body), plain)
     joined = renderer(recipe(body))
     assert json.loads(joined.render(subject()).body) == json.loads(whole.render(subject()).body)
 
