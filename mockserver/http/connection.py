@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
         """The responses that wait for the client; None while the write buffer has room."""
         self.client = ""
         """The address of the client, where the server counts by client; else empty."""
-        self.task: asyncio.Task[None] | Deferred | Turn | None = None
+        self.task: asyncio.Task[None] | Deferred[Response] | Turn | None = None
         self.closing = False
         self._refused = False
         self._refusal: Response | None = None
