@@ -157,10 +157,11 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Serve the requests in data of the client. Parse it unless its header section is known."""
-        if self._parser is NO_PARSER and self._section is None:
-            self._section = self.server.sections.find(data)
         section = self._section
-        if section is not None and self.task is None and not self._parser.in_request:
+        if section is None:
+            if self._parser is NO_PARSER and self._serve_first(data):
+                return
+        elif self.task is None and not self._parser.in_request:
             request: Request | None
             if data == self._last_data:
                 request = self._last_request
@@ -186,6 +187,28 @@ class Connection(asyncio.Protocol):
         if section is not None:
             self._section = section
             self._last_data, self._last_request = _NO_REQUEST
+
+    def _serve_first(self, data: bytes) -> bool:
+        """Serve the first request if its section is like one of another connection; else return False.
+
+        Clients that open a connection for each request send the same fields on each of them.
+        """
+        sections = self.server.sections
+        section = sections.find(data)
+        if section is None:
+            return False
+        if data.endswith(section.tail):
+            self._section = section
+            request = section.equal_request(data)
+        else:
+            request = section.similar_request(data)
+            if request is not None and section.persistent:
+                # Fields such as Authorization differ between clients, and seldom on one connection
+                self._section = sections.share(data, request.method, request.headers, persistent=True)
+        if request is None:
+            return False
+        self._serve(request, keep=section.persistent and not self.server.draining)
+        return True
 
     def _first_part(self, data: bytes) -> bytes:
         """Return the first part of ``data``; schedule the rest behind the other connections.

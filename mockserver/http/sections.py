@@ -138,29 +138,36 @@ class Section:
 class Sections:
     """The header sections of a server: all its connections share one object for equal sections."""
 
-    __slots__ = ("_known", "_max_head", "_max_target")
+    __slots__ = ("_known", "_latest", "_max_head", "_max_target")
 
     def __init__(self, *, head: int, target: int) -> None:
         """``head``, ``target``: the limits of the server, in bytes."""
         self._known: dict[tuple[bytes, bytes], Section] = {}
         """By method and the octets after the target."""
+        self._latest: dict[tuple[bytes, int], Section] = {}
+        """The last one that was parsed, by method and number of lines."""
         self._max_head = head
         self._max_target = target
 
     def find(self, data: bytes) -> Section | None:
-        """Return the section with which ``data`` ends, if it is known."""
+        """Return the section with which ``data`` ends; else one to which that of ``data`` may be similar."""
         start = data.find(END_OF_LINE)
-        return self._known.get((data[: data.find(b" ")], data[start:])) if start > 0 else None
+        if start < 0:
+            return None
+        method = data[: data.find(b" ")]
+        return self._known.get((method, data[start:])) or self._latest.get((method, data.count(b"\r\n")))
 
     def share(self, data: bytes, method: str, fields: dict[str, str], persistent: bool) -> Section | None:
         """Return the section of ``data``, a request that was parsed; None if it is too long to be stored."""
         if len(data) > MAX_LENGTH:
             return None
         tail = data[data.index(END_OF_LINE) :]
-        known = self._known.get((method.encode(), tail))
+        key = method.encode(), tail
+        known = self._known.get(key)
         if known is None:
             if len(self._known) >= _MAX_SECTIONS:
                 self._known.clear()
+                self._latest.clear()
             known = Section(method, tail, fields, persistent, head=self._max_head, target=self._max_target)
-            self._known[method.encode(), tail] = known
+            self._known[key] = self._latest[key[0], data.count(b"\r\n")] = known
         return known

@@ -428,6 +428,63 @@ def test_a_section_with_other_values_is_read_as_by_the_parser(fields: bytes, is_
         }
 
 
+def test_first_request_of_connection_is_similar_to_one_of_another_connection_reads_as_by_the_parser() -> None:
+    heads: list[Request] = []
+
+    def handle(request: Request) -> Response:
+        heads.append(request)
+        return Response(200, [], b"")
+
+    def sent(number: int, *fields: str) -> bytes:
+        lines = ("Host: localhost", f"X-Trace: {number}", *fields, "", "")
+        return "\r\n".join((f"GET /{number} HTTP/1.1", *lines)).encode()
+
+    close = "Connection: close"
+    with serving(handle) as live:
+        for each in (
+            sent(1, close), sent(2, close), sent(3, close),
+            sent(4, "Accept: a", "B: c"), sent(5, close), sent(6, "Accept: a", "B: c"),
+            sent(7, "accept: a", "B: c"), sent(8, "Content-Length: 1") + b"x",
+        ):  # fmt: skip
+            with Wire(live.port) as wire:
+                wire.send(each)
+                reply = wire.reply()
+                assert reply.status == 200
+                assert reply.headers.get("connection", "keep") == ("close" if b"close" in each else "keep")
+    assert [request.raw_path for request in heads] == [f"/{number}" for number in range(1, 9)]
+    assert [request.headers["x-trace"] for request in heads] == [str(number) for number in range(1, 9)]
+    assert all(request.headers["connection"] == "close" for request in (*heads[:3], heads[4]))
+    assert all(request.headers["accept"] == "a" for request in (heads[3], *heads[5:7]))
+    assert (heads[7].headers["content-length"], heads[7].body) == ("1", b"x")
+    of_another = [request.section is not None for request in heads]
+    assert of_another == [False, True, True, False, True, True, False, False]
+    assert heads[1].section is heads[2].section is heads[0].headers
+    assert heads[1].differing == heads[5].differing == ("x-trace",)
+
+
+def test_second_request_of_such_a_connection_repeats_the_first_one_of_its_own() -> None:
+    """Fields such as Authorization differ between clients, and seldom on one connection."""
+    heads: list[Request] = []
+
+    def handle(request: Request) -> Response:
+        heads.append(request)
+        return Response(200, [], b"")
+
+    def sent(user: str) -> bytes:
+        return A[:-2] + f"Authorization: {user}\r\n\r\n".encode()
+
+    with serving(handle) as live:
+        for users in ("a", "bbc", "b"):
+            with Wire(live.port) as wire:
+                for user in users:
+                    wire.send(sent(user))
+                    assert wire.reply().status == 200
+    assert [request.headers["authorization"] for request in heads] == ["a", "b", "b", "c", "b"]
+    assert [request.differing for request in heads] == [(), ("authorization",), (), ("authorization",), ()]
+    assert heads[1].section is heads[0].headers
+    assert heads[2].section is heads[3].section is heads[4].section == heads[1].headers
+
+
 @pytest.mark.parametrize(
     ("changed", "status"),
     [
