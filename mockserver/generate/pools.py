@@ -32,47 +32,62 @@ Fill = Callable[[random.Random, int], JSON]
 """Makes a value from random numbers and the day, in milliseconds. Raises DeadEnd."""
 
 
-class Stream:
+class Stream(msgspec.Struct, gc=False):
     """An endless sequence of choices, and what is known about the value so far.
 
     Dates depend on the day alone, so that prepared values last for a day.
     """
 
-    __slots__ = ("_block", "_choices", "_next", "day", "depth", "size")
-
-    def __init__(self, identity: str, now_ms: int) -> None:
-        """``now_ms``: milliseconds since the epoch."""
-        self._block = blake2b(identity.encode("utf-8", "surrogatepass")).digest()
-        self._choices = self._block.translate(_TO_CHOICE)
-        self._next = 0
-        self.day = now_ms - now_ms % DAY
-        self.depth = 0
-        """How many objects and arrays enclose the current part."""
-        self.size = 0
-        """The number of parts so far."""
+    block: bytes
+    """The last digest that became choices."""
+    day: int
+    """In milliseconds since the epoch."""
+    choices: bytes
+    next: int = 0
+    """The number of choices that are taken."""
+    depth: int = 0
+    """How many objects and arrays enclose the current part."""
+    size: int = 0
+    """The number of parts so far."""
 
     def take(self, count: int) -> bytes:
         """Return the next ``count`` choices."""
-        start = self._next
-        self._next = end = start + count
-        choices = self._choices[start:end]
+        start = self.next
+        self.next = end = start + count
+        choices = self.choices[start:end]
         return choices if len(choices) == count else self._extend(start, end)
 
     def one(self) -> int:
         """Return the next choice."""
-        at = self._next
-        if at < len(self._choices):
-            self._next = at + 1
-            return self._choices[at]
+        at = self.next
+        if at < len(self.choices):
+            self.next = at + 1
+            return self.choices[at]
         return self.take(1)[0]
 
     def _extend(self, start: int, end: int) -> bytes:
-        known = self._choices[start:]
+        known = self.choices[start:]
         while len(known) < end - start:
-            self._block = blake2b(self._block).digest()
-            known += self._block.translate(_TO_CHOICE)
-        self._choices, self._next = known, end - start
-        return known[: self._next]
+            self.block = blake2b(self.block).digest()
+            known += self.block.translate(_TO_CHOICE)
+        self.choices, self.next = known, end - start
+        return known[: self.next]
+
+
+class Identity:
+    """The constant first part of an identity, of which the streams of many keys differ in the rest."""
+
+    __slots__ = ("_hash",)
+
+    def __init__(self, *parts: int | str) -> None:
+        self._hash = blake2b("".join(f"{part}\x1f" for part in parts).encode("utf-8", "surrogatepass"))
+
+    def stream(self, key: str, day: int) -> Stream:
+        """Return the stream of a key on a day, in milliseconds."""
+        whole = self._hash.copy()
+        whole.update(key.encode("utf-8", "surrogatepass"))
+        block = whole.digest()
+        return Stream(block, day, block.translate(_TO_CHOICE))
 
 
 class Choices(Protocol):

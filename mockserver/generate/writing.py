@@ -7,7 +7,7 @@ from a pool of values that the generator made and validated.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from typing import NamedTuple
 
@@ -58,9 +58,9 @@ class _Target(NamedTuple):
 
     name: str
     hint: str
-    shape: Shape
     usual: type
     """The type that its values usually have."""
+    is_valid: Callable[[JSON], bool]
 
 
 class Writers:
@@ -363,7 +363,12 @@ class Writers:
         shapes = {member.name: member.shape for member in members(self._generator, shape) if member.shape}
         always = [name for name in shapes if name in shape.required]
         return [
-            _Target(name, hint, shapes[name], _PYTHON.get(kind_of(shapes[name], name) or "", str))
+            _Target(
+                name,
+                hint,
+                _PYTHON.get(kind_of(inner := shapes[name], name) or "", str),
+                self._generator.check(inner),
+            )
             for name, hint in hint_targets(hints, list(dict.fromkeys((*always, *shapes))))
         ]
 
@@ -378,7 +383,7 @@ class Writers:
         given: dict[str, bytes] = {}
         for target in targets:
             for candidate in interpretations(hints[target.hint], target.usual):
-                if self._generator.is_valid(target.shape, candidate):
+                if target.is_valid(candidate):
                     given[target.name] = encode_json(candidate)
                     break
         return given
