@@ -10,7 +10,7 @@ import msgspec
 from mockserver.generate.attempt import Attempt, DeadEnd, Endless, Style, Unsatisfiable, seeded_rng
 from mockserver.generate.containers import members
 from mockserver.generate.generator import Generator
-from mockserver.generate.pools import DAY, Identity, Pools
+from mockserver.generate.pools import DAY, Frames, Identity, Pools
 from mockserver.generate.property_names import apply_hints
 from mockserver.generate.relaxed import Relaxed
 from mockserver.generate.scalars import Texts
@@ -51,6 +51,7 @@ class Fakes:
         self._seed = seed
         self._texts = Texts(FakeValues(seed))
         self._pools = Pools(seed)
+        self._frames = Frames(seed)
         self._generators: dict[tuple[Direction, str, bool], tuple[Generator, Writers]] = {}
         self._strategies: dict[tuple[SchemaRef, Direction], _Strategy | Unsatisfiable] = {}
         """Failures are cached too, because they take long."""
@@ -183,7 +184,7 @@ class Fakes:
         found = self._generators.get(key)
         if found is None:
             generator = Generator(self._schemas, direction, key[1], self._texts, is_thorough=is_thorough)
-            found = generator, Writers(generator, self._pools, str(key))
+            found = generator, Writers(generator, self._pools, self._frames, str(key))
             self._generators[key] = found
         return found
 

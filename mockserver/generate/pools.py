@@ -49,6 +49,8 @@ class Stream(msgspec.Struct, gc=False):
     """How many objects and arrays enclose the current part."""
     size: int = 0
     """The number of parts so far."""
+    framed_depth: int = 0
+    """The depth of the objects that are written into frames: the outermost one, or the items of a list."""
 
     def take(self, count: int) -> bytes:
         """Return the next ``count`` choices."""
@@ -88,6 +90,47 @@ class Identity:
         whole.update(key.encode("utf-8", "surrogatepass"))
         block = whole.digest()
         return Stream(block, day, block.translate(_TO_CHOICE))
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """A whole object, with gaps for its scalars alone."""
+
+    text: bytes
+    size: int
+    """The number of its parts."""
+
+
+class Frames:
+    """The frames of one document's objects, up to 64 of each for a day, which are made at their first use.
+
+    A frame depends on the seed, its name, its number and the day only.
+    """
+
+    def __init__(self, seed: int | str) -> None:
+        self._seed = seed
+        self._known: dict[tuple[str, int, int], Frame] = {}
+        self.size = 0
+        """The octets of the frames, approximately. Above MAX_OCTETS, all are dropped and made again."""
+
+    def get(self, name: str, number: int, day: int) -> Frame | None:
+        """Return a frame, if it is made."""
+        return self._known.get((name, number, day))
+
+    def stream(self, name: str, number: int, day: int) -> Stream:
+        """Return the choices from which a frame is made."""
+        stream = Identity(self._seed, name).stream(str(number), day)
+        stream.framed_depth = -1
+        return stream
+
+    def keep(self, name: str, number: int, day: int, frame: Frame) -> Frame:
+        """Keep a new frame, and return it."""
+        octets = len(frame.text) + _OVERHEAD
+        self.size += octets
+        if self.size > MAX_OCTETS:
+            self._known.clear()
+            self.size = octets
+        self._known[name, number, day] = frame
+        return frame
 
 
 class Choices(Protocol):

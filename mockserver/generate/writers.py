@@ -22,7 +22,7 @@ from mockserver.generate.attempt import (
     Endless,
 )
 from mockserver.generate.constraints import Shape
-from mockserver.generate.pools import CHOICES, Choices, DayPool, Piece, Stream, day_of
+from mockserver.generate.pools import CHOICES, Choices, DayPool, Frame, Frames, Piece, Stream, day_of
 from mockserver.plan import JSON, SchemaRef
 
 BLANK: tuple[bytes, ...] = (b"",) * CHOICES
@@ -129,7 +129,7 @@ class Slot:
 class Template:
     """The members of an object, with gaps."""
 
-    __slots__ = ("given", "has_comma", "slots", "text")
+    __slots__ = ("given", "given_scalars", "has_comma", "scalars", "slots", "text")
 
     def __init__(
         self, pieces: Sequence[Piece], slots: Sequence[Slot], given: Mapping[str, int], *, has_comma: bool
@@ -139,6 +139,19 @@ class Template:
         self.slots = slots
         self.given = given
         self.has_comma = has_comma
+        taken = [slot.at for slot in slots]
+        gaps = [piece for piece in pieces if not isinstance(piece, bytes)]
+        self.scalars = Text([piece for at, piece in enumerate(gaps) if at not in taken])
+        """The gaps of a frame."""
+        self.given_scalars = {name: at - sum(other < at for other in taken) for name, at in given.items()}
+
+    def frame(self, parts: list[bytes], size: int) -> Frame:
+        """Return a frame with the ``parts`` of the slots."""
+        filled = [b"%b"] * self.text.count
+        for slot in self.slots:
+            filled[slot.at] = parts[slot.at].replace(b"%", b"%%")
+        text = self.text.text.replace(b"%%", b"%%%%") % tuple(filled)
+        return Frame(b"{" + text[2:] if self.has_comma and text[1:2] == b"," else text, size)
 
 
 Manner = Literal["full", "tight", "lean"]
@@ -148,19 +161,23 @@ Manner = Literal["full", "tight", "lean"]
 class ObjectWriter:
     """Writes objects. ``make`` and ``fit`` are functions of the Writers that know the schema."""
 
-    __slots__ = ("_fit", "_make", "_templates", "active", "shape")
+    __slots__ = ("_fit", "_frames", "_make", "_name", "_templates", "active", "shape")
 
     def __init__(
         self,
         shape: Shape,
         make: Callable[[tuple[str, ...], Manner], Template],
         fit: Callable[[Mapping[str, JSON]], dict[str, bytes]],
+        frames: Frames,
+        name: str,
     ) -> None:
         """``make`` returns the template for the names of given members.
 
-        ``fit`` returns the encoded members for hints. Both raise DeadEnd.
+        ``fit`` returns the encoded members for hints. Both raise DeadEnd. ``name`` is that of its frames.
         """
         self.shape = shape
+        self._frames = frames
+        self._name = name
         self._make = make
         self._fit = fit
         self._templates: dict[tuple[str, ...] | Manner, Template] = {}
@@ -204,7 +221,37 @@ class ObjectWriter:
             return "full"
         return "tight" if stream.size < MAX_OPTIONAL_SCALARS else "lean"
 
+    def _framed(self, template: Template, stream: Stream, given: Mapping[str, bytes] | None) -> bytes | None:
+        """Return an object whose values with parts are prepared; None if there is no room for them."""
+        name, number, depth = self._name, stream.one(), stream.depth
+        if given or depth:
+            name = f"{name} {depth} {given and [*given]}"
+        frame = self._frames.get(name, number, stream.day) or self._draw(template, name, number, stream)
+        if stream.size and stream.size + frame.size > MAX_OPTIONAL_PARTS:
+            return None
+        stream.size += frame.size
+        scalars = template.scalars
+        chosen = map(getitem, scalars.pools(stream), stream.take(scalars.count))
+        if given is None:
+            return frame.text % tuple(chosen)
+        parts = list(chosen)
+        for member, at in template.given_scalars.items():
+            parts[at] = given[member]
+        return frame.text % tuple(parts)
+
+    def _draw(self, template: Template, name: str, number: int, stream: Stream) -> Frame:
+        """Make a frame. Raises DeadEnd."""
+        drawn = self._frames.stream(name, number, stream.day)
+        drawn.depth, drawn.size = stream.depth, template.text.count + 1
+        parts = [b""] * template.text.count
+        self._write_slots(template.slots, parts, drawn)
+        return self._frames.keep(name, number, stream.day, template.frame(parts, drawn.size))
+
     def _fill(self, template: Template, stream: Stream, given: Mapping[str, bytes] | None) -> bytes:
+        if template.slots and stream.depth == stream.framed_depth:
+            framed = self._framed(template, stream, given)
+            if framed is not None:
+                return framed
         text = template.text
         stream.size += text.count + 1
         if self.active >= MAX_RECURSION:
@@ -303,6 +350,8 @@ class ArrayWriter:
             raise DeadEnd(self._at, "its values are too large")
         if self.active >= MAX_RECURSION:
             raise Endless(self._at, "its values are nested in each other without end")
+        if not (stream.depth or stream.framed_depth or self._unique):
+            stream.framed_depth = 1
         self.active += 1
         stream.depth += 1
         try:

@@ -15,7 +15,7 @@ from mockserver.generate.attempt import Attempt, DeadEnd
 from mockserver.generate.constraints import Choice, Option, Shape, equality_key
 from mockserver.generate.containers import KEYS, MAX_ITEMS, members
 from mockserver.generate.generator import MAX_COMBINATIONS, Generator, kind_of
-from mockserver.generate.pools import CHOICES, Piece, Pools, encode_json
+from mockserver.generate.pools import CHOICES, Frames, Piece, Pools, encode_json
 from mockserver.generate.property_names import (
     IDENTIFIERS,
     TimeRange,
@@ -66,8 +66,9 @@ class _Target(NamedTuple):
 class Writers:
     """The writers of one generator's shapes, made at their first use."""
 
-    def __init__(self, generator: Generator, pools: Pools, label: str) -> None:
-        """``label``: what tells this generator from others with the same pools."""
+    def __init__(self, generator: Generator, pools: Pools, frames: Frames, label: str) -> None:
+        """``label``: what tells this generator from others with the same pools and frames."""
+        self._frames = frames
         self._generator = generator
         self._label = label
         self._pools = pools
@@ -234,7 +235,13 @@ class Writers:
             return self._map(shape)
         if shape.min_members > len(shape.required):
             return None
-        return ObjectWriter(shape, partial(self._template, shape), partial(self._given, shape, {}))
+        return ObjectWriter(
+            shape,
+            partial(self._template, shape),
+            partial(self._given, shape, {}),
+            self._frames,
+            f"{self._label} {shape.refs} {shape.taken}",
+        )
 
     def _map(self, shape: Shape) -> Writer | None:
         """Return the writer of an object without named members, or None if it needs too many."""
