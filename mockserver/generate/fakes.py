@@ -10,11 +10,11 @@ import msgspec
 from mockserver.generate.attempt import Attempt, DeadEnd, Endless, Style, Unsatisfiable, seeded_rng
 from mockserver.generate.containers import members
 from mockserver.generate.generator import Generator
+from mockserver.generate.leaves import Leaf, Writer
 from mockserver.generate.pools import DAY, Frames, Identity, Pools
 from mockserver.generate.property_names import apply_hints
 from mockserver.generate.relaxed import Relaxed
 from mockserver.generate.scalars import Texts
-from mockserver.generate.writers import Leaf, Writer
 from mockserver.generate.writing import Writers
 from mockserver.jsonschema import Direction, SchemaError, Schemas, Validator
 from mockserver.plan import JSON, SchemaRef

@@ -283,3 +283,31 @@ class Pools:
 def day_of(pieces: Sequence[Choices | DayPool], day: int) -> tuple[Choices, ...]:
     """Return the choices of a day."""
     return tuple(piece.of(day) if isinstance(piece, DayPool) else piece for piece in pieces)
+
+
+def count_gaps(pieces: Sequence[Piece]) -> int:
+    """Return the number of choices among the pieces of a value."""
+    return sum(not isinstance(piece, bytes) for piece in pieces)
+
+
+class Text:
+    """A text with gaps, which choices fill."""
+
+    __slots__ = ("_day", "_pieces", "_pools", "count", "text")
+
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        self.text = b"".join(
+            piece.replace(b"%", b"%%") if isinstance(piece, bytes) else b"%b" for piece in pieces
+        )
+        gaps = tuple(piece for piece in pieces if not isinstance(piece, bytes))
+        self.count = len(gaps)
+        self._pieces = gaps if any(isinstance(gap, DayPool) for gap in gaps) else ()
+        self._pools = day_of(gaps, 0)
+        self._day = 0
+
+    def pools(self, stream: Stream) -> tuple[Choices, ...]:
+        """Return the choices for each gap."""
+        if self._pieces and stream.day != self._day:
+            self._pools = day_of(self._pieces, stream.day)
+            self._day = stream.day
+        return self._pools

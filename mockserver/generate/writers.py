@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle, islice
 from operator import getitem
-from typing import Literal, Protocol
+from typing import Literal
 
 from mockserver.generate.attempt import (
     MAX_DEPTH,
@@ -22,7 +22,8 @@ from mockserver.generate.attempt import (
     Endless,
 )
 from mockserver.generate.constraints import Shape
-from mockserver.generate.pools import CHOICES, Choices, DayPool, Frame, Frames, Piece, Stream, day_of
+from mockserver.generate.leaves import Leaf, Writer
+from mockserver.generate.pools import CHOICES, Frame, Frames, Piece, Stream, Text
 from mockserver.plan import JSON, SchemaRef
 
 BLANK: tuple[bytes, ...] = (b"",) * CHOICES
@@ -30,87 +31,6 @@ BLANK: tuple[bytes, ...] = (b"",) * CHOICES
 _TRIES = 24
 _MANY = 8
 """The number of items from which on they are written at once."""
-
-
-class Writer(Protocol):
-    """Writes values of one shape."""
-
-    active: int
-    """How many values of this writer enclose the current part."""
-
-    def write(self, stream: Stream) -> bytes:
-        """Return a value as JSON. Raises DeadEnd."""
-
-    def write_hinted(self, stream: Stream, hints: Mapping[str, JSON]) -> bytes:
-        """Return a value in which members that have the name of a hint are set to it, if that is valid."""
-
-
-def count_gaps(pieces: Sequence[Piece]) -> int:
-    """Return the number of choices among the pieces of a value."""
-    return sum(not isinstance(piece, bytes) for piece in pieces)
-
-
-class Text:
-    """A text with gaps, which choices fill."""
-
-    __slots__ = ("_day", "_pieces", "_pools", "count", "text")
-
-    def __init__(self, pieces: Sequence[Piece]) -> None:
-        self.text = b"".join(
-            piece.replace(b"%", b"%%") if isinstance(piece, bytes) else b"%b" for piece in pieces
-        )
-        gaps = tuple(piece for piece in pieces if not isinstance(piece, bytes))
-        self.count = len(gaps)
-        self._pieces = gaps if any(isinstance(gap, DayPool) for gap in gaps) else ()
-        self._pools = day_of(gaps, 0)
-        self._day = 0
-
-    def pools(self, stream: Stream) -> tuple[Choices, ...]:
-        """Return the choices for each gap."""
-        if self._pieces and stream.day != self._day:
-            self._pools = day_of(self._pieces, stream.day)
-            self._day = stream.day
-        return self._pools
-
-
-class Leaf:
-    """Writes values without parts."""
-
-    __slots__ = ("_text", "active", "is_whole", "may_fail", "pieces")
-
-    def __init__(self, *pieces: Piece, is_whole: bool = False, may_fail: bool = False) -> None:
-        """``is_whole``: whether the values come from the generator as a whole, with all parts.
-
-        ``may_fail``: whether a choice may raise DeadEnd.
-        """
-        self.pieces = pieces
-        self.is_whole = is_whole
-        self.may_fail = may_fail
-        self.active = 0
-        self._text = Text(pieces)
-
-    def write(self, stream: Stream) -> bytes:
-        """Return a value as JSON. Raises DeadEnd."""
-        text = self._text
-        return text.text % tuple(map(getitem, text.pools(stream), stream.take(text.count)))
-
-    def write_hinted(self, stream: Stream, hints: Mapping[str, JSON]) -> bytes:
-        """Ignore the hints."""
-        return self.write(stream)
-
-    def all(self, stream: Stream) -> list[bytes]:
-        """Return all different values, if they are a single choice; else none. Raises DeadEnd."""
-        text = self._text
-        if text.text != b"%b":
-            return []
-        (pool,) = text.pools(stream)
-        return list(dict.fromkeys(pool[number] for number in range(CHOICES)))
-
-    def probe(self, day: int) -> None:
-        """Make a first value. Raises DeadEnd if that is not possible."""
-        if self.may_fail:
-            for pool in day_of([piece for piece in self.pieces if not isinstance(piece, bytes)], day):
-                pool[0]
 
 
 class Slot:

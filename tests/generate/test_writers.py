@@ -194,6 +194,12 @@ def test_a_hint_for_a_number_is_a_number(unproven: Make) -> None:
     assert json.loads(written(fakes, hints={"orderId": "42"}))["id"] == 42
 
 
+def test_a_number_that_a_float_rounds_to_its_bound_is_not_written(unproven: Make) -> None:
+    schema = {"type": "number", "exclusiveMinimum": 10**20, "multipleOf": 0.1}
+    octets = unproven(schema).written(REF, key="k")
+    assert octets is None or json.loads(octets) > 10**20
+
+
 def test_identifiers_of_many_keys_differ(unproven: Make) -> None:
     schema = {
         "type": "object",
@@ -260,14 +266,14 @@ def test_exclusive_branches_are_written_and_overlapping_ones_are_still_valid(unp
 
 
 def test_a_writer_whose_samples_are_invalid_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockserver.generate.writing.Writers._text", lambda *_: _wrong())
+    monkeypatch.setattr("mockserver.generate.leaves.Leaves._text", lambda *_: _wrong())
     fakes = Fakes(Schemas({URI: {"x": {"type": "object", "properties": {"a": {"type": "string"}}}}}, "3.1"))
     assert fakes.written(REF, key="k") is None
     assert isinstance(fakes.value(REF, key="k")["a"], str)
 
 
 def _wrong() -> Any:
-    from mockserver.generate.writers import Leaf
+    from mockserver.generate.leaves import Leaf
 
     return Leaf(b"17")
 
