@@ -31,7 +31,7 @@ from mockserver.engine.response.refusal import Refusals
 from mockserver.generate import Fakes
 from mockserver.jsonschema import Schemas
 from mockserver.messages import Response
-from mockserver.plan import JSON, Document, DocumentedResponse, MediaType, Operation
+from mockserver.plan import JSON, Document, DocumentedResponse, MediaType, Operation, SchemaRef
 from mockserver.state.tables import text_size
 
 _LOWEST_ERROR = 400
@@ -143,6 +143,20 @@ class Documented:
         recipe = self._recipe((operation.method, operation.path, accept, None, None, None, None), operation)
         return _nothing if recipe is None else recipe.quick(operation.path, parameter)
 
+    def prepare(self, operation: Operation) -> Iterator[None]:
+        """Make what the first default response of an operation needs. Yield after each step."""
+        wish = (operation.method, operation.path, "*/*", None, None, None, None)
+        preferences = _preferences(wish)
+        selection = self._select(operation, preferences)
+        if isinstance(selection, Response):
+            return
+        schema = self._generated_schema(selection, preferences)
+        yield
+        yield from self.headers.prepare(selection.response)
+        if schema is not None:
+            yield from self._fakes.prepare(schema)
+        self._recipe(wish, operation)
+
     def faults(self, operation: Operation) -> Iterator[Fault]:
         """Yield the faults of the document in the responses of an operation."""
         for documented_response in operation.responses:
@@ -213,20 +227,28 @@ class Documented:
         selection = self._select(operation, preferences)
         recipe = None
         if not isinstance(selection, Response) and (choice := selection.choice) is not None:
-            response, status = selection.response, selection.status
-            schema = self.bodies.sent_as_generated(choice, status)
-            if schema is not None and (
-                preferences.is_dynamic or self.bodies.example(choice, preferences.example) is None
-            ):
-                script = self._fakes.script(schema)
-                if script is not None:
-                    decision = f"{_decision(preferences, status)}; {GENERATED}"
-                    recipe = Recipe(script, response, self.headers, status, choice.content_type, decision)
+            schema = self._generated_schema(selection, preferences)
+            script = None if schema is None else self._fakes.script(schema)
+            if script is not None:
+                status, decision = selection.status, _decision(preferences, selection.status)
+                recipe = Recipe(
+                    script, selection.response, self.headers, status, choice.content_type,
+                    f"{decision}; {GENERATED}",
+                )  # fmt: skip
         if _is_short(preferences):
             if len(self._recipes) >= _MAX_CHOICES:
                 self._recipes.clear()
             self._recipes[wish] = recipe
         return recipe
+
+    def _generated_schema(self, selection: _Selection, preferences: _Preferences) -> SchemaRef | None:
+        """Return the schema of the generated bodies; None if there is an example, or another kind of body."""
+        if selection.choice is None:
+            return None
+        schema = self.bodies.sent_as_generated(selection.choice, selection.status)
+        if preferences.is_dynamic or schema is None:
+            return schema
+        return schema if self.bodies.example(selection.choice, preferences.example) is None else None
 
     def _select(self, operation: Operation, preferences: _Preferences) -> _Selection | Response:
         """Return the response and the media type for a client; an error response if there is none."""
