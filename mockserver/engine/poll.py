@@ -57,7 +57,7 @@ class Polls:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._known: dict[int, tuple[dict[str, str], dict[str, _KnownPath]]] = {}
+        self._known: dict[int, tuple[dict[str, str], dict[str, _Poll | _DocumentedPath]]] = {}
         """It contains the header sections, so that no other object can get the identity of one."""
 
     @cached_property
@@ -82,13 +82,15 @@ class Polls:
         namespace = engine.namespaces.default
         started = perf_counter()
         now = namespace.clock.now()
-        path = {poll.key_name: last}
         if not isinstance(poll, _Poll):
             try:
-                response = documented(poll.route, path, request, now)
+                response = poll.quick(last, now)
+                if response is None:
+                    response = documented(poll.route, {poll.key_name: last}, request, now)
             except MockServerError as error:
                 response = problem.failed(request, error)
             return engine.finish(request, response, poll.route, namespace, None, started, now)
+        path = {poll.key_name: last}
         key = last if poll.normal is None else poll.normal(last)
         if engine.cluster is not None:
             return self._respond_later(engine.cluster, poll, request, path, key, started)
@@ -181,7 +183,7 @@ class Polls:
             is_validated = self._engine.validates
             is_shared = self._engine.cluster is not None
             known[1][parent] = (
-                _KnownPath(route, key_name, literals, is_validated=is_validated)
+                _DocumentedPath(route, key_name, literals, request, is_validated=is_validated)
                 if runtime is None
                 else _Poll(route, runtime, literals, is_validated=is_validated, is_shared=is_shared)
             )
@@ -198,6 +200,19 @@ class _KnownPath:
         self.literals = literals
         """The last segments of other paths of the document, which are not keys."""
         self.read = route.checker.path_reader(key_name) if is_validated else None
+
+
+class _DocumentedPath(_KnownPath):
+    """Such a path without a resource."""
+
+    __slots__ = ("quick",)
+
+    def __init__(
+        self, route: Route, key_name: str, literals: Container[str], request: Request, *, is_validated: bool
+    ) -> None:
+        super().__init__(route, key_name, literals, is_validated=is_validated)
+        accept = request.headers.get("accept")
+        self.quick = route.service.documented.quick(route.operation, accept, key_name)
 
 
 class _Poll(_KnownPath):

@@ -374,3 +374,10 @@ def _exclude(shape: Shape, schema: JSON) -> None:
             shape.excluded.append(schema["const"])
         elif schema.keys() == {"enum"} and isinstance(schema["enum"], list):
             shape.excluded += schema["enum"]
+
+
+def are_disjoint(one: Shape, other: Shape) -> bool:
+    """Return whether two shapes have enums without a common value."""
+    if one.options is None or other.options is None:
+        return False
+    return {equality_key(value) for value in one.options}.isdisjoint(map(equality_key, other.options))

@@ -10,11 +10,11 @@ import msgspec
 from mockserver.generate.attempt import Attempt, DeadEnd, Endless, Style, Unsatisfiable, seeded_rng
 from mockserver.generate.containers import members
 from mockserver.generate.generator import Generator
-from mockserver.generate.pools import DAY, Pools, Stream
+from mockserver.generate.leaves import Leaf, Writer
+from mockserver.generate.pools import DAY, Frames, Identity, Pools
 from mockserver.generate.property_names import apply_hints
 from mockserver.generate.relaxed import Relaxed
 from mockserver.generate.scalars import Texts
-from mockserver.generate.writers import Leaf, Writer
 from mockserver.generate.writing import Writers
 from mockserver.jsonschema import Direction, SchemaError, Schemas, Validator
 from mockserver.plan import JSON, SchemaRef
@@ -52,6 +52,7 @@ class Fakes:
         self._values = FakeValues(seed)
         self._texts = Texts(self._values)
         self._pools = Pools(seed)
+        self._frames = Frames(seed)
         self._generators: dict[tuple[Direction, str, bool], tuple[Generator, Writers]] = {}
         self._strategies: dict[tuple[SchemaRef, Direction], _Strategy | Unsatisfiable] = {}
         """Failures are cached too, because they take long."""
@@ -75,7 +76,7 @@ class Fakes:
         cannot be used.
         """
         strategy = self._strategy(ref, direction)
-        written = self._written(strategy, key, hints, now_ms)
+        written = None if strategy.script is None else strategy.script.written(key, hints, now_ms)
         if written is not None:
             return decode_json(written)
         self._complete(strategy, tuple(self._schemas.validators(ref, direction)))
@@ -106,20 +107,14 @@ class Fakes:
         self, ref: SchemaRef, *, key: str, hints: Mapping[str, JSON] | None = None, now_ms: int = NOW_MS
     ) -> bytes | None:
         """Return the ``value`` of a response as JSON without spaces; None if only ``value`` finds one."""
-        try:
-            return self._written(self._strategy(ref, "response"), key, hints, now_ms)
-        except (Unsatisfiable, SchemaError):
-            return None
+        script = self.script(ref)
+        return None if script is None else script.written(key, hints, now_ms)
 
-    def _written(
-        self, strategy: _Strategy, key: str, hints: Mapping[str, JSON] | None, now_ms: int
-    ) -> bytes | None:
-        """Return the value as its writer writes it; None if the generator has to search for it."""
-        if strategy.writer is None:
-            return None
+    def script(self, ref: SchemaRef) -> Script | None:
+        """Return what writes the values of a response as JSON; None if only ``value`` finds them."""
         try:
-            return self._write(strategy.writer, strategy.name, key, hints, now_ms)
-        except (DeadEnd, RecursionError):
+            return self._strategy(ref, "response").script
+        except (Unsatisfiable, SchemaError):
             return None
 
     def nearest(self, ref: SchemaRef, *, key: str, now_ms: int = NOW_MS) -> JSON:
@@ -144,9 +139,9 @@ class Fakes:
 
     def _complete(self, strategy: _Strategy, validators: tuple[Validator, ...]) -> _Strategy:
         """Give a strategy the validators of the other readings, if its values are valid in all of them."""
-        if strategy.writer is not None and not strategy.is_complete:
+        if strategy.script is not None and not strategy.is_complete:
             strategy.is_complete = True
-            written = self._written(strategy, "", None, NOW_MS)
+            written = strategy.script.written("", None, NOW_MS)
             value = None if written is None else decode_json(written)
             if written is not None and all(validator.is_valid(value) for validator in validators):
                 strategy.validators = validators
@@ -168,9 +163,9 @@ class Fakes:
         first = self._schemas.validator(ref, direction)
         generator, writers = self._generator(ref, direction, is_thorough=bool(first.readings))
         name = self._schemas.lookup(ref)[1]
-        writer = self._proven(ref, name, generator, writers, first)
-        if writer is not None:
-            return _Strategy(ref, name, generator, (first,), writer)
+        script = self._proven(ref, name, generator, writers, first)
+        if script is not None:
+            return _Strategy(ref, name, generator, (first,), script)
         validators = tuple(self._schemas.validators(ref, direction))
         if len(validators) > 1:
             try:
@@ -186,23 +181,20 @@ class Fakes:
 
     def _proven(
         self, ref: SchemaRef, name: SchemaRef, generator: Generator, writers: Writers, validator: Validator
-    ) -> Writer | None:
-        """Return the writer of a schema, if what it writes is valid in a few samples; else None."""
+    ) -> Script | None:
+        """Return the script of a schema, if what it writes is valid in a few samples; else None."""
         try:
             writer = writers.of(generator.shapes.shape((ref,)), "")
             if isinstance(writer, Leaf) and writer.is_whole:
                 return None
-            samples = [self._write(writer, name, key, None, NOW_MS) for key in _SAMPLES]
         except (DeadEnd, RecursionError):
             return None
-        return writer if all(validator.is_valid(decode_json(sample)) for sample in samples) else None
-
-    def _write(
-        self, writer: Writer, name: SchemaRef, key: str, hints: Mapping[str, JSON] | None, now_ms: int
-    ) -> bytes:
-        stream = Stream(f"{self._seed}\x1f{name}\x1f{key}", now_ms)
-        self._pools.day = stream.day
-        return writer.write_hinted(stream, hints) if hints else writer.write(stream)
+        script = Script(writer, Identity(self._seed, name), self._pools)
+        samples = [script.written(key, None, NOW_MS) for key in _SAMPLES]
+        is_valid = validator.is_valid
+        if all(sample is not None and is_valid(decode_json(sample)) for sample in samples):
+            return script
+        return None
 
     def _generator(
         self, ref: SchemaRef, direction: Direction, *, is_thorough: bool
@@ -211,9 +203,29 @@ class Fakes:
         found = self._generators.get(key)
         if found is None:
             generator = Generator(self._schemas, direction, key[1], self._texts, is_thorough=is_thorough)
-            found = generator, Writers(generator, self._pools, str(key))
+            found = generator, Writers(generator, self._pools, self._frames, str(key))
             self._generators[key] = found
         return found
+
+
+class Script:
+    """Writes the values of one schema as JSON without spaces."""
+
+    __slots__ = ("_identity", "_pools", "_writer")
+
+    def __init__(self, writer: Writer, identity: Identity, pools: Pools) -> None:
+        self._writer = writer
+        self._identity = identity
+        self._pools = pools
+
+    def written(self, key: str, hints: Mapping[str, JSON] | None, now_ms: int) -> bytes | None:
+        """Return the value of a key; None if the generator has to search for it."""
+        self._pools.day = day = now_ms - now_ms % DAY
+        stream = self._identity.stream(key, day)
+        try:
+            return self._writer.write_hinted(stream, hints) if hints else self._writer.write(stream)
+        except (DeadEnd, RecursionError):
+            return None
 
 
 @dataclass(slots=True)
@@ -225,7 +237,7 @@ class _Strategy:
     """The canonical location of the schema. Responses with the same schema get the same value for a key."""
     generator: Generator
     validators: tuple[Validator, ...]
-    writer: Writer | None = None
+    script: Script | None = None
     """Writes values, if the schema permits to write them without a search."""
     is_complete: bool = False
     """Whether ``validators`` are those of all readings, if possible: only a search needs them."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
+from functools import partial
 from itertools import islice
 
 from mockserver.generate.attempt import Attempt, DeadEnd, Endless, Style
@@ -95,12 +96,23 @@ class Generator:
         if (signature := shape.signature) is not None and isinstance(value, (str, int, float)):
             if shape.options is not None and not isinstance(value, float) and shape.settles_options():
                 return any(equality_key(value) == equality_key(option) for option in shape.options)
-            checks = self._by_signature.get(signature)
-            if checks is None:
-                checks = tuple(check for ref in shape.refs for check in self._checks(ref))
-                self._by_signature[signature] = checks
-            return all(accepts(value) for accepts in checks)
+            return all(accepts(value) for accepts in self._scalar_checks(signature, shape))
         return all(accepts(value) for ref in shape.refs for accepts in self._checks(ref))
+
+    def check(self, shape: Shape) -> Callable[[JSON], bool]:
+        """Return the function that says whether all schemas of a shape allow a scalar."""
+        if (signature := shape.signature) is not None and shape.options is None:
+            checks = self._scalar_checks(signature, shape)
+            if len(checks) == 1:
+                return checks[0]
+        return partial(self.is_valid, shape)
+
+    def _scalar_checks(self, signature: Signature, shape: Shape) -> tuple[Callable[[JSON], bool], ...]:
+        checks = self._by_signature.get(signature)
+        if checks is None:
+            checks = tuple(check for ref in shape.refs for check in self._checks(ref))
+            self._by_signature[signature] = checks
+        return checks
 
     def _checks(self, ref: SchemaRef) -> tuple[Callable[[JSON], bool], ...]:
         checks = self._validators.get(ref)

@@ -32,47 +32,105 @@ Fill = Callable[[random.Random, int], JSON]
 """Makes a value from random numbers and the day, in milliseconds. Raises DeadEnd."""
 
 
-class Stream:
+class Stream(msgspec.Struct, gc=False):
     """An endless sequence of choices, and what is known about the value so far.
 
     Dates depend on the day alone, so that prepared values last for a day.
     """
 
-    __slots__ = ("_block", "_choices", "_next", "day", "depth", "size")
-
-    def __init__(self, identity: str, now_ms: int) -> None:
-        """``now_ms``: milliseconds since the epoch."""
-        self._block = blake2b(identity.encode("utf-8", "surrogatepass")).digest()
-        self._choices = self._block.translate(_TO_CHOICE)
-        self._next = 0
-        self.day = now_ms - now_ms % DAY
-        self.depth = 0
-        """How many objects and arrays enclose the current part."""
-        self.size = 0
-        """The number of parts so far."""
+    block: bytes
+    """The last digest that became choices."""
+    day: int
+    """In milliseconds since the epoch."""
+    choices: bytes
+    next: int = 0
+    """The number of choices that are taken."""
+    depth: int = 0
+    """How many objects and arrays enclose the current part."""
+    size: int = 0
+    """The number of parts so far."""
+    framed_depth: int = 0
+    """The depth of the objects that are written into frames: the outermost one, or the items of a list."""
 
     def take(self, count: int) -> bytes:
         """Return the next ``count`` choices."""
-        start = self._next
-        self._next = end = start + count
-        choices = self._choices[start:end]
+        start = self.next
+        self.next = end = start + count
+        choices = self.choices[start:end]
         return choices if len(choices) == count else self._extend(start, end)
 
     def one(self) -> int:
         """Return the next choice."""
-        at = self._next
-        if at < len(self._choices):
-            self._next = at + 1
-            return self._choices[at]
+        at = self.next
+        if at < len(self.choices):
+            self.next = at + 1
+            return self.choices[at]
         return self.take(1)[0]
 
     def _extend(self, start: int, end: int) -> bytes:
-        known = self._choices[start:]
+        known = self.choices[start:]
         while len(known) < end - start:
-            self._block = blake2b(self._block).digest()
-            known += self._block.translate(_TO_CHOICE)
-        self._choices, self._next = known, end - start
-        return known[: self._next]
+            self.block = blake2b(self.block).digest()
+            known += self.block.translate(_TO_CHOICE)
+        self.choices, self.next = known, end - start
+        return known[: self.next]
+
+
+class Identity:
+    """The constant first part of an identity, of which the streams of many keys differ in the rest."""
+
+    __slots__ = ("_hash",)
+
+    def __init__(self, *parts: int | str) -> None:
+        self._hash = blake2b("".join(f"{part}\x1f" for part in parts).encode("utf-8", "surrogatepass"))
+
+    def stream(self, key: str, day: int) -> Stream:
+        """Return the stream of a key on a day, in milliseconds."""
+        whole = self._hash.copy()
+        whole.update(key.encode("utf-8", "surrogatepass"))
+        block = whole.digest()
+        return Stream(block, day, block.translate(_TO_CHOICE))
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """A whole object, with gaps for its scalars alone."""
+
+    text: bytes
+    size: int
+    """The number of its parts."""
+
+
+class Frames:
+    """The frames of one document's objects, up to 64 of each for a day, which are made at their first use.
+
+    A frame depends on the seed, its name, its number and the day only.
+    """
+
+    def __init__(self, seed: int | str) -> None:
+        self._seed = seed
+        self._known: dict[tuple[str, int, int], Frame] = {}
+        self.size = 0
+        """The octets of the frames, approximately. Above MAX_OCTETS, all are dropped and made again."""
+
+    def get(self, name: str, number: int, day: int) -> Frame | None:
+        """Return a frame, if it is made."""
+        return self._known.get((name, number, day))
+
+    def stream(self, name: str, number: int, day: int) -> Stream:
+        """Return the choices from which a frame is made."""
+        stream = Identity(self._seed, name).stream(str(number), day)
+        stream.framed_depth = -1
+        return stream
+
+    def keep(self, name: str, number: int, day: int, frame: Frame) -> Frame:
+        """Keep a new frame, and return it."""
+        octets = len(frame.text) + _OVERHEAD
+        self.size += octets
+        if self.size > MAX_OCTETS:
+            self._known.clear()
+            self.size = octets
+        self._known[name, number, day] = frame
+        return frame
 
 
 class Choices(Protocol):
@@ -225,3 +283,31 @@ class Pools:
 def day_of(pieces: Sequence[Choices | DayPool], day: int) -> tuple[Choices, ...]:
     """Return the choices of a day."""
     return tuple(piece.of(day) if isinstance(piece, DayPool) else piece for piece in pieces)
+
+
+def count_gaps(pieces: Sequence[Piece]) -> int:
+    """Return the number of choices among the pieces of a value."""
+    return sum(not isinstance(piece, bytes) for piece in pieces)
+
+
+class Text:
+    """A text with gaps, which choices fill."""
+
+    __slots__ = ("_day", "_pieces", "_pools", "count", "text")
+
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        self.text = b"".join(
+            piece.replace(b"%", b"%%") if isinstance(piece, bytes) else b"%b" for piece in pieces
+        )
+        gaps = tuple(piece for piece in pieces if not isinstance(piece, bytes))
+        self.count = len(gaps)
+        self._pieces = gaps if any(isinstance(gap, DayPool) for gap in gaps) else ()
+        self._pools = day_of(gaps, 0)
+        self._day = 0
+
+    def pools(self, stream: Stream) -> tuple[Choices, ...]:
+        """Return the choices for each gap."""
+        if self._pieces and stream.day != self._day:
+            self._pools = day_of(self._pieces, stream.day)
+            self._day = stream.day
+        return self._pools

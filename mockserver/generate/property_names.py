@@ -356,19 +356,28 @@ def hint_targets(hints: Iterable[str], known: Sequence[str]) -> Iterator[tuple[s
             yield "id", name
 
 
-def interpretations(hint: JSON, usual: type) -> list[JSON]:
-    """Return the values that a text of a path may be, first the one of the ``usual`` type."""
+def interpretations(hint: JSON, usual: type) -> Iterator[JSON]:
+    """Yield the values that a text of a path may be, first the one of the ``usual`` type."""
     if not isinstance(hint, str):
-        return [hint]
-    readings: list[JSON] = [hint]
-    for read in (int, float):
-        try:
-            readings.append(read(hint))
-        except (ValueError, OverflowError):
-            continue
-    if hint in ("true", "false"):
-        readings.append(hint == "true")
-    readings = [
-        reading for reading in readings if reading == reading and reading not in (float("inf"), float("-inf"))
-    ]
-    return sorted(readings, key=lambda reading: type(reading) is not usual)
+        yield hint
+        return
+    for kind in _KINDS.get(usual, _KINDS[str]):
+        if kind is str:
+            yield hint
+        elif kind is bool:
+            if hint in ("true", "false"):
+                yield hint == "true"
+        else:
+            try:
+                number = kind(hint)
+            except (ValueError, OverflowError):
+                continue
+            if number - number == 0:  # neither infinite nor NaN
+                yield number
+
+
+_KINDS: Mapping[type, Sequence[type]] = {
+    kind: (kind, *(other for other in (str, int, float, bool) if other is not kind))
+    for kind in (str, int, float, bool)
+}
+"""The types that a text may have, by the usual one."""

@@ -220,7 +220,7 @@ def _fit(text: str, min_length: int, max_length: int | None, filler: str) -> str
 
 _CENT = Fraction(1, 100)
 _MIN_STEP = Fraction(1, 10**18)
-_EXACT = 2**53
+EXACT = 2**53
 """Above it, not every integer is a float."""
 _MAX_RANDOM = 2**40
 
@@ -252,7 +252,7 @@ def number_at(span: Span, index: int, *, whole: bool) -> int | float:
     """Return a number of a range."""
     step, first, _ = span
     numerator = (first + index) * step.numerator
-    if whole or (step.denominator == 1 and abs(numerator) > _EXACT):
+    if whole or (step.denominator == 1 and abs(numerator) > EXACT):
         return numerator // step.denominator
     try:
         return numerator / step.denominator

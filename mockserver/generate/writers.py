@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle, islice
 from operator import getitem
-from typing import Literal, Protocol
+from typing import Literal
 
 from mockserver.generate.attempt import (
     MAX_DEPTH,
@@ -22,7 +22,8 @@ from mockserver.generate.attempt import (
     Endless,
 )
 from mockserver.generate.constraints import Shape
-from mockserver.generate.pools import CHOICES, Choices, DayPool, Piece, Stream, day_of
+from mockserver.generate.leaves import Leaf, Writer
+from mockserver.generate.pools import CHOICES, Frame, Frames, Piece, Stream, Text
 from mockserver.plan import JSON, SchemaRef
 
 BLANK: tuple[bytes, ...] = (b"",) * CHOICES
@@ -30,87 +31,6 @@ BLANK: tuple[bytes, ...] = (b"",) * CHOICES
 _TRIES = 24
 _MANY = 8
 """The number of items from which on they are written at once."""
-
-
-class Writer(Protocol):
-    """Writes values of one shape."""
-
-    active: int
-    """How many values of this writer enclose the current part."""
-
-    def write(self, stream: Stream) -> bytes:
-        """Return a value as JSON. Raises DeadEnd."""
-
-    def write_hinted(self, stream: Stream, hints: Mapping[str, JSON]) -> bytes:
-        """Return a value in which members that have the name of a hint are set to it, if that is valid."""
-
-
-def count_gaps(pieces: Sequence[Piece]) -> int:
-    """Return the number of choices among the pieces of a value."""
-    return sum(not isinstance(piece, bytes) for piece in pieces)
-
-
-class Text:
-    """A text with gaps, which choices fill."""
-
-    __slots__ = ("_day", "_pieces", "_pools", "count", "text")
-
-    def __init__(self, pieces: Sequence[Piece]) -> None:
-        self.text = b"".join(
-            piece.replace(b"%", b"%%") if isinstance(piece, bytes) else b"%b" for piece in pieces
-        )
-        gaps = tuple(piece for piece in pieces if not isinstance(piece, bytes))
-        self.count = len(gaps)
-        self._pieces = gaps if any(isinstance(gap, DayPool) for gap in gaps) else ()
-        self._pools = day_of(gaps, 0)
-        self._day = 0
-
-    def pools(self, stream: Stream) -> tuple[Choices, ...]:
-        """Return the choices for each gap."""
-        if self._pieces and stream.day != self._day:
-            self._pools = day_of(self._pieces, stream.day)
-            self._day = stream.day
-        return self._pools
-
-
-class Leaf:
-    """Writes values without parts."""
-
-    __slots__ = ("_text", "active", "is_whole", "may_fail", "pieces")
-
-    def __init__(self, *pieces: Piece, is_whole: bool = False, may_fail: bool = False) -> None:
-        """``is_whole``: whether the values come from the generator as a whole, with all parts.
-
-        ``may_fail``: whether a choice may raise DeadEnd.
-        """
-        self.pieces = pieces
-        self.is_whole = is_whole
-        self.may_fail = may_fail
-        self.active = 0
-        self._text = Text(pieces)
-
-    def write(self, stream: Stream) -> bytes:
-        """Return a value as JSON. Raises DeadEnd."""
-        text = self._text
-        return text.text % tuple(map(getitem, text.pools(stream), stream.take(text.count)))
-
-    def write_hinted(self, stream: Stream, hints: Mapping[str, JSON]) -> bytes:
-        """Ignore the hints."""
-        return self.write(stream)
-
-    def all(self, stream: Stream) -> list[bytes]:
-        """Return all different values, if they are a single choice; else none. Raises DeadEnd."""
-        text = self._text
-        if text.text != b"%b":
-            return []
-        (pool,) = text.pools(stream)
-        return list(dict.fromkeys(pool[number] for number in range(CHOICES)))
-
-    def probe(self, day: int) -> None:
-        """Make a first value. Raises DeadEnd if that is not possible."""
-        if self.may_fail:
-            for pool in day_of([piece for piece in self.pieces if not isinstance(piece, bytes)], day):
-                pool[0]
 
 
 class Slot:
@@ -129,7 +49,7 @@ class Slot:
 class Template:
     """The members of an object, with gaps."""
 
-    __slots__ = ("given", "has_comma", "slots", "text")
+    __slots__ = ("given", "given_scalars", "has_comma", "scalars", "slots", "text")
 
     def __init__(
         self, pieces: Sequence[Piece], slots: Sequence[Slot], given: Mapping[str, int], *, has_comma: bool
@@ -139,6 +59,19 @@ class Template:
         self.slots = slots
         self.given = given
         self.has_comma = has_comma
+        taken = [slot.at for slot in slots]
+        gaps = [piece for piece in pieces if not isinstance(piece, bytes)]
+        self.scalars = Text([piece for at, piece in enumerate(gaps) if at not in taken])
+        """The gaps of a frame."""
+        self.given_scalars = {name: at - sum(other < at for other in taken) for name, at in given.items()}
+
+    def frame(self, parts: list[bytes], size: int) -> Frame:
+        """Return a frame with the ``parts`` of the slots."""
+        filled = [b"%b"] * self.text.count
+        for slot in self.slots:
+            filled[slot.at] = parts[slot.at].replace(b"%", b"%%")
+        text = self.text.text.replace(b"%%", b"%%%%") % tuple(filled)
+        return Frame(b"{" + text[2:] if self.has_comma and text[1:2] == b"," else text, size)
 
 
 Manner = Literal["full", "tight", "lean"]
@@ -148,19 +81,23 @@ Manner = Literal["full", "tight", "lean"]
 class ObjectWriter:
     """Writes objects. ``make`` and ``fit`` are functions of the Writers that know the schema."""
 
-    __slots__ = ("_fit", "_make", "_templates", "active", "shape")
+    __slots__ = ("_fit", "_frames", "_make", "_name", "_templates", "active", "shape")
 
     def __init__(
         self,
         shape: Shape,
         make: Callable[[tuple[str, ...], Manner], Template],
         fit: Callable[[Mapping[str, JSON]], dict[str, bytes]],
+        frames: Frames,
+        name: str,
     ) -> None:
         """``make`` returns the template for the names of given members.
 
-        ``fit`` returns the encoded members for hints. Both raise DeadEnd.
+        ``fit`` returns the encoded members for hints. Both raise DeadEnd. ``name`` is that of its frames.
         """
         self.shape = shape
+        self._frames = frames
+        self._name = name
         self._make = make
         self._fit = fit
         self._templates: dict[tuple[str, ...] | Manner, Template] = {}
@@ -209,7 +146,37 @@ class ObjectWriter:
             return "full"
         return "tight" if stream.size < MAX_OPTIONAL_SCALARS else "lean"
 
+    def _framed(self, template: Template, stream: Stream, given: Mapping[str, bytes] | None) -> bytes | None:
+        """Return an object whose values with parts are prepared; None if there is no room for them."""
+        name, number, depth = self._name, stream.one(), stream.depth
+        if given or depth:
+            name = f"{name} {depth} {given and [*given]}"
+        frame = self._frames.get(name, number, stream.day) or self._draw(template, name, number, stream)
+        if stream.size and stream.size + frame.size > MAX_OPTIONAL_PARTS:
+            return None
+        stream.size += frame.size
+        scalars = template.scalars
+        chosen = map(getitem, scalars.pools(stream), stream.take(scalars.count))
+        if given is None:
+            return frame.text % tuple(chosen)
+        parts = list(chosen)
+        for member, at in template.given_scalars.items():
+            parts[at] = given[member]
+        return frame.text % tuple(parts)
+
+    def _draw(self, template: Template, name: str, number: int, stream: Stream) -> Frame:
+        """Make a frame. Raises DeadEnd."""
+        drawn = self._frames.stream(name, number, stream.day)
+        drawn.depth, drawn.size = stream.depth, template.text.count + 1
+        parts = [b""] * template.text.count
+        self._write_slots(template.slots, parts, drawn)
+        return self._frames.keep(name, number, stream.day, template.frame(parts, drawn.size))
+
     def _fill(self, template: Template, stream: Stream, given: Mapping[str, bytes] | None) -> bytes:
+        if template.slots and stream.depth == stream.framed_depth:
+            framed = self._framed(template, stream, given)
+            if framed is not None:
+                return framed
         text = template.text
         stream.size += text.count + 1
         if self.active >= MAX_RECURSION:
@@ -308,6 +275,8 @@ class ArrayWriter:
             raise DeadEnd(self._at, "its values are too large")
         if self.active >= MAX_RECURSION:
             raise Endless(self._at, "its values are nested in each other without end")
+        if not (stream.depth or stream.framed_depth or self._unique):
+            stream.framed_depth = 1
         self.active += 1
         stream.depth += 1
         try:

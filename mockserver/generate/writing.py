@@ -6,47 +6,32 @@ from a pool of values that the generator made and validated.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
-from mockserver.generate.attempt import Attempt, DeadEnd
-from mockserver.generate.constraints import Choice, Option, Shape, equality_key
+from mockserver.generate.attempt import DeadEnd
+from mockserver.generate.constraints import Choice, Option, Shape, are_disjoint, equality_key
 from mockserver.generate.containers import KEYS, MAX_ITEMS, members
 from mockserver.generate.generator import MAX_COMBINATIONS, Generator, kind_of
-from mockserver.generate.pools import CHOICES, Piece, Pools, encode_json
-from mockserver.generate.property_names import (
-    IDENTIFIERS,
-    TimeRange,
-    hint_targets,
-    interpretations,
-    is_time,
-    last_word,
-    text_source,
-    time_range,
-)
-from mockserver.generate.scalars import DATED, IDENTIFIER_LENGTH, instant, number, number_at, usual_span
+from mockserver.generate.leaves import Leaf, Leaves, Writer, is_timestamp
+from mockserver.generate.pools import Frames, Piece, Pools, count_gaps, encode_json
+from mockserver.generate.property_names import TimeRange, hint_targets, interpretations, time_range
 from mockserver.generate.subschemas import fixed_items, is_map, item_refs, member_refs, name_patterns
 from mockserver.generate.writers import (
     BLANK,
     ArrayWriter,
     ChoiceWriter,
-    Leaf,
     Manner,
     MapWriter,
     NullableWriter,
     ObjectWriter,
     Slot,
     Template,
-    Writer,
-    count_gaps,
 )
 from mockserver.plan import JSON
 
-_POOLED_DEPTH, _POOLED_SIZE = 2, 150
-"""What is assumed of the surroundings of a value that the generator makes as a whole, so that it is small."""
 _MAX_OPTIONS = 512
 """The options of choices within choices of one value, whose number is a product."""
 _MAX_INLINED = 64
@@ -59,19 +44,21 @@ class _Target(NamedTuple):
 
     name: str
     hint: str
-    shape: Shape
     usual: type
     """The type that its values usually have."""
+    is_valid: Callable[[JSON], bool]
 
 
 class Writers:
     """The writers of one generator's shapes, made at their first use."""
 
-    def __init__(self, generator: Generator, pools: Pools, label: str) -> None:
-        """``label``: what tells this generator from others with the same pools."""
+    def __init__(self, generator: Generator, pools: Pools, frames: Frames, label: str) -> None:
+        """``label``: what tells this generator from others with the same pools and frames."""
+        self._frames = frames
         self._generator = generator
         self._label = label
         self._pools = pools
+        self._leaves = Leaves(generator, pools, label)
         self._known: dict[tuple[Shape, str], Writer] = {}
         self._objects: dict[Shape, Writer] = {}
         self._flat: dict[ObjectWriter, Sequence[Piece] | None] = {}
@@ -137,7 +124,7 @@ class Writers:
             if shape.choices:
                 is_outermost = self._left == _MAX_OPTIONS
                 try:
-                    return self._choice(shape, name) or self._pooled(shape, name)
+                    return self._choice(shape, name) or self._leaves.pooled(shape, name)
                 finally:
                     self._left = _MAX_OPTIONS if is_outermost else self._left
             if shape.options is not None:
@@ -149,108 +136,20 @@ class Writers:
                     raise DeadEnd(shape.at, "no value of its enum is valid")
                 return Leaf(self._pools.one_of(options))
         except (ValueError, TypeError):  # a value that is not JSON
-            return self._pooled(shape, name)
+            return self._leaves.pooled(shape, name)
         kind = kind_of(shape, name)
         left, self._left = self._left, _MAX_OPTIONS  # the choices of other values
         try:
             if kind == "object":
                 writer = self._objects.get(shape)
                 if writer is None:
-                    writer = self._objects[shape] = self._object(shape) or self._pooled(shape, name)
+                    writer = self._objects[shape] = self._object(shape) or self._leaves.pooled(shape, name)
                 return writer
             if kind == "array":
-                return self._array(shape, name) or self._pooled(shape, name)
-            return self._scalar(shape, name, kind)
+                return self._array(shape, name) or self._leaves.pooled(shape, name)
+            return self._leaves.scalar(shape, name, kind)
         finally:
             self._left = left
-
-    def _pooled(self, shape: Shape, name: str) -> Leaf:
-        """Return a writer that selects from values that the generator makes."""
-        identity = f"{self._label} {shape.refs} {shape.taken} {name}"
-        if shape.signature is not None and shape.options is None and shape.types == {"string"}:
-            constraints = f"{shape.min_length} {shape.max_length} {shape.patterns} {shape.formats}"
-            identity = f"{self._label} {constraints} {text_source(name)} {time_range(name)}"
-        is_whole = not shape.is_leaf
-        pool = self._pools.day_pool(identity, partial(self._whole, shape, name))
-        return Leaf(pool, is_whole=is_whole, may_fail=True)
-
-    def _whole(self, shape: Shape, name: str, rng: random.Random, day: int) -> JSON:
-        attempt = Attempt(rng, day, is_careful=True, depth=_POOLED_DEPTH, size=_POOLED_SIZE)
-        value = self._generator.generate_shape(shape, name, attempt)
-        if not self._generator.is_valid(shape, value):
-            raise DeadEnd(shape.at, "no value that was tried is valid")
-        return value
-
-    # Scalars
-
-    def _scalar(self, shape: Shape, name: str, kind: str | None) -> Writer:
-        match kind:
-            case "null":
-                return Leaf(b"null")
-            case "boolean" if not shape.is_uncertain:
-                return Leaf(self._pools.one_of((True, False)))
-            case "string" if not (shape.is_uncertain or shape.patterns):
-                return self._text(shape, name)
-            case "integer" | "number" if not shape.is_uncertain:
-                return self._number(shape, name, is_whole=kind == "integer")
-        return self._pooled(shape, name)
-
-    def _text(self, shape: Shape, name: str) -> Writer:
-        low, high = shape.min_length, shape.max_length
-        formats = shape.formats
-        source = text_source(name)
-        if formats == ["uuid"]:
-            return Leaf(*self._pools.uuid())
-        has_room = low <= IDENTIFIER_LENGTH and (high is None or high >= IDENTIFIER_LENGTH)
-        if not formats and source[0] == "identifier" and has_room:
-            return Leaf(*self._pools.identifier())
-        is_dated = not DATED.isdisjoint(formats) or source[0] == "time"
-        if _is_timestamp(shape, name):
-            return Leaf(self.timestamps(time_range(name)))
-        identity = f"text {source} {formats} {low} {high} {time_range(name) if is_dated else ''}"
-
-        def fill(rng: random.Random, day: int) -> JSON:
-            return self._generator.texts.text(shape, name, rng, day)
-
-        pool = (self._pools.day_pool if is_dated else self._pools.pool)(identity, fill)
-        return Leaf(pool, may_fail=low > 0 or high is not None)
-
-    def timestamps(self, within: TimeRange, part: int = 0, parts: int = 1) -> Piece:
-        """Return the points in time of one part of a range, so that those of the next part are later."""
-        earliest, latest = within
-        length = (latest - earliest) // parts
-        earliest += part * length
-
-        def fill(rng: random.Random, day: int) -> JSON:
-            return f"{instant(day + earliest + int(rng.random() * length)).isoformat()[:19]}Z"
-
-        return self._pools.day_pool(f"date-time {earliest} {length}", fill)
-
-    def _number(self, shape: Shape, name: str, *, is_whole: bool) -> Writer:
-        if is_whole and is_time(name):
-
-            def fill(rng: random.Random, day: int) -> JSON:
-                return number(shape, name, rng, day, whole=True)
-
-            identity = f"time {shape.low} {shape.low_open} {shape.high} {shape.high_open} {shape.steps}"
-            return Leaf(self._pools.day_pool(f"{identity} {'int64' in shape.formats}", fill))
-        span = usual_span(shape, name, whole=is_whole)
-        step, first, last = span
-        count = last - first + 1
-        if count <= CHOICES:
-            return Leaf(self._pools.one_of([number_at(span, i, whole=is_whole) for i in range(count)]))
-        if (
-            is_whole
-            and step == 1
-            and last_word(name) in IDENTIFIERS
-            and (digits := self._pools.numbers(first, last))
-        ):
-            return Leaf(*digits)
-
-        def fill_span(rng: random.Random, _: int) -> JSON:
-            return number(shape, name, rng, 0, whole=is_whole)
-
-        return Leaf(self._pools.pool(f"number {span} {is_whole}", fill_span))
 
     # Objects
 
@@ -270,7 +169,13 @@ class Writers:
             return self._map(shape)
         if shape.min_members > len(shape.required):
             return None
-        return ObjectWriter(shape, partial(self._template, shape), partial(self._given, shape, {}))
+        return ObjectWriter(
+            shape,
+            partial(self._template, shape),
+            partial(self._given, shape, {}),
+            self._frames,
+            f"{self._label} {shape.refs} {shape.taken}",
+        )
 
     def _map(self, shape: Shape) -> Writer | None:
         """Return the writer of an object without named members, or None if it needs too many."""
@@ -384,12 +289,12 @@ class Writers:
             if (
                 inner is not None
                 and (manner != "lean" or member.name in shape.required)
-                and _is_timestamp(inner, member.name)
+                and is_timestamp(inner, member.name)
                 and not self._generator.samples(inner)
             ):
                 found.setdefault(time_range(member.name), []).append(member.name)
         return {
-            name: self.timestamps(within, part, len(names))
+            name: self._leaves.timestamps(within, part, len(names))
             for within, names in found.items()
             for part, name in enumerate(names)
         }
@@ -399,7 +304,12 @@ class Writers:
         shapes = {member.name: member.shape for member in members(self._generator, shape) if member.shape}
         always = [name for name in shapes if name in shape.required]
         return [
-            _Target(name, hint, shapes[name], _PYTHON.get(kind_of(shapes[name], name) or "", str))
+            _Target(
+                name,
+                hint,
+                _PYTHON.get(kind_of(inner := shapes[name], name) or "", str),
+                self._generator.check(inner),
+            )
             for name, hint in hint_targets(hints, list(dict.fromkeys((*always, *shapes))))
         ]
 
@@ -414,7 +324,7 @@ class Writers:
         given: dict[str, bytes] = {}
         for target in targets:
             for candidate in interpretations(hints[target.hint], target.usual):
-                if self._generator.is_valid(target.shape, candidate):
+                if target.is_valid(candidate):
                     given[target.name] = encode_json(candidate)
                     break
         return given
@@ -515,7 +425,7 @@ class Writers:
         if other.fault or not types & other.types:
             return True
         if taken.options is not None and other.options is not None:
-            return _are_disjoint(taken, other)
+            return are_disjoint(taken, other)
         if types != {"object"}:
             return False
         mine = {member.name: member.shape for member in members(self._generator, taken)}
@@ -526,7 +436,7 @@ class Writers:
             if refs is None:
                 return True
             own, foreign = mine.get(name), self._generator.shapes.shape(refs)
-            if own is not None and (not own.types & foreign.types or _are_disjoint(own, foreign)):
+            if own is not None and (not own.types & foreign.types or are_disjoint(own, foreign)):
                 return True
         return False
 
@@ -540,22 +450,5 @@ def _needs_room(writer: Writer) -> bool:
     return not isinstance(writer, Leaf) or writer.is_whole
 
 
-def _is_timestamp(shape: Shape, name: str) -> bool:
-    """Return whether the values of a shape are points in time of any length."""
-    if shape.is_uncertain or shape.patterns or shape.options is not None or kind_of(shape, name) != "string":
-        return False
-    if not shape.formats:
-        is_free = not shape.min_length and shape.max_length is None
-        return is_free and not shape.choices and text_source(name) == ("time", "date-time")
-    return shape.formats == ["date-time"] and not shape.choices
-
-
 def _is_null(shape: Shape) -> bool:
     return shape.types == {"null"} or shape.options == [None]
-
-
-def _are_disjoint(one: Shape, other: Shape) -> bool:
-    """Return whether two shapes have enums without a common value."""
-    if one.options is None or other.options is None:
-        return False
-    return {equality_key(value) for value in one.options}.isdisjoint(map(equality_key, other.options))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mockserver.engine.engine import Engine, Options
 from mockserver.engine.poll import Polls
+from mockserver.http.wire import first_part
 from mockserver.messages import Deferred, Request, Response
 from mockserver.plan import Delay, Plan
 from tests.live import MISSION, Write, compiled, engine_of
@@ -51,6 +52,62 @@ ANIMALS = """
         get:
           operationId: four
           responses: {"200": {description: It, content: {text/plain: {schema: {type: string, enum: [four]}}}}}
+"""
+GENERATED = """
+    openapi: 3.0.3
+    info: {title: Generated, version: "1"}
+    components:
+      headers:
+        left: {schema: {type: integer, minimum: 0, maximum: 9999}}
+        tag: {schema: {type: string}}
+      schemas:
+        tree:
+          type: object
+          properties:
+            id: {type: string}
+            made: {type: string, format: date-time}
+            next: {$ref: "#/components/schemas/tree"}
+            parts: {type: array, items: {$ref: "#/components/schemas/tree"}}
+        row: {type: object, required: [id, name], properties: {id: {type: string}, name: {type: string}}}
+    paths:
+      /plain/{id}:
+        get:
+          operationId: plain
+          parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+          responses:
+            "200":
+              description: It
+              content: {application/json: {schema: {$ref: "#/components/schemas/tree"}}}
+      /limited/{id}:
+        get:
+          operationId: limited
+          parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+          responses:
+            "200":
+              description: It
+              headers:
+                X-Left: {$ref: "#/components/headers/left"}
+                X-Used: {$ref: "#/components/headers/left"}
+              content: {application/json: {schema: {$ref: "#/components/schemas/row"}}}
+      /tagged/{id}:
+        get:
+          operationId: tagged
+          parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+          responses:
+            "200":
+              description: It
+              headers: {ETag: {$ref: "#/components/headers/tag"}}
+              content: {application/json: {schema: {$ref: "#/components/schemas/row"}}}
+      /long/{id}:
+        get:
+          operationId: long
+          parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+          responses:
+            "200":
+              description: Them
+              content:
+                application/json:
+                  schema: {type: array, minItems: 200, items: {$ref: "#/components/schemas/row"}}
 """
 READS_FIELDS = """
     openapi: 3.0.3
@@ -118,6 +175,7 @@ class Twins:
         usual = self.usual.handle(Request(method, path, query, fields, b""))
         assert told(quick) == told(usual)
         assert isinstance(quick, Response)
+        assert quick.head in (b"", first_part(quick.status, tuple(quick.headers)))
         return quick
 
     def each(self) -> tuple[Engine, Engine]:
@@ -187,6 +245,28 @@ def test_a_cached_poll_is_answered_as_an_uncached_one(
     ]
     assert counts[: len(counts) // 2] == counts[len(counts) // 2 :]
     assert len({len(engine.namespaces.default.journal) for engine in twins.each()}) == 1
+
+
+@pytest.mark.parametrize("path", ["/plain", "/limited", "/tagged", "/long"])
+def test_a_generated_response_is_the_same_by_the_cache(path: str, write: Write, short: list[str]) -> None:
+    twins = Twins(compiled(write("generated.yaml", GENERATED)))
+    keys = [f"key{number}" for number in range(8)]
+    given = [twins.ask("GET", f"{path}/{key}", SECTIONS[0]) for key in (*keys, *keys)]
+    assert short == [*keys[1:], *keys]
+    bodies = [response.body for response in given]
+    assert bodies[:8] == bodies[8:]
+    assert len(set(bodies)) == 8
+    for engine in twins.each():
+        engine.namespaces.default.clock.advance(86_400_000)
+    later = twins.ask("GET", f"{path}/{keys[0]}", SECTIONS[0])
+    assert (later.body == bodies[0]) == (path != "/plain")
+
+
+def test_header_fields_that_no_example_settles_differ_between_keys(write: Write) -> None:
+    twins = Twins(compiled(write("generated.yaml", GENERATED)))
+    for path, least in (("/limited", 8), ("/tagged", 20)):
+        given = [twins.ask("GET", f"{path}/key{number}", SECTIONS[0]) for number in range(20)]
+        assert len({tuple(response.headers) for response in given}) >= least
 
 
 def test_a_repeated_poll_is_answered_from_the_cache(mission: Plan, short: list[str]) -> None:

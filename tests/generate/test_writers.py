@@ -117,6 +117,66 @@ def test_text_with_percent_signs_is_written_as_it_is(unproven: Make) -> None:
     assert isinstance(value["100%b"], bool)
 
 
+FRAMED = {
+    "type": "object",
+    "properties": {
+        "first": {"type": "object", "properties": {"share": {"const": "50 %d"}, "city": {"type": "string"}}},
+        "id": {"type": "string"},
+        "100%b": {"type": "array", "items": {"$ref": "#/x"}},
+        "name": {"type": "string"},
+        "made": {"type": "object", "properties": {"at": {"type": "string", "format": "date-time"}}},
+    },
+}
+"""Objects with parts around their scalars."""
+
+
+def test_parts_of_an_object_are_prepared_and_its_scalars_are_not(unproven: Make) -> None:
+    fakes = unproven(FRAMED)
+    values = [json.loads(written(fakes, str(key), hints={"id": f"a%{key}"})) for key in range(400)]
+    assert [value["id"] for value in values] == [f"a%{key}" for key in range(400)]
+    assert all(list(value) == list(FRAMED["properties"]) for value in values)
+    assert {value["first"]["share"] for value in values} == {"50 %d"}
+    parts = {json.dumps([value["first"], value["100%b"]]) for value in values}
+    assert 32 < len(parts) <= 64
+    assert len({value["name"] for value in values}) > 32
+    assert len({json.dumps([value["name"], value["first"]]) for value in values}) > 300
+
+
+@pytest.mark.parametrize("schema", [FRAMED, {"type": "array", "minItems": 3, "items": FRAMED}])
+def test_what_a_key_gets_does_not_depend_on_the_keys_before(unproven: Make, schema: dict[str, Any]) -> None:
+    keys = [*map(str, range(100))]
+    one, other = unproven(schema), unproven(schema)
+    usual = {key: written(one, key) for key in keys}
+    assert {key: written(other, key) for key in reversed(keys)} == usual
+    later = {key: written(one, key, now_ms=NOW_MS + DAY) for key in keys}
+    assert later != usual
+    assert {key: written(one, key) for key in keys} == usual
+    assert {key: written(other, key, now_ms=NOW_MS + DAY) for key in reversed(keys)} == later
+
+
+def test_frames_are_dropped_above_their_limit_and_the_values_stay_the_same(
+    unproven: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fakes = unproven(FRAMED)
+    usual = [written(fakes, key) for key in KEYS]
+    monkeypatch.setattr("mockserver.generate.pools.MAX_OCTETS", 3000)
+    small = unproven(FRAMED)
+    assert [written(small, key) for key in (*KEYS, *KEYS)] == usual * 2
+    assert 0 < small._frames.size <= 3000
+
+
+def test_a_list_of_objects_with_parts_keeps_within_the_limit_of_a_value(unproven: Make) -> None:
+    inner = {"type": "object", "properties": {f"text{at}": {"type": "string"} for at in range(70)}}
+    item = {"type": "object", "properties": {"a": inner, "b": inner, "c": {"type": "string"}}}
+    fakes = unproven({"type": "array", "minItems": 10, "items": item})
+    for key in KEYS:
+        value = json.loads(written(fakes, key))
+        assert len(value) == 10
+        assert list(value[0]) == ["a", "b", "c"]
+        assert list(value[9]) == ["c"]
+        assert sum(len(part) for each in value for part in each.values() if isinstance(part, dict)) < 400
+
+
 def test_a_valid_hint_sets_its_member_and_an_invalid_one_does_not(unproven: Make) -> None:
     schema = {
         "type": "object",
@@ -134,6 +194,12 @@ def test_a_valid_hint_sets_its_member_and_an_invalid_one_does_not(unproven: Make
 def test_a_hint_for_a_number_is_a_number(unproven: Make) -> None:
     fakes = unproven({"type": "object", "properties": {"id": {"type": "integer"}, "n": {"type": "string"}}})
     assert json.loads(written(fakes, hints={"orderId": "42"}))["id"] == 42
+
+
+def test_a_number_that_a_float_rounds_to_its_bound_is_not_written(unproven: Make) -> None:
+    schema = {"type": "number", "exclusiveMinimum": 10**20, "multipleOf": 0.1}
+    octets = unproven(schema).written(REF, key="k")
+    assert octets is None or json.loads(octets) > 10**20
 
 
 def test_identifiers_of_many_keys_differ(unproven: Make) -> None:
@@ -202,14 +268,14 @@ def test_exclusive_branches_are_written_and_overlapping_ones_are_still_valid(unp
 
 
 def test_a_writer_whose_samples_are_invalid_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockserver.generate.writing.Writers._text", lambda *_: _wrong())
+    monkeypatch.setattr("mockserver.generate.leaves.Leaves._text", lambda *_: _wrong())
     fakes = Fakes(Schemas({URI: {"x": {"type": "object", "properties": {"a": {"type": "string"}}}}}, "3.1"))
     assert fakes.written(REF, key="k") is None
     assert isinstance(fakes.value(REF, key="k")["a"], str)
 
 
 def _wrong() -> Any:
-    from mockserver.generate.writers import Leaf
+    from mockserver.generate.leaves import Leaf
 
     return Leaf(b"17")
 

@@ -26,6 +26,7 @@ from mockserver.engine.response.negotiation import (
     negotiate,
     response_for,
 )
+from mockserver.engine.response.recipes import DAY, Quick, Recipe
 from mockserver.engine.response.refusal import Refusals
 from mockserver.generate import Fakes
 from mockserver.jsonschema import Schemas
@@ -33,7 +34,6 @@ from mockserver.messages import Response
 from mockserver.plan import JSON, Document, DocumentedResponse, MediaType, Operation, SchemaRef
 from mockserver.state.tables import text_size
 
-_DAY = 86_400_000
 _LOWEST_ERROR = 400
 _CACHE_ENTRIES = 4096
 _MAX_CHOICES = 1024
@@ -72,20 +72,6 @@ class _Selection(NamedTuple):
     choice: Choice | None
 
 
-class _Recipe(NamedTuple):
-    """What is the same in all responses of an operation whose body is generated and sent as it is."""
-
-    response: DocumentedResponse
-    status: int
-    schema: SchemaRef
-    fields: list[tuple[str, str]]
-    """The header fields, if ``has_constant_fields``; else the content type alone."""
-    has_constant_fields: bool
-    decision: str
-    size: int
-    """The bytes of memory that a response takes in addition to its body and its key."""
-
-
 class Documented:
     """The responses of one document. ``bodies``, ``headers`` and ``refusals`` are its parts."""
 
@@ -101,7 +87,7 @@ class Documented:
         self.headers = Headers(values)
         self.refusals = Refusals(values, self.bodies, self.headers)
         self._choices: dict[tuple[str, str, str | None, int | None, str | None], _Selection] = {}
-        self._recipes: dict[_Wish, _Recipe | None] = {}
+        self._recipes: dict[_Wish, Recipe | None] = {}
         self._cache: LruCache[_CacheKey, Response] = LruCache(entries=_CACHE_ENTRIES, size=cache)
 
     @property
@@ -128,13 +114,22 @@ class Documented:
         name; ``dynamic`` ignores examples. ``paired``: the name of the response example that belongs to
         the request. ``now_ms``: milliseconds.
         """
-        day = now_ms - now_ms % _DAY
+        day = now_ms - now_ms % DAY
         wish = (operation.method, operation.path, accept, code, example, dynamic, paired)
+        recipe = self._recipe(wish, operation)
+        if recipe is not None and not recipe.is_large:
+            response = recipe.response(key, hints, day)
+            if response is not None:
+                response.headers, response.head = response.headers.copy(), b""  # the caller may add fields
+                return response
         cache_key = (wish, key, day)
         cached_response = self._cache.get(cache_key)
         if cached_response is None:
-            cached_response, size = self._create(wish, operation, key, hints, day)
-            self._cache.keep(cache_key, cached_response, size + text_size(key))
+            cached_response = None if recipe is None else recipe.response(key, hints, day)
+            if cached_response is None:
+                cached_response = self._build(operation, _preferences(wish), key, hints, day)
+            size = len(cached_response.body) + _size(wish, cached_response.headers) + text_size(key)
+            self._cache.keep(cache_key, cached_response, size)
         return Response(
             cached_response.status,
             cached_response.headers.copy(),
@@ -143,34 +138,24 @@ class Documented:
             warnings=cached_response.warnings,
         )
 
-    def _create(
-        self, wish: _Wish, operation: Operation, key: str, hints: Mapping[str, JSON], day: int
-    ) -> tuple[Response, int]:
-        """Return a response, and the bytes of memory that it takes without its key."""
-        try:
-            recipe = self._recipes[wish]
-        except KeyError:
-            recipe = self._find_recipe(wish, operation)
-        if recipe is not None:
-            fields = recipe.fields
-            if not recipe.has_constant_fields:
-                fields = [*fields, *self.headers.fields(recipe.response, key=key, now_ms=day)]
-            body = self._fakes.written(recipe.schema, key=key, hints=hints, now_ms=day)
-            if body is not None:
-                return Response(recipe.status, fields, body, recipe.decision), recipe.size + len(body)
-        response = self._build(operation, _preferences(wish), key, hints, day)
-        return response, len(response.body) + _size(wish, response.headers)
+    def quick(self, operation: Operation, accept: str | None, parameter: str) -> Quick:
+        """Return what makes the default responses of an operation whose only path parameter is the last."""
+        recipe = self._recipe((operation.method, operation.path, accept, None, None, None, None), operation)
+        return _nothing if recipe is None else recipe.quick(operation.path, parameter)
 
     def prepare(self, operation: Operation) -> Iterator[None]:
         """Make what the first default response of an operation needs. Yield after each step."""
         wish = (operation.method, operation.path, "*/*", None, None, None, None)
-        recipe = self._recipes[wish] if wish in self._recipes else self._find_recipe(wish, operation)
+        preferences = _preferences(wish)
+        selection = self._select(operation, preferences)
+        if isinstance(selection, Response):
+            return
+        schema = self._generated_schema(selection, preferences)
         yield
-        selection = self._select(operation, _preferences(wish))
-        if not isinstance(selection, Response):
-            yield from self.headers.prepare(selection.response)
-        if recipe is not None:
-            yield from self._fakes.prepare(recipe.schema)
+        yield from self.headers.prepare(selection.response)
+        if schema is not None:
+            yield from self._fakes.prepare(schema)
+        self._recipe(wish, operation)
 
     def faults(self, operation: Operation) -> Iterator[Fault]:
         """Yield the faults of the document in the responses of an operation."""
@@ -230,27 +215,40 @@ class Documented:
         sample = self.bodies.example(selection.choice, preferences.example)
         return sample is not None and not sample.warning
 
-    def _find_recipe(self, wish: _Wish, operation: Operation) -> _Recipe | None:
+    def _recipe(self, wish: _Wish, operation: Operation) -> Recipe | None:
         """Return the recipe of generated responses; None if there is an example, or another kind of body."""
+        try:
+            return self._recipes[wish]
+        except KeyError:
+            return self._find_recipe(wish, operation)
+
+    def _find_recipe(self, wish: _Wish, operation: Operation) -> Recipe | None:
         preferences = _preferences(wish)
         selection = self._select(operation, preferences)
         recipe = None
         if not isinstance(selection, Response) and (choice := selection.choice) is not None:
-            response, status = selection.response, selection.status
-            schema = self.bodies.sent_as_generated(choice, status)
-            if schema is not None and (
-                preferences.is_dynamic or self.bodies.example(choice, preferences.example) is None
-            ):
-                constant = self.headers.constant(response)
-                fields = [("content-type", choice.content_type), *(constant or ())]
-                decision = f"{_decision(preferences, status)}; {GENERATED}"
-                size = _size(wish, fields)
-                recipe = _Recipe(response, status, schema, fields, constant is not None, decision, size)
+            schema = self._generated_schema(selection, preferences)
+            script = None if schema is None else self._fakes.script(schema)
+            if script is not None:
+                status, decision = selection.status, _decision(preferences, selection.status)
+                recipe = Recipe(
+                    script, selection.response, self.headers, status, choice.content_type,
+                    f"{decision}; {GENERATED}",
+                )  # fmt: skip
         if _is_short(preferences):
             if len(self._recipes) >= _MAX_CHOICES:
                 self._recipes.clear()
             self._recipes[wish] = recipe
         return recipe
+
+    def _generated_schema(self, selection: _Selection, preferences: _Preferences) -> SchemaRef | None:
+        """Return the schema of the generated bodies; None if there is an example, or another kind of body."""
+        if selection.choice is None:
+            return None
+        schema = self.bodies.sent_as_generated(selection.choice, selection.status)
+        if preferences.is_dynamic or schema is None:
+            return schema
+        return schema if self.bodies.example(selection.choice, preferences.example) is None else None
 
     def _select(self, operation: Operation, preferences: _Preferences) -> _Selection | Response:
         """Return the response and the media type for a client; an error response if there is none."""
@@ -289,6 +287,10 @@ class Documented:
         return self.refusals.response(
             operation, status=406, detail=detail, accept=accept, key=key, now_ms=now_ms
         )
+
+
+def _nothing(_: str, __: int) -> None:
+    return None
 
 
 def _preferences(wish: _Wish) -> _Preferences:

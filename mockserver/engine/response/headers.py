@@ -83,6 +83,8 @@ _VALUE = re.compile(r"(?:[!-~](?:[ \t!-~]*[!-~])?)?")
 _ATTEMPTS = 5
 _CHOICES = 64
 """The number of prepared texts of a header."""
+_STEP = 11
+"""How far apart are the numbers of the texts of two headers of a response."""
 _MAX_TEXTS = 16_384
 """The number of prepared texts at which they are dropped and made again."""
 
@@ -107,9 +109,10 @@ class Headers:
         A header without a valid value is left out; ``faults`` reports a required one.
         """
         found: dict[str, str] = {}
-        digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass")).digest()
-        for i, header in enumerate(self._sent(response)):
-            name, number = header.name.lower(), digest[i % len(digest)] % _CHOICES
+        number = _number(key)
+        for header in self._sent(response):
+            name = header.name.lower()
+            number = (number + _STEP) % _CHOICES
             if name in _GENERATORS:
                 text = self._text(header, key, now_ms)
             else:
@@ -142,11 +145,15 @@ class Headers:
             self._texts[cache_key] = self._text(header, str(number), now_ms)
         return self._texts[cache_key]
 
-    def constant(self, response: DocumentedResponse) -> list[tuple[str, str]] | None:
-        """Return the header fields of a response that has none or only examples, else None."""
-        if any(self._example(header) is None for header in self._sent(response)):
-            return None
-        return self.fields(response, key="", now_ms=0)
+    def variant_of(self, response: DocumentedResponse) -> Callable[[str], int | None]:
+        """Return what tells keys apart: those of the same number have the same header fields on a day.
+
+        None instead of a number: no other key has the same fields.
+        """
+        generated = [header.name.lower() for header in self._sent(response) if self._example(header) is None]
+        if not generated:
+            return _first
+        return _none if any(name in _GENERATORS for name in generated) else _number
 
     def faults(self, response: DocumentedResponse, where: str) -> Iterator[Fault]:
         """Yield the faults of the document that make header fields of a response impossible."""
@@ -184,6 +191,19 @@ class Headers:
                 yield self._values.generated(slot, key=f"{key}\n{attempt}", hints={}, now_ms=now_ms)
             except NoValidExample:
                 return
+
+
+def _number(key: str) -> int:
+    """Return the number of the prepared texts of a key."""
+    return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=1).digest()[0] % _CHOICES
+
+
+def _first(_: str) -> int:
+    return 0
+
+
+def _none(_: str) -> None:
+    return None
 
 
 def _sent_headers(response: DocumentedResponse) -> Iterator[Header]:
