@@ -110,7 +110,7 @@ def _narrow(found: Excerpt, of_found: int, whole: set[Path], work: _Work) -> Ite
     ``whole``: containers that cannot be cut and stay invalid.
     """
     value, cuts = found.value, found.cuts
-    survey = _survey(value, whole)
+    survey = _survey(value, whole, MAX_NODES_OF_EXCERPT if work.left > 0 else _MAX_SURVEYED)
     if survey.nodes <= MAX_NODES_OF_EXCERPT or survey.wide == () or work.left <= 0:
         found = Excerpt(value, cuts, survey.nodes, survey.characters)
         yield found if survey.characters <= MAX_CHARACTERS_OF_EXCERPT else _shorten(found, work)
@@ -165,13 +165,13 @@ def _size(value: JSON) -> int:
 
 def count_nodes(value: JSON) -> int:
     """Return the number of values in a value, itself included. Above _MAX_SURVEYED it may be too small."""
-    return _survey(value, set()).nodes
+    return _survey(value, set(), _MAX_SURVEYED).nodes
 
 
-def _survey(value: JSON, whole: set[Path]) -> _Survey:
-    """Look at the values level by level, until a container that may be cut is found in a large value.
+def _survey(value: JSON, whole: set[Path], enough: int) -> _Survey:
+    """Look at the values level by level, until more than ``enough`` and a container to cut are found.
 
-    Above MAX_NODES_OF_EXCERPT, the numbers may be too small.
+    Above that, the numbers are too small.
     """
     nodes, characters = 1, len(value) if isinstance(value, str) else 0
     left = _MAX_SURVEYED
@@ -184,7 +184,7 @@ def _survey(value: JSON, whole: set[Path]) -> _Survey:
         is_wide = len(node) > (_MIN_ITEMS if is_list else _MIN_MEMBERS)
         if is_wide and wide == () and not (whole and _path(link) in whole):
             wide = link
-        if wide != () and nodes > _MAX_SURVEYED:
+        if wide != () and nodes > enough:
             break
         members = enumerate(node) if is_list else node.items()
         for key, child in members if len(node) <= left else islice(members, left):

@@ -89,7 +89,9 @@ class CounterTable(Protocol):
         """Count a call in a fixed window of ``length`` milliseconds.
 
         Return the number of calls in the window, this one included, and the time when the window
-        began. A window begins with the first call after the previous window ended.
+        began. A window begins with the first call after the previous window ended. A call less than
+        ``length`` before a window is a call of that window, which then begins with it: two workers can
+        read their clocks in one order and reach the store in the other.
         The store evicts windows as ``increment`` says.
         """
         ...

@@ -140,7 +140,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return taken
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=min(60, settings().max_examples), deadline=None)
 @given(
     st.lists(
         st.one_of(
