@@ -16,7 +16,7 @@ from mockserver.namespaces.cluster import SharedNamespaces
 from mockserver.namespaces.journal import Record
 from mockserver.plan import Step
 from mockserver.state.machine import ResourceState, initial_state
-from mockserver.state.protocol import NamespacesFull, PlanChanged
+from mockserver.state.protocol import NamespacesFull, PlanChanged, RemoteDecision
 from mockserver.state.redis.connection import Connection
 from mockserver.state.redis.handshake import read_address
 from mockserver.state.redis.store import RedisStore
@@ -97,6 +97,43 @@ def test_steps_and_polls_together_count_every_call(harnesses: HarnessFactory) ->
     state = harness.peek("a")
     assert state is not None
     assert (state.step, state.calls) == (1, 118)
+
+
+def polled_together(harness: PollHarness, *calls: tuple[str, str]) -> list[object]:
+    """The step and call, or the error, of polls to a resource and a key, sent in one turn of the loop."""
+
+    async def work() -> list[object]:
+        polls = [harness.store.poll("default", resource, key, "poll", "issued") for resource, key in calls]
+        found = [await polled for polled in polls]
+        return [(each.step, each.call) if isinstance(each, RemoteDecision) else str(each) for each in found]
+
+    told: list[object] = harness.run(work())
+    return told
+
+
+def test_polls_of_one_turn_of_the_loop_share_scripts_and_are_counted_in_order(
+    harnesses: HarnessFactory, scripts: Scripts
+) -> None:
+    harness = harnesses()
+    assert isinstance(harness, PollHarness)
+    harness.serve("request", TIMELINES)
+    scripts.say("CONFIG", "RESETSTAT")
+    told = polled_together(harness, *[("request", key) for _ in range(50) for key in "ab"])
+    assert b"cmdstat_evalsha:calls=2," in scripts.say("INFO", "commandstats")
+    assert told[::2] == told[1::2] == [(0, 1), (0, 2), *((1, number + 1) for number in range(48))]
+
+
+def test_poll_that_meets_a_key_of_a_wrong_type_fails_alone(
+    harnesses: HarnessFactory, scripts: Scripts
+) -> None:
+    harness = harnesses()
+    assert isinstance(harness, PollHarness)
+    harness.serve("request", TIMELINES)
+    harness.serve("other", TIMELINES)
+    scripts.say("SET", harness.store.name("s", "default", "other"), "x")
+    first, second, third = polled_together(harness, ("request", "a"), ("other", "a"), ("request", "a"))
+    assert (first, third) == ((0, 1), (0, 2))
+    assert "WRONGTYPE" in str(second)
 
 
 def test_a_key_that_is_called_without_a_pause_can_still_be_put(harnesses: HarnessFactory) -> None:

@@ -428,6 +428,20 @@ def test_removed_calls_are_not_counted_as_lost(harness: StoreHarness) -> None:
     assert (paths(harness), lost(harness)) == (["/0", "/3"], 0)
 
 
+def test_calls_that_were_removed_from_the_journal_leave_room_for_others(harnesses: HarnessFactory) -> None:
+    harness = harnesses(journal=3)
+    for _ in range(3):
+        write(harness.journal())
+    harness.do(lambda: harness.journal().remove({2}))
+    write(harness.journal())
+    assert [call.number for call in read(harness)] == [1, 3, 4]
+    assert (harness.do(lambda: len(harness.journal())), lost(harness)) == (3, 0)
+    for _ in range(2):
+        write(harness.journal())
+    assert [call.number for call in read(harness)] == [4, 5, 6]
+    assert (harness.do(lambda: len(harness.journal())), lost(harness)) == (3, 2)
+
+
 def test_clearing_the_journal_begins_anew_but_numbers_go_on(harnesses: HarnessFactory) -> None:
     harness = harnesses(journal=2)
     for _ in range(3):
