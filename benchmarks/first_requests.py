@@ -23,30 +23,35 @@ _PUBLISHED = {
     "twilio": ("twilio-messaging.json", Request("/v1/Services", fields=_BASIC)),
 }
 """Name → document of the corpus, and a request that needs no parameter."""
-LOADS = tuple(f"first GETs of {name}" for name in _PUBLISHED)
+_IDLE = 3
+"""Seconds after the start in which a server can prepare itself."""
+LATER = f", {_IDLE} s after the start"
+LOADS = tuple(f"first GETs of {name}{when}" for name in _PUBLISHED for when in ("", LATER))
 _PATIENCE = 30
 
 
 def run(bench: Bench, servers: Sequence[Server], results: Results, number: int) -> None:
-    """One round: start each server anew on each document, and ask for each GET once."""
+    """One round: start each server anew on each document, and ask for each GET once, at once or later."""
     for name, (file, first) in _PUBLISHED.items():
         if not (document := bench.published(file)):
             continue
         for server in servers:
             if server.name not in COMPARED:
                 continue
-            bench.say(f"round {number}/{bench.rounds}: first GETs of {name}: {server.name}")
-            contender = Contender(server.name, server, document)
-            try:
-                with bench.started(contender, first) as running:
-                    figures = _ask(running.port, _targets(document))
-                    if causes := judging.faults([document], running.port, _targets(document)):
-                        told = results.faults if server.name == "ours" else results.invalid
-                        told[f"{len(causes)} answers of {server.name}, first GETs of {name}"] = causes[0]
-                results.add(f"first GETs of {name}", server.name, figures)
-            except (StartError, OSError) as reason:
-                results.faults[f"{server.name}, first GETs of {name}"] = str(reason)
-                bench.say(f"{server.name}, first GETs of {name}: {reason}")
+            for load in (f"first GETs of {name}", f"first GETs of {name}{LATER}"):
+                bench.say(f"round {number}/{bench.rounds}: {load}: {server.name}")
+                contender = Contender(server.name, server, document)
+                try:
+                    with bench.started(contender, first) as running:
+                        time.sleep(_IDLE if load.endswith(LATER) else 0)
+                        figures = _ask(running.port, _targets(document))
+                        if causes := judging.faults([document], running.port, _targets(document)):
+                            told = results.faults if server.name == "ours" else results.invalid
+                            told[f"{len(causes)} answers of {server.name}, {load}"] = causes[0]
+                    results.add(load, server.name, figures)
+                except (StartError, OSError) as reason:
+                    results.faults[f"{server.name}, {load}"] = str(reason)
+                    bench.say(f"{server.name}, {load}: {reason}")
 
 
 def _ask(port: int, requests: Sequence[Request]) -> Figures:
