@@ -421,12 +421,8 @@ class Engine:
     ) -> Response:
         """Return the response to a call that reaches its operation. ``raw``: the parameters as sent."""
         runtime = route.runtime
-        if (
-            request.section is not None
-            and prefer is NONE
-            and self._may_be_cached(request, route, checked, namespace)
-        ):
-            self._polls.remember(request, route, raw)
+        if prefer is NONE:
+            self.remember(request, route, raw, checked, namespace)
         if runtime is None:
             if route.data is None or self.data is None:
                 response = documented(route, path, request, now, checked=checked)
@@ -451,6 +447,13 @@ class Engine:
             )
         return response
 
+    def remember(
+        self, request: Request, route: Route, raw: dict[str, str], checked: Checked, namespace: Namespace
+    ) -> None:
+        """Cache a call, if every call with the same header section is validated and routed alike."""
+        if request.section is not None and self._may_be_cached(request, route, checked, namespace):
+            self._polls.remember(request, route, raw)
+
     def _may_be_cached(self, request: Request, route: Route, checked: Checked, namespace: Namespace) -> bool:
         """Return whether every call with the same header section is validated and routed alike."""
         if route.runtime is not None:
@@ -464,7 +467,6 @@ class Engine:
             and not (checked.status or checked.warnings)
             and checked.body is None
             and namespace is self.namespaces.default
-            and self.cluster is None
             and (self._cors is None or "origin" not in request.headers)
         )
 
