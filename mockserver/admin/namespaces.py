@@ -185,7 +185,11 @@ class Data:
 
         data = self._control.engine.data
         if data is None:
-            raise ControlError(409, "no data is stored: the server was started without --stateful")
+            raise ControlError(
+                409,
+                "no data is stored: start the server with --stateful, "
+                "or write `updates` or `set` in a scenario file",
+            )
         in_namespace, name = self._control.in_namespace, requested_namespace()
         if not data.has_seeds(name):
             in_namespace(name, lambda namespace: data.seed(name, namespace.clock.now()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from mockserver.diagnostics import CompileError, Diagnostic, UsageError, did_you
 if TYPE_CHECKING:
     from mockserver.compile.scaffold import Outline
     from mockserver.inputs import Inputs
+    from mockserver.jsonschema import Schemas
     from mockserver.plan import Document, Operation
 
 
@@ -52,11 +54,12 @@ def init(
 
     The command looks for a GET operation whose path ends in a parameter, and prefers one with a status
     field. The values of this field and the documented errors become states. The operations that create,
-    list and delete the resource are included. The file is valid. Edit it.
+    list, update and delete the resource are included; PUT and PATCH change its stored data. The file is
+    valid. Edit it.
     """
     # Heavy; only for this command
     from mockserver.compile.compiler import Inputs, compile_plan
-    from mockserver.compile.scaffold import candidates, outline, with_related_operations
+    from mockserver.compile.scaffold import candidates, outline
     from mockserver.jsonschema import Schemas
 
     given = Inputs((document,), (), "0", allow_remote_refs, ref_root)
@@ -74,8 +77,8 @@ def init(
     is_file = str(path) != "-"
     if is_file and path.exists() and not force:
         raise UsageError(f"{path} exists. Choose another file by -o, or overwrite it by --force.")
-    text = "" if wanted else _lifecycle_text(with_related_operations(drawn, read, schemas), path, given)
-    text = text or _valid_text(drawn, path, given)
+    text = "" if wanted else _lifecycle_text(drawn, read, schemas, path, given)
+    text = text or _valid_text(drawn, path, given)[0]
     if not is_file:
         click.echo(text, nl=False)
         return
@@ -96,15 +99,26 @@ def _find_operation(name: str, document: Document) -> Operation:
     raise UsageError(f"the document has no operation {name!r}; {hint}")
 
 
-def _lifecycle_text(drawn: Outline, path: Path, given: Inputs) -> str:
-    """Return the text with all operations on the resource, or "" if it would not be valid."""
-    try:
-        return _valid_text(drawn, path, given) if drawn.lifecycle else ""
-    except CompileError:
-        return ""
+def _lifecycle_text(drawn: Outline, read: Document, schemas: Schemas, path: Path, given: Inputs) -> str:
+    """Return the text with all operations on the resource, or "" if it would not be valid.
+
+    States with their fields in stored data come first, then those with fixed bodies, then no updates.
+    """
+    from mockserver.compile.scaffold import with_related_operations  # heavy; only for this command
+
+    wanted = sum(state.kind != "error" for state in drawn.states)
+    for ways in ({}, {"sets": False}, {"updates": False}):
+        whole = with_related_operations(drawn, read, schemas, **ways)
+        if not whole.lifecycle:
+            return ""
+        with contextlib.suppress(CompileError):
+            text, written = _valid_text(whole, path, given)
+            if sum(state.kind != "error" for state in written.states) == wanted or "updates" in ways:
+                return text
+    return ""
 
 
-def _valid_text(drawn: Outline, path: Path, given: Inputs) -> str:
+def _valid_text(drawn: Outline, path: Path, given: Inputs) -> tuple[str, Outline]:
     """Return the text without the states in which the compiler finds errors: users must write those."""
     # Heavy; only for this command
     from dataclasses import replace
@@ -126,7 +140,7 @@ def _valid_text(drawn: Outline, path: Path, given: Inputs) -> str:
                 raise
             drawn = replace(drawn, states=remaining)
         else:
-            return text
+            return text, drawn
 
 
 def _state_at(text: str, number: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Literal
@@ -35,6 +35,8 @@ _X509 = {
     "privatekey": "x509.private_key",
     "serialnumber": "x509.serial_number",
 }
+_UPDATES = {"replace": ("PUT", "replace"), "change": ("PATCH", "merge")}
+"""Alias → the method of an operation that updates the resource, and how."""
 _ERRORS = {422: "unprocessable", 500: "server-error", 503: "unavailable", 429: "rate-limited"}
 _ERROR_TEXT = "It did not work out"
 
@@ -65,8 +67,15 @@ class Outline:
     """Whether the key is a UUID, so that some ids can select errors."""
     lifecycle: dict[str, tuple[Operation, str]] = field(default_factory=dict)
     """Alias → operation and its role, in the syntax of a scenario file."""
-    repeats_body: bool = False
-    """Whether the response to a creation has the fields that the states set."""
+    repeating: tuple[str, ...] = ()
+    """The aliases of other operations whose responses have the fields of the states' bodies."""
+    sets: bool = False
+    """Whether the states write their fields into stored data, which all operations show."""
+
+    @property
+    def updates(self) -> bool:
+        """Whether an operation updates stored data."""
+        return any(part.startswith("updates") for _, part in self.lifecycle.values())
 
     def of_kind(self, kind: Kind) -> list[str]:
         """Return the names of the states of one kind."""
@@ -306,14 +315,18 @@ def _header_lines(outline: Outline, document: str) -> Iterator[str]:
         yield f"  {alias}: {_yaml_scalar(f'{operation.method} {operation.path}')}"
     for alias, (operation, part) in outline.lifecycle.items():
         yield f"  {alias}: {{operation: {_yaml_scalar(f'{operation.method} {operation.path}')}, {part}}}"
-    if outline.lifecycle:
+    if "create" in outline.lifecycle:
         yield "# The response for resources that do not exist."
         yield "unknown: 404"
     yield ""
 
 
 def _state_lines(outline: Outline, _: str) -> Iterator[str]:
-    yield "# A body is partial: missing fields are generated from the documented schema."
+    if outline.sets:
+        yield "# `set` writes fields into the stored data when the resource enters the state. Clients change"
+        yield "# the data too. All operations show it. A body is partial, and goes before the data."
+    else:
+        yield "# A body is partial: missing fields are generated from the documented schema."
     yield "states:"
     reading, *more = outline.operations
     ending = [alias for alias in outline.lifecycle if alias != "list"]
@@ -325,14 +338,30 @@ def _state_lines(outline: Outline, _: str) -> Iterator[str]:
             yield "  # The documented errors. They can have a body too: {status: 404, body: {message: Gone}}."
         response = _response_text(state)
         aliases = ending if state.kind == "error" else others
-        if others or outline.lifecycle:
-            bodies = {"create": response} if outline.repeats_body and state.kind != "error" else {}
+        if outline.sets:
+            shown = _stored_text(outline, state)
+        elif others or outline.lifecycle:
+            bodies = dict.fromkeys(outline.repeating, response) if state.kind != "error" else {}
             parts = [f"{reading}: {response}", *(f"{alias}: {bodies.get(alias, '{}')}" for alias in aliases)]
             shown = f"{{{', '.join(parts)}}}"
         else:
             shown = response
         yield f"  {_yaml_key(state.name)}: {shown}"
     yield ""
+
+
+def _stored_text(outline: Outline, state: StateOutline) -> str:
+    """Return a state that writes its fields into stored data. A null is no data: a body shows it."""
+    reading = next(iter(outline.operations))
+    if state.kind == "error":
+        return f"{{{reading}: {_response_text(state)}}}"
+    written = {name: value for name, value in state.body.items() if value is not None}
+    nulls = {name: value for name, value in state.body.items() if value is None}
+    parts = [f"set: {_mapping_text(written)}"] if written else []
+    if nulls:
+        body = f"{{body: {_mapping_text(nulls)}}}"
+        parts += [f"{alias}: {body}" for alias in (reading, *outline.repeating)]
+    return f"{{{', '.join(parts)}}}"
 
 
 def _default_lines(outline: Outline, _: str) -> Iterator[str]:
@@ -370,7 +399,7 @@ def _select_lines(outline: Outline, _: str) -> Iterator[str]:
     yield "# The first rule that matches selects the scenario of a key, at its first call. A request"
     yield "# can also select one, with the header `Prefer: scenario=NAME` or `Prefer: state=NAME`."
     yield "select:"
-    if outline.is_uuid and not outline.lifecycle:
+    if outline.is_uuid and "create" not in outline.lifecycle:
         for state in outline.states:
             if state.kind == "error":
                 reserved = _RESERVED.format(status=state.status)
@@ -396,8 +425,12 @@ def _response_text(state: StateOutline) -> str:
         return f"{{status: {state.status}}}"
     if not state.body:
         return "{}"
-    members = (f"{_yaml_key(name)}: {_yaml_scalar(value)}" for name, value in state.body.items())
-    return f"{{body: {{{', '.join(members)}}}}}"
+    return f"{{body: {_mapping_text(state.body)}}}"
+
+
+def _mapping_text(members: dict[str, JSON]) -> str:
+    shown = (f"{_yaml_key(name)}: {_yaml_scalar(value)}" for name, value in members.items())
+    return f"{{{', '.join(shown)}}}"
 
 
 def _yaml_key(name: str) -> str:
@@ -411,39 +444,73 @@ def _yaml_scalar(value: JSON) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def with_related_operations(outline: Outline, document: Document, schemas: Schemas) -> Outline:
-    """Add the operations that create, list and delete the resource. Unchanged if none creates it."""
+def with_related_operations(
+    outline: Outline, document: Document, schemas: Schemas, *, updates: bool = True, sets: bool = True
+) -> Outline:
+    """Add the operations that create, list, update and delete the resource; some only if one creates it.
+
+    ``updates``: whether to add those that update it; ``sets``: whether states then write stored data.
+    """
     reading = next(iter(outline.operations.values()))
     found = dict(_related_operations(outline, document, schemas, reading))
     if "create" not in found:
-        return outline
-    created = response_fields(schemas, found["create"][0])
-    repeats_body = all(name in created for state in outline.states for name in state.body)
-    return replace(outline, lifecycle=found, repeats_body=repeats_body)
+        found = {alias: role for alias, role in found.items() if alias in _UPDATES}
+    if not updates:
+        found = {alias: role for alias, role in found.items() if alias not in _UPDATES}
+    names = {name for state in outline.states for name in state.body}
+    added = replace(outline, lifecycle=found)
+    if added.updates and sets:
+        added = replace(added, sets=True)
+        names = {name for state in outline.states for name, value in state.body.items() if value is None}
+    repeating = [
+        alias
+        for alias, (operation, _) in found.items()
+        if alias in ("create", *_UPDATES) and names <= response_fields(schemas, operation).keys()
+    ]
+    return replace(added, repeating=tuple(repeating))
 
 
 def _related_operations(
     outline: Outline, document: Document, schemas: Schemas, reading: Operation
 ) -> Iterator[tuple[str, tuple[Operation, str]]]:
+    at = {(operation.path, operation.method): operation for operation in document.operations}
     collection = reading.path.removesuffix(f"/{{{outline.key}}}")
     if collection == reading.path:
         return
-    at = {(operation.path, operation.method): operation for operation in document.operations}
+    names = outline.key, "id", f"{outline.resource}Id", f"{outline.resource}_id"
     if creating := at.get((collection, "POST")):
-        member = _key_member(
-            schemas, creating, (outline.key, "id", f"{outline.resource}Id", f"{outline.resource}_id")
-        )
+        member = _key_member(response_fields(schemas, creating), names)
         if member:
             yield "create", (creating, f"creates: body.{member}")
     if (listing := at.get((collection, "GET"))) and (list_path := _list_path(schemas, listing)):
         yield "list", (listing, f"lists: {list_path}, items: {next(iter(outline.operations))}")
+    for alias, (method, kind) in _UPDATES.items():
+        if (updating := at.get((reading.path, method))) and _updates(updating):
+            yield alias, (updating, f"updates: {kind}")
+        elif (updating := at.get((collection, method))) and _updates(updating):
+            member = _key_member(_request_fields(schemas, updating), names)
+            if member:
+                yield alias, (updating, f"updates: {kind}, key: body.{member}")
     if deleting := at.get((reading.path, "DELETE")):
         yield "delete", (deleting, "deletes: true")
 
 
-def _key_member(schemas: Schemas, operation: Operation, names: tuple[str, ...]) -> str | None:
-    """Return the member of the response that holds a new key, or None."""
-    members = {name.replace("_", "").lower(): name for name in response_fields(schemas, operation)}
+def _updates(operation: Operation) -> bool:
+    """Return whether an operation can change a resource: it takes a body, and documents a success."""
+    _, status = default_response(operation)
+    return operation.body is not None and 200 <= status < 300
+
+
+def _request_fields(schemas: Schemas, operation: Operation) -> dict[str, dict[str, JSON]]:
+    """Return name and schema of each property of the JSON body of the request."""
+    content = operation.body.content if operation.body is not None else ()
+    ref = next((media.schema for media in content if media.schema and "json" in media.name), None)
+    return dict(_fields(schemas, ref)) if ref else {}
+
+
+def _key_member(fields: Iterable[str], names: tuple[str, ...]) -> str | None:
+    """Return the field that holds a key, or None."""
+    members = {name.replace("_", "").lower(): name for name in fields}
     wanted = (name.replace("_", "").replace("-", "").lower() for name in names)
     return next((members[name] for name in wanted if name in members), None)
 

@@ -10,10 +10,12 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+import tests
 from mockserver import inputs
 from mockserver.cli.init import init
-from mockserver.compile.compiler import Inputs, compile_plan
+from mockserver.compile.compiler import Inputs, compile_plan, inspect_inputs
 from tests.live import engine_of, get, serving_engine
+from tests.workers import Line
 
 ORDERS = """\
 openapi: 3.1.0
@@ -195,6 +197,76 @@ def test_creating_listing_and_deleting_operations_are_included(folder: Path) -> 
         assert get(live.port, at, method="DELETE").status == 204
         assert get(live.port, at).status == 404
         assert json.loads(get(live.port, "/orders").body)["orders"] == []
+
+
+UPDATED = WHOLE.replace(
+    "    delete: {responses",
+    """\
+    put: &update
+      requestBody: {content: {application/json: {schema: {type: object, properties: {note: {type: string}}}}}}
+      responses: {'200': {$ref: '#/components/responses/Made'}, '404': {description: none}}
+    patch: *update
+    delete: {responses""",
+).replace(
+    "[pending, paid]}",
+    "[pending, paid]}\n        note: {type: string}\n        paidBy: {type: string, nullable: true}",
+)
+
+
+def test_updating_operations_change_what_reads_and_lists_show(folder: Path) -> None:
+    (folder / "whole.yaml").write_text(UPDATED)
+    assert CliRunner().invoke(init, ["whole.yaml", "-o", "life.yaml"]).exit_code == 0
+    drawn = yaml.safe_load((folder / "life.yaml").read_text())
+    path = "/orders/{orderId}"
+    assert drawn["operations"]["replace"] == {"operation": f"PUT {path}", "updates": "replace"}
+    assert drawn["operations"]["change"] == {"operation": f"PATCH {path}", "updates": "merge"}
+    assert drawn["states"]["paid"] == {"set": {"status": "paid"}}
+    assert drawn["states"]["not-found"] == {"read": {"status": 404}}
+    plan = compile_plan(Inputs((folder / "whole.yaml",), (folder / "life.yaml",))).plan
+    with serving_engine(engine_of(plan)) as live, (line := Line(live.port)):
+        made = line.ask("POST", "/orders").json()
+        at = f"/orders/{made['id']}"
+        assert line.ask("PATCH", at, {"note": "mine"}).json() == {**made, "note": "mine"}
+        polls = [line.ask("GET", at).json() for _ in range(3)]
+        assert (polls[-1]["status"], polls[-1]["note"]) == ("paid", "mine")
+        assert line.ask("GET", "/orders").json()["orders"] == [polls[-1]]
+        assert line.ask("DELETE", at).status == 204
+        assert line.ask("GET", at).status == 404
+
+
+def test_an_update_of_the_collection_has_the_key_in_its_body(folder: Path) -> None:
+    put = """\
+    put:
+      requestBody: {content: {application/json: {schema: {$ref: '#/components/schemas/Order'}}}}
+      responses: {'200': {$ref: '#/components/responses/Made'}, '404': {description: none}}
+"""
+    (folder / "whole.yaml").write_text(WHOLE.replace("  /orders/{orderId}:", f"{put}  /orders/{{orderId}}:"))
+    assert CliRunner().invoke(init, ["whole.yaml", "-o", "life.yaml"]).exit_code == 0
+    drawn = yaml.safe_load((folder / "life.yaml").read_text())
+    replaces = {"operation": "PUT /orders", "updates": "replace", "key": "body.id"}
+    assert drawn["operations"]["replace"] == replaces
+    plan = compile_plan(Inputs((folder / "whole.yaml",), (folder / "life.yaml",))).plan
+    with serving_engine(engine_of(plan)) as live, (line := Line(live.port)):
+        made = line.ask("POST", "/orders").json()
+        assert line.ask("PUT", "/orders", {**made, "status": "paid"}).status == 200
+        assert line.ask("GET", f"/orders/{made['id']}").json() == {**made, "status": "paid"}
+
+
+def test_updating_operations_without_a_creating_one_are_included(folder: Path) -> None:
+    (folder / "whole.yaml").write_text(UPDATED.replace("post:", "x-post:"))
+    assert CliRunner().invoke(init, ["whole.yaml", "-o", "life.yaml"]).exit_code == 0
+    drawn = yaml.safe_load((folder / "life.yaml").read_text())
+    assert list(drawn["operations"]) == ["read", "replace", "change"]
+    assert "unknown" not in drawn
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(tests.__file__).with_name("documents").glob("*petstore*")), ids=str
+)
+def test_the_file_for_a_published_document_is_checked_without_a_warning(folder: Path, path: Path) -> None:
+    assert draft(str(path), "-o", "life.yaml").exit_code == 0
+    found = inspect_inputs(Inputs((path,), (Path("life.yaml"),)))
+    assert [str(each) for each in found if each.where.source == "life.yaml"] == []
 
 
 def test_creating_operation_without_a_key_is_omitted(folder: Path) -> None:

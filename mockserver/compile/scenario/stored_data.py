@@ -133,7 +133,9 @@ class _OperationReader:
                  and self._bodies.is_object(ref)),
                 None,
             )  # fmt: skip
-        self.key_field = self._bodies.key_field(self.schema, self._key, word)
+        self.key_field = ""
+        if draft.resource.key.part == "path":
+            self.key_field = self._bodies.key_field(self.schema, self._key, word)
         known = self._bodies.shapes.properties(self.schema) if self.schema is not None else ()
         for binding in draft.bindings.values():
             if binding.key_path and binding.key_path[-1] in known:

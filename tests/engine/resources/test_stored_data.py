@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.live import Process, Reply
+from mockserver import inputs
+from mockserver.compile.compiler import Inputs, compile_plan
+from mockserver.engine.engine import Options
+from tests.live import Process, Reply, engine_of, serving_engine
 from tests.redis import Redis
 from tests.workers import Line, Workers
 
@@ -296,3 +299,55 @@ def test_an_update_after_a_timed_state_is_kept(shared: Client) -> None:
     shared("PATCH", path, {"status": "packed"})
     assert shared("GET", path).json()["status"] == "packed"
     assert [order["status"] for order in shared("GET", "/orders").json()] == ["packed"]
+
+
+SESSIONS = """
+resource: session
+key: header.X-Session
+operations: {read: readOrder, change: {operation: changeOrder, updates: merge}}
+states: {open: {set: {note: begun}}}
+scenarios: {usual: [open]}
+"""
+HANDLES = """
+resource: certificate
+document: certificate-lifecycle
+key: path.requestId
+handles: {certificateId: "{{ uuid('certificate') }}"}
+operations:
+  create: {operation: createCertificate, creates: body.certificateRequestId}
+  poll: getCertificateRequest
+  cancel: cancelCertificateRequest
+  delete: {operation: deleteCertificate, deletes: true, key: {certificateId: path.certificateId}}
+states:
+  waiting: {set: {status: pending}}
+  cancelled: {set: {status: failed, errorMessage: "{{ resource.state }}"}}
+scenarios:
+  usual: [{state: waiting, on: {cancel: cancelled}}, cancelled]
+unknown: 404
+"""
+
+
+def test_a_key_outside_of_the_path_has_data_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "session.yaml").write_text(SESSIONS)
+    plan = compile_plan(Inputs((ORDERS,), (tmp_path / "session.yaml",))).plan
+    with serving_engine(engine_of(plan)) as live, (line := Line(live.port)):
+        assert line.ask("GET", "/orders/1", X_Session="a").json()["note"] == "begun"
+        assert line.ask("PATCH", "/orders/2", {"note": "mine"}, X_Session="a").status == 200
+        assert line.ask("GET", "/orders/3", X_Session="a").json()["note"] == "mine"
+        assert line.ask("GET", "/orders/3", X_Session="b").json()["note"] == "begun"
+
+
+def test_a_resource_of_operations_on_several_paths_has_data(tmp_path: Path) -> None:
+    (tmp_path / "certificate.yaml").write_text(HANDLES)
+    document = inputs.DOCUMENT.with_name("certificate-lifecycle.yaml")
+    plan = compile_plan(Inputs((document,), (tmp_path / "certificate.yaml",))).plan
+    root = "/api/v1/cert-manager/certificates"
+    engine = engine_of(plan, options=Options(validation="off"))
+    with serving_engine(engine) as live, (line := Line(live.port)):
+        made = line.ask("POST", root, {})
+        assert made.status in (200, 201, 202), made.body
+        path = f"{root}/certificate-requests/{made.json()['certificateRequestId']}"
+        assert line.ask("GET", path).json()["status"] == "pending"
+        assert line.ask("POST", f"{path}/cancel", {}).status < 300
+        found = line.ask("GET", path).json()
+        assert (found["status"], found["errorMessage"]) == ("failed", "cancelled")
