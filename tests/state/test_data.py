@@ -46,6 +46,14 @@ def test_any_text_is_the_key_of_an_item(harness: StoreHarness, key: str) -> None
     assert keys(harness) == []
 
 
+def test_several_items_are_read_at_once(harness: StoreHarness) -> None:
+    put(harness, "a", 1)
+    put(harness, "b", 2)
+    put(harness, "c", 3, parent="1")
+    found = harness.do(lambda: harness.store.data.get_all("default", PETS, "", ["b", "c", "a", "b"]))
+    assert found == {"a": item(1), "b": item(2)}
+
+
 def test_items_are_in_the_order_of_their_numbers_page_by_page(harness: StoreHarness) -> None:
     for number in (2, 16, 1, 300, 10):
         put(harness, f"k{number}", number)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from mockserver.compile.stateful.bodies import Bodies, key_names, last_word
 from mockserver.compile.stateful.operations import CREATES, PARAMETERS, OperationReader, path_parameters
-from mockserver.compile.stateful.references import with_references
+from mockserver.compile.stateful.references import links, with_references
 from mockserver.compile.stateful.stated import ITEM_VERBS, Statements
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.paging import plain
@@ -65,6 +65,7 @@ class _Reader:
         self._reader = OperationReader(self._bodies)
         self._schemas = schemas
         self._stated = Statements(document, schemas)
+        self._links = links(document, schemas)
         self._found = Inference()
         self._paths: dict[str, _Path] = {}
         self._taken: set[int] = set()
@@ -101,7 +102,7 @@ class _Reader:
             if index not in self._taken and index not in self._found.stateless:
                 reason = self._found.unclear.get(index, "it belongs to no collection or singleton")
                 self._found.stateless[index] = reason
-        self._found.resources = with_references(self._found.resources, self._bodies)
+        self._found.resources = with_references(self._found.resources, self._bodies, self._links)
         return self._found
 
     # A collection with items
@@ -128,6 +129,8 @@ class _Reader:
         told = self._reader.answer(created[1], CREATES) if created is not None else None
         if told is not None and self._bodies.items(told) is None:  # only the response of POST has the key
             field_name = self._bodies.key_field(told, parameter, word)
+        if not field_name or not plain(parameter).endswith(plain(field_name)):
+            field_name = self._linked_key((collection, item), schema or listed, names) or field_name
         field_name = self._stated_key((collection, item), schema or listed, told) or field_name
         operations: dict[int, DataOperation] = {}
         self._item_operations(item, schema, names, operations)
@@ -147,6 +150,21 @@ class _Reader:
         indices = [index for path in paths if path for index, _ in path.operations.values()]
         known = [self._bodies.shapes.properties(schema) for schema in schemas if schema is not None]
         return self._stated.key(indices, dict.fromkeys(name for fields in known for name in fields))
+
+    def _linked_key(
+        self, paths: tuple[_Path | None, _Path], schema: SchemaRef | None, names: Sequence[str]
+    ) -> str:
+        """Return the field of an item that a link to the item's own path names, or an empty text."""
+        own = {index: operation for path in paths if path for index, operation in path.operations.values()}
+        targets = {index: path_parameters(own[index])[-1] for index, _ in paths[1].operations.values()}
+        for link in self._links:
+            if link.source in own and targets.get(link.target) == link.parameter:
+                answer = self._reader.answer(own[link.source], CREATES)
+                body = self._bodies.item_of(answer, schema, names) if answer else None
+                is_field = body is not None and self._reader.has(body.schema, link.field[-1])
+                if is_field and body is not None and link.field[:-1] == body.path:
+                    return link.field[-1]
+        return ""
 
     def _listed(self, collection: _Path | None, item: SchemaRef | None, word: str) -> SchemaRef | None:
         """Return the schema of the items in the list of a collection, or None."""

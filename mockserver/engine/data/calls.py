@@ -313,9 +313,9 @@ class DataCalls:
         found = call.runtime.unknown_reference(call.address, sent) if self._checks_references else None
         if found is None:
             return None
-        field, key = found
+        pointer, field, key = found
         detail = f"{call.runtime.references[field].name} has no item with the key {key}"
-        violation = Violation("body", "", f"/{field}", "reference", detail, key)
+        violation = Violation("body", "", pointer, "reference", detail, key)
         return self._refused(call, 422, detail, "data=refused", (violation,))
 
     def _unknown_parent(self, call: DataCall) -> Response:

@@ -14,6 +14,7 @@ from mockserver.engine.data.projection import MAX_BASES, Projection
 from mockserver.engine.fresh_keys import FreshKeys
 from mockserver.engine.service import Service
 from mockserver.jsonschema import SchemaError
+from mockserver.jsonschema.references import pointer
 from mockserver.media.json import decode_json, encode_json
 from mockserver.media.shapes import Shapes
 from mockserver.plan import JSON, DataOperation, DataResource, SchemaRef
@@ -165,31 +166,40 @@ class DataRuntime:
 
     # References
 
-    def unknown_reference(self, address: Address, sent: Mapping[str, JSON]) -> tuple[str, str] | None:
-        """Return the field and the value of a reference to an item that does not exist, or None."""
+    def unknown_reference(self, address: Address, sent: Mapping[str, JSON]) -> tuple[str, str, str] | None:
+        """Return where a reference to an item that does not exist is: pointer, field and key. Else None."""
         for field, runtime in self.references.items():
-            key = _text(sent.get(field))
-            if key and runtime.get(Address(address.namespace, "", runtime.normal(key))) is None:
-                return field, key
+            value = sent.get(field)
+            keys = [_text(key) for key in value] if isinstance(value, list) else [_text(value)]
+            items = self._store.data.get_all(
+                address.namespace, runtime.name, "", [runtime.normal(key) for key in keys if key]
+            )
+            for index, key in enumerate(keys):
+                if key and items.get(runtime.normal(key)) is None:
+                    return pointer([field, index] if isinstance(value, list) else [field]), field, key
         return None
 
     def refer(self, value: dict[str, JSON], address: Address, sent: Mapping[str, JSON]) -> None:
-        """Set generated references in a new value to keys that exist: that in the path, else the first."""
-        parents = address.parent.split("/")
+        """Set generated references in a new value to keys that exist: the one in the path, or the first."""
         for field, runtime in self.references.items():
             if field not in value or field in sent:
                 continue
-            if self.is_below(runtime):
-                known = runtime.key_value(unquote(parents[len(runtime.resource.parents)]))
-            elif entries := runtime.page(Address(address.namespace, "", ""), 0, 1):
-                known = decoded(entries[0][1]).get(runtime.resource.key_field)
-            else:
+            member = value[field]
+            known = self._known_keys(runtime, address, len(member) if isinstance(member, list) else 1)
+            if not known and not isinstance(member, list):
                 continue
-            candidate = {**value, field: known}
-            ref = self.resource.schema
+            offer = known if isinstance(member, list) else known[0]
+            ref, candidate = self.resource.schema, {**value, field: offer}
             projection = self.projection(ref) if ref is not None else None
             if projection is None or projection.is_valid(projection.visible(candidate)):
-                value[field] = known
+                value[field] = offer
+
+    def _known_keys(self, other: DataRuntime, address: Address, count: int) -> list[JSON]:
+        """Return keys of existing items of another resource, at most ``count``."""
+        if self.is_below(other):
+            return [other.key_value(unquote(address.parent.split("/")[len(other.resource.parents)]))]
+        entries = other.page(Address(address.namespace, "", ""), 0, count) if count else ()
+        return [decoded(item).get(other.resource.key_field) for _, item in entries]
 
     def has_parent(self, address: Address) -> bool:
         """Return whether the item exists in which a collection is nested, as far as it is inferred."""

@@ -28,6 +28,13 @@ class RedisData:
         self._store.on_commit(lambda: connection.send(words))  # nobody waits for it
         return decode_item(raw)
 
+    def get_all(self, namespace: str, resource: str, parent: str, keys: Sequence[str]) -> dict[str, Item]:
+        self._store.prefetch(
+            ("item", namespace, resource, _field(parent, key)) for key in dict.fromkeys(keys)
+        )
+        found = {key: self.get(namespace, resource, parent, key) for key in keys}
+        return {key: item for key, item in found.items() if item is not None}
+
     def put(self, namespace: str, resource: str, parent: str, key: str, item: Item) -> None:
         known = self.get(namespace, resource, parent, key)
         if known is not None:
