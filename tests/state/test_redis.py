@@ -20,7 +20,7 @@ from mockserver.state.protocol import NamespacesFull, PlanChanged
 from mockserver.state.redis.connection import Connection
 from mockserver.state.redis.handshake import read_address
 from mockserver.state.redis.store import RedisStore
-from mockserver.state.tables import CreationRecord
+from mockserver.state.tables import CreationRecord, Item
 from tests.proxy import Proxy
 from tests.redis import Redis
 from tests.state.scripts import Scripts
@@ -249,6 +249,14 @@ def everything(harness: StoreHarness) -> None:
             store.create(world, "born", "k", initial_state("issued", 0), CreationRecord(1, b"{}"))
             store.creations.set_handles(world, "born", "k", {"serial": "1"})
 
+        def keep(world: str = world) -> None:
+            for key in ("a", "b"):
+                store.data.put(world, "/pets", "1", key, Item(1, 0, 0, 1, b"{}"))
+
+        def remove(world: str = world) -> None:
+            store.data.remove(world, "/pets", "1", "a")
+            store.data.remove_below(world, "/pets", "1")
+
         def count(world: str = world) -> None:
             for resource in ("request", "", "limited"):
                 store.counters.next_in_sequence(world, resource, "n")
@@ -265,6 +273,8 @@ def everything(harness: StoreHarness) -> None:
                 journal.write(Request("GET", "/", "", {}, b""), Response(200, [], b""), 0, 0.0)
             harness.do(count)
             harness.do(name)
+            harness.do(keep)
+            harness.do(remove)
             harness.call("a", TIMELINES, "issued", world=world)
             harness.do(lambda world=world: store.assign(world, "request", "issued"))  # type: ignore[misc]
             harness.do(wind)
@@ -280,6 +290,7 @@ def everything(harness: StoreHarness) -> None:
         harness.reset(world)
         harness.do(count)
         harness.do(name)
+        harness.do(keep)
         harness.call("a", TIMELINES, "issued", world=world)
 
 
@@ -288,10 +299,10 @@ def test_unused_keys_expire_in_a_week(harness: RedisHarness, scripts: Scripts) -
     names = scripts.say("KEYS", f"{scripts.prefix}/*")
     left = {name.decode().removeprefix(f"{scripts.prefix}/"): scripts.say("TTL", name) for name in names}
     kinds = {name.partition("/")[0] for name in left}
-    assert kinds == {"g", "t", "w", "ns", "m", "s", "u", "b", "h", "k", "c", "v", "j"}
+    assert kinds == {"g", "t", "w", "ns", "m", "s", "u", "b", "h", "k", "c", "v", "j", *"doqy"}
     for_ever = {name for name, seconds in left.items() if seconds == -1}
     assert for_ever <= {"g", "w/test"}, "w/test is of this test"
-    weeks = {name: seconds for name, seconds in left.items() if name[0] in "msubhkcvj"}
+    weeks = {name: seconds for name, seconds in left.items() if name[0] in "msubhkcvjdoqy"}
     assert all(604_000 < seconds <= 604_800 for seconds in weeks.values()), weeks
 
 
