@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from mockserver.plan import JSON
@@ -43,8 +44,13 @@ _MIN_ITEMS = 8
 _MIN_MEMBERS = 32
 """Smaller maps are records, whose members have different meanings. They are not cut."""
 _CHUNKS = 16
+_encode = msgspec.json.Encoder().encode
 _MAX_PASSES = 8
 """The maximum work, in passes over the whole value. After that, an excerpt is not cut further."""
+_MIN_WORK = 256 * 1024
+"""The work in octets of JSON that a small value may take all the same."""
+_MAX_SURVEYED = 20_000
+"""The maximum number of values that a survey looks at."""
 
 Path: TypeAlias = tuple[str | int, ...]
 _Link: TypeAlias = "tuple[_Link, str | int] | None"
@@ -84,65 +90,82 @@ class _Survey(Struct):
 
 def excerpts(value: JSON, is_valid: Callable[[JSON], bool]) -> Iterator[Excerpt]:
     """Yield invalid parts of an invalid value, in order."""
-    return _narrow(Excerpt(value, {}, 0, 0), set(), is_valid, _Work())
+    size = _size(value)
+    work = _Work(max(_MAX_PASSES * size, _MIN_WORK), is_valid)
+    return _narrow(Excerpt(value, {}, 0, 0), size, set(), work)
 
 
 class _Work(Struct):
-    left: int = 0
-    """The number of values that may still be visited."""
-    is_begun: bool = False
+    left: int
+    """The octets of JSON that may still be validated."""
+    is_valid: Callable[[JSON], bool]
 
 
-def _narrow(
-    found: Excerpt, whole: set[Path], is_valid: Callable[[JSON], bool], work: _Work
-) -> Iterator[Excerpt]:
-    """Yield the excerpts of ``found``. ``whole``: containers that cannot be cut and stay invalid."""
+def _narrow(found: Excerpt, of_found: int, whole: set[Path], work: _Work) -> Iterator[Excerpt]:
+    """Yield the excerpts of ``found``, whose value has about ``of_found`` octets as JSON.
+
+    ``whole``: containers that cannot be cut and stay invalid.
+    """
     value, cuts = found.value, found.cuts
     survey = _survey(value, whole)
-    if not work.is_begun:
-        work.left, work.is_begun = survey.nodes * _MAX_PASSES, True
-    work.left -= survey.nodes
     if survey.nodes <= MAX_NODES_OF_EXCERPT or survey.wide == () or work.left <= 0:
         yield Excerpt(value, cuts, survey.nodes, survey.characters)
         return
     path = _path(survey.wide)
+    container = _at(value, path)
+    of_container = _size(container) if path else of_found
+    size = of_found - of_container + of_container // _CHUNKS
     is_whole = True
-    for start, part in _parts(_at(value, path)):
-        work.left -= survey.nodes // _CHUNKS
+    for start, part in _parts(container):
         candidate = _replace(value, path, part)
-        if not is_valid(candidate):
+        work.left -= size
+        if not work.is_valid(candidate):
             is_whole = False
             moved = _move(cuts, path, start, len(part)) | {path: cuts.get(path, 0) + start}
             apart = set(_move(dict.fromkeys(whole, 0), path, start, len(part)))
-            yield from _narrow(Excerpt(candidate, moved, 0, 0), apart, is_valid, work)
-            if work.left <= 0:
-                return
+            yield from _narrow(Excerpt(candidate, moved, 0, 0), size, apart, work)
+        if work.left <= 0:
+            return
     if is_whole:
-        yield from _narrow(found, {*whole, path}, is_valid, work)
+        yield from _narrow(found, of_found, {*whole, path}, work)
+
+
+def _size(value: JSON) -> int:
+    """Return the octets of a value as JSON. This is much faster than to count its parts."""
+    return len(_encode(value))
 
 
 def count_nodes(value: JSON) -> int:
-    """Return the number of values in a value, itself included."""
+    """Return the number of values in a value, itself included. Above _MAX_SURVEYED it may be too small."""
     return _survey(value, set()).nodes
 
 
 def _survey(value: JSON, whole: set[Path]) -> _Survey:
+    """Look at the values level by level, until a container that may be cut is found in a large value.
+
+    Above MAX_NODES_OF_EXCERPT, the numbers may be too small.
+    """
     nodes, characters = 1, len(value) if isinstance(value, str) else 0
+    left = _MAX_SURVEYED
     wide: _Link | tuple[()] = ()
     level: deque[tuple[JSON, _Link]] = deque([(value, None)] if isinstance(value, (dict, list)) else [])
-    while level:
+    while level and left > 0:
         node, link = level.popleft()
         nodes += len(node)
         is_list = isinstance(node, list)
         is_wide = len(node) > (_MIN_ITEMS if is_list else _MIN_MEMBERS)
         if is_wide and wide == () and not (whole and _path(link) in whole):
             wide = link
-        for key, child in enumerate(node) if is_list else node.items():
+        if wide != () and nodes > _MAX_SURVEYED:
+            break
+        members = enumerate(node) if is_list else node.items()
+        for key, child in members if len(node) <= left else islice(members, left):
             kind = type(child)  # twice as fast as isinstance, and a value that was read has no subclasses
             if kind is str:
                 characters += len(child)
             elif child and (kind is dict or kind is list):
                 level.append((child, (link, key)))
+        left -= len(node)
         if not is_list:
             characters += sum(map(len, node))
     return _Survey(nodes, characters, wide)

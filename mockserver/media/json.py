@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -15,6 +16,10 @@ _encoder = msgspec.json.Encoder()
 _BOM = b"\xef\xbb\xbf"
 MAX_DEPTH = 255
 """The maximum depth of nesting, which is that of jsonschema-rs."""
+_NO_BRACKETS = bytes(set(range(256)).difference(b'[]{}"'))
+_TO_SQUARE = bytes.maketrans(b"{}", b"[]")
+_STEP = {ord("["): 1, ord("]"): -1}
+_BLOCK = 64
 
 
 def decode_json(data: bytes) -> JSON | Malformed:
@@ -27,19 +32,26 @@ def decode_json(data: bytes) -> JSON | Malformed:
         return Malformed("The body is JSON nested too deeply")
     except msgspec.MsgspecError as error:
         return Malformed(f"The body is not JSON: {str(error).removeprefix('JSON is malformed: ')}")
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deep(value):
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deep(data):
         return Malformed("The body is JSON nested too deeply")
     return value
 
 
-def _is_deep(value: JSON) -> bool:
-    level = [value] if isinstance(value, (dict, list)) else []
-    for _ in range(MAX_DEPTH):
-        inner = (value.values() if isinstance(value, dict) else value for value in level)
-        level = [item for items in inner for item in items if isinstance(item, (dict, list))]
-        if not level:
-            return False
-    return True
+def _is_deep(data: bytes) -> bool:
+    """Return whether a JSON text is nested more than MAX_DEPTH deep. Only its brackets are looked at."""
+    plain = data.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in data else data
+    quoted = plain.translate(_TO_SQUARE, _NO_BRACKETS)
+    brackets = quoted.replace(b'""', b"")  # the strings that hold no bracket
+    if b'"' in brackets:
+        brackets = b"".join(quoted.split(b'"')[::2])
+    depth = 0
+    for start in range(0, len(brackets), _BLOCK):
+        block = brackets[start : start + _BLOCK]
+        opened = block.count(b"[")
+        if depth + opened > MAX_DEPTH and max(accumulate(map(_STEP.__getitem__, block), initial=depth)) > MAX_DEPTH:
+            return True
+        depth += 2 * opened - len(block)
+    return False
 
 
 def merge_patch(value: JSON, patch: JSON) -> Any:

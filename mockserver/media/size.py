@@ -18,6 +18,8 @@ from mockserver.plan import JSON
 WEIGHT = 5
 """A form field, part, XML element, XML attribute or event counts as this number of JSON values."""
 _CHUNK = 64 * 1024
+_NO_DELIMITERS = bytes(set(range(256)).difference(b'[]{},"'))
+_SPACE = b" \t\r\n"
 
 
 def exceeds(data: bytes, family: str, content_type: ContentType, most: int) -> bool:
@@ -56,11 +58,17 @@ def _count_json(data: bytes, most: int) -> int:
     plain = data.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in data else data
     found, is_text = 1, False
     for start in range(0, len(plain), _CHUNK):
-        parts = plain[start : start + _CHUNK].split(b'"')
-        outside = b"s".join(parts[is_text::2]).translate(None, b" \t\r\n")
-        is_text ^= len(parts) % 2 == 0
-        containers = outside.count(b"[") + outside.count(b"{")
-        found += outside.count(b",") + containers - outside.count(b"[]") - outside.count(b"{}")
+        outside = chunk = b'"' * is_text + plain[start : start + _CHUNK]
+        quoted = chunk.translate(None, _NO_DELIMITERS)
+        is_text = quoted.count(b'"') % 2 == 1
+        delimiters = quoted.replace(b'""', b"")  # without the strings that hold none
+        if b'"' in delimiters[: len(delimiters) - is_text]:
+            outside = delimiters = b"s".join(chunk.split(b'"')[::2])
+        containers = delimiters.count(b"[") + delimiters.count(b"{")
+        found += delimiters.count(b",") + containers
+        if containers:
+            outside = outside.translate(None, _SPACE)
+            found -= outside.count(b"[]") + outside.count(b"{}")
         if found > most:
             break
     return found
