@@ -48,7 +48,10 @@ def _is_deep(data: bytes) -> bool:
     for start in range(0, len(brackets), _BLOCK):
         block = brackets[start : start + _BLOCK]
         opened = block.count(b"[")
-        if depth + opened > MAX_DEPTH and max(accumulate(map(_STEP.__getitem__, block), initial=depth)) > MAX_DEPTH:
+        if (
+            depth + opened > MAX_DEPTH
+            and max(accumulate(map(_STEP.__getitem__, block), initial=depth)) > MAX_DEPTH
+        ):
             return True
         depth += 2 * opened - len(block)
     return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from mockserver.diagnostics import Violation
 from mockserver.engine.data.listing import DataListing
@@ -210,10 +209,10 @@ class DataCalls:
         response = self._responses.item(
             call._replace(address=address), item, call.operation.status, "data=created"
         )
-        if runtime.has_items:
-            self._responses.locate(
-                call, response, f"{call.request.raw_path.rstrip('/')}/{quote(key, safe='')}"
-            )
+        template, raw_path = call.route.operation.path, call.request.raw_path
+        target = runtime.location(call.operation, template, raw_path, call.path, key)
+        if target is not None:
+            self._responses.locate(call, response, target)
         return response
 
     def _new_item(self, call: DataCall, address: Address, key: str, sent: Mapping[str, JSON]) -> Item:
@@ -223,6 +222,7 @@ class DataCalls:
         runtime.set_key(value, key)
         runtime.refer(value, address, sent)
         runtime.stamped(value, call.now, call.now, sent)
+        runtime.agree(value, call.operation, address, call.path, call.now, sent)
         return runtime.put(address, value, call.now)
 
     def _may_create(self, call: DataCall) -> bool:

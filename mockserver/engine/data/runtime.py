@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -12,6 +13,7 @@ from mockserver.diagnostics import MockServerError
 from mockserver.engine.data.fields import RequestFields
 from mockserver.engine.data.projection import MAX_BASES, Projection
 from mockserver.engine.fresh_keys import FreshKeys
+from mockserver.engine.routing import PARAMETER
 from mockserver.engine.service import Service
 from mockserver.jsonschema import SchemaError
 from mockserver.jsonschema.references import pointer
@@ -118,10 +120,37 @@ class DataRuntime:
             self._keys = FreshKeys(self.name, refs, self.service.schemas, self.service.fakes, self._seed)
         return self._keys
 
-    @property
-    def has_items(self) -> bool:
-        """Whether items have a path of their own."""
-        return any(operation.key for operation in self.resource.operations.values())
+    @cached_property
+    def _item_path(self) -> tuple[str, DataOperation] | None:
+        """The path of items and an operation with it: the one that reads, if there is one."""
+        verbs = ("reads", "replaces", "merges", "deletes")
+        found = [
+            (verbs.index(operation.verb), index, operation)
+            for index, operation in self.resource.operations.items()
+            if operation.key and operation.verb in verbs
+        ]
+        if not found:
+            return None
+        _, index, operation = min(found, key=itemgetter(0, 1))
+        return self.service.document.operations[index].path, operation
+
+    def location(
+        self, creation: DataOperation, template: str, raw_path: str, path: Mapping[str, str], key: str
+    ) -> str | None:
+        """Return the path of a new item, or None. ``template`` and ``path`` are those of the creation."""
+        if self._item_path is None:
+            return None
+        item, operation = self._item_path
+        names = zip(creation.parents, operation.parents, strict=False)
+        known = {name: path.get(own, "") for own, name in names}
+        template = template.rstrip("/")
+        below = PARAMETER.sub("{}", item).removeprefix(f"{PARAMETER.sub('{}', template)}/")
+        if below.rstrip("/") == "{}":  # the common case, with the path as the client has written it
+            return f"{raw_path.rstrip('/')}/{quote(key, safe='')}{below[2:]}"
+        parts = raw_path.rstrip("/").split("/")
+        known[operation.key] = key
+        base = "/".join(parts[: len(parts) - template.count("/")])
+        return base + PARAMETER.sub(lambda found: quote(known.get(found[1], ""), safe=""), item)
 
     def is_below(self, other: DataRuntime) -> bool:
         """Return whether this resource is nested in the items of another one."""
@@ -189,9 +218,7 @@ class DataRuntime:
             if not known and not isinstance(member, list):
                 continue
             offer = known if isinstance(member, list) else known[0]
-            ref, candidate = self.resource.schema, {**value, field: offer}
-            projection = self.projection(ref) if ref is not None else None
-            if projection is None or projection.is_valid(projection.visible(candidate)):
+            if self._is_allowed({**value, field: offer}):
                 value[field] = offer
 
     def _known_keys(self, other: DataRuntime, address: Address, count: int) -> list[JSON]:
@@ -307,7 +334,12 @@ class DataRuntime:
         """Return the projection of stored values to the schema of a response."""
         projection = self._projections.get(ref)
         if projection is None:
-            projection = self._projections[ref] = Projection(self.service, self._shapes, ref)
+            try:
+                target = self.service.schemas.lookup(ref)[1]
+            except SchemaError:
+                target = ref
+            projection = self._projections.get(target) or Projection(self.service, self._shapes, target)
+            self._projections[ref] = self._projections[target] = projection
         return projection
 
     def new_value(
@@ -329,6 +361,38 @@ class DataRuntime:
         except MockServerError:  # the schema permits no value: `check` reports it
             return {**first, **sent}
         return first
+
+    def agree(
+        self,
+        value: dict[str, JSON],
+        operation: DataOperation,
+        address: Address,
+        hints: Mapping[str, JSON],
+        now: int,
+        sent: Mapping[str, JSON],
+    ) -> None:
+        """Store what the response to a creation has to show, where its schema is not that of the item."""
+        if operation.schema is None or self.resource.schema is None:
+            return
+        seed, projection = self.seed_of(address), self.projection(operation.schema)
+        if projection is self.projection(self.resource.schema):
+            return
+        try:
+            shown = projection.project(value, lambda number: projection.base(seed, hints, now, number))
+        except MockServerError:
+            return
+        own = {*sent, self.resource.key_field, *self.resource.key_aliases, *self.resource.times}
+        for name, member in shown.value.items() if isinstance(shown.value, dict) else ():
+            is_free = name not in own and (name not in value or f"/{name}" in shown.lost)
+            if is_free and self._is_allowed({**value, name: member}):
+                value[name] = member
+
+    def _is_allowed(self, value: dict[str, JSON]) -> bool:
+        """Return whether the schema of the item allows a value."""
+        if self.resource.schema is None:
+            return True
+        projection = self.projection(self.resource.schema)
+        return projection.is_valid(projection.visible(value))
 
     def seed_of(self, address: Address) -> str:
         """Return the key of the generated values of an item."""
