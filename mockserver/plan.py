@@ -436,6 +436,8 @@ class DataOperation(Struct, frozen=True):
     """Where the item is in the body of the request."""
     request_schema: SchemaRef | None = None
     """The schema of the item in the body of the request."""
+    fields: dict[str, str] = field(default_factory=dict)
+    """Other path parameters → the fields of the item that have their values."""
 
 
 class Seed(Struct, frozen=True):

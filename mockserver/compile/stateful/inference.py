@@ -15,14 +15,22 @@ from typing import Literal
 from msgspec.structs import replace
 
 from mockserver.compile.stateful.bodies import Bodies, key_names, last_word
-from mockserver.compile.stateful.operations import CREATES, PARAMETERS, OperationReader, path_parameters
-from mockserver.compile.stateful.references import links, with_references
+from mockserver.compile.stateful.creations import Creations
+from mockserver.compile.stateful.links import links
+from mockserver.compile.stateful.operations import (
+    CREATES,
+    PARAMETERS,
+    OperationReader,
+    PathOperations,
+    path_parameters,
+)
+from mockserver.compile.stateful.references import with_references
 from mockserver.compile.stateful.stated import ITEM_VERBS, Statements
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.paging import plain
 from mockserver.engine.routing import has_mark
 from mockserver.jsonschema import Schemas
-from mockserver.plan import DataOperation, DataResource, DataVerb, Document, Operation, SchemaRef
+from mockserver.plan import DataOperation, DataResource, DataVerb, Document, SchemaRef
 
 _ITEM = re.compile(r"^(.*)/\{([^{}/]+)\}$")
 _SUFFIX = r"(?:_?(?:at|on|date|time|timestamp))*$"
@@ -40,17 +48,6 @@ class Inference:
     """The part of ``stateless`` that writes, and may be expected to be stateful."""
 
 
-@dataclass(slots=True)
-class _Path:
-    """The operations of one path, by method."""
-
-    template: str
-    operations: dict[str, tuple[int, Operation]] = field(default_factory=dict)
-
-    def get(self, method: str) -> tuple[int, Operation] | None:
-        return self.operations.get(method)
-
-
 def infer(document: Document, schemas: Schemas, claimed: Sequence[str] = ()) -> Inference:
     """Return the resources of a document, without the operations ``claimed`` by scenario files."""
     return _Reader(document, schemas, frozenset(claimed)).read()
@@ -65,9 +62,9 @@ class _Reader:
         self._reader = OperationReader(self._bodies)
         self._schemas = schemas
         self._stated = Statements(document, schemas)
-        self._links = links(document, schemas)
+        self._creations = Creations(document, links(document, schemas), self._bodies, self._reader)
         self._found = Inference()
-        self._paths: dict[str, _Path] = {}
+        self._paths: dict[str, PathOperations] = {}
         self._taken: set[int] = set()
         for index, operation in enumerate(document.operations):
             if operation.id in claimed:
@@ -78,7 +75,7 @@ class _Reader:
                 self._found.stateless[index] = self._stated.mistakes.get(index, "x-mock-resource says so")
             else:
                 shape = _shape(operation.path)
-                path = self._paths.setdefault(shape, _Path(operation.path.rstrip("/")))
+                path = self._paths.setdefault(shape, PathOperations(operation.path.rstrip("/")))
                 path.operations.setdefault(operation.method, (index, operation))
         self._below: dict[str, list[str]] = defaultdict(list)
         """The paths one segment below a path."""
@@ -102,7 +99,7 @@ class _Reader:
             if index not in self._taken and index not in self._found.stateless:
                 reason = self._found.unclear.get(index, "it belongs to no collection or singleton")
                 self._found.stateless[index] = reason
-        self._found.resources = with_references(self._found.resources, self._bodies, self._links)
+        self._found.resources = with_references(self._found.resources, self._bodies, self._creations.links)
         return self._found
 
     # A collection with items
@@ -130,12 +127,15 @@ class _Reader:
         if told is not None and self._bodies.items(told) is None:  # only the response of POST has the key
             field_name = self._bodies.key_field(told, parameter, word)
         if not field_name or not plain(parameter).endswith(plain(field_name)):
-            field_name = self._linked_key((collection, item), schema or listed, names) or field_name
+            field_name = self._creations.linked_key((collection, item), schema or listed, names) or field_name
         field_name = self._stated_key((collection, item), schema or listed, told) or field_name
         operations: dict[int, DataOperation] = {}
         self._item_operations(item, schema, names, operations)
         if collection is not None:
             self._collection_operations(collection, item, schema, names, field_name, operations)
+        if not any(operation.verb == "creates" for operation in operations.values()):
+            free = [p for s, p in self._paths.items() if self._may_create_elsewhere(s, p)]
+            operations |= self._creations.elsewhere(free, item, schema, names, field_name)
         if not self._has_writer(operations):
             self._give_up(item, f"no operation creates an item of {template}", is_unclear=False)
             if collection is not None:
@@ -145,35 +145,33 @@ class _Reader:
         self._actions(item_shape, schema, operations)
         self._add(template, schema or listed, field_name, operations)
 
-    def _stated_key(self, paths: Sequence[_Path | None], *schemas: SchemaRef | None) -> str:
+    def _may_create_elsewhere(self, shape: str, path: PathOperations) -> bool:
+        """Return whether POST to a path may create items that have another path."""
+        post = path.get("POST")
+        if post is None or shape.endswith("/{}") or f"{shape}/{{}}" in self._paths:
+            return False
+        return post[0] not in self._taken and self._stated[post[0]].does in ("", "creates")
+
+    def _stated_key(self, paths: Sequence[PathOperations | None], *schemas: SchemaRef | None) -> str:
         """Return the field with the key that the document states, or an empty text."""
         indices = [index for path in paths if path for index, _ in path.operations.values()]
         known = [self._bodies.shapes.properties(schema) for schema in schemas if schema is not None]
         return self._stated.key(indices, dict.fromkeys(name for fields in known for name in fields))
 
-    def _linked_key(
-        self, paths: tuple[_Path | None, _Path], schema: SchemaRef | None, names: Sequence[str]
-    ) -> str:
-        """Return the field of an item that a link to the item's own path names, or an empty text."""
-        own = {index: operation for path in paths if path for index, operation in path.operations.values()}
-        targets = {index: path_parameters(own[index])[-1] for index, _ in paths[1].operations.values()}
-        for link in self._links:
-            if link.source in own and targets.get(link.target) == link.parameter:
-                answer = self._reader.answer(own[link.source], CREATES)
-                body = self._bodies.item_of(answer, schema, names) if answer else None
-                is_field = body is not None and self._reader.has(body.schema, link.field[-1])
-                if is_field and body is not None and link.field[:-1] == body.path:
-                    return link.field[-1]
-        return ""
-
-    def _listed(self, collection: _Path | None, item: SchemaRef | None, word: str) -> SchemaRef | None:
+    def _listed(
+        self, collection: PathOperations | None, item: SchemaRef | None, word: str
+    ) -> SchemaRef | None:
         """Return the schema of the items in the list of a collection, or None."""
         get = collection.get("GET") if collection else None
         body = self._bodies.list_of(self._reader.answer(get[1]), item, word) if get else ""
         return None if isinstance(body, str) else body.schema
 
     def _written(
-        self, collection: _Path | None, item: _Path, listed: SchemaRef | None, names: Sequence[str]
+        self,
+        collection: PathOperations | None,
+        item: PathOperations,
+        listed: SchemaRef | None,
+        names: Sequence[str],
     ) -> SchemaRef | None:
         """Return the schema of an item that no operation reads."""
         if listed is not None and self._bodies.is_object(listed):
@@ -189,7 +187,11 @@ class _Reader:
         return next((ref for ref in requests if self._bodies.is_object(ref)), None)
 
     def _item_operations(
-        self, item: _Path, schema: SchemaRef | None, names: Sequence[str], found: dict[int, DataOperation]
+        self,
+        item: PathOperations,
+        schema: SchemaRef | None,
+        names: Sequence[str],
+        found: dict[int, DataOperation],
     ) -> None:
         verbs: dict[str, DataVerb] = {
             "GET": "reads", "PUT": "replaces", "PATCH": "merges", "DELETE": "deletes", "POST": "merges",
@@ -219,8 +221,8 @@ class _Reader:
 
     def _collection_operations(
         self,
-        collection: _Path,
-        item: _Path | None,
+        collection: PathOperations,
+        item: PathOperations | None,
         schema: SchemaRef | None,
         names: Sequence[str],
         field_name: str,
@@ -306,7 +308,7 @@ class _Reader:
 
     # A collection without items, and a singleton
 
-    def _collection_or_singleton(self, shape: str, path: _Path) -> None:
+    def _collection_or_singleton(self, shape: str, path: PathOperations) -> None:
         get, post = path.get("GET"), path.get("POST")
         if get is None or shape.endswith("/{}"):
             return
@@ -346,7 +348,7 @@ class _Reader:
     def _has_writer(operations: dict[int, DataOperation]) -> bool:
         return any(found.verb in ("creates", "replaces") for found in operations.values())
 
-    def _give_up(self, path: _Path, reason: str, *, is_unclear: bool = True) -> None:
+    def _give_up(self, path: PathOperations, reason: str, *, is_unclear: bool = True) -> None:
         for index, operation in path.operations.values():
             writes = is_unclear and operation.method != "GET"
             (self._found.unclear if writes else self._found.stateless).setdefault(index, reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import cast
 
 from mockserver.compile.stateful.bodies import Bodies, Body, last_word
@@ -13,6 +14,17 @@ PARAMETERS = re.compile(r"\{([^{}]+)\}")
 """The parameters in the template of a path."""
 CREATES, _REPLACES = (201, 200, 202), (200, 201, 204)
 """The preferred statuses of a creation and of a replacement."""
+
+
+@dataclass(slots=True)
+class PathOperations:
+    """The operations of one path, by method."""
+
+    template: str
+    operations: dict[str, tuple[int, Operation]] = field(default_factory=dict)
+
+    def get(self, method: str) -> tuple[int, Operation] | None:
+        return self.operations.get(method)
 
 
 class OperationReader:

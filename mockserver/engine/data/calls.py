@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from mockserver.diagnostics import Violation
 from mockserver.engine.data.listing import DataListing
 from mockserver.engine.data.patch import PatchError, is_json_patch, patched
+from mockserver.engine.data.references import Address, References, decoded
 from mockserver.engine.data.responses import DataResponses
-from mockserver.engine.data.runtime import Address, DataRuntime, decoded
+from mockserver.engine.data.runtime import DataRuntime
 from mockserver.engine.request.validation import Checked
 from mockserver.engine.resources.runtime import refused
 from mockserver.engine.service import Route, Service
@@ -89,12 +90,9 @@ class DataCalls:
             for other in runtime.below:
                 if other.is_directly_below(runtime) and not runtime.resource.is_singleton:
                     other.above = runtime
-            runtime.references = {
-                field: target
-                for field, name in runtime.resource.references.items()
-                for target in self.runtimes
-                if target.name == name
-            }
+            names = runtime.resource.references.items()
+            targets = {field: other for field, name in names for other in self.runtimes if other.name == name}
+            runtime.references = References(runtime, targets)
 
     def call(
         self,
@@ -193,7 +191,8 @@ class DataCalls:
     def _create(self, call: DataCall) -> Response:
         runtime, resource = call.runtime, call.runtime.resource
         sent = runtime.fields.writable(call.body, call.operation.request_schema)
-        if (refusal := self._unknown_reference(call, sent)) is not None:
+        named = {field: call.path.get(name, "") for name, field in call.operation.fields.items()}
+        if (refusal := self._unknown_reference(call, sent | named)) is not None:
             return refusal
         stated = runtime.text_key(sent)
         if stated and runtime.is_possible(stated):
@@ -220,7 +219,8 @@ class DataCalls:
         runtime = call.runtime
         value = runtime.new_value(address, {**call.path, **runtime.key_hints(key)}, call.now, sent)
         runtime.set_key(value, key)
-        runtime.refer(value, address, sent)
+        runtime.references.complete(value, address, sent)
+        runtime.set_path_fields(value, call.operation, call.path)
         runtime.stamped(value, call.now, call.now, sent)
         runtime.agree(value, call.operation, address, call.path, call.now, sent)
         return runtime.put(address, value, call.now)
@@ -310,11 +310,11 @@ class DataCalls:
 
     def _unknown_reference(self, call: DataCall, sent: Mapping[str, JSON]) -> Response | None:
         """Return the refusal of a write that names an item that does not exist, or None."""
-        found = call.runtime.unknown_reference(call.address, sent) if self._checks_references else None
+        found = call.runtime.references.unknown(call.address, sent) if self._checks_references else None
         if found is None:
             return None
         pointer, field, key = found
-        detail = f"{call.runtime.references[field].name} has no item with the key {key}"
+        detail = f"{call.runtime.references.targets[field].name} has no item with the key {key}"
         violation = Violation("body", "", pointer, "reference", detail, key)
         return self._refused(call, 422, detail, "data=refused", (violation,))
 

@@ -6,18 +6,19 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from operator import itemgetter
-from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.data.fields import RequestFields
 from mockserver.engine.data.projection import MAX_BASES, Projection
+from mockserver.engine.data.references import Address, References, decoded, key_text
 from mockserver.engine.fresh_keys import FreshKeys
 from mockserver.engine.routing import PARAMETER
 from mockserver.engine.service import Service
 from mockserver.jsonschema import SchemaError
-from mockserver.jsonschema.references import pointer
-from mockserver.media.json import decode_json, encode_json
+from mockserver.jsonschema.keywords import NUMERIC
+from mockserver.media.coercion import scalars
+from mockserver.media.json import encode_json
 from mockserver.media.shapes import Shapes
 from mockserver.plan import JSON, DataOperation, DataResource, SchemaRef
 from mockserver.state.protocol import Store
@@ -33,14 +34,6 @@ SINGLETON = "-"
 """The key of a singleton."""
 
 
-class Address(NamedTuple):
-    """The place of an item, or of a collection, in a namespace. See ``protocol.DataTable``."""
-
-    namespace: str
-    parent: str
-    key: str
-
-
 class DataRuntime:
     """Reads and writes the items of one resource."""
 
@@ -54,8 +47,7 @@ class DataRuntime:
         """The resources that are nested in this one."""
         self.above: DataRuntime | None = None
         """The resource in whose items this one is nested."""
-        self.references: dict[str, DataRuntime] = {}
-        """Field → the resource whose key it holds."""
+        self.references = References(self, {})
         self.fields = RequestFields(resource, service.schemas, shapes)
         self._shapes = shapes
         self._store = store
@@ -74,7 +66,7 @@ class DataRuntime:
             return Address(namespace, parent, SINGLETON)
         if operation.keyed_by_body:
             value = body.get(self.resource.key_field) if isinstance(body, dict) else None
-            return Address(namespace, parent, self.normal(_text(value)))
+            return Address(namespace, parent, self.normal(key_text(value)))
         return Address(namespace, parent, self.normal(path.get(operation.key, "")))
 
     def normal(self, key: str) -> str:
@@ -165,7 +157,7 @@ class DataRuntime:
     def text_key(self, sent: Mapping[str, JSON]) -> str:
         """Return the key that a client sent in the body of a creation; empty without one."""
         value = sent.get(self.resource.key_field) if self.resource.key_field else None
-        return "" if isinstance(value, dict | list) else _text(value)
+        return "" if isinstance(value, dict | list) else key_text(value)
 
     def is_possible(self, key: str) -> bool:
         """Return whether the path of an item can have a key."""
@@ -193,40 +185,23 @@ class DataRuntime:
             if field and field in known:
                 value[field] = known[field]
 
-    # References
+    # Items of other resources
 
-    def unknown_reference(self, address: Address, sent: Mapping[str, JSON]) -> tuple[str, str, str] | None:
-        """Return where a reference to an item that does not exist is: pointer, field and key. Else None."""
-        for field, runtime in self.references.items():
-            value = sent.get(field)
-            keys = [_text(key) for key in value] if isinstance(value, list) else [_text(value)]
-            items = self._store.data.get_all(
-                address.namespace, runtime.name, "", [runtime.normal(key) for key in keys if key]
-            )
-            for index, key in enumerate(keys):
-                if key and items.get(runtime.normal(key)) is None:
-                    return pointer([field, index] if isinstance(value, list) else [field]), field, key
-        return None
+    def set_path_fields(
+        self, value: dict[str, JSON], operation: DataOperation, path: Mapping[str, str]
+    ) -> None:
+        """Set the fields of a new item that path parameters of its creation name."""
+        for name, field in operation.fields.items():
+            text = path.get(name, "")
+            for offer in (text, *scalars(text, NUMERIC)):
+                if self.is_allowed({**value, field: offer}):
+                    value[field] = offer
+                    break
 
-    def refer(self, value: dict[str, JSON], address: Address, sent: Mapping[str, JSON]) -> None:
-        """Set generated references in a new value to keys that exist: the one in the path, or the first."""
-        for field, runtime in self.references.items():
-            if field not in value or field in sent:
-                continue
-            member = value[field]
-            known = self._known_keys(runtime, address, len(member) if isinstance(member, list) else 1)
-            if not known and not isinstance(member, list):
-                continue
-            offer = known if isinstance(member, list) else known[0]
-            if self._is_allowed({**value, field: offer}):
-                value[field] = offer
-
-    def _known_keys(self, other: DataRuntime, address: Address, count: int) -> list[JSON]:
-        """Return keys of existing items of another resource, at most ``count``."""
-        if self.is_below(other):
-            return [other.key_value(unquote(address.parent.split("/")[len(other.resource.parents)]))]
-        entries = other.page(Address(address.namespace, "", ""), 0, count) if count else ()
-        return [decoded(item).get(other.resource.key_field) for _, item in entries]
+    @staticmethod
+    def is_in(value: Mapping[str, JSON], operation: DataOperation, path: Mapping[str, str]) -> bool:
+        """Return whether an item is in the list of an operation, by the path parameters of the request."""
+        return all(key_text(value.get(field)) == path.get(name) for name, field in operation.fields.items())
 
     def has_parent(self, address: Address) -> bool:
         """Return whether the item exists in which a collection is nested, as far as it is inferred."""
@@ -265,6 +240,10 @@ class DataRuntime:
         for runtime in self.below:
             data.remove_below(address.namespace, runtime.name, parent)
 
+    def get_all(self, namespace: str, keys: Sequence[str]) -> dict[str, Item]:
+        """Return the items with these keys that exist, of a resource that is not nested."""
+        return self._store.data.get_all(namespace, self.name, "", keys)
+
     def page(self, address: Address, offset: int = 0, limit: int | None = None) -> Sequence[tuple[str, Item]]:
         """Return keys and items of a collection in the order of creation."""
         return self._store.data.page(address.namespace, self.name, address.parent, offset, limit)
@@ -287,7 +266,7 @@ class DataRuntime:
             key = ""
             if not self.resource.is_singleton:
                 stated = seed.value.get(self.resource.key_field) if self.resource.key_field else None
-                key = _text(stated) or self.fresh(address)
+                key = key_text(stated) or self.fresh(address)
                 address = address._replace(key=self.normal(key))
             value = self.new_value(address, {**parents, **self.key_hints(key)}, now, seed.value)
             if key:
@@ -384,10 +363,10 @@ class DataRuntime:
         own = {*sent, self.resource.key_field, *self.resource.key_aliases, *self.resource.times}
         for name, member in shown.value.items() if isinstance(shown.value, dict) else ():
             is_free = name not in own and (name not in value or f"/{name}" in shown.lost)
-            if is_free and self._is_allowed({**value, name: member}):
+            if is_free and self.is_allowed({**value, name: member}):
                 value[name] = member
 
-    def _is_allowed(self, value: dict[str, JSON]) -> bool:
+    def is_allowed(self, value: dict[str, JSON]) -> bool:
         """Return whether the schema of the item allows a value."""
         if self.resource.schema is None:
             return True
@@ -432,16 +411,6 @@ class DataRuntime:
             if f"/{violation[0].lstrip('/').partition('/')[0]}" in bad
             or (violation[1] == "required" and not violation[0] and known.keys() - value.keys())
         )
-
-
-def decoded(item: Item) -> dict[str, Any]:
-    """Return the stored value of an item."""
-    value = decode_json(item.body)
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: JSON) -> str:
-    return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
 
 
 @lru_cache(maxsize=64)

@@ -30,8 +30,46 @@ paths:
       responses:
         '200': {description: ok, content: {application/json: {schema: {$ref: '#/components/schemas/Pet'}}}}
         '404': {description: no}
+  /users/{id}/orders:
+    parameters: [{name: id, in: path, required: true, schema: {type: integer}}]
+    post:
+      requestBody: {content: {application/json: {schema: {type: object, properties: {note: {type: string}}}}}}
+      responses: {'201': {description: ok, content: {application/json: {schema: {$ref: '#/components/schemas/Order'}}}}}
+    get:
+      responses:
+        '200':
+          description: ok
+          content: {application/json: {schema: {type: array, items: {$ref: '#/components/schemas/Order'}}}}
+  /orders/{id}:
+    parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+    get:
+      responses:
+        '200': {description: ok, content: {application/json: {schema: {$ref: '#/components/schemas/Order'}}}}
+        '404': {description: no}
+    delete: {responses: {'204': {description: gone}}}
+  /cats:
+    post:
+      requestBody: {content: {application/json: {schema: {type: object, properties: {name: {type: string}}}}}}
+      responses:
+        '201':
+          description: ok
+          content: {application/json: {schema: {type: object, required: [tag], properties: {tag: {type: string}}}}}
+          links: {animal: {operationId: getAnimal, parameters: {animalId: $response.body#/tag}}}
+  /animals/{animalId}:
+    parameters: [{name: animalId, in: path, required: true, schema: {type: string}}]
+    get:
+      operationId: getAnimal
+      responses:
+        '200':
+          description: ok
+          content: {application/json: {schema: {type: object, required: [tag], properties: {tag: {type: string}, name: {type: string}}}}}
+        '404': {description: no}
 components:
   schemas:
+    Order:
+      type: object
+      required: [id]
+      properties: {id: {type: string}, userId: {type: integer}, note: {type: string}}
     Pet:
       type: object
       required: [id, state, label]
@@ -95,3 +133,22 @@ def test_location_is_the_path_of_the_item_with_its_base_and_slash(ask: Ask) -> N
     made = ask("POST", "/v2/pets", {"name": "Zed"})
     assert made.headers["location"] == "/v2/pets/1/"
     assert ask("GET", made.headers["location"]).json()["name"] == "Zed"
+
+
+def test_a_creation_below_another_item_creates_where_items_are_read(ask: Ask) -> None:
+    made = ask("POST", "/v2/users/7/orders", {"note": "quick"})
+    assert made.headers["location"] == f"/v2/orders/{made.json()['id']}"
+    assert made.json()["userId"] == 7
+    assert ask("GET", made.headers["location"]).json() == made.json()
+    other = ask("POST", "/v2/users/8/orders", {"note": "slow"}).json()
+    assert ask("GET", "/v2/users/7/orders").json() == [made.json()]
+    assert ask("GET", "/v2/users/8/orders").json() == [other]
+    assert ask("GET", "/v2/users/9/orders").json() == []
+    assert ask("DELETE", made.headers["location"]).status == 204
+    assert ask("GET", "/v2/users/7/orders").json() == []
+
+
+def test_a_link_of_a_creation_says_where_its_items_are_read(ask: Ask) -> None:
+    made = ask("POST", "/v2/cats", {"name": "Tom"})
+    assert made.headers["location"] == f"/v2/animals/{made.json()['tag']}"
+    assert ask("GET", made.headers["location"]).json() == {**made.json(), "name": "Tom"}
