@@ -476,6 +476,8 @@ class DataResource(Struct, frozen=True):
     """The path parameters of the collection."""
     references: dict[str, str] = field(default_factory=dict)
     """Field → the name of the resource whose key it holds."""
+    listed: dict[str, JSON] = field(default_factory=dict)
+    """Field → the only value of it that a list can be asked for, which new items have."""
     seeds: tuple[Seed, ...] = ()
     file: str = ""
     """The name of its file of seeds, without an extension."""

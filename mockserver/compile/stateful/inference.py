@@ -30,7 +30,7 @@ from mockserver.diagnostics import MockServerError
 from mockserver.engine.paging import plain
 from mockserver.engine.routing import has_mark
 from mockserver.jsonschema import Schemas
-from mockserver.plan import DataOperation, DataResource, DataVerb, Document, SchemaRef
+from mockserver.plan import JSON, DataOperation, DataResource, DataVerb, Document, SchemaRef
 
 _ITEM = re.compile(r"^(.*)/\{([^{}/]+)\}$")
 _SUFFIX = r"(?:_?(?:at|on|date|time|timestamp))*$"
@@ -395,8 +395,26 @@ class _Reader:
                 formats == {"uuid"},
                 self._times(properties),
                 next(iter(operations.values())).parents,
+                listed=self._listed_values(operations, properties),
             )
         )
+
+    def _listed_values(
+        self, operations: dict[int, DataOperation], properties: dict[str, SchemaRef]
+    ) -> dict[str, JSON]:
+        """Return the fields for which lists require a filter that can have one value only."""
+        parameters = [
+            parameter
+            for index, operation in operations.items()
+            for parameter in self._document.operations[index].parameters
+            if operation.verb == "lists" and parameter.location == "query" and parameter.required
+        ]
+        found = {}
+        for parameter in parameters:
+            values = self._node(parameter.schema).get("enum")
+            if parameter.name in properties and isinstance(values, list) and len(values) == 1:
+                found[parameter.name] = values[0]
+        return found
 
     def _times(self, properties: dict[str, SchemaRef]) -> dict[str, Literal["created", "changed"]]:
         found: dict[str, Literal["created", "changed"]] = {}
@@ -409,11 +427,14 @@ class _Reader:
         return found
 
     def _format(self, ref: SchemaRef) -> str:
+        return str(self._node(ref).get("format", ""))
+
+    def _node(self, ref: SchemaRef | None) -> dict[str, JSON]:
         try:
-            node = self._schemas.lookup(ref)[0]
+            node = self._schemas.lookup(ref)[0] if ref else None
         except MockServerError:
-            return ""
-        return str(node.get("format", "")) if isinstance(node, dict) else ""
+            return {}
+        return node if isinstance(node, dict) else {}
 
 
 def _shape(path: str) -> str:

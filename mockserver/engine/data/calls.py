@@ -15,6 +15,7 @@ from mockserver.engine.data.runtime import DataRuntime
 from mockserver.engine.request.validation import Checked
 from mockserver.engine.resources.runtime import refused
 from mockserver.engine.service import Route, Service
+from mockserver.jsonschema.references import tokens
 from mockserver.media.json import merge_patch
 from mockserver.media.shapes import Shapes
 from mockserver.messages import Request, Response
@@ -220,6 +221,7 @@ class DataCalls:
         value = runtime.new_value(address, {**call.path, **runtime.key_hints(key)}, call.now, sent)
         runtime.set_key(value, key)
         runtime.references.complete(value, address, sent)
+        runtime.set_listed(value, sent)
         runtime.set_path_fields(value, call.operation, call.path)
         runtime.stamped(value, call.now, call.now, sent)
         runtime.agree(value, call.operation, address, call.path, call.now, sent)
@@ -297,8 +299,14 @@ class DataCalls:
             )
             detail = f"the result breaks the document at {broken[0][0] or '/'}: {broken[0][2]}"
             return self._refused(call, 422, detail, "data=refused", violations)
+        kept = {name: known[name] for name in _top_fields(broken) if name in known}
+        value |= kept  # no valid response can show what was sent
         item = runtime.put(call.address, value, call.now, item)
-        return self._responses.item(call, item, call.operation.status, decision)
+        response = self._responses.item(call, item, call.operation.status, decision)
+        if kept:
+            text = f"the item keeps its {', '.join(kept)}: its schema does not allow the value of the request"
+            response.warnings = (*response.warnings, text)
+        return response
 
     def _list(self, call: DataCall) -> Response:
         listing = self._listings.get(id(call.route))
@@ -340,3 +348,9 @@ class DataCalls:
         response = refused(call.route, call.request, call.now, status, detail, decision)
         response.violations = tuple(violations)
         return response
+
+
+def _top_fields(violations: Sequence[tuple[str, str, str]]) -> list[str]:
+    """Return the fields of an item with violations."""
+    found = [tokens(pointer)[0] for pointer, _, _ in violations if pointer]
+    return [*dict.fromkeys(found)]

@@ -377,6 +377,12 @@ class DataRuntime:
         """Return the key of the generated values of an item."""
         return "\n".join((self.name, address.namespace, address.parent, address.key))
 
+    def set_listed(self, value: dict[str, JSON], sent: Mapping[str, JSON]) -> None:
+        """Give a new item the values that its list is asked for, except in fields that the client ``sent``."""
+        for name, member in self.resource.listed.items():
+            if name not in sent and self.is_allowed({**value, name: member}):
+                value[name] = member
+
     def stamped(self, value: dict[str, JSON], created: int, changed: int, sent: Mapping[str, JSON]) -> None:
         """Set the fields with the times of the item, except those that the client ``sent``."""
         for name, kind in self.resource.times.items():
