@@ -378,7 +378,7 @@ class DataRuntime:
         return "\n".join((self.name, address.namespace, address.parent, address.key))
 
     def set_listed(self, value: dict[str, JSON], sent: Mapping[str, JSON]) -> None:
-        """Give a new item the values that its list is asked for, except in fields that the client ``sent``."""
+        """Give a new item the values that its list is asked for, but not in fields that were ``sent``."""
         for name, member in self.resource.listed.items():
             if name not in sent and self.is_allowed({**value, name: member}):
                 value[name] = member
