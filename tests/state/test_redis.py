@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from mockserver.namespaces.journal import Record
 from mockserver.plan import Step
 from mockserver.state.machine import ResourceState, initial_state
 from mockserver.state.protocol import NamespacesFull, PlanChanged
-from mockserver.state.redis.connection import Connection
+from mockserver.state.redis.connection import Connection, time_limit
 from mockserver.state.redis.handshake import read_address
 from mockserver.state.redis.store import RedisStore
 from mockserver.state.tables import CreationRecord, Item
@@ -552,3 +554,21 @@ def test_any_history_gives_the_same_result_as_in_memory(
     for operation in history:
         assert told(shared, operation) == told(memory, operation), operation
     assert standing(shared) == standing(memory)
+
+
+def test_long_work_of_this_process_is_no_time_of_the_store(
+    harness: RedisHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + passed[0])
+    monkeypatch.setattr("mockserver.state.redis.connection.time", clock)
+
+    def work() -> int:
+        passed[0] += 60
+        return harness.store.counters.next_in_sequence("default", "request", "n")
+
+    async def limited() -> int:
+        with time_limit(20):
+            return await harness.store.atomically(work)
+
+    assert harness.run(limited()) == 1
