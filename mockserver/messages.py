@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from typing import Generic, TypeVar
 
 from msgspec import Struct, field
 
 from mockserver.diagnostics import Violation
 
+Value = TypeVar("Value")
 MAX_DIFFERING = 256
 """Characters of a header field that differs from that of a section."""
 
@@ -84,32 +86,32 @@ class Response(Struct):
     """Faults of the request or the document that were tolerated; sent as ``X-Mock-Warning``."""
 
 
-class Deferred:
-    """A response that arrives later. Await it, or pass a function to ``then``."""
+class Deferred(Generic[Value]):
+    """A value that arrives later, such as a response. Await it, or pass a function to ``then``."""
 
-    __slots__ = ("_response", "_then")
+    __slots__ = ("_then", "_value")
 
     def __init__(self) -> None:
-        self._response: Response | None = None
-        self._then: Callable[[Response], None] | None = None
+        self._value: Value | None = None
+        self._then: Callable[[Value], None] | None = None
 
-    def resolve(self, response: Response) -> None:
-        """Set the response. Call it once, in the event loop."""
-        self._response = response
+    def resolve(self, value: Value) -> None:
+        """Set the value. Call it once, in the event loop."""
+        self._value = value
         if self._then is not None:
-            self._then(response)
+            self._then(value)
 
-    def then(self, work: Callable[[Response], None]) -> None:
-        """Call ``work`` with the response when it arrives; at once if it has arrived."""
+    def then(self, work: Callable[[Value], None]) -> None:
+        """Call ``work`` with the value when it arrives; at once if it has arrived."""
         self._then = work
-        if self._response is not None:
-            work(self._response)
+        if self._value is not None:
+            work(self._value)
 
     def cancel(self) -> None:
-        """Drop the function that waits for the response."""
+        """Drop the function that waits for the value."""
         self._then = None
 
-    def __await__(self) -> Generator[object, None, Response]:
-        future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self.then(lambda response: None if future.done() else future.set_result(response))
+    def __await__(self) -> Generator[object, None, Value]:
+        future: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
+        self.then(lambda value: None if future.done() else future.set_result(value))
         return (yield from future)

@@ -229,6 +229,8 @@ class State(Struct, frozen=True):
 
     name: str
     answers: dict[str, ResponseTemplate]
+    writes: dict[str, JSON] = field(default_factory=dict)
+    """The merge patch (RFC 7396) of the stored data on entering the state. Texts may be templates."""
 
 
 class Branch(Struct, frozen=True):
@@ -332,6 +334,8 @@ class Role(Struct, frozen=True):
     lists: str | None = None
     """Pointer to the array of resources in the body; ``""``: the body is that array."""
     deletes: bool = False
+    updates: Literal["", "replace", "merge"] = ""
+    """How the body of the request changes the stored data of the resource."""
     key: Lookup | None = None
     """The part of the request with the key or the handle; None: ``Resource.key``."""
     handle: str = ""
@@ -410,6 +414,8 @@ class Resource(Struct, frozen=True):
     """Limits of all operations together."""
     flaky: Flaky | None = None
     webhooks: tuple[Webhook, ...] = ()
+    data: str = ""
+    """The name of the DataResource with its stored data; empty: it has none."""
 
 
 DataVerb = Literal["creates", "lists", "reads", "replaces", "merges", "deletes", "acts"]
@@ -449,7 +455,7 @@ class Seed(Struct, frozen=True):
 
 
 class DataResource(Struct, frozen=True):
-    """A resource whose data is stored. It is inferred from the document."""
+    """A resource whose data is stored. It is inferred from the document, or described by a scenario file."""
 
     name: str
     """A unique name: the path, after that of the document if several have the path."""

@@ -226,7 +226,8 @@ def quoted(value: object, limit: int = MAX_VALUE) -> JSON:
 def _json_prefix(value: object, limit: int) -> str:
     """Return the first characters of the JSON text of ``value``: at most ``limit`` + 1."""
     text = ""
-    encoder = json.JSONEncoder(ensure_ascii=False, default=str, separators=(",", ":"))
+    # What looks for circles would hold the value, which can be a whole body, until the garbage collector runs
+    encoder = json.JSONEncoder(ensure_ascii=False, check_circular=False, default=str, separators=(",", ":"))
     for chunk in encoder.iterencode(value):
         text += chunk[: limit + 1]
         if len(text) > limit:

@@ -32,7 +32,10 @@ settings.load_profile("untimed")
 _STARTS = frozenset(["subprocess.Popen", "os.fork", "os.posix_spawn"])
 """Audit events of Python: another process begins."""
 
-_SERVERS = {"live", "echoing", "mock", "target", "local", "shared", "server", "redis", "workers", "chromium"}
+_SERVERS = {
+    "live", "echoing", "mock", "changeable", "target", "local", "shared", "server", "serve",
+    "redis", "workers", "chromium", "browser", "site",
+}  # fmt: skip
 """Fixtures that start them. Tests with one are not even collected; that of the others shows as they run."""
 
 

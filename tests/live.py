@@ -25,8 +25,8 @@ from mockserver import inputs
 from mockserver.compile.compiler import Inputs, compile_plan
 from mockserver.engine.engine import Engine, Options
 from mockserver.engine.health import Health
-from mockserver.http.connection import Handler, Limits
 from mockserver.http.listener import bind
+from mockserver.http.owner import Handler, Limits
 from mockserver.http.server import Server
 from mockserver.messages import Request, Response
 from mockserver.namespaces.clock import parse_time

@@ -8,7 +8,7 @@ ANSWER = Response(200, [], b"")
 
 
 def test_who_waits_is_called_when_it_comes() -> None:
-    deferred, told = Deferred(), list[Response]()
+    deferred, told = Deferred[Response](), list[Response]()
     deferred.then(told.append)
     assert told == []
     deferred.resolve(ANSWER)
@@ -16,14 +16,14 @@ def test_who_waits_is_called_when_it_comes() -> None:
 
 
 def test_who_comes_late_is_called_at_once() -> None:
-    deferred, told = Deferred(), list[Response]()
+    deferred, told = Deferred[Response](), list[Response]()
     deferred.resolve(ANSWER)
     deferred.then(told.append)
     assert told == [ANSWER]
 
 
 def test_who_has_left_is_not_called() -> None:
-    deferred, told = Deferred(), list[Response]()
+    deferred, told = Deferred[Response](), list[Response]()
     deferred.then(told.append)
     deferred.cancel()
     deferred.resolve(ANSWER)
@@ -32,7 +32,7 @@ def test_who_has_left_is_not_called() -> None:
 
 def test_it_is_awaitable_before_and_after() -> None:
     async def waited(late: bool) -> Response:
-        deferred = Deferred()
+        deferred = Deferred[Response]()
         if late:
             deferred.resolve(ANSWER)
         else:
@@ -44,7 +44,7 @@ def test_it_is_awaitable_before_and_after() -> None:
 
 def test_who_awaits_and_leaves_is_not_waited_for() -> None:
     async def leave() -> bool:
-        deferred = Deferred()
+        deferred = Deferred[Response]()
 
         async def wait() -> Response:
             return await deferred

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from typing import Any
 
 import pytest
@@ -123,3 +125,22 @@ def test_values_are_quoted_within_bounds(value: object, expected: object) -> Non
 )
 def test_status_gives_its_reason_phrase(status: int, expected: str) -> None:
     assert problem.phrase(status) == expected
+
+
+def test_a_large_value_that_was_quoted_is_not_left_to_the_garbage_collector() -> None:
+    """It can be a whole body, and collecting holds up every client."""
+
+    class Items(list[int]):
+        pass
+
+    value = Items(range(5000))
+    alive = weakref.ref(value)
+    gc.disable()
+    try:
+        assert (
+            problem.quoted(value) == json.dumps(value, separators=(",", ":"))[: problem.MAX_VALUE - 1] + "…"
+        )
+        del value
+        assert alive() is None
+    finally:
+        gc.enable()

@@ -132,7 +132,7 @@ def set_resource(
     if scenario is not None:
         _check_scenario(runtime, scenario)
     if state is None:
-        store.put(namespace.name, runtime.name, key, initial_state(str(scenario), now))
+        _put(engine, namespace, runtime, key, initial_state(str(scenario), now))
         return
     if state not in runtime.resource.states:
         there_is = ", ".join(runtime.resource.states)
@@ -146,7 +146,25 @@ def set_resource(
     if step is None:
         raise ControlError(422, f"the scenario {scenario!r} has no state {state!r}", "/state")
     created = known.created if known is not None else now
-    store.put(namespace.name, runtime.name, key, ResourceState(scenario, step, 0, now, created, now))
+    _put(engine, namespace, runtime, key, ResourceState(scenario, step, 0, now, created, now))
+
+
+def _put(
+    engine: Engine, namespace: Namespace, runtime: ResourceRuntime, key: str, state: ResourceState
+) -> None:
+    """Store the state of a resource, and what the state writes into its data."""
+    engine.store.put(namespace.name, runtime.name, key, state)
+    if runtime.stored is not None:
+        runtime.stored.write(namespace.name, key, state, [(state.step, state.entered)])
+
+
+def delete_resource(engine: Engine, namespace: Namespace, runtime: ResourceRuntime, key: str) -> bool:
+    """Delete a resource with its data. Return whether it had a state."""
+    key = runtime.normal(key)
+    existed = engine.store.delete(namespace.name, runtime.name, key)
+    if runtime.stored is not None:
+        runtime.stored.remove(namespace.name, key, {})
+    return existed
 
 
 def assign_scenario(engine: Engine, namespace: Namespace, resource: str, scenario: str) -> None:

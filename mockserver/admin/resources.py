@@ -12,6 +12,7 @@ from mockserver.admin.http import ControlError, decode_segment, json_response, r
 from mockserver.admin.resource_view import (
     ResourceView,
     assign_scenario,
+    delete_resource,
     find_runtime,
     list_views,
     read_resource,
@@ -91,7 +92,7 @@ class Resources:
 
         def work(namespace: Namespace) -> bool:
             runtime = find_runtime(self._engine, resource)
-            return self._engine.store.delete(namespace.name, runtime.name, runtime.normal(key))
+            return delete_resource(self._engine, namespace, runtime, key)
 
         if not self._control.in_namespace(name, work):
             raise ControlError(404, f"no {resource} of the key {key[:200]!r} has been seen")
@@ -105,8 +106,9 @@ class Resources:
         name = requested_namespace()
 
         def work(namespace: Namespace) -> None:
-            if resource is not None:
-                find_runtime(self._engine, resource)
+            stored = find_runtime(self._engine, resource).stored if resource is not None else None
+            if stored is not None:
+                stored.clear(namespace.name)
             self._engine.store.reset(namespace.name, resource)
 
         self._control.in_namespace(name, work)
@@ -193,7 +195,7 @@ class Scenarios:
         def work(namespace: Namespace) -> None:
             runtime, key = self._find_named(name)
             if state is None:
-                self._engine.store.delete(namespace.name, runtime.name, runtime.normal(key))
+                delete_resource(self._engine, namespace, runtime, key)
             else:
                 set_resource(self._engine, namespace, runtime, key, None, state)
 

@@ -17,7 +17,7 @@ from mockserver.diagnostics import UsageError
 from mockserver.inputs import parse_duration
 
 if TYPE_CHECKING:
-    from mockserver.http.connection import Limits
+    from mockserver.http.owner import Limits
     from mockserver.namespaces.memory import MemoryLimits
 
 
@@ -160,7 +160,7 @@ class LimitOptions:
 
     def limits(self) -> Limits:
         """Return the limits of a connection."""
-        from mockserver.http.connection import Limits
+        from mockserver.http.owner import Limits
 
         return Limits(
             head=self.max_head,

@@ -120,6 +120,7 @@ def serve(
     # Heavy; imported in the worker, while a child process compiles
     from mockserver.engine.engine import Options
     from mockserver.engine.health import Health
+    from mockserver.engine.preparation import prepare_when_idle
     from mockserver.http.server import Server
     from mockserver.namespaces.journal import JournalPool
     from mockserver.namespaces.memory import Memory
@@ -186,7 +187,9 @@ def serve(
                 engine, given, host, server, admin_listener, watches_files=worker.number == 0
             ):
                 listen(listeners[worker.number])
+                preparation = asyncio.create_task(prepare_when_idle(engine))
                 await server.run(listeners[worker.number], ready)
+                preparation.cancel()
         watchdog.stop()
 
     runner = _runner()

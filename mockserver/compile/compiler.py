@@ -16,6 +16,7 @@ from mockserver.compile.lint import find_overlaps, lint_document
 from mockserver.compile.references import ReferenceScope
 from mockserver.compile.scenario.dry_run import check_responses
 from mockserver.compile.scenario.file import Draft, read_scenario_file
+from mockserver.compile.scenario.stored_data import bind_data, with_files, with_stored
 from mockserver.compile.scenario.yaml_nodes import Report
 from mockserver.compile.source import SCENARIO_FILE, Source, SourceError, parse, read
 from mockserver.diagnostics import CompileError, Diagnostic, Location
@@ -59,7 +60,11 @@ def compile_plan(inputs: Inputs, *, quick: bool = True, progress: Progress = _si
     if any(diagnostic.severity == "error" for diagnostic in report.diagnostics):
         raise CompileError(report.diagnostics)
     texts = [source for entry in parts.loaded for source in entry.trees.sources.values()] + parts.sources
-    data, seeds = _infer(parts, inputs, report) if inputs.stateful else ((), [])
+    seeds: list[Source] = []
+    if inputs.stateful:
+        data, seeds = _infer(parts, inputs, report)
+    else:
+        data = with_files([draft.data for draft in parts.drafts if draft.data is not None])
     if any(diagnostic.severity == "error" for diagnostic in report.diagnostics):
         raise CompileError(report.diagnostics)
     texts += seeds
@@ -120,6 +125,7 @@ def _read(inputs: Inputs, report: Report, *, quick: bool, progress: Progress) ->
         drafts = _select_drafts(drafts, collected)
         _check_unique(drafts, report)
         check_responses(drafts, services, inputs.seed, report)
+        bind_data(drafts, services, inputs.seed, report)
     return _Parts(loaded, services, sources, drafts)
 
 
@@ -131,15 +137,19 @@ def _infer(parts: _Parts, inputs: Inputs, report: Report) -> tuple[tuple[DataRes
     resources: list[DataResource] = []
     for loaded, service in zip(parts.loaded, parts.services, strict=True):
         document = loaded.document
-        claimed = [
-            operation_id
-            for draft in parts.drafts
-            if draft.resource.document == document.name
-            for operation_id in draft.resource.operations.values()
-        ]
-        found = infer(document, service.schemas, claimed)
+        drafts = [draft for draft in parts.drafts if draft.resource.document == document.name]
+        claimed = {name for draft in drafts for name in draft.resource.operations.values()}
+        shared = {
+            name
+            for draft in drafts
+            if draft.data is not None and draft.data.path.startswith("/")
+            for name in draft.resource.operations.values()
+        }
+        found = infer(document, service.schemas, [*(claimed - shared)])
         for index, reason in found.unclear.items():
             operation = document.operations[index]
+            if operation.id in claimed:
+                continue
             stays = " stays stateless" if index in found.stateless else ""
             report.diagnostics.append(
                 Diagnostic(
@@ -150,6 +160,7 @@ def _infer(parts: _Parts, inputs: Inputs, report: Report) -> tuple[tuple[DataRes
                     "warning",
                 )
             )
+        found.resources = with_stored(found.resources, drafts)
         names = {resource.name for resource in resources}
         renamed = {
             each.name: f"{document.name}:{each.name}" if each.name in names else each.name
@@ -161,8 +172,10 @@ def _infer(parts: _Parts, inputs: Inputs, report: Report) -> tuple[tuple[DataRes
             if inputs.seed_data is None and inputs.seed_examples:
                 named = replace(named, seeds=seeds.seeds_from_examples(named, document, service))
             resources.append(named)
-    files = seeds.file_names(resources)
-    resources = [replace(resource, file=files[resource.name]) for resource in resources]
+        for draft in drafts:
+            if draft.data is not None:
+                draft.resource = replace(draft.resource, data=renamed[draft.data.name])
+    resources = [*with_files(resources)]
     if inputs.seed_data is None:
         return tuple(resources), []
     services = {service.document.name: service for service in parts.services}

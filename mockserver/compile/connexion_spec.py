@@ -7,9 +7,12 @@ schema is replaced with ``{"$ref": <absolute reference>}``.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
+from importlib.util import find_spec, module_from_spec
 from typing import Any
 
 from mockserver.compile.mending.grammar import METHODS
@@ -17,7 +20,26 @@ from mockserver.compile.references import Trees
 from mockserver.compile.source import quote_token
 from mockserver.plan import JSON, SchemaRef
 
-with warnings.catch_warnings():
+
+@contextmanager
+def _without_application() -> Iterator[None]:
+    """Import what reads documents without the web application, which takes most of the time.
+
+    The modules are forgotten afterwards: an ``import connexion`` elsewhere imports all of it.
+    """
+    package = None if "connexion" in sys.modules else find_spec("connexion")
+    if package is None:
+        yield
+        return
+    sys.modules["connexion"] = module_from_spec(package)
+    try:
+        yield
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "connexion"]:
+            del sys.modules[name]
+
+
+with warnings.catch_warnings(), _without_application():
     # Deprecation warnings of these imports concern Connexion, not our users.
     warnings.simplefilter("ignore")
     from connexion.operations import AbstractOperation

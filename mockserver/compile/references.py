@@ -29,6 +29,7 @@ _NAMED = frozenset(
 )
 """Keywords whose member names are chosen by the author, not by a specification."""
 _MAX_QUICK_SIZE = 256 * 1024
+_MAX_LEVELS = 3
 _OPAQUE = frozenset(["example", "default", "enum", "const", "value", "x-examples", "mapping", "dataValue"])
 
 
@@ -69,7 +70,12 @@ class Trees:
 
     def _find(self, ref: SchemaRef) -> JSON:
         uri, _, pointer = ref.partition("#")
-        node = self.sources[uri].value
+        node, outer = self.sources[uri].value, ref
+        for _ in range(_MAX_LEVELS):  # start from an enclosing value that is known
+            outer = outer.rpartition("/")[0]
+            if "#" in outer and outer in self._nodes:
+                node, pointer = self._nodes[outer], ref[len(outer) :]
+                break
         for part in tokens(unquote(pointer) if "%" in pointer else pointer):
             if isinstance(node, dict):
                 node = node[part]

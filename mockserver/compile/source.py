@@ -11,7 +11,7 @@ import errno
 import math
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -91,6 +91,7 @@ class Source:
             return None
 
 
+@lru_cache(maxsize=4096)
 def quote_token(part: str) -> str:
     """Return one reference token in the form of a URI fragment (RFC 6901 section 6)."""
     return quote(escape(part), safe="~!$&'()*+,;=:@")

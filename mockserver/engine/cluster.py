@@ -24,7 +24,7 @@ from mockserver.messages import Deferred, Request, Response
 from mockserver.namespaces.cluster import SharedNamespaces
 from mockserver.namespaces.namespaces import DEFAULT, Namespace
 from mockserver.plan import Plan
-from mockserver.state.protocol import NamespacesFull, PlanChanged, Unavailable
+from mockserver.state.protocol import NamespacesFull, PlanChanged, RemoteDecision, Unavailable
 from mockserver.state.redis.connection import time_limit
 from mockserver.state.redis.store import LIFETIME, PollResult, RedisStore
 
@@ -53,6 +53,7 @@ class Cluster:
         self.on_inputs: Callable[[bytes], None] = lambda inputs: None
         """Called with the inputs of a Plan with which another process replaced ours."""
         engine.cluster = self
+        self.poll = store.poll
         self.stream = engine.providers.stream = store.connection.name
         """The name that keeps the tokens of this process apart from those of others."""
         store.serves = self._has_step
@@ -157,31 +158,33 @@ class Cluster:
         key = runtime.read_key(route.alias, request, path, body)
         if checked.status or checked.warnings or key is None:
             return self._run_step(request, route, path, namespace, cors, started, admitted=True)
-        deferred = Deferred()
+        engine.remember(request, route, path, checked, namespace)
+        deferred: Deferred[Response] = Deferred()
 
-        def done(reply: PollResult | PlanChanged | Unavailable) -> None:
-            if not isinstance(reply, PollResult):
-                self._failed(reply, deferred, request, route, namespace, cors, started)
+        def done(decision: PollResult) -> None:
+            if not isinstance(decision, RemoteDecision):
+                self.fail(decision, deferred, request, route, namespace, cors, started)
                 return
-            SharedNamespaces.clock(namespace).mirror(reply.clock)
-            position = reply.scenario, reply.call, reply.created, reply.changed
+            now, step, call, changed, created, scenario = decision
+            position = scenario, call, created, changed
             try:
                 response = engine.resources.render_step(
-                    route, runtime, reply.step, position, key, path, body, request, namespace, reply.now
+                    route, runtime, step, position, key, path, body, request, namespace, now
                 )
             except Exception as error:  # noqa: BLE001 - the client gets a response
                 response = problem.failed(request, error)
-            deferred.resolve(self._finish(response, request, route, namespace, cors, started, reply.now))
+            deferred.resolve(self._finish(response, request, route, namespace, cors, started, now))
 
-        chosen = runtime.selection.by_rules(request, path, body)
-        default_now = SharedNamespaces.clock(namespace).default_now()
-        self._store.poll(namespace.name, runtime.name, key, route.alias, chosen, default_now, done)
+        self.poll(
+            namespace.name, runtime.name, key, route.alias, runtime.selection.by_rules(request, path, body)
+        ).then(done)
         return deferred
 
-    def _failed(
-        self, error: PlanChanged | Unavailable, deferred: Deferred, request: Request, route: Route,
+    def fail(
+        self, error: PlanChanged | Unavailable, deferred: Deferred[Response], request: Request, route: Route,
         namespace: Namespace, cors: Cors | None, started: float,
     ) -> None:  # fmt: skip
+        """Resolve the response to a poll that the store did not count, or whose reply is lost."""
         if isinstance(error, PlanChanged):
             task = asyncio.get_running_loop().create_task(
                 self._retry(request, route, namespace, cors, started)

@@ -131,7 +131,7 @@ class Engine:
                 if route.operation.id in aliases:
                     route.runtime, route.alias = runtime, aliases[route.operation.id]
                     route.guard = guard_of(resource, route.alias, runtime.key, plan.seed)
-        self.data = self._data_calls()
+        self.data = self._data_calls(providers)
         self.egress = Egress(self.options.callbacks)
         """Sends the outgoing requests. Its ``exclude`` has to get the sockets that serve this engine."""
         self.webhooks = WebhookSender(store, providers, self.egress, self.runtimes)
@@ -142,16 +142,23 @@ class Engine:
         )  # fmt: skip
         self._cors = Cors(self.options.cors) if self.options.cors else None
 
-    def _data_calls(self) -> DataCalls | None:
-        """Return the stage of the inferred resources; None if the Plan has none."""
+    def _data_calls(self, providers: Providers) -> DataCalls | None:
+        """Return the stage of the stored data; None if the Plan has none."""
         if not self.plan.data:
             return None
-        from mockserver.engine.data.calls import DataCalls  # heavy; only for a stateful server
+        # Heavy; only for a server that stores data
+        from mockserver.engine.data.calls import DataCalls
+        from mockserver.engine.resources.stored_data import StoredData
 
-        return DataCalls(
+        calls = DataCalls(
             self.plan, self.services, self.store, self.namespaces.memory.limits.cache // 6,
             strict=self.strict, references=self.options.references,
         )  # fmt: skip
+        by_name = {runtime.name: runtime for runtime in calls.runtimes}
+        for runtime in self.runtimes.values():
+            if data := by_name.get(runtime.resource.data):
+                runtime.stored = StoredData(runtime, data, calls, self.store, self.namespaces, providers)
+        return calls
 
     def _create_stages(self) -> None:
         """Create the stages that belong to the current Plan."""
@@ -159,6 +166,9 @@ class Engine:
         self._overrides = Overrides(self.store, self.resources, self.plan.seed)
         self.admission = Admission(self.store, self._overrides)
         self._polls = Polls(self)
+        for runtime in self.runtimes.values():
+            if runtime.stored is not None:
+                runtime.stored.webhooks = self.webhooks
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
         """Return the response to a request. No request makes it raise an error."""
@@ -411,12 +421,8 @@ class Engine:
     ) -> Response:
         """Return the response to a call that reaches its operation. ``raw``: the parameters as sent."""
         runtime = route.runtime
-        if (
-            request.section is not None
-            and prefer is NONE
-            and self._may_be_cached(request, route, checked, namespace)
-        ):
-            self._polls.remember(request, route, raw)
+        if prefer is NONE:
+            self.remember(request, route, raw, checked, namespace)
         if runtime is None:
             if route.data is None or self.data is None:
                 response = documented(route, path, request, now, checked=checked)
@@ -441,6 +447,13 @@ class Engine:
             )
         return response
 
+    def remember(
+        self, request: Request, route: Route, raw: dict[str, str], checked: Checked, namespace: Namespace
+    ) -> None:
+        """Cache a call, if every call with the same header section is validated and routed alike."""
+        if request.section is not None and self._may_be_cached(request, route, checked, namespace):
+            self._polls.remember(request, route, raw)
+
     def _may_be_cached(self, request: Request, route: Route, checked: Checked, namespace: Namespace) -> bool:
         """Return whether every call with the same header section is validated and routed alike."""
         if route.runtime is not None:
@@ -454,7 +467,6 @@ class Engine:
             and not (checked.status or checked.warnings)
             and checked.body is None
             and namespace is self.namespaces.default
-            and self.cluster is None
             and (self._cors is None or "origin" not in request.headers)
         )
 

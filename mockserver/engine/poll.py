@@ -21,9 +21,12 @@ from mockserver.engine.resources.render import Quick
 from mockserver.engine.resources.runtime import ResourceRuntime, decision_text, documented
 from mockserver.engine.service import Route
 from mockserver.http.wire import first_part
-from mockserver.messages import Request, Response
+from mockserver.messages import Deferred, Request, Response
+from mockserver.namespaces.namespaces import DEFAULT
+from mockserver.state.protocol import PlanChanged, RemoteDecision, Unavailable
 
 if TYPE_CHECKING:
+    from mockserver.engine.cluster import Cluster
     from mockserver.engine.engine import Engine
 
 _MAX_SECTIONS = 1024
@@ -62,7 +65,7 @@ class Polls:
         """The names of the header fields that the stages before the resources read."""
         return _ALWAYS_READ.union(*(service.header_names for service in self._engine.services))
 
-    def response(self, request: Request) -> Response | None:
+    def response(self, request: Request) -> Response | Deferred[Response] | None:
         """Return the response to a request like an earlier one; None if it is not in the cache."""
         known = self._known.get(id(request.section))
         if known is None or request.query_string or request.method != "GET":
@@ -87,33 +90,62 @@ class Polls:
                 response = problem.failed(request, error)
             return engine.finish(request, response, poll.route, namespace, None, started, now)
         key = last if poll.normal is None else poll.normal(last)
+        if engine.cluster is not None:
+            return self._respond_later(engine.cluster, poll, request, path, key, started)
         decision = engine.store.advance(
             namespace.name, poll.name, key, now, poll.alias, poll.steps, poll.choose, (request, path, None)
         )
         state = decision.state
-        place = state.scenario, decision.step
+        return self._respond(
+            poll, request, path, key, started, now,
+            state.scenario, decision.step, decision.call, state.created, decision.changed,
+        )  # fmt: skip
+
+    def _respond_later(
+        self, cluster: Cluster, poll: _Poll, request: Request, path: dict[str, str], key: str, started: float
+    ) -> Deferred[Response]:
+        """Return the response of a step that a store outside this process decides."""
+        deferred: Deferred[Response] = Deferred()
+
+        def respond(decision: RemoteDecision | PlanChanged | Unavailable) -> None:
+            if not isinstance(decision, RemoteDecision):
+                namespace = self._engine.namespaces.default
+                cluster.fail(decision, deferred, request, poll.route, namespace, None, started)
+                return
+            now, step, call, changed, created, scenario = decision
+            try:
+                response = self._respond(
+                    poll, request, path, key, started, now, scenario, step, call, created, changed
+                )
+            except Exception as error:  # noqa: BLE001 - the client gets a response, the log the traceback
+                response = problem.failed(request, error)
+            deferred.resolve(response)
+
+        chosen = poll.choose(request, path, None)
+        cluster.poll(DEFAULT, poll.name, key, poll.alias, chosen).then(respond)
+        return deferred
+
+    def _respond(
+        self, poll: _Poll, request: Request, path: dict[str, str], key: str, started: float, now: int,
+        scenario: str, index: int, call: int, created: int, changed: int,
+    ) -> Response:  # fmt: skip
+        """Return the response of a step."""
+        engine = self._engine
+        namespace = engine.namespaces.default
+        place = scenario, index
         step = poll.constants.get(place) or poll.constant(*place)
-        octets = step.body and step.body(namespace.name, key, state.created, decision.changed, now)
+        octets = step.body and step.body(namespace.name, key, created, changed, now)
         if octets is not None:
             response = Response(
-                step.status, step.headers, octets, f"{step.decision}{decision.call}", 0, "", None,
+                step.status, step.headers, octets, f"{step.decision}{call}", 0, "", None,
                 "", poll.name, key, (), step.head,
             )  # fmt: skip
         else:
-            position = state.scenario, decision.call, state.created, decision.changed
             try:
                 response = engine.resources.render_step(
-                    poll.route,
-                    poll.runtime,
-                    decision.step,
-                    position,
-                    key,
-                    path,
-                    None,
-                    request,
-                    namespace,
-                    now,
-                )
+                    poll.route, poll.runtime, index, (scenario, call, created, changed), key, path, None,
+                    request, namespace, now,
+                )  # fmt: skip
             except MockServerError as error:
                 response = problem.failed(request, error)
         return engine.finish(request, response, poll.route, namespace, None, started, now)
@@ -147,10 +179,11 @@ class Polls:
         if len(known[1]) < _MAX_PATHS:
             (key_name,) = raw_path
             is_validated = self._engine.validates
+            is_shared = self._engine.cluster is not None
             known[1][parent] = (
                 _KnownPath(route, key_name, literals, is_validated=is_validated)
                 if runtime is None
-                else _Poll(route, runtime, literals, is_validated=is_validated)
+                else _Poll(route, runtime, literals, is_validated=is_validated, is_shared=is_shared)
             )
 
 
@@ -173,14 +206,15 @@ class _Poll(_KnownPath):
     __slots__ = ("alias", "choose", "constants", "name", "normal", "runtime", "steps")
 
     def __init__(
-        self, route: Route, runtime: ResourceRuntime, literals: Container[str], *, is_validated: bool
-    ) -> None:
+        self, route: Route, runtime: ResourceRuntime, literals: Container[str], *, is_validated: bool,
+        is_shared: bool,
+    ) -> None:  # fmt: skip
         super().__init__(route, runtime.key_name, literals, is_validated=is_validated)
         self.runtime = runtime
         self.name = runtime.name
         self.alias = route.alias
         self.steps = runtime.steps
-        self.choose = runtime.selection.choose
+        self.choose = runtime.selection.by_rules if is_shared else runtime.selection.choose
         self.constants: dict[tuple[str, int], _ConstantStep] = {}
         """By scenario and index of the step: what ``constant`` returned."""
         self.normal: Callable[[str], str] | None = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,7 @@ from mockserver.engine.limits import Guard
 from mockserver.engine.request.validation import Checker, compile_checker
 from mockserver.engine.response.example_pairs import pairs_of
 from mockserver.engine.routing import PARAMETER, Router, Variants, has_mark, path_of
-from mockserver.jsonschema import Schemas
+from mockserver.jsonschema import SchemaError, Schemas
 from mockserver.messages import BodyLimits
 from mockserver.plan import DataOperation, Document, Operation
 
@@ -96,6 +98,15 @@ class Service:
         self.has_variants = any(route.variants is not None for route in targets.values())
         found = ((route.operation.method, path_of(route.operation.path), route) for route in targets.values())
         self.router: Router[Route] = Router(found, prefixes)
+
+    def prepare(self) -> Iterator[None]:
+        """Make what the first request to each operation needs, reads first. Yield after each step."""
+        for route in sorted(self.routes, key=lambda route: route.operation.method != "GET"):
+            with suppress(SchemaError):  # the first request reports it
+                route.checker.prepare()
+            yield
+            if route.runtime is None and route.data is None:
+                yield from self.documented.prepare(route.operation)
 
     @cached_property
     def header_names(self) -> frozenset[str]:

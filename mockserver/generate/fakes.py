@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from mockserver.generate.attempt import Attempt, DeadEnd, Endless, Style, Unsatisfiable, seeded_rng
 from mockserver.generate.containers import members
 from mockserver.generate.generator import Generator
-from mockserver.generate.pools import Pools, Stream
+from mockserver.generate.pools import DAY, Pools, Stream
 from mockserver.generate.property_names import apply_hints
 from mockserver.generate.relaxed import Relaxed
 from mockserver.generate.scalars import Texts
@@ -49,7 +49,8 @@ class Fakes:
     def __init__(self, schemas: Schemas, seed: int | str = 0) -> None:
         self._schemas = schemas
         self._seed = seed
-        self._texts = Texts(FakeValues(seed))
+        self._values = FakeValues(seed)
+        self._texts = Texts(self._values)
         self._pools = Pools(seed)
         self._generators: dict[tuple[Direction, str, bool], tuple[Generator, Writers]] = {}
         self._strategies: dict[tuple[SchemaRef, Direction], _Strategy | Unsatisfiable] = {}
@@ -82,6 +83,24 @@ class Fakes:
         if hints:
             value = apply_hints(value, hints, strategy.names(), strategy.is_valid)
         return value
+
+    def load(self) -> None:
+        """Import what generates texts, which takes long. Any thread may call it."""
+        self._values.load()
+
+    def prepare(self, ref: SchemaRef) -> Iterator[None]:
+        """Make what the first response value of a schema needs. Yield after each step."""
+        if (ref, "response") in self._strategies:
+            return
+        try:
+            first = self._schemas.validator(ref, "response")
+            yield
+            generator, writers = self._generator(ref, "response", is_thorough=bool(first.readings))
+            yield from writers.prepare(generator.shapes.shape((ref,)), "", NOW_MS - NOW_MS % DAY)
+            self._strategy(ref, "response")
+        except (Unsatisfiable, DeadEnd, SchemaError, RecursionError):
+            pass  # the first request reports it
+        yield
 
     def written(
         self, ref: SchemaRef, *, key: str, hints: Mapping[str, JSON] | None = None, now_ms: int = NOW_MS

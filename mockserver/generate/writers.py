@@ -178,6 +178,11 @@ class ObjectWriter:
         stream.size += text.count + 1
         return text.text % tuple(map(getitem, text.pools(stream), stream.take(text.count)))
 
+    def prepare(self) -> None:
+        """Make what most objects need, before the first one is written. Raises DeadEnd."""
+        if "full" not in self._templates:
+            self._templates["full"] = self._make((), "full")
+
     def flat(self, stream: Stream) -> Text | None:
         """Return the text of the objects that follow, if they have no parts to be written on their own."""
         if self._manner(stream) != "full":

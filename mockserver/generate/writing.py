@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -75,6 +76,7 @@ class Writers:
         self._objects: dict[Shape, Writer] = {}
         self._flat: dict[ObjectWriter, Sequence[Piece] | None] = {}
         self._failed: dict[tuple[Shape, str], DeadEnd] = {}
+        self._prepared: set[Shape] = set()
         self._left = _MAX_OPTIONS
         """How many more options of choices within choices are looked at for one value."""
 
@@ -91,6 +93,40 @@ class Writers:
                 self._failed[key] = dead_end
                 raise
         return writer
+
+    def prepare(self, shape: Shape, name: str, day: int) -> Iterator[None]:
+        """Make the writers of a shape and of its parts, the innermost first. Yield after each step."""
+        pending = [(shape, name, True)]
+        while pending:
+            shape, name, is_first = pending.pop()
+            if not is_first:
+                self._pools.day = day
+                with suppress(DeadEnd, RecursionError):
+                    writer = self.of(shape, name)
+                    if isinstance(writer, ObjectWriter):
+                        writer.prepare()
+            elif shape not in self._prepared:
+                self._prepared.add(shape)
+                pending.append((shape, name, False))
+                pending += ((part, called, True) for part, called in self._parts(shape, name))
+            yield
+
+    def _parts(self, shape: Shape, name: str) -> Iterator[tuple[Shape, str]]:
+        """Yield the members, the items and the simple alternatives of a shape, with their names."""
+        if shape.fault:
+            return
+        if len(shape.choices) == 1 and len(shape.choices[0].options) <= MAX_COMBINATIONS:
+            for i in range(len(shape.choices[0].options)):
+                taken = self._generator.shapes.take(shape, shape.choices[0], i)
+                if not taken.choices and not taken.is_leaf:
+                    yield taken, name
+        if shape.choices:
+            return
+        for member in members(self._generator, shape) if "object" in shape.types else ():
+            if member.shape is not None and not member.shape.is_leaf:
+                yield member.shape, member.name
+        if "array" in shape.types and not shape.is_leaf and (refs := item_refs(shape, 0)):
+            yield self._generator.shapes.shape(refs), _name_of_item(name)
 
     def _make(self, shape: Shape, name: str) -> Writer:
         if shape.fault:
@@ -400,7 +436,7 @@ class Writers:
             return None if fewest else Leaf(b"[]")
         item_shape = self._generator.shapes.shape(refs)
         try:
-            item = self.of(item_shape, name[:-1] if name.endswith("s") and not name.endswith("ss") else name)
+            item = self.of(item_shape, _name_of_item(name))
             if isinstance(item, Leaf):
                 item.probe(self._pools.day)
         except DeadEnd:
@@ -493,6 +529,10 @@ class Writers:
             if own is not None and (not own.types & foreign.types or _are_disjoint(own, foreign)):
                 return True
         return False
+
+
+def _name_of_item(name: str) -> str:
+    return name[:-1] if name.endswith("s") and not name.endswith("ss") else name
 
 
 def _needs_room(writer: Writer) -> bool:

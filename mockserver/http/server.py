@@ -16,9 +16,11 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from mockserver.http.connection import Connection, ConnectionOwner, Handler, Limits, Turn
+from mockserver.http.connection import Connection
 from mockserver.http.hosts import Hosts
 from mockserver.http.listener import BACKLOG
+from mockserver.http.owner import ConnectionOwner, Handler, Limits, Turn
+from mockserver.http.sections import Sections
 from mockserver.messages import Request, Response
 from mockserver.namespaces.clock import Clock
 from mockserver.namespaces.memory import Heap
@@ -53,7 +55,7 @@ class Server(ConnectionOwner):
         self.log_access = log_access
         self.drain_time = drain_time
         self.connections: set[Connection] = set()
-        self.sections = {}
+        self.sections = Sections(head=self.limits.head, target=self.limits.target)
         self.memory = namespaces.memory
         self._turns: deque[Turn] = deque()
         self.clients: dict[str, int] = {}
@@ -123,8 +125,9 @@ class Server(ConnectionOwner):
     def expire(self) -> None:
         """Expire every connection whose deadline is over, and log refused clients."""
         now = self.time()
-        for connection in [connection for connection in self.connections if connection.unsent]:
-            connection.look()
+        for connection in self.connections:
+            if connection.unread is not None:
+                connection.unread.look()
         if self.memory.cut_off > self._cut_off:
             _LOG.warning(
                 "%d clients that did not read their responses were disconnected; unread responses may take "

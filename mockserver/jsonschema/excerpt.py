@@ -3,7 +3,8 @@
 jsonschema-rs returns all errors of a value or the first one. An error has a copy
 of its value, so the errors of a list with a hundred thousand faults take
 gigabytes. To check whether a value is valid takes little memory and time. So the
-lists and maps of a large value are cut, one after the other, while it stays invalid.
+lists and maps of a large value are cut, one after the other, while it stays invalid,
+and then its long texts.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ _CERTAIN_KEYWORDS = frozenset(
     )
 )
 """Keywords whose errors do not depend on items that were cut (``anyOf`` and ``oneOf``: most likely)."""
+_MAX_TEXT = 1_000
+"""The characters of a text above which it is cut."""
 _MIN_ITEMS = 8
 _MIN_MEMBERS = 32
 """Smaller maps are records, whose members have different meanings. They are not cut."""
@@ -107,9 +110,10 @@ def _narrow(found: Excerpt, of_found: int, whole: set[Path], work: _Work) -> Ite
     ``whole``: containers that cannot be cut and stay invalid.
     """
     value, cuts = found.value, found.cuts
-    survey = _survey(value, whole)
+    survey = _survey(value, whole, MAX_NODES_OF_EXCERPT if work.left > 0 else _MAX_SURVEYED)
     if survey.nodes <= MAX_NODES_OF_EXCERPT or survey.wide == () or work.left <= 0:
-        yield Excerpt(value, cuts, survey.nodes, survey.characters)
+        found = Excerpt(value, cuts, survey.nodes, survey.characters)
+        yield found if survey.characters <= MAX_CHARACTERS_OF_EXCERPT else _shorten(found, work)
         return
     path = _path(survey.wide)
     container = _at(value, path)
@@ -130,6 +134,30 @@ def _narrow(found: Excerpt, of_found: int, whole: set[Path], work: _Work) -> Ite
         yield from _narrow(found, of_found, {*whole, path}, work)
 
 
+def _shorten(found: Excerpt, work: _Work) -> Excerpt:
+    """Return an excerpt with its long texts cut, if it stays invalid; else the same."""
+    if found.nodes > _MAX_SURVEYED:
+        return found
+    cuts = dict(found.cuts)
+    characters = 0
+
+    def cut(value: JSON, path: Path) -> JSON:
+        nonlocal characters
+        if isinstance(value, list):
+            return [cut(item, (*path, at)) for at, item in enumerate(value)]
+        if isinstance(value, dict):
+            return {name: cut(member, (*path, name)) for name, member in value.items()}
+        if isinstance(value, str):
+            if len(value) > _MAX_TEXT:
+                cuts[path] = 0
+                value = value[:_MAX_TEXT]
+            characters += len(value)
+        return value
+
+    value = cut(found.value, ())
+    return found if work.is_valid(value) else Excerpt(value, cuts, found.nodes, characters)
+
+
 def _size(value: JSON) -> int:
     """Return the octets of a value as JSON. This is much faster than to count its parts."""
     return len(_encode(value))
@@ -137,13 +165,13 @@ def _size(value: JSON) -> int:
 
 def count_nodes(value: JSON) -> int:
     """Return the number of values in a value, itself included. Above _MAX_SURVEYED it may be too small."""
-    return _survey(value, set()).nodes
+    return _survey(value, set(), _MAX_SURVEYED).nodes
 
 
-def _survey(value: JSON, whole: set[Path]) -> _Survey:
-    """Look at the values level by level, until a container that may be cut is found in a large value.
+def _survey(value: JSON, whole: set[Path], enough: int) -> _Survey:
+    """Look at the values level by level, until more than ``enough`` and a container to cut are found.
 
-    Above MAX_NODES_OF_EXCERPT, the numbers may be too small.
+    Above that, the numbers are too small.
     """
     nodes, characters = 1, len(value) if isinstance(value, str) else 0
     left = _MAX_SURVEYED
@@ -156,7 +184,7 @@ def _survey(value: JSON, whole: set[Path]) -> _Survey:
         is_wide = len(node) > (_MIN_ITEMS if is_list else _MIN_MEMBERS)
         if is_wide and wide == () and not (whole and _path(link) in whole):
             wide = link
-        if wide != () and nodes > _MAX_SURVEYED:
+        if wide != () and nodes > enough:
             break
         members = enumerate(node) if is_list else node.items()
         for key, child in members if len(node) <= left else islice(members, left):

@@ -169,7 +169,8 @@ def _validator(pattern: str, limit: int = BACKTRACK_LIMIT) -> Draft202012Validat
     from jsonschema_rs import Draft202012Validator, FancyRegexOptions  # slow to import, as above
 
     options = FancyRegexOptions(backtrack_limit=limit)
-    return Draft202012Validator({"pattern": pattern}, pattern_options=options, offline=True)
+    # With a mask, an error has no copy of the text in its message
+    return Draft202012Validator({"pattern": pattern}, pattern_options=options, offline=True, mask="it")
 
 
 @lru_cache(maxsize=4096)

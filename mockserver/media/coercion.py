@@ -18,7 +18,7 @@ from mockserver.diagnostics import Violation
 from mockserver.jsonschema import Direction, Schemas
 from mockserver.jsonschema.keywords import TYPES
 from mockserver.jsonschema.references import tokens, value_at
-from mockserver.media.json import decode_json
+from mockserver.media.json import decode_json, encode_json
 from mockserver.media.shapes import STRUCTURED, Shape, Shapes, Types
 from mockserver.media.types import Malformed
 from mockserver.plan import JSON, SchemaRef
@@ -142,7 +142,12 @@ class Reader:
 
     def _choose(self, candidates: list[JSON], refs: tuple[SchemaRef, ...]) -> JSON:
         """Return the candidate that is valid for the largest number of schemas, the first of these."""
-        return max(candidates, key=lambda candidate: sum(self.is_valid(candidate, ref) for ref in refs))
+        different: dict[bytes, JSON] = {}
+        for candidate in candidates:
+            different.setdefault(encode_json(candidate), candidate)
+        if len(different) == 1:
+            return candidates[0]
+        return max(different.values(), key=lambda value: sum(self.is_valid(value, ref) for ref in refs))
 
     def _candidates(
         self, raw: Undecoded, refs: tuple[SchemaRef, ...], known: dict[object, JSON]

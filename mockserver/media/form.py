@@ -108,8 +108,10 @@ def gather(
     if len(values) > 1:
         if "array" in types:
             return Malformed(f"{name!r} is given {len(values)} times; style {style} takes it once", "style")
+        if raws:
+            return raws
         several = _decoded(values, decode)
-        return several if isinstance(several, Malformed) else raws or [several]
+        return several if isinstance(several, Malformed) else [several]
     if types or not raws:
         found = split(values[0], style, False, types, decode)
         return found if isinstance(found, Malformed) else [*found, *raws]
@@ -364,6 +366,8 @@ class FormObject:
         types = self._reader.shapes.types(schema) & STRUCTURED
         if not self._reader.lenient or not types:
             return None
+        if raws and not self._reader.validate(raws, schema).violations:
+            return None
         bare, claimed = bare_name(name), self._properties.keys() - {name}
         own = {field: fields[field] for field in (name, bare) if field in fields}
         encoding = self._encoding.get(name, DEFAULT_ENCODING)
@@ -371,7 +375,7 @@ class FormObject:
         others = list(
             gather_restyled(candidates, name, encoding.style, encoding.explode, types, claimed, decode)
         )
-        if not others or (raws and not self._reader.validate(raws, schema).violations):
+        if not others:
             return None
         decoded = self._reader.validate(others, schema)
         if decoded.violations:

@@ -36,10 +36,6 @@ class SharedClock(Clock):
     def now(self) -> int:
         return self._store.connection.now() + self._offset if self._frozen is None else self._frozen
 
-    def default_now(self) -> int:
-        """Return the time of a clock that no control request has moved."""
-        return self._initial if self._initial is not None else self._store.connection.now()
-
     def mirror(self, encoded: str) -> None:
         """Show the time in the store: ``f`` with a frozen time, ``o`` with an offset (ms), ``-`` if unset."""
         if encoded == self._last_encoded and not self._differs():
@@ -74,12 +70,11 @@ class SharedClock(Clock):
 class SharedJournal(Journal):
     """The calls of one namespace, from all workers."""
 
-    __slots__ = ("_bytes", "_store")
+    __slots__ = ("_store",)
 
     def __init__(self, namespace: str, journal_pool: JournalPool, store: RedisStore) -> None:
         super().__init__(namespace, journal_pool)
         self._store = store
-        self._bytes = journal_pool.max_bytes
 
     def write(self, request: Request, response: Response, when: int, seconds: float) -> None:
         publish = None
@@ -95,16 +90,7 @@ class SharedJournal(Journal):
                 response.delay, response.fault, response.operation, response.resource, response.key,
                 response.violations or (),
             )  # fmt: skip
-            store = self._store
-            words = (
-                self.namespace,
-                _pack(record),
-                self._most,
-                self._bytes,
-                store.connection.now(),
-                store.max_namespaces,
-            )
-            store.connection.send(words, publish, script="record")
+            self._store.record(self.namespace, _pack(record), publish)
         elif publish is not None:
             publish(0)
 
@@ -118,7 +104,8 @@ class SharedJournal(Journal):
 
     def __len__(self) -> int:
         self._store.read("records")
-        return int(self._store.read("length", self.namespace))
+        removed = int(self._meta().get("t", 0))  # they are in the list as empty texts
+        return max(0, int(self._store.read("length", self.namespace)) - removed)
 
     @property
     def size(self) -> int:
@@ -131,26 +118,26 @@ class SharedJournal(Journal):
         return max(0, lost) if self._most else 0  # negative if calls came between the two reads
 
     def records(self) -> list[Record]:
-        return [_record(name, fields[1]) for name, fields in self._read()]
+        return [_record(number, raw) for number, raw in self._read()]
 
     def find(self, number: int) -> Call | None:
         return next((Call(*record) for record in self.records() if record[0] == number), None)
 
     def remove(self, numbers: Collection[int]) -> list[Call]:
         store, removed = self._store, []
-        for name, fields in self._read():
-            if _number(name) in numbers:
-                store.write("!strike", self.namespace, name, len(fields[1]))
-                removed.append(Call(*_record(name, fields[1])))
+        for number, raw in self._read():
+            if number in numbers:
+                store.write("!strike", self.namespace, number)
+                removed.append(Call(*_record(number, raw)))
         return removed
 
     def clear(self) -> None:
         self._store.write("!clear", self.namespace)
 
-    def _read(self) -> list[tuple[bytes, list[bytes]]]:
-        """Return all calls that were answered before this read: (id, [field, record])."""
+    def _read(self) -> list[tuple[int, bytes]]:
+        """Return all calls that were answered before this read: their numbers and records."""
         self._store.read("records")
-        found: list[tuple[bytes, list[bytes]]] = self._store.read("journal", self.namespace)
+        found: list[tuple[int, bytes]] = self._store.read("journal", self.namespace)
         return found
 
     def drop(self, count: int) -> None:
@@ -177,20 +164,20 @@ class SharedNamespaces(Namespaces):
         self._clocks = WeakValueDictionary[str, SharedClock]()
         """Also the clocks of namespaces no longer held here, while something sleeps on them."""
         super().__init__(frozen_at, max_namespaces, journal_pool=journal_pool, memory=memory)
-        store.on_meta = self.mirror
+        store.on_meta, store.on_clock, store.frozen_at = self.mirror, self.mirror_clock, frozen_at
+        store.journal_limits = self.journal_pool.calls, self.journal_pool.max_bytes
 
     def mirror(self, namespace: str, meta: Mapping[str, str]) -> None:
         """Set the clock of a namespace to the one in the store. ``meta`` are its fields there."""
-        found = self.get_or_create(namespace)
-        if found is not None:
-            self.clock(found).mirror(meta.get("c", _UNSET))
+        self.mirror_clock(namespace, meta.get("c", _UNSET))
 
-    @staticmethod
-    def clock(namespace: Namespace) -> SharedClock:
-        """Return the clock of a namespace as a SharedClock."""
-        clock = namespace.clock
-        assert isinstance(clock, SharedClock)  # noqa: S101 - created by _create
-        return clock
+    def mirror_clock(self, name: str, encoded: str) -> None:
+        """Set the clock of a namespace to the one in the store."""
+        namespace = self.default if name == DEFAULT else self.get_or_create(name)
+        if namespace is not None:
+            clock = namespace.clock
+            assert isinstance(clock, SharedClock)  # noqa: S101 - created by _create
+            clock.mirror(encoded)
 
     def __iter__(self) -> Iterator[Namespace]:
         """Yield the namespaces. Their values are read in one round trip, because there may be a thousand."""
@@ -247,11 +234,7 @@ class SharedNamespaces(Namespaces):
         return Namespace(name, clock, SharedJournal(name, self.journal_pool, self._store))
 
 
-def _number(name: bytes) -> int:
-    return int(name.partition(b"-")[0])
-
-
-def _record(name: bytes, raw: bytes) -> Record:
+def _record(number: int, raw: bytes) -> Record:
     (
         when, seconds, method, path, query, headers, body, length, status, fields, out, sent, decision,
         delay, fault, operation, resource, key, violations,
@@ -261,7 +244,7 @@ def _record(name: bytes, raw: bytes) -> Record:
         status, [(field, value) for field, value in fields], _cut(out, sent), decision, delay, fault, None,
         operation, resource, key, tuple(msgspec.convert(violation, Violation) for violation in violations),
     )  # fmt: skip
-    return _number(name), when, seconds, request, response, len(raw)
+    return number, when, seconds, request, response, len(raw)
 
 
 def _cut(body: bytes, length: int) -> bytes:

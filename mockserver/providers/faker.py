@@ -81,7 +81,7 @@ class FakeValues:
             raise _refuse_arguments(provider, args, kwargs, error) from None
 
     def _provider(self, name: str) -> Callable[..., object]:
-        faker = self._load()
+        faker = self.load()
         if name not in self._names:
             hint = did_you_mean(name, self._names)
             raise UnknownProviderError("; ".join(filter(None, (f"Faker has no provider {name!r}", hint))))
@@ -91,23 +91,25 @@ class FakeValues:
     def _call(self, provider: str, seed: str, args: tuple[JSON, ...], kwargs: Mapping[str, JSON]) -> JSON:
         call = self._provider(provider)
         text = f"{self._seed}/{provider}/{seed}"
-        self._load().seed_instance(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()))
+        self.load().seed_instance(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()))
         try:
             return _to_json(call(*args, **kwargs))
         except (TypeError, ValueError, AttributeError) as error:
             raise _refuse_arguments(provider, args, kwargs, error) from None
 
-    def _load(self) -> Faker:
+    def load(self) -> Faker:
+        """Import Faker at the first call. Another thread may do that before a value is needed."""
         if self._faker is None:
             from faker import Faker  # slow to import, and most servers never need it
 
-            self._faker = Faker(self._locale)
+            faker = Faker(self._locale)
             self._names = frozenset(
                 name
-                for provider in self._faker.factories[0].get_providers()
+                for provider in faker.factories[0].get_providers()
                 for name in dir(provider)
                 if not name.startswith("_") and callable(getattr(provider, name)) and name not in _REFUSED
             )
+            self._faker = faker  # last: it says that the names are known
         return self._faker
 
 

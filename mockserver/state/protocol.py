@@ -10,7 +10,7 @@ milliseconds; times are of the namespace's clock, since the epoch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 from mockserver.diagnostics import MockServerError
 from mockserver.plan import Step
@@ -20,6 +20,19 @@ from mockserver.state.tables import CreationRecord, Item
 Result = TypeVar("Result")
 Timelines = Callable[[str], "Sequence[Step] | None"]
 """Maps the name of a scenario to its steps, or to None if the scenario is no longer served."""
+
+
+class RemoteDecision(NamedTuple):
+    """The decision of a store outside this process about a call that was an atomic step of its own."""
+
+    now: int
+    """The time of the call, by the clock of its namespace."""
+    step: int
+    """The index of the step that answers."""
+    call: int
+    changed: int
+    created: int
+    scenario: str
 
 
 class CreationTable(Protocol):
@@ -76,7 +89,9 @@ class CounterTable(Protocol):
         """Count a call in a fixed window of ``length`` milliseconds.
 
         Return the number of calls in the window, this one included, and the time when the window
-        began. A window begins with the first call after the previous window ended.
+        began. A window begins with the first call after the previous window ended. A call less than
+        ``length`` before a window is a call of that window, which then begins with it: two workers can
+        read their clocks in one order and reach the store in the other.
         The store evicts windows as ``increment`` says.
         """
         ...

@@ -204,8 +204,9 @@ class MemoryCounters:
         windows = self._windows.setdefault((namespace, resource), {})
         known = windows.pop(name, None)
         count, began = known or (0, now)
-        if not began <= now < began + length:
+        if not began - length < now < began + length:
             count, began = 0, now
+        began = min(began, now)
         self._put("windows", (namespace, resource), name, (count + 1, began), is_new=known is None)
         return count + 1, began
 

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -13,7 +11,7 @@ from mockserver.compile.compiler import compile_plan
 from mockserver.inputs import Inputs
 from mockserver.plan import Plan
 from tests.admin.mocking import KEY, Mock, mocking
-from tests.live import MISSION, engine_of
+from tests.live import engine_of
 
 PETS = """
 openapi: 3.1.0
@@ -38,12 +36,12 @@ scenarios: {grows: [young: 1, old]}
 """
 YAML = {"Content-Type": "application/yaml"}
 
+pytestmark = pytest.mark.usefixtures("compiles_here")
+
 
 @pytest.fixture
-def mock(mission: Plan) -> Iterator[Mock]:
-    """A server of its own, because what it serves changes."""
-    with mocking(engine_of(mission), inputs=Inputs((inputs.DOCUMENT,), (inputs.SCENARIOS,))) as found:
-        yield found
+def mock(changeable: Mock) -> Mock:
+    return changeable
 
 
 def put(mock: Mock, path: str, text: str) -> httpx.Response:
@@ -258,40 +256,3 @@ def test_plan_of_another_process_cannot_be_replaced(mission: Plan) -> None:
         assert mock.said("GET", "/document")["openapi"] == "3.0.3"
         assert put(mock, "/document", PETS).status_code == 409
         assert mock.fault("GET", "/scenario-files/certificate-request") == (409, None)
-
-
-LOOP = "".join(f"{{% for {each} in range(9999) %}}" for each in "abc") + "{% endfor %}" * 3 + "x"
-
-
-def test_endless_template_is_stopped(mock: Mock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockserver.compile.process.MAX_SECONDS", 5)
-    text = scenario_text(mock).replace("error: NotFound}}", f'error: "{LOOP}"}}}}')
-    assert LOOP in text
-    response = put(mock, "/scenario-files/certificate-request", text)
-    assert response.status_code == 422
-    assert mock.state() == "pending"
-
-
-def test_mocked_operations_are_answered_while_a_document_compiles(mock: Mock) -> None:
-    import threading
-
-    done: list[Any] = []
-    text = scenario_text(mock)
-    with httpx.Client(base_url=mock.live.url, timeout=60) as client:
-
-        def change() -> None:
-            path = "/__admin/scenario-files/certificate-request"
-            done.append(client.put(path, content=text.encode(), headers=YAML).status_code)
-
-        thread = threading.Thread(target=change)
-        thread.start()
-        polled = 0
-        while not done:
-            assert (
-                mock.client.get(f"{MISSION}/{KEY}", headers={"Authorization": "Bearer a"}).status_code == 200
-            )
-            polled += 1
-        thread.join()
-    assert done == [200]
-    assert polled > 10
-    assert mock.said("POST", "/requests/count", {})["count"] == polled

@@ -1,15 +1,24 @@
-"""The command line as users run it: a process of its own, held to limits that keep a failure harmless."""
+"""The command line as users run it: a process of its own, held to limits that keep a failure harmless.
+
+``run_here`` runs it in this process, for commands of which only the output and the code matter.
+"""
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
+
+from mockserver.cli import main
 
 MEMORY = 1536 * 1024 * 1024
 PATIENCE = 120.0
@@ -56,6 +65,23 @@ def run(
         err = errors.read()
     assert "Traceback" not in err, err
     return Ran(process.returncode, first + rest, err)
+
+
+def run_here(*arguments: str | Path, folder: Path | None = None) -> Ran:
+    """Run ``mockserver`` to its end in this process. It must not be a command that serves."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(out),
+        redirect_stderr(err),
+        chdir(folder or Path.cwd()),
+    ):
+        patch.setattr(sys, "argv", ["mockserver", *map(str, arguments)])
+        patch.setattr("mockserver.cli.compilation._CAN_FORK", False)
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert isinstance(ended.value.code, int)
+    return Ran(ended.value.code, out.getvalue(), err.getvalue())
 
 
 def _limit() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mockserver.diagnostics import Diagnostic, Location, printable
-from tests.cli.command import Ran, run
+from tests.cli.command import Ran, run, run_here
 
 MARKS = "".join(
     map(chr, (*range(0x20), *range(0x7F, 0xA0), 0x61C, 0x200E, 0x2028, 0x2029, 0x202E, 0x2066, 0xFEFF))
@@ -55,7 +55,7 @@ def is_clean(ran: Ran) -> None:
 
 @pytest.mark.parametrize("form", ["text", "github", "json", "sarif"])
 def test_diagnostics_of_check_have_no_control_characters(folder: Path, form: str) -> None:
-    ran = run("check", "d.json", "--scenarios", "s.yaml", "--format", form, folder=folder)
+    ran = run_here("check", "d.json", "--scenarios", "s.yaml", "--format", form, folder=folder)
     assert ran.code == 1
     is_clean(ran)
     assert "pwned" in ran.out
@@ -89,7 +89,7 @@ def test_diagnostics_of_check_have_no_control_characters(folder: Path, form: str
     ],
 )
 def test_output_of_commands_has_no_control_characters(folder: Path, arguments: tuple[str, ...]) -> None:
-    ran = run(*arguments, folder=folder)
+    ran = (run if arguments[0] == "serve" else run_here)(*arguments, folder=folder)
     is_clean(ran)
     assert ran.out + ran.err
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from mockserver import inputs
 from mockserver.cli.commands import cli
-from tests.cli.command import run
+from tests.cli.command import run, run_here
 from tests.live import MISSION, Write, ask, compiled, engine_of
 
 KEY = "11111111-1111-4111-8111-111111111111"
@@ -36,17 +36,17 @@ def test_existing_files_are_not_overwritten(write: Write, tmp_path: Path) -> Non
     mappings = write("gone.json", mapping())
     there = write("out/certificate-request.yaml", "mine")
     arguments = ("import", "wiremock", mappings, *DOCUMENT, "--output", there.parent)
-    refused = run(*arguments)
+    refused = run_here(*arguments)
     assert (refused.code, there.read_text()) == (1, "mine")
     assert f"{there} exists" in refused.err
-    assert run(*arguments, "--force").code == 0
+    assert run_here(*arguments, "--force").code == 0
     assert there.read_text().startswith(
         "# From the stub mappings in gone.json.\nresource: certificate-request\n"
     )
 
 
 def test_stub_that_breaks_the_document_is_reported_and_written(write: Write) -> None:
-    done = run("import", "wiremock", write("a.json", mapping(jsonBody={"colour": "red"})), *DOCUMENT)
+    done = run_here("import", "wiremock", write("a.json", mapping(jsonBody={"colour": "red"})), *DOCUMENT)
     assert done.code == 1
     assert "error S311" in done.err
     assert "colour: red" in done.out
@@ -66,14 +66,16 @@ def test_several_resources_need_a_folder(write: Write) -> None:
         """,
     )
     stubs = [{"request": {"urlPath": f"/{name}/1"}, "response": {"status": 200}} for name in "ab"]
-    done = run("import", "wiremock", write("s.json", json.dumps({"mappings": stubs})), "--document", document)
+    done = run_here(
+        "import", "wiremock", write("s.json", json.dumps({"mappings": stubs})), "--document", document
+    )
     assert done.code == 1
     assert "have several resources (a, b). Use --output FOLDER" in done.err
 
 
 @pytest.mark.parametrize("text", ["{", "[]"])
 def test_file_without_mappings_gives_no_scenario_files(write: Write, text: str) -> None:
-    done = run("import", "wiremock", write("a.json", text), *DOCUMENT)
+    done = run_here("import", "wiremock", write("a.json", text), *DOCUMENT)
     assert done.code == int(text == "{")
     assert "0 stubs → nothing" in done.err
 

@@ -10,7 +10,7 @@ import yaml12
 from jsonschema import Draft202012Validator
 
 from mockserver import inputs
-from tests.cli.command import run
+from tests.cli.command import run_here
 
 LIFECYCLE = inputs.SCENARIOS.with_name("certificate-lifecycle.yaml")
 FILE = """
@@ -47,15 +47,15 @@ twice
 def test_as_lines(tmp_path: Path) -> None:
     file = tmp_path / "life.yaml"
     file.write_text(FILE)
-    done = run("scenarios", "graph", file)
+    done = run_here("scenarios", "graph", file)
     assert (done.code, done.out, done.err) == (0, TEXT, "")
 
 
 def test_one_scenario(tmp_path: Path) -> None:
     file = tmp_path / "life.yaml"
     file.write_text(FILE)
-    assert run("scenarios", "graph", file, "--scenario", "twice").out == TEXT.partition("\n\n")[2]
-    done = run("scenarios", "graph", file, "--scenario", "thrice")
+    assert run_here("scenarios", "graph", file, "--scenario", "twice").out == TEXT.partition("\n\n")[2]
+    done = run_here("scenarios", "graph", file, "--scenario", "thrice")
     assert done.code == 2
     assert "S402" in done.err
     assert "usual, twice" in done.err
@@ -63,7 +63,7 @@ def test_one_scenario(tmp_path: Path) -> None:
 
 def test_as_mermaid() -> None:
     """Every way is drawn between nodes that are declared, with a label that Mermaid can read."""
-    lines = run("scenarios", "graph", LIFECYCLE, "--format", "mermaid").out.splitlines()
+    lines = run_here("scenarios", "graph", LIFECYCLE, "--format", "mermaid").out.splitlines()
     assert lines[0] == "stateDiagram-v2"
     named = {found[1] for line in lines if (found := re.match(r' +state ".*" as (\w+)', line))}
     ways = [found for line in lines if (found := re.match(r" +(\w+) --> (\w+): (.+)$", line))]
@@ -77,15 +77,15 @@ def test_as_mermaid() -> None:
 def test_what_is_wrong_is_told(tmp_path: Path) -> None:
     file = tmp_path / "life.yaml"
     file.write_text(FILE.replace("{busy: 1}", "{bsy: 1}"))
-    done = run("scenarios", "graph", file)
+    done = run_here("scenarios", "graph", file)
     assert done.code == 2
     assert "life.yaml:17:" in done.err
     assert "S203" in done.err
-    assert run("scenarios", "graph", tmp_path / "none.yaml").code == 2
+    assert run_here("scenarios", "graph", tmp_path / "none.yaml").code == 2
 
 
 def test_the_schema_is_printed_for_editors(tmp_path: Path) -> None:
-    done = run("scenarios", "schema", folder=tmp_path)
+    done = run_here("scenarios", "schema", folder=tmp_path)
     assert done.code == 0
     Draft202012Validator.check_schema(json.loads(done.out))
     example = yaml12.parse_yaml(LIFECYCLE.read_text("utf-8"))

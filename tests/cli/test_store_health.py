@@ -19,7 +19,7 @@ LIFE = "/loops/slow-1"
 KEYS = [
     ("SET {}/s/default/loop x", "s/default/loop is a string and not a hash"),
     ("SET {}/u/default/loop x", "u/default/loop is a string and not a zset"),
-    ("HSET {}/j/default a b", "j/default is a hash and not a stream"),
+    ("HSET {}/r/default a b", "r/default is a hash and not a list"),
     ("SET {}/m/t1 x", "m/t1 is a string and not a hash"),
     ("SET {}/ns x", "ns is a string and not a zset"),
     ("SET {}/g x", "g is a string and not a hash"),

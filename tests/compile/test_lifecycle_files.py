@@ -26,11 +26,11 @@ GOOD: dict[str, str] = {
       make: {operation: make, creates: body.id}
       all: {operation: all, lists: body.things, items: look}
       look: {operation: look, limit: [5/s, {rate: 9/1m, by: key}], concurrency: 2}
-      act: {operation: "POST /things/{id}", delay: {min: 0ms, max: 1s}}
+      act: {operation: "POST /things/{id}", updates: merge, delay: {min: 0ms, max: 1s}}
       drop: {operation: drop, deletes: true, flaky: {rate: 0.5, answers: [409, reset, gone]}}
     """,
     "states": """
-      new: {make: {}, look: {body: {state: new}}, act: {}, drop: {}}
+      new: {make: {}, look: {body: {state: new}}, act: {}, drop: {}, set: {state: fresh, name: null}}
       gone: {status: 404, body: {message: gone}, undocumented: true}
       slow:
         make: {}
@@ -90,6 +90,11 @@ def look(text: str) -> str:
     return dedent(STATES).replace("{body: {state: new}}", text)
 
 
+def state(text: str) -> str:
+    """The states, of which the first sets ``text`` in the stored data."""
+    return dedent(STATES).replace("set: {state: fresh, name: null}", f"set: {text}")
+
+
 def usual(text: str) -> str:
     return dedent(SCENARIOS).replace("brief: new", f"brief: {text}")
 
@@ -130,6 +135,26 @@ BAD = {
     "a key for what has a fresh one": Bad(
         "operations", operation("make", "{operation: make, creates: body.id, key: body.name}"), "S208"
     ),
+    "an unknown update": Bad("operations", operation("act", "{operation: act, updates: patch}"), "S208"),
+    "an update of a creation": Bad(
+        "operations", operation("make", "{operation: make, creates: body.id, updates: merge}"), "S208"
+    ),
+    "an update without a request body": Bad(
+        "operations", operation("look", "{operation: look, updates: merge}"), "S208", seen=False
+    ),
+    "a state that sets nothing": Bad("states", state("{}"), "S204"),
+    "a state that sets a text": Bad("states", state("text"), "S204"),
+    "a state that sets an unknown field": Bad("states", state("{stat: a}"), "S318", seen=False),
+    "a state that sets a wrong value": Bad("states", state("{state: 7}"), "S318", seen=False),
+    "a state that removes a required field": Bad("states", state("{state: null}"), "S318", seen=False),
+    "a state that sets a wrong template": Bad(
+        "states", state('{id: "{{ resource.key }}"}'), "S318", seen=False
+    ),
+    "a state that sets what does not compile": Bad("states", state('{name: "{{ x"}'), "S312", seen=False),
+    "a state that sets what cannot be rendered": Bad(
+        "states", state('{name: "{{ 1 / 0 }}"}'), "S501", seen=False
+    ),
+    "a response that sets": Bad("states", look("{set: {state: new}}"), "S201"),
     "items of no list": Bad("operations", operation("look", "{operation: look, items: act}"), "S208"),
     "a key of its own that is none": Bad(
         "operations", operation("look", "{operation: look, key: id}"), "S207"

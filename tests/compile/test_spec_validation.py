@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from jsonschema_path.paths import SchemaPath
 from referencing.exceptions import Unresolvable
 
 from mockserver.compile.references import ReferenceScope, Trees, load_trees
-from mockserver.compile.spec_validation import spec_path
+from mockserver.compile.spec_rules import spec_path
 from tests.live import Write
 
 MAIN = """
@@ -102,3 +104,18 @@ def test_every_path_of_a_document_gives_the_same_value_as_the_library() -> None:
         if isinstance(node, dict):
             pending += [(*parts, key) for key in node]
     assert seen > 100
+
+
+def test_a_start_imports_neither_a_web_application_nor_the_validator_of_rules_until_they_are_asked_for() -> (
+    None
+):
+    script = (
+        "import sys; from pathlib import Path; from mockserver.compile.document import load;"
+        "loaded, found = load(Path('openapi/certificate-request.yaml'));"
+        "print(loaded is not None, {'connexion', 'openapi_spec_validator'} & sys.modules.keys());"
+        "import connexion; print(connexion.FlaskApp.__name__, connexion.resolver.Resolver.__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["True set()", "FlaskApp Resolver"]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mockserver.engine.engine import Options
-from mockserver.http.connection import Limits
+from mockserver.http.owner import Limits
 from tests.conformance.case_file import Case, Group, differences, read_groups
 from tests.live import PATIENCE, Live, compiled, engine_of, serving_engine
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mockserver.engine.engine import Engine, Options
 from mockserver.engine.poll import Polls
-from mockserver.messages import Request, Response
+from mockserver.messages import Deferred, Request, Response
 from mockserver.plan import Delay, Plan
 from tests.live import MISSION, Write, compiled, engine_of
 
@@ -130,7 +130,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     taken: list[str] = []
     response = Polls.response
 
-    def counting(polls: Polls, request: Request) -> Response | None:
+    def counting(polls: Polls, request: Request) -> Response | Deferred[Response] | None:
         given = response(polls, request)
         if given is not None:
             taken.append(request.raw_path.rpartition("/")[2])
@@ -140,7 +140,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return taken
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=min(60, settings().max_examples), deadline=None)
 @given(
     st.lists(
         st.one_of(

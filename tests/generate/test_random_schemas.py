@@ -22,7 +22,11 @@ URI = "file:///api.yaml"
 def test_a_value_is_valid_and_most_schemas_have_one(dialect: Dialect) -> None:
     found: list[bool] = []
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(
+        max_examples=3 * settings().max_examples // 2,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     @given(schemas(draft_4=dialect == "3.0"))
     def check(schema: Any) -> None:
         these = Schemas({URI: {"x": schema, "defs": {"tree": TREE}}}, dialect)

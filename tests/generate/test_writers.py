@@ -46,7 +46,9 @@ def test_written_without_validation_is_valid(dialect: Dialect, monkeypatch: pyte
     monkeypatch.setattr("mockserver.generate.fakes._SAMPLES", ())
     counts = {True: 0, False: 0}
 
-    @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(
+        max_examples=2 * settings().max_examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
     @given(schemas(draft_4=dialect == "3.0"))
     def check(schema: Any) -> None:
         these = Schemas({URI: {"x": schema, "defs": {"tree": TREE}}}, dialect)

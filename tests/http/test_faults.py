@@ -14,7 +14,7 @@ import pytest
 from mockserver.diagnostics import UsageError
 from mockserver.engine.asgi import AsgiApp
 from mockserver.engine.engine import Engine
-from mockserver.http.connection import Limits
+from mockserver.http.owner import Limits
 from tests import programs
 from tests.fixtures import things, things_plan
 from tests.live import CERTIFICATES, PATIENCE, Live, Wire, get, serving_engine

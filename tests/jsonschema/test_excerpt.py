@@ -21,6 +21,8 @@ def validator(schema: Any) -> Validator:
 
 RECORDS = {"properties": {"r": {"type": "array", "minItems": 100, "items": {"required": ["id"]}}}}
 
+TEXT = {"type": "object", "properties": {"t": {"pattern": "^a+$"}, "n": {"type": "integer"}}}
+
 
 @pytest.mark.parametrize(
     ("schema", "value", "told"),
@@ -32,11 +34,17 @@ RECORDS = {"properties": {"r": {"type": "array", "minItems": 100, "items": {"req
         (RECORDS, {"r": [{"id": 1}] * MANY + [{}] + [{"id": 1}] * MANY}, [(f"/r/{MANY}", "required")]),
         ({"items": {"items": {"type": "integer"}}}, [[1] * 100] * 150 + [[1] * 99 + ["x"]] + [[1]] * 50,
          [("/150/99", "type")]),
+        (TEXT, {"t": "a" * MiB, "n": "x"}, [("/n", "type")]),
+        (TEXT, {"t": "a" * MiB + "b", "n": 1}, [("/t", "pattern")]),
+        (TEXT, [{"t": "a" * MiB, "n": 1}, {"t": "a" * MiB}], [("", "type")]),
         ({"maxItems": 5}, [1] * MANY, [("", "maxItems")]),
         ({"required": ["a"]}, {f"k{i}": 1 for i in range(MANY)}, [("", "schema")]),
         ({"required": ["a"]}, {f"k{i}": 1 for i in range(1000)}, [("", "required")]),
     ],
-    ids=["last", "first and last", "member", "record", "nested", "length", "too large", "large"],
+    ids=[
+        "last", "first and last", "member", "record", "nested", "beside a text", "end of a text",
+        "around texts", "length", "too large", "large",
+    ],
 )  # fmt: skip
 def test_a_fault_is_found_wherever_it_is(schema: Any, value: Any, told: list[tuple[str, str]]) -> None:
     assert [(each.pointer, each.keyword) for each in validator(schema).violations(value)] == told
@@ -52,8 +60,9 @@ def test_a_fault_is_found_wherever_it_is(schema: Any, value: Any, told: list[tup
         ({"required": [f"p{i}" for i in range(100)]}, {"a": [1] * MANY}),
         ({"required": [f"p{i}" for i in range(100)]}, {"a": "a" * MiB}),
         ({"unevaluatedProperties": False}, {str(i): 1 for i in range(MANY)}),
+        ({"anyOf": [{"pattern": f"^(?=b{i})"} for i in range(6)]}, "a" * 2 * MiB),
     ],
-    ids=["items", "anyOf", "oneOf", "names", "required", "text", "unevaluated"],
+    ids=["items", "anyOf", "oneOf", "names", "required", "text", "unevaluated", "patterns"],
 )
 def test_many_faults_take_little_memory(schema: Any, value: Any) -> None:
     made = validator(schema)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import gc
-import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -14,6 +12,7 @@ from mockserver.messages import Request, Response
 from mockserver.namespaces.clock import Clock
 from mockserver.namespaces.journal import MAX_BODY, Call, Journal, JournalPool, TruncatedBody
 from mockserver.plan import Dribble
+from tests.traced import traced
 
 FIELDS = {"host": "localhost"}
 LISTED = [("content-type", "application/json")]
@@ -147,15 +146,11 @@ def test_calls_of_any_kind_weigh_what_they_take(kind: str) -> None:
     number, make = 100, KINDS[kind]
     journal = JournalPool(max_bytes=1 << 30).open("a")
     made = map(make, range(10**6, 10**6 + number))
-    gc.collect()
-    tracemalloc.start()
-    try:
+    with traced() as size:
         for request, response in made:
             journal.write(request, response, 1_800_000_000_000 + journal.number, 0.001 * journal.number)
         del request, response
-        taken, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+        taken = size()
     assert taken <= journal.size <= 2 * taken
 
 

@@ -16,8 +16,8 @@ import pytest
 from mockserver.engine import engine as engine_module
 from mockserver.engine.engine import Options
 from mockserver.engine.response.negotiation import negotiate
-from mockserver.http import connection, wire
-from mockserver.http.connection import Limits
+from mockserver.http import owner, wire
+from mockserver.http.owner import Limits
 from mockserver.media.types import parse_content_type
 from mockserver.messages import Request, Response
 from mockserver.namespaces.clock import parse_time
@@ -109,8 +109,10 @@ def test_slow_reader_stays_connected_longer_than_one_that_reads_nothing() -> Non
                 pass
         while live.run(lambda: len(memory.readers)) < 3:
             pass
-        left = live.run(lambda: {each: each._left_unsent for each in live.server.connections if each.unsent})
-        while live.run(lambda: {each: each._transport.get_write_buffer_size() for each in left}) == left:
+        left = live.run(
+            lambda: {each: each.unread._left for each in live.server.connections if each.unread is not None}
+        )
+        while live.run(lambda: {each: each.transport.get_write_buffer_size() for each in left}) == left:
             slow.take()
         live.run(live.server.expire)
         last.ask("/large")
@@ -303,7 +305,7 @@ def test_connections_from_loopback_are_not_counted() -> None:
 def test_one_connection_too_many_of_a_client_is_told_so_and_another_has_its_place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connection, "is_loopback", lambda host: False)
+    monkeypatch.setattr(owner, "is_loopback", lambda host: False)
     with behaving(Memory(), Limits(client_connections=2)) as (live, _):
         first, second = Wire(live.port), Wire(live.port)
         for wire in (first, second):
@@ -325,7 +327,7 @@ def test_one_connection_too_many_of_a_client_is_told_so_and_another_has_its_plac
 def test_one_answer_too_many_that_waits_for_a_client_is_refused(
     mission: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "is_loopback", lambda host: False)
+    monkeypatch.setattr(owner, "is_loopback", lambda host: False)
     memory = Memory(max_client_waiting=1)
     engine = engine_of(mission, memory=memory)
     sent = f"GET {KEY} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer any\r\nPrefer: wait=5\r\n\r\n".encode()

@@ -16,7 +16,7 @@ from mockserver.namespaces.namespaces import Namespaces
 from mockserver.plan import Lookup, Resource, Scenario, Step
 from mockserver.state.machine import Decision, ResourceState
 from mockserver.state.memory import MemoryStore
-from mockserver.state.protocol import PlanChanged, Store, Unavailable
+from mockserver.state.protocol import RemoteDecision, Store, Unavailable
 from mockserver.state.redis.connection import Connection
 from mockserver.state.redis.handshake import read_address
 from mockserver.state.redis.store import PollResult, RedisStore
@@ -194,18 +194,15 @@ class PollHarness(RedisHarness):
 
     def poll(
         self, key: str, scenario: str, *, world: str, resource: str, now: int, operation: str
-    ) -> PollResult:
-        async def polled() -> PollResult | PlanChanged | Unavailable:
-            found: asyncio.Future[PollResult | PlanChanged | Unavailable] = (
-                asyncio.get_running_loop().create_future()
-            )
-            self.store.poll(world, resource, key, operation, scenario, now, found.set_result)
-            return await found
+    ) -> RemoteDecision:
+        async def polled() -> PollResult:
+            return await self.store.poll(world, resource, key, operation, scenario)
 
+        self.store.frozen_at = now
         found = self.run(polled())
         if isinstance(found, Unavailable):
             raise found
-        assert isinstance(found, PollResult), found
+        assert isinstance(found, RemoteDecision), found
         return found
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import tracemalloc
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +10,7 @@ from mockserver.plan import Step
 from mockserver.state.machine import initial_state
 from mockserver.state.memory import MemoryStore
 from mockserver.state.tables import CreationRecord, Item, MemoryCounters, MemoryCreations
+from tests.traced import traced
 
 TIMELINES = {"issued": (Step("issued"),)}
 
@@ -107,22 +105,16 @@ LONG = {"short": "{:036d}", "long": "{:015000d}", "beyond ASCII": "\N{PILE OF PO
 @pytest.mark.parametrize("form", LONG.values(), ids=LONG)
 def test_keys_weigh_what_they_take(form: str) -> None:
     store = MemoryStore()
-    gc.collect()
-    tracemalloc.start()
-    try:
+    with traced() as size:
         for number in range(1000):
             call(store, "default", form.format(number), 1_800_000_000_000 + number)
-        taken, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+        taken = size()
     assert taken <= store.sizes.total <= 2 * taken
 
 
 def test_creations_weigh_what_they_take() -> None:
     store = MemoryStore()
-    gc.collect()
-    tracemalloc.start()
-    try:
+    with traced() as size:
         for number in range(1000):
             key, creation = (
                 f"{number:036d}",
@@ -133,23 +125,17 @@ def test_creations_weigh_what_they_take() -> None:
             )
             handles = {"order": f"{number:0100d}", "customer": f"\N{PILE OF POO}{number:0100d}"}
             store.creations.set_handles("default", "request", key, handles)
-        taken, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+        taken = size()
     assert taken <= store.sizes.total + store.creations.sizes.total <= 2 * taken
 
 
 def test_items_of_data_weigh_what_they_take() -> None:
     store = MemoryStore()
-    gc.collect()
-    tracemalloc.start()
-    try:
+    with traced() as size:
         for number in range(1000):
             body = b'{"name": "%0300d"}' % number
             store.data.put("default", "/pets", f"{number:05d}", f"{number:036d}", Item(number, 1, 1, 1, body))
-        taken, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+        taken = size()
     assert taken <= store.creations.sizes.total <= 2 * taken
 
 
@@ -242,13 +228,9 @@ def test_counts_of_long_names_make_room_for_each_other() -> None:
 
 def test_counts_weigh_what_they_take() -> None:
     counters = MemoryCounters()
-    gc.collect()
-    tracemalloc.start()
-    try:
+    with traced() as size:
         for number in range(1000):
             counters.increment("a", "request", f"{number:036d}")
             counters.count_in_window("a", "request", f"{number:036d}", 1_800_000_000_000 + number, 1000)
-        taken, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+        taken = size()
     assert taken <= counters.sizes.total <= 2.5 * taken

@@ -79,15 +79,15 @@ def test_steps_and_polls_together_count_every_call(harnesses: HarnessFactory) ->
     assert isinstance(harness, PollHarness)
     harness.serve("request", TIMELINES)
     store = harness.store
+    store.frozen_at = 0
 
     async def all_of_them() -> None:
         polls = []
         for _ in range(100):
-            polled = asyncio.get_running_loop().create_future()
-            store.poll("default", "request", "a", "poll", "issued", 0, polled.set_result)
-            polls.append(polled)
+            polls.append(store.poll("default", "request", "a", "poll", "issued"))
             await asyncio.sleep(0)
-        await asyncio.gather(*polls)
+        for polled in polls:
+            await polled
 
     async def work() -> None:
         def call() -> None:
@@ -114,7 +114,7 @@ def test_a_key_that_is_called_without_a_pause_can_still_be_put(harnesses: Harnes
         def again(_: object) -> None:
             if not done:
                 next(calls)
-                store.poll("default", "request", "a", "poll", "issued", 0, again)
+                store.poll("default", "request", "a", "poll", "issued").then(again)
 
         for _ in range(50):
             again(None)
@@ -301,10 +301,10 @@ def test_unused_keys_expire_in_a_week(harness: RedisHarness, scripts: Scripts) -
     names = scripts.say("KEYS", f"{scripts.prefix}/*")
     left = {name.decode().removeprefix(f"{scripts.prefix}/"): scripts.say("TTL", name) for name in names}
     kinds = {name.partition("/")[0] for name in left}
-    assert kinds == {"g", "t", "w", "ns", "m", "s", "u", "b", "h", "k", "c", "v", "j", *"doqy"}
+    assert kinds == {"g", "t", "w", "ns", "m", "s", "u", "b", "h", "k", "c", "v", "r", *"doqy"}
     for_ever = {name for name, seconds in left.items() if seconds == -1}
     assert for_ever <= {"g", "w/test"}, "w/test is of this test"
-    weeks = {name: seconds for name, seconds in left.items() if name[0] in "msubhkcvjdoqy"}
+    weeks = {name: seconds for name, seconds in left.items() if name[0] in "msubhkcvrdoqy"}
     assert all(604_000 < seconds <= 604_800 for seconds in weeks.values()), weeks
 
 
@@ -312,7 +312,7 @@ def test_cleared_journal_expires_too(harness: RedisHarness, scripts: Scripts) ->
     for _ in range(2):
         harness.journal().write(Request("GET", "/", "", {}, b""), Response(200, [], b""), 0, 0.0)
         assert harness.do(lambda: len(harness.journal())) == 1
-        assert scripts.say("TTL", f"{scripts.prefix}/j/default") > 604_000
+        assert scripts.say("TTL", f"{scripts.prefix}/r/default") > 604_000
         harness.do(lambda: harness.journal().clear())
 
 

@@ -100,7 +100,7 @@ def test_a_poll_is_decided_as_by_the_rules(
         if clock != "untouched":
             said = f"f{now}" if clock == "frozen" else f"o{now - START}"
         untouched = now if clock == "untouched" else 5
-        asked = plan, "thing", plan, START, untouched, "key", moment.operation, "it", 9, 9
+        asked = plan, START, untouched, 9, 9, plan, "thing", moment.operation, "it", 1, "key"
         commands += [
             ("HSET", f"{prefix}/m/{plan}", "c" if clock != "untouched" else "x", said),
             scripts.call("poll", asked),
@@ -124,7 +124,7 @@ def test_a_loop_of_odd_periods_is_passed_exactly(scripts: Scripts, wait: int) ->
     scripts.say("HSET", f"{scripts.prefix}/t/{plan}", "thing\0it", packed_timeline(timeline))
     state = initial_state("it", 0)
     for now in (0, wait - 1, wait, wait + 1):
-        [told] = scripts.run("poll", (plan, "thing", plan, 0, now, "key", "poll", "it", 9, 9))
+        [told] = scripts.run("poll", (plan, 0, now, 9, 9, plan, "thing", "poll", "it", 1, "key"))
         decision = decide(timeline, state, now, "poll")
         state = decision.state
         assert told == f"{now} {decision.step} {decision.call} {decision.changed} 0 - it".encode()
@@ -134,7 +134,7 @@ def test_a_script_refuses_a_plan_that_is_no_longer_served_or_whose_timelines_are
     scripts: Scripts,
 ) -> None:
     plan = f"plan-{next(_FRESH)}"
-    asked = (plan, "thing", plan, 0, 0, "key", "poll", "it", 9, 9)
+    asked = (plan, 0, 0, 9, 9, plan, "thing", "poll", "it", 1, "key")
     assert scripts.run("poll", asked) == [b"!plan"]
     scripts.say("HSET", f"{scripts.prefix}/g", "plan", plan)
     assert scripts.run("poll", asked) == [b"!plan"]

@@ -357,9 +357,20 @@ def test_a_window_begins_with_the_first_call_after_the_last_is_over(harness: Sto
         harness.do(
             lambda now=now: harness.store.counters.count_in_window("default", "request", "n", now, 100)  # type: ignore[misc]
         )
-        for now in (50, 50, 149, 150, 120, 249, 260, 0)
+        for now in (50, 50, 149, 150, 250, 349, 360, 260, 159)
     ]
-    assert told == [(1, 50), (2, 50), (3, 50), (1, 150), (1, 120), (1, 249), (2, 249), (1, 0)]
+    assert told == [(1, 50), (2, 50), (3, 50), (1, 150), (1, 250), (2, 250), (1, 360), (1, 260), (1, 159)]
+
+
+def test_call_with_a_time_before_its_window_began_counts_in_it(harness: StoreHarness) -> None:
+    """Two workers read their clocks in one order and reach the store in the other."""
+    told = [
+        harness.do(
+            lambda now=now: harness.store.counters.count_in_window("default", "request", "n", now, 100)  # type: ignore[misc]
+        )
+        for now in (150, 149, 150, 248, 249, 149)
+    ]
+    assert told == [(1, 150), (2, 149), (3, 149), (4, 149), (1, 249), (1, 149)]
 
 
 # The journal

@@ -24,7 +24,7 @@ from mockserver.plan import JSON, Certify, Delay, Lookup, Operation, Role, Schem
 
 _KEYS = frozenset(
     [
-        "operation", "key", "creates", "lists", "items", "deletes",
+        "operation", "key", "creates", "lists", "items", "deletes", "updates",
         "limit", "concurrency", "flaky", "delay",
     ]
 )  # fmt: skip
@@ -100,7 +100,7 @@ class OperationsReader:
         return None
 
     def _with_role(self, binding: Binding, members: Mapping[str, Node]) -> Binding:
-        kinds = [key for key in ("creates", "lists", "deletes") if key in members]
+        kinds = [key for key in ("creates", "lists", "deletes", "updates") if key in members]
         if len(kinds) > 1:
             self.report.error(
                 "S208",
@@ -142,7 +142,29 @@ class OperationsReader:
             if node.value is not True:
                 self.report.error("S208", node, f"`deletes` is {node.describe()}", "write `deletes: true`.")
             role = structs.replace(role, deletes=True)
+        if "updates" in members:
+            role = self._updates(members["updates"], binding, role)
         return replace(binding, role=role, delay=delay)
+
+    def _updates(self, node: Node, binding: Binding, role: Role) -> Role:
+        """Read ``replace`` or ``merge``: how the body of the request changes the stored data."""
+        if node.value not in ("replace", "merge"):
+            self.report.error(
+                "S208",
+                node,
+                f"`updates` of {binding.alias!r} is {node.describe()}",
+                "write `updates: replace` or `updates: merge`.",
+            )
+            return role
+        if binding.operation.body is None:
+            self.report.error(
+                "S208",
+                node,
+                f"operation {binding.alias!r} has no request body, so `updates` has no effect",
+                "remove `updates`; a state can write the data with `set`.",
+            )
+            return role
+        return structs.replace(role, updates=node.value)
 
     def _key(self, node: Node, binding: Binding, role: Role) -> Role:
         """Read ``path.id``, or ``{HANDLE: path.id}``."""

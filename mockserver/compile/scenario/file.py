@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from msgspec.structs import replace
@@ -20,14 +20,14 @@ from mockserver.compile.scenario.conditions import read_rules, suggest
 from mockserver.compile.scenario.delays_faults import read_delay
 from mockserver.compile.scenario.limits import read_flaky, read_limits, read_state_name
 from mockserver.compile.scenario.responses import Binding, compile_templates
-from mockserver.compile.scenario.states import NAME, read_states
+from mockserver.compile.scenario.states import NAME, SET, read_states
 from mockserver.compile.scenario.timelines import Predicates, read_scenario
 from mockserver.compile.scenario.webhooks import read_webhooks
 from mockserver.compile.scenario.yaml_nodes import Node, Report, compose
 from mockserver.compile.source import Source
 from mockserver.diagnostics import nearest
 from mockserver.jsonschema import Schemas
-from mockserver.plan import Delay, Resource, Role, Rule, Scenario, State, Step
+from mockserver.plan import DataResource, Delay, Resource, Role, Rule, Scenario, State, Step
 
 _KEYS = (
     "resource", "document", "key", "handles", "operations", "states", "defaults", "scenarios", "select",
@@ -51,6 +51,15 @@ class Draft:
     """The name under ``document``; empty if the file has none."""
     webhooks: tuple[Node, ...] = ()
     """The node of each webhook."""
+    writes: Mapping[str, Node] = field(default_factory=dict)
+    """State → the node of what it writes into the stored data."""
+    data: DataResource | None = None
+    """The stored data, if an operation updates it or a state writes it."""
+
+    @property
+    def stores(self) -> bool:
+        """Whether the resource has stored data."""
+        return bool(self.writes) or any(binding.role.updates for binding in self.bindings.values())
 
 
 def read_scenario_file(
@@ -116,7 +125,9 @@ class _Reader:
             name: node for name, node in self._mapping("defaults") if compile_templates(node, self.report)
         }
         unbound = {alias: node for alias, node in self._mapping("operations") if alias not in bindings}
-        states, nodes = read_states(self._mapping("states"), bindings, defaults, unbound, self.report)
+        states, nodes, writes = read_states(
+            self._mapping("states"), bindings, defaults, unbound, self.report, fills=self._fills(bindings)
+        )
         predicates: Predicates = []
         known_bindings = {} if unbound else bindings  # with unknown operations, no condition can be checked
         scenarios = self._scenarios(states, known_bindings, predicates)
@@ -161,7 +172,7 @@ class _Reader:
         notify = self.members.get("notify")
         webhooks = () if notify is None else notify.value if isinstance(notify.value, list) else [notify]
         name = "" if document is None else str(document.value)
-        return Draft(resource, bindings, nodes, defaults, name, tuple(webhooks))
+        return Draft(resource, bindings, nodes, defaults, name, tuple(webhooks), writes)
 
     def _name(self) -> str:
         node = self.members.get("resource")
@@ -217,6 +228,13 @@ class _Reader:
             )
         wanted = node.value if node is not None else PurePath(self.name).stem
         return sorted(self.documents, key=lambda document: document[0].document.name != wanted)
+
+    def _fills(self, bindings: Mapping[str, Binding]) -> bool:
+        """Return whether stored data responds where a state has no response for an operation."""
+        states = self._mapping("states") if SET not in bindings else ()
+        sets = any(isinstance(node.value, dict) and SET in node.value for _, node in states)
+        updates = any(binding.role.updates for binding in bindings.values())
+        return (sets or updates) and "unanswered" not in self.members
 
     def _check_unknown(self, roles: Mapping[str, Role], unknown: str) -> None:
         """Report a missing ``unknown``: operations that delete resources or use a handle need it."""

@@ -218,7 +218,7 @@ class _Reader:
             partial=partial,
             media_type=in_effect,
             undocumented=self.undocumented,
-            is_cacheable=not _is_volatile([body, headers]),
+            is_cacheable=not has_volatile_template([body, headers]),
             delay=delay,
             fault=fault,
             location=str(self.node.location),
@@ -247,7 +247,7 @@ class _Reader:
             body=body,
             partial=self.example is not None or not covers(self.binding.schemas, schema, body),
             media_type="application/json",
-            is_cacheable=not _is_volatile(body),
+            is_cacheable=not has_volatile_template(body),
             location=str(self.node.location),
             schema=schema,
             example=self.example,
@@ -439,7 +439,7 @@ def _with_key(body: dict[str, JSON], path: Sequence[str], text: str) -> dict[str
     return {**body, first: below}
 
 
-def _is_volatile(value: JSON) -> bool:
+def has_volatile_template(value: JSON) -> bool:
     """Whether a template in ``value`` reads values that change with each call."""
     if is_template(value):
         try:
@@ -447,7 +447,7 @@ def _is_volatile(value: JSON) -> bool:
         except TemplateError:
             return True  # ``compile_templates`` reports it
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(map(_is_volatile, children))
+    return any(map(has_volatile_template, children))
 
 
 def _content_type(headers: Mapping[str, str]) -> str:

@@ -11,7 +11,13 @@ from collections.abc import Collection, Iterable, Mapping
 from mockserver.compile.fields import properties
 from mockserver.compile.scenario.conditions import suggest
 from mockserver.compile.scenario.delays_faults import read_members
-from mockserver.compile.scenario.responses import RESPONSE_KEYS, Binding, read_item, read_response
+from mockserver.compile.scenario.responses import (
+    RESPONSE_KEYS,
+    Binding,
+    compile_templates,
+    read_item,
+    read_response,
+)
 from mockserver.compile.scenario.yaml_nodes import Node, Report
 from mockserver.diagnostics import did_you_mean, nearest
 from mockserver.plan import ResponseTemplate, State
@@ -20,6 +26,8 @@ NAME = re.compile(r"[A-Za-z0-9][\w.-]*$")
 """The names that states, scenarios and resources may have."""
 Nodes = dict[tuple[str, str], Node]
 """(state, alias) → the node of the response."""
+SET = "set"
+"""The key of a state with the fields that it writes into the stored data."""
 
 
 def read_states(
@@ -28,13 +36,17 @@ def read_states(
     defaults: Mapping[str, Node],
     unbound: Collection[str],
     report: Report,
-) -> tuple[dict[str, State], Nodes]:
-    """Return every state by name, and the nodes of their responses.
+    *,
+    fills: bool = False,
+) -> tuple[dict[str, State], Nodes, dict[str, Node]]:
+    """Return every state by name, the nodes of their responses, and the nodes of what they write, by state.
 
+    ``fills``: an operation without a response in a state has the documented success there.
     ``unbound`` are aliases of operations that no document has. They are already reported.
     """
     states: dict[str, State] = {}
     nodes: Nodes = {}
+    writes: dict[str, Node] = {}
     for name, node in members:
         if not NAME.match(name):
             report.error(
@@ -44,11 +56,33 @@ def read_states(
                 "use letters, digits, dots and hyphens.",
             )
             continue
-        states[name], answers = _read_state(name, node, bindings, defaults, report, unbound)
+        if isinstance(node.value, dict) and SET in node.value and SET not in {*bindings, *unbound}:
+            found = node.value[SET]
+            node = Node(
+                {key: child for key, child in node.value.items() if key != SET}, node.location, node.key
+            )
+            if _is_patch(name, found, report):
+                writes[name] = found
+        states[name], answers = _read_state(name, node, bindings, defaults, report, unbound, fills=fills)
+        if name in writes:
+            states[name] = State(name, states[name].answers, writes[name].plain())
         nodes.update({(name, alias): answer for alias, answer in answers.items()})
     if bindings:
         _report_unused_defaults(defaults, bindings, report)
-    return states, nodes
+    return states, nodes, writes
+
+
+def _is_patch(state: str, node: Node, report: Report) -> bool:
+    """Report a ``set`` that is no mapping of fields, or whose templates do not compile."""
+    if not isinstance(node.value, dict) or not node.value:
+        report.error(
+            "S204",
+            node,
+            f"`set` of state {state!r} is {node.describe()}",
+            "write the fields of the stored data, such as {status: cancelled}.",
+        )
+        return False
+    return compile_templates(node, report)
 
 
 def _report_unused_defaults(
@@ -79,6 +113,8 @@ def _read_state(
     defaults: Mapping[str, Node],
     report: Report,
     unbound: Collection[str],
+    *,
+    fills: bool,
 ) -> tuple[State, dict[str, Node]]:
     """Return the state at ``node``, and the node of each of its responses by alias."""
     answers: dict[str, ResponseTemplate] = {}
@@ -98,6 +134,8 @@ def _read_state(
     )
     if per_operation:
         members = _by_alias(name, members, aliases, report)
+        if fills:
+            members = {**_documented(node, bindings), **members}
     for key, child in members.items():
         if bindings and not per_operation and key not in RESPONSE_KEYS:
             known = ", ".join(sorted(RESPONSE_KEYS))
@@ -125,6 +163,13 @@ def _read_state(
         if template is not None:
             answers[alias], nodes[alias] = template, response
     return State(name, answers), nodes
+
+
+def _documented(node: Node, bindings: Mapping[str, Binding]) -> dict[str, Node]:
+    """Return the documented success for each operation; a list shows the response to its ``items``."""
+    return {
+        alias: Node({}, node.location, node.key) for alias, binding in bindings.items() if not binding.item
+    }
 
 
 def _by_alias(

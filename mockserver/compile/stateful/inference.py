@@ -53,6 +53,18 @@ def infer(document: Document, schemas: Schemas, claimed: Sequence[str] = ()) -> 
     return _Reader(document, schemas, frozenset(claimed)).read()
 
 
+def describe(
+    document: Document,
+    schemas: Schemas,
+    name: str,
+    schema: SchemaRef | None,
+    key_field: str,
+    operations: dict[int, DataOperation],
+) -> DataResource:
+    """Return a resource whose operations are already known, with what its schemas say of its fields."""
+    return _Reader(document, schemas, frozenset()).described(name, schema, key_field, operations)
+
+
 class _Reader:
     """Reads the resources of one document."""
 
@@ -101,6 +113,13 @@ class _Reader:
                 self._found.stateless[index] = reason
         self._found.resources = with_references(self._found.resources, self._bodies, self._creations.links)
         return self._found
+
+    def described(
+        self, name: str, schema: SchemaRef | None, key_field: str, operations: dict[int, DataOperation]
+    ) -> DataResource:
+        """Return a resource with known operations."""
+        self._add(name, schema, key_field, operations)
+        return self._found.resources[-1]
 
     # A collection with items
 

@@ -50,6 +50,15 @@ class DataCall(NamedTuple):
         return value
 
 
+class Changed(NamedTuple):
+    """The value of an item after a change, and the decision for ``X-Mock-Decision``."""
+
+    value: dict[str, JSON]
+    decision: str
+    warning: str = ""
+    """What was not changed."""
+
+
 class DataCalls:
     """Handles the calls to the inferred resources of an engine."""
 
@@ -74,7 +83,7 @@ class DataCalls:
         self._store = store
         self._seeded: set[str] = set()
         self._has_seeds = any(resource.seeds for resource in plan.data)
-        self._responses = DataResponses(cache)
+        self.responses = DataResponses(cache)
         self._listings: dict[int, DataListing] = {}
         by_name = {service.document.name: service for service in services}
         shapes = {name: Shapes(service.schemas) for name, service in by_name.items()}
@@ -83,9 +92,7 @@ class DataCalls:
             runtime = DataRuntime(resource, service, shapes[resource.document], store, plan.seed)
             self.runtimes.append(runtime)
             for index, operation in resource.operations.items():
-                route = service.routes[index]
-                if route.runtime is None:
-                    route.data = runtime, operation
+                service.routes[index].data = runtime, operation
         for runtime in self.runtimes:
             runtime.below = [other for other in self.runtimes if other.is_below(runtime)]
             for other in runtime.below:
@@ -109,9 +116,10 @@ class DataCalls:
         runtime, operation = route.data
         if not self.has_seeds(namespace.name):
             self.seed(namespace.name, now)
-        body = checked.body
-        address = runtime.address(operation, namespace.name, path, body)
+        address = runtime.address(operation, namespace.name, path, checked.body)
         call = DataCall(route, runtime, operation, request, path, checked, address, now)
+        if runtime.stored is not None and operation.verb not in ("creates", "lists"):
+            runtime.stored.settle(namespace, address.key, now)
         if self._checks_references and not runtime.has_parent(address):
             return self._unknown_parent(call)
         match operation.verb:
@@ -122,26 +130,26 @@ class DataCalls:
         item = self._item(call)
         if item is None and not (operation.verb == "replaces" and self._may_create(call)):
             return self._unknown(call)
-        early = self._responses.precondition(call, item)
+        early = self.responses.precondition(call, item)
         if early is not None:
             return early
         match operation.verb:
             case "reads":
                 assert item is not None  # noqa: S101 - looked above
-                return self._responses.read(call, item)
+                return self.responses.read(call, item)
             case "replaces":
                 return self._replace(call, item)
             case "deletes":
                 assert item is not None  # noqa: S101 - looked above
                 runtime.remove(address)
-                return self._responses.item(call, item, operation.status, "data=deleted")
+                return self.responses.item(call, item, operation.status, "data=deleted")
         assert item is not None  # noqa: S101 - looked above
-        return self._merge(call, item)
+        return self._change(call, item)
 
     @property
     def cached(self) -> int:
         """The bytes of cached responses."""
-        return self._responses.cached
+        return self.responses.cached
 
     def has_seeds(self, namespace: str) -> bool:
         """Return whether this process knows that the resources of a namespace have got their seeds."""
@@ -191,10 +199,9 @@ class DataCalls:
 
     def _create(self, call: DataCall) -> Response:
         runtime, resource = call.runtime, call.runtime.resource
-        sent = runtime.fields.writable(call.body, call.operation.request_schema)
-        named = {field: call.path.get(name, "") for name, field in call.operation.fields.items()}
-        if (refusal := self._unknown_reference(call, sent | named)) is not None:
-            return refusal
+        sent = self.sent(call)
+        if isinstance(sent, Response):
+            return sent
         stated = runtime.text_key(sent)
         if stated and runtime.is_possible(stated):
             address = call.address._replace(key=runtime.normal(stated))
@@ -206,17 +213,22 @@ class DataCalls:
             key = runtime.fresh(call.address)
             address = call.address._replace(key=runtime.normal(key))
         item = self._new_item(call, address, key, sent)
-        response = self._responses.item(
+        response = self.responses.item(
             call._replace(address=address), item, call.operation.status, "data=created"
         )
         template, raw_path = call.route.operation.path, call.request.raw_path
         target = runtime.location(call.operation, template, raw_path, call.path, key)
         if target is not None:
-            self._responses.locate(call, response, target)
+            self.responses.locate(call, response, target)
         return response
 
     def _new_item(self, call: DataCall, address: Address, key: str, sent: Mapping[str, JSON]) -> Item:
         """Store a new item: what the client sent, over a generated value."""
+        return call.runtime.put(address, self.new_value(call, address, key, sent), call.now)
+
+    @staticmethod
+    def new_value(call: DataCall, address: Address, key: str, sent: Mapping[str, JSON]) -> dict[str, JSON]:
+        """Return the value of a new item: what the client sent, over a generated value."""
         runtime = call.runtime
         value = runtime.new_value(address, {**call.path, **runtime.key_hints(key)}, call.now, sent)
         runtime.set_key(value, key)
@@ -225,7 +237,13 @@ class DataCalls:
         runtime.set_path_fields(value, call.operation, call.path)
         runtime.stamped(value, call.now, call.now, sent)
         runtime.agree(value, call.operation, address, call.path, call.now, sent)
-        return runtime.put(address, value, call.now)
+        return value
+
+    def sent(self, call: DataCall) -> dict[str, JSON] | Response:
+        """Return the fields of a request that are stored, or the refusal of a reference to a missing item."""
+        sent = call.runtime.fields.writable(call.body, call.operation.request_schema)
+        named = {field: call.path.get(name, "") for name, field in call.operation.fields.items()}
+        return self._unknown_reference(call, sent | named) or sent
 
     def _may_create(self, call: DataCall) -> bool:
         """Return whether PUT to an unknown key creates the item."""
@@ -237,26 +255,47 @@ class DataCalls:
 
     def _replace(self, call: DataCall, item: Item | None) -> Response:
         runtime, address = call.runtime, call.address
+        if item is not None and not item.is_deleted:
+            return self._change(call, item)
         if isinstance(call.body, list):  # a JSON Patch, whatever the method is
-            return self._unknown(call) if item is None or item.is_deleted else self._merge(call, item)
-        sent = runtime.fields.writable(call.body, call.operation.request_schema)
-        if (refusal := self._unknown_reference(call, sent)) is not None:
-            return refusal
-        if item is None or item.is_deleted:
-            key = "" if runtime.resource.is_singleton else call.path.get(call.operation.key, address.key)
-            item = self._new_item(call, address, key, sent)
-            status = 201 if self._documents(call, 201) else call.operation.status
-            response = self._responses.item(call, item, status, "data=created")
-            if status == 201:
-                self._responses.locate(call, response, call.request.raw_path)
-            return response
-        known = decoded(item)
-        value = runtime.fields.server_set(known, call.operation.request_schema) | sent
-        return self._change(call, item, known, value, sent, "data=replaced")
+            return self._unknown(call)
+        sent = self.sent(call)
+        if isinstance(sent, Response):
+            return sent
+        key = "" if runtime.resource.is_singleton else call.path.get(call.operation.key, address.key)
+        item = self._new_item(call, address, key, sent)
+        status = 201 if self._documents(call, 201) else call.operation.status
+        response = self.responses.item(call, item, status, "data=created")
+        if status == 201:
+            self.responses.locate(call, response, call.request.raw_path)
+        return response
 
-    def _merge(self, call: DataCall, item: Item) -> Response:
+    def _change(self, call: DataCall, item: Item) -> Response:
+        """Store the new value of an item, unless it makes the item invalid."""
+        changed = self.changed(call, decoded(item), item.created)
+        if isinstance(changed, Response):
+            return changed
+        item = call.runtime.put(call.address, changed.value, call.now, item)
+        response = self.responses.item(call, item, call.operation.status, changed.decision)
+        if changed.warning:
+            response.warnings = (*response.warnings, f"the item keeps a field as it was; {changed.warning}")
+        return response
+
+    def changed(self, call: DataCall, known: dict[str, Any], created: int) -> Changed | Response:
+        """Return the value of an item after a request that replaces or merges it, or its refusal.
+
+        ``known``: the value before; ``created``: the time of its creation.
+        """
+        if call.operation.verb == "replaces" and not isinstance(call.body, list):
+            sent = self.sent(call)
+            if isinstance(sent, Response):
+                return sent
+            value = call.runtime.fields.server_set(known, call.operation.request_schema) | sent
+            return self._checked(call, created, known, value, sent, "data=replaced")
+        return self._merged(call, created, known)
+
+    def _merged(self, call: DataCall, created: int, known: dict[str, Any]) -> Changed | Response:
         runtime, body = call.runtime, call.body
-        known = decoded(item)
         sent: Mapping[str, JSON] = {}
         try:
             if is_json_patch(body, call.request.headers.get("content-type", "")):
@@ -274,24 +313,24 @@ class DataCalls:
             broken = not isinstance(value, dict) or runtime.new_violations(
                 known, value, call.address, call.operation, call.now
             )
-            return self._change(call, item, known, known if broken else value, sent, "data=acted")
-        return self._change(call, item, known, value, sent, "data=merged")
+            return self._checked(call, created, known, known if broken else value, sent, "data=acted")
+        return self._checked(call, created, known, value, sent, "data=merged")
 
-    def _change(
+    def _checked(
         self,
         call: DataCall,
-        item: Item,
+        created: int,
         known: dict[str, Any],
         value: JSON,
         sent: Mapping[str, JSON],
         decision: str,
-    ) -> Response:
-        """Store the new value of an item, unless it makes the item invalid."""
+    ) -> Changed | Response:
+        """Return the new value of an item with its key and times, or the refusal of an invalid one."""
         runtime = call.runtime
         if not isinstance(value, dict):
             return self._refused(call, 422, "the result is not an object", "data=refused")
         runtime.keep_key(value, known)
-        runtime.stamped(value, item.created, call.now, sent)
+        runtime.stamped(value, created, call.now, sent)
         broken = runtime.new_violations(known, value, call.address, call.operation, call.now)
         if broken and call.operation.verb == "merges":
             violations = tuple(
@@ -301,18 +340,14 @@ class DataCalls:
             return self._refused(call, 422, detail, "data=refused", violations)
         kept = {name: known[name] for name in _top_fields(broken) if name in known}
         value |= kept  # no valid response can show what was sent
-        item = runtime.put(call.address, value, call.now, item)
-        response = self._responses.item(call, item, call.operation.status, decision)
-        if kept:
-            text = f"the item keeps its {', '.join(kept)}: its schema does not allow the value of the request"
-            response.warnings = (*response.warnings, text)
-        return response
+        warning = f"its schema does not allow the value of the request: {', '.join(kept)}" if kept else ""
+        return Changed(value, decision, warning)
 
     def _list(self, call: DataCall) -> Response:
         listing = self._listings.get(id(call.route))
         if listing is None:
             listing = self._listings[id(call.route)] = DataListing(call.route, call.runtime, call.operation)
-        return listing.response(call, self._responses, strict=self._strict)
+        return listing.response(call, self.responses, strict=self._strict)
 
     # Refusals
 

@@ -15,7 +15,7 @@ from mockserver.engine.resources.render import LruCache
 from mockserver.engine.resources.runtime import documented, refused, set_location
 from mockserver.engine.response.negotiation import Choice, bodiless, is_json, negotiate, response_for
 from mockserver.messages import Response
-from mockserver.plan import JSON, DocumentedResponse
+from mockserver.plan import JSON, DocumentedResponse, Operation
 from mockserver.state.tables import Item
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ class DataResponses:
         response = self._with_value(
             call, status, decision, value if operation.schema is not None else None, operation.path
         )
-        if _has_header(response_for(call.route.operation, status), "etag"):
-            _set_field(response, "etag", entity_tag(item))
+        set_entity_tag(response, call.route.operation, item)
         response.resource, response.key = runtime.name, call.address.key
         return response
 
@@ -109,7 +108,7 @@ class DataResponses:
             if path:
                 key = call.runtime.seed_of(call.address)
                 base = self.envelope(call, choice, key, status)
-                whole = _placed(base, path, projected.value)
+                whole = place(base, path, projected.value)
             # The projection has validated a body that is the item itself
             is_checked = not path and call.operation.verb != "lists" and is_json(choice.content_type)
             if not is_checked and (broken := bodies.violations(choice, whole)):
@@ -194,6 +193,12 @@ def entity_tag(item: Item) -> str:
     return f'"{item.number:x}-{item.version:x}"'
 
 
+def set_entity_tag(response: Response, operation: Operation, item: Item) -> None:
+    """Set ``ETag`` of a response that shows an item, if the document has this header."""
+    if _has_header(response_for(operation, response.status), "etag"):
+        _set_field(response, "etag", entity_tag(item))
+
+
 def _has_tag(field: str, tag: str | None) -> bool:
     """Return whether ``If-Match`` or ``If-None-Match`` names an entity tag; None: there is no item."""
     return tag is not None and (field.strip() == "*" or tag in _TAG.findall(field))
@@ -207,9 +212,9 @@ def _set_field(response: Response, name: str, value: str) -> None:
     response.headers = [*(field for field in response.headers if field[0] != name), (name, value)]
 
 
-def _placed(body: JSON, path: tuple[str, ...], value: JSON) -> JSON:
+def place(body: JSON, path: tuple[str, ...], value: JSON) -> JSON:
     """Return a body with a value at ``path``."""
     if not path:
         return value
     members: dict[str, Any] = dict(body) if isinstance(body, dict) else {}
-    return {**members, path[0]: _placed(members.get(path[0]), path[1:], value)}
+    return {**members, path[0]: place(members.get(path[0]), path[1:], value)}

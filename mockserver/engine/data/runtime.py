@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from operator import itemgetter
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from mockserver.diagnostics import MockServerError
@@ -23,6 +24,9 @@ from mockserver.media.shapes import Shapes
 from mockserver.plan import JSON, DataOperation, DataResource, SchemaRef
 from mockserver.state.protocol import Store
 from mockserver.state.tables import Item
+
+if TYPE_CHECKING:
+    from mockserver.engine.resources.stored_data import StoredData
 
 _SEEDED = "seeds"
 """The name of a table in the store: the resources that have got their seeds."""
@@ -48,6 +52,8 @@ class DataRuntime:
         self.above: DataRuntime | None = None
         """The resource in whose items this one is nested."""
         self.references = References(self, {})
+        self.stored: StoredData | None = None
+        """The lifecycles of the items, if a scenario file describes them."""
         self.fields = RequestFields(resource, service.schemas, shapes)
         self._shapes = shapes
         self._store = store
@@ -235,9 +241,15 @@ class DataRuntime:
             self.put(address, None, 0, self.get(address))
             return
         data.remove(address.namespace, self.name, address.parent, address.key)
+        if self.stored is not None:
+            self.stored.forget(address.namespace, address.key)
         inner = quote(address.key, safe="")
         parent = f"{address.parent}/{inner}" if address.parent else inner
         for runtime in self.below:
+            if runtime.stored is not None:
+                for other, key, _ in data.all(address.namespace, runtime.name):
+                    if other == parent or other.startswith(f"{parent}/"):
+                        runtime.stored.forget(address.namespace, key)
             data.remove_below(address.namespace, runtime.name, parent)
 
     def get_all(self, namespace: str, keys: Sequence[str]) -> dict[str, Item]:
@@ -246,7 +258,16 @@ class DataRuntime:
 
     def page(self, address: Address, offset: int = 0, limit: int | None = None) -> Sequence[tuple[str, Item]]:
         """Return keys and items of a collection in the order of creation."""
-        return self._store.data.page(address.namespace, self.name, address.parent, offset, limit)
+        found = self._store.data.page(address.namespace, self.name, address.parent, offset, limit)
+        return found if self.stored is None else self.stored.current(address.namespace, found)
+
+    def all(self, namespace: str) -> Sequence[tuple[str, str, Item]]:
+        """Return the parents, keys and items of all collections."""
+        found = self._store.data.all(namespace, self.name)
+        if self.stored is None:
+            return found
+        items = self.stored.current(namespace, ((key, item) for _, key, item in found))
+        return [(parent, key, item) for (parent, _, _), (key, item) in zip(found, items, strict=True)]
 
     def count(self, address: Address) -> int:
         """Return the number of items of a collection."""
@@ -277,7 +298,7 @@ class DataRuntime:
     def export(self, namespace: str) -> JSON:
         """Return the items in the form of a file of seeds: a list, or lists by the keys of their parents."""
         found: dict[str, list[JSON]] = {}
-        for parent, _, item in self._store.data.all(namespace, self.name):
+        for parent, _, item in self.all(namespace):
             if not item.is_deleted:
                 found.setdefault(parent, []).append(decoded(item))
         if self.resource.is_singleton:
@@ -291,7 +312,7 @@ class DataRuntime:
         if ref is None:
             return []
         projection, found = self.projection(ref), []
-        for parent, key, item in self._store.data.all(namespace, self.name)[:_MAX_CHECKED]:
+        for parent, key, item in self.all(namespace)[:_MAX_CHECKED]:
             address = Address(namespace, parent, key)
             if not item.is_deleted and self._is_lost(projection, address, item):
                 found.append(key)

@@ -81,16 +81,20 @@ class Checker:
         self._limits = limits
         self._compiled: _Parts | None = None
 
+    def prepare(self) -> _Parts:
+        """Compile the parts, which the first request does otherwise. Raises SchemaError."""
+        if self._compiled is None:
+            self._compiled = _Parts(
+                self._operation, self._reader, self._schemes, self._security, self._limits
+            )
+        return self._compiled
+
     def check(self, request: Request, path_parameters: dict[str, str]) -> Checked:
         """Validate a request; ``path_parameters`` are as sent, still percent-encoded.
 
         Raises SchemaError if a schema of the operation is unusable.
         """
-        parts = self._compiled
-        if parts is None:
-            parts = self._compiled = _Parts(
-                self._operation, self._reader, self._schemes, self._security, self._limits
-            )
+        parts = self._compiled or self.prepare()
         ACCOUNT.begin()
         try:
             return self._check(parts, request, path_parameters)

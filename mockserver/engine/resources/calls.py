@@ -6,7 +6,7 @@ deleted, are known by handles, or send webhooks. Every call is one atomic step o
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mockserver.engine.prefer import PreferenceError
 from mockserver.engine.request.validation import Checked, InvalidCsr
@@ -25,12 +25,16 @@ from mockserver.engine.resources.runtime import (
 from mockserver.engine.resources.templates import compile_template
 from mockserver.engine.resources.webhooks import WebhookSender
 from mockserver.engine.service import Route
+from mockserver.media.json import encode_json
 from mockserver.messages import Request, Response
 from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON, Step
 from mockserver.state.machine import Decision, ResourceState, advance_time, initial_state
 from mockserver.state.protocol import Store
-from mockserver.state.tables import CreationRecord
+from mockserver.state.tables import CreationRecord, Item
+
+if TYPE_CHECKING:
+    from mockserver.engine.resources.stored_data import DataChange, StoredData
 
 
 class Call(NamedTuple):
@@ -78,6 +82,8 @@ class Resources:
             names = ", ".join(name for name in runtime.resource.scenarios if ":" not in name)
             raise PreferenceError(f"Prefer: scenario={scenario} is none of {names}")
         role = runtime.role(call.alias)
+        if runtime.stored is not None:
+            runtime.stored.prepare(call.namespace.name, call.now)
         if role.lists is not None:
             listing = self._listing(call)
             self._check_page(listing, call)
@@ -97,7 +103,9 @@ class Resources:
             if scenario is not None and (known is None or known.scenario != scenario):
                 known = initial_state(scenario, call.now)
                 self._store.put(call.namespace.name, runtime.name, key, known)
-            if known is None and runtime.resource.unknown:
+                if runtime.stored is not None:
+                    runtime.stored.write(call.namespace.name, key, known, [(0, call.now)])
+            if known is None and runtime.resource.unknown and self.data(call, key) is None:
                 return self._missing(call, key)
             if is_head:
                 return self._respond_to_head(call, key, known)
@@ -196,7 +204,14 @@ class Resources:
 
     def _advance_stateful(self, call: Call, key: str, *, is_new: bool) -> Response:
         """Advance a resource by a call, send its webhooks, and return the response."""
-        runtime, name = call.runtime, call.namespace.name
+        runtime, name, stored = call.runtime, call.namespace.name, call.runtime.stored
+        change: DataChange | None = None
+        item: Item | None = None
+        if stored is not None:
+            begun = self._begin_change(stored, call, key)
+            if isinstance(begun, Response):
+                return begun
+            change = begun
         facts = runtime.facts(call.request, call.path, call.body)
         decision = self._store.advance(
             name, runtime.name, key, call.now, call.alias, runtime.steps,
@@ -205,20 +220,45 @@ class Resources:
         )  # fmt: skip
         if runtime.resource.handles and not self._store.creations.has_handles(name, runtime.name, key):
             self._store_handles(call, key, decision.state)
-        self._notify(call, key, decision, is_new=is_new)
         reached = decision.state
         step = runtime.timeline(reached.scenario)[decision.step]
+        renderer = runtime.renderer(step.state, call.alias)
+        subject = self._context(call, key, step.state, reached, decision.call, decision.changed)
+        accepts = decision.answered and (renderer is None or renderer.recipe.status < 300)
+        if stored is not None and change is not None:
+            item = stored.commit(change, subject, decision, accepts=accepts)
+            subject = subject._replace(data=item.body)
+        self._notify(call, key, decision, is_new=is_new)
         if not decision.answered:
             return self._unanswered(call, key, step.state, reached)
-        subject = self._context(call, key, step.state, reached, decision.call, decision.changed)
         response = self._render(call.route, runtime, step, subject, call.namespace)
+        if stored is not None and change is not None and item is not None:
+            stored.finish(response, change, item)
         if runtime.role(call.alias).deletes and response.status < 300:
+            if stored is not None:
+                stored.remove(name, key, call.path)
             self._store.delete(name, runtime.name, key)
         return response
+
+    def _begin_change(self, stored: StoredData, call: Call, key: str) -> DataChange | Response:
+        """Return what a call will do to the stored data, or its refusal. A new key gets its first state."""
+        namespace, runtime = call.namespace, call.runtime
+        state = known = stored.settle(namespace, key, call.now)
+        if state is None:
+            state = initial_state(runtime.selection.choose(call.request, call.path, call.body), call.now)
+        change = stored.begin(
+            call.route, call.request, call.path, call.checked, namespace.name, key, state, call.now,
+            is_new=known is None,
+        )  # fmt: skip
+        if known is None and not isinstance(change, Response):
+            self._store.put(namespace.name, runtime.name, key, state)
+        return change
 
     def _respond_to_head(self, call: Call, key: str, known: ResourceState | None) -> Response:
         """Return the response to HEAD: that of GET, without a change of the state."""
         runtime = call.runtime
+        if runtime.stored is not None:
+            known = runtime.stored.settle(call.namespace, key, call.now)
         if known is None:
             known = initial_state(runtime.selection.choose(call.request, call.path, call.body), call.now)
         steps = runtime.timeline(known.scenario)
@@ -227,6 +267,7 @@ class Resources:
         if step.answers and call.alias not in step.answers:
             return self._unanswered(call, key, step.state, state)
         subject = self._context(call, key, step.state, state, state.calls + 1, state.changed)
+        subject = subject._replace(data=self.data(call, key))
         return self._render(call.route, runtime, step, subject, call.namespace)
 
     def _create(self, call: Call, scenario: str | None) -> Response:
@@ -234,21 +275,32 @@ class Resources:
 
         Raises InvalidCsr.
         """
-        runtime, name = call.runtime, call.namespace.name
+        runtime, name, stored = call.runtime, call.namespace.name, call.runtime.stored
         factory = self._key_factory(runtime)
         violation = factory.csr_violation(factory.record(0, call.request, call.path, call.body))
         if violation is not None:
             raise InvalidCsr(violation)
-        number, key = factory.fresh(self._store, name)
+        number, key = factory.fresh(self._store, name, lambda key: self.data(call, key) is not None)
         creation = factory.record(number, call.request, call.path, call.body)
         chosen = scenario or runtime.selection.choose(call.request, call.path, call.body)
         state = initial_state(chosen, call.now)
         step = runtime.timeline(chosen)[0]
         subject = self._context(call, key, step.state, state, 0, call.now, creation)
+        change: DataChange | None = None
+        if stored is not None:
+            begun = stored.begin_creation(
+                call.route, call.request, call.path, call.checked, name, key, call.now, subject
+            )
+            if isinstance(begun, Response):
+                return begun
+            change = begun
+            subject = subject._replace(data=encode_json(change.value))
         response = self._render(call.route, runtime, step, subject, call.namespace)
         if response.status < 300:
             self._locate(call, step.state, key, response)
             self._store.create(name, runtime.name, key, state, creation)
+            if stored is not None and change is not None:
+                stored.finish(response, change, stored.create(change), "data=created")
             self._store_handles(call, key, state)
             self._notify(call, key, Decision(0, 0, call.now, 0, state), is_new=True)
         return response
@@ -287,11 +339,18 @@ class Resources:
         if renderer is not None:
             state = reached or initial_state("", call.now)
             subject = self._context(call, key, by, state, 0, state.changed)
+            subject = subject._replace(data=self.data(call, key) if key else None)
             return rendered(renderer, subject, f"{cause}; by={by}", self._providers.seed, call.namespace)
         status = int(by) if by.isdigit() else 409 if reached is not None else 404
         return refused(call.route, call.request, call.now, status, detail, f"{cause}; status={status}")
 
     # Common parts
+
+    def data(self, call: Call, key: str) -> bytes | None:
+        """Return the stored data of the resource of a call; None if it has none."""
+        stored = call.runtime.stored
+        item = stored.item(call.namespace.name, key, call.path) if stored is not None else None
+        return item.body if item is not None else None
 
     def _context(
         self,

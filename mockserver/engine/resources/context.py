@@ -52,6 +52,8 @@ class RenderContext(NamedTuple):
     creation: CreationRecord | None = None
     """The request that created the resource, where an operation did."""
     transitions: int = 0
+    data: bytes | None = None
+    """The stored data of the resource as JSON, if it has some."""
 
 
 class Providers:
@@ -189,12 +191,15 @@ class ResourceView:
 
     @property
     def data(self) -> Any:
-        """The fields of the body that created the resource. Absent ones are undefined."""
-        return Parts(created_fields(self._subject))
+        """The fields of the stored data, else of the body that created it. Absent ones are undefined."""
+        return Parts(data_fields(self._subject))
 
 
-def created_fields(subject: RenderContext) -> dict[str, JSON]:
-    """Return the fields of the body of the creating request; none if it is no object."""
+def data_fields(subject: RenderContext) -> dict[str, JSON]:
+    """Return the fields of the stored data, else of the creating request's body; none if it is no object."""
+    if subject.data is not None:
+        data = msgspec.json.decode(subject.data)
+        return data if isinstance(data, dict) else {}
     if subject.creation is None:
         return {}
     body = msgspec.json.decode(subject.creation.request).get("body")

@@ -15,7 +15,7 @@ from mockserver.diagnostics import Violation
 from mockserver.engine.data.projection import Projection
 from mockserver.engine.fresh_keys import FreshKeys
 from mockserver.engine.resources import conditions
-from mockserver.engine.resources.context import Providers, RenderContext, created_fields
+from mockserver.engine.resources.context import Providers, RenderContext, data_fields
 from mockserver.engine.service import Service
 from mockserver.generate.property_names import hint_targets
 from mockserver.jsonschema import SchemaError, Schemas
@@ -54,12 +54,15 @@ class KeyFactory:
         """Return the key of the creation with a number. Raises MockServerError if no key is valid."""
         return self._keys.key(namespace, number)
 
-    def fresh(self, store: Store, namespace: str) -> tuple[int, str]:
-        """Return the next number and an unused key. Raises MockServerError if there is none."""
+    def fresh(self, store: Store, namespace: str, is_taken: Callable[[str], bool]) -> tuple[int, str]:
+        """Return the next number and an unused key. Raises MockServerError if there is none.
+
+        ``is_taken``: whether a key without a state is in use.
+        """
         name = self._resource.name
         return self._keys.fresh(
             lambda: store.counters.next_in_sequence(namespace, name, "creations"),
-            lambda key: store.peek(namespace, name, key) is not None,
+            lambda key: store.peek(namespace, name, key) is not None or is_taken(key),
             namespace,
         )
 
@@ -121,7 +124,7 @@ class CreatedFields:
 
     def select(self, subject: RenderContext) -> dict[str, JSON]:
         """Return the fields that the schema mentions: not the key, nor what only the server sets."""
-        visible = self._projection.visible(created_fields(subject))
+        visible = self._projection.visible(data_fields(subject))
         if not isinstance(visible, dict):
             return {}
         keys = {name for name, _ in hint_targets((self._key_name,), [*visible])}

@@ -18,7 +18,7 @@ from mockserver.jsonschema.references import pointer
 from mockserver.messages import Request, Response
 from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON, Operation, Role
-from mockserver.state.machine import ResourceState, advance_time
+from mockserver.state.machine import ResourceState, advance_time, initial_state
 from mockserver.state.protocol import Store
 
 _LOG = logging.getLogger("mockserver.listing")
@@ -108,11 +108,18 @@ class Listing:
 
         A resource whose state has no response to the list operation is not an item.
         """
-        name = self._runtime.name
+        name, stored = self._runtime.name, self._runtime.stored
         found: list[tuple[int, int, str, ResourceState]] = []
+        items = stored.items(namespace.name) if stored is not None else {}
+        uncalled = dict(items)
+        """The items that no call has given a state."""
         for key, state in store.items(namespace.name, name):
-            creation = store.creations.get(namespace.name, name, key)
-            found.append((state.created, creation.number if creation is not None else 0, key, state))
+            creation, item = store.creations.get(namespace.name, name, key), uncalled.pop(key, None)
+            number = creation.number if creation is not None else 0
+            found.append((state.created, item.number if item is not None else number, key, state))
+        for key, item in uncalled.items():
+            state = initial_state(self._runtime.selection.choose(request, path, body), item.created)
+            found.append((item.created, item.number, key, state))
         found.sort(key=lambda entry: entry[:3])
         for _, _, key, known in found:
             steps = self._runtime.steps(known.scenario)
@@ -128,6 +135,7 @@ class Listing:
                     namespace.name, name, key, shown, state.scenario, state.calls, state.created,
                     state.changed, now, request, at, body,
                     creation=store.creations.get(namespace.name, name, key),
+                    data=items[key].body if key in items else None,
                 )  # fmt: skip
                 yield renderer, subject
 

@@ -104,7 +104,7 @@ class Overrides:
         creation = None if runtime.is_plain else self._resources.creation(call, key)
         subject = RenderContext(
             namespace.name, runtime.name, key, state, "", 0, created, changed, now, call.request, call.path,
-            call.body, call.checked.violations, creation,
+            call.body, call.checked.violations, creation, data=self._resources.data(call, key),
         )  # fmt: skip
         return rendered(renderer, subject, decision, self._seed, namespace)
 

@@ -123,9 +123,11 @@ class ResponseSpec(Struct, frozen=True):
     certifies: bool = False
     """Whether clients may send a CSR, so that a certificate may have no private key."""
     sent: Callable[[RenderContext], Mapping[str, JSON]] | None = None
-    """The fields of the creating request that the response may have."""
+    """The fields of the creating request, or of the stored data, that the response may have."""
     key_name: str = ""
     """The path parameter with the key, if a request creates the resource."""
+    fill: Callable[[JSON, RenderContext], JSON] | None = None
+    """(generated body, context) → the body with the stored data in it."""
 
 
 class Renderer:
@@ -144,8 +146,8 @@ class Renderer:
         self._spec = ground
         self._providers = providers
         self._cache = kept
-        self._build = _builder(recipe.body)
-        self._headers = [(name.lower(), _builder(value)) for name, value in recipe.headers.items()]
+        self._build = builder(recipe.body)
+        self._headers = [(name.lower(), builder(value)) for name, value in recipe.headers.items()]
         named = any(name == "content-type" for name, _ in self._headers)  # the file sets it itself
         self._content = (
             (("content-type", recipe.media_type),)
@@ -172,9 +174,8 @@ class Renderer:
         """Return the response for ``subject``. Raises RenderError and TemplateError."""
         if not self._keeps:
             return self._render(subject)
-        cache_key = (
-            id(self), subject.namespace, subject.key, subject.created, subject.changed, subject.creation
-        )  # fmt: skip
+        source = subject.creation if subject.data is None else (subject.creation, subject.data)
+        cache_key = id(self), subject.namespace, subject.key, subject.created, subject.changed, source
         found = self._cache.get(cache_key)
         if found is None:
             found = self._render(subject)
@@ -246,7 +247,11 @@ class Renderer:
         if self._spec.key_name:  # the response to the creation has the values of later reads
             hints = {**hints, self._spec.key_name: subject.key}
         fake = self._spec.fake(context.identity, hints, subject.created)
-        if self._spec.sent is not None and subject.creation is not None:
+        if self._spec.fill is not None and subject.data is not None:
+            filled = merge(self._spec.fill(fake, subject), value)
+            if not self.judge(filled).violations:
+                return filled
+        if self._spec.sent is not None and (subject.creation is not None or subject.data is not None):
             fake = self._with_sent(fake, value, self._spec.sent(subject))
         return merge(fake, value) if value != {} else fake  # an empty body must not replace a fake text
 
@@ -368,6 +373,7 @@ def _weight(rendered: Rendered, subject: RenderContext) -> int:
     """Return the bytes of a cached response and of its key."""
     fields = sum(text_size(text) for field in rendered.headers for text in field)
     creation = subject.creation.size if subject.creation is not None else 0
+    creation += len(subject.data or b"")
     return len(rendered.body) + text_size(subject.key) + fields + creation + _CACHE_OVERHEAD
 
 
@@ -379,15 +385,15 @@ def _slot(source: str) -> Slot:
     return lambda context: encode(template(context))
 
 
-def _builder(value: JSON) -> Template:
+def builder(value: JSON) -> Template:
     """Return a function of a context that renders the templates in ``value``."""
     if is_template(value):
         return compile_template(value)
     if isinstance(value, dict):
-        members = {key: _builder(member) for key, member in value.items()}
+        members = {key: builder(member) for key, member in value.items()}
         return lambda context: {key: make(context) for key, make in members.items()}
     if isinstance(value, list):
-        items = [_builder(item) for item in value]
+        items = [builder(item) for item in value]
         return lambda context: [make(context) for make in items]
     return lambda _context: value
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from msgspec.structs import replace
@@ -24,6 +25,9 @@ from mockserver.messages import Request, Response
 from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON, Delay, Dribble, MediaType, Operation, Resource, ResponseTemplate, Role, Step
 from mockserver.providers.ids import derive_identity
+
+if TYPE_CHECKING:
+    from mockserver.engine.resources.stored_data import StoredData, StoredFields
 
 
 class ResourceRuntime:
@@ -54,6 +58,8 @@ class ResourceRuntime:
         self.normal: Callable[[str], str] = str.lower if resource.key.ignore_case else str
         self._operations = {alias: by_id[wanted] for alias, wanted in resource.operations.items()}
         self._renderers: dict[tuple[str, str], Renderer] = {}
+        self.stored: StoredData | None = None
+        """The stored data, if the file has operations that update it or states that write it."""
         self._delay = delay
         self._creates = any(role.creates for role in resource.roles.values())
         self._keys: dict[str, Read] = {
@@ -70,7 +76,7 @@ class ResourceRuntime:
         )
         self.is_plain = not (
             resource.predicates or self._has_random or resource.unknown or resource.unanswered
-            or resource.webhooks or resource.handles
+            or resource.webhooks or resource.handles or resource.data
             or any(
                 role.creates or role.lists is not None or role.deletes or role.key
                 for role in resource.roles.values()
@@ -120,6 +126,7 @@ class ResourceRuntime:
                 certifies=certify is not None and certify.csr is not None,
                 identifier=self.key_name if self.key_part == "path" else "",
                 key_name=self.key_name if self._creates else "",
+                stored=None if self.stored is None else partial(self.stored.fields, alias),
             )
             if recipe.delay is None and self._delay is not None:
                 recipe = replace(recipe, delay=self._delay)
@@ -158,6 +165,7 @@ class ResourceRuntime:
 
 
 _NO_ROLE = Role()
+SelectFields = Callable[[RenderContext], Mapping[str, JSON]]
 _LOWEST_REDIRECT = 300
 
 
@@ -169,11 +177,12 @@ def spec_of(
     certifies: bool = False,
     identifier: str = "",
     key_name: str = "",
+    stored: Callable[..., StoredFields] | None = None,
 ) -> ResponseSpec:
     """Return what the document says of the response of a template, as functions.
 
     ``identifier``: the path parameter with the key. ``key_name``: the name of the key, if a request
-    creates the resource.
+    creates the resource. ``stored``: selects the fields of the stored data.
     """
     documented_response = None if recipe.undocumented else response_for(operation, recipe.status)
     headers = None
@@ -203,9 +212,14 @@ def spec_of(
     def encode(value: JSON) -> Encoded:
         return service.documented.bodies.stated(choice, value)
 
-    sent = None
-    if key_name and media is not None and media.schema and recipe.status < _LOWEST_REDIRECT:
-        sent = CreatedFields(service, media.schema, key_name).select
+    sent: SelectFields | None = None
+    fields: StoredFields | None = None
+    if media is not None and media.schema and recipe.status < _LOWEST_REDIRECT:
+        if stored is not None:
+            fields = stored(media.schema, is_item=bool(recipe.schema))
+            sent = fields.select
+        elif key_name:
+            sent = CreatedFields(service, media.schema, key_name).select
     is_other = recipe.has_body and not is_json(recipe.media_type)
     violations: Callable[[JSON], tuple[Violation, ...]] | None = None
     if media is not None and is_other:
@@ -228,6 +242,7 @@ def spec_of(
         certifies,
         sent,
         identifier if key_name else "",
+        fields.fill if fields is not None else None,
     )
 
 

@@ -287,6 +287,8 @@ def _call(node: nodes.Call) -> Evaluate:
             rendering.spend(STEP if function is values.range_of else CALL)
             rendering.hold(args, kwargs)
             found = function(*args, **kwargs)
+            if function is not values.range_of and isinstance(found, list | tuple | Mapping):
+                rendering.spend(CALL)  # Faker makes each item by a call
         rendering.hold(found)
         return found
 

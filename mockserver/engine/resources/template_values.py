@@ -36,7 +36,9 @@ MAX_WIDTH = 10_000
 MAX_DEPTH = 100
 """The levels of nested lists, and of macros that call macros."""
 _NAMES = dict.fromkeys(NAMES)
-_SCALARS = frozenset((bool, float, type(None)))
+_CONTAINERS = frozenset((list, tuple, dict))
+NESTED = 16 * STEP
+"""The units of looking into a list or mapping, in addition to those of its items and a quarter of them."""
 FILTER = 28 * STEP
 """The units of a filter or a test, in addition to those of its values."""
 CALL = 4096
@@ -62,6 +64,9 @@ class Unknown(StrictUndefined):
         return unknown_name(self._undefined_name, holder)
 
 
+_SCALARS = frozenset((bool, float, type(None), Absent, Unknown))
+
+
 class Rendering:
     """One rendering of a template: its context, the rest of its budget, and the depth of its macros."""
 
@@ -81,7 +86,8 @@ class Rendering:
     def hold(self, *values: Any) -> int:
         """Subtract the size of ``values``, and return it in units. Raises SecurityError."""
         units = sum(map(weigh, values))
-        self.spend(units)
+        nested = sum(type(value) in _CONTAINERS for value in values)
+        self.spend(units + (units >> 2) + NESTED * nested if nested else units)
         return units
 
 
@@ -123,7 +129,7 @@ def _weigh_nested(value: Any) -> int:
                 below += found
             elif type_ in _SCALARS:
                 continue
-            elif isinstance(found, Mapping):
+            elif type_ is dict or isinstance(found, Mapping):
                 below += found
                 below += found.values()
             elif isinstance(found, str | list | tuple):  # of a subclass, such as Jinja2's Markup

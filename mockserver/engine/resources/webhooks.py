@@ -121,9 +121,10 @@ class WebhookSender:
         state: ResourceState, moment: int,
     ) -> None:  # fmt: skip
         creation = self._store.creations.get(namespace.name, runtime.name, key)
+        item = runtime.stored.item(namespace.name, key, {}) if runtime.stored is not None else None
         subject = RenderContext(
             namespace.name, runtime.name, key, name, state.scenario, 0, state.created, moment, moment,
-            creation=creation, transitions=state.transitions,
+            creation=creation, transitions=state.transitions, data=item.body if item is not None else None,
         )  # fmt: skip
         kept = self._outcomes.setdefault(namespace.name, deque(maxlen=MAX_OUTCOMES))
         outcome = Outcome(namespace.name, runtime.name, key, name, moment, notice.method, notice.url)
@@ -250,6 +251,9 @@ class WebhookSender:
             watch.due = due
             if due > namespace.clock.now():
                 return due
+            if runtime.stored is not None:
+                runtime.stored.settle(namespace, key, namespace.clock.now())
+                return 0
             trail: list[tuple[int, int]] = []
             dice = runtime.dice(namespace.name, key)
             steps = runtime.timeline(known.scenario)

@@ -161,6 +161,17 @@ class Documented:
         response = self._build(operation, _preferences(wish), key, hints, day)
         return response, len(response.body) + _size(wish, response.headers)
 
+    def prepare(self, operation: Operation) -> Iterator[None]:
+        """Make what the first default response of an operation needs. Yield after each step."""
+        wish = (operation.method, operation.path, "*/*", None, None, None, None)
+        recipe = self._recipes[wish] if wish in self._recipes else self._find_recipe(wish, operation)
+        yield
+        selection = self._select(operation, _preferences(wish))
+        if not isinstance(selection, Response):
+            yield from self.headers.prepare(selection.response)
+        if recipe is not None:
+            yield from self._fakes.prepare(recipe.schema)
+
     def faults(self, operation: Operation) -> Iterator[Fault]:
         """Yield the faults of the document in the responses of an operation."""
         for documented_response in operation.responses:

@@ -118,6 +118,12 @@ class Headers:
                 found[name] = text
         return list(found.items())
 
+    def prepare(self, response: DocumentedResponse) -> Iterator[None]:
+        """Make what the first header fields of a response need. Yield after each step."""
+        for header in self._sent(response):
+            self._text(header, "", 0)
+            yield
+
     def _sent(self, response: DocumentedResponse) -> list[Header]:
         """Return the headers of a response that are sent. Responses are cached by identity."""
         known = self._responses.get(id(response))

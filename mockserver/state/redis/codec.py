@@ -169,9 +169,11 @@ class Reader:
             case "records":  # they are sent without waiting: after this, all of them are stored
                 return await self._broadcast.publish("records")
             case "length":
-                return await ask("XLEN", self._name("j", read[1]))
+                return await ask("LLEN", self._name("r", read[1]))
             case "journal":
-                return await ask("XRANGE", self._name("j", read[1]), "-", "+")
+                last, records = await ask(read[1], script="journal")
+                numbered = enumerate(records, last - len(records) + 1)
+                return [(number, record) for number, record in numbered if record]
         raise AssertionError(read)
 
     def _times(self) -> tuple[int, int]:

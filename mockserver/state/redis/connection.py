@@ -30,13 +30,16 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import hiredis
 
 from mockserver.diagnostics import UsageError, reason
 from mockserver.state.protocol import NamespacesFull, Unavailable
 from mockserver.state.redis.handshake import Address, ErrorReply, Handshake, Word, open_socket
+
+if TYPE_CHECKING:
+    from mockserver.state.redis.batch import Batch
 
 _LOG = logging.getLogger("mockserver.state")
 _SCRIPTS = Path(__file__).with_name("scripts")
@@ -137,6 +140,8 @@ class Connection:
         self.name = name or secrets.token_hex(6)
         self.connections = 0
         """The number of connections made so far."""
+        self.batches: list[Batch] = []
+        """Calls that were not sent yet. They are sent before anything else, so that the order remains."""
         self.on_connect: Callable[[], None] = lambda: None
         """Called on each new connection, before any command is sent on it."""
         self._wait = wait
@@ -191,6 +196,8 @@ class Connection:
         ``callback`` is called with the reply or an Unavailable. If nothing can be sent, it is called at
         once. ``until`` shortens the timeout: it is a time in seconds of the monotonic clock.
         """
+        for batch in self.batches:
+            batch.send()
         command = _Command(
             script, words, callback, min(time.monotonic() + self.timeout * _TIMEOUT_SHARE, until)
         )
@@ -221,8 +228,17 @@ class Connection:
             raise reply
         return reply
 
+    def flush_soon(self) -> None:
+        """Write all commands to the socket in the next iteration of the event loop."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush_if_due)
+
     def flush(self) -> None:
         """Write all commands to the socket now, and not in the next iteration of the event loop."""
+        self._flushing = True
+        for batch in self.batches:
+            batch.send()
         self._flushing = False
         if self._socket is None or self._rest or not self._out:
             return  # the rest of an earlier write goes first, when the socket is writable
@@ -266,11 +282,9 @@ class Connection:
             words = tuple(command.words)
         self._out.append(hiredis.pack_command(words))  # type: ignore[arg-type]
         self._sent.append(command)
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush_soon)
+        self.flush_soon()
 
-    def _flush_soon(self) -> None:
+    def _flush_if_due(self) -> None:
         if self._flushing:
             self.flush()
 
@@ -317,8 +331,7 @@ class Connection:
             ):
                 self._loop.call_later(_PAUSE, self._again, command)
                 return
-            self._log_error_reply(reply.message)
-            _finish(command, Unavailable(f"the store at {self.address.shown} refuses: {reply.message}"))
+            _finish(command, self.refusal(reply.message))
             return
         if reply == b"!epoch":  # Redis lost the epoch, or a later connection set it. Nothing was run.
             self._broken(ConnectionError("the store no longer knows this server"))
@@ -334,14 +347,14 @@ class Connection:
             return
         _finish(command, NamespacesFull() if reply == b"!full" else reply)
 
-    def _log_error_reply(self, message: str) -> None:
-        """Log an error reply, each kind at most once in ``_LOG_INTERVAL``."""
+    def refusal(self, message: str) -> Unavailable:
+        """Return what the text of an error reply means. Log each kind at most once in ``_LOG_INTERVAL``."""
         kind, now = message.partition(" ")[0], time.monotonic()
-        if now < self._logged.get(kind, -math.inf) + _LOG_INTERVAL:
-            return
-        self._logged[kind] = now
-        hint = f"; somebody else writes under the prefix {self.prefix!r}" if kind == "WRONGTYPE" else ""
-        _LOG.error("the store at %s refuses: %s%s", self.address.shown, message, hint)
+        if now >= self._logged.get(kind, -math.inf) + _LOG_INTERVAL:
+            self._logged[kind] = now
+            hint = f"; somebody else writes under the prefix {self.prefix!r}" if kind == "WRONGTYPE" else ""
+            _LOG.error("the store at %s refuses: %s%s", self.address.shown, message, hint)
+        return Unavailable(f"the store at {self.address.shown} refuses: {message}")
 
     def _again(self, command: _Command) -> None:
         """Send a command again that was not run, on this connection or on the next one."""

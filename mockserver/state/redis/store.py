@@ -8,15 +8,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
+from mockserver.messages import Deferred
 from mockserver.plan import Resource
 from mockserver.state.machine import Decision, ResourceState, decide, initial_state
-from mockserver.state.protocol import PlanChanged, Timelines, Unavailable
+from mockserver.state.protocol import PlanChanged, RemoteDecision, Timelines, Unavailable
+from mockserver.state.redis.batch import Batch, ReplyPart
 from mockserver.state.redis.codec import decode_state, encode_state, packed_timeline, to_bytes, to_text
-from mockserver.state.redis.connection import Connection, ReplyCallback, time_limit
+from mockserver.state.redis.connection import Connection, time_limit
 from mockserver.state.redis.data import RedisData
 from mockserver.state.redis.handshake import Word
 from mockserver.state.redis.transaction import RedisCounters, RedisCreations, Transaction
@@ -32,16 +35,7 @@ _NOT_COUNTED = ord("!")
 """The first byte of the script's replies to calls that it has not counted."""
 
 
-class PollResult(msgspec.Struct, frozen=True):
-    """The reply of the script to a call that it counted."""
-
-    now: int
-    step: int
-    call: int
-    changed: int
-    created: int
-    clock: str
-    scenario: str
+PollResult = RemoteDecision | PlanChanged | Unavailable
 
 
 class RedisStore(Transaction):
@@ -61,6 +55,14 @@ class RedisStore(Transaction):
         """Called with the fields of a namespace when work begins, such as its clock."""
         self.serves: Callable[[str, ResourceState], bool] = lambda resource, state: True
         """Returns whether the served Plan has the scenario and step of a state."""
+        self.on_clock: Callable[[str, str], None] = lambda namespace, clock: None
+        """Called with the clock of a namespace, encoded, when a call to it was counted."""
+        self.frozen_at: int | None = None
+        """The time of clocks that no control request has moved; None: that of Redis."""
+        self.journal_limits = 0, 0
+        """The numbers of calls and of bytes in the journal of a namespace."""
+        self._polls = Batch(connection, "poll", self._first_words_of_polls)
+        self._records = Batch(connection, "record", self._first_words_of_records)
         self.creations = RedisCreations(self)
         self.counters = RedisCounters(self)
         self.data = RedisData(self, max_resources, max_bytes)
@@ -69,47 +71,52 @@ class RedisStore(Transaction):
     # The hot path
 
     def poll(
-        self,
-        namespace: str,
-        resource: str,
-        key: str,
-        operation: str,
-        chosen: str,
-        default_now: int,
-        callback: ReplyCallback,
-    ) -> None:
-        """Count one call in one round trip. ``callback`` gets PollResult, PlanChanged or Unavailable.
+        self, namespace: str, resource: str, key: str, operation: str, chosen: str
+    ) -> Deferred[PollResult]:
+        """Count one call, as ``advance`` does in an atomic step, in one round trip.
 
-        ``chosen`` is the scenario of a new key. ``default_now`` is the time of the namespace, unless its
-        clock was set.
+        ``chosen`` is the scenario of a new key, unless one is assigned.
         """
+        deferred: Deferred[PollResult] = Deferred()
+        group, word = (namespace, resource, operation, chosen), to_bytes(key)
         began = 0.0
 
-        def answered(reply: Any) -> None:
+        def answered(part: ReplyPart) -> None:
             nonlocal began
-            if type(reply) is not bytes:
-                callback(reply)
-            elif reply[0] != _NOT_COUNTED:
-                now, step, call, changed, created, clock, scenario = reply.decode().split(" ", 6)
-                callback(
-                    PollResult(int(now), int(step), int(call), int(changed), int(created), clock, scenario)
+            if not isinstance(part, bytes):
+                deferred.resolve(part)
+            elif part[0] != _NOT_COUNTED:
+                now, step, call, changed, created, clock, scenario = part.decode().split(" ", 6)
+                self.on_clock(namespace, clock)
+                deferred.resolve(
+                    RemoteDecision(int(now), int(step), int(call), int(changed), int(created), scenario)
                 )
-            elif reply == b"!plan":
-                callback(PlanChanged())
+            elif part == b"!plan":
+                deferred.resolve(PlanChanged())
             elif not began or time.monotonic() < began + self.connection.timeout:
                 began = began or time.monotonic()
-                asyncio.get_running_loop().call_later(_RETRY_DELAY, send)
+                asyncio.get_running_loop().call_later(_RETRY_DELAY, self._polls.add, group, word, answered)
             else:
-                callback(Unavailable("the resource was reserved for other requests until the timeout"))
+                message = "the resource was reserved for other requests until the timeout"
+                deferred.resolve(Unavailable(message))
 
-        def send() -> None:
-            words: tuple[Word, ...] = (
-                namespace, resource, self.plan, self.connection.now(), default_now, to_bytes(key), operation,
-                chosen, self.max_resources, self.max_namespaces,
-            )  # fmt: skip
-            self.connection.send(words, answered, script="poll")
+        self._polls.add(group, word, answered)
+        return deferred
 
-        send()
+    def _first_words_of_polls(self) -> tuple[Word, ...]:
+        untouched = "" if self.frozen_at is None else self.frozen_at
+        now = self.connection.now()
+        return self.plan, now, untouched, self.max_resources, self.max_namespaces
+
+    def record(
+        self, namespace: str, record: bytes, callback: Callable[[int | Unavailable], None] | None
+    ) -> None:
+        """Write a call to the journal of a namespace. ``callback`` is called with its number."""
+        done = None if callback is None else partial(_read_number, callback)
+        self._records.add((namespace,), record, done)
+
+    def _first_words_of_records(self) -> tuple[Word, ...]:
+        return (*self.journal_limits, self.connection.now(), self.max_namespaces)
 
     # The interface of a store
 
@@ -273,3 +280,7 @@ class RedisStore(Transaction):
             if name.startswith("a/"):
                 self._assigned.setdefault(name[2:], {})[namespace] = value
         self.on_meta(namespace, meta)
+
+
+def _read_number(callback: Callable[[int | Unavailable], None], part: ReplyPart) -> None:
+    callback(int(part) if isinstance(part, bytes) else part)

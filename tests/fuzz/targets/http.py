@@ -9,7 +9,8 @@ from typing import Any
 
 from mockserver import inputs
 from mockserver.engine.engine import Engine
-from mockserver.http.connection import Connection, Limits
+from mockserver.http.connection import Connection
+from mockserver.http.owner import Limits
 from mockserver.http.server import Server
 from tests.fuzz.targets.documents import EVERYTHING
 from tests.live import MISSION, compiled, engine_of

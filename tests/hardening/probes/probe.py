@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mockserver.http.connection import Limits
+from mockserver.http.owner import Limits
 from mockserver.messages import Request, Response
 
 LIMITS = Limits(head=2000, headers=20, target=500, body=1000)

@@ -6,7 +6,7 @@
 --          {'!drop', namespace, 1 for all of it}, {'!forget', namespace, resource},
 --          {'!keep', namespace, resource, most, most bytes, field, item}, {'!remove', namespace, resource, field},
 --          {'!below', namespace, resource, parent} for items of data,
---          {'!clear', namespace} its journal, {'!strike', namespace, id, bytes} a call from it,
+--          {'!clear', namespace} its journal, {'!strike', namespace, number} a call from it,
 --          {'!stay', namespace}, as a control request is about it,
 --          {'!touch', namespace, resource, most namespaces}, which is to be the last of a resource
 -- Answers '!conflict' where what was read is no longer so, '!plan' where another one is served, '!full' where a
@@ -52,7 +52,7 @@ while at <= #ARGV do
   elseif name == '!forget' then
     forget(ARGV[at + 2], ARGV[at + 3])
   elseif name == '!put' then
-    keep(ARGV[at + 2], ARGV[at + 3], ARGV[at + 5], ARGV[at + 6], tonumber(ARGV[at + 4]))
+    keep(ARGV[at + 2], ARGV[at + 3], {moment, ARGV[at + 5]}, {ARGV[at + 5], ARGV[at + 6]}, tonumber(ARGV[at + 4]))
   elseif name == '!keep' then
     keep_item(
       ARGV[at + 2], ARGV[at + 3], ARGV[at + 6], ARGV[at + 7], tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5])
@@ -63,13 +63,17 @@ while at <= #ARGV do
     remove_below(ARGV[at + 2], ARGV[at + 3], ARGV[at + 4])
   elseif name == '!clear' then
     local meta = P .. '/m/' .. ARGV[at + 2]
-    redis.call('DEL', P .. '/j/' .. ARGV[at + 2])
-    redis.call('HSET', meta, 's', redis.call('HGET', meta, 'n') or '0', 'd', 0, 'b', 0)
+    redis.call('DEL', P .. '/r/' .. ARGV[at + 2])
+    redis.call('HSET', meta, 's', redis.call('HGET', meta, 'n') or '0', 'd', 0, 'b', 0, 't', 0)
   elseif name == '!strike' then
-    if redis.call('XDEL', P .. '/j/' .. ARGV[at + 2], ARGV[at + 3]) == 1 then
-      local meta = P .. '/m/' .. ARGV[at + 2]
+    local meta, journal = P .. '/m/' .. ARGV[at + 2], P .. '/r/' .. ARGV[at + 2]
+    local index = tonumber(ARGV[at + 3]) - tonumber(redis.call('HGET', meta, 'n') or 0) - 1 -- from the end
+    local removed = redis.call('LINDEX', journal, index)
+    if index < 0 and removed and removed ~= '' then
+      redis.call('LSET', journal, index, '')
       redis.call('HINCRBY', meta, 'd', 1)
-      redis.call('HINCRBY', meta, 'b', -tonumber(ARGV[at + 4]))
+      redis.call('HINCRBY', meta, 't', 1)
+      redis.call('HINCRBY', meta, 'b', -#removed)
     end
   elseif name == '!stay' then
     redis.call('HSET', P .. '/m/' .. ARGV[at + 2], 'x', 1)

@@ -1,91 +1,144 @@
--- One call to a resource that is a key and a timeline alone: decided and counted in one step.
+-- Calls to resources that are a key and a timeline alone: each is decided and counted, in the order given.
 -- The same rules as mockserver/state/machine.py, which tests hold it to.
--- ARGV 5: namespace, resource, plan, wall clock, time if the clock was never touched,
---         key, operation, scenario by the file's rules, most resources, most namespaces
--- Answers "now step call changed created clock scenario", '!plan' where that is not served any more, '!wait'
--- where the resource is reserved for work of several steps, '!full' where the namespace finds no room.
+-- ARGV 5: plan, wall clock, time of clocks that were never touched or '' for the wall clock, most resources,
+--         most namespaces; then groups: namespace, resource, operation, scenario by the file's rules, the number of
+--         keys, the keys
+-- Answers for each key "now step call changed created clock scenario", '!plan' where the plan is not served any more,
+-- '!wait' where the resource is reserved for work of several steps, '!full' where the namespace finds no room, or
+-- '!error MESSAGE'. Nothing was counted for an answer with an exclamation mark. \0 stands between the answers.
 local refused = enter()
 if refused then return refused end
-local namespace, resource, plan, wall = ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
-local key, operation = ARGV[10], ARGV[11]
-if redis.call('HGET', P .. '/g', 'plan') ~= plan then return '!plan' end
-local meta = redis.call('HMGET', P .. '/m/' .. namespace, 'c', 'a/' .. resource, 'r/' .. resource,
-  'l/' .. resource)
-if meta[4] and holder(meta[4]) then return '!wait' end
-if not meta[3] and not has_room(namespace, tonumber(ARGV[14])) then return '!full' end
-local clock, now = meta[1] or '-', tonumber(ARGV[9])
-local kind = string.sub(clock, 1, 1)
-if kind == 'f' then now = tonumber(string.sub(clock, 2)) end
-if kind == 'o' then now = wall + tonumber(string.sub(clock, 2)) end
+local plan, wall, most, most_namespaces = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local untouched = tonumber(ARGV[7]) or wall
+local said, format, match = {}, string.format, string.match
+local is_served = redis.call('HGET', P .. '/g', 'plan') == plan
 
-local function timeline(scenario)
-  local packed = redis.call('HGET', P .. '/t/' .. plan, resource .. '\0' .. scenario)
-  return packed and cmsgpack.unpack(packed)
-end
-
-local raw = redis.call('HGET', place('s', namespace, resource), key)
-local steps, index, calls, entered, created, changed, moves, scenario
-if raw then
-  index, calls, entered, created, changed, moves, scenario =
-    string.match(raw, '^(%d+) (%d+) (%-?%d+) (%-?%d+) (%-?%d+) (%d+) (.*)$')
-  steps = timeline(scenario)
-  index = tonumber(index)
-end
-if not steps or index >= #steps then
-  scenario = meta[2] or ARGV[12]
-  steps = timeline(scenario)
+local timelines = {}
+local function timeline(resource, scenario)
+  local name = resource .. '\0' .. scenario
+  local steps = timelines[name]
   if not steps then
-    scenario = ARGV[12]
-    steps = timeline(scenario)
-    if not steps then return '!plan' end -- its timelines are gone
+    local packed = redis.call('HGET', P .. '/t/' .. plan, name)
+    steps = packed and cmsgpack.unpack(packed)
+    timelines[name] = steps
   end
-  index, calls, entered, created, changed, moves = 0, 0, now, now, now, 0
-else
-  calls, entered, created, changed, moves =
-    tonumber(calls), tonumber(entered), tonumber(created), tonumber(changed), tonumber(moves)
+  return steps
 end
 
 -- A row: {state, calls, after, following, {operation = next}, counted, {answers = true} or false}
 local STATE, CALLS, AFTER, FOLLOWING, TRANSITIONS, COUNTED, ANSWERS = 1, 2, 3, 4, 5, 6, 7
 
-local function enter(following, at)
-  if steps[following + 1][STATE] ~= steps[index + 1][STATE] then changed = at end
-  index, calls, entered, moves = following, 0, at, moves + 1
+-- A time or a count as text. What was read and not changed is text already.
+local function text(value)
+  return type(value) == 'string' and value or format('%.0f', value)
 end
 
--- 1. Time first: a loop is passed whole periods at a time.
-local visited = {}
-while steps[index + 1][AFTER] > 0 and now >= entered + steps[index + 1][AFTER] do
-  local row = steps[index + 1]
-  if visited[index] then
-    local since, moved = visited[index][1], visited[index][2]
-    local period = entered - since
-    local periods = math.floor((now - entered) / period)
-    entered = entered + periods * period
-    moves = moves + periods * (moves - moved)
-    if changed > since then changed = changed + periods * period end
-    visited = {}
-    if now < entered + row[AFTER] then break end
-  else
-    visited[index] = {entered, moves}
+local function move(state, steps, following, at)
+  if steps[following + 1][STATE] ~= steps[state.index + 1][STATE] then state.changed = at end
+  state.index, state.calls, state.entered, state.moves = following, 0, at, state.moves + 1
+end
+
+-- Time: a loop is passed whole periods at a time.
+local function pass(state, steps, now)
+  local visited = {}
+  while steps[state.index + 1][AFTER] > 0 and now >= state.entered + steps[state.index + 1][AFTER] do
+    local row, seen = steps[state.index + 1], visited[state.index]
+    if seen then
+      local since, moved = seen[1], seen[2]
+      local period = state.entered - since
+      local periods = math.floor((now - state.entered) / period)
+      state.entered = state.entered + periods * period
+      state.moves = state.moves + periods * (state.moves - moved)
+      if tonumber(state.changed) > since then state.changed = state.changed + periods * period end
+      visited = {}
+      if now < state.entered + row[AFTER] then break end
+    else
+      visited[state.index] = {tonumber(state.entered), tonumber(state.moves)}
+    end
+    move(state, steps, row[FOLLOWING], state.entered + row[AFTER])
   end
-  enter(row[FOLLOWING], entered + row[AFTER])
 end
 
--- 2. Then the operation.
-local following = steps[index + 1][TRANSITIONS][operation]
-if following then enter(following, now) end
+-- The calls of a group, whose keys are the arguments from first to last; or one answer to all of them.
+local function poll(namespace, resource, operation, chosen, first, last)
+  local meta = redis.call('HMGET', P .. '/m/' .. namespace, 'c', 'a/' .. resource, 'r/' .. resource, 'l/' .. resource)
+  if meta[4] and holder(meta[4]) then return '!wait' end
+  if not meta[3] and not has_room(namespace, most_namespaces) then return '!full' end
+  local clock, now = meta[1] or '-', untouched
+  local kind = string.sub(clock, 1, 1)
+  if kind == 'f' then now = tonumber(string.sub(clock, 2)) end
+  if kind == 'o' then now = wall + tonumber(string.sub(clock, 2)) end
+  local now_text = format('%.0f', now)
+  local raws = redis.call('HMGET', place('s', namespace, resource), unpack(ARGV, first, last))
+  local states, order, from = {}, {}, #said
+  for at = first, last do
+    local key = ARGV[at]
+    local state, raw = states[key], raws[at - first + 1]
+    if not state then
+      state = {}
+      if raw then
+        local index, calls
+        index, calls, state.entered, state.created, state.changed, state.moves, state.scenario =
+          match(raw, '^(%d+) (%d+) (%-?%d+) (%-?%d+) (%-?%d+) (%d+) (.*)$')
+        state.index, state.calls = tonumber(index), tonumber(calls)
+      end
+      states[key] = state
+    end
+    state.at = at
+    local steps = state.scenario and timeline(resource, state.scenario)
+    if not steps or state.index >= #steps then
+      state.scenario = meta[2] or chosen
+      steps = timeline(resource, state.scenario)
+      if not steps then
+        state.scenario = chosen
+        steps = timeline(resource, chosen)
+        if not steps then -- its timelines are gone
+          for index = #said, from + 1, -1 do said[index] = nil end
+          return '!plan'
+        end
+      end
+      state.index, state.calls, state.moves = 0, 0, '0'
+      state.entered, state.created, state.changed = now_text, now_text, now_text
+    end
 
--- 3. Then the call.
-local row = steps[index + 1]
-local answered, seen, call = index, changed, calls
-if not row[ANSWERS] or row[ANSWERS][operation] then
-  if row[COUNTED] == '' or row[COUNTED] == operation then calls = calls + 1 end
-  call = calls
-  if row[CALLS] > 0 and calls >= row[CALLS] then enter(row[FOLLOWING], now) end
+    -- 1. Time first. 2. Then the operation. 3. Then the call.
+    if steps[state.index + 1][AFTER] > 0 then pass(state, steps, now) end
+    local following = steps[state.index + 1][TRANSITIONS][operation]
+    if following then move(state, steps, following, now) end
+    local row = steps[state.index + 1]
+    local answered, seen, call = state.index, text(state.changed), state.calls
+    if not row[ANSWERS] or row[ANSWERS][operation] then
+      if row[COUNTED] == '' or row[COUNTED] == operation then state.calls = state.calls + 1 end
+      call = state.calls
+      if row[CALLS] > 0 and call >= row[CALLS] then move(state, steps, row[FOLLOWING], now) end
+    end
+    said[#said + 1] = format('%s %d %d %s %s %s %s', now_text, answered, call, seen, state.created, clock, state.scenario)
+  end
+  local used, kept = {}, {}
+  for key, state in pairs(states) do
+    local score = moment + state.at - first -- in the order of the calls
+    used[#used + 1] = format('%d%06d', score / 1000000, score % 1000000) -- %.0f takes ten times as long
+    used[#used + 1] = key
+    kept[#kept + 1] = key
+    kept[#kept + 1] = format('%d %d %s %s %s %s %s', state.index, state.calls, text(state.entered), state.created,
+      text(state.changed), text(state.moves), state.scenario)
+  end
+  touch(namespace, resource, meta[3], keep(namespace, resource, used, kept, most), wall)
 end
 
-local is_new = keep(namespace, resource, key, string.format('%d %d %.0f %.0f %.0f %.0f %s',
-  index, calls, entered, created, changed, moves, scenario), tonumber(ARGV[13]))
-touch(namespace, resource, meta[3], is_new, wall)
-return answer(string.format('%.0f %d %d %.0f %.0f %s %s', now, answered, call, seen, created, clock, scenario))
+local at = 10
+while at <= #ARGV do
+  local first, before = at + 5, #said
+  local last = first + tonumber(ARGV[at + 4]) - 1
+  local instead = '!plan'
+  if is_served then
+    local is_done, result = pcall(poll, ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], first, last)
+    instead = result
+    if not is_done then instead = '!error ' .. (type(result) == 'table' and result.err or tostring(result)) end
+  end
+  if instead then
+    for index = 1, last - first + 1 do said[before + index] = instead end
+  end
+  at = last + 1
+end
+return answer(table.concat(said, '\0'))

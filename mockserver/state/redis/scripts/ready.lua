@@ -14,7 +14,7 @@ if said then return said end
 local namespaces = redis.call('ZRANGE', P .. '/ns', 0, 99)
 table.insert(namespaces, 'default')
 for _, namespace in ipairs(namespaces) do
-  said = wrong(P .. '/m/' .. namespace, 'hash') or wrong(P .. '/j/' .. namespace, 'stream')
+  said = wrong(P .. '/m/' .. namespace, 'hash') or wrong(P .. '/r/' .. namespace, 'list')
   for at = 6, #ARGV do
     for _, kind in ipairs(KINDS) do
       said = said or wrong(place(kind, namespace, ARGV[at]), (kind == 'u' or kind == 'o' or kind == 'q') and 'zset' or 'hash')

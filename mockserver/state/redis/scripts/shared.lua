@@ -10,7 +10,7 @@
 --                  request was about
 --   m/NS           hash: c clock; x that a control request was about it; a/RESOURCE assigned scenario; r/RESOURCE when its times to live
 --                  are set anew; l/RESOURCE for whom it is reserved; n calls, s calls before the journal was cleared, d removed ones,
---                  b bytes of the journal
+--                  b bytes of the journal, t removed ones that are in its list as empty texts
 --   s/NS/RESOURCE  hash: key -> state      u/…  sorted set: key -> when it was last used (µs of this server's clock)
 --   b/…            hash: key -> creation   h/…  hash: key -> its handles (in hexadecimal, with spaces between)
 --   k/…            hash: handle \0 value -> key
@@ -19,7 +19,7 @@
 --   q/…            sorted set: parent \0 key -> when the item was last used (µs of this server's clock)
 --   y/…            the bytes of the items
 --   c/…            hash: counters          v/…  hash: windows of limits
---   j/NS           stream: the journal
+--   r/NS           list: the journal, whose last call has the number n
 local P = KEYS[1]
 local TTL = 7 * 86400
 local STAYS = 4000000000000000 -- exact in a double with the microseconds of a hundred years
@@ -73,7 +73,7 @@ local function drop(namespace, whole)
     end
   end
   if whole then
-    redis.call('DEL', meta, P .. '/j/' .. namespace)
+    redis.call('DEL', meta, P .. '/r/' .. namespace)
     redis.call('ZREM', P .. '/ns', namespace)
   end
 end
@@ -100,7 +100,7 @@ local function renew(namespace, resource, wall, stays)
   local meta, names = P .. '/m/' .. namespace, P .. '/ns'
   redis.call('HSET', meta, 'r/' .. resource, string.format('%.0f', wall + TTL * 1000 / 64))
   redis.call('EXPIRE', meta, TTL)
-  redis.call('EXPIRE', P .. '/j/' .. namespace, TTL)
+  redis.call('EXPIRE', P .. '/r/' .. namespace, TTL)
   for _, kind in ipairs(KINDS) do redis.call('EXPIRE', place(kind, namespace, resource), TTL) end
   local plan = redis.call('HGET', P .. '/g', 'plan') or ''
   redis.call('EXPIRE', P .. '/t/' .. plan, 30 * 86400)
@@ -120,16 +120,16 @@ local function touch(namespace, resource, due, is_new, wall)
   end
 end
 
--- Keep a state; whether it is the first of its resource.
-local function keep(namespace, resource, key, state, most)
-  local states, used = place('s', namespace, resource), place('u', namespace, resource)
-  local added = redis.call('HSET', states, key, state)
-  redis.call('ZADD', used, moment, key)
+-- Keep states; whether they are the first of their resource. 'used' has moments and keys, 'kept' keys and states.
+local function keep(namespace, resource, used, kept, most)
+  local states, uses = place('s', namespace, resource), place('u', namespace, resource)
+  redis.call('ZADD', uses, unpack(used))
+  local added = redis.call('HSET', states, unpack(kept))
   if added == 0 then return false end
   local count = redis.call('HLEN', states)
-  if count <= most then return count == 1 end
+  if count <= most then return count == added end
   -- Those make room that were not used for longest.
-  local popped = redis.call('ZPOPMIN', used, math.max(count - most, math.floor(most / 100)))
+  local popped = redis.call('ZPOPMIN', uses, math.max(count - most, math.floor(most / 100)))
   for index = 1, #popped, 2 do
     local old = popped[index]
     redis.call('HDEL', states, old)
@@ -144,7 +144,7 @@ local function keep(namespace, resource, key, state, most)
     end
   end
   redis.call('HINCRBY', P .. '/g', 'evicted', #popped / 2)
-  return count == #popped / 2 + 1
+  return count == #popped / 2 + added
 end
 
 -- The name of an item in the order of creation. 'field' is its parent \0 key.

@@ -1,4 +1,5 @@
--- Count a call in its window of time, which begins with the first call after the last one is over.
+-- Count a call in its window of time, which begins with the first call after the last one is over. The same rules
+-- as count_in_window of mockserver/state/tables.py, which tests hold it to.
 -- ARGV 5: namespace, resource, name, now, length (ms), most windows, wall clock, most namespaces
 -- Answers {calls with this one, when the window began}.
 local refused = enter()
@@ -12,7 +13,7 @@ local count, began = 0, now
 if raw then
   local known, since = string.match(raw, '^(%d+) (%-?%d+)$')
   since = tonumber(since)
-  if since <= now and now < since + length then count, began = tonumber(known), since end
+  if since - length < now and now < since + length then count, began = tonumber(known), math.min(since, now) end
 end
 if not raw and redis.call('HLEN', windows) >= tonumber(ARGV[10]) then
   local some = redis.call('HRANDFIELD', windows, math.ceil(tonumber(ARGV[10]) / 100))
