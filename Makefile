@@ -53,9 +53,10 @@ clients: $(STAMP)
 wild: $(STAMP)
 	$(BIN)/python -m benchmarks.wild $(WILD)
 
-# Make a round trip of each inferred resource of documents: DOCUMENTS="a.yaml b.json".
+# Make a round trip of each inferred resource of documents: DOCUMENTS="a.yaml b.json". OPTIONS="--bodies
+# schemathesis" sends bodies that Schemathesis makes, "--store redis://…" sends to two workers on Redis.
 stateful: $(STAMP)
-	$(BIN)/python -m benchmarks.stateful $(DOCUMENTS)
+	$(BIN)/python -m benchmarks.stateful $(OPTIONS) $(DOCUMENTS)
 
 # Measure what the server is held to under load, faults and hostile input: FIGURES=name to choose.
 hardening: $(STAMP)

@@ -1,17 +1,18 @@
 """How many inferred resources of documents keep what clients write, judged from the responses alone.
 
-    python -m benchmarks.stateful DOCUMENT…
+    python -m benchmarks.stateful [--bodies schemathesis] [--store redis://…] DOCUMENT…
 
 For each resource: create → read is the same → the list has it → change → read shows it → delete → 404.
 Steps that the document does not have are left out. The causes of failures are printed, and the share of
-resources for which every step holds.
+resources for which every step holds. A field is not compared if its schema in the response does not allow
+the value that was sent: no valid response can show it.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,15 +20,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
+from benchmarks.callers import Bodies, SchemathesisBodies, Send, in_process, on_store
 from mockserver.compile.compiler import Inputs, compile_plan
 from mockserver.diagnostics import CompileError
-from mockserver.engine.engine import Engine, Options
-from mockserver.engine.service import Route
+from mockserver.engine.service import Route, Service
 from mockserver.generate import Unsatisfiable
+from mockserver.media.shapes import Shapes
 from mockserver.messages import Request, Response
-from mockserver.namespaces.namespaces import Namespaces
 from mockserver.plan import DataOperation, DataResource
-from mockserver.state.memory import MemoryStore
 
 JSON = Any
 
@@ -58,9 +58,10 @@ class Sent:
 class Caller:
     """Sends valid requests to the operations of one resource."""
 
-    def __init__(self, engine: Engine, resource: DataResource) -> None:
-        self._engine = engine
-        self.service = next(s for s in engine.services if s.document.name == resource.document)
+    def __init__(self, send: Send, service: Service, resource: DataResource, bodies: Bodies | None) -> None:
+        self._send = send
+        self._bodies = bodies
+        self.service = service
         self.resource = resource
 
     def operation(self, verb: str) -> tuple[Route, DataOperation] | None:
@@ -108,6 +109,8 @@ class Caller:
         data = b""
         if operation.body is not None:
             media = next((m for m in operation.body.content if "json" in m.name), operation.body.content[0])
+            if body is None and self._bodies is not None:
+                body = self._bodies(operation, media.name)
             if body is None and media.schema is not None:
                 body = fakes.value(media.schema, key=operation.id, direction="request")
             if "json" in media.name:
@@ -119,9 +122,7 @@ class Caller:
                 raise NotJudged(f"this tool cannot send {media.name}")
             headers["content-type"] = media.name
             headers["content-length"] = str(len(data))
-        answer = self._engine.handle(Request(operation.method, target, urlencode(query), headers, data))
-        assert isinstance(answer, Response)
-        return Sent(answer, body)
+        return Sent(self._send(Request(operation.method, target, urlencode(query), headers, data)), body)
 
     def _path_value(self, name: str) -> str:
         """Return a value of a path parameter that every operation of the resource allows, if there is one."""
@@ -161,23 +162,52 @@ def _expect(sent: Sent, what: str, low: int = 200, high: int = 299) -> None:
         raise Broken(f"{what}: status {sent.response.status}: {detail}")
 
 
-def _shared(one: JSON, other: JSON) -> None:
-    """Raise Broken if a field that both have differs."""
-    if isinstance(one, dict) and isinstance(other, dict):
+class Comparison:
+    """Compares what was sent with what a response with a schema shows."""
+
+    def __init__(self, service: Service, ref: str | None) -> None:
+        self._schemas = service.schemas
+        self._shapes = Shapes(service.schemas)
+        self._refs = [ref] if ref is not None else []
+
+    def check(self, one: JSON, other: JSON) -> None:
+        """Raise Broken if a field that both have differs."""
+        self._compare(one, other, self._refs)
+
+    def _compare(self, one: JSON, other: JSON, refs: list[str]) -> None:
+        if not isinstance(one, dict) or not isinstance(other, dict):
+            return
         for name in one.keys() & other.keys():
-            if isinstance(one[name], dict) and isinstance(other[name], dict):
-                _shared(one[name], other[name])
-            elif isinstance(one[name], list) and isinstance(other[name], list):
-                for mine, yours in zip(one[name], other[name], strict=False):
-                    _shared({name: mine}, {name: yours})
-            elif one[name] != other[name] and _text(one[name]) != _text(other[name]):
-                raise Broken(f"{name} is {str(other[name])[:60]} and not {str(one[name])[:60]}")
+            mine, yours, inner = one[name], other[name], self._parts(refs, name)
+            if isinstance(mine, dict) and isinstance(yours, dict):
+                self._compare(mine, yours, inner)
+            elif isinstance(mine, list) and isinstance(yours, list):
+                items = [ref for part in inner for shape in self._shapes.of(part) for ref in shape.items]
+                for member, shown in zip(mine, yours, strict=False):
+                    self._compare_value(name, member, shown, items)
+            else:
+                self._compare_value(name, mine, yours, inner)
+
+    def _compare_value(self, name: str, mine: JSON, yours: JSON, refs: list[str]) -> None:
+        if isinstance(mine, dict) and isinstance(yours, dict):
+            self._compare(mine, yours, refs)
+        elif mine != yours and _text(mine) != _text(yours) and self._can_show(mine, refs):
+            raise Broken(f"{name} is {str(yours)[:60]} and not {str(mine)[:60]}")
+
+    def _parts(self, refs: list[str], name: str) -> list[str]:
+        shapes = (shape for ref in refs for shape in self._shapes.of(ref))
+        return [part for shape in shapes for part in shape.properties.get(name, ())]
+
+    def _can_show(self, value: JSON, refs: list[str]) -> bool:
+        """Return whether a property's schemas allow a value, one of them at least."""
+        return not refs or any(self._schemas.validator(ref, "response").is_valid(value) for ref in refs)
 
 
-def round_trip(engine: Engine, resource: DataResource) -> None:
+def round_trip(caller: Caller) -> None:
     """Make the steps of one resource. Raises Broken."""
-    caller = Caller(engine, resource)
+    resource = caller.resource
     path: dict[str, str] = {}
+    parents = path
     key_name = next((o.key for o in resource.operations.values() if o.key), "")
     sent_item: JSON = None
     creating, replacing = caller.operation("creates"), caller.operation("replaces")
@@ -188,6 +218,7 @@ def round_trip(engine: Engine, resource: DataResource) -> None:
         stored = seen
     elif creating is not None:
         made = caller.call(creating[0], path)
+        parents = dict(path)
         _expect(made, "create")
         shown = _at(made.value, creating[1].path) if creating[1].schema else {}
         sent_item = _at(made.body, creating[1].request_path)
@@ -198,7 +229,7 @@ def round_trip(engine: Engine, resource: DataResource) -> None:
         made_key = _text(key) if key is not None else unquote(location.rsplit("/", 1)[-1])
         path |= {operation.key: made_key for operation in resource.operations.values() if operation.key}
         if isinstance(sent_item, dict) and isinstance(shown, dict):
-            _shared_but_read_only(caller, sent_item, shown, "create")
+            _compare(caller, sent_item, shown, creating[1], "create")
         stored = shown or sent_item
     else:
         assert replacing is not None
@@ -225,15 +256,17 @@ def round_trip(engine: Engine, resource: DataResource) -> None:
         if read.response.headers and "data=" not in read.response.decision:
             raise Broken(f"read: {read.response.decision}")
         try:
-            _shared(stored, value)
+            Comparison(caller.service, reading[1].schema).check(stored, value)
         except Broken as error:
             raise Broken(f"read after create: {error}") from None
     listing = caller.operation("lists")
+    if listing is not None and listing[1].fields and not (creating and creating[1].fields):
+        listing = None  # a list below another item than that of the creation
     if listing is not None and not resource.is_singleton:
         known = (sent_item if isinstance(sent_item, dict) else {}) | (
             stored if isinstance(stored, dict) else {}
         )
-        listed = caller.call(listing[0], path, item=known)
+        listed = caller.call(listing[0], parents if listing[1].fields else path, item=known)
         _expect(listed, "list")
         items = _at(listed.value, listing[1].path)
         if not isinstance(items, list) or not items:
@@ -249,7 +282,8 @@ def round_trip(engine: Engine, resource: DataResource) -> None:
         changed = caller.call(changing[0], path)
         if verb == "merges" and changed.response.decision == "data=refused" and reading is not None:
             # The request's schema allows what the item's does not: nothing may be stored
-            _shared(value, _at(caller.call(reading[0], path).value, reading[1].path))
+            again = caller.call(reading[0], path)
+            Comparison(caller.service, None).check(value, _at(again.value, reading[1].path))
             continue
         _expect(changed, verb)
         if reading is not None:
@@ -258,7 +292,7 @@ def round_trip(engine: Engine, resource: DataResource) -> None:
             body = _at(changed.body, changing[1].request_path)
             value = _at(again.value, reading[1].path)
             if isinstance(body, dict) and isinstance(value, dict):
-                _shared_but_read_only(caller, body, value, f"read after {verb}")
+                _compare(caller, body, value, reading[1], f"read after {verb}")
     deleting = caller.operation("deletes")
     if deleting is not None and deleting[1].key:
         _expect(caller.call(deleting[0], path), "delete")
@@ -267,15 +301,16 @@ def round_trip(engine: Engine, resource: DataResource) -> None:
             _expect(caller.call(reading[0], path), "read after delete", 404, 404)
 
 
-def _shared_but_read_only(caller: Caller, sent: JSON, shown: JSON, what: str) -> None:
+def _compare(caller: Caller, sent: JSON, shown: JSON, operation: DataOperation, what: str) -> None:
     """Compare what was sent with what is shown, without the key and the fields that are the server's."""
     schemas, resource = caller.service.schemas, caller.resource
     hidden = {resource.key_field}
-    for operation in resource.operations.values():
-        for ref in filter(None, (operation.request_schema, operation.schema, resource.schema)):
+    for each in resource.operations.values():
+        for ref in filter(None, (each.request_schema, each.schema, resource.schema)):
             hidden |= schemas.hidden(ref, "request")
     try:
-        _shared({name: value for name, value in sent.items() if name not in hidden}, shown)
+        own = {name: value for name, value in sent.items() if name not in hidden}
+        Comparison(caller.service, operation.schema).check(own, shown)
     except Broken as error:
         raise Broken(f"{what}: {error}") from None
 
@@ -285,34 +320,40 @@ def _key_for(caller: Caller, route: Route, name: str) -> str:
     return _text(caller.sample(parameter.schema if parameter else None, name))
 
 
-def verdicts(document: Path) -> Iterator[tuple[str, str]]:
+def verdicts(document: Path, bodies: Bodies | None, store: str | None) -> Iterator[tuple[str, str]]:
     """Yield each resource of a document, and why it fails or an empty text."""
     plan = compile_plan(Inputs((document,), stateful=True)).plan
-    engine = Engine(
-        plan, store=MemoryStore(1000), namespaces=Namespaces(None), options=Options(security="off")
-    )
-    for resource in plan.data:
-        try:
-            round_trip(engine, resource)
-            yield resource.name, ""
-        except Broken as error:
-            yield resource.name, str(error)
-        except (NotJudged, Unsatisfiable) as error:
-            print(f"    {resource.name} is not judged: {str(error)[:150]}")
+    if not plan.data:
+        return
+    service = Service(plan.documents[0], plan.seed)
+    with on_store(document, store) if store else in_process(plan) as send:
+        for resource in plan.data:
+            try:
+                round_trip(Caller(send, service, resource, bodies))
+                yield resource.name, ""
+            except Broken as error:
+                yield resource.name, str(error)
+            except (NotJudged, Unsatisfiable) as error:
+                print(f"    {resource.name} is not judged: {str(error)[:150]}")
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--bodies", choices=["own", "schemathesis"], default="own")
+    parser.add_argument("--store", help="two workers share their data there: redis://…")
+    parser.add_argument("documents", nargs="*", type=Path)
+    options = parser.parse_args()
     total: Counter[bool] = Counter()
     causes: Counter[str] = Counter()
-    for argument in sys.argv[1:]:
-        path = Path(argument)
+    for path in options.documents:
         try:
-            found = list(verdicts(path))
+            bodies = SchemathesisBodies(path) if options.bodies == "schemathesis" else None
+            found = list(verdicts(path, bodies, options.store))
         except CompileError as error:
             print(f"{path.name}: {str(error)[:100]}")
             continue
         held = sum(not cause for _, cause in found)
-        print(f"{path.name}: {held} of {len(found)}")
+        print(f"{path.name}: {held} of {len(found)}", flush=True)
         for name, cause in found:
             total[not cause] += 1
             if cause:

@@ -442,6 +442,8 @@ class DataOperation(Struct, frozen=True):
     """Where the item is in the body of the request."""
     request_schema: SchemaRef | None = None
     """The schema of the item in the body of the request."""
+    fields: dict[str, str] = field(default_factory=dict)
+    """Other path parameters → the fields of the item that have their values."""
 
 
 class Seed(Struct, frozen=True):
@@ -480,6 +482,8 @@ class DataResource(Struct, frozen=True):
     """The path parameters of the collection."""
     references: dict[str, str] = field(default_factory=dict)
     """Field → the name of the resource whose key it holds."""
+    listed: dict[str, JSON] = field(default_factory=dict)
+    """Field → the only value of it that a list can be asked for, which new items have."""
     seeds: tuple[Seed, ...] = ()
     file: str = ""
     """The name of its file of seeds, without an extension."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -14,7 +15,11 @@ from mockserver.compile.compiler import Inputs, compile_plan
 from mockserver.engine.engine import Engine, Options
 from mockserver.plan import Plan
 from tests.live import NOON, PATIENCE, engine_of, serving_engine
+from tests.redis import Redis
+from tests.workers import Workers
 
+Ask = Callable[..., Any]
+"""Sends a request: method, target, body, header fields. Returns the response."""
 PETSTORE = Path(__file__).with_name("engine") / "data" / "pets.yaml"
 
 
@@ -69,3 +74,16 @@ def stateful(
             yield client
         finally:
             client.close()
+
+
+@contextmanager
+def stateful_workers(redis: Redis, document: Path, *arguments: str) -> Iterator[Ask]:
+    """Two workers that share the data of a document on Redis, and answer in turn."""
+    folder = document.parent
+    words = (str(document), "--stateful", "--clock", "2026-01-01T00:00:00Z", *arguments)
+    with Workers(redis.url, document.stem, folder, *words, inputs=False) as workers:
+        lines = workers.lines()
+        turns = itertools.cycle(lines)
+        yield lambda *words, **fields: next(turns).ask(*words, **fields)
+        for line in lines:
+            line.socket.close()

@@ -238,7 +238,7 @@ class StoreOptions:
 
         connection = self.connection()
         await connection.open(patient=True)  # it was available a moment ago; a restarted worker does not wait
-        store = RedisStore(connection, max_resources)
+        store = RedisStore(connection, max_resources, max_bytes=memory.limits.creations)
         store.plan = plan.hash
         namespaces = SharedNamespaces(store, frozen_at, journal_pool=journal_pool, memory=memory)
         engine = Engine(plan, store=store, namespaces=namespaces, options=options)

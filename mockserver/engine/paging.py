@@ -148,12 +148,9 @@ class Paging:
         total: int,
         page: Page,
         media: MediaType,
-        request: Request | None = None,
+        request: Request,
     ) -> JSON:
-        """Return a documented body with the items, and with totals and cursors if it has the fields.
-
-        With the ``request``, its fields with URLs of pages are set too.
-        """
+        """Return a documented body with the items, and with totals, cursors and URLs if it has the fields."""
         if not self._path:
             return items
         holder: Any = value
@@ -167,7 +164,7 @@ class Paging:
         paging: dict[str, JSON] = dict.fromkeys(TOTALS, total) | dict.fromkeys(MORES, more)
         paging |= dict.fromkeys(LIMITS, page.limit) | dict.fromkeys(OFFSETS, page.offset)
         paging |= dict.fromkeys(PAGES, page.offset // max(1, page.limit) + 1)
-        links = self._links(request, page, end if more else None) if request is not None else {}
+        links = self._links(request, page, end if more else None)
         for fields, ref in self._holders(value, media):
             known = self._shapes.properties(ref) if ref is not None else {}
             for name in [name for name in fields if name not in self._path]:
@@ -204,10 +201,10 @@ class Paging:
         return links
 
     def _set_link(
-        self, fields: dict[str, JSON], name: str, ref: SchemaRef | None, target: str, request: Request | None
+        self, fields: dict[str, JSON], name: str, ref: SchemaRef | None, target: str, request: Request
     ) -> None:
         """Set the field of a body with a URL; it is null, empty or left out where there is no page."""
-        host = request.headers.get("host", "localhost") if request is not None else ""
+        host = request.headers.get("host", "localhost")
         offers: tuple[JSON, ...] = (f"http://{host}{target}", target) if target else (None, "")
         valid = (each for each in offers if ref is None or self._is_valid(ref, each))
         found = next(valid, ...)

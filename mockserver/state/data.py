@@ -65,6 +65,10 @@ class MemoryData:
             bucket.items[parent, key] = item
         return item
 
+    def get_all(self, namespace: str, resource: str, parent: str, keys: Sequence[str]) -> dict[str, Item]:
+        found = {key: self.get(namespace, resource, parent, key) for key in keys}
+        return {key: item for key, item in found.items() if item is not None}
+
     def put(self, namespace: str, resource: str, parent: str, key: str, item: Item) -> None:
         bucket_key = namespace, resource
         bucket = self._buckets.get(bucket_key)

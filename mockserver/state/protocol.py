@@ -108,6 +108,10 @@ class DataTable(Protocol):
         """Return an item and mark it as the most recently used, or None."""
         ...
 
+    def get_all(self, namespace: str, resource: str, parent: str, keys: Sequence[str]) -> dict[str, Item]:
+        """Return the items that exist of these ``keys``, as ``get`` does."""
+        ...
+
     def put(self, namespace: str, resource: str, parent: str, key: str, item: Item) -> None:
         """Store an item as the most recently used. The number of an existing one does not change."""
         ...

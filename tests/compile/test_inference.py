@@ -290,3 +290,24 @@ def test_an_impossible_statement_of_the_document_is_told(
 ) -> None:
     found = compile_plan(Inputs((jobs(write, **statements),), stateful=True))
     assert any(why in each.message for each in found.warnings if each.code == "D411"), found.warnings
+
+
+def test_a_creation_with_a_link_to_another_thing_does_not_create_that_thing(write: Write) -> None:
+    order = "{type: object, properties: {id: {type: string}, userId: {type: string}}}"
+    user = "{type: object, properties: {userId: {type: string}, name: {type: string}}}"
+    link = "{operationId: getUser, parameters: {userId: $response.body#/userId}}"
+    found, verbs = inferred(
+        document(
+            write,
+            f"""
+            /orders:
+              post: {{{BODY}, responses: {{'201': {ok(order)[:-1]}, links: {{user: {link}}}}}}}}}
+            /users/{{userId}}:
+              parameters: [{{name: userId, in: path, required: true, schema: {{type: string}}}}]
+              get: {{operationId: getUser, responses: {{'200': {ok(user)}}}}}
+            """,
+            f"Item: {ITEM}",
+        )
+    )
+    assert verbs == {}
+    assert found.resources == []

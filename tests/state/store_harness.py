@@ -20,6 +20,7 @@ from mockserver.state.protocol import RemoteDecision, Store, Unavailable
 from mockserver.state.redis.connection import Connection
 from mockserver.state.redis.handshake import read_address
 from mockserver.state.redis.store import PollResult, RedisStore
+from mockserver.state.tables import MAX_BYTES, MemoryCreations
 from tests.redis import Redis
 
 Value = TypeVar("Value")
@@ -33,8 +34,15 @@ class StoreHarness:
     store: Store
     namespaces: Namespaces
 
-    def __init__(self, most: int = 1_000_000, *, journal: int = 10_000, journal_bytes: int = 2**26) -> None:
-        self.store = MemoryStore(most)
+    def __init__(
+        self,
+        most: int = 1_000_000,
+        *,
+        journal: int = 10_000,
+        journal_bytes: int = 2**26,
+        data_bytes: int = MAX_BYTES,
+    ) -> None:
+        self.store = MemoryStore(most, creations=MemoryCreations(data_bytes))
         self.namespaces = Namespaces(0, journal_pool=JournalPool(journal, journal_bytes))
 
     def do(self, work: Callable[[], Value]) -> Value:
@@ -119,6 +127,7 @@ class RedisHarness(StoreHarness):
         journal: int = 10_000,
         journal_bytes: int = 2**26,
         namespaces: int = 1001,
+        data_bytes: int = MAX_BYTES,
     ) -> None:
         self._runner = asyncio.Runner()
         self._served: dict[str, Timelines] = {}
@@ -126,7 +135,7 @@ class RedisHarness(StoreHarness):
         async def opened() -> RedisStore:
             connection = Connection(read_address(redis.url), prefix=prefix, timeout=20)
             await connection.open()
-            return RedisStore(connection, most, namespaces)
+            return RedisStore(connection, most, namespaces, data_bytes)
 
         self.store = self.run(opened())
         self.namespaces = SharedNamespaces(self.store, 0, journal_pool=JournalPool(journal, journal_bytes))

@@ -28,6 +28,10 @@ def get(harness: StoreHarness, key: str, parent: str = "", resource: str = PETS)
     return harness.do(lambda: harness.store.data.get("default", resource, parent, key))
 
 
+def remove(harness: StoreHarness, key: str) -> bool:
+    return harness.do(lambda: harness.store.data.remove("default", PETS, "", key))
+
+
 def keys(harness: StoreHarness, parent: str = "", resource: str = PETS, *page: int) -> list[str]:
     return [key for key, _ in harness.do(lambda: harness.store.data.page("default", resource, parent, *page))]
 
@@ -41,9 +45,17 @@ def test_any_text_is_the_key_of_an_item(harness: StoreHarness, key: str) -> None
     put(harness, key, 1)
     assert get(harness, key) == item(1)
     assert keys(harness) == [key]
-    assert harness.do(lambda: harness.store.data.remove("default", PETS, "", key))
+    assert remove(harness, key)
     assert get(harness, key) is None
     assert keys(harness) == []
+
+
+def test_several_items_are_read_at_once(harness: StoreHarness) -> None:
+    put(harness, "a", 1)
+    put(harness, "b", 2)
+    put(harness, "c", 3, parent="1")
+    found = harness.do(lambda: harness.store.data.get_all("default", PETS, "", ["b", "c", "a", "b"]))
+    assert found == {"a": item(1), "b": item(2)}
 
 
 def test_items_are_in_the_order_of_their_numbers_page_by_page(harness: StoreHarness) -> None:
@@ -97,6 +109,58 @@ def test_an_item_that_is_read_is_used(harnesses: HarnessFactory) -> None:
     assert get(harness, "k0") == item(0)
     put(harness, "k3", 3)
     assert keys(harness) == ["k0", "k2", "k3"]
+
+
+def put_bytes(harness: StoreHarness, key: str, number: int, size: int, parent: str = "") -> None:
+    body = b'"' + b"x" * (size - 2) + b'"'
+    harness.do(lambda: harness.store.data.put("default", PETS, parent, key, item(number, body)))
+
+
+def test_above_the_limit_in_bytes_the_least_recently_used_items_go(harnesses: HarnessFactory) -> None:
+    harness = harnesses(data_bytes=100_000)
+    for number in range(9):
+        put_bytes(harness, f"k{number}", number, 10_000)
+    assert len(keys(harness)) == 9
+    assert get(harness, "k0") is not None
+    put_bytes(harness, "k9", 9, 10_000)
+    assert keys(harness) == ["k0", "k2", "k3", "k4", "k5", "k6", "k7", "k8", "k9"]
+    assert harness.evicted() == 1
+
+
+def test_an_item_that_grows_counts_with_its_new_size(harnesses: HarnessFactory) -> None:
+    harness = harnesses(data_bytes=100_000)
+    for number in range(4):
+        put_bytes(harness, f"k{number}", number, 10_000)
+    put_bytes(harness, "k2", 2, 80_000)
+    assert keys(harness) == ["k2", "k3"]
+    put_bytes(harness, "k2", 2, 10_000)
+    for number in range(4, 11):
+        put_bytes(harness, f"k{number}", number, 10_000)
+    assert len(keys(harness)) == 9
+
+
+def test_the_bytes_of_deleted_items_are_free_again(harnesses: HarnessFactory) -> None:
+    harness = harnesses(data_bytes=100_000)
+    for round_ in range(3):
+        for number in range(4):
+            put_bytes(harness, f"k{number}", number, 10_000)
+            put_bytes(harness, f"k{number}", number, 10_000, parent="1/2")
+        assert (count(harness, ""), count(harness, "1/2")) == (4, 4)
+        harness.do(lambda: harness.store.data.remove_below("default", PETS, "1"))
+        for number in range(4):
+            remove(harness, f"k{number}")
+        if round_ == 1:
+            harness.reset()
+    assert harness.evicted() == 0
+
+
+def test_an_item_above_the_limit_in_bytes_is_stored_alone(harnesses: HarnessFactory) -> None:
+    harness = harnesses(data_bytes=100_000)
+    put_bytes(harness, "a", 1, 10_000)
+    put_bytes(harness, "b", 2, 200_000)
+    assert keys(harness) == ["b"]
+    put_bytes(harness, "c", 3, 10_000)
+    assert keys(harness) == ["c"]
 
 
 class DataMachine(RuleBasedStateMachine):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,10 +19,10 @@ from mockserver.namespaces.journal import Record
 from mockserver.plan import Step
 from mockserver.state.machine import ResourceState, initial_state
 from mockserver.state.protocol import NamespacesFull, PlanChanged, RemoteDecision
-from mockserver.state.redis.connection import Connection
+from mockserver.state.redis.connection import Connection, time_limit
 from mockserver.state.redis.handshake import read_address
 from mockserver.state.redis.store import RedisStore
-from mockserver.state.tables import CreationRecord
+from mockserver.state.tables import CreationRecord, Item
 from tests.proxy import Proxy
 from tests.redis import Redis
 from tests.state.scripts import Scripts
@@ -286,6 +288,14 @@ def everything(harness: StoreHarness) -> None:
             store.create(world, "born", "k", initial_state("issued", 0), CreationRecord(1, b"{}"))
             store.creations.set_handles(world, "born", "k", {"serial": "1"})
 
+        def keep(world: str = world) -> None:
+            for key in ("a", "b"):
+                store.data.put(world, "/pets", "1", key, Item(1, 0, 0, 1, b"{}"))
+
+        def remove(world: str = world) -> None:
+            store.data.remove(world, "/pets", "1", "a")
+            store.data.remove_below(world, "/pets", "1")
+
         def count(world: str = world) -> None:
             for resource in ("request", "", "limited"):
                 store.counters.next_in_sequence(world, resource, "n")
@@ -302,6 +312,8 @@ def everything(harness: StoreHarness) -> None:
                 journal.write(Request("GET", "/", "", {}, b""), Response(200, [], b""), 0, 0.0)
             harness.do(count)
             harness.do(name)
+            harness.do(keep)
+            harness.do(remove)
             harness.call("a", TIMELINES, "issued", world=world)
             harness.do(lambda world=world: store.assign(world, "request", "issued"))  # type: ignore[misc]
             harness.do(wind)
@@ -317,6 +329,7 @@ def everything(harness: StoreHarness) -> None:
         harness.reset(world)
         harness.do(count)
         harness.do(name)
+        harness.do(keep)
         harness.call("a", TIMELINES, "issued", world=world)
 
 
@@ -325,10 +338,10 @@ def test_unused_keys_expire_in_a_week(harness: RedisHarness, scripts: Scripts) -
     names = scripts.say("KEYS", f"{scripts.prefix}/*")
     left = {name.decode().removeprefix(f"{scripts.prefix}/"): scripts.say("TTL", name) for name in names}
     kinds = {name.partition("/")[0] for name in left}
-    assert kinds == {"g", "t", "w", "ns", "m", "s", "u", "b", "h", "k", "c", "v", "r"}
+    assert kinds == {"g", "t", "w", "ns", "m", "s", "u", "b", "h", "k", "c", "v", "r", *"doqy"}
     for_ever = {name for name, seconds in left.items() if seconds == -1}
     assert for_ever <= {"g", "w/test"}, "w/test is of this test"
-    weeks = {name: seconds for name, seconds in left.items() if name[0] in "msubhkcvr"}
+    weeks = {name: seconds for name, seconds in left.items() if name[0] in "msubhkcvrdoqy"}
     assert all(604_000 < seconds <= 604_800 for seconds in weeks.values()), weeks
 
 
@@ -578,3 +591,21 @@ def test_any_history_gives_the_same_result_as_in_memory(
     for operation in history:
         assert told(shared, operation) == told(memory, operation), operation
     assert standing(shared) == standing(memory)
+
+
+def test_long_work_of_this_process_is_no_time_of_the_store(
+    harness: RedisHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + passed[0])
+    monkeypatch.setattr("mockserver.state.redis.connection.time", clock)
+
+    def work() -> int:
+        passed[0] += 60
+        return harness.store.counters.next_in_sequence("default", "request", "n")
+
+    async def limited() -> int:
+        with time_limit(20):
+            return await harness.store.atomically(work)
+
+    assert harness.run(limited()) == 1

@@ -15,6 +15,8 @@ from mockserver.plan import DocumentedResponse, MediaType, Operation, SchemaRef
 
 _LIST_NAMES = ("data", "items", "results", "values", "value", "content", "records", "entries", "list")
 _WRAPPERS = ("data", "result", "item", "response", "payload", "attributes", "object", "value")
+_MAX_WRAPPERS = 2
+"""The objects around an item that are looked into."""
 _SCALARS = frozenset(("string", "integer", "number"))
 _KEY_WORDS = (
     "id", "uuid", "guid", "sid", "key", "name", "slug", "code", "number", "username", "login", "email",
@@ -128,6 +130,11 @@ class Bodies:
 
     def item_of(self, ref: SchemaRef, item: SchemaRef | None, names: Collection[str]) -> Body:
         """Return where the item is in a body. ``names``: the fields that may hold its key."""
+        return self._item_in(ref, item, names, _MAX_WRAPPERS) or Body((), ref)
+
+    def _item_in(
+        self, ref: SchemaRef, item: SchemaRef | None, names: Collection[str], depth: int
+    ) -> Body | None:
         wanted = self.canonical(item)
         if wanted is not None and self.canonical(ref) == wanted:
             return Body((), ref)
@@ -137,14 +144,30 @@ class Bodies:
             for name, part in parts.items():
                 if self.canonical(part) == wanted:
                     return Body((name,), part)
-        if names and not self.has_key(known, names):
+        if self.has_key(known, names):
+            return None
+        if names:
             keyed = [
                 name for name, part in parts.items() if self.has_key(self.shapes.properties(part), names)
             ]
             named = [name for name in keyed if name in _WRAPPERS] or keyed
             if len(named) == 1:
                 return Body((named[0],), parts[named[0]])
-        return Body((), ref)
+        for name in (name for name in parts if depth > 1 and name in _WRAPPERS):
+            if (inner := self._item_in(parts[name], item, names, depth - 1)) is not None:
+                return Body((name, *inner.path), inner.schema)
+        return None
+
+    def item_in_request(
+        self, ref: SchemaRef, item: SchemaRef | None, names: Collection[str], word: str
+    ) -> Body:
+        """Return where the item is in a request; ``word``: the last word of the path."""
+        if self.is_alike(ref, item):
+            return Body((), ref)
+        inner = self.item_of(ref, item, names)
+        parts = [inner] if inner.path else []
+        parts += [Body((name,), part) for name, part in self.shapes.properties(ref).items()]
+        return next((body for body in parts if self.is_wrapped(body, item, word)), Body((), ref))
 
     def is_wrapped(self, body: Body, item: SchemaRef | None, word: str) -> bool:
         """Return whether a part of a request is the item; ``word``: the last word of the path."""

@@ -15,14 +15,22 @@ from typing import Literal
 from msgspec.structs import replace
 
 from mockserver.compile.stateful.bodies import Bodies, key_names, last_word
-from mockserver.compile.stateful.operations import CREATES, PARAMETERS, OperationReader, path_parameters
+from mockserver.compile.stateful.creations import Creations
+from mockserver.compile.stateful.links import links
+from mockserver.compile.stateful.operations import (
+    CREATES,
+    PARAMETERS,
+    OperationReader,
+    PathOperations,
+    path_parameters,
+)
 from mockserver.compile.stateful.references import with_references
 from mockserver.compile.stateful.stated import ITEM_VERBS, Statements
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.paging import plain
 from mockserver.engine.routing import has_mark
 from mockserver.jsonschema import Schemas
-from mockserver.plan import DataOperation, DataResource, DataVerb, Document, Operation, SchemaRef
+from mockserver.plan import JSON, DataOperation, DataResource, DataVerb, Document, SchemaRef
 
 _ITEM = re.compile(r"^(.*)/\{([^{}/]+)\}$")
 _SUFFIX = r"(?:_?(?:at|on|date|time|timestamp))*$"
@@ -38,17 +46,6 @@ class Inference:
     stateless: dict[int, str] = field(default_factory=dict)
     unclear: dict[int, str] = field(default_factory=dict)
     """The part of ``stateless`` that writes, and may be expected to be stateful."""
-
-
-@dataclass(slots=True)
-class _Path:
-    """The operations of one path, by method."""
-
-    template: str
-    operations: dict[str, tuple[int, Operation]] = field(default_factory=dict)
-
-    def get(self, method: str) -> tuple[int, Operation] | None:
-        return self.operations.get(method)
 
 
 def infer(document: Document, schemas: Schemas, claimed: Sequence[str] = ()) -> Inference:
@@ -77,8 +74,9 @@ class _Reader:
         self._reader = OperationReader(self._bodies)
         self._schemas = schemas
         self._stated = Statements(document, schemas)
+        self._creations = Creations(document, links(document, schemas), self._bodies, self._reader)
         self._found = Inference()
-        self._paths: dict[str, _Path] = {}
+        self._paths: dict[str, PathOperations] = {}
         self._taken: set[int] = set()
         for index, operation in enumerate(document.operations):
             if operation.id in claimed:
@@ -89,7 +87,7 @@ class _Reader:
                 self._found.stateless[index] = self._stated.mistakes.get(index, "x-mock-resource says so")
             else:
                 shape = _shape(operation.path)
-                path = self._paths.setdefault(shape, _Path(operation.path.rstrip("/")))
+                path = self._paths.setdefault(shape, PathOperations(operation.path.rstrip("/")))
                 path.operations.setdefault(operation.method, (index, operation))
         self._below: dict[str, list[str]] = defaultdict(list)
         """The paths one segment below a path."""
@@ -113,7 +111,7 @@ class _Reader:
             if index not in self._taken and index not in self._found.stateless:
                 reason = self._found.unclear.get(index, "it belongs to no collection or singleton")
                 self._found.stateless[index] = reason
-        self._found.resources = with_references(self._found.resources, self._bodies)
+        self._found.resources = with_references(self._found.resources, self._bodies, self._creations.links)
         return self._found
 
     def described(
@@ -147,11 +145,16 @@ class _Reader:
         told = self._reader.answer(created[1], CREATES) if created is not None else None
         if told is not None and self._bodies.items(told) is None:  # only the response of POST has the key
             field_name = self._bodies.key_field(told, parameter, word)
+        if not field_name or not plain(parameter).endswith(plain(field_name)):
+            field_name = self._creations.linked_key((collection, item), schema or listed, names) or field_name
         field_name = self._stated_key((collection, item), schema or listed, told) or field_name
         operations: dict[int, DataOperation] = {}
         self._item_operations(item, schema, names, operations)
         if collection is not None:
             self._collection_operations(collection, item, schema, names, field_name, operations)
+        if not any(operation.verb == "creates" for operation in operations.values()):
+            free = [p for s, p in self._paths.items() if self._may_create_elsewhere(s, p)]
+            operations |= self._creations.elsewhere(free, item, schema, names, field_name)
         if not self._has_writer(operations):
             self._give_up(item, f"no operation creates an item of {template}", is_unclear=False)
             if collection is not None:
@@ -161,20 +164,33 @@ class _Reader:
         self._actions(item_shape, schema, operations)
         self._add(template, schema or listed, field_name, operations)
 
-    def _stated_key(self, paths: Sequence[_Path | None], *schemas: SchemaRef | None) -> str:
+    def _may_create_elsewhere(self, shape: str, path: PathOperations) -> bool:
+        """Return whether POST to a path may create items that have another path."""
+        post = path.get("POST")
+        if post is None or shape.endswith("/{}") or f"{shape}/{{}}" in self._paths:
+            return False
+        return post[0] not in self._taken and self._stated[post[0]].does in ("", "creates")
+
+    def _stated_key(self, paths: Sequence[PathOperations | None], *schemas: SchemaRef | None) -> str:
         """Return the field with the key that the document states, or an empty text."""
         indices = [index for path in paths if path for index, _ in path.operations.values()]
         known = [self._bodies.shapes.properties(schema) for schema in schemas if schema is not None]
         return self._stated.key(indices, dict.fromkeys(name for fields in known for name in fields))
 
-    def _listed(self, collection: _Path | None, item: SchemaRef | None, word: str) -> SchemaRef | None:
+    def _listed(
+        self, collection: PathOperations | None, item: SchemaRef | None, word: str
+    ) -> SchemaRef | None:
         """Return the schema of the items in the list of a collection, or None."""
         get = collection.get("GET") if collection else None
         body = self._bodies.list_of(self._reader.answer(get[1]), item, word) if get else ""
         return None if isinstance(body, str) else body.schema
 
     def _written(
-        self, collection: _Path | None, item: _Path, listed: SchemaRef | None, names: Sequence[str]
+        self,
+        collection: PathOperations | None,
+        item: PathOperations,
+        listed: SchemaRef | None,
+        names: Sequence[str],
     ) -> SchemaRef | None:
         """Return the schema of an item that no operation reads."""
         if listed is not None and self._bodies.is_object(listed):
@@ -190,7 +206,11 @@ class _Reader:
         return next((ref for ref in requests if self._bodies.is_object(ref)), None)
 
     def _item_operations(
-        self, item: _Path, schema: SchemaRef | None, names: Sequence[str], found: dict[int, DataOperation]
+        self,
+        item: PathOperations,
+        schema: SchemaRef | None,
+        names: Sequence[str],
+        found: dict[int, DataOperation],
     ) -> None:
         verbs: dict[str, DataVerb] = {
             "GET": "reads", "PUT": "replaces", "PATCH": "merges", "DELETE": "deletes", "POST": "merges",
@@ -220,8 +240,8 @@ class _Reader:
 
     def _collection_operations(
         self,
-        collection: _Path,
-        item: _Path | None,
+        collection: PathOperations,
+        item: PathOperations | None,
         schema: SchemaRef | None,
         names: Sequence[str],
         field_name: str,
@@ -307,7 +327,7 @@ class _Reader:
 
     # A collection without items, and a singleton
 
-    def _collection_or_singleton(self, shape: str, path: _Path) -> None:
+    def _collection_or_singleton(self, shape: str, path: PathOperations) -> None:
         get, post = path.get("GET"), path.get("POST")
         if get is None or shape.endswith("/{}"):
             return
@@ -347,7 +367,7 @@ class _Reader:
     def _has_writer(operations: dict[int, DataOperation]) -> bool:
         return any(found.verb in ("creates", "replaces") for found in operations.values())
 
-    def _give_up(self, path: _Path, reason: str, *, is_unclear: bool = True) -> None:
+    def _give_up(self, path: PathOperations, reason: str, *, is_unclear: bool = True) -> None:
         for index, operation in path.operations.values():
             writes = is_unclear and operation.method != "GET"
             (self._found.unclear if writes else self._found.stateless).setdefault(index, reason)
@@ -394,8 +414,26 @@ class _Reader:
                 formats == {"uuid"},
                 self._times(properties),
                 next(iter(operations.values())).parents,
+                listed=self._listed_values(operations, properties),
             )
         )
+
+    def _listed_values(
+        self, operations: dict[int, DataOperation], properties: dict[str, SchemaRef]
+    ) -> dict[str, JSON]:
+        """Return the fields for which lists require a filter that can have one value only."""
+        parameters = [
+            parameter
+            for index, operation in operations.items()
+            for parameter in self._document.operations[index].parameters
+            if operation.verb == "lists" and parameter.location == "query" and parameter.required
+        ]
+        found = {}
+        for parameter in parameters:
+            values = self._node(parameter.schema).get("enum")
+            if parameter.name in properties and isinstance(values, list) and len(values) == 1:
+                found[parameter.name] = values[0]
+        return found
 
     def _times(self, properties: dict[str, SchemaRef]) -> dict[str, Literal["created", "changed"]]:
         found: dict[str, Literal["created", "changed"]] = {}
@@ -408,11 +446,14 @@ class _Reader:
         return found
 
     def _format(self, ref: SchemaRef) -> str:
+        return str(self._node(ref).get("format", ""))
+
+    def _node(self, ref: SchemaRef | None) -> dict[str, JSON]:
         try:
-            node = self._schemas.lookup(ref)[0]
+            node = self._schemas.lookup(ref)[0] if ref else None
         except MockServerError:
-            return ""
-        return str(node.get("format", "")) if isinstance(node, dict) else ""
+            return {}
+        return node if isinstance(node, dict) else {}
 
 
 def _shape(path: str) -> str:

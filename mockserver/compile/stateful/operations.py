@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import cast
 
 from mockserver.compile.stateful.bodies import Bodies, Body, last_word
@@ -13,6 +14,17 @@ PARAMETERS = re.compile(r"\{([^{}]+)\}")
 """The parameters in the template of a path."""
 CREATES, _REPLACES = (201, 200, 202), (200, 201, 204)
 """The preferred statuses of a creation and of a replacement."""
+
+
+@dataclass(slots=True)
+class PathOperations:
+    """The operations of one path, by method."""
+
+    template: str
+    operations: dict[str, tuple[int, Operation]] = field(default_factory=dict)
+
+    def get(self, method: str) -> tuple[int, Operation] | None:
+        return self.operations.get(method)
 
 
 class OperationReader:
@@ -43,13 +55,9 @@ class OperationReader:
             ):
                 body = None
         request = self._bodies.request(operation)
-        inner = self._bodies.item_of(request, schema, names) if request else None
-        is_wrapped = (
-            inner is not None
-            and inner.path
-            and not self._bodies.is_alike(request, schema)
-            and self._bodies.is_wrapped(inner, schema, last_word(operation.path))
-        )
+        sent = None
+        if request is not None:
+            sent = self._bodies.item_in_request(request, schema, names, last_word(operation.path))
         parents, key = path_parameters(operation), ""
         if on_item:
             *rest, key = parents
@@ -57,8 +65,7 @@ class OperationReader:
         return DataOperation(
             verb, why, parents, key, False, status,
             body.path if body else (), body.schema if body else None,
-            inner.path if inner and is_wrapped else (),
-            inner.schema if inner and is_wrapped else request,
+            sent.path if sent else (), sent.schema if sent else None,
         )  # fmt: skip
 
     def stated(
@@ -127,8 +134,12 @@ class OperationReader:
         if schema is None:
             return None if self._bodies.is_object(answer) else "its response is no object"
         inner = self._bodies.item_of(answer, schema, names)
-        if self._bodies.is_alike(inner.schema, schema) or self._bodies.is_alike(request, schema):
+        if self._bodies.is_alike(inner.schema, schema):
             return None
+        if request is not None:
+            sent = self._bodies.item_in_request(request, schema, names, last_word(operation.path))
+            if self._bodies.is_alike(sent.schema, schema):
+                return None
         if self._bodies.key_field(inner.schema, names[0], "") or self.creates_by_status(operation):
             return None
         return "neither its request nor its response is like an item"

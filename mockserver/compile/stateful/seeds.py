@@ -16,7 +16,7 @@ from mockserver.engine.service import Service
 from mockserver.inputs import scenario_files
 from mockserver.jsonschema.references import pointer
 from mockserver.media.shapes import Shapes
-from mockserver.plan import JSON, DataResource, Document, Operation, Seed
+from mockserver.plan import JSON, DataOperation, DataResource, Document, Operation, SchemaRef, Seed
 
 
 def file_names(resources: Sequence[DataResource]) -> dict[str, str]:
@@ -136,35 +136,55 @@ def seeds_from_examples(resource: DataResource, document: Document, service: Ser
         for index, operation in resource.operations.items():
             if operation.verb != verb:
                 continue
-            for value in _examples(document.operations[index], operation.status, service):
-                for body in _items(value, operation.path, is_list=verb == "lists"):
+            for values in _examples(document.operations[index], operation, service):
+                valid: dict[str, Seed] = {}
+                for body in (body for value in values for body in _items(value, is_list=verb == "lists")):
                     key = body.get(resource.key_field)
-                    is_valid = key is not None and _is_valid(projection, body)
-                    if is_valid:
-                        found.setdefault(str(key), Seed(body))
+                    if key is not None and _is_valid(projection, body):
+                        valid.setdefault(str(key), Seed(body))
+                if valid:
+                    found = {**valid, **found}
+                    break
         if found:
             return tuple(found.values())
     return ()
 
 
-def _examples(operation: Operation, status: int, service: Service) -> Iterator[JSON]:
-    """Yield the examples of the JSON bodies of a response, and of their schemas."""
-    response = response_for(operation, status)
+def _examples(operation: Operation, data: DataOperation, service: Service) -> Iterator[list[JSON]]:
+    """Yield the examples of an item, or of a list: those of the whole response first, then of its parts."""
+    response = response_for(operation, data.status)
     for media in response.content if response is not None else ():
         if not is_json(media.name):
             continue
-        yield from (example.value for example in media.examples if not example.serialized)
-        try:
-            node = service.schemas.lookup(media.schema)[0] if media.schema else None
-        except MockServerError:
-            continue
-        if isinstance(node, dict) and "example" in node:
-            yield node["example"]
+        yield [_part(example.value, data.path) for example in media.examples if not example.serialized]
+        ref = media.schema
+        for depth in range(len(data.path) + 1):
+            yield [_part(value, data.path[depth:]) for value in _schema_examples(ref, service)]
+            if depth < len(data.path) and ref is not None:
+                ref = Shapes(service.schemas).properties(ref).get(data.path[depth])
 
 
-def _items(value: JSON, path: Sequence[str], *, is_list: bool) -> Iterator[dict[str, JSON]]:
+def _schema_examples(ref: SchemaRef | None, service: Service) -> list[JSON]:
+    try:
+        node = service.schemas.lookup(ref)[0] if ref else None
+    except MockServerError:
+        return []
+    if not isinstance(node, dict):
+        return []
+    examples = node.get("examples")
+    return [
+        *([node["example"]] if "example" in node else []),
+        *(examples if isinstance(examples, list) else []),
+    ]
+
+
+def _part(value: JSON, path: Sequence[str]) -> JSON:
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _items(value: JSON, *, is_list: bool) -> Iterator[dict[str, JSON]]:
     members = value if is_list and isinstance(value, list) else [] if is_list else [value]
     yield from (member for member in members if isinstance(member, dict))
 

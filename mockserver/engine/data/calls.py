@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from mockserver.diagnostics import Violation
 from mockserver.engine.data.listing import DataListing
 from mockserver.engine.data.patch import PatchError, is_json_patch, patched
+from mockserver.engine.data.references import Address, References, decoded
 from mockserver.engine.data.responses import DataResponses
-from mockserver.engine.data.runtime import Address, DataRuntime, decoded
+from mockserver.engine.data.runtime import DataRuntime
 from mockserver.engine.request.validation import Checked
 from mockserver.engine.resources.runtime import refused
 from mockserver.engine.service import Route, Service
+from mockserver.jsonschema.references import tokens
 from mockserver.media.json import merge_patch
 from mockserver.media.shapes import Shapes
 from mockserver.messages import Request, Response
@@ -54,6 +55,8 @@ class Changed(NamedTuple):
 
     value: dict[str, JSON]
     decision: str
+    warning: str = ""
+    """What was not changed."""
 
 
 class DataCalls:
@@ -95,12 +98,9 @@ class DataCalls:
             for other in runtime.below:
                 if other.is_directly_below(runtime) and not runtime.resource.is_singleton:
                     other.above = runtime
-            runtime.references = {
-                field: target
-                for field, name in runtime.resource.references.items()
-                for target in self.runtimes
-                if target.name == name
-            }
+            names = runtime.resource.references.items()
+            targets = {field: other for field, name in names for other in self.runtimes if other.name == name}
+            runtime.references = References(runtime, targets)
 
     def call(
         self,
@@ -216,10 +216,10 @@ class DataCalls:
         response = self.responses.item(
             call._replace(address=address), item, call.operation.status, "data=created"
         )
-        if runtime.has_items:
-            self.responses.locate(
-                call, response, f"{call.request.raw_path.rstrip('/')}/{quote(key, safe='')}"
-            )
+        template, raw_path = call.route.operation.path, call.request.raw_path
+        target = runtime.location(call.operation, template, raw_path, call.path, key)
+        if target is not None:
+            self.responses.locate(call, response, target)
         return response
 
     def _new_item(self, call: DataCall, address: Address, key: str, sent: Mapping[str, JSON]) -> Item:
@@ -232,14 +232,18 @@ class DataCalls:
         runtime = call.runtime
         value = runtime.new_value(address, {**call.path, **runtime.key_hints(key)}, call.now, sent)
         runtime.set_key(value, key)
-        runtime.refer(value, address, sent)
+        runtime.references.complete(value, address, sent)
+        runtime.set_listed(value, sent)
+        runtime.set_path_fields(value, call.operation, call.path)
         runtime.stamped(value, call.now, call.now, sent)
+        runtime.agree(value, call.operation, address, call.path, call.now, sent)
         return value
 
     def sent(self, call: DataCall) -> dict[str, JSON] | Response:
         """Return the fields of a request that are stored, or the refusal of a reference to a missing item."""
         sent = call.runtime.fields.writable(call.body, call.operation.request_schema)
-        return self._unknown_reference(call, sent) or sent
+        named = {field: call.path.get(name, "") for name, field in call.operation.fields.items()}
+        return self._unknown_reference(call, sent | named) or sent
 
     def _may_create(self, call: DataCall) -> bool:
         """Return whether PUT to an unknown key creates the item."""
@@ -272,7 +276,10 @@ class DataCalls:
         if isinstance(changed, Response):
             return changed
         item = call.runtime.put(call.address, changed.value, call.now, item)
-        return self.responses.item(call, item, call.operation.status, changed.decision)
+        response = self.responses.item(call, item, call.operation.status, changed.decision)
+        if changed.warning:
+            response.warnings = (*response.warnings, f"the item keeps a field as it was; {changed.warning}")
+        return response
 
     def changed(self, call: DataCall, known: dict[str, Any], created: int) -> Changed | Response:
         """Return the value of an item after a request that replaces or merges it, or its refusal.
@@ -331,7 +338,10 @@ class DataCalls:
             )
             detail = f"the result breaks the document at {broken[0][0] or '/'}: {broken[0][2]}"
             return self._refused(call, 422, detail, "data=refused", violations)
-        return Changed(value, decision)
+        kept = {name: known[name] for name in _top_fields(broken) if name in known}
+        value |= kept  # no valid response can show what was sent
+        warning = f"its schema does not allow the value of the request: {', '.join(kept)}" if kept else ""
+        return Changed(value, decision, warning)
 
     def _list(self, call: DataCall) -> Response:
         listing = self._listings.get(id(call.route))
@@ -343,12 +353,12 @@ class DataCalls:
 
     def _unknown_reference(self, call: DataCall, sent: Mapping[str, JSON]) -> Response | None:
         """Return the refusal of a write that names an item that does not exist, or None."""
-        found = call.runtime.unknown_reference(call.address, sent) if self._checks_references else None
+        found = call.runtime.references.unknown(call.address, sent) if self._checks_references else None
         if found is None:
             return None
-        field, key = found
-        detail = f"{call.runtime.references[field].name} has no item with the key {key}"
-        violation = Violation("body", "", f"/{field}", "reference", detail, key)
+        pointer, field, key = found
+        detail = f"{call.runtime.references.targets[field].name} has no item with the key {key}"
+        violation = Violation("body", "", pointer, "reference", detail, key)
         return self._refused(call, 422, detail, "data=refused", (violation,))
 
     def _unknown_parent(self, call: DataCall) -> Response:
@@ -373,3 +383,9 @@ class DataCalls:
         response = refused(call.route, call.request, call.now, status, detail, decision)
         response.violations = tuple(violations)
         return response
+
+
+def _top_fields(violations: Sequence[tuple[str, str, str]]) -> list[str]:
+    """Return the fields of an item with violations."""
+    found = [tokens(pointer)[0] for pointer, _, _ in violations if pointer]
+    return [*dict.fromkeys(found)]

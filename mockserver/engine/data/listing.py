@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mockserver.engine.data.projection import Projected
-from mockserver.engine.data.runtime import DataRuntime, decoded
+from mockserver.engine.data.references import decoded
+from mockserver.engine.data.runtime import DataRuntime
 from mockserver.engine.paging import Page, Paging, matches
 from mockserver.engine.request.validation import InvalidCsr
 from mockserver.engine.resources import conditions
@@ -47,12 +48,18 @@ class DataListing:
         sent = conditions.query(call.request)
         query: dict[str, JSON] = {**sent, **call.checked.query}
         entries: Sequence[_Entry] | None = None
+        if self._operation.fields:
+            entries = [
+                (key, item)
+                for key, item in self._runtime.page(call.address)
+                if self._runtime.is_in(decoded(item), self._operation, call.path)
+            ]
         page = self._paging.page(query)
         if not self._paging.is_paged:
             page = Page(0, max(1, self._runtime.count(call.address)))
         violation = self._paging.violation(call.request)
         if violation is not None:
-            entries = self._runtime.page(call.address)
+            entries = self._runtime.page(call.address) if entries is None else entries
             keys = [key for key, _ in entries]
             if violation.value in keys:  # the key of the last item of the page before is a cursor too
                 page = Page(keys.index(str(violation.value)) + 1, page.limit)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.data.projection import Projected
-from mockserver.engine.data.runtime import decoded
+from mockserver.engine.data.references import decoded
 from mockserver.engine.prefer import Preference
 from mockserver.engine.resources.render import LruCache
 from mockserver.engine.resources.runtime import documented, refused, set_location

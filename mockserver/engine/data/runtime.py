@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cached_property, lru_cache
+from operator import itemgetter
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.data.fields import RequestFields
 from mockserver.engine.data.projection import MAX_BASES, Projection
+from mockserver.engine.data.references import Address, References, decoded, key_text
 from mockserver.engine.fresh_keys import FreshKeys
+from mockserver.engine.routing import PARAMETER
 from mockserver.engine.service import Service
 from mockserver.jsonschema import SchemaError
-from mockserver.media.json import decode_json, encode_json
+from mockserver.jsonschema.keywords import NUMERIC
+from mockserver.media.coercion import scalars
+from mockserver.media.json import encode_json
 from mockserver.media.shapes import Shapes
 from mockserver.plan import JSON, DataOperation, DataResource, SchemaRef
 from mockserver.state.protocol import Store
@@ -33,14 +38,6 @@ SINGLETON = "-"
 """The key of a singleton."""
 
 
-class Address(NamedTuple):
-    """The place of an item, or of a collection, in a namespace. See ``protocol.DataTable``."""
-
-    namespace: str
-    parent: str
-    key: str
-
-
 class DataRuntime:
     """Reads and writes the items of one resource."""
 
@@ -54,8 +51,7 @@ class DataRuntime:
         """The resources that are nested in this one."""
         self.above: DataRuntime | None = None
         """The resource in whose items this one is nested."""
-        self.references: dict[str, DataRuntime] = {}
-        """Field → the resource whose key it holds."""
+        self.references = References(self, {})
         self.stored: StoredData | None = None
         """The lifecycles of the items, if a scenario file describes them."""
         self.fields = RequestFields(resource, service.schemas, shapes)
@@ -76,7 +72,7 @@ class DataRuntime:
             return Address(namespace, parent, SINGLETON)
         if operation.keyed_by_body:
             value = body.get(self.resource.key_field) if isinstance(body, dict) else None
-            return Address(namespace, parent, self.normal(_text(value)))
+            return Address(namespace, parent, self.normal(key_text(value)))
         return Address(namespace, parent, self.normal(path.get(operation.key, "")))
 
     def normal(self, key: str) -> str:
@@ -122,10 +118,37 @@ class DataRuntime:
             self._keys = FreshKeys(self.name, refs, self.service.schemas, self.service.fakes, self._seed)
         return self._keys
 
-    @property
-    def has_items(self) -> bool:
-        """Whether items have a path of their own."""
-        return any(operation.key for operation in self.resource.operations.values())
+    @cached_property
+    def _item_path(self) -> tuple[str, DataOperation] | None:
+        """The path of items and an operation with it: the one that reads, if there is one."""
+        verbs = ("reads", "replaces", "merges", "deletes")
+        found = [
+            (verbs.index(operation.verb), index, operation)
+            for index, operation in self.resource.operations.items()
+            if operation.key and operation.verb in verbs
+        ]
+        if not found:
+            return None
+        _, index, operation = min(found, key=itemgetter(0, 1))
+        return self.service.document.operations[index].path, operation
+
+    def location(
+        self, creation: DataOperation, template: str, raw_path: str, path: Mapping[str, str], key: str
+    ) -> str | None:
+        """Return the path of a new item, or None. ``template`` and ``path`` are those of the creation."""
+        if self._item_path is None:
+            return None
+        item, operation = self._item_path
+        names = zip(creation.parents, operation.parents, strict=False)
+        known = {name: path.get(own, "") for own, name in names}
+        template = template.rstrip("/")
+        below = PARAMETER.sub("{}", item).removeprefix(f"{PARAMETER.sub('{}', template)}/")
+        if below.rstrip("/") == "{}":  # the common case, with the path as the client has written it
+            return f"{raw_path.rstrip('/')}/{quote(key, safe='')}{below[2:]}"
+        parts = raw_path.rstrip("/").split("/")
+        known[operation.key] = key
+        base = "/".join(parts[: len(parts) - template.count("/")])
+        return base + PARAMETER.sub(lambda found: quote(known.get(found[1], ""), safe=""), item)
 
     def is_below(self, other: DataRuntime) -> bool:
         """Return whether this resource is nested in the items of another one."""
@@ -140,7 +163,7 @@ class DataRuntime:
     def text_key(self, sent: Mapping[str, JSON]) -> str:
         """Return the key that a client sent in the body of a creation; empty without one."""
         value = sent.get(self.resource.key_field) if self.resource.key_field else None
-        return "" if isinstance(value, dict | list) else _text(value)
+        return "" if isinstance(value, dict | list) else key_text(value)
 
     def is_possible(self, key: str) -> bool:
         """Return whether the path of an item can have a key."""
@@ -168,33 +191,23 @@ class DataRuntime:
             if field and field in known:
                 value[field] = known[field]
 
-    # References
+    # Items of other resources
 
-    def unknown_reference(self, address: Address, sent: Mapping[str, JSON]) -> tuple[str, str] | None:
-        """Return the field and the value of a reference to an item that does not exist, or None."""
-        for field, runtime in self.references.items():
-            key = _text(sent.get(field))
-            if key and runtime.get(Address(address.namespace, "", runtime.normal(key))) is None:
-                return field, key
-        return None
+    def set_path_fields(
+        self, value: dict[str, JSON], operation: DataOperation, path: Mapping[str, str]
+    ) -> None:
+        """Set the fields of a new item that path parameters of its creation name."""
+        for name, field in operation.fields.items():
+            text = path.get(name, "")
+            for offer in (text, *scalars(text, NUMERIC)):
+                if self.is_allowed({**value, field: offer}):
+                    value[field] = offer
+                    break
 
-    def refer(self, value: dict[str, JSON], address: Address, sent: Mapping[str, JSON]) -> None:
-        """Set generated references in a new value to keys that exist: that in the path, else the first."""
-        parents = address.parent.split("/")
-        for field, runtime in self.references.items():
-            if field not in value or field in sent:
-                continue
-            if self.is_below(runtime):
-                known = runtime.key_value(unquote(parents[len(runtime.resource.parents)]))
-            elif entries := runtime.page(Address(address.namespace, "", ""), 0, 1):
-                known = decoded(entries[0][1]).get(runtime.resource.key_field)
-            else:
-                continue
-            candidate = {**value, field: known}
-            ref = self.resource.schema
-            projection = self.projection(ref) if ref is not None else None
-            if projection is None or projection.is_valid(projection.visible(candidate)):
-                value[field] = known
+    @staticmethod
+    def is_in(value: Mapping[str, JSON], operation: DataOperation, path: Mapping[str, str]) -> bool:
+        """Return whether an item is in the list of an operation, by the path parameters of the request."""
+        return all(key_text(value.get(field)) == path.get(name) for name, field in operation.fields.items())
 
     def has_parent(self, address: Address) -> bool:
         """Return whether the item exists in which a collection is nested, as far as it is inferred."""
@@ -239,6 +252,10 @@ class DataRuntime:
                         runtime.stored.forget(address.namespace, key)
             data.remove_below(address.namespace, runtime.name, parent)
 
+    def get_all(self, namespace: str, keys: Sequence[str]) -> dict[str, Item]:
+        """Return the items with these keys that exist, of a resource that is not nested."""
+        return self._store.data.get_all(namespace, self.name, "", keys)
+
     def page(self, address: Address, offset: int = 0, limit: int | None = None) -> Sequence[tuple[str, Item]]:
         """Return keys and items of a collection in the order of creation."""
         found = self._store.data.page(address.namespace, self.name, address.parent, offset, limit)
@@ -270,7 +287,7 @@ class DataRuntime:
             key = ""
             if not self.resource.is_singleton:
                 stated = seed.value.get(self.resource.key_field) if self.resource.key_field else None
-                key = _text(stated) or self.fresh(address)
+                key = key_text(stated) or self.fresh(address)
                 address = address._replace(key=self.normal(key))
             value = self.new_value(address, {**parents, **self.key_hints(key)}, now, seed.value)
             if key:
@@ -317,7 +334,12 @@ class DataRuntime:
         """Return the projection of stored values to the schema of a response."""
         projection = self._projections.get(ref)
         if projection is None:
-            projection = self._projections[ref] = Projection(self.service, self._shapes, ref)
+            try:
+                target = self.service.schemas.lookup(ref)[1]
+            except SchemaError:
+                target = ref
+            projection = self._projections.get(target) or Projection(self.service, self._shapes, target)
+            self._projections[ref] = self._projections[target] = projection
         return projection
 
     def new_value(
@@ -340,9 +362,47 @@ class DataRuntime:
             return {**first, **sent}
         return first
 
+    def agree(
+        self,
+        value: dict[str, JSON],
+        operation: DataOperation,
+        address: Address,
+        hints: Mapping[str, JSON],
+        now: int,
+        sent: Mapping[str, JSON],
+    ) -> None:
+        """Store what the response to a creation has to show, where its schema is not that of the item."""
+        if operation.schema is None or self.resource.schema is None:
+            return
+        seed, projection = self.seed_of(address), self.projection(operation.schema)
+        if projection is self.projection(self.resource.schema):
+            return
+        try:
+            shown = projection.project(value, lambda number: projection.base(seed, hints, now, number))
+        except MockServerError:
+            return
+        own = {*sent, self.resource.key_field, *self.resource.key_aliases, *self.resource.times}
+        for name, member in shown.value.items() if isinstance(shown.value, dict) else ():
+            is_free = name not in own and (name not in value or f"/{name}" in shown.lost)
+            if is_free and self.is_allowed({**value, name: member}):
+                value[name] = member
+
+    def is_allowed(self, value: dict[str, JSON]) -> bool:
+        """Return whether the schema of the item allows a value."""
+        if self.resource.schema is None:
+            return True
+        projection = self.projection(self.resource.schema)
+        return projection.is_valid(projection.visible(value))
+
     def seed_of(self, address: Address) -> str:
         """Return the key of the generated values of an item."""
         return "\n".join((self.name, address.namespace, address.parent, address.key))
+
+    def set_listed(self, value: dict[str, JSON], sent: Mapping[str, JSON]) -> None:
+        """Give a new item the values that its list is asked for, but not in fields that were ``sent``."""
+        for name, member in self.resource.listed.items():
+            if name not in sent and self.is_allowed({**value, name: member}):
+                value[name] = member
 
     def stamped(self, value: dict[str, JSON], created: int, changed: int, sent: Mapping[str, JSON]) -> None:
         """Set the fields with the times of the item, except those that the client ``sent``."""
@@ -378,16 +438,6 @@ class DataRuntime:
             if f"/{violation[0].lstrip('/').partition('/')[0]}" in bad
             or (violation[1] == "required" and not violation[0] and known.keys() - value.keys())
         )
-
-
-def decoded(item: Item) -> dict[str, Any]:
-    """Return the stored value of an item."""
-    value = decode_json(item.body)
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: JSON) -> str:
-    return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
 
 
 @lru_cache(maxsize=64)

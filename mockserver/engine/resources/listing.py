@@ -178,4 +178,4 @@ class Listing:
         value = service.documented.bodies.base_body(
             choice, key=request.raw_path, hints={}, now_ms=now, status=self._status
         )
-        return self._paging.body(value, items, total, page, choice.media)
+        return self._paging.body(value, items, total, page, choice.media, request)

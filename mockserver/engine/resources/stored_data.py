@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from mockserver.engine.data.calls import Changed, DataCall, DataCalls
+from mockserver.engine.data.references import Address, decoded
 from mockserver.engine.data.responses import place, set_entity_tag
-from mockserver.engine.data.runtime import Address, DataRuntime, decoded
+from mockserver.engine.data.runtime import DataRuntime
 from mockserver.engine.request.validation import Checked
 from mockserver.engine.resources.context import Context, Providers, RenderContext, data_fields
 from mockserver.engine.resources.render import builder

@@ -96,6 +96,16 @@ def time_limit(seconds: float) -> Iterator[None]:
         _until.reset(token)
 
 
+@contextlib.contextmanager
+def own_work() -> Iterator[None]:
+    """Do not count the time of this block in a ``time_limit``: this process works, and not the store."""
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        _until.set(_until.get() + time.monotonic() - started)
+
+
 class _Command:
     """A command that waits to be sent, or waits for its reply."""
 

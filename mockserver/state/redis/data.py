@@ -13,10 +13,11 @@ from mockserver.state.tables import Item
 class RedisData:
     """Items in Redis. What a transaction reads of an item is compared when it commits."""
 
-    def __init__(self, store: Transaction, max_items: int) -> None:
-        """``max_items``: for one resource in one namespace."""
+    def __init__(self, store: Transaction, max_items: int, max_bytes: int) -> None:
+        """``max_items`` and ``max_bytes``: for one resource in one namespace."""
         self._store = store
         self._max_items = max_items
+        self._max_bytes = max_bytes
 
     def get(self, namespace: str, resource: str, parent: str, key: str) -> Item | None:
         field = _field(parent, key)
@@ -28,13 +29,21 @@ class RedisData:
         self._store.on_commit(lambda: connection.send(words))  # nobody waits for it
         return decode_item(raw)
 
+    def get_all(self, namespace: str, resource: str, parent: str, keys: Sequence[str]) -> dict[str, Item]:
+        self._store.prefetch(
+            ("item", namespace, resource, _field(parent, key)) for key in dict.fromkeys(keys)
+        )
+        found = {key: self.get(namespace, resource, parent, key) for key in keys}
+        return {key: item for key, item in found.items() if item is not None}
+
     def put(self, namespace: str, resource: str, parent: str, key: str, item: Item) -> None:
         known = self.get(namespace, resource, parent, key)
         if known is not None:
             item = item._replace(number=known.number)
         raw, field = encode_item(item), _field(parent, key)
         self._store.override(raw, "item", namespace, resource, field)
-        self._store.write("!keep", namespace, resource, self._max_items, to_bytes(field), raw)
+        limits = self._max_items, self._max_bytes
+        self._store.write("!keep", namespace, resource, *limits, to_bytes(field), raw)
         self._store.touch(namespace, resource)
 
     def remove(self, namespace: str, resource: str, parent: str, key: str) -> bool:

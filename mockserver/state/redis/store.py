@@ -23,7 +23,7 @@ from mockserver.state.redis.connection import Connection, time_limit
 from mockserver.state.redis.data import RedisData
 from mockserver.state.redis.handshake import Word
 from mockserver.state.redis.transaction import RedisCounters, RedisCreations, Transaction
-from mockserver.state.tables import CreationRecord
+from mockserver.state.tables import MAX_BYTES, CreationRecord
 
 _READY_TIMEOUT = 1.0
 """The maximum number of seconds that ``find_problem`` waits."""
@@ -42,8 +42,13 @@ class RedisStore(Transaction):
     """States by namespace, resource and key, under the connection's prefix. See ``protocol.Store``."""
 
     def __init__(
-        self, connection: Connection, max_resources: int = 1_000_000, max_namespaces: int = 1001
+        self,
+        connection: Connection,
+        max_resources: int = 1_000_000,
+        max_namespaces: int = 1001,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
+        """``max_resources`` and ``max_bytes`` (of data): for one resource in one namespace."""
         super().__init__(connection, max_namespaces)
         self.max_resources = max_resources
         self.on_meta: Callable[[str, Mapping[str, str]], None] = lambda namespace, meta: None
@@ -60,7 +65,7 @@ class RedisStore(Transaction):
         self._records = Batch(connection, "record", self._first_words_of_records)
         self.creations = RedisCreations(self)
         self.counters = RedisCounters(self)
-        self.data = RedisData(self, max_resources)
+        self.data = RedisData(self, max_resources, max_bytes)
         self._assigned: dict[str, dict[str, str]] = {}
 
     # The hot path

@@ -24,7 +24,7 @@ from mockserver.state.redis.codec import (
     to_text,
     with_related,
 )
-from mockserver.state.redis.connection import Connection
+from mockserver.state.redis.connection import Connection, own_work
 from mockserver.state.redis.handshake import Word
 from mockserver.state.tables import CreationRecord
 
@@ -119,7 +119,8 @@ class Transaction:
         while True:
             self._begin(known)
             try:
-                result = work()
+                with own_work():  # the first of its kind compiles schemas
+                    result = work()
             except ReadRequired as required:
                 wanted = list(dict.fromkeys(key for read in required.wanted for key in with_related(read)))
             else:

@@ -154,6 +154,25 @@ def test_a_list_is_paged_by_its_cursor(engine: Engine) -> None:
     assert pages == 2
 
 
+def test_links_in_the_body_of_a_list_are_of_the_request(tmp_path: Path) -> None:
+    known = "                  nextCursor: {type: string, nullable: true}\n"
+    urls = "{type: object, required: [next_url, self], properties: {next_url: {type: string, nullable: true},"
+    fields = f"{known}                  links: {urls} self: {{type: string}}}}}}\n"
+    document = DOCUMENT.replace(known, fields).replace("[things, nextCursor]", "[things, nextCursor, links]")
+    engine = engine_of(things_plan(tmp_path, FILE, document=document))
+    for number in range(3):
+        call(engine, "POST", "/things", {"name": f"n{number}"})
+    first = call(engine, "GET", "/things?limit=2", host="api.test")[1]
+    assert first["links"] == {
+        "self": "http://api.test/things?limit=2",
+        "next_url": f"http://api.test/things?limit=2&cursor={first['nextCursor']}",
+    }
+    following = first["links"]["next_url"].removeprefix("http://api.test")
+    second = call(engine, "GET", following, host="api.test")[1]
+    assert [each["name"] for each in second["things"]] == ["n2"]
+    assert second["links"] == {"self": f"http://api.test{following}", "next_url": None}
+
+
 NONSENSE = ["nonsense", base64.urlsafe_b64encode("offset:²".encode()).decode(), "b2Zmc2V0Og"]
 
 

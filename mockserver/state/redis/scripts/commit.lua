@@ -4,7 +4,7 @@
 --   check  name, field, 1 or 0 for whether it was there, value: what reading said
 --   write  a command, or {'!put', namespace, resource, most, key, state},
 --          {'!drop', namespace, 1 for all of it}, {'!forget', namespace, resource},
---          {'!keep', namespace, resource, most, field, item}, {'!remove', namespace, resource, field},
+--          {'!keep', namespace, resource, most, most bytes, field, item}, {'!remove', namespace, resource, field},
 --          {'!below', namespace, resource, parent} for items of data,
 --          {'!clear', namespace} its journal, {'!strike', namespace, number} a call from it,
 --          {'!stay', namespace}, as a control request is about it,
@@ -54,7 +54,9 @@ while at <= #ARGV do
   elseif name == '!put' then
     keep(ARGV[at + 2], ARGV[at + 3], {moment, ARGV[at + 5]}, {ARGV[at + 5], ARGV[at + 6]}, tonumber(ARGV[at + 4]))
   elseif name == '!keep' then
-    keep_item(ARGV[at + 2], ARGV[at + 3], ARGV[at + 5], ARGV[at + 6], tonumber(ARGV[at + 4]))
+    keep_item(
+      ARGV[at + 2], ARGV[at + 3], ARGV[at + 6], ARGV[at + 7], tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5])
+    )
   elseif name == '!remove' then
     remove_item(ARGV[at + 2], ARGV[at + 3], ARGV[at + 4])
   elseif name == '!below' then

@@ -17,12 +17,14 @@
 --   d/…            hash: parent \0 key -> item: numbers and the body, with spaces between
 --   o/…            sorted set: parent \0 number \0 key, all with the score 0, so in the order of creation
 --   q/…            sorted set: parent \0 key -> when the item was last used (µs of this server's clock)
+--   y/…            the bytes of the items
 --   c/…            hash: counters          v/…  hash: windows of limits
 --   r/NS           list: the journal, whose last call has the number n
 local P = KEYS[1]
 local TTL = 7 * 86400
 local STAYS = 4000000000000000 -- exact in a double with the microseconds of a hundred years
-local KINDS = {'s', 'u', 'b', 'h', 'k', 'c', 'v', 'd', 'o', 'q'}
+local KINDS = {'s', 'u', 'b', 'h', 'k', 'c', 'v', 'd', 'o', 'q', 'y'}
+local ITEM_BYTES = 400 -- what an item takes beside its text and its names in the three tables
 local moment, keeps
 
 -- Whether this script may run; notes that it did. Else what to answer.
@@ -151,28 +153,49 @@ local function ordered(field, item)
   return parent .. '\0' .. string.format('%016x', string.match(item, '^%d+')) .. '\0' .. key
 end
 
+-- Add to the bytes of the items of a resource; what they are then.
+local function grow(namespace, resource, by)
+  local bytes = redis.call('INCRBY', place('y', namespace, resource), string.format('%d', by))
+  if bytes <= 0 then redis.call('DEL', place('y', namespace, resource)) end
+  return bytes
+end
+
 -- Delete an item of a collection.
 local function remove_item(namespace, resource, field)
   local items = place('d', namespace, resource)
   local item = redis.call('HGET', items, field)
+  redis.call('ZREM', place('q', namespace, resource), field)
   if not item then return end
   redis.call('HDEL', items, field)
   redis.call('ZREM', place('o', namespace, resource), ordered(field, item))
-  redis.call('ZREM', place('q', namespace, resource), field)
+  grow(namespace, resource, -(ITEM_BYTES + 3 * #field + #item))
 end
 
--- Keep an item. Those make room that were not used for longest.
-local function keep_item(namespace, resource, field, item, most)
-  local items, written = place('d', namespace, resource), place('q', namespace, resource)
-  local added = redis.call('HSET', items, field, item)
-  redis.call('ZADD', written, moment, field)
-  if added == 0 then return end
-  redis.call('ZADD', place('o', namespace, resource), 0, ordered(field, item))
-  local count = redis.call('HLEN', items)
-  if count <= most then return end
-  local oldest = redis.call('ZRANGE', written, 0, math.max(count - most, math.floor(most / 100)) - 1)
-  for _, old in ipairs(oldest) do remove_item(namespace, resource, old) end
-  redis.call('HINCRBY', P .. '/g', 'evicted', #oldest)
+-- Keep an item. Those make room that were not used for longest, where there are more than 'most', or more bytes
+-- than 'most_bytes'.
+local function keep_item(namespace, resource, field, item, most, most_bytes)
+  local items, used = place('d', namespace, resource), place('q', namespace, resource)
+  local growth = #item - redis.call('HSTRLEN', items, field)
+  if redis.call('HSET', items, field, item) == 1 then
+    redis.call('ZADD', place('o', namespace, resource), 0, ordered(field, item))
+    growth = growth + ITEM_BYTES + 3 * #field
+  end
+  redis.call('ZADD', used, moment, field)
+  local bytes, count = grow(namespace, resource, growth), redis.call('HLEN', items)
+  if count <= most and bytes <= most_bytes then return end
+  local number, enough = count, bytes
+  if count > most then number = math.min(most, count - math.floor(most / 100)) end
+  if bytes > most_bytes then enough = most_bytes - math.floor(most_bytes / 64) end
+  local evicted = 0
+  while count - evicted > number or bytes > enough do
+    local oldest = redis.call('ZRANGE', used, 0, 1)
+    local old = oldest[1] == field and oldest[2] or oldest[1]
+    if not old or old == field then break end
+    remove_item(namespace, resource, old)
+    bytes = tonumber(redis.call('GET', place('y', namespace, resource)) or 0)
+    evicted = evicted + 1
+  end
+  redis.call('HINCRBY', P .. '/g', 'evicted', evicted)
 end
 
 -- Delete the items of a collection and of the collections below it.
