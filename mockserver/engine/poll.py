@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from functools import cached_property
+from itertools import takewhile
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -167,10 +168,13 @@ class Polls:
             or request.query_string
             or not parent
             or parent.startswith("/__")
-            or service is not self._engine.services[0]
             or (runtime is not None and (runtime.key_part, runtime.key_name) != ("path", *raw_path))
             or [*raw_path.values()] != [last]
             or (literals := service.router.beside(parent)) is None
+            or any(
+                earlier.router.has_below(parent)
+                for earlier in takewhile(lambda other: other is not service, self._engine.services)
+            )
         ):
             return
         known = self._known.get(id(request.section))

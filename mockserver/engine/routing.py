@@ -130,6 +130,24 @@ class Router(Generic[Target]):
         node = self._parents.get(parent)
         return None if node is None else node.static
 
+    def has_below(self, parent: str) -> bool:
+        """Return whether a path can be a raw path with one or more segments after it."""
+        for prefix in (*self._prefixes, *([""] if self._at_root else [])):
+            if not f"{parent}/".startswith(f"{prefix}/"):
+                continue
+            nodes = [self._root]
+            for raw in parent[len(prefix) :].split("/")[1:]:
+                segment = _decode(raw) if "%" in raw else raw
+                nodes = [
+                    child
+                    for node in nodes
+                    for child in (node.static.get(segment or ""), *(child for _, child in node.patterns))
+                    if child is not None
+                ]
+            if any(node.static or node.patterns for node in nodes):
+                return True
+        return False
+
     def _search(self, method: str, raw_path: str) -> Found[Target] | None:
         not_found: Found[Target] | None = None
         for prefix in self._prefixes:

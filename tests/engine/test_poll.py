@@ -269,6 +269,36 @@ def test_header_fields_that_no_example_settles_differ_between_keys(write: Write)
         assert len({tuple(response.headers) for response in given}) >= least
 
 
+OTHERS = """
+    openapi: 3.0.3
+    info: {title: Others, version: "1"}
+    paths:
+      /others/{id}: {get: {operationId: other, responses: {"200": {description: It}}}}
+      /animals/{id}: {get: {operationId: hidden, responses: {"204": {description: Hidden}}}}
+      /things/{id}: {get: {operationId: thing, responses: {"200": {description: It}}}}
+"""
+FIRST = """
+    openapi: 3.0.3
+    info: {title: First, version: "1"}
+    paths:
+      /things/special: {get: {operationId: special, responses: {"202": {description: It}}}}
+"""
+
+
+def test_documents_after_the_first_are_answered_from_the_cache_where_no_earlier_one_has_the_path(
+    write: Write, short: list[str]
+) -> None:
+    documents = [write("first.yaml", FIRST), write("animals.yaml", ANIMALS), write("others.yaml", OTHERS)]
+    twins = Twins(compiled(*documents))
+    for path in ("/others", "/animals"):
+        for key in ("1", "2"):
+            assert twins.ask("GET", f"{path}/{key}", SECTIONS[0]).status == 200
+    assert short == ["2", "2"]
+    found = [twins.ask("GET", f"/things/{key}", SECTIONS[0]).status for key in ("1", "special", "2")]
+    assert found == [200, 202, 200]
+    assert short == ["2", "2"]
+
+
 def test_a_repeated_poll_is_answered_from_the_cache(mission: Plan, short: list[str]) -> None:
     twins = Twins(mission)
     for key in (*KEYS[:3], *KEYS[:3]):

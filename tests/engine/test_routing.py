@@ -270,3 +270,27 @@ def test_any_text_is_found_again_percent_encoded(text: str) -> None:
 def test_any_path_and_method_has_a_result(path: str, method: str) -> None:
     found = PETS.find(method, path)
     assert found is None or found.target is not None or found.allowed
+
+
+@pytest.mark.parametrize(
+    ("parent", "expected"),
+    [
+        ("/pets", True),
+        ("/p%65ts", True),
+        ("/pets/7/photos", True),
+        ("/pets/mine/photos", True),
+        ("/pets/7/photos/3", False),
+        ("/menü", False),
+        ("/v/1", True),
+        ("/v/1/x", False),
+        ("/unknown", False),
+        ("", True),
+    ],
+)
+def test_parent_of_a_path_that_a_template_may_match_has_paths_below(parent: str, expected: bool) -> None:
+    assert PETS.has_below(parent) is expected
+
+
+def test_base_path_counts_for_what_is_below() -> None:
+    assert BASED.has_below("/api/v1")
+    assert not BASED.has_below("/apis")
