@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -123,6 +124,24 @@ def test_polls_of_one_turn_of_the_loop_share_scripts_and_are_counted_in_order(
     told = polled_together(harness, *[("request", key) for _ in range(50) for key in "ab"])
     assert b"cmdstat_evalsha:calls=2," in scripts.say("INFO", "commandstats")
     assert told[::2] == told[1::2] == [(0, 1), (0, 2), *((1, number + 1) for number in range(48))]
+
+
+def test_polls_leave_nothing_to_the_garbage_collector(harnesses: HarnessFactory) -> None:
+    harness = harnesses()
+    assert isinstance(harness, PollHarness)
+    harness.serve("request", TIMELINES)
+    polled_together(harness, ("request", "a"))
+
+    def left(polls: int) -> int:
+        gc.collect()
+        gc.disable()
+        try:
+            polled_together(harness, *[("request", "a")] * polls)
+            return gc.collect()
+        finally:
+            gc.enable()
+
+    assert left(101) - left(1) < 100
 
 
 def test_poll_that_meets_a_key_of_a_wrong_type_fails_alone(

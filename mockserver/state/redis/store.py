@@ -61,7 +61,7 @@ class RedisStore(Transaction):
         """The time of clocks that no control request has moved; None: that of Redis."""
         self.journal_limits = 0, 0
         """The numbers of calls and of bytes in the journal of a namespace."""
-        self._polls = Batch(connection, "poll", self._first_words_of_polls)
+        self.polls = Batch(connection, "poll", self._first_words_of_polls)
         self._records = Batch(connection, "record", self._first_words_of_records)
         self.creations = RedisCreations(self)
         self.counters = RedisCounters(self)
@@ -78,29 +78,7 @@ class RedisStore(Transaction):
         ``chosen`` is the scenario of a new key, unless one is assigned.
         """
         deferred: Deferred[PollResult] = Deferred()
-        group, word = (namespace, resource, operation, chosen), to_bytes(key)
-        began = 0.0
-
-        def answered(part: ReplyPart) -> None:
-            nonlocal began
-            if not isinstance(part, bytes):
-                deferred.resolve(part)
-            elif part[0] != _NOT_COUNTED:
-                now, step, call, changed, created, clock, scenario = part.decode().split(" ", 6)
-                self.on_clock(namespace, clock)
-                deferred.resolve(
-                    RemoteDecision(int(now), int(step), int(call), int(changed), int(created), scenario)
-                )
-            elif part == b"!plan":
-                deferred.resolve(PlanChanged())
-            elif not began or time.monotonic() < began + self.connection.timeout:
-                began = began or time.monotonic()
-                asyncio.get_running_loop().call_later(_RETRY_DELAY, self._polls.add, group, word, answered)
-            else:
-                message = "the resource was reserved for other requests until the timeout"
-                deferred.resolve(Unavailable(message))
-
-        self._polls.add(group, word, answered)
+        _Call(self, (namespace, resource, operation, chosen), to_bytes(key), deferred).send()
         return deferred
 
     def _first_words_of_polls(self) -> tuple[Word, ...]:
@@ -280,6 +258,46 @@ class RedisStore(Transaction):
             if name.startswith("a/"):
                 self._assigned.setdefault(name[2:], {})[namespace] = value
         self.on_meta(namespace, meta)
+
+
+class _Call:
+    """A poll on its way to Redis. It is no function that sends itself again: that is a reference cycle.
+
+    Cycles are left to the garbage collector, whose passes delay all clients.
+    """
+
+    __slots__ = ("_began", "_deferred", "_group", "_store", "_word")
+
+    def __init__(
+        self, store: RedisStore, group: tuple[str, str, str, str], word: bytes, deferred: Deferred[PollResult]
+    ) -> None:
+        self._store = store
+        self._group = group
+        self._word = word
+        self._deferred = deferred
+        self._began = 0.0
+
+    def send(self) -> None:
+        """Add the call to the next batch."""
+        self._store.polls.add(self._group, self._word, self._answered)
+
+    def _answered(self, part: ReplyPart) -> None:
+        if not isinstance(part, bytes):
+            self._deferred.resolve(part)
+        elif part[0] != _NOT_COUNTED:
+            now, step, call, changed, created, clock, scenario = part.decode().split(" ", 6)
+            self._store.on_clock(self._group[0], clock)
+            self._deferred.resolve(
+                RemoteDecision(int(now), int(step), int(call), int(changed), int(created), scenario)
+            )
+        elif part == b"!plan":
+            self._deferred.resolve(PlanChanged())
+        elif not self._began or time.monotonic() < self._began + self._store.connection.timeout:
+            self._began = self._began or time.monotonic()
+            asyncio.get_running_loop().call_later(_RETRY_DELAY, self.send)
+        else:
+            message = "the resource was reserved for other requests until the timeout"
+            self._deferred.resolve(Unavailable(message))
 
 
 def _read_number(callback: Callable[[int | Unavailable], None], part: ReplyPart) -> None:
