@@ -285,6 +285,20 @@ def _check_expansion(text: str, where: Location) -> None:
         return  # the other parser reports it
 
 
+def _merged(members: dict[str, JSON]) -> dict[str, JSON]:
+    """Return a mapping with the members of those under its merge key ``<<``; its own members go first.
+
+    Merge keys are of YAML 1.1, and widely used. Another value than mappings stays a member.
+    """
+    sources = members["<<"] if isinstance(members["<<"], list) else [members["<<"]]
+    if not all(isinstance(source, dict) for source in sources):
+        return members
+    merged: dict[str, JSON] = {}
+    for source in reversed(sources):
+        merged |= source
+    return merged | {name: member for name, member in members.items() if name != "<<"}
+
+
 @dataclass
 class _JsonConverter:
     """Converts a parsed YAML value to a JSON value: string keys, no tags, no infinities."""
@@ -300,7 +314,8 @@ class _JsonConverter:
         if self.nodes > MAX_NODES:
             raise _error("D108", f"has more than {MAX_NODES:,} nodes", self.where, "split it by $ref.")
         if isinstance(value, dict):
-            return {self._key(key): self.json(member, depth + 1) for key, member in value.items()}
+            members = {self._key(key): self.json(member, depth + 1) for key, member in value.items()}
+            return _merged(members) if "<<" in members else members
         if isinstance(value, list):
             return [self.json(item, depth + 1) for item in value]
         if isinstance(value, yaml12.Yaml):

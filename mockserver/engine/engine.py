@@ -459,8 +459,10 @@ class Engine:
         if route.runtime is not None:
             is_plain = route.runtime.is_plain
         else:
-            is_stateful = route.data is not None and self.data is not None
-            is_plain = not is_stateful and self.options.delay is None and route.pairs is None
+            is_plain = self.options.delay is None and route.pairs is None
+            if route.data is not None and self.data is not None:
+                reads = route.data[1].verb == "reads" and self.validates and self.cluster is None
+                is_plain = is_plain and reads and not (checked.query or checked.header or checked.cookie)
         return (
             is_plain
             and route.guard is None

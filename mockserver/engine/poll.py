@@ -18,16 +18,19 @@ from typing import TYPE_CHECKING
 from mockserver import problem
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.request.parameters import Forgiven, Refused
+from mockserver.engine.request.validation import NOTHING, Checked
 from mockserver.engine.resources.render import Quick
 from mockserver.engine.resources.runtime import ResourceRuntime, decision_text, documented
 from mockserver.engine.service import Route
 from mockserver.http.wire import first_part
 from mockserver.messages import Deferred, Request, Response
-from mockserver.namespaces.namespaces import DEFAULT
+from mockserver.namespaces.namespaces import DEFAULT, Namespace
+from mockserver.plan import JSON
 from mockserver.state.protocol import PlanChanged, RemoteDecision, Unavailable
 
 if TYPE_CHECKING:
     from mockserver.engine.cluster import Cluster
+    from mockserver.engine.data.calls import DataCalls
     from mockserver.engine.engine import Engine
 
 _MAX_SECTIONS = 1024
@@ -44,6 +47,8 @@ _ALWAYS_READ = frozenset(
         "content-type",
         "cookie",
         "host",
+        "if-match",
+        "if-none-match",
         "origin",
         "prefer",
         "sec-fetch-site",
@@ -58,7 +63,7 @@ class Polls:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._known: dict[int, tuple[dict[str, str], dict[str, _Poll | _DocumentedPath]]] = {}
+        self._known: dict[int, tuple[dict[str, str], dict[str, _Poll | _DocumentedPath | _DataPath]]] = {}
         """It contains the header sections, so that no other object can get the identity of one."""
 
     @cached_property
@@ -77,7 +82,8 @@ class Polls:
         poll = known[1].get(parent)
         if poll is None or not last or "%" in last or last in poll.literals:
             return None
-        if poll.read is not None and type(poll.read(last)) in _UNUSUAL:
+        value: JSON | Refused | Forgiven = last
+        if poll.read is not None and type(value := poll.read(last)) in _UNUSUAL:
             return None
         engine = self._engine
         namespace = engine.namespaces.default
@@ -85,9 +91,7 @@ class Polls:
         now = namespace.clock.now()
         if not isinstance(poll, _Poll):
             try:
-                response = poll.quick(last, now)
-                if response is None:
-                    response = documented(poll.route, {poll.key_name: last}, request, now)
+                response = poll.response(request, last, value, namespace, now)
             except MockServerError as error:
                 response = problem.failed(request, error)
             return engine.finish(request, response, poll.route, namespace, None, started, now)
@@ -186,11 +190,15 @@ class Polls:
             (key_name,) = raw_path
             is_validated = self._engine.validates
             is_shared = self._engine.cluster is not None
-            known[1][parent] = (
-                _DocumentedPath(route, key_name, literals, request, is_validated=is_validated)
-                if runtime is None
-                else _Poll(route, runtime, literals, is_validated=is_validated, is_shared=is_shared)
-            )
+            if runtime is not None:
+                found: _Poll | _DocumentedPath | _DataPath = _Poll(
+                    route, runtime, literals, is_validated=is_validated, is_shared=is_shared
+                )
+            elif route.data is not None and self._engine.data is not None:
+                found = _DataPath(route, key_name, literals, self._engine.data)
+            else:
+                found = _DocumentedPath(route, key_name, literals, request, is_validated=is_validated)
+            known[1][parent] = found
 
 
 class _KnownPath:
@@ -217,6 +225,30 @@ class _DocumentedPath(_KnownPath):
         super().__init__(route, key_name, literals, is_validated=is_validated)
         accept = request.headers.get("accept")
         self.quick = route.service.documented.quick(route.operation, accept, key_name)
+
+    def response(
+        self, request: Request, last: str, value: object, namespace: Namespace, now: int
+    ) -> Response:
+        """Return the response. ``value``: the last segment as its schema reads it. Raises MockServerError."""
+        response = self.quick(last, now)
+        return documented(self.route, {self.key_name: last}, request, now) if response is None else response
+
+
+class _DataPath(_KnownPath):
+    """Such a path that reads an item of an inferred resource."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, route: Route, key_name: str, literals: Container[str], data: DataCalls) -> None:
+        super().__init__(route, key_name, literals, is_validated=True)
+        self._call = data.call
+
+    def response(
+        self, request: Request, last: str, value: object, namespace: Namespace, now: int
+    ) -> Response:
+        """Return the response. ``value``: the last segment as its schema reads it. Raises MockServerError."""
+        checked = Checked({self.key_name: value}, NOTHING, NOTHING, NOTHING)
+        return self._call(self.route, request, {self.key_name: last}, checked, namespace, now)
 
 
 class _Poll(_KnownPath):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mockserver.compile.compiler import compile_plan
 from mockserver.engine.engine import Engine, Options
 from mockserver.engine.poll import Polls
 from mockserver.http.wire import first_part
+from mockserver.inputs import Inputs
 from mockserver.messages import Deferred, Request, Response
 from mockserver.plan import Delay, Plan
 from tests.live import MISSION, Write, compiled, engine_of
@@ -297,6 +300,74 @@ def test_documents_after_the_first_are_answered_from_the_cache_where_no_earlier_
     found = [twins.ask("GET", f"/things/{key}", SECTIONS[0]).status for key in ("1", "special", "2")]
     assert found == [200, 202, 200]
     assert short == ["2", "2"]
+
+
+STORED = """
+    openapi: 3.0.3
+    info: {title: Stored, version: "1"}
+    x-pet: &pet
+      type: object
+      required: [name]
+      properties: {id: {type: integer}, name: {type: string}, note: {type: string}}
+    paths:
+      /pets:
+        get:
+          operationId: all
+          responses:
+            "200": {description: All, content: {application/json: {schema: {type: array, items: *pet}}}}
+        post:
+          operationId: add
+          requestBody: &sent {content: {application/json: {schema: *pet}}}
+          responses:
+            "201": &one {description: One, content: {application/json: {schema: *pet}}}
+      /pets/{id}:
+        parameters: [{name: id, in: path, required: true, schema: {type: integer}}]
+        get:
+          operationId: one
+          responses:
+            "200": {<<: *one, headers: {ETag: {schema: {type: string}}}}
+            "304": {description: Same}
+            "404": &none {description: None}
+        patch: {operationId: change, requestBody: *sent, responses: {"200": *one, "404": *none}}
+        delete: {operationId: drop, responses: {"204": {description: Gone}, "404": *none}}
+"""
+
+
+def test_reads_of_stored_data_are_answered_from_the_cache_and_show_each_change(
+    write: Write, short: list[str]
+) -> None:
+    plan = compile_plan(Inputs((write("pets.yaml", STORED),), stateful=True)).plan
+    twins = Twins(plan)
+    body = {"host": "localhost", "content-type": "application/json"}
+    section = SECTIONS[0] | {"x-trace": "0"}
+
+    def send(method: str, path: str, sent: bytes = b"") -> str:
+        given = [engine.handle(Request(method, path, "", body, sent)) for engine in twins.each()]
+        assert told(given[0]) == told(given[1])
+        assert isinstance(given[0], Response)
+        return str(json.loads(given[0].body)["id"]) if given[0].body else ""
+
+    def read(key: str, fields: dict[str, str] | None = None) -> Response:
+        return twins.ask("GET", f"/pets/{key}", section, fields)
+
+    key = send("POST", "/pets", b'{"name": "Zed"}')
+    assert [json.loads(read(key).body)["name"] for _ in range(2)] == ["Zed", "Zed"]
+    assert short == [key]
+    send("PATCH", f"/pets/{key}", b'{"name": "Zoe"}')
+    assert json.loads(read(key).body)["name"] == "Zoe"
+    other = send("POST", "/pets", b'{"name": "Ann"}')
+    assert json.loads(read(other, section | {"x-trace": "1"}).body)["name"] == "Ann"
+    assert read("999999").status == 404
+    assert short == [key, key, other, "999999"]
+    assert read("no-number").status == 422
+    tag = dict(read(key).headers)["etag"]
+    matching = SECTIONS[0] | {"if-none-match": tag}
+    assert [twins.ask("GET", f"/pets/{key}", matching).status for _ in range(2)] == [304, 304]
+    send("DELETE", f"/pets/{key}")
+    assert read(key).status == 404
+    for engine in twins.each():
+        engine.reset("default")
+    assert read(other).status == 404
 
 
 def test_a_repeated_poll_is_answered_from_the_cache(mission: Plan, short: list[str]) -> None:
