@@ -95,6 +95,10 @@ def _scenario_file(data: bytes, folder: Path) -> Callable[[], object]:
     return partial(compile_plan, Inputs((DOCUMENT,), (place,)))
 
 
+_PROVIDERS = Providers("0")
+"""Those of a server, whose Faker is made once."""
+
+
 def _template(data: bytes, folder: Path) -> Callable[[], object]:
     subject = RenderContext(
         "default", "thing", "k", "made", "story", 1, 0, 0, 0, Request("GET", "/x", "n=900", {})
@@ -103,7 +107,7 @@ def _template(data: bytes, folder: Path) -> Callable[[], object]:
         template = compile_template(data.decode("utf-8", "replace"))
     except MockServerError:
         return lambda: None
-    return partial(template, Context(subject, Providers("0")))
+    return partial(template, Context(subject, _PROVIDERS))
 
 
 DOCUMENT = Path(__file__).with_name("costs.yaml")
