@@ -87,3 +87,19 @@ def stateful_workers(redis: Redis, document: Path, *arguments: str) -> Iterator[
         yield lambda *words, **fields: next(turns).ask(*words, **fields)
         for line in lines:
             line.socket.close()
+
+
+@contextmanager
+def stateful_on(store: str, redis: Redis, document: Path, *, strict: bool = False) -> Iterator[Ask]:
+    """One server with the data in memory, or two workers on Redis. ``strict``: keys have to exist."""
+    if store == "memory":
+        with stateful(document, options=Options(references=strict)) as client:
+            yield client
+    else:
+        with stateful_workers(redis, document, *(["--stateful=strict"] if strict else [])) as ask:
+            yield ask
+
+
+def in_namespace(ask: Ask, name: str) -> Ask:
+    """The same server, in a namespace of its own."""
+    return lambda *words: ask(*words, X_Mock_Namespace=name)

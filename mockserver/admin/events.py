@@ -17,7 +17,6 @@ from mockserver.media.json import encode_json
 from mockserver.messages import Request, Response
 from mockserver.namespaces.journal import Call, Record
 from mockserver.plan import JSON
-from mockserver.state.machine import advance_time
 
 KINDS = ("call", "state", "reset", "reload")
 _MAX_QUEUE = 1000
@@ -108,11 +107,10 @@ class Events:
         if runtime is None:
             return
         known = self._engine.store.peek_cached(namespace, response.resource, response.key)
-        if known is None or runtime.steps(known.scenario) is None:
+        if known is None or not runtime.has_step(known):
             return
-        steps = runtime.timeline(known.scenario)
-        branch_seed = runtime.branch_seed(namespace, response.key)
-        state = steps[advance_time(steps, known, call.when, branch_seed).step].state
+        reached = runtime.at(call.when, known, namespace, response.key)
+        state = runtime.timeline(reached.scenario)[reached.step].state
         resource_key = namespace, response.resource, response.key
         before = self._states.pop(resource_key, None) or call.decided("state")
         if len(self._states) >= _MAX_STATES:

@@ -12,7 +12,7 @@ from mockserver.inputs import format_duration
 from mockserver.namespaces.clock import iso
 from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON, Step
-from mockserver.state.machine import ResourceState, advance_time, initial_state
+from mockserver.state.machine import ResourceState, initial_state
 
 _STATE_SCENARIO = "state:"
 """Prefix of scenarios that the compiler adds: one state without an end."""
@@ -30,8 +30,7 @@ class ResourceView(NamedTuple):
     @property
     def current(self) -> ResourceState:
         """The state of the resource now, after the steps whose time is over."""
-        steps = self.runtime.timeline(self.known.scenario)
-        return advance_time(steps, self.known, self.now, self.runtime.branch_seed(self.namespace, self.key))
+        return self.runtime.at(self.now, self.known, self.namespace, self.key)
 
     @property
     def state(self) -> str:
@@ -97,7 +96,7 @@ def read_resource(engine: Engine, namespace: Namespace, runtime: ResourceRuntime
     """Return the resource with a key. Raise ControlError 404 if there is none."""
     key = runtime.normal(key)
     known = engine.store.peek(namespace.name, runtime.name, key)
-    if known is None or not _is_served(runtime, known):
+    if known is None or not runtime.has_step(known):
         raise ControlError(404, f"no {runtime.name} of the key {key[:200]!r} has been seen")
     return ResourceView(namespace.name, runtime, key, known, namespace.clock.now())
 
@@ -111,7 +110,7 @@ def list_views(
         ResourceView(namespace.name, runtime, key, known, now)
         for runtime in runtimes
         for key, known in engine.store.items(namespace.name, runtime.name)
-        if _is_served(runtime, known)
+        if runtime.has_step(known)
     ]
 
 
@@ -138,7 +137,7 @@ def set_resource(
         there_is = ", ".join(runtime.resource.states)
         raise ControlError(422, f"there is no state {state!r}; there is {there_is}", "/state")
     if scenario is None:
-        current = known.scenario if known is not None and _is_served(runtime, known) else None
+        current = known.scenario if known is not None and runtime.has_step(known) else None
         scenario = (
             current if current and _step_of(runtime, current, state) is not None else _STATE_SCENARIO + state
         )
@@ -181,12 +180,6 @@ def _check_scenario(runtime: ResourceRuntime, scenario: str) -> None:
             known for known in runtime.resource.scenarios if not known.startswith(_STATE_SCENARIO)
         )
         raise ControlError(422, f"there is no scenario {scenario!r}; there is {there_is}", "/scenario")
-
-
-def _is_served(runtime: ResourceRuntime, known: ResourceState) -> bool:
-    """Return whether the current Plan has the scenario and step of a resource."""
-    steps = runtime.steps(known.scenario)
-    return steps is not None and known.step < len(steps)
 
 
 def _step_of(runtime: ResourceRuntime, scenario: str, state: str) -> int | None:

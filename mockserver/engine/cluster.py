@@ -274,8 +274,7 @@ class Cluster:
 
     def _has_step(self, resource: str, state: ResourceState) -> bool:
         runtime = self._engine.runtimes.get(resource)
-        steps = None if runtime is None else runtime.steps(state.scenario)
-        return steps is not None and state.step < len(steps)
+        return runtime is not None and runtime.has_step(state)
 
     # The Plan of all processes
 

@@ -11,7 +11,7 @@ from mockserver.generate.attempt import Attempt, DeadEnd, Endless, Style, Unsati
 from mockserver.generate.containers import members
 from mockserver.generate.generator import Generator
 from mockserver.generate.leaves import Leaf, Writer
-from mockserver.generate.pools import DAY, Frames, Identity, Pools
+from mockserver.generate.pools import Frames, Identity, Pools
 from mockserver.generate.property_names import apply_hints
 from mockserver.generate.relaxed import Relaxed
 from mockserver.generate.scalars import Texts
@@ -19,6 +19,7 @@ from mockserver.generate.writing import Writers
 from mockserver.jsonschema import Direction, SchemaError, Schemas, Validator
 from mockserver.plan import JSON, SchemaRef
 from mockserver.providers.faker import FakeValues
+from mockserver.providers.ids import DAY
 
 NOW_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z, the default time for generated timestamps."""

@@ -15,7 +15,6 @@ import msgspec
 from mockserver.generate.attempt import DeadEnd, seeded_rng
 from mockserver.plan import JSON
 
-DAY = 86_400_000
 CHOICES = 64
 """The number of different values that one choice selects from."""
 MAX_OCTETS = 8 * 1024 * 1024

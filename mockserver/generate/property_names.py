@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Literal
 
 from mockserver.plan import JSON
+from mockserver.providers.ids import DAY
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
@@ -255,12 +256,11 @@ TextSource = tuple[Literal["words", "faker", "link", "identifier", "time", "word
 TimeRange = tuple[int, int]
 """The earliest and the latest time, in milliseconds from now."""
 
-_DAY = 86_400_000
 TIME_RANGES: Mapping[str, TimeRange] = {
-    "past": (-40 * _DAY, -10 * _DAY),
-    "": (-9 * _DAY, -3 * _DAY),
-    "recent": (-2 * _DAY, -60_000),
-    "future": (_DAY, 90 * _DAY),
+    "past": (-40 * DAY, -10 * DAY),
+    "": (-9 * DAY, -3 * DAY),
+    "recent": (-2 * DAY, -60_000),
+    "future": (DAY, 90 * DAY),
 }
 
 

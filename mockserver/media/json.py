@@ -39,8 +39,7 @@ def decode_json(data: bytes) -> JSON | Malformed:
 
 def _is_deep(data: bytes) -> bool:
     """Return whether a JSON text is nested more than MAX_DEPTH deep. Only its brackets are looked at."""
-    plain = data.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in data else data
-    quoted = plain.translate(_TO_SQUARE, _NO_BRACKETS)
+    quoted = without_escapes(data).translate(_TO_SQUARE, _NO_BRACKETS)
     brackets = quoted.replace(b'""', b"")  # the strings that hold no bracket
     if b'"' in brackets:
         brackets = b"".join(quoted.split(b'"')[::2])
@@ -55,6 +54,11 @@ def _is_deep(data: bytes) -> bool:
             return True
         depth += 2 * opened - len(block)
     return False
+
+
+def without_escapes(text: bytes) -> bytes:
+    """Return a JSON text in which each quote begins or ends a string: without escaped ones."""
+    return text.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in text else text
 
 
 def merge_patch(value: JSON, patch: JSON) -> Any:

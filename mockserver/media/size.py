@@ -10,7 +10,7 @@ from __future__ import annotations
 from xml.parsers import expat
 
 from mockserver.media.coercion import Reader, Undecoded
-from mockserver.media.json import decode_json
+from mockserver.media.json import decode_json, without_escapes
 from mockserver.media.shapes import Shape
 from mockserver.media.types import ContentType, Malformed
 from mockserver.plan import JSON
@@ -55,7 +55,7 @@ def _count_json(data: bytes, max_nodes: int) -> int:
     if found <= max_nodes:
         return found
     # Count outside of strings only. If this is not JSON, the parser reports it later
-    plain = data.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in data else data
+    plain = without_escapes(data)
     found, is_text = 1, False
     for start in range(0, len(plain), _CHUNK):
         outside = chunk = b'"' * is_text + plain[start : start + _CHUNK]

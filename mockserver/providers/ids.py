@@ -12,6 +12,8 @@ from string import ascii_lowercase, ascii_uppercase, digits
 
 ALPHABET = digits + ascii_uppercase + ascii_lowercase
 """The characters of a token: ``0-9A-Za-z``."""
+DAY = 86_400_000
+"""A day in milliseconds, for which generated values that contain dates stay the same."""
 MAX_TOKEN = 10_000
 """The maximum length of a token."""
 

@@ -16,12 +16,12 @@ from mockserver.engine.resources.runtime import documented, refused, set_locatio
 from mockserver.engine.response.negotiation import Choice, bodiless, is_json, negotiate, response_for
 from mockserver.messages import Response
 from mockserver.plan import JSON, DocumentedResponse, Operation
+from mockserver.providers.ids import DAY
 from mockserver.state.tables import Item
 
 if TYPE_CHECKING:
     from mockserver.engine.data.calls import DataCall
 
-_DAY = 86_400_000
 _CACHE_ENTRIES = 4096
 _MAX_ACCEPT = 200
 """Characters of the longest ``Accept`` whose responses are cached."""
@@ -45,7 +45,7 @@ class DataResponses:
     def read(self, call: DataCall, item: Item) -> Response:
         """Return the response to a read: a function of the operation, the item, ``Accept`` and the day."""
         accept = call.request.headers.get("accept")
-        day = call.now // _DAY
+        day = call.now // DAY
         key = (call.route, call.address, item.number, item.version, item.body, accept, day)
         cached = self._cache.get(key)
         if cached is None:

@@ -29,7 +29,7 @@ from mockserver.media.json import encode_json
 from mockserver.messages import Request, Response
 from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON, Step
-from mockserver.state.machine import Decision, ResourceState, advance_time, initial_state
+from mockserver.state.machine import Decision, ResourceState, initial_state
 from mockserver.state.protocol import Store
 from mockserver.state.tables import CreationRecord, Item
 
@@ -261,9 +261,8 @@ class Resources:
             known = runtime.stored.settle(call.namespace, key, call.now)
         if known is None:
             known = initial_state(runtime.selection.choose(call.request, call.path, call.body), call.now)
-        steps = runtime.timeline(known.scenario)
-        state = advance_time(steps, known, call.now, runtime.branch_seed(call.namespace.name, key))
-        step = steps[state.step]
+        state = runtime.at(call.now, known, call.namespace.name, key)
+        step = runtime.timeline(state.scenario)[state.step]
         if step.answers and call.alias not in step.answers:
             return self._unanswered(call, key, step.state, state)
         subject = self._context(call, key, step.state, state, state.calls + 1, state.changed)

@@ -18,7 +18,7 @@ from mockserver.jsonschema.references import pointer
 from mockserver.messages import Request, Response
 from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON, Operation, Role
-from mockserver.state.machine import ResourceState, advance_time, initial_state
+from mockserver.state.machine import ResourceState, initial_state
 from mockserver.state.protocol import Store
 
 _LOG = logging.getLogger("mockserver.listing")
@@ -122,11 +122,10 @@ class Listing:
             found.append((item.created, item.number, key, state))
         found.sort(key=lambda entry: entry[:3])
         for _, _, key, known in found:
-            steps = self._runtime.steps(known.scenario)
-            if steps is None or known.step >= len(steps):
+            if not self._runtime.has_step(known):
                 continue
-            state = advance_time(steps, known, now, self._runtime.branch_seed(namespace.name, key))
-            shown = steps[state.step].state
+            state = self._runtime.at(now, known, namespace.name, key)
+            shown = self._runtime.timeline(state.scenario)[state.step].state
             renderer = self._runtime.renderer(shown, self._alias)
             if renderer is not None:
                 # The path parameters of a request for this item, so that its fake repeats the key

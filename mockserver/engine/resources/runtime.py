@@ -24,6 +24,7 @@ from mockserver.messages import Request, Response
 from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON, Delay, Dribble, MediaType, Operation, Resource, ResponseTemplate, Role, Step
 from mockserver.providers.ids import derive_identity
+from mockserver.state.machine import ResourceState, advance_time
 
 if TYPE_CHECKING:
     from mockserver.engine.resources.stored_data import StoredData, StoredFields
@@ -107,6 +108,23 @@ class ResourceRuntime:
     def timeline(self, scenario: str) -> tuple[Step, ...]:
         """Return the steps of a scenario. Raises KeyError."""
         return self._steps[scenario]
+
+    def has_step(self, state: ResourceState) -> bool:
+        """Return whether the Plan has the step of a state."""
+        steps = self._steps.get(state.scenario)
+        return steps is not None and state.step < len(steps)
+
+    def at(
+        self,
+        now: int,
+        state: ResourceState,
+        namespace: str,
+        key: str,
+        trail: list[tuple[int, int]] | None = None,
+    ) -> ResourceState:
+        """Return the state of a resource at ``now``, as ``advance_time`` does."""
+        seed = self.branch_seed(namespace, key)
+        return advance_time(self.timeline(state.scenario), state, now, seed, trail)
 
     def renderer(self, state: str, alias: str) -> Renderer | None:
         """Return the renderer of a state's response to an operation; None if it has none."""

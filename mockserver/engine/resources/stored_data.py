@@ -24,7 +24,7 @@ from mockserver.media.json import encode_json, merge_patch
 from mockserver.messages import Request, Response
 from mockserver.namespaces.namespaces import Namespace, Namespaces
 from mockserver.plan import JSON, SchemaRef
-from mockserver.state.machine import Decision, ResourceState, advance_time
+from mockserver.state.machine import Decision, ResourceState
 from mockserver.state.protocol import Store
 from mockserver.state.tables import Item
 
@@ -111,12 +111,11 @@ class StoredData:
     def settle(self, namespace: Namespace, key: str, now: int) -> ResourceState | None:
         """Let a resource enter the steps whose time has come, and return its state; None if it has none."""
         runtime, key = self._runtime, self._runtime.normal(key)
-        known = self._known(namespace.name, key)
-        if known is None:
+        known = self._store.peek(namespace.name, runtime.name, key)
+        if known is None or not runtime.has_step(known):
             return None
         trail: list[tuple[int, int]] = []
-        steps = runtime.timeline(known.scenario)
-        state = advance_time(steps, known, now, runtime.branch_seed(namespace.name, key), trail)
+        state = runtime.at(now, known, namespace.name, key, trail)
         if trail:
             self._store.put(namespace.name, runtime.name, key, state)
             self.write(namespace.name, key, state, trail)
@@ -134,11 +133,10 @@ class StoredData:
         for index, (key, item) in enumerate(found):
             name = runtime.normal(key)
             known = states.get(name)
-            steps = runtime.steps(known.scenario) if known is not None else None
-            if known is None or steps is None or known.step >= len(steps):
+            if known is None or not runtime.has_step(known):
                 continue
             trail: list[tuple[int, int]] = []
-            state = advance_time(steps, known, now, runtime.branch_seed(namespace, name), trail)
+            state = runtime.at(now, known, namespace, name, trail)
             before = decoded(item)
             value = self._entered(before, self._subject(namespace, name, state), trail)
             if value != before:
@@ -275,12 +273,6 @@ class StoredData:
         if known is not None and known.body == encode_json(value):
             return known
         return self._data.put(address, value, now, known)
-
-    def _known(self, namespace: str, key: str) -> ResourceState | None:
-        """Return the state of a resource, if the Plan has its step."""
-        known = self._store.peek(namespace, self._runtime.name, key)
-        steps = self._runtime.steps(known.scenario) if known is not None else None
-        return known if known is not None and steps is not None and known.step < len(steps) else None
 
     def _subject(self, namespace: str, key: str, state: ResourceState) -> RenderContext:
         creation = self._store.creations.get(namespace, self._runtime.name, key)

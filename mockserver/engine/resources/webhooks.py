@@ -27,7 +27,7 @@ from mockserver.engine.response.negotiation import is_json
 from mockserver.http.egress import Egress, OutgoingRequest, Refused
 from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON, Webhook
-from mockserver.state.machine import ResourceState, advance_time
+from mockserver.state.machine import ResourceState
 from mockserver.state.protocol import PlanChanged, Store
 
 MAX_OUTCOMES = 1000
@@ -255,9 +255,7 @@ class WebhookSender:
                 runtime.stored.settle(namespace, key, namespace.clock.now())
                 return 0
             trail: list[tuple[int, int]] = []
-            branch_seed = runtime.branch_seed(namespace.name, key)
-            steps = runtime.timeline(known.scenario)
-            state = advance_time(steps, known, namespace.clock.now(), branch_seed, trail)
+            state = runtime.at(namespace.clock.now(), known, namespace.name, key, trail)
             self._store.put(namespace.name, name, key, state)
             self.entered(runtime, namespace, key, state, trail)
             return 0
@@ -312,10 +310,8 @@ class _Watch:
 
 def _due(runtime: ResourceRuntime, state: ResourceState) -> int | None:
     """Return when the step of a resource is over by time, in milliseconds; None if it has no time."""
-    steps = runtime.steps(state.scenario)
-    if steps is None or state.step >= len(steps) or not steps[state.step].after:
-        return None
-    return state.entered + steps[state.step].after
+    after = runtime.timeline(state.scenario)[state.step].after if runtime.has_step(state) else 0
+    return state.entered + after if after else None
 
 
 class WebhookTemplate:

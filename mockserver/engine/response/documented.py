@@ -26,12 +26,13 @@ from mockserver.engine.response.negotiation import (
     negotiate,
     response_for,
 )
-from mockserver.engine.response.recipes import DAY, Quick, Recipe
+from mockserver.engine.response.recipes import Quick, Recipe
 from mockserver.engine.response.refusal import Refusals
 from mockserver.generate import Fakes
 from mockserver.jsonschema import Schemas
 from mockserver.messages import Response
 from mockserver.plan import JSON, Document, DocumentedResponse, MediaType, Operation, SchemaRef
+from mockserver.providers.ids import DAY
 from mockserver.state.tables import text_size
 
 _LOWEST_ERROR = 400

@@ -17,9 +17,9 @@ from mockserver.engine.response.negotiation import is_json
 from mockserver.media.styles import expand_header
 from mockserver.namespaces.clock import http_date
 from mockserver.plan import JSON, DocumentedResponse, Header, SchemaRef
+from mockserver.providers.ids import DAY
 
 _HOUR = 3_600_000
-_DAY = 86_400_000
 
 _FIXED = {
     "accept-ranges": "bytes",
@@ -116,7 +116,7 @@ class Headers:
             if name in _GENERATORS:
                 text = self._text(header, key, now_ms)
             else:
-                text = self._prepared(header, number, now_ms - now_ms % _DAY)
+                text = self._prepared(header, number, now_ms - now_ms % DAY)
             if text is not None:
                 found[name] = text
         return list(found.items())

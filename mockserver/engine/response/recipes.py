@@ -13,11 +13,11 @@ from mockserver.engine.response.headers import Headers
 from mockserver.http.wire import first_part
 from mockserver.messages import Response
 from mockserver.plan import JSON, DocumentedResponse
+from mockserver.providers.ids import DAY
 
 if TYPE_CHECKING:
     from mockserver.generate.fakes import Script
 
-DAY = 86_400_000
 _LARGE = 4096
 """The octets of a body from which on it takes longer to write than to look it up."""
 _MAX_HEADS = 128

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mockserver.engine.engine import Options
 from tests.redis import Redis
-from tests.stateful import Ask, stateful, stateful_workers
+from tests.stateful import Ask, in_namespace, stateful_on
 
 TEAMS = """
 openapi: 3.0.3
@@ -115,19 +114,14 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=["memory", "redis"])
 def server(request: pytest.FixtureRequest, redis: Redis, document: Path) -> Iterator[Ask]:
     """A strict server: it refuses references to items that do not exist."""
-    if request.param == "memory":
-        with stateful(document, options=Options(references=True)) as client:
-            yield client
-    else:
-        with stateful_workers(redis, document, "--stateful=strict") as ask:
-            yield ask
+    with stateful_on(request.param, redis, document, strict=True) as ask:
+        yield ask
 
 
 @pytest.fixture
 def ask(server: Ask, request: pytest.FixtureRequest) -> Ask:
     """The server, in a namespace of the test."""
-    namespace = request.node.originalname
-    return lambda *words: server(*words, X_Mock_Namespace=namespace)
+    return in_namespace(server, request.node.originalname)
 
 
 def test_a_link_of_the_creation_says_which_field_is_the_key(ask: Ask) -> None:

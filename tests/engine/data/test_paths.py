@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.redis import Redis
-from tests.stateful import Ask, stateful, stateful_workers
+from tests.stateful import Ask, in_namespace, stateful_on
 
 DOCUMENT = """
 openapi: 3.0.3
@@ -102,19 +102,14 @@ def server(
 ) -> Iterator[Ask]:
     document: Path = tmp_path_factory.mktemp("paths") / "paths.yaml"
     document.write_text(DOCUMENT, "utf-8")
-    if request.param == "memory":
-        with stateful(document) as client:
-            yield client
-    else:
-        with stateful_workers(redis, document) as ask:
-            yield ask
+    with stateful_on(request.param, redis, document) as ask:
+        yield ask
 
 
 @pytest.fixture
 def ask(server: Ask, request: pytest.FixtureRequest) -> Ask:
     """The server, in a namespace of the test."""
-    namespace = request.node.originalname
-    return lambda *words: server(*words, X_Mock_Namespace=namespace)
+    return in_namespace(server, request.node.originalname)
 
 
 def test_answers_of_different_schemas_agree_in_their_common_fields(ask: Ask) -> None:
