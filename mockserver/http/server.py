@@ -57,7 +57,7 @@ class Server(ConnectionOwner):
         self.log_access = log_access
         self.drain_time = drain_time
         self.connections: set[Connection] = set()
-        self.sections = Sections(head=self.limits.head, target=self.limits.target)
+        self.sections = Sections(self.limits)
         self.memory = namespaces.memory
         self._turns: deque[Turn] = deque()
         self.clients: dict[str, int] = {}
