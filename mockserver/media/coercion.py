@@ -135,7 +135,8 @@ class Reader:
             return without_schema(raw)
         key = (raw if isinstance(raw, str) else id(raw), refs)
         if key not in known:
-            known[key] = without_schema(raw)  # ends the recursion of a list schema whose items are itself
+            if isinstance(raw, str):
+                known[key] = raw  # ends the recursion of a list schema whose items are itself
             candidates = list(self._candidates(raw, refs, known)) or [without_schema(raw)]
             known[key] = candidates[0] if len(candidates) == 1 else self._choose(candidates, refs)
         return known[key]
