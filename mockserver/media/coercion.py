@@ -58,6 +58,9 @@ class Reader:
     With ``lenient``, arrays and objects may be in other styles than the documented ones.
     """
 
+    max_nodes: float = float("inf")
+    """The number of values that a body may hold."""
+
     def __init__(self, schemas: Schemas, direction: Direction, *, lenient: bool = False) -> None:
         self.schemas = schemas
         self.lenient = lenient
