@@ -95,7 +95,7 @@ class Reader:
         value = readings[0][0]
         if not with_violations:
             return Decoded(value)
-        return Decoded(value, self.schemas.validator(ref, self._direction).violations(value))
+        return Decoded(value, self.schemas.validator(ref, self._direction).violations(value, is_invalid=True))
 
     def _forgive(self, value: JSON, ref: SchemaRef) -> tuple[str, ...]:
         """Return the accepted deviations of an invalid request value. Removes ignored members from it."""
@@ -108,7 +108,7 @@ class Reader:
         except ValueError:
             return ()
         forgiven: list[str] = []
-        for violation in validator.violations(value):
+        for violation in validator.violations(value, is_invalid=True):
             location = f" at {violation.pointer}" if violation.pointer else ""
             if violation.keyword == "readOnly":
                 remove(value, violation.pointer)
@@ -136,9 +136,10 @@ class Reader:
             raw = raw.raw
         if not refs:
             return without_schema(raw)
-        key = (raw if isinstance(raw, str) else id(raw), refs)
+        is_text = isinstance(raw, str)
+        key = (raw if is_text else id(raw), refs)
         if key not in known:
-            if isinstance(raw, str):
+            if is_text:
                 known[key] = raw  # ends the recursion of a list schema whose items are itself
             candidates = list(self._candidates(raw, refs, known)) or [without_schema(raw)]
             known[key] = candidates[0] if len(candidates) == 1 else self._choose(candidates, refs)
@@ -213,15 +214,13 @@ def scalars(text: str, types: Types) -> Iterator[JSON]:
 
 def without_schema(raw: Undecoded) -> JSON:
     """Return an undecoded value as JSON without a schema: texts stay strings."""
-    if isinstance(raw, Literal):
-        return raw.value
-    if isinstance(raw, Restyled):
-        return without_schema(raw.raw)
-    if isinstance(raw, list):
-        return [without_schema(item) for item in raw]
+    if isinstance(raw, str):
+        return raw
     if isinstance(raw, dict):
         return {name: without_schema(member) for name, member in raw.items()}
-    return raw
+    if isinstance(raw, list):
+        return [without_schema(item) for item in raw]
+    return without_schema(raw.raw) if isinstance(raw, Restyled) else raw.value
 
 
 def _as_lists(raw: dict[str, Undecoded]) -> Iterator[list[Undecoded]]:
