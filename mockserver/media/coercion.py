@@ -157,17 +157,20 @@ class Reader:
     def _candidates(
         self, raw: Undecoded, refs: tuple[SchemaRef, ...], known: dict[object, JSON]
     ) -> Iterator[JSON]:
-        for ref in refs:
-            for shape in self.shapes.of(ref):
-                if isinstance(raw, str):
-                    yield from self._read_text(raw, shape, known)
-                elif isinstance(raw, list) and "array" in shape.types:
+        shapes = (shape for ref in refs for shape in self.shapes.of(ref))
+        if isinstance(raw, str):
+            for shape in shapes:
+                yield from self._read_text(raw, shape, known)
+        elif isinstance(raw, list):
+            for shape in shapes:
+                if "array" in shape.types:
                     yield self._read_array(raw, shape, known)
-                elif isinstance(raw, dict):
-                    if "array" in shape.types:
-                        yield from (self._read_array(listed, shape, known) for listed in _as_lists(raw))
-                    if "object" in shape.types:
-                        yield self._read_members(raw, shape, known)
+        elif isinstance(raw, dict):
+            for shape in shapes:
+                if "array" in shape.types:
+                    yield from (self._read_array(listed, shape, known) for listed in _as_lists(raw))
+                if "object" in shape.types:
+                    yield self._read_members(raw, shape, known)
 
     def _read_text(self, text: str, shape: Shape, known: dict[object, JSON]) -> Iterator[JSON]:
         yield from scalars(text, shape.types)
@@ -225,7 +228,7 @@ def without_schema(raw: Undecoded) -> JSON:
 
 def _as_lists(raw: dict[str, Undecoded]) -> Iterator[list[Undecoded]]:
     """Yield ``{"": …}`` and ``{"0": …, "1": …}``, which ``a[]=`` and ``a[0]=`` produce, as lists."""
-    if raw.keys() == {""}:
+    if "" in raw and len(raw) == 1:
         only = raw[""]
         yield only if isinstance(only, list) else [only]
         if isinstance(only, dict):  # a[][b]=1&a[][b]=2: two objects with one b, not one with two
@@ -233,8 +236,10 @@ def _as_lists(raw: dict[str, Undecoded]) -> Iterator[list[Undecoded]]:
             if len(lists) == len(only) and len({len(items) for items in lists}) == 1:
                 yield [dict(zip(only, members, strict=True)) for members in zip(*lists, strict=True)]
         return
+    if "0" not in raw:
+        return
     indexes = [str(i) for i in range(len(raw))]
-    if raw and raw.keys() == set(indexes):
+    if raw.keys() == set(indexes):
         yield [raw[index] for index in indexes]
 
 
