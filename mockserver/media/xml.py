@@ -5,6 +5,7 @@ The parser is expat. A document type declaration is rejected.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from xml.parsers import expat
@@ -23,6 +24,11 @@ MAX_DEPTH = 100
 INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 _SEPARATOR = "\n"  # between namespace and name; an XML name contains no line feed
 _OF_INSTANCE = INSTANCE + _SEPARATOR
+_CHUNK = 1024 * 1024
+"""Octets that are parsed at once. A tag that ends in a later chunk is read from its start again for each."""
+_TAG = re.compile(rb"<[^!?/\0][^\0]")
+"""The first octets of a start tag, unless it is in UTF-16."""
+_VALUE = re.compile(rb"\"[^\"]*(?:\"|\Z)|'[^']*(?:'|\Z)")
 
 
 class _RefusedError(Exception):
@@ -96,12 +102,29 @@ def parse_elements(data: bytes, max_nodes: float) -> Element | Malformed:
         if data.count(b"<") + data.count(b"=") > max_nodes:  # in UTF-16 too, each with a NUL
             parser.StartNamespaceDeclHandler = declaration
         parser.StartDoctypeDeclHandler = doctype
-        parser.Parse(data, True)
+        for end_of_chunk in range(_CHUNK, len(data) + _CHUNK, _CHUNK):
+            parser.Parse(data[end_of_chunk - _CHUNK : end_of_chunk], False)
+            unread = parser.CurrentByteIndex  # negative where the parser does not know
+            if _count_attributes(data, unread, end_of_chunk, left) > left:
+                raise TooManyNodesError
+        parser.Parse(b"", True)
     except _RefusedError as refused:
         return Malformed(f"The body is XML that is not accepted: {refused}")
     except (expat.ExpatError, ValueError, LookupError) as error:
         return Malformed(f"The body is not XML: {error}")
     return above.children[0]
+
+
+def _count_attributes(data: bytes, start: int, end: int, enough: float) -> int:
+    """Return the number of attributes of a tag that the parser has not read to its end yet.
+
+    It would read hundreds of thousands of them for seconds before it tells of the first. If the number is
+    at most ``enough``, it may be too large.
+    """
+    if not 0 <= start < end or not _TAG.match(data, start):
+        return 0
+    found = data.count(b"=", start, end)
+    return found if found <= enough else sum(1 for _ in _VALUE.finditer(data, start, end))
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,6 +176,49 @@ def test_xml_of_far_too_many_elements_is_refused_before_it_is_parsed(parsed: lis
     assert not parsed
 
 
+@pytest.mark.parametrize("attribute", [b" x%d='='", b' xmlns:x%d=">"'])
+def test_tag_of_too_many_attributes_is_refused_before_it_is_parsed_to_its_end(
+    monkeypatch: pytest.MonkeyPatch, attribute: bytes
+) -> None:
+    given: list[bytes] = []
+
+    class Parser:
+        def __init__(self, **named: Any) -> None:
+            self.__dict__["parser"] = create(**named)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.parser, name)
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            setattr(self.parser, name, value)
+
+        def Parse(self, data: bytes, is_final: bool) -> int:  # noqa: N802 - the name that expat's has
+            given.append(data)
+            result: int = self.parser.Parse(data, is_final)
+            return result
+
+    create = expat.ParserCreate
+    monkeypatch.setattr(expat, "ParserCreate", Parser)
+    data = b"<a" + b"".join(attribute % i for i in range(200_000)) + b"/>"
+    assert read({}, "application/xml", data, BodyLimits(nodes=1000)).status == 413
+    assert sum(map(len, given)) <= MiB < len(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<a b='" + b'="" ' * MiB + b"'/>",
+        b"<a><!-- " + b"b='' " * MiB + b"--></a>",
+        b"<a><![CDATA[<b " + b"b='' " * MiB + b"]]></a>",
+        b"<a><?p " + b"b='' " * MiB + b"?></a>",
+        b"<a>" + b"b='' " * MiB + b"</a>",
+    ],
+    ids=["value", "comment", "CDATA", "instruction", "text"],
+)
+def test_what_looks_like_attributes_counts_for_nothing(data: bytes) -> None:
+    assert read({}, "application/xml", data, BodyLimits(nodes=MOST)).status == 0
+
+
 @pytest.mark.parametrize(
     ("schema", "content_type", "data"),
     [
