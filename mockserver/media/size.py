@@ -41,7 +41,7 @@ def exceeds(data: bytes, family: str, content_type: ContentType, max_nodes: int)
         case "events":
             return (data.count(b"\n") + data.count(b"\r")) * WEIGHT > max_nodes
         case "xml":
-            return _least_elements(data) * WEIGHT > max_nodes
+            return data.count(b"<") * WEIGHT > max_nodes and _least_elements(data) * WEIGHT > max_nodes
     return False
 
 
