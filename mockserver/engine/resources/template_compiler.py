@@ -83,7 +83,7 @@ def compile_tree(tree: nodes.Template) -> Callable[[Mapping[str, Any]], Any]:
 
 def _text_of(run: Run, rendering: Rendering, scope: Scope) -> str:
     pieces: list[str] = []
-    rendering.spend(STEP)
+    rendering.spend(2 * STEP)
     run(rendering, scope, pieces)
     rendering.spend(values.bounded(sum(map(len, pieces))))
     return "".join(pieces)
@@ -479,7 +479,7 @@ def _for(node: nodes.For) -> Run:
             yield entry
 
     def run(rendering: Rendering, scope: Scope, out: list[str]) -> None:
-        rendering.spend(3 * STEP)
+        rendering.spend(4 * STEP)
         items = list(selected(rendering, scope, series(rendering, scope)))
         loop = _Loop(items)
         rendering.spend(len(scope) * len(items))
@@ -556,7 +556,7 @@ class _Macro:
             raise SecurityError(f"macros that call each other over {MAX_DEPTH} deep")
         if len(args) > len(self._parameters) or kwargs.keys() - set(self._parameters):
             raise TypeError(f"{self._name} takes {', '.join(self._parameters) or 'no arguments'}")
-        rendering.spend(METHOD + STEP * len(self._parameters) + len(self._scope))
+        rendering.spend(METHOD + STEP * (4 + len(self._parameters)) + len(self._scope))
         scope = {**self._scope, **dict(zip(self._parameters, args, strict=False)), **kwargs}
         for name in self._parameters[len(args) :]:
             if name not in kwargs:

@@ -22,11 +22,11 @@ from jinja2.utils import missing
 from mockserver.engine.resources.context import NAMES
 from mockserver.engine.resources.templates import unknown_name
 
-STEP = 32
+STEP = 40
 """The units of one operation, or of one item."""
 MAX_HELD = 1024 * 1024
-"""The units of the largest value: a text of a million characters, or a list of 32,768 numbers."""
-MAX_SPENT = 2 * 1024 * 1024
+"""The units of the largest value: a text of a million characters, or a list of 26,214 numbers."""
+MAX_SPENT = 7 * MAX_HELD // 4
 """The budget of one rendering in units: some hundredths of a second."""
 MAX_BITS = 256
 """The bits of the largest integer."""
@@ -37,10 +37,9 @@ MAX_WIDTH = 10_000
 MAX_DEPTH = 100
 """The levels of nested lists, and of macros that call macros."""
 _NAMES = dict.fromkeys(NAMES)
-_CONTAINERS = frozenset((list, tuple, dict))
 NESTED = 8 * STEP
 """The units of looking into a list or mapping, in addition to those of its items and a quarter of them."""
-FILTER = 14 * STEP
+FILTER = 12 * STEP
 """The units of a filter, a test or a field of a format, in addition to those of its values."""
 METHOD = 8 * STEP
 """The units of a call to a method or macro, in addition to those of its values."""
@@ -68,6 +67,7 @@ class Unknown(StrictUndefined):
 
 
 _SCALARS = frozenset((bool, float, type(None), Absent, Unknown))
+_SIMPLE = _SCALARS | {str, int}
 # Tuples: ``isinstance`` of ``A | B`` creates the union at each call, which takes ten times as long
 _NUMBERS = (int, float)
 _LISTS = (list, tuple)
@@ -101,7 +101,7 @@ class Rendering:
         units = nested = 0
         for value in values:
             units += weigh(value)
-            nested += type(value) in _CONTAINERS
+            nested += type(value) not in _SIMPLE
         self.spend(units + (units >> 2) + NESTED * nested if nested else units)
         return units
 
@@ -488,5 +488,6 @@ class _Formatter(string.Formatter):
 
 def format_braces(rendering: Rendering, template: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     """Return ``template.format(*args, **kwargs)``."""
+    rendering.spend(FILTER)
     rendering.hold(template)
     return _Formatter(rendering).vformat(template, args, kwargs)
