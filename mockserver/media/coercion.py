@@ -132,13 +132,14 @@ class Reader:
 
     def _read(self, raw: Undecoded, refs: tuple[SchemaRef, ...], known: Known) -> JSON:
         """Read with a cache, so that no part is read again for each interpretation of the whole."""
-        if isinstance(raw, Literal):
-            return raw.value
-        if isinstance(raw, Restyled):
-            raw = raw.raw
+        is_text = type(raw) is str
+        if not is_text:
+            if isinstance(raw, Literal):
+                return raw.value
+            if isinstance(raw, Restyled):
+                return self._read(raw.raw, refs, known)
         if not refs:
             return without_schema(raw)
-        is_text = isinstance(raw, str)
         key = (raw if is_text else id(raw), refs)
         found = known.get(key)
         if found is None:
@@ -159,11 +160,13 @@ class Reader:
         different: dict[bytes, JSON] = {}
         for candidate in candidates:
             different.setdefault(encode_json(candidate), candidate)
-        if len(different) == 1:
-            return candidates[0]
         best, most = candidates[0], -1
+        if len(different) == 1:
+            return best
         for value in different.values():
-            valid = sum(self.is_valid(value, ref) for ref in refs)
+            valid = 0
+            for ref in refs:
+                valid += self.is_valid(value, ref)
             if valid == len(refs):
                 return value
             if valid > most:
@@ -205,6 +208,8 @@ class Reader:
         return [*text.split(separator)] if text else []
 
     def _read_array(self, raws: list[Undecoded], shape: Shape, known: Known) -> list[JSON]:
+        if not shape.prefix:
+            return [self._read(item, shape.items, known) for item in raws]
         return [self._read(item, shape.item(i), known) for i, item in enumerate(raws)]
 
     def _read_members(self, raw: dict[str, Undecoded], shape: Shape, known: Known) -> dict[str, JSON]:
