@@ -122,7 +122,7 @@ class Account:
         self.is_spent = False
         """Whether a match was abandoned because the limit was reached."""
         self.known: dict[tuple[str, str], bool] = {}
-        """Pattern and text to whether they match: a value and its excerpts are validated one after another."""
+        """Pattern and text to whether they match: a value is validated, then its excerpts."""
 
     def begin(self) -> None:
         """Start the validation of a request."""

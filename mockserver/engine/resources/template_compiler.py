@@ -26,7 +26,6 @@ from mockserver.engine.resources.template_values import (
     CALL,
     FILTER,
     MAX_DEPTH,
-    METHOD,
     STEP,
     Method,
     Rendering,
@@ -556,7 +555,7 @@ class _Macro:
             raise SecurityError(f"macros that call each other over {MAX_DEPTH} deep")
         if len(args) > len(self._parameters) or kwargs.keys() - set(self._parameters):
             raise TypeError(f"{self._name} takes {', '.join(self._parameters) or 'no arguments'}")
-        rendering.spend(METHOD + STEP * (4 + len(self._parameters)) + len(self._scope))
+        rendering.spend(FILTER + STEP * len(self._parameters) + len(self._scope))
         scope = {**self._scope, **dict(zip(self._parameters, args, strict=False)), **kwargs}
         for name in self._parameters[len(args) :]:
             if name not in kwargs:

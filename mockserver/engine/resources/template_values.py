@@ -40,9 +40,9 @@ _NAMES = dict.fromkeys(NAMES)
 NESTED = 8 * STEP
 """The units of looking into a list or mapping, in addition to those of its items and a quarter of them."""
 FILTER = 12 * STEP
-"""The units of a filter, a test or a field of a format, in addition to those of its values."""
+"""The units of a filter, a test, a macro or a field of a format, in addition to those of its values."""
 METHOD = 8 * STEP
-"""The units of a call to a method or macro, in addition to those of its values."""
+"""The units of a call to a method, and of the text of a list, in addition to those of its values."""
 CALL = 4096
 """The units of a call to a provider: Faker takes up to a millisecond."""
 
@@ -180,7 +180,7 @@ def text(rendering: Rendering, value: Any) -> str:
         return str(value)
     if not isinstance(value, _PRINTED):
         raise TypeError(f"it is not a JSON value but {kind(value)}")
-    rendering.spend(4 * STEP)
+    rendering.spend(METHOD)
     rendering.hold(value)
     return str(dict(value) if isinstance(value, Mapping) else value)
 
