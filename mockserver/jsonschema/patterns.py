@@ -31,7 +31,7 @@ _MAX_SHORT_TEXT = 1_000
 _STEP = 20
 """The constant cost of a step, in characters."""
 _MAX_KNOWN = 10_000
-"""The maximum number of results that are kept during a request."""
+"""The maximum number of results that are kept during a request, those of short texts."""
 _MAY_BACKTRACK = re.compile(r"\(\?[=!<>(]|\\[1-9kGK]")
 """Lookaround, back references, atomic groups."""
 
@@ -198,7 +198,7 @@ def accounted(pattern: str) -> Callable[[str], bool]:
     tries = [_validator(pattern, limit).validate for limit in _LIMITS]
 
     def matches(text: str) -> bool:
-        if ACCOUNT.left is None:
+        if ACCOUNT.left is None or len(text) > _MAX_SHORT_TEXT:
             return search(text)
         found = ACCOUNT.known.get((pattern, text))
         if found is None:
