@@ -30,6 +30,8 @@ _MAX_SHORT_TEXT = 1_000
 """Longer texts begin with the first limit, other texts with the second. The first attempt is free."""
 _STEP = 20
 """The constant cost of a step, in characters."""
+_MAX_KNOWN = 10_000
+"""The maximum number of results that are kept during a request, those of short texts."""
 _MAY_BACKTRACK = re.compile(r"\(\?[=!<>(]|\\[1-9kGK]")
 """Lookaround, back references, atomic groups."""
 
@@ -112,21 +114,25 @@ def _literal(atom: str) -> str:
 class Account:
     """The work that the patterns of the current request may still do."""
 
-    __slots__ = ("is_spent", "left")
+    __slots__ = ("is_spent", "known", "left")
 
     def __init__(self) -> None:
         self.left: int | None = None
         """None if no request is being validated."""
         self.is_spent = False
         """Whether a match was abandoned because the limit was reached."""
+        self.known: dict[tuple[str, str], bool] = {}
+        """Pattern and text to whether they match: a value is validated, then its excerpts."""
 
     def begin(self) -> None:
         """Start the validation of a request."""
         self.left, self.is_spent = MAX_WORK, False
+        self.known.clear()
 
     def end(self) -> None:
         """End the validation of a request."""
         self.left, self.is_spent = None, False
+        self.known.clear()
 
     def take(self, work: int) -> bool:
         """Take ``work`` from the account. Return whether there was enough left."""
@@ -192,6 +198,16 @@ def accounted(pattern: str) -> Callable[[str], bool]:
     tries = [_validator(pattern, limit).validate for limit in _LIMITS]
 
     def matches(text: str) -> bool:
+        if ACCOUNT.left is None or len(text) > _MAX_SHORT_TEXT:
+            return search(text)
+        found = ACCOUNT.known.get((pattern, text))
+        if found is None:
+            found = search(text)
+            if len(ACCOUNT.known) < _MAX_KNOWN:
+                ACCOUNT.known[pattern, text] = found
+        return found
+
+    def search(text: str) -> bool:
         first = len(text) <= _MAX_SHORT_TEXT
         for number in range(first, len(_LIMITS)):
             if number > first and not ACCOUNT.take(_LIMITS[number] * (_STEP + len(text))):

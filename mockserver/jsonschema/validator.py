@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING
 
@@ -107,13 +107,8 @@ class Validator:
             for part in excerpts(value, self.is_valid):
                 errors = list(self._errors_of(part))
                 known = {(found.pointer, found.keyword, found.schema) for found in violations}
-                new = (
-                    found
-                    for found in self._violations_of(part, errors)
-                    if not known or (found.pointer, found.keyword, found.schema) not in known
-                )
                 before = len(violations)
-                violations += islice(new, MAX_VIOLATIONS - before)
+                violations += islice(self._violations_of(part, errors, known), MAX_VIOLATIONS - before)
                 fruitless += len(violations) == before
                 seen += sum(map(_count, errors))
                 if len(violations) == MAX_VIOLATIONS or fruitless > _MAX_FRUITLESS:
@@ -137,10 +132,20 @@ class Validator:
             return self._errors(part.value)
         return self._first(part.value) if part.nodes <= MAX_NODES else ()
 
-    def _violations_of(self, part: Excerpt, errors: Iterable[ValidationError]) -> Iterator[Violation]:
+    def _violations_of(
+        self,
+        part: Excerpt,
+        errors: Iterable[ValidationError],
+        known: Collection[tuple[str, str, SchemaRef]] = (),
+    ) -> Iterator[Violation]:
+        """Yield the violations but those ``known`` by pointer, keyword and schema."""
         for error in self._leaves(errors):
-            if part.is_certain(error.kind.name, error.instance_path):
-                yield self._violation(error, part)
+            path = error.instance_path
+            if part.is_certain(error.kind.name, path):
+                keyword, schema = self._keyword(error)
+                at = pointer(part.original(path))
+                if (at, keyword, schema) not in known:
+                    yield self._violation(error, at, keyword, schema)
 
     def _first(self, value: JSON) -> Iterator[ValidationError]:
         from jsonschema_rs import ValidationError  # slow to import, see __init__
@@ -203,20 +208,18 @@ class Validator:
     def _is_other_type(error: ValidationError, whole: ValidationError) -> bool:
         return error.kind.name == "type" and error.instance_path == whole.instance_path
 
-    def _violation(self, error: ValidationError, part: Excerpt) -> Violation:
+    def _violation(self, error: ValidationError, at: str, keyword: str, schema: SchemaRef) -> Violation:
         message = _not_in_enum(error) if error.kind.name == "enum" else error.message
         if (pattern := _pattern(error)) is not None:
             message = f'{json.dumps(error.instance, ensure_ascii=False)} does not match "{pattern}"'
             if ACCOUNT.is_spent:
                 message += " within the limit on the work of patterns per request"
         message = without_middle(message, MAX_MESSAGE)
-        keyword, schema = self._keyword(error)
         if keyword == self._flag:
             message = f"The property is {keyword} and cannot be part of this message"
         elif keyword == "discriminator":
             message = f"{message}: the discriminator selects no schema"
         expected = self._references.location(schema).node if schema else None
-        at = pointer(part.original(error.instance_path))
         return Violation("body", "", at, keyword, message, error.instance, expected, schema)
 
     def _keyword(self, error: ValidationError) -> tuple[str, SchemaRef]:

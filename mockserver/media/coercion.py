@@ -39,6 +39,11 @@ class Restyled(Struct, frozen=True):
 
 Undecoded: TypeAlias = "str | list[Undecoded] | dict[str, Undecoded] | Literal | Restyled"
 
+Known: TypeAlias = dict[object, tuple[JSON, "Undecoded"]]
+"""The values that were read, by the raw value and its schemas. The raw value is held, so that its id is not
+that of another one."""
+
+_JSON_ENDS = {"[": "]", "{": "}"}
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,4000})(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 """A JSON number (RFC 8259, section 6) of at most the length that Python converts."""
 
@@ -128,91 +133,109 @@ class Reader:
         """Return the valid interpretation of a value, else the most likely one."""
         return self._read(raw, (ref,), {})
 
-    def _read(self, raw: Undecoded, refs: tuple[SchemaRef, ...], known: dict[object, JSON]) -> JSON:
+    def _read(self, raw: Undecoded, refs: tuple[SchemaRef, ...], known: Known) -> JSON:
         """Read with a cache, so that no part is read again for each interpretation of the whole."""
-        if isinstance(raw, Literal):
-            return raw.value
-        if isinstance(raw, Restyled):
-            raw = raw.raw
+        is_text = type(raw) is str
+        if not is_text:
+            if isinstance(raw, Literal):
+                return raw.value
+            if isinstance(raw, Restyled):
+                return self._read(raw.raw, refs, known)
         if not refs:
             return without_schema(raw)
-        is_text = isinstance(raw, str)
         key = (raw if is_text else id(raw), refs)
-        if key not in known:
-            if is_text:
-                known[key] = raw  # ends the recursion of a list schema whose items are itself
-            candidates = list(self._candidates(raw, refs, known)) or [without_schema(raw)]
-            known[key] = candidates[0] if len(candidates) == 1 else self._choose(candidates, refs)
-        return known[key]
+        found = known.get(key)
+        if found is None:
+            if is_text:  # ends the recursion of a list schema whose items are itself
+                known[key] = raw, raw
+            candidates = self._candidates(raw, refs, known)
+            if not candidates:
+                value = without_schema(raw)
+            elif len(candidates) == 1:
+                value = candidates[0]
+            else:
+                value = self._choose(candidates, refs)
+            found = known[key] = value, raw
+        return found[0]
 
     def _choose(self, candidates: list[JSON], refs: tuple[SchemaRef, ...]) -> JSON:
         """Return the candidate that is valid for the largest number of schemas, the first of these."""
         different: dict[bytes, JSON] = {}
         for candidate in candidates:
             different.setdefault(encode_json(candidate), candidate)
+        best, most = candidates[0], -1
         if len(different) == 1:
-            return candidates[0]
-        return max(different.values(), key=lambda value: sum(self.is_valid(value, ref) for ref in refs))
+            return best
+        for value in different.values():
+            valid = 0
+            for ref in refs:
+                valid += self.is_valid(value, ref)
+            if valid == len(refs):
+                return value
+            if valid > most:
+                best, most = value, valid
+        return best
 
-    def _candidates(
-        self, raw: Undecoded, refs: tuple[SchemaRef, ...], known: dict[object, JSON]
-    ) -> Iterator[JSON]:
-        shapes = (shape for ref in refs for shape in self.shapes.of(ref))
-        if isinstance(raw, str):
-            for shape in shapes:
-                yield from self._read_text(raw, shape, known)
-        elif isinstance(raw, list):
-            for shape in shapes:
-                if "array" in shape.types:
-                    yield self._read_array(raw, shape, known)
-        elif isinstance(raw, dict):
-            for shape in shapes:
-                if "array" in shape.types:
-                    yield from (self._read_array(listed, shape, known) for listed in _as_lists(raw))
-                if "object" in shape.types:
-                    yield self._read_members(raw, shape, known)
+    def _candidates(self, raw: Undecoded, refs: tuple[SchemaRef, ...], known: Known) -> list[JSON]:
+        found: list[JSON] = []
+        for ref in refs:
+            for shape in self.shapes.of(ref):
+                if isinstance(raw, str):
+                    self._read_text(raw, shape, known, found)
+                elif isinstance(raw, list):
+                    if "array" in shape.types:
+                        found.append(self._read_array(raw, shape, known))
+                elif isinstance(raw, dict):
+                    if "array" in shape.types:
+                        found += (self._read_array(listed, shape, known) for listed in _as_lists(raw))
+                    if "object" in shape.types:
+                        found.append(self._read_members(raw, shape, known))
+        return found
 
-    def _read_text(self, text: str, shape: Shape, known: dict[object, JSON]) -> Iterator[JSON]:
-        yield from scalars(text, shape.types)
-        if shape.types == TYPES:
+    def _read_text(self, text: str, shape: Shape, known: Known, found: list[JSON]) -> None:
+        """Add what a text can be to ``found``."""
+        types = shape.types
+        found += scalars(text, types)
+        if types is TYPES or types.isdisjoint(STRUCTURED) or types == TYPES:
             return
-        if "array" in shape.types:
-            yield self._read_array(self._split(text, shape.separator), shape, known)
-        elif "object" in shape.types and not text:
-            yield {}
-        if shape.types & STRUCTURED and text[:1] in ("[", "{"):
+        if "array" in types:
+            found.append(self._read_array(self._split(text, shape.separator), shape, known))
+        elif not text:
+            found.append({})
+        if _JSON_ENDS.get(text[:1], "") == text.rstrip()[-1:] != "":
             value = self.parse(text.encode())
             if not isinstance(value, Malformed):
-                yield value
+                found.append(value)
 
     def _split(self, text: str, separator: str) -> list[Undecoded]:
         return [*text.split(separator)] if text else []
 
-    def _read_array(self, raws: list[Undecoded], shape: Shape, known: dict[object, JSON]) -> list[JSON]:
+    def _read_array(self, raws: list[Undecoded], shape: Shape, known: Known) -> list[JSON]:
+        if not shape.prefix:
+            return [self._read(item, shape.items, known) for item in raws]
         return [self._read(item, shape.item(i), known) for i, item in enumerate(raws)]
 
-    def _read_members(
-        self, raw: dict[str, Undecoded], shape: Shape, known: dict[object, JSON]
-    ) -> dict[str, JSON]:
+    def _read_members(self, raw: dict[str, Undecoded], shape: Shape, known: Known) -> dict[str, JSON]:
         return {name: self._read(member, shape.property(name), known) for name, member in raw.items()}
 
 
-def scalars(text: str, types: Types) -> Iterator[JSON]:
-    """Yield the scalars of these types that a text can be, the most likely first."""
+def scalars(text: str, types: Types) -> list[JSON]:
+    """Return the scalars of these types that a text can be, the most likely first."""
     if types == TYPES:
-        yield text
-        return
+        return [text]
+    found: list[JSON] = []
     if "boolean" in types and text in ("true", "false"):
-        yield text == "true"
+        found.append(text == "true")
     if ("integer" in types or "number" in types) and (match := _NUMBER.fullmatch(text)):
         if match.lastindex is None:
-            yield int(text)
+            found.append(int(text))
         elif (number := float(text)) not in (float("inf"), float("-inf")):
-            yield number
+            found.append(number)
     if "string" in types:
-        yield text
+        found.append(text)
     if "null" in types and text in ("", "null"):
-        yield None
+        found.append(None)
+    return found
 
 
 def without_schema(raw: Undecoded) -> JSON:

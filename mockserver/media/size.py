@@ -8,7 +8,7 @@ The values of XML are counted while it is parsed, unless it surely has too many.
 
 from __future__ import annotations
 
-from mockserver.media.coercion import Reader, Undecoded
+from mockserver.media.coercion import Known, Reader, Undecoded
 from mockserver.media.json import decode_json, without_escapes
 from mockserver.media.shapes import Shape
 from mockserver.media.types import ContentType, Malformed
@@ -113,13 +113,11 @@ class BoundedReader(Reader):
             raise TooManyNodesError
         return super()._split(text, separator)
 
-    def _read_array(self, raws: list[Undecoded], shape: Shape, known: dict[object, JSON]) -> list[JSON]:
+    def _read_array(self, raws: list[Undecoded], shape: Shape, known: Known) -> list[JSON]:
         self._count(len(raws) * WEIGHT)
         return super()._read_array(raws, shape, known)
 
-    def _read_members(
-        self, raw: dict[str, Undecoded], shape: Shape, known: dict[object, JSON]
-    ) -> dict[str, JSON]:
+    def _read_members(self, raw: dict[str, Undecoded], shape: Shape, known: Known) -> dict[str, JSON]:
         self._count(len(raw) * WEIGHT)
         return super()._read_members(raw, shape, known)
 

@@ -12,6 +12,7 @@ import base64
 import hashlib
 import inspect
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -36,11 +37,27 @@ _ITEMS = {
     **dict.fromkeys(("deep", "depth", "indent", "levels", "nb", "nb_sentences"), 1.0),
     **dict.fromkeys(("nb_texts", "nb_words", "number", "size"), 1.0),
     **dict.fromkeys(("digits", "left_digits", "length", "max_chars", "max_nb_chars", "min_chars"), 0.1),
-    **dict.fromkeys(("count", "num_rows"), 20.0),
+    "count": 20.0,
+    "num_rows": 1.0,
     "nb_elements": 3.0,
     "right_digits": 0.1,
 }
 """Parameters of Faker's providers that set the size of the result, with the number of items per unit."""
+_DEAR = {
+    **dict.fromkeys(("credit_card_full", "domain_name", "email", "get_words_list", "hostname"), 10.0),
+    **dict.fromkeys(("passport_owner", "pytimezone", "uri", "url"), 10.0),
+    "ipv4_public": 80.0,
+    "profile": 100.0,
+    "simple_profile": 40.0,
+}
+"""Providers that take long, with the number of items that take as long."""
+_MIN_FORMAT = 10.0
+"""The number of items that ``{{provider}}`` in a text counts as, at least."""
+_CHARACTER = 0.1
+"""The number of items that a character of an argument counts as."""
+_MAX_FREE = 100.0
+"""The items of a call without arguments that are not counted, because its values come from a pool."""
+_FORMAT = re.compile(r"\{\{\s*(\w+)")
 
 
 class UnknownProviderError(MockServerError):
@@ -58,6 +75,8 @@ class FakeValues:
         self._faker: Faker | None = None
         self._names: frozenset[str] = frozenset()
         self._pools: dict[str, dict[int, JSON]] = {}
+        self._signatures: dict[str, inspect.Signature] = {}
+        self._default_items: dict[str, float] = {}
 
     def value(self, provider: str, rng: random.Random, *args: JSON, **kwargs: JSON) -> JSON:
         """Return a JSON value of a provider such as ``first_name``, selected by ``rng``.
@@ -73,12 +92,42 @@ class FakeValues:
         return pool[number]
 
     def count_items(self, provider: str, *args: JSON, **kwargs: JSON) -> float:
-        """Return how many items a call asks for; 1 if its arguments do not say. Raises as ``value`` does."""
-        call = self._provider(provider)
+        """Return how many items a call asks for; 0 for a small value of a pool. Raises as ``value`` does."""
+        if args or kwargs:
+            return self._count_items(provider, args, kwargs)
+        found = self._items_without_arguments(provider)
+        return found if found > _MAX_FREE else 0
+
+    def _items_without_arguments(self, provider: str) -> float:
+        found = self._default_items.get(provider)
+        if found is None:
+            try:
+                found = self._count_items(provider, (), {})
+            except UnknownProviderError:
+                if provider not in self._names:
+                    raise
+                found = 1.0  # its arguments are required: the call says so
+            self._default_items[provider] = found
+        return found
+
+    def _count_items(self, provider: str, args: tuple[JSON, ...], kwargs: Mapping[str, JSON]) -> float:
         try:
-            return _count_items(inspect.signature(call).bind(*args, **kwargs).arguments)
+            signature = self._signatures.get(provider)
+            if signature is None:
+                signature = self._signatures[provider] = inspect.signature(self._provider(provider))
+            call = signature.bind(*args, **kwargs)
+            call.apply_defaults()
+            return _count_items(call.arguments, _DEAR.get(provider, 1.0), self._items_of_formats)
         except (TypeError, ValueError) as error:
             raise _refuse_arguments(provider, args, kwargs, error) from None
+
+    def _items_of_formats(self, text: str) -> float:
+        """Return the items of each ``{{provider}}`` in a text. Raises UnknownProviderError."""
+        items = 0.0
+        for name in _FORMAT.findall(text):
+            self._provider(name)
+            items += max(_MIN_FORMAT, self._items_without_arguments(name))
+        return items
 
     def _provider(self, name: str) -> Callable[..., object]:
         faker = self.load()
@@ -113,17 +162,24 @@ class FakeValues:
         return self._faker
 
 
-def _count_items(arguments: Mapping[str, Any]) -> float:
+def _count_items(arguments: Mapping[str, Any], items: float, count_formats: Callable[[str], float]) -> float:
     """Return how many items the arguments ask for. Raises ValueError above the maximum."""
-    items = 1.0
+    characters = 0
     for name, value in arguments.items():
-        if len(str(value)) > MAX_TEXT:
+        shown = value if isinstance(value, str) else str(value)
+        if len(shown) > MAX_TEXT:
             raise ValueError(f"{name} has over {MAX_TEXT:,} characters")
-        if name in _ITEMS and isinstance(value, int | float):
+        if isinstance(value, str):
+            characters += len(value)
+        if "{{" in shown:
+            items *= max(1.0, count_formats(shown))
+        if name in _ITEMS and isinstance(value, (int, float)):
             items *= max(1.0, value * _ITEMS[name])
             if items > MAX_ITEMS:
                 raise ValueError(f"{name} is over {MAX_ITEMS / _ITEMS[name]:,.0f}")
-    return items
+    if items + characters * _CHARACTER > MAX_ITEMS:
+        raise ValueError(f"they ask for over {MAX_ITEMS:,} items")
+    return items + characters * _CHARACTER
 
 
 def _refuse_arguments(

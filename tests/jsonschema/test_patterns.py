@@ -6,7 +6,7 @@ import pytest
 
 from mockserver.engine.request.validation import Checker, compile_checker
 from mockserver.jsonschema import Schemas
-from mockserver.jsonschema.patterns import MAX_WORK, Account, accounted, backtracks, strict
+from mockserver.jsonschema.patterns import ACCOUNT, MAX_WORK, Account, accounted, backtracks, strict
 from mockserver.messages import Request
 from mockserver.plan import MediaType, Operation, RequestBody
 
@@ -80,12 +80,34 @@ def check(checker: Checker, texts: list[str]) -> tuple[int, str]:
 def test_the_texts_of_a_request_share_what_patterns_may_take(taken: list[int]) -> None:
     made = checker("s")
     # Each is a match by backtracking nearly to the end
-    status, message = check(made, [f"{TEXT}b"] * 2000)
+    status, message = check(made, [f"{TEXT}b{number}" for number in range(2000)])
     assert status == 422
     assert "within the limit on the work of patterns per request" in message
     assert sum(taken) <= MAX_WORK
     taken.clear()
     assert check(made, [TEXT]) == (0, "")  # the next request has an account of its own
+
+
+def test_the_same_text_is_matched_once_in_a_request(taken: list[int]) -> None:
+    made = checker("s")
+    assert check(made, [f"{TEXT}b"])[0] == 422
+    once = list(taken)
+    taken.clear()
+    assert once
+    assert check(made, [f"{TEXT}b"] * 2000)[0] == 422
+    assert taken == once
+
+
+def test_a_long_text_is_not_held_until_the_end_of_its_request() -> None:
+    ACCOUNT.begin()
+    try:
+        accounted(WORD)("a" * 1_000)
+        assert len(ACCOUNT.known) == 1
+        accounted(WORD)("a" * 1_001)
+        assert len(ACCOUNT.known) == 1
+    finally:
+        ACCOUNT.end()
+    assert not ACCOUNT.known
 
 
 def test_a_pattern_that_looks_around_and_matches_at_once_takes_nothing(taken: list[int]) -> None:

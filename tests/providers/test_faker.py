@@ -49,6 +49,11 @@ def test_unknown_providers_are_refused(name: str) -> None:
         FakeValues().value(name, random.Random(0))
 
 
+def test_a_refused_provider_is_refused_in_a_format_too() -> None:
+    with pytest.raises(UnknownProviderError, match="no provider 'binary'"):
+        FakeValues().count_items("pystr_format", "{{binary}}")
+
+
 def test_a_near_name_is_suggested() -> None:
     with pytest.raises(UnknownProviderError, match="did you mean 'email'"):
         FakeValues().value("emial", random.Random(0))

@@ -138,8 +138,6 @@ class Context(dict[str, Any]):
 class ResourceView:
     """``resource`` in a template."""
 
-    __slots__ = ("_subject",)
-
     def __init__(self, subject: RenderContext) -> None:
         self._subject = subject
 
@@ -183,13 +181,13 @@ class ResourceView:
         """The time of the last state change: ISO 8601 with milliseconds and ``Z``."""
         return iso(self._subject.changed)
 
-    @property
+    @cached_property
     def created_by(self) -> Any:
         """The creating request: method, url, path, query, headers, body. Absent parts are undefined."""
         creation = self._subject.creation
         return Parts(msgspec.json.decode(creation.request) if creation is not None else {})
 
-    @property
+    @cached_property
     def data(self) -> Any:
         """The fields of the stored data, else of the body that created it. Absent ones are undefined."""
         return Parts(data_fields(self._subject))
@@ -213,14 +211,18 @@ class Parts(Mapping[str, Any]):
     the ``default`` filter replaces it, and as a value it is null.
     """
 
-    __slots__ = ("_members",)
+    __slots__ = ("_members", "_read")
 
     def __init__(self, members: Mapping[str, JSON]) -> None:
         self._members = members
+        self._read: dict[str, Any] = {}
+        """The members that were read: a list of parts is made once, however often a loop reads it."""
 
     def __getitem__(self, name: str) -> Any:
+        if name in self._read:
+            return self._read[name]
         if (found := self._members.get(name)) is not None:
-            return _parts(found)
+            return self._read.setdefault(name, _parts(found))
         from mockserver.engine.resources.template_values import Absent  # heavy: imports Jinja2
 
         return Absent(name=name)
@@ -334,12 +336,9 @@ class FakeView:
 
         def call(*args: JSON, **kwargs: JSON) -> JSON:
             fakes = self._providers.fakes
-            if args or kwargs:
-                self._items_left -= fakes.count_items(provider, *args, **kwargs)
-                if self._items_left < 0:
-                    raise MockServerError(
-                        f"the fakes of one response are over {fakes.max_items:,} items in all"
-                    )
+            self._items_left -= fakes.count_items(provider, *args, **kwargs)
+            if self._items_left < 0:
+                raise MockServerError(f"the fakes of one response are over {fakes.max_items:,} items in all")
             return fakes.value(provider, generator, *args, **kwargs)
 
         return call

@@ -22,7 +22,14 @@ from jinja2.exceptions import SecurityError, TemplateAssertionError
 
 from mockserver.engine.resources import template_values as values
 from mockserver.engine.resources.template_filters import call_method, filter_of, test_of
-from mockserver.engine.resources.template_values import CALL, FILTER, MAX_DEPTH, STEP, Method, Rendering
+from mockserver.engine.resources.template_values import (
+    CALL,
+    FILTER,
+    MAX_DEPTH,
+    STEP,
+    Method,
+    Rendering,
+)
 
 Scope = dict[str, Any]
 Evaluate = Callable[[Rendering, Scope], Any]
@@ -75,6 +82,7 @@ def compile_tree(tree: nodes.Template) -> Callable[[Mapping[str, Any]], Any]:
 
 def _text_of(run: Run, rendering: Rendering, scope: Scope) -> str:
     pieces: list[str] = []
+    rendering.spend(2 * STEP)
     run(rendering, scope, pieces)
     rendering.spend(values.bounded(sum(map(len, pieces))))
     return "".join(pieces)
@@ -226,7 +234,7 @@ def _getattr(node: nodes.Getattr) -> Evaluate:
     owner, name = _expression(node.node), node.attr
 
     def evaluate(rendering: Rendering, scope: Scope) -> Any:
-        rendering.spend(STEP)
+        rendering.spend(2 * STEP)
         return values.attribute(owner(rendering, scope), name)
 
     return evaluate
@@ -287,7 +295,7 @@ def _call(node: nodes.Call) -> Evaluate:
             rendering.spend(STEP if function is values.range_of else CALL)
             rendering.hold(args, kwargs)
             found = function(*args, **kwargs)
-            if function is not values.range_of and isinstance(found, list | tuple | Mapping):
+            if function is not values.range_of and isinstance(found, values.CONTAINERS):
                 rendering.spend(CALL)  # Faker makes each item by a call
         rendering.hold(found)
         return found
@@ -462,6 +470,7 @@ def _for(node: nodes.For) -> Run:
     def selected(rendering: Rendering, scope: Scope, value: Any) -> Iterator[Any]:
         for entry in values.iterate(rendering, value):
             if test is not None:
+                rendering.spend(STEP + len(scope))
                 inner = dict(scope)
                 bind(rendering, inner, entry)
                 if not test(rendering, inner):
@@ -469,10 +478,11 @@ def _for(node: nodes.For) -> Run:
             yield entry
 
     def run(rendering: Rendering, scope: Scope, out: list[str]) -> None:
+        rendering.spend(4 * STEP)
         items = list(selected(rendering, scope, series(rendering, scope)))
         loop = _Loop(items)
+        rendering.spend(len(scope) * len(items))
         for loop.index0, entry in enumerate(items):
-            rendering.spend(len(scope))
             inner = {**scope, "loop": loop}
             bind(rendering, inner, entry)
             body(rendering, inner, out)
@@ -484,7 +494,12 @@ def _for(node: nodes.For) -> Run:
 
 def _assign(node: nodes.Assign) -> Run:
     bind, value = _target(node.target), _expression(node.node)
-    return lambda rendering, scope, out: bind(rendering, scope, value(rendering, scope))
+
+    def run(rendering: Rendering, scope: Scope, out: list[str]) -> None:
+        rendering.spend(STEP)
+        bind(rendering, scope, value(rendering, scope))
+
+    return run
 
 
 def _assign_block(node: nodes.AssignBlock) -> Run:
@@ -516,6 +531,7 @@ def _with(node: nodes.With) -> Run:
     body = _block(node.body)
 
     def run(rendering: Rendering, scope: Scope, out: list[str]) -> None:
+        rendering.spend(STEP * (1 + len(pairs)) + len(scope))
         inner = dict(scope)
         for bind, value in pairs:
             bind(rendering, inner, value(rendering, scope))
@@ -539,7 +555,7 @@ class _Macro:
             raise SecurityError(f"macros that call each other over {MAX_DEPTH} deep")
         if len(args) > len(self._parameters) or kwargs.keys() - set(self._parameters):
             raise TypeError(f"{self._name} takes {', '.join(self._parameters) or 'no arguments'}")
-        rendering.spend(STEP * (1 + len(self._parameters)) + len(self._scope))
+        rendering.spend(FILTER + STEP * len(self._parameters) + len(self._scope))
         scope = {**self._scope, **dict(zip(self._parameters, args, strict=False)), **kwargs}
         for name in self._parameters[len(args) :]:
             if name not in kwargs:
@@ -556,6 +572,7 @@ def _macro(node: nodes.Macro) -> Run:
     body, defaults = _block(node.body), [_expression(default) for default in node.defaults]
 
     def run(rendering: Rendering, scope: Scope, out: list[str]) -> None:
+        rendering.spend(3 * STEP)
         scope[node.name] = _Macro(node, scope, body, defaults)
 
     return run

@@ -23,6 +23,7 @@ from mockserver.diagnostics import did_you_mean
 from mockserver.engine.resources.template_values import (
     COMPARISONS,
     MAX_WIDTH,
+    METHOD,
     STEP,
     Absent,
     Method,
@@ -35,6 +36,7 @@ from mockserver.engine.resources.template_values import (
     format_braces,
     format_percent,
     item,
+    iterable,
     iterate,
     text,
     weigh,
@@ -104,11 +106,11 @@ def _items(rendering: Rendering, value: Any) -> list[tuple[Any, Any]]:
 
 
 def _first(rendering: Rendering, value: Any) -> Any:
-    return next(iterate(rendering, value), Absent(name="first"))
+    return next(iter(iterable(value)), Absent(name="first"))
 
 
 def _last(rendering: Rendering, value: Any) -> Any:
-    return next(iterate(rendering, _reverse(rendering, value)), Absent(name="last"))
+    return next(iter(_reverse(rendering, value)), Absent(name="last"))
 
 
 def _reverse(rendering: Rendering, value: Any) -> Any:
@@ -269,7 +271,7 @@ def _tojson(rendering: Rendering, value: Any, indent: int | None = None) -> str:
 def _builtin(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _builtin(entry) for name, entry in value.items()}
-    return [_builtin(entry) for entry in value] if isinstance(value, list | tuple) else value
+    return [_builtin(entry) for entry in value] if isinstance(value, (list, tuple)) else value
 
 
 def _title(value: str) -> str:
@@ -406,6 +408,7 @@ def _find(table: Mapping[str, Filter], name: str, what: str) -> Filter:
 def call_method(rendering: Rendering, method: Method, args: list[Any], kwargs: dict[str, Any]) -> Any:
     """Call a method of a text, list or mapping, and subtract its cost."""
     owner, name = method
+    rendering.spend(METHOD)
     if isinstance(owner, Mapping):
         return _mapping_method(rendering, owner, name, args, kwargs)
     if name in ("count", "index") and not isinstance(owner, str):

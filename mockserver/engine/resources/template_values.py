@@ -11,7 +11,8 @@ deadline is necessary.
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from jinja2 import ChainableUndefined, StrictUndefined, Undefined
@@ -21,11 +22,11 @@ from jinja2.utils import missing
 from mockserver.engine.resources.context import NAMES
 from mockserver.engine.resources.templates import unknown_name
 
-STEP = 16
+STEP = 40
 """The units of one operation, or of one item."""
 MAX_HELD = 1024 * 1024
-"""The units of the largest value: a text of a million characters, or a list of 65,536 numbers."""
-MAX_SPENT = 2 * 1024 * 1024
+"""The units of the largest value: a text of a million characters, or a list of 26,214 numbers."""
+MAX_SPENT = 7 * MAX_HELD // 4
 """The budget of one rendering in units: some hundredths of a second."""
 MAX_BITS = 256
 """The bits of the largest integer."""
@@ -36,11 +37,12 @@ MAX_WIDTH = 10_000
 MAX_DEPTH = 100
 """The levels of nested lists, and of macros that call macros."""
 _NAMES = dict.fromkeys(NAMES)
-_CONTAINERS = frozenset((list, tuple, dict))
-NESTED = 16 * STEP
+NESTED = 8 * STEP
 """The units of looking into a list or mapping, in addition to those of its items and a quarter of them."""
-FILTER = 28 * STEP
-"""The units of a filter or a test, in addition to those of its values."""
+FILTER = 12 * STEP
+"""The units of a filter, a test, a macro or a field of a format, in addition to those of its values."""
+METHOD = 8 * STEP
+"""The units of a call to a method, and of the text of a list, in addition to those of its values."""
 CALL = 4096
 """The units of a call to a provider: Faker takes up to a millisecond."""
 
@@ -65,6 +67,17 @@ class Unknown(StrictUndefined):
 
 
 _SCALARS = frozenset((bool, float, type(None), Absent, Unknown))
+_SIMPLE = _SCALARS | {str, int}
+# Tuples: ``isinstance`` of ``A | B`` creates the union at each call, which takes ten times as long
+_NUMBERS = (int, float)
+_LISTS = (list, tuple)
+CONTAINERS = (*_LISTS, Mapping)
+_TEXTS_AND_LISTS = (str, *_LISTS)
+_WEIGHED = (str, *CONTAINERS)
+_ORDERED = (*_TEXTS_AND_LISTS, range)
+_INDEXED = (*_ORDERED, Mapping)
+_ITERABLE = (*_INDEXED, Undefined)
+_PRINTED = (*_NUMBERS, *CONTAINERS, Undefined, type(None))
 
 
 class Rendering:
@@ -85,8 +98,10 @@ class Rendering:
 
     def hold(self, *values: Any) -> int:
         """Subtract the size of ``values``, and return it in units. Raises SecurityError."""
-        units = sum(map(weigh, values))
-        nested = sum(type(value) in _CONTAINERS for value in values)
+        units = nested = 0
+        for value in values:
+            units += weigh(value)
+            nested += type(value) not in _SIMPLE
         self.spend(units + (units >> 2) + NESTED * nested if nested else units)
         return units
 
@@ -97,7 +112,7 @@ def weigh(value: Any) -> int:
         units = STEP + len(value)
     elif type(value) is int:
         units = STEP + (value.bit_length() >> 3)
-    elif isinstance(value, list | tuple | Mapping | str):
+    elif type(value) not in _SCALARS and isinstance(value, _WEIGHED):
         return _weigh_nested(value)
     else:
         return STEP
@@ -132,7 +147,7 @@ def _weigh_nested(value: Any) -> int:
             elif type_ is dict or isinstance(found, Mapping):
                 below += found
                 below += found.values()
-            elif isinstance(found, str | list | tuple):  # of a subclass, such as Jinja2's Markup
+            elif isinstance(found, _TEXTS_AND_LISTS):  # of a subclass, such as Jinja2's Markup
                 below += [str(found)] if isinstance(found, str) else found
             if len(below) > MAX_HELD // STEP:
                 bounded(MAX_HELD + 1)
@@ -142,13 +157,17 @@ def _weigh_nested(value: Any) -> int:
     raise SecurityError(f"a value of over {MAX_DEPTH} levels")
 
 
-def iterate(rendering: Rendering, value: Any, units: int = STEP) -> Iterator[Any]:
-    """Yield the items of ``value``, each at the cost of ``units``. Raises TypeError for other values."""
-    if not isinstance(value, str | list | tuple | range | Mapping | Undefined):
+def iterable(value: Any) -> Iterable[Any]:
+    """Return ``value`` if it has items. Raises TypeError for other values."""
+    if not isinstance(value, _ITERABLE):
         raise TypeError(f"{kind(value)} cannot be iterated")
-    for item in value:
-        rendering.spend(units)
-        yield item
+    return value
+
+
+def iterate(rendering: Rendering, value: Any, units: int = STEP) -> Iterable[Any]:
+    """Return ``value``, whose items cost ``units`` each. Raises TypeError for a value without items."""
+    rendering.spend(units * len(iterable(value)))  # type: ignore[arg-type]
+    return value  # type: ignore[no-any-return]
 
 
 def text(rendering: Rendering, value: Any) -> str:
@@ -156,9 +175,12 @@ def text(rendering: Rendering, value: Any) -> str:
     if isinstance(value, str):
         rendering.spend(STEP + len(value))
         return str(value)
-    if not isinstance(value, bool | int | float | list | tuple | Mapping | Undefined | None):
+    if type(value) is int:
+        rendering.spend(3 * STEP + (value.bit_length() >> 3))
+        return str(value)
+    if not isinstance(value, _PRINTED):
         raise TypeError(f"it is not a JSON value but {kind(value)}")
-    rendering.spend(2 * STEP)
+    rendering.spend(METHOD)
     rendering.hold(value)
     return str(dict(value) if isinstance(value, Mapping) else value)
 
@@ -184,6 +206,9 @@ class Method(NamedTuple):
 
     owner: Any
     name: str
+
+
+_WITHOUT_MEMBERS = (*_NUMBERS, range, Method, type(None))
 
 
 METHODS: dict[type, frozenset[str]] = {
@@ -241,6 +266,12 @@ METHODS: dict[type, frozenset[str]] = {
 """The methods that templates may call, by the type of their owner. None of them changes its owner."""
 
 
+@lru_cache(maxsize=256)
+def _owner(type_: type) -> type | None:
+    """Return the type in METHODS that ``type_`` is of; None for others."""
+    return next((owner for owner in METHODS if issubclass(type_, owner)), None)
+
+
 def attribute(value: Any, name: str) -> Any:
     """Return ``value.name``; undefined if there is none. Members of a mapping precede its methods.
 
@@ -248,16 +279,16 @@ def attribute(value: Any, name: str) -> Any:
     """
     if isinstance(value, Undefined):
         return getattr(value, name) if isinstance(value, Absent) else str(value)
-    if isinstance(value, Mapping) and name in value:
+    owner = _owner(type(value))  # type: ignore[arg-type]
+    if owner is Mapping and name in value:
         return value[name]
     if name.startswith("_"):
         raise SecurityError(f"templates cannot use {name!r} of {kind(value)}")
-    for owner, names in METHODS.items():
-        if isinstance(value, owner):
-            if name in names:
-                return Method(value, name)
-            return item(value, name) if owner is Mapping else _missing(value, name)
-    if isinstance(value, bool | int | float | range | Method | None) or callable(value):
+    if owner is not None:
+        if name in METHODS[owner]:
+            return Method(value, name)
+        return item(value, name) if owner is Mapping else _missing(value, name)
+    if isinstance(value, _WITHOUT_MEMBERS) or callable(value):
         return _missing(value, name)
     return getattr(value, name) if hasattr(value, name) else _missing(value, name)
 
@@ -266,7 +297,7 @@ def item(value: Any, key: Any) -> Any:
     """Return ``value[key]``; undefined if there is none."""
     if isinstance(value, Undefined):
         return value[key] if isinstance(value, Absent) else str(value)
-    if isinstance(value, str | list | tuple | range | Mapping):
+    if isinstance(value, _INDEXED):
         try:
             return value[key]
         except (KeyError, IndexError, TypeError):
@@ -278,8 +309,9 @@ def item(value: Any, key: Any) -> Any:
 
 def slice_of(rendering: Rendering, value: Any, bounds: slice) -> Any:
     """Return ``value[a:b:c]``. Raises TypeError for values without an order."""
-    if not isinstance(value, str | list | tuple | range):
+    if not isinstance(value, _ORDERED):
         raise TypeError(f"{kind(value)} cannot be sliced")
+    rendering.spend(2 * STEP)
     rendering.hold(value)
     return value[bounds]
 
@@ -292,7 +324,7 @@ def _missing(value: Any, name: Any) -> Undefined:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)
+    return isinstance(value, _NUMBERS)
 
 
 def add(rendering: Rendering, left: Any, right: Any) -> Any:
@@ -351,9 +383,9 @@ def contains(rendering: Rendering, needle: Any, haystack: Any) -> bool:
     """Return ``needle in haystack``. Raises TypeError for a haystack without items."""
     if isinstance(haystack, Undefined):
         return needle in haystack
-    if not isinstance(haystack, str | list | tuple | range | Mapping):
+    if not isinstance(haystack, _INDEXED):
         raise TypeError(f"{kind(haystack)} has no items")
-    if isinstance(haystack, list | tuple):  # each item is compared with the whole needle
+    if isinstance(haystack, _LISTS):  # each item is compared with the whole needle
         rendering.spend(len(haystack) * weigh(needle))
     rendering.hold(haystack)
     return needle in haystack
@@ -392,13 +424,13 @@ def _field_width(digits: str) -> int:
 
 def format_percent(rendering: Rendering, template: str, values: Any) -> str:
     """Return ``template % values`` (printf-style formatting), and subtract the cost of each field."""
-    units, end = weigh(template), 0
-    held = weigh(values if isinstance(values, list | tuple | Mapping) else [values])
+    units, end = weigh(template) + 2 * STEP, 0
+    held = weigh(values if isinstance(values, CONTAINERS) else [values])
     while (start := template.find("%", end)) >= 0:
         end, widths = _percent_field(template, start + 1)
-        units = bounded(units + held + sum(map(_field_width, widths)))
+        units = bounded(units + held + 4 * STEP + sum(map(_field_width, widths)))
     rendering.spend(units)
-    if not isinstance(values, tuple | Mapping):
+    if not isinstance(values, (tuple, Mapping)):
         values = (values,)
     return template % (dict(values) if isinstance(values, Mapping) else values)
 
@@ -442,8 +474,8 @@ class _Formatter(string.Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         width = "".join(character if character.isdigit() else " " for character in format_spec).split()
-        self._rendering.spend(sum(map(_field_width, width)))
-        if not isinstance(value, str | int | float):
+        self._rendering.spend(FILTER + sum(map(_field_width, width)))
+        if not isinstance(value, (str, *_NUMBERS)):
             value = text(self._rendering, value)
         self._rendering.hold(value)
         return format(value, format_spec)
@@ -456,5 +488,6 @@ class _Formatter(string.Formatter):
 
 def format_braces(rendering: Rendering, template: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     """Return ``template.format(*args, **kwargs)``."""
+    rendering.spend(FILTER)
     rendering.hold(template)
     return _Formatter(rendering).vformat(template, args, kwargs)

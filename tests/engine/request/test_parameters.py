@@ -392,7 +392,8 @@ def parameters_with_values(draw: st.DrawFn) -> tuple[Any, Parameter, Any]:
             draw(st.lists(scalar, min_size=1, max_size=4)),
         )
     if form == "object" or style == "deepObject":
-        names = texts.filter(lambda each: each != "" and not set("[]") & set(each))
+        # ``read_leniently`` claims "b" for another parameter
+        names = texts.filter(lambda each: each not in ("", "b") and not set("[]") & set(each))
         value = draw(st.dictionaries(names, scalar, min_size=1, max_size=4))
         return {"type": "object", "additionalProperties": {"type": kind}}, described, value
     return {"type": kind}, described, draw(scalar)

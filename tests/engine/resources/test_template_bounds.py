@@ -99,3 +99,49 @@ def test_many_fakes_of_one_answer_are_bounded_together(context: Context) -> None
     assert len(template(context)) == 400
     with pytest.raises(MockServerError, match="of one response"):
         template(context)
+
+
+def test_empty_rounds_and_calls_of_macros_are_bounded() -> None:
+    assert (
+        compile_template("{% for a in range(100) %}{% for b in range(300) %}{% endfor %}{% endfor %}x")({})
+        == "x"
+    )
+    for times, body in (
+        (90_000, ""),
+        (10_000, "{{ f() }}"),
+        (30_000, "{% set c = 1 %}{% with d = 1 %}{% endwith %}"),
+        (6_000, "{{ '{}'.format(1) }}"),
+    ):
+        inner = "{% for b in range(100) %}" + body + "{% endfor %}"
+        outer = f"{{% for a in range({times // 100}) %}}{inner}{{% endfor %}}"
+        source = "{% macro f() %}{% endmacro %}" + outer
+        with pytest.raises(TemplateError, match="too many operations"):
+            compile_template(source)({})
+
+
+def test_the_stored_data_of_a_resource_are_read_once_for_all_places_of_a_response(
+    providers: Providers,
+) -> None:
+    subject = RenderContext(
+        "default", "thing", "k", "made", "story", 1, 0, 0, 0, data=b'{"list": [{"a": 1}]}'
+    )
+    resource = Context(subject, providers)["resource"]
+    assert resource.data["list"][0]["a"] == 1
+    assert resource.data["list"] is resource.data["list"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "lexify('?' * 6000)",
+        "pystr_format('{{name}}{{name}}{{name}}{{name}}{{name}}{{name}}')",
+        "pystr_format('{{pystruct}}')",
+        "profile(['name'])",
+        "csv()",
+        "texts(9)",
+    ],
+)
+def test_calls_to_fakes_that_take_long_count_as_many_items(call: str, context: Context) -> None:
+    source = "{% for i in range(20) %}{{ fake." + call + " }}{% endfor %}"
+    with pytest.raises(MockServerError, match="of one response"):
+        compile_template(source)(context)
