@@ -341,7 +341,7 @@ class DataCalls:
         kept = {name: known[name] for name in _top_fields(broken) if name in known}
         value |= kept  # no valid response can show what was sent
         warning = f"its schema does not allow the value of the request: {', '.join(kept)}" if kept else ""
-        return Changed(value, decision, warning)
+        return Changed(runtime.completed(value, call.address, created), decision, warning)
 
     def _list(self, call: DataCall) -> Response:
         listing = self._listings.get(id(call.route))

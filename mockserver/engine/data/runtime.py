@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from mockserver.diagnostics import MockServerError
+from mockserver.engine.data.bases import Origin
 from mockserver.engine.data.fields import RequestFields
-from mockserver.engine.data.projection import MAX_BASES, Projection
+from mockserver.engine.data.projection import Projection, Projections
 from mockserver.engine.data.references import Address, References, decoded, key_text
 from mockserver.engine.fresh_keys import FreshKeys
 from mockserver.engine.routing import PARAMETER
 from mockserver.engine.service import Service
 from mockserver.jsonschema import SchemaError
 from mockserver.jsonschema.keywords import NUMERIC
+from mockserver.jsonschema.references import pointer, tokens
 from mockserver.media.coercion import scalars
 from mockserver.media.json import encode_json
 from mockserver.media.shapes import Shapes
@@ -55,10 +57,9 @@ class DataRuntime:
         self.stored: StoredData | None = None
         """The lifecycles of the items, if a scenario file describes them."""
         self.fields = RequestFields(resource, service.schemas, shapes)
-        self._shapes = shapes
         self._store = store
         self._seed = seed
-        self._projections: dict[SchemaRef, Projection] = {}
+        self._projections = Projections(service, shapes)
         self._keys: FreshKeys | None = None
 
     # Addresses
@@ -321,9 +322,7 @@ class DataRuntime:
     def _is_lost(self, projection: Projection, address: Address, item: Item) -> bool:
         seed = self.seed_of(address)
         try:
-            projected = projection.project(
-                decoded(item), lambda number: projection.base(seed, {}, item.created, number)
-            )
+            projected = projection.project(decoded(item), Origin(seed, {}, item.created))
         except MockServerError:
             return True
         return bool(projected.lost)
@@ -332,15 +331,7 @@ class DataRuntime:
 
     def projection(self, ref: SchemaRef) -> Projection:
         """Return the projection of stored values to the schema of a response."""
-        projection = self._projections.get(ref)
-        if projection is None:
-            try:
-                target = self.service.schemas.lookup(ref)[1]
-            except SchemaError:
-                target = ref
-            projection = self._projections.get(target) or Projection(self.service, self._shapes, target)
-            self._projections[ref] = self._projections[target] = projection
-        return projection
+        return self._projections.of(ref)
 
     def new_value(
         self, address: Address, hints: Mapping[str, JSON], now: int, sent: Mapping[str, JSON]
@@ -349,18 +340,21 @@ class DataRuntime:
         ref = self.resource.schema
         if ref is None:
             return dict(sent)
-        projection, seed = self.projection(ref), self.seed_of(address)
-        first: dict[str, JSON] = {}
         try:
-            for number in range(MAX_BASES):
-                generated = projection.base(seed, hints, now, number)
-                value = {**(generated if isinstance(generated, dict) else {}), **sent}
-                first = first or value
-                if projection.is_valid(projection.visible(value)):
-                    return value
+            return self.projection(ref).fill(sent, Origin(self.seed_of(address), hints, now))
         except MockServerError:  # the schema permits no value: `check` reports it
-            return {**first, **sent}
-        return first
+            return dict(sent)
+
+    def completed(self, value: dict[str, JSON], address: Address, created: int) -> dict[str, JSON]:
+        """Return a changed value whose parts have the members that the schema requires."""
+        if self.resource.schema is None or self.is_allowed(value):
+            return value
+        try:
+            return self.projection(self.resource.schema).complete(
+                value, Origin(self.seed_of(address), {}, created)
+            )
+        except MockServerError:
+            return value
 
     def agree(
         self,
@@ -378,12 +372,12 @@ class DataRuntime:
         if projection is self.projection(self.resource.schema):
             return
         try:
-            shown = projection.project(value, lambda number: projection.base(seed, hints, now, number))
+            shown = projection.project(value, Origin(seed, hints, now))
         except MockServerError:
             return
         own = {*sent, self.resource.key_field, *self.resource.key_aliases, *self.resource.times}
         for name, member in shown.value.items() if isinstance(shown.value, dict) else ():
-            is_free = name not in own and (name not in value or f"/{name}" in shown.lost)
+            is_free = name not in own and (name not in value or name in shown.lost_fields)
             if is_free and self.is_allowed({**value, name: member}):
                 value[name] = member
 
@@ -420,7 +414,8 @@ class DataRuntime:
     ) -> list[tuple[str, str, str]]:
         """Return what a change makes invalid in the item: location, keyword and message.
 
-        Fields that the client cannot know, and that a response generates, are not counted.
+        Fields that the client cannot know, and that a response generates, are not counted. Those of a
+        replacement are not counted if a response can show some of their parts.
         """
         if self.resource.schema is None:
             return []
@@ -429,13 +424,16 @@ class DataRuntime:
         new = broken - projection.violations(known) if broken else set()
         if not new:
             return []
-        projected = projection.project(value, lambda number: projection.base(seed, {}, now, number))
+        projected = projection.project(value, Origin(seed, {}, now))
         documented = self.fields.documented(operation.request_schema)
-        bad = {*projected.lost, *(p for p in projected.converted if p[1:] not in documented)}
+        lost = projected.lost_fields
+        if operation.verb == "replaces":
+            lost = frozenset(name for name in lost if pointer([name]) in projected.lost)
+        bad = lost | (projected.converted_fields - documented)
         return sorted(
             violation
             for violation in new
-            if f"/{violation[0].lstrip('/').partition('/')[0]}" in bad
+            if (violation[0] and tokens(violation[0])[0] in bad)
             or (violation[1] == "required" and not violation[0] and known.keys() - value.keys())
         )
 

@@ -1,0 +1,139 @@
+"""Items of several branches, and with nested parts: responses show of them what a branch allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.stateful import Client, stateful
+
+DOCUMENT = """
+openapi: 3.1.0
+info: {title: Unions, version: '1'}
+paths:
+  /rules:
+    get: {responses: {'200': {description: ok, content: {application/json: {schema: {type: array, items: {$ref: '#/components/schemas/Rule'}}}}}}}
+    post:
+      requestBody: &rule {content: {application/json: {schema: {$ref: '#/components/schemas/NewRule'}}}}
+      responses: {'201': &shown {description: ok, content: {application/json: {schema: {$ref: '#/components/schemas/Rule'}}}}}
+  /rules/{id}:
+    parameters: [{name: id, in: path, required: true, schema: {type: integer}}]
+    get: {responses: {'200': *shown, '404': {description: no}}}
+    put: {requestBody: *rule, responses: {'200': *shown, '404': {description: no}}}
+  /animals:
+    get: {responses: {'200': {description: ok, content: {application/json: {schema: {type: array, items: {$ref: '#/components/schemas/Animal'}}}}}}}
+    post:
+      requestBody: {content: {application/json: {schema: {type: object, properties: {kind: {type: string}, name: {type: string}, age: {type: [integer, 'null']}}}}}}
+      responses: {'201': &animal {description: ok, content: {application/json: {schema: {$ref: '#/components/schemas/Animal'}}}}}
+  /animals/{id}:
+    parameters: [{name: id, in: path, required: true, schema: {type: integer}}]
+    get: {responses: {'200': *animal, '404': {description: no}}}
+components:
+  schemas:
+    NewRule:
+      type: object
+      properties:
+        trigger: {type: integer, enum: [1, 2, 3, 4, 5, 6, 7]}
+        enabled: {type: [boolean, 'null']}
+        note: {type: string}
+        actions:
+          type: array
+          items: {type: object, properties: {type: {type: integer}, target: {type: string}, flags: {type: [integer, 'null']}}}
+        folder: {type: object, properties: {id: {type: string}, type: {type: string}}}
+        limits: {type: object, additionalProperties: {type: [integer, 'null']}}
+    Rule:
+      oneOf:
+        - {$ref: '#/components/schemas/Rule1'}
+        - {$ref: '#/components/schemas/Rule2'}
+        - {$ref: '#/components/schemas/Rule3'}
+        - {$ref: '#/components/schemas/Rule4'}
+        - {$ref: '#/components/schemas/Rule5'}
+        - {$ref: '#/components/schemas/Rule6'}
+        - {$ref: '#/components/schemas/Rule7'}
+    Common:
+      type: object
+      required: [id, enabled, actions, folder]
+      properties:
+        id: {type: integer, readOnly: true}
+        enabled: {type: boolean}
+        note: {type: string}
+        actions: {type: array, items: {oneOf: [{$ref: '#/components/schemas/Alert'}, {$ref: '#/components/schemas/Block'}]}}
+        folder: {$ref: '#/components/schemas/Folder'}
+        limits: {type: object, additionalProperties: {type: integer}}
+    Rule1: {allOf: [{$ref: '#/components/schemas/Common'}], required: [trigger, only1], properties: {trigger: {const: 1}, only1: {type: string}}}
+    Rule2: {allOf: [{$ref: '#/components/schemas/Common'}], required: [trigger, only2], properties: {trigger: {const: 2}, only2: {type: string}}}
+    Rule3: {allOf: [{$ref: '#/components/schemas/Common'}], required: [trigger, only3], properties: {trigger: {const: 3}, only3: {type: string}}}
+    Rule4: {allOf: [{$ref: '#/components/schemas/Common'}], required: [trigger, only4], properties: {trigger: {const: 4}, only4: {type: string}}}
+    Rule5: {allOf: [{$ref: '#/components/schemas/Common'}], required: [trigger, only5], properties: {trigger: {const: 5}, only5: {type: string}}}
+    Rule6: {allOf: [{$ref: '#/components/schemas/Common'}], required: [trigger, only6], properties: {trigger: {const: 6}, only6: {type: string}}}
+    Rule7: {allOf: [{$ref: '#/components/schemas/Common'}], required: [trigger, only7], properties: {trigger: {const: 7}, only7: {type: string}}}
+    Alert: {type: object, required: [type, target, flags], properties: {type: {const: 1}, target: {type: string}, flags: {type: integer}}}
+    Block: {type: object, required: [type, flags, reason], properties: {type: {const: 2}, flags: {type: integer}, reason: {type: string}}}
+    Folder: {type: object, required: [id, type], properties: {id: {type: string}, type: {enum: [folder]}}}
+    Animal:
+      oneOf: [{$ref: '#/components/schemas/Cat'}, {$ref: '#/components/schemas/Dog'}, {$ref: '#/components/schemas/Eel'}]
+      discriminator: {propertyName: kind}
+    Cat: {type: object, required: [id, kind, age, purrs], properties: {purrs: {type: boolean}, id: {type: integer, readOnly: true}, kind: {type: string}, name: {type: string}, age: {type: integer}}}
+    Dog: {type: object, required: [id, kind, age, barks], properties: {id: {type: integer, readOnly: true}, kind: {type: string}, name: {type: string}, age: {type: integer}, barks: {type: boolean}}}
+    Eel: {type: object, required: [id, kind, age, volts], properties: {id: {type: integer, readOnly: true}, kind: {type: string}, name: {type: string}, age: {type: integer}, volts: {type: integer}}}
+"""  # noqa: E501
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    path = tmp_path_factory.mktemp("unions") / "unions.yaml"
+    path.write_text(DOCUMENT, "utf-8")
+    with stateful(path) as client:
+        yield client
+
+
+@pytest.mark.parametrize("trigger", range(1, 8))
+def test_a_sent_branch_beside_a_field_that_no_branch_allows_is_kept(server: Client, trigger: int) -> None:
+    made = server("POST", "/rules", {"trigger": trigger, "enabled": None, "note": "n"})
+    assert (made.json()["trigger"], made.json()["note"]) == (trigger, "n")
+    assert isinstance(made.json()["enabled"], bool)
+    assert "/enabled" in made.headers["x-mock-warning"]
+    assert server("GET", made.headers["location"]).json() == made.json()
+    assert made.json() in server("GET", "/rules").json()
+
+
+def test_a_sent_part_with_a_field_that_its_branch_does_not_allow_keeps_the_other_fields(
+    server: Client,
+) -> None:
+    actions = [{"type": 2, "flags": 7}, {"type": 1, "target": "t", "flags": None}, {"type": 1, "target": "u"}]
+    made = server("POST", "/rules", {"trigger": 3, "actions": actions, "folder": {"id": "f", "type": "x"}})
+    shown = made.json()["actions"]
+    assert [action["type"] for action in shown] == [2, 1, 1]
+    assert (shown[0]["flags"], shown[1]["target"], shown[2]["target"]) == (7, "t", "u")
+    assert made.json()["folder"] == {"id": "f", "type": "folder"}
+    warning = made.headers["x-mock-warning"]
+    assert "/actions/1/flags" in warning
+    assert "/folder/type" in warning
+    assert "/actions/0" not in warning
+    assert server("GET", made.headers["location"]).json() == made.json()
+    assert made.json() in server("GET", "/rules").json()
+
+
+def test_a_map_with_a_value_that_the_response_does_not_allow_keeps_the_others(server: Client) -> None:
+    made = server("POST", "/rules", {"trigger": 4, "limits": {"a": 1, "b": None, "c": 3}})
+    limits = made.json()["limits"]
+    assert (limits["a"], limits["c"]) == (1, 3)
+    assert server("GET", made.headers["location"]).json() == made.json()
+
+
+def test_a_replacement_with_another_branch_and_parts_is_shown(server: Client) -> None:
+    made = server("POST", "/rules", {"trigger": 1, "note": "old"})
+    actions = [{"type": 1, "target": "t", "flags": None}]
+    put = server("PUT", made.headers["location"], {"trigger": 6, "enabled": False, "actions": actions})
+    assert (put.status, put.json()["trigger"], put.json()["enabled"]) == (200, 6, False)
+    assert (put.json()["actions"][0]["type"], put.json()["actions"][0]["target"]) == (1, "t")
+    assert "only6" in put.json()
+    assert server("GET", made.headers["location"]).json() == put.json()
+
+
+@pytest.mark.parametrize("kind", ["Cat", "Dog", "Eel"])
+def test_the_branch_that_a_discriminator_selects_is_kept(server: Client, kind: str) -> None:
+    made = server("POST", "/animals", {"kind": kind, "name": "n", "age": None})
+    assert (made.json()["kind"], made.json()["name"]) == (kind, "n")
+    assert server("GET", made.headers["location"]).json() == made.json()
