@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
+from operator import itemgetter
 from typing import NamedTuple
 
 from mockserver.diagnostics import MockServerError
@@ -21,6 +22,9 @@ _MAX_BRANCHES = 64
 """The branches of a schema that are compared with a stored value."""
 _MAX_NESTING = 8
 """The branches inside each other that are looked at."""
+
+
+_CONSTANTS = frozenset(("const", "enum", "discriminator"))
 
 
 class Origin(NamedTuple):
@@ -59,12 +63,12 @@ class Bases:
         key = f"{origin.key}\n{number}" if number else origin.key
         return self._service.fakes.value(self._ref, key=key, hints=origin.hints, now_ms=origin.now)
 
-    def of(self, value: Mapping[str, JSON], origin: Origin) -> Iterator[dict[str, JSON]]:
-        """Yield generated objects: of any branch, then of each one, the nearest to ``value`` first."""
-        first = self.base(origin)
-        if isinstance(first, dict):
-            yield first
-        for branch in self._ranked(value):
+    def branches(self, value: Mapping[str, JSON], first: JSON, origin: Origin) -> Iterator[dict[str, JSON]]:
+        """Yield generated objects of the branches to which ``value`` may belong, the nearest first.
+
+        ``first`` is a generated value of any branch, with what the branches have in common.
+        """
+        for branch in self._nearest(value):
             try:
                 generated = self._service.fakes.value(
                     branch.ref, key=origin.key, hints=origin.hints, now_ms=origin.now
@@ -80,24 +84,25 @@ class Bases:
                 if isinstance(first, dict):
                     yield first | generated | tags
 
-    def _ranked(self, value: Mapping[str, JSON]) -> list[_Branch]:
-        """Return the branches, that with the fewest members of ``value`` which it does not allow first."""
-        return sorted(self._branches, key=lambda branch: self._distance(branch, value))
+    def _nearest(self, value: Mapping[str, JSON]) -> list[_Branch]:
+        """Return the branches with most constants of ``value``, that with most of its members first."""
+        distances = [(self._distance(branch, value), branch) for branch in self._branches]
+        fewest = min((strange for (strange, _), _ in distances), default=0)
+        near = [(wrong, branch) for (strange, wrong), branch in distances if strange == fewest]
+        return [branch for _, branch in sorted(near, key=itemgetter(0))]
 
     def _distance(self, branch: _Branch, value: Mapping[str, JSON]) -> tuple[int, int]:
-        """Return how many members a branch does not allow, and how many it does not mention."""
+        """Return how many members are other constants than those of a branch, and how many it has not."""
         known = self._shapes.properties(branch.ref)
         try:
             found = self._schemas.validator(branch.ref, "response").violations(value)
         except (SchemaError, ValueError):
             return len(value) + 1, 0
-        wrong = {
-            tokens(violation.pointer)[0] if violation.pointer else f"/{violation.keyword}"
-            for violation in found
-            if violation.pointer or violation.keyword != "required"
-        }
-        wrong |= {name for name, names in branch.tags.items() if name in value and value[name] not in names}
-        return len(wrong), sum(name not in known for name in value)
+        places = [(tokens(violation.pointer), violation.keyword) for violation in found]
+        strange = {name for name, names in branch.tags.items() if name in value and value[name] not in names}
+        strange |= {place[0] for place, keyword in places if len(place) == 1 and keyword in _CONSTANTS}
+        wrong = {place[0] for place, _ in places if place} | {name for name in value if name not in known}
+        return len(strange), len(wrong)
 
     @cached_property
     def _branches(self) -> list[_Branch]:

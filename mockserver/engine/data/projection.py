@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -22,8 +23,8 @@ _MAX_TRIED = 6
 """The generated values that one stored value is laid over."""
 _MAX_SCHEMAS = 8
 """The schemas of one part, in different branches, that its stored value is fitted to."""
-_MAX_PARTS = 256
-"""The parts of a stored value that are fitted to their schemas."""
+_MAX_PARTS = 2000
+"""The parts of a stored value that are fitted to their schemas, which takes long for large values."""
 _ALL = ("",)
 """The pointers of a value of which nothing can be shown."""
 
@@ -113,13 +114,14 @@ class Projection:
     def fill(self, sent: Mapping[str, JSON], origin: Origin) -> dict[str, JSON]:
         """Return ``sent`` over a generated value, also what of it the schema does not allow."""
         value = self._visible(dict(sent), (self._ref,), 0)
-        bases: list[dict[str, JSON]] = []
-        for generated in self._tried(value, origin):
-            if self.is_valid(self.visible({**generated, **sent})):
-                return {**generated, **sent}
-            bases.append(generated)
-        if not bases:
-            return dict(sent)
+
+        def over(generated: dict[str, JSON]) -> dict[str, JSON] | None:
+            whole = {**generated, **sent}
+            return whole if self.is_valid(self.visible(whole)) else None
+
+        found, bases = self._lay(value, origin, over)
+        if found is not None or not bases:
+            return dict(sent) if found is None else found
         nearest = self._nearest(value, bases, origin, _Effort())
         filled: dict[str, JSON] = _overlaid(nearest.value, sent, nearest.lost, "")
         return filled
@@ -138,11 +140,9 @@ class Projection:
         if self.is_valid(value):
             return Projected(value)
         if isinstance(value, dict):
-            bases: list[dict[str, JSON]] = []
-            for generated in self._tried(value, origin):
-                if (found := self._laid(value, generated)) is not None:
-                    return Projected(self._pruned(found, value))
-                bases.append(generated)
+            found, bases = self._lay(value, origin, partial(self._over, value))
+            if found is not None:
+                return Projected(self._pruned(found, value))
             if bases:
                 nearest = self._nearest(value, bases, origin, effort)
                 return nearest._replace(value=self._pruned(nearest.value, value))
@@ -155,11 +155,26 @@ class Projection:
                     return Projected(other, converted=_ALL)
         return Projected(self.base(origin), _ALL)
 
-    def _tried(self, value: Mapping[str, JSON], origin: Origin) -> Iterator[dict[str, JSON]]:
-        """Yield the valid generated values to lay a value over."""
-        return islice(filter(self.is_valid, self._bases.of(value, origin)), _MAX_TRIED)
+    def _lay(
+        self,
+        value: dict[str, JSON],
+        origin: Origin,
+        over: Callable[[dict[str, JSON]], dict[str, JSON] | None],
+    ) -> tuple[dict[str, JSON] | None, list[dict[str, JSON]]]:
+        """Return a generated value as ``over`` returns it; else None, and those to fit ``value`` to."""
+        first = self.base(origin)
+        if isinstance(first, dict) and (found := over(first)) is not None:
+            return found, []
+        near: list[dict[str, JSON]] = []
+        for generated in islice(
+            filter(self.is_valid, self._bases.branches(value, first, origin)), _MAX_TRIED
+        ):
+            if (found := over(generated)) is not None:
+                return found, []
+            near.append(generated)
+        return None, near or ([first] if isinstance(first, dict) else [])
 
-    def _laid(self, value: dict[str, JSON], generated: dict[str, JSON]) -> dict[str, JSON] | None:
+    def _over(self, value: dict[str, JSON], generated: dict[str, JSON]) -> dict[str, JSON] | None:
         """Return a valid value with all of ``value``, over a generated one; None if there is none."""
         missing = self._missing(value, generated)
         candidates = ({**missing, **value}, {**generated, **value})
@@ -177,7 +192,8 @@ class Projection:
                 known[name] = self._parts(refs, value[name], origin.part(name), effort)
             return known[name]
 
-        nearest = min((self._fitted(value, base, parts) for base in bases), key=lambda found: len(found.lost))
+        fitted = (self._fitted(value, base, parts, effort) for base in bases)
+        nearest = min(fitted, key=lambda found: len(found.lost))
         if nearest.lost:
             for base in bases:
                 if self.is_valid(merged := _merged(base, value)):
@@ -190,9 +206,8 @@ class Projection:
         """Return the values of a part by each of its schemas, the nearest to the stored one first."""
         found = []
         for ref in islice(dict.fromkeys(refs), _MAX_SCHEMAS):
-            if not effort.left:
+            if not effort.spend():
                 break
-            effort.left -= 1
             try:
                 found.append(self._projections.of(ref)._project(stored, origin, effort))  # noqa: SLF001
             except MockServerError:  # the schema permits no value
@@ -284,14 +299,18 @@ class Projection:
         return candidate
 
     def _fitted(
-        self, value: dict[str, JSON], generated: dict[str, JSON], parts: Callable[[str], list[Projected]]
+        self,
+        value: dict[str, JSON],
+        generated: dict[str, JSON],
+        parts: Callable[[str], list[Projected]],
+        effort: _Effort,
     ) -> Projected:
         """Return the generated value with what of each field of ``value`` keeps it valid."""
         found = generated
         lost: list[str] = []
         converted: list[str] = []
         for name, member in value.items():
-            for part in self._offers(name, member, found, parts):
+            for part in self._offers(name, member, found, parts) if effort.spend() else ():
                 if self.is_valid(offer := {**found, name: part.value}):
                     found = offer
                     lost += (pointer([name]) + at for at in part.lost)
@@ -313,6 +332,7 @@ class Projection:
             yield Projected(_merged(found[name], member))
         yield from (part for part in fitted if part.lost and part.lost != _ALL)
         yield from (Projected(other, converted=_ALL) for other in _coerced(member))
+        yield from (part for part in fitted if part.lost == _ALL)  # the same by schemas with the same part
 
     def _fitted_list(self, value: list[JSON], origin: Origin, effort: _Effort) -> Projected | None:
         """Return a valid list with what of each item its schema allows; None if there is none."""
@@ -337,6 +357,11 @@ class _Effort:
 
     def __init__(self) -> None:
         self.left = _MAX_PARTS
+
+    def spend(self) -> bool:
+        """Return whether another part may be fitted."""
+        self.left -= 1
+        return self.left >= 0
 
 
 def _overlaid(shown: JSON, stored: Any, lost: Sequence[str], at: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from operator import itemgetter
@@ -12,6 +13,7 @@ from urllib.parse import quote, unquote
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.data.bases import Origin
 from mockserver.engine.data.fields import RequestFields
+from mockserver.engine.data.patch import merged
 from mockserver.engine.data.projection import Projection, Projections
 from mockserver.engine.data.references import Address, References, decoded, key_text
 from mockserver.engine.fresh_keys import FreshKeys
@@ -21,7 +23,7 @@ from mockserver.jsonschema import SchemaError
 from mockserver.jsonschema.keywords import NUMERIC
 from mockserver.jsonschema.references import pointer, tokens
 from mockserver.media.coercion import scalars
-from mockserver.media.json import encode_json
+from mockserver.media.json import encode_json, merge_patch
 from mockserver.media.shapes import Shapes
 from mockserver.plan import JSON, DataOperation, DataResource, SchemaRef
 from mockserver.state.protocol import Store
@@ -345,6 +347,17 @@ class DataRuntime:
         except MockServerError:  # the schema permits no value: `check` reports it
             return dict(sent)
 
+    def merged(
+        self, known: dict[str, JSON], sent: Mapping[str, JSON], address: Address, created: int
+    ) -> dict[str, JSON]:
+        """Return the value of an item after a merge patch."""
+        value: dict[str, JSON] = merge_patch(known, sent)
+        if self.resource.schema is not None and not self.is_allowed(value):
+            with suppress(MockServerError):  # the schema permits no value
+                origin = Origin(self.seed_of(address), {}, created)
+                value = merged(known, sent, self.projection(self.resource.schema), origin)
+        return value
+
     def completed(self, value: dict[str, JSON], address: Address, created: int) -> dict[str, JSON]:
         """Return a changed value whose parts have the members that the schema requires."""
         if self.resource.schema is None or self.is_allowed(value):
@@ -429,6 +442,9 @@ class DataRuntime:
         lost = projected.lost_fields
         if operation.verb == "replaces":
             lost = frozenset(name for name in lost if pointer([name]) in projected.lost)
+        shown = projected.value if isinstance(projected.value, dict) else {}
+        for name in known.keys() - value.keys() & shown.keys():  # of a branch, where ``new`` says less
+            new.add(("", "required", f'"{name}" is a required property'))
         bad = lost | (projected.converted_fields - documented)
         return sorted(
             violation

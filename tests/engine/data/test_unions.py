@@ -21,6 +21,7 @@ paths:
     parameters: [{name: id, in: path, required: true, schema: {type: integer}}]
     get: {responses: {'200': *shown, '404': {description: no}}}
     put: {requestBody: *rule, responses: {'200': *shown, '404': {description: no}}}
+    patch: {requestBody: *rule, responses: {'200': *shown, '404': {description: no}, '422': {description: no}}}
   /animals:
     get: {responses: {'200': {description: ok, content: {application/json: {schema: {type: array, items: {$ref: '#/components/schemas/Animal'}}}}}}}
     post:
@@ -34,12 +35,14 @@ components:
     NewRule:
       type: object
       properties:
-        trigger: {type: integer, enum: [1, 2, 3, 4, 5, 6, 7]}
+        trigger: {type: [integer, 'null'], enum: [1, 2, 3, 4, 5, 6, 7, null]}
+        image: {type: [string, 'null']}
+        size: {type: object, properties: {width: {type: [integer, 'null']}, depth: {type: [integer, 'null']}}}
         enabled: {type: [boolean, 'null']}
         note: {type: string}
         actions:
           type: array
-          items: {type: object, properties: {type: {type: integer}, target: {type: string}, flags: {type: [integer, 'null']}}}
+          items: {type: object, properties: {type: {type: integer}, target: {type: string}, flags: {type: [integer, 'null']}, sound: {type: [string, 'null']}, color: {type: [string, 'null']}}}
         folder: {type: object, properties: {id: {type: string}, type: {type: string}}}
         limits: {type: object, additionalProperties: {type: [integer, 'null']}}
     Rule:
@@ -53,11 +56,13 @@ components:
         - {$ref: '#/components/schemas/Rule7'}
     Common:
       type: object
-      required: [id, enabled, actions, folder]
+      required: [id, enabled, actions, folder, image]
       properties:
         id: {type: integer, readOnly: true}
         enabled: {type: boolean}
         note: {type: string}
+        image: {type: [string, 'null']}
+        size: {type: object, required: [width], properties: {width: {type: [integer, 'null']}, depth: {type: [integer, 'null']}}}
         actions: {type: array, items: {oneOf: [{$ref: '#/components/schemas/Alert'}, {$ref: '#/components/schemas/Block'}]}}
         folder: {$ref: '#/components/schemas/Folder'}
         limits: {type: object, additionalProperties: {type: integer}}
@@ -68,7 +73,7 @@ components:
     Rule5: {allOf: [{$ref: '#/components/schemas/Common'}], required: [trigger, only5], properties: {trigger: {const: 5}, only5: {type: string}}}
     Rule6: {allOf: [{$ref: '#/components/schemas/Common'}], required: [trigger, only6], properties: {trigger: {const: 6}, only6: {type: string}}}
     Rule7: {allOf: [{$ref: '#/components/schemas/Common'}], required: [trigger, only7], properties: {trigger: {const: 7}, only7: {type: string}}}
-    Alert: {type: object, required: [type, target, flags], properties: {type: {const: 1}, target: {type: string}, flags: {type: integer}}}
+    Alert: {type: object, required: [type, target, flags], properties: {type: {const: 1}, target: {type: string}, flags: {type: integer}, sound: {type: string}, color: {type: string}}}
     Block: {type: object, required: [type, flags, reason], properties: {type: {const: 2}, flags: {type: integer}, reason: {type: string}}}
     Folder: {type: object, required: [id, type], properties: {id: {type: string}, type: {enum: [folder]}}}
     Animal:
@@ -137,3 +142,30 @@ def test_the_branch_that_a_discriminator_selects_is_kept(server: Client, kind: s
     made = server("POST", "/animals", {"kind": kind, "name": "n", "age": None})
     assert (made.json()["kind"], made.json()["name"]) == (kind, "n")
     assert server("GET", made.headers["location"]).json() == made.json()
+
+
+def test_a_part_of_a_branch_is_not_shown_as_one_of_a_branch_that_does_not_know_its_fields(
+    server: Client,
+) -> None:
+    action = {"type": 1, "target": None, "flags": None, "sound": None, "color": None}
+    made = server("POST", "/rules", {"trigger": 2, "actions": [{**action, "target": "t"}]})
+    shown = made.json()["actions"][0]
+    assert (shown["type"], shown["target"]) == (1, "t")
+
+
+def test_a_merge_patch_with_null_sets_a_required_field_that_may_be_null(server: Client) -> None:
+    sent = {"trigger": 1, "image": "i", "note": "n", "size": {"width": 1, "depth": 2}}
+    path = server("POST", "/rules", sent).headers["location"]
+    merged = server("PATCH", path, {"image": None, "size": {"width": None, "depth": None}})
+    assert merged.decision == "data=merged"
+    assert merged.json()["image"] is None
+    assert merged.json()["size"] == {"width": None}
+    assert server("GET", path).json() == merged.json()
+
+
+def test_a_merge_patch_that_removes_what_every_branch_requires_is_refused(server: Client) -> None:
+    made = server("POST", "/rules", {"trigger": 1, "note": "n"})
+    path = made.headers["location"]
+    refused = server("PATCH", path, {"trigger": None, "note": "m"})
+    assert (refused.status, refused.decision) == (422, "data=refused")
+    assert server("GET", path).json() == made.json()
