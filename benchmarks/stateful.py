@@ -261,6 +261,7 @@ def round_trip(caller: Caller) -> None:
                 if own in path
             }
     reading = caller.operation("reads")
+    value: JSON = None
     if reading is not None:
         read = caller.call(reading[0], path)
         _expect(read, "read")
@@ -275,9 +276,10 @@ def round_trip(caller: Caller) -> None:
     if listing is not None and listing[1].fields and not (creating and creating[1].fields):
         listing = None  # a list below another item than that of the creation
     if listing is not None and not resource.is_singleton:
-        known = (sent_item if isinstance(sent_item, dict) else {}) | (
-            stored if isinstance(stored, dict) else {}
-        )
+        # A list that has to be filtered is asked for the values of the item, which the server may have set
+        known: dict[str, JSON] = {}
+        for shown in (sent_item, stored, value):
+            known |= shown if isinstance(shown, dict) else {}
         listed = caller.call(listing[0], parents if listing[1].fields else path, item=known)
         _expect(listed, "list")
         items = _at(listed.value, listing[1].path)
