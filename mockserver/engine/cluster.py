@@ -53,7 +53,6 @@ class Cluster:
         self.on_inputs: Callable[[bytes], None] = lambda inputs: None
         """Called with the inputs of a Plan with which another process replaced ours."""
         engine.cluster = self
-        self.poll = store.poll
         self.stream = engine.providers.stream = store.connection.name
         """The name that keeps the tokens of this process apart from those of others."""
         store.serves = self._has_step
@@ -159,28 +158,42 @@ class Cluster:
         if checked.status or checked.warnings or key is None:
             return self._run_step(request, route, path, namespace, cors, started, admitted=True)
         engine.remember(request, route, path, checked, namespace)
+
+        def respond(decision: RemoteDecision) -> Response:
+            now, step, call, changed, created, scenario = decision
+            position = scenario, call, created, changed
+            return engine.resources.render_step(
+                route, runtime, step, position, key, path, body, request, namespace, now
+            )
+
+        chosen = runtime.selection.by_rules(request, path, body)
+        return self.poll(request, route, runtime, key, chosen, namespace, cors, started, respond)
+
+    def poll(
+        self, request: Request, route: Route, runtime: ResourceRuntime, key: str, chosen: str,
+        namespace: Namespace, cors: Cors | None, started: float,
+        respond: Callable[[RemoteDecision], Response],
+    ) -> Deferred[Response]:  # fmt: skip
+        """Count a call to ``key``, and return the response of its step, which ``respond`` makes.
+
+        ``chosen`` is the scenario of a new key, unless one is assigned.
+        """
         deferred: Deferred[Response] = Deferred()
 
         def done(decision: PollResult) -> None:
             if not isinstance(decision, RemoteDecision):
-                self.fail(decision, deferred, request, route, namespace, cors, started)
+                self._fail(decision, deferred, request, route, namespace, cors, started)
                 return
-            now, step, call, changed, created, scenario = decision
-            position = scenario, call, created, changed
             try:
-                response = engine.resources.render_step(
-                    route, runtime, step, position, key, path, body, request, namespace, now
-                )
+                response = respond(decision)
             except Exception as error:  # noqa: BLE001 - the client gets a response
                 response = problem.failed(request, error)
-            deferred.resolve(self._finish(response, request, route, namespace, cors, started, now))
+            deferred.resolve(self._finish(response, request, route, namespace, cors, started, decision.now))
 
-        self.poll(
-            namespace.name, runtime.name, key, route.alias, runtime.selection.by_rules(request, path, body)
-        ).then(done)
+        self._store.poll(namespace.name, runtime.name, key, route.alias, chosen).then(done)
         return deferred
 
-    def fail(
+    def _fail(
         self, error: PlanChanged | Unavailable, deferred: Deferred[Response], request: Request, route: Route,
         namespace: Namespace, cors: Cors | None, started: float,
     ) -> None:  # fmt: skip

@@ -24,9 +24,9 @@ from mockserver.engine.resources.runtime import ResourceRuntime, decision_text, 
 from mockserver.engine.service import Route
 from mockserver.http.wire import first_part
 from mockserver.messages import Deferred, Request, Response
-from mockserver.namespaces.namespaces import DEFAULT, Namespace
+from mockserver.namespaces.namespaces import Namespace
 from mockserver.plan import JSON
-from mockserver.state.protocol import PlanChanged, RemoteDecision, Unavailable
+from mockserver.state.protocol import RemoteDecision
 
 if TYPE_CHECKING:
     from mockserver.engine.cluster import Cluster
@@ -103,37 +103,27 @@ class Polls:
             namespace.name, poll.name, key, now, poll.alias, poll.steps, poll.choose, (request, path, None)
         )
         state = decision.state
-        return self._respond(
-            poll, request, path, key, started, now,
+        response = self._rendered(
+            poll, request, path, key, now,
             state.scenario, decision.step, decision.call, state.created, decision.changed,
         )  # fmt: skip
+        return engine.finish(request, response, poll.route, namespace, None, started, now)
 
     def _respond_later(
         self, cluster: Cluster, poll: _Poll, request: Request, path: dict[str, str], key: str, started: float
     ) -> Deferred[Response]:
         """Return the response of a step that a store outside this process decides."""
-        deferred: Deferred[Response] = Deferred()
 
-        def respond(decision: RemoteDecision | PlanChanged | Unavailable) -> None:
-            if not isinstance(decision, RemoteDecision):
-                namespace = self._engine.namespaces.default
-                cluster.fail(decision, deferred, request, poll.route, namespace, None, started)
-                return
+        def respond(decision: RemoteDecision) -> Response:
             now, step, call, changed, created, scenario = decision
-            try:
-                response = self._respond(
-                    poll, request, path, key, started, now, scenario, step, call, created, changed
-                )
-            except Exception as error:  # noqa: BLE001 - the client gets a response, the log the traceback
-                response = problem.failed(request, error)
-            deferred.resolve(response)
+            return self._rendered(poll, request, path, key, now, scenario, step, call, created, changed)
 
+        namespace = self._engine.namespaces.default
         chosen = poll.choose(request, path, None)
-        cluster.poll(DEFAULT, poll.name, key, poll.alias, chosen).then(respond)
-        return deferred
+        return cluster.poll(request, poll.route, poll.runtime, key, chosen, namespace, None, started, respond)
 
-    def _respond(
-        self, poll: _Poll, request: Request, path: dict[str, str], key: str, started: float, now: int,
+    def _rendered(
+        self, poll: _Poll, request: Request, path: dict[str, str], key: str, now: int,
         scenario: str, index: int, call: int, created: int, changed: int,
     ) -> Response:  # fmt: skip
         """Return the response of a step."""
@@ -143,19 +133,17 @@ class Polls:
         step = poll.constants.get(place) or poll.constant(*place)
         octets = step.body and step.body(namespace.name, key, created, changed, now)
         if octets is not None:
-            response = Response(
+            return Response(
                 step.status, step.headers, octets, f"{step.decision}{call}", 0, "", None,
                 "", poll.name, key, (), step.head,
             )  # fmt: skip
-        else:
-            try:
-                response = engine.resources.render_step(
-                    poll.route, poll.runtime, index, (scenario, call, created, changed), key, path, None,
-                    request, namespace, now,
-                )  # fmt: skip
-            except MockServerError as error:
-                response = problem.failed(request, error)
-        return engine.finish(request, response, poll.route, namespace, None, started, now)
+        try:
+            return engine.resources.render_step(
+                poll.route, poll.runtime, index, (scenario, call, created, changed), key, path, None,
+                request, namespace, now,
+            )  # fmt: skip
+        except MockServerError as error:
+            return problem.failed(request, error)
 
     def remember(self, request: Request, route: Route, raw_path: dict[str, str]) -> None:
         """Cache a valid call without a body: to a plain resource, or without one.

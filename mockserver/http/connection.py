@@ -158,22 +158,29 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Serve the requests in data of the client. Parse it unless its header section is known."""
         section = self._section
-        if section is None:
-            if self._parser is NO_PARSER and self._serve_first(data):
-                return
-        elif self.task is None and not self._parser.in_request:
-            request: Request | None
-            if data == self._last_data:
-                request = self._last_request
-            elif data.endswith(section.tail):
-                request = section.equal_request(data)
-                if request is not None and not request.raw_path.startswith("/__"):
-                    # a request of a namespace is changed: it gets its namespace from the path
-                    self._last_data, self._last_request = data, request
-            else:
-                request = section.similar_request(data)
-            if request is not None:
-                self._serve(request, keep=section.persistent and not self.server.draining)
+        if self.task is None and not self._parser.in_request:
+            request: Request | None = None
+            if section is not None:
+                if data == self._last_data:
+                    request = self._last_request
+                elif section.has_body:
+                    request = section.request_with_body(data)
+                elif data.endswith(section.tail):
+                    request = section.equal_request(data)
+                    if request is not None and not request.raw_path.startswith("/__"):
+                        # a request of a namespace is changed: it gets its namespace from the path
+                        self._last_data, self._last_request = data, request
+                else:
+                    request = section.similar_request(data)
+            if request is None and not self._refused:
+                request = self._find_request(data)
+                section = self._section
+            if request is not None and section is not None:
+                keep = section.persistent and not self.server.draining
+                if request.body:
+                    self._start(request, keep)
+                else:
+                    self._serve(request, keep)
                 return
         if self._refused:
             return
@@ -188,27 +195,29 @@ class Connection(asyncio.Protocol):
             self._section = section
             self._last_data, self._last_request = _NO_REQUEST
 
-    def _serve_first(self, data: bytes) -> bool:
-        """Serve the first request if its section is like one of another connection; else return False.
+    def _find_request(self, data: bytes) -> Request | None:
+        """Return the request of ``data`` if its section is like another one of the server, and keep that.
 
-        Clients that open a connection for each request send the same fields on each of them.
+        Clients that open a connection for each request send the same fields on each of them, and a
+        connection with requests of several kinds repeats a few sections.
         """
         sections = self.server.sections
         section = sections.find(data)
-        if section is None:
-            return False
-        if data.endswith(section.tail):
-            self._section = section
+        if section is None or section is self._section:
+            return None
+        if section.has_body:
+            request = section.request_with_body(data)
+        elif data.endswith(section.tail):
             request = section.equal_request(data)
         else:
             request = section.similar_request(data)
             if request is not None and section.persistent:
                 # Fields such as Authorization differ between clients, and seldom on one connection
-                self._section = sections.share(data, request.method, request.headers, persistent=True)
-        if request is None:
-            return False
-        self._serve(request, keep=section.persistent and not self.server.draining)
-        return True
+                section = sections.share(data, request.method, request.headers, persistent=True) or section
+        if request is not None:
+            self._section = section
+            self._last_data, self._last_request = _NO_REQUEST
+        return request
 
     def _first_part(self, data: bytes) -> bytes:
         """Return the first part of ``data``; schedule the rest behind the other connections.

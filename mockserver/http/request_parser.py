@@ -128,7 +128,8 @@ class RequestParser:
             return None
         if not sole or not between or self._refused:
             return None
-        return self._server.sections.share(data, *sole)
+        method, fields, persistent = sole
+        return self._server.sections.share(data, method, fields, persistent=persistent)
 
     def expect_body(self) -> None:
         """Start the timeout of a body: now, or when the previous responses are complete."""
@@ -295,8 +296,8 @@ class RequestParser:
         persistent = self._parser.should_keep_alive()
         keep = persistent and not self._server.draining
         is_http10 = version == "1.0"
-        is_alone = self._sole_section is None and not is_http10 and not body and "expect" not in fields
-        is_alone = is_alone and not is_absolute
+        is_alone = self._sole_section is None and not is_http10 and not is_absolute
+        is_alone = is_alone and "expect" not in fields and "transfer-encoding" not in fields
         self._sole_section = (method, fields, persistent) if is_alone else ()
         self._connection.receive(request, keep, is_http10=is_http10, field_bytes=self._field_bytes)
 

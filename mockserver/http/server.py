@@ -30,6 +30,8 @@ _LOG = logging.getLogger("mockserver.server")
 _RESERVED_DESCRIPTORS = 32
 """Descriptors that are not connections: standard streams, the listener, the store, files."""
 _SWEEP_INTERVAL = 1.0
+_ACCEPTED = 8
+"""Connections that are accepted in one round of the event loop: libuv accepts one for each descriptor."""
 _CLOSING_ROUNDS = 100
 """Turns of the event loop in which aborted connections close."""
 
@@ -55,7 +57,7 @@ class Server(ConnectionOwner):
         self.log_access = log_access
         self.drain_time = drain_time
         self.connections: set[Connection] = set()
-        self.sections = Sections(head=self.limits.head, target=self.limits.target)
+        self.sections = Sections(self.limits)
         self.memory = namespaces.memory
         self._turns: deque[Turn] = deque()
         self.clients: dict[str, int] = {}
@@ -77,7 +79,10 @@ class Server(ConnectionOwner):
 
         ``signals``: stop on SIGTERM and SIGINT, too.
         """
-        server = await self._loop.create_server(lambda: Connection(self), sock=listener, backlog=BACKLOG)
+        servers = [
+            await self._loop.create_server(lambda: Connection(self), sock=each, backlog=BACKLOG)
+            for each in (listener, *(listener.dup() for _ in range(_ACCEPTED - 1)))
+        ]
         sweeper = self._loop.create_task(self._sweep())
         # Only the main thread receives signals.
         if signals and threading.current_thread() is threading.main_thread():
@@ -87,7 +92,8 @@ class Server(ConnectionOwner):
         try:
             await self._stopping.wait()
             self.draining = True
-            server.close()
+            for server in servers:
+                server.close()
             self.on_stop()
             await self._drain()
         finally:

@@ -15,6 +15,11 @@ from mockserver.media.shapes import STRUCTURED
 from mockserver.media.types import ContentType, Malformed, parse_content_type
 from mockserver.plan import JSON, MediaType, SchemaRef
 
+_FAMILIES = {
+    "application/x-www-form-urlencoded": "form",
+    "multipart/form-data": "multipart",
+    "text/event-stream": "events",
+}
 _JSON_LINES = frozenset(
     (
         "application/x-ndjson",
@@ -259,9 +264,4 @@ def family(content_type: ContentType) -> str:
         return "json" if suffix == "json" else "sequence"
     if suffix == "xml":
         return "xml"
-    known = {
-        "application/x-www-form-urlencoded": "form",
-        "multipart/form-data": "multipart",
-        "text/event-stream": "events",
-    }
-    return known.get(name) or ("text" if content_type.type == "text" else "binary")
+    return _FAMILIES.get(name) or ("text" if content_type.type == "text" else "binary")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mockserver.media.coercion import Literal, Reader, Restyled, Undecoded
 from mockserver.media.form import DEFAULT_ENCODING, Fields, FormObject, nested_parts
@@ -22,6 +23,8 @@ from mockserver.plan import JSON, Encoding, MediaType, SchemaRef
 MAX_HEAD = 16 * 1024
 """The maximum number of bytes of the header fields of a part."""
 
+_MAX_CACHED_HEAD = 256
+"""Octets of the longest header fields of a part that are read once for all requests."""
 _TEXT = ContentType("text", "plain")
 
 
@@ -181,6 +184,13 @@ def _parse_part(chunk: bytes) -> Part | Malformed:
     head, blank, data = (b"\r\n" + chunk).partition(b"\r\n\r\n")
     if not blank or len(head) > MAX_HEAD:
         return Malformed("A part of the multipart body has no end of its header fields")
+    read = _read_head(head) if len(head) <= _MAX_CACHED_HEAD else _read_head.__wrapped__(head)
+    return read if isinstance(read, Malformed) else Part(*read, data)
+
+
+@lru_cache(maxsize=512)
+def _read_head(head: bytes) -> tuple[str, ContentType | None, bool] | Malformed:
+    """Return the name of a part, its media type, and whether it is a file, from its header fields."""
     headers: dict[str, str] = {}
     for line in head.decode("utf-8", "replace").split("\r\n")[1:]:
         name, colon, value = line.partition(":")
@@ -194,8 +204,7 @@ def _parse_part(chunk: bytes) -> Part | Malformed:
     content_type = parse_content_type(headers["content-type"]) if "content-type" in headers else None
     if isinstance(content_type, Malformed):
         return content_type
-    is_file = "filename" in parameters or "filename*" in parameters
-    return Part(parameters["name"], content_type, is_file, data)
+    return parameters["name"], content_type, "filename" in parameters or "filename*" in parameters
 
 
 def _identity(raw: Undecoded) -> Undecoded:

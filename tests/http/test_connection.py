@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import re
 import socket
 import struct
 import sys
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from msgspec.structs import replace
 
 from mockserver.http.connection import Connection
 from mockserver.http.owner import Limits
@@ -410,12 +412,11 @@ def test_a_section_with_other_values_is_read_as_by_the_parser(fields: bytes, is_
 
     first = b"GET /a HTTP/1.1\r\n" + HOST + b"X-Trace: 1\r\nB: c\r\n\r\n"
     second = b"GET /b?c=d HTTP/1.1\r\n" + HOST + fields + b"\r\n"
-    with serving(handle) as other:
-        for sent in ((second,), (first, second, second, first)):
-            with Wire(other.port) as wire:
-                for octets in sent:
-                    wire.send(octets)
-                    assert wire.reply().status == 200
+    for sent in ((second,), (first, second, second, first)):
+        with serving(handle) as other, Wire(other.port) as wire:
+            for octets in sent:
+                wire.send(octets)
+                assert wire.reply().status == 200
     parsed, _, similar, again, last = heads
     for request in (similar, again):
         assert (request.method, request.raw_path, request.query_string) == ("GET", "/b", "c=d")
@@ -764,3 +765,76 @@ def test_unfinished_requests_are_bounded_in_all(behaviour: Behaviour) -> None:
         while live.run(lambda: len(live.server.connections)):
             pass
         assert live.run(lambda: live.server.memory.unfinished) == 0
+
+
+POSTED = b"POST /a HTTP/1.1\r\n" + HOST + b"X-Trace: 1\r\nContent-Length: 4\r\nContent-Type: a/b\r\n\r\nbody"
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        POSTED.replace(b"body", b"\r\n\r\n"),
+        POSTED.replace(b"/a", b"/b?c=%20").replace(b": 1", b": 2"),
+        POSTED.replace(b": 4", b": 40").replace(b"body", b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n GET /y HTTP"),
+        POSTED.replace(b": 4", b": 0").replace(b"body", b""),
+        POSTED.replace(b": 4", b": 5"),
+        POSTED.replace(b": 4", b": 3"),
+        POSTED.replace(b": 4", b": 0"),
+        POSTED.replace(b": 4", b": +4"),
+        POSTED.replace(b": 4", b": 4 "),
+        POSTED.replace(b": 4", b": 04"),
+        POSTED.replace(b": 4", b": 4_0"),
+        POSTED.replace(b": 4", b": 4, 4"),
+        POSTED.replace(b": 4", b": 4\r\nContent-Length: 4"),
+        POSTED.replace(b": 4", b": 4\r\nTransfer-Encoding: chunked"),
+        POSTED.replace(b"Content-Length: 4", b"Transfer-Encoding: chunked").replace(b"body", b"0\r\n\r\n"),
+        POSTED.replace(b"Content-Length: 4", b"Content-Type: a/b"),
+        POSTED.replace(b": 4", b": 10485761"),
+        POSTED.replace(b": 4", b": " + b"9" * 5000),
+        POSTED.replace(b"/a", b"/\xff"),
+        POSTED.replace(b"/a", b"/a b"),
+        POSTED.replace(b"POST", b"GET"),
+        POSTED + POSTED,
+        POSTED + A,
+        POSTED + b"\r\n",
+        b"\r\n" + POSTED,
+        A,
+    ],
+    ids=range(26),
+)
+def test_a_request_with_a_body_after_one_with_such_a_section_is_read_as_by_the_parser(second: bytes) -> None:
+    found: list[tuple[list[Request], list[bytes]]] = []
+    for before in ((), (POSTED,), (POSTED, A), (POSTED, POSTED.replace(b": 1", b": 3"))):
+        heads: list[Request] = []
+
+        def handle(request: Request, heads: list[Request] = heads) -> Response:
+            heads.append(replace(request, section=None, differing=()))
+            return Response(200, [], request.body)
+
+        with serving(handle) as live, Wire(live.port) as wire:
+            for sent in before:
+                wire.send(sent)
+                assert wire.reply().status == 200
+            wire.send(second)
+            wire.finish()
+            statuses = re.findall(rb"HTTP/1\.1 (\d{3})", wire.rest())
+            found.append((heads[len(before) :], statuses))
+    assert found == [found[0]] * 4
+
+
+def test_a_header_section_with_a_body_that_came_on_another_connection_is_not_read_again() -> None:
+    heads: list[Request] = []
+
+    def handle(request: Request) -> Response:
+        heads.append(request)
+        return Response(200, [], b"")
+
+    with serving(handle) as live:
+        for sent in ((POSTED, A, POSTED), (POSTED.replace(b"body", b"text"), A)):
+            with Wire(live.port) as wire:
+                for octets in sent:
+                    wire.send(octets)
+                    assert wire.reply().status == 200
+    assert [request.body for request in heads] == [b"body", b"", b"body", b"text", b""]
+    assert heads[0].headers is heads[2].headers is heads[3].headers
+    assert heads[1].headers is heads[4].headers

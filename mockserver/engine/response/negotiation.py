@@ -69,9 +69,24 @@ def negotiate(content: Sequence[MediaType], accept: str | None) -> Choice | None
 
     A missing or malformed header accepts everything. ``content`` is not empty.
     """
-    wanted = _accepted(accept or "")
-    offers = [offer for index, media in enumerate(content) if (offer := _offer(media, -index, wanted))]
-    return max(offers)[1] if offers else None
+    names, accept = tuple([media.name for media in content]), accept or ""
+    best = _cached_best(names, accept) if len(accept) <= _MAX_CACHED else _best(names, accept)
+    return Choice(content[best[0]], best[1]) if best is not None else None
+
+
+@lru_cache(maxsize=1024)
+def _cached_best(names: tuple[str, ...], accept: str) -> tuple[int, str] | None:
+    return _best(names, accept)
+
+
+def _best(names: tuple[str, ...], accept: str) -> tuple[int, str] | None:
+    """Return the index of the best of documented media types, and its content type; None without one."""
+    wanted = _ranges(accept)
+    offers = [offer for index, name in enumerate(names) if (offer := _offer(name, -index, wanted))]
+    if not offers:
+        return None
+    (_, _, order), content_type = max(offers)
+    return -order, content_type
 
 
 def is_json(content_type: str) -> bool:
@@ -79,12 +94,12 @@ def is_json(content_type: str) -> bool:
     return _parsed(content_type).suffix == "json"
 
 
-def _offer(media: MediaType, order: int, wanted: Sequence[_Range]) -> tuple[_Rank, Choice] | None:
+def _offer(documented: str, order: int, wanted: Sequence[_Range]) -> tuple[_Rank, str] | None:
     """Return the rank of a documented media type and its content type; None if it is not acceptable."""
-    offered = _parsed(media.name)
-    for name, concrete in _concretes(media.name, offered, wanted):
+    offered = _parsed(documented)
+    for name, concrete in _concretes(documented, offered, wanted):
         if match := _match(concrete, wanted):
-            return (match, _is_concrete(offered), order), Choice(media, name)
+            return (match, _is_concrete(offered), order), name
     return None
 
 
@@ -162,17 +177,8 @@ def _is_concrete(type_: ContentType) -> bool:
     return "*" not in (type_.type, type_.subtype)
 
 
-def _accepted(accept: str) -> tuple[_Range, ...]:
-    """Return at most ``_MAX_RANGES`` ranges of an ``Accept`` header; ``*/*`` if empty or malformed."""
-    return _cached_ranges(accept) if len(accept) <= _MAX_CACHED else _ranges(accept)
-
-
-@lru_cache(maxsize=256)
-def _cached_ranges(accept: str) -> tuple[_Range, ...]:
-    return _ranges(accept)
-
-
 def _ranges(accept: str) -> tuple[_Range, ...]:
+    """Return at most ``_MAX_RANGES`` ranges of an ``Accept`` header; ``*/*`` if empty or malformed."""
     elements = (match.group().strip() for match in islice(_ELEMENT.finditer(accept), _MAX_RANGES))
     ranges = [_range(element) for element in elements if element]
     known = [accepted for accepted in ranges if accepted]
@@ -206,9 +212,11 @@ _UNDOCUMENTED = DocumentedResponse(status="default")
 
 def response_for(operation: Operation, status: int) -> DocumentedResponse | None:
     """Return the response for ``status``: the exact one, its range, else ``default``; None without one."""
-    documented = {response.status: response for response in operation.responses}
-    names = (str(status), f"{status // 100}XX", "default")
-    return next((documented[name] for name in names if name in documented), None)
+    for name in (str(status), f"{status // 100}XX", "default"):
+        for response in operation.responses:
+            if response.status == name:
+                return response
+    return None
 
 
 def default_response(operation: Operation) -> tuple[DocumentedResponse, int]:

@@ -24,6 +24,7 @@ _OPTIONS = (
     f"--max-headers={LIMITS.headers}",
     f"--max-target={LIMITS.target}",
     f"--max-body={LIMITS.body}",
+    "--hosts=*",  # as the echoing server, which serves every host
 )
 
 
