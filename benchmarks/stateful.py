@@ -24,6 +24,7 @@ from urllib.parse import quote, unquote, urlencode
 from benchmarks.callers import MAX_BODIES, Bodies, SchemathesisBodies, Send, in_process, on_store
 from mockserver.compile.compiler import Inputs, compile_plan
 from mockserver.diagnostics import CompileError
+from mockserver.engine.paging import OFFSETS, PAGES
 from mockserver.engine.service import Route, Service
 from mockserver.generate import Unsatisfiable
 from mockserver.media.shapes import Shapes
@@ -75,7 +76,7 @@ class Caller:
         operation, fakes = route.operation, self.service.fakes
         values: dict[str, str] = {}
         query: list[tuple[str, str]] = []
-        headers = {"accept": "application/json", "authorization": "Bearer x", "cookie": "a=b"}
+        headers = {"accept": "application/json, */*;q=0.1", "authorization": "Bearer x", "cookie": "a=b"}
         for parameter in operation.parameters:
             if parameter.location == "path":
                 if parameter.name not in path:
@@ -83,15 +84,20 @@ class Caller:
                 values[parameter.name] = path[parameter.name]
             elif parameter.required and parameter.location == "query":
                 own = item.get(parameter.name) if isinstance(item, dict) else None
+                first = {**dict.fromkeys(OFFSETS, 0), **dict.fromkeys(PAGES, 1)}.get(parameter.name.lower())
                 validator = (
                     self.service.schemas.validator(parameter.schema, "request") if parameter.schema else None
                 )
-                fitting = [own, [own]] if own is not None else []
+                fitting = [value for value in (own, [own], first) if value not in (None, [None])]
                 if validator is not None:
                     fitting = [value for value in fitting if validator.is_valid(value)]
                 value = fitting[0] if fitting else self.sample(parameter.schema, parameter.name)
                 query.append((parameter.name, _text(value)))
-            elif parameter.required and parameter.location == "header":
+            elif (
+                parameter.required
+                and parameter.location == "header"
+                and parameter.name.lower() not in headers
+            ):
                 headers[parameter.name.lower()] = _text(self.sample(parameter.schema, parameter.name))
         for requirement in operation.security[:1]:
             for name in requirement:
@@ -235,7 +241,7 @@ def round_trip(caller: Caller) -> None:
         shown = _at(made.value, creating[1].path) if creating[1].schema else {}
         sent_item = _at(made.body, creating[1].request_path)
         key = shown.get(resource.key_field) if isinstance(shown, dict) else None
-        if key is None and isinstance(sent_item, dict):
+        if key is None and resource.key_field and isinstance(sent_item, dict):
             key = sent_item.get(resource.key_field)
         location = dict(made.response.headers).get("location", "")
         made_key = _text(key) if key is not None else unquote(location.rsplit("/", 1)[-1])
