@@ -119,19 +119,19 @@ class Bases:
         outer, count = outer | {at}, len(found)
         for keyword in ("oneOf", "anyOf"):
             discriminator = self._schemas.discriminators.find(at, node, keyword)
-            for index, branch in enumerate(_parts(node, at, keyword)):
+            for index, branch in enumerate(subschemas(node, at, keyword)):
                 names = discriminator.names[index] if discriminator is not None else ()
                 own = {**tags, discriminator.property: names} if discriminator is not None and names else tags
                 if len(found) < _MAX_BRANCHES and not self._find(branch, own, outer, found):
                     found.append(_Branch(branch, own))
-        for part in _parts(node, at, "allOf"):
+        for part in subschemas(node, at, "allOf"):
             self._find(part, tags, outer, found)
         if not is_draft_4(self._schemas.dialect) and isinstance(target := node.get("$ref"), str):
             self._find(self._schemas.resolve(at, target), tags, outer, found)
         return len(found) > count
 
 
-def _parts(node: Mapping[str, JSON], at: SchemaRef, keyword: str) -> list[SchemaRef]:
+def subschemas(node: Mapping[str, JSON], at: SchemaRef, keyword: str) -> list[SchemaRef]:
     """Return the references of the subschemas of a keyword with a list."""
     listed = node.get(keyword)
     return [f"{at}/{keyword}/{index}" for index in range(len(listed) if isinstance(listed, list) else 0)]

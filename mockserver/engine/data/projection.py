@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
 from mockserver.diagnostics import MockServerError
-from mockserver.engine.data.bases import Bases, Origin
+from mockserver.engine.data.bases import Bases, Origin, subschemas
 from mockserver.engine.service import Service
 from mockserver.jsonschema import SchemaError, Validator
 from mockserver.jsonschema.keywords import NUMERIC
@@ -259,12 +260,27 @@ class Projection:
             items.update(dict.fromkeys(shape.items))
             for name, own in shape.properties.items():
                 known.setdefault(name, {}).update(dict.fromkeys(own))
+        if known:  # else the schema says nothing of its fields
+            for name in (name for ref in refs for name in self._required(ref, set())):
+                known.setdefault(name, {})
         return _View(
             {name: tuple(own) for name, own in known.items()},
             not known or any(map(self._is_open, refs)),
             frozenset.intersection(*map(self._hidden, refs)),
             tuple(items),
         )
+
+    def _required(self, ref: SchemaRef, seen: set[SchemaRef]) -> Iterator[str]:
+        """Yield the fields that a schema or a branch of it requires, which it need not describe."""
+        with suppress(SchemaError):
+            node, at = self._schemas.lookup(ref)
+            if not isinstance(node, dict) or at in seen:
+                return
+            seen.add(at)
+            yield from self._shapes.required(at)
+            for keyword in ("allOf", "oneOf", "anyOf"):
+                for part in subschemas(node, at, keyword):
+                    yield from self._required(part, seen)
 
     def _hidden(self, ref: SchemaRef) -> frozenset[str]:
         try:

@@ -77,7 +77,7 @@ components:
     Rule7: {allOf: [{$ref: '#/components/schemas/Common'}], required: [trigger, only7], properties: {trigger: {const: 7}, only7: {type: string}}}
     Alert: {type: object, required: [type, target, flags], properties: {type: {const: 1}, target: {type: string}, flags: {type: integer}, sound: {type: string}, color: {type: string}}}
     Block: {type: object, required: [type, flags, reason], properties: {type: {const: 2}, flags: {type: integer}, reason: {type: string}}}
-    Folder: {type: object, required: [id, type], properties: {id: {type: string}, type: {enum: [folder]}}}
+    Folder: {type: object, required: [id, type, owner], properties: {id: {type: string}, type: {enum: [folder]}}}
     Animal:
       oneOf: [{$ref: '#/components/schemas/Cat'}, {$ref: '#/components/schemas/Dog'}, {$ref: '#/components/schemas/Eel'}]
       discriminator: {propertyName: kind}
@@ -124,7 +124,8 @@ def test_a_sent_part_with_a_field_that_its_branch_does_not_allow_keeps_the_other
     shown = made.json()["actions"]
     assert [action["type"] for action in shown] == [2, 1, 1]
     assert (shown[0]["flags"], shown[1]["target"], shown[2]["target"]) == (7, "t", "u")
-    assert made.json()["folder"] == {"id": "f", "type": "folder"}
+    assert made.json()["folder"].keys() == {"id", "type", "owner"}
+    assert (made.json()["folder"]["id"], made.json()["folder"]["type"]) == ("f", "folder")
     warning = made.headers["x-mock-warning"]
     assert "/actions/1/flags" in warning
     assert "/folder/type" in warning
@@ -182,3 +183,10 @@ def test_a_merge_patch_that_removes_what_every_branch_requires_is_refused(ask: A
     refused = ask("PATCH", path, {"trigger": None, "note": "m"})
     assert (refused.status, refused.headers["x-mock-decision"]) == (422, "data=refused")
     assert ask("GET", path).json() == made.json()
+
+
+def test_a_sent_field_that_the_schema_requires_and_does_not_describe_is_shown(ask: Ask) -> None:
+    folder = {"id": "f", "type": "folder", "owner": "Ann"}
+    made = ask("POST", "/rules", {"trigger": 5, "folder": {**folder, "color": "red"}})
+    assert made.json()["folder"] == folder
+    assert ask("GET", made.headers["location"]).json() == made.json()
