@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
 from mockserver.diagnostics import MockServerError
-from mockserver.engine.data.bases import Bases, Origin, subschemas
+from mockserver.engine.data.bases import Bases, Origin
+from mockserver.engine.data.views import Views
 from mockserver.engine.service import Service
 from mockserver.jsonschema import SchemaError, Validator
 from mockserver.jsonschema.keywords import NUMERIC
@@ -19,7 +19,6 @@ from mockserver.media.coercion import scalars
 from mockserver.media.shapes import Shapes
 from mockserver.plan import JSON, SchemaRef
 
-_MAX_DEPTH = 32
 _MAX_TRIED = 6
 """The generated values that one stored value is laid over."""
 _MAX_SCHEMAS = 8
@@ -55,26 +54,13 @@ def _fields(pointers: Iterable[str]) -> Iterator[str]:
     return (tokens(pointer)[0] for pointer in pointers if pointer)
 
 
-_Refs = tuple[SchemaRef, ...]
-"""The schemas of one part: of several branches, or combined by ``allOf``."""
-
-
-class _View(NamedTuple):
-    """What the schemas of a part show of its value."""
-
-    known: Mapping[str, _Refs]
-    is_open: bool
-    """Whether objects may have other properties."""
-    hidden: frozenset[str]
-    items: _Refs
-
-
 class Projections:
     """The projections to the schemas of one document."""
 
     def __init__(self, service: Service, shapes: Shapes) -> None:
         self.service = service
         self.shapes = shapes
+        self.views = Views(service.schemas, shapes)
         self._known: dict[SchemaRef, Projection] = {}
 
     def of(self, ref: SchemaRef) -> Projection:
@@ -101,7 +87,6 @@ class Projection:
         self._ref = ref
         self._bases = Bases(self._service, self._shapes, ref)
         self._validators: Sequence[Validator] | None = None
-        self._views: dict[_Refs, _View] = {}
 
     def base(self, origin: Origin, number: int = 0) -> JSON:
         """Return a generated value; ``number``: another one. Raises Unsatisfiable and SchemaError."""
@@ -114,7 +99,7 @@ class Projection:
 
     def fill(self, sent: Mapping[str, JSON], origin: Origin) -> dict[str, JSON]:
         """Return ``sent`` over a generated value, also what of it the schema does not allow."""
-        value = self._visible(dict(sent), (self._ref,), 0)
+        value = self.visible(dict(sent))
 
         def over(generated: dict[str, JSON]) -> dict[str, JSON] | None:
             whole = {**generated, **sent}
@@ -232,71 +217,9 @@ class Projection:
         found = self._schemas.validator(self._ref, "response").violations(self.visible(stored))
         return {(violation.pointer, violation.keyword, violation.message) for violation in found}
 
-    def visible(self, value: JSON) -> JSON:
+    def visible(self, value: JSON) -> Any:
         """Return the part of a stored value that the schema mentions and does not hide."""
-        return self._visible(value, (self._ref,), 0)
-
-    def _visible(self, value: Any, refs: _Refs, depth: int) -> Any:
-        if not refs or depth > _MAX_DEPTH or not isinstance(value, dict | list):
-            return value
-        view = self._views.get(refs)
-        if view is None:
-            view = self._views[refs] = self._view(refs)
-        if isinstance(value, list):
-            return [self._visible(member, view.items, depth + 1) for member in value]
-        known = view.known
-        return {
-            name: self._visible(member, known.get(name, ()), depth + 1)
-            if isinstance(member, dict | list)
-            else member
-            for name, member in value.items()
-            if (view.is_open or name in known) and name not in view.hidden
-        }
-
-    def _view(self, refs: _Refs) -> _View:
-        known: dict[str, dict[SchemaRef, None]] = {}
-        items: dict[SchemaRef, None] = {}
-        for shape in (shape for ref in refs for shape in self._shapes.of(ref)):
-            items.update(dict.fromkeys(shape.items))
-            for name, own in shape.properties.items():
-                known.setdefault(name, {}).update(dict.fromkeys(own))
-        if known:  # else the schema says nothing of its fields
-            for name in (name for ref in refs for name in self._required(ref, set())):
-                known.setdefault(name, {})
-        return _View(
-            {name: tuple(own) for name, own in known.items()},
-            not known or any(map(self._is_open, refs)),
-            frozenset.intersection(*map(self._hidden, refs)),
-            tuple(items),
-        )
-
-    def _required(self, ref: SchemaRef, seen: set[SchemaRef]) -> Iterator[str]:
-        """Yield the fields that a schema or a branch of it requires, which it need not describe."""
-        with suppress(SchemaError):
-            node, at = self._schemas.lookup(ref)
-            if not isinstance(node, dict) or at in seen:
-                return
-            seen.add(at)
-            yield from self._shapes.required(at)
-            for keyword in ("allOf", "oneOf", "anyOf"):
-                for part in subschemas(node, at, keyword):
-                    yield from self._required(part, seen)
-
-    def _hidden(self, ref: SchemaRef) -> frozenset[str]:
-        try:
-            return self._schemas.hidden(ref, "response")
-        except SchemaError:
-            return frozenset()
-
-    def _is_open(self, ref: SchemaRef) -> bool:
-        """Return whether the schema says that objects may have other properties."""
-        if any(shape.others for shape in self._shapes.of(ref)):
-            return True
-        try:
-            node = self._schemas.lookup(ref)[0]
-        except SchemaError:
-            return False
-        return isinstance(node, dict) and node.get("additionalProperties") is True
+        return self._projections.views.visible(value, self._ref)
 
     def _missing(self, value: dict[str, JSON], generated: dict[str, JSON]) -> dict[str, JSON]:
         """Return the generated fields that the schema requires and ``value`` lacks."""
