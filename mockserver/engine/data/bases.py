@@ -24,7 +24,7 @@ _MAX_NESTING = 8
 """The branches inside each other that are looked at."""
 
 
-_CONSTANTS = frozenset(("const", "enum", "discriminator"))
+CONSTANTS = frozenset(("const", "enum", "discriminator"))
 
 
 class Origin(NamedTuple):
@@ -100,7 +100,7 @@ class Bases:
             return len(value) + 1, 0
         places = [(tokens(violation.pointer), violation.keyword) for violation in found]
         strange = {name for name, names in branch.tags.items() if name in value and value[name] not in names}
-        strange |= {place[0] for place, keyword in places if len(place) == 1 and keyword in _CONSTANTS}
+        strange |= {place[0] for place, keyword in places if len(place) == 1 and keyword in CONSTANTS}
         wrong = {place[0] for place, _ in places if place} | {name for name in value if name not in known}
         return len(strange), len(wrong)
 

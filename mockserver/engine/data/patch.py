@@ -57,7 +57,8 @@ def patched(value: JSON, operations: list[JSON]) -> Any:
 def merged(value: dict[str, JSON], patch: JSON, projection: Projection, origin: Origin) -> Any:
     """Return ``value`` after a merge patch. Null stays where the schema requires a member and allows null."""
     changed = merge_patch(value, patch, keep_null=True)
-    shown, lost, _ = projection.project(changed, origin)
+    found = projection.project(changed, origin)
+    shown, lost = found.value, found.lost
     for number, path in enumerate(_nulls(patch, ())):
         smaller = _without(shown, path)
         is_shown = not any(pointer(path[:end]) in lost for end in range(1, len(path) + 1))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from mockserver.diagnostics import MockServerError
-from mockserver.engine.data.bases import Bases, Origin
+from mockserver.engine.data.bases import CONSTANTS, Bases, Origin
 from mockserver.engine.data.views import Views
 from mockserver.engine.service import Service
 from mockserver.jsonschema import SchemaError, Validator
@@ -38,6 +39,13 @@ class Projected(NamedTuple):
     value: JSON
     lost: tuple[str, ...] = ()
     converted: tuple[str, ...] = ()
+    strange: int = 0
+    """How many of the lost values are other constants than the schema has: those of another branch."""
+
+    @property
+    def distance(self) -> tuple[bool, int, int]:
+        """How far the value is from the stored one."""
+        return self.lost == _ALL, self.strange, len(self.lost)
 
     @property
     def lost_fields(self) -> frozenset[str]:
@@ -117,7 +125,7 @@ class Projection:
         found = self.project(value, origin)
         shown = found.value if isinstance(found.value, dict) else {}
         return {
-            name: _overlaid(shown[name], member, found.lost, f"/{name}") if name in shown else member
+            name: _overlaid(shown[name], member, found.lost, pointer([name])) if name in shown else member
             for name, member in value.items()
         }
 
@@ -139,7 +147,9 @@ class Projection:
             for other in _coerced(value):
                 if self.is_valid(other):
                     return Projected(other, converted=_ALL)
-        return Projected(self.base(origin), _ALL)
+        broken = self._schemas.validator(self._ref, "response").violations(value)
+        strange = any(not found.pointer and found.keyword in CONSTANTS for found in broken)
+        return Projected(self.base(origin), _ALL, strange=int(strange))
 
     def _lay(
         self,
@@ -179,7 +189,7 @@ class Projection:
             return known[name]
 
         fitted = (self._fitted(value, base, parts, effort) for base in bases)
-        nearest = min(fitted, key=lambda found: len(found.lost))
+        nearest = min(fitted, key=attrgetter("distance"))
         if nearest.lost:
             for base in bases:
                 if self.is_valid(merged := _merged(base, value)):
@@ -198,7 +208,7 @@ class Projection:
                 found.append(self._projections.of(ref)._project(stored, origin, effort))  # noqa: SLF001
             except MockServerError:  # the schema permits no value
                 continue
-        return sorted(found, key=lambda part: (part.lost == _ALL, len(part.lost)))
+        return sorted(found, key=attrgetter("distance"))
 
     def is_valid(self, value: JSON) -> bool:
         """Return whether a value is valid in a response, in every reading of the schema."""
@@ -248,17 +258,19 @@ class Projection:
         found = generated
         lost: list[str] = []
         converted: list[str] = []
+        strange = 0
         for name, member in value.items():
             for part in self._offers(name, member, found, parts) if effort.spend() else ():
                 if self.is_valid(offer := {**found, name: part.value}):
                     found = offer
+                    strange += part.strange
                     lost += (pointer([name]) + at for at in part.lost)
                     converted += (pointer([name]) + at for at in part.converted)
                     break
             else:
                 if found.get(name) != member:
                     lost.append(pointer([name]))
-        return Projected(found, tuple(lost), tuple(converted))
+        return Projected(found, tuple(lost), tuple(converted), strange)
 
     def _offers(
         self, name: str, member: JSON, found: dict[str, JSON], parts: Callable[[str], list[Projected]]
@@ -286,7 +298,7 @@ class Projection:
             return None
         lost = (f"/{index}{at}" for index, part in enumerate(fitted) for at in part.lost)
         converted = (f"/{index}{at}" for index, part in enumerate(fitted) for at in part.converted)
-        return Projected(found, tuple(lost), tuple(converted))
+        return Projected(found, tuple(lost), tuple(converted), sum(part.strange for part in fitted))
 
 
 class _Effort:

@@ -170,6 +170,8 @@ class DataRuntime:
 
     def is_possible(self, key: str) -> bool:
         """Return whether the path of an item can have a key."""
+        if "\0" in key:  # no path can have it, whatever its schema says
+            return False
         keys = self._fresh_keys()
         try:
             return all(keys.typed(ref, key) is not None for ref in self.resource.key_schemas)

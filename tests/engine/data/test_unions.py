@@ -44,9 +44,11 @@ components:
         note: {type: string}
         actions:
           type: array
-          items: {type: object, properties: {type: {type: integer}, target: {type: string}, flags: {type: [integer, 'null']}, sound: {type: [string, 'null']}, color: {type: [string, 'null']}}}
+          items: {$ref: '#/components/schemas/NewAction'}
         folder: {type: object, properties: {id: {type: string}, type: {type: string}}}
         limits: {type: object, additionalProperties: {type: [integer, 'null']}}
+        panel: {type: object, properties: {kind: {type: string}, parts: {type: array, items: {$ref: '#/components/schemas/NewAction'}}}}
+    NewAction: {type: object, properties: {type: {type: integer}, target: {type: string}, flags: {type: [integer, 'null']}, sound: {type: [string, 'null']}, color: {type: [string, 'null']}}}
     Rule:
       oneOf:
         - {$ref: '#/components/schemas/Rule1'}
@@ -68,6 +70,7 @@ components:
         actions: {type: array, items: {oneOf: [{$ref: '#/components/schemas/Alert'}, {$ref: '#/components/schemas/Block'}]}}
         folder: {$ref: '#/components/schemas/Folder'}
         limits: {type: object, additionalProperties: {type: integer}}
+        panel: {oneOf: [{$ref: '#/components/schemas/Text'}, {$ref: '#/components/schemas/Row'}]}
     Rule1: {allOf: [{$ref: '#/components/schemas/Common'}], required: [trigger, only1], properties: {trigger: {const: 1}, only1: {type: string}}}
     Rule2: {allOf: [{$ref: '#/components/schemas/Common'}], required: [trigger, only2], properties: {trigger: {const: 2}, only2: {type: string}}}
     Rule3: {allOf: [{$ref: '#/components/schemas/Common'}], required: [trigger, only3], properties: {trigger: {const: 3}, only3: {type: string}}}
@@ -77,6 +80,14 @@ components:
     Rule7: {allOf: [{$ref: '#/components/schemas/Common'}], required: [trigger, only7], properties: {trigger: {const: 7}, only7: {type: string}}}
     Alert: {type: object, required: [type, target, flags], properties: {type: {const: 1}, target: {type: string}, flags: {type: integer}, sound: {type: string}, color: {type: string}}}
     Block: {type: object, required: [type, flags, reason], properties: {type: {const: 2}, flags: {type: integer}, reason: {type: string}}}
+    Word: {type: object, required: [type, word], properties: {type: {const: 3}, word: {type: string}}}
+    Text: {type: object, required: [kind, parts], properties: {kind: {const: text}, parts: {type: array, items: {$ref: '#/components/schemas/Word'}}}}
+    Row:
+      type: object
+      required: [kind, parts]
+      properties:
+        kind: {const: row}
+        parts: {type: array, items: {oneOf: [{$ref: '#/components/schemas/Word'}, {$ref: '#/components/schemas/Alert'}]}}
     Folder: {type: object, required: [id, type, owner], properties: {id: {type: string}, type: {enum: [folder]}}}
     Animal:
       oneOf: [{$ref: '#/components/schemas/Cat'}, {$ref: '#/components/schemas/Dog'}, {$ref: '#/components/schemas/Eel'}]
@@ -190,3 +201,10 @@ def test_a_sent_field_that_the_schema_requires_and_does_not_describe_is_shown(as
     made = ask("POST", "/rules", {"trigger": 5, "folder": {**folder, "color": "red"}})
     assert made.json()["folder"] == folder
     assert ask("GET", made.headers["location"]).json() == made.json()
+
+
+def test_parts_of_a_branch_are_not_shown_by_the_schema_of_another_branch(ask: Ask) -> None:
+    part = {"type": 1, "target": "t", "flags": None, "sound": None, "color": None}
+    made = ask("POST", "/rules", {"trigger": 7, "panel": {"kind": "row", "parts": [part]}})
+    panel = made.json()["panel"]
+    assert (panel["kind"], panel["parts"][0]["type"], panel["parts"][0]["target"]) == ("row", 1, "t")
