@@ -110,11 +110,13 @@ def serve(
     listeners = [closing(bind(host, server_options.port, shared=has_workers))]
     listeners += [closing(bind(host, _port(listeners[0]), shared=True)) for _ in range(shared.workers - 1)]
     admin_listener = None if admin.admin_port is None else closing(bind(host, admin.admin_port))
+    all_listeners = (*listeners, *([admin_listener] if admin_listener else ()))
     shows_pages = is_terminal and admin.admin
-    announce = partial(_announce, host, listeners[0], admin_listener, shows_pages=shows_pages)
+    admin_port = None if admin_listener is None else _port(admin_listener)
+    announce = partial(_announce, host, _port(listeners[0]), admin_port, shows_pages=shows_pages)
     worker = Worker(0, lambda: None, None)
     if server_options.supervisor and not has_workers:  # now: the supervisor stays as small as this process is
-        worker = Supervisor(1, keeps_state=shared.store is not None).run(announce)
+        worker = Supervisor(1, all_listeners, keeps_state=shared.store is not None).run(announce)
     compilation = None if admin.waits_for(given) else Compilation(given, cached=server_options.cache)
 
     # Heavy; imported in the worker, while a child process compiles
@@ -171,8 +173,11 @@ def serve(
             shared,
         ) as engine:
             engine.control = Health(engine).response
-            for listener in (*listeners, *([admin_listener] if admin_listener else ())):
+            for listener in all_listeners:
                 engine.egress.exclude(listener)
+            for listener in listeners:
+                if listener is not listeners[worker.number]:
+                    listener.close()
             server = Server(
                 engine.handle,
                 engine.namespaces,
@@ -199,7 +204,7 @@ def serve(
     if shared.store is not None:
         runner(shared.claim(compiled.plan, given))
     if has_workers:
-        worker = Supervisor(shared.workers).run(announce)
+        worker = Supervisor(shared.workers, all_listeners).run(announce)
     runner(run(worker))
 
 
@@ -244,12 +249,12 @@ def _port(listener: socket) -> int:
     return port
 
 
-def _announce(host: str, listener: socket, admin_listener: socket | None, *, shows_pages: bool) -> None:
+def _announce(host: str, port: int, admin_port: int | None, *, shows_pages: bool) -> None:
     """Print the URLs of the server; with ``shows_pages`` those of its pages as well."""
     shown = f"[{host}]" if ":" in host else host
-    click.echo(f"mockserver {__version__} answers on http://{shown}:{_port(listener)}")
-    control = f"http://{shown}:{_port(admin_listener or listener)}/__admin"
-    if admin_listener is not None:
+    click.echo(f"mockserver {__version__} answers on http://{shown}:{port}")
+    control = f"http://{shown}:{admin_port or port}/__admin"
+    if admin_port is not None:
         click.echo(f"its control plane is on {control}/")
     if shows_pages:
         click.echo(f"  page: {control}/\n  docs: {control}/docs")

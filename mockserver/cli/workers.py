@@ -1,7 +1,7 @@
 """Worker processes that serve one port, and the parent process that supervises them.
 
-The parent opens a socket for each worker and never closes it: connections wait while a worker is
-replaced. The parent does not serve requests.
+The parent opens a socket for each worker, and closes it when all have to stop: connections wait while a
+worker is replaced. The parent does not serve requests.
 
 Each worker sends a beat every second from its event loop. If the loop is blocked, the worker writes
 its stack to stderr (``Watchdog``). If it stays blocked, the parent kills and replaces the worker.
@@ -15,9 +15,10 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from socket import socket
 from typing import NamedTuple
 
 import click
@@ -76,9 +77,13 @@ class Supervisor:
     Create it before any thread or event loop.
     """
 
-    def __init__(self, count: int, *, keeps_state: bool = True) -> None:
-        """``keeps_state``: whether the state of resources survives the end of a worker."""
+    def __init__(self, count: int, listeners: Sequence[socket] = (), *, keeps_state: bool = True) -> None:
+        """``listeners``: the sockets of the workers, which refuse connections when the workers stop.
+
+        ``keeps_state``: whether the state of resources survives the end of a worker.
+        """
         self._count = count
+        self._listeners = listeners
         self._loss_note = "" if keeps_state else "; the state of its resources is lost"
         self._children: dict[int, int] = {}
         self._started: dict[int, float] = {}
@@ -115,7 +120,7 @@ class Supervisor:
             if wake in readable:
                 os.read(wake, 4096)
             self._read_beats()
-            if len(self._missed) == self._count and not self._announced:
+            if len(self._missed) == self._count and not self._announced and not self._stopping:
                 self._announced = True
                 announce()
             for index in self._reap():
@@ -137,6 +142,8 @@ class Supervisor:
     def _stop(self) -> None:
         if not self._stopping:
             self._stopping = True
+            for listener in self._listeners:
+                listener.close()
             self._kill(signal.SIGTERM)
 
     def _kill(self, number: int) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mockserver.diagnostics import MockServerError
-from mockserver.jsonschema import Schemas
+from mockserver.jsonschema import SchemaError, Schemas
 from mockserver.jsonschema.keywords import NUMERIC
 from mockserver.media.coercion import scalars
 from mockserver.plan import JSON, SchemaRef
@@ -65,7 +66,18 @@ class FreshKeys:
                 return number, key
         raise MockServerError(f"every possible key of {self._name} is in use")
 
+    @cached_property
+    def _is_numeric(self) -> bool:
+        """Whether no text is a valid key."""
+        try:
+            nodes = [self._schemas.lookup(ref)[0] for ref in self._key_schemas]
+        except SchemaError:
+            return False
+        return any(isinstance(node, dict) and node.get("type") in ("integer", "number") for node in nodes)
+
     def _candidates(self, namespace: str, number: int) -> Iterator[JSON]:
+        if self._is_numeric:
+            yield number
         identity = ids.derive_identity(self._seed, namespace, self._name, f"#{number}")
         yield ids.uuid(identity, "key")
         yield number

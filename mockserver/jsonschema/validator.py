@@ -93,14 +93,15 @@ class Validator:
         self._validate: Callable[[JSON], None] = compiled.validate
         self._errors: Callable[[JSON], Iterator[ValidationError]] = compiled.iter_errors
 
-    def violations(self, value: JSON) -> tuple[Violation, ...]:
+    def violations(self, value: JSON, *, is_invalid: bool = False) -> tuple[Violation, ...]:
         """Return the violations of the schema by ``value``, at most MAX_VIOLATIONS. None if it is valid.
 
-        The violations of a large value are those of parts of it.
+        The violations of a large value are those of parts of it. ``is_invalid``: whether it is known to
+        be invalid, so that it need not be validated as a whole again.
         """
         violations: list[Violation] = []
         try:
-            if self.is_valid(value):
+            if not is_invalid and self.is_valid(value):
                 return ()
             fruitless = seen = 0
             for part in excerpts(value, self.is_valid):

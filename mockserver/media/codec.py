@@ -12,6 +12,7 @@ from mockserver.jsonschema import MAX_VIOLATIONS
 from mockserver.media.coercion import Decoded, Literal, Reader, Undecoded, without_schema
 from mockserver.media.json import decode_json, encode_json
 from mockserver.media.shapes import STRUCTURED
+from mockserver.media.size import exceeds
 from mockserver.media.types import ContentType, Malformed, parse_content_type
 from mockserver.plan import JSON, MediaType, SchemaRef
 
@@ -87,8 +88,6 @@ class Codec:
 
     def exceeds(self, data: bytes, content_type: ContentType, max_nodes: int) -> bool:
         """Return whether a body holds more than ``max_nodes`` values."""
-        from mockserver.media.size import exceeds  # size imports expat; only large bodies need it
-
         return exceeds(data, family(content_type), content_type, max_nodes)
 
     @property

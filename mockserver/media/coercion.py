@@ -58,6 +58,9 @@ class Reader:
     With ``lenient``, arrays and objects may be in other styles than the documented ones.
     """
 
+    max_nodes: float = float("inf")
+    """The number of values that a body may hold."""
+
     def __init__(self, schemas: Schemas, direction: Direction, *, lenient: bool = False) -> None:
         self.schemas = schemas
         self.lenient = lenient
@@ -92,7 +95,7 @@ class Reader:
         value = readings[0][0]
         if not with_violations:
             return Decoded(value)
-        return Decoded(value, self.schemas.validator(ref, self._direction).violations(value))
+        return Decoded(value, self.schemas.validator(ref, self._direction).violations(value, is_invalid=True))
 
     def _forgive(self, value: JSON, ref: SchemaRef) -> tuple[str, ...]:
         """Return the accepted deviations of an invalid request value. Removes ignored members from it."""
@@ -105,7 +108,7 @@ class Reader:
         except ValueError:
             return ()
         forgiven: list[str] = []
-        for violation in validator.violations(value):
+        for violation in validator.violations(value, is_invalid=True):
             location = f" at {violation.pointer}" if violation.pointer else ""
             if violation.keyword == "readOnly":
                 remove(value, violation.pointer)
@@ -133,9 +136,11 @@ class Reader:
             raw = raw.raw
         if not refs:
             return without_schema(raw)
-        key = (raw if isinstance(raw, str) else id(raw), refs)
+        is_text = isinstance(raw, str)
+        key = (raw if is_text else id(raw), refs)
         if key not in known:
-            known[key] = without_schema(raw)  # ends the recursion of a list schema whose items are itself
+            if is_text:
+                known[key] = raw  # ends the recursion of a list schema whose items are itself
             candidates = list(self._candidates(raw, refs, known)) or [without_schema(raw)]
             known[key] = candidates[0] if len(candidates) == 1 else self._choose(candidates, refs)
         return known[key]
@@ -152,17 +157,20 @@ class Reader:
     def _candidates(
         self, raw: Undecoded, refs: tuple[SchemaRef, ...], known: dict[object, JSON]
     ) -> Iterator[JSON]:
-        for ref in refs:
-            for shape in self.shapes.of(ref):
-                if isinstance(raw, str):
-                    yield from self._read_text(raw, shape, known)
-                elif isinstance(raw, list) and "array" in shape.types:
+        shapes = (shape for ref in refs for shape in self.shapes.of(ref))
+        if isinstance(raw, str):
+            for shape in shapes:
+                yield from self._read_text(raw, shape, known)
+        elif isinstance(raw, list):
+            for shape in shapes:
+                if "array" in shape.types:
                     yield self._read_array(raw, shape, known)
-                elif isinstance(raw, dict):
-                    if "array" in shape.types:
-                        yield from (self._read_array(listed, shape, known) for listed in _as_lists(raw))
-                    if "object" in shape.types:
-                        yield self._read_members(raw, shape, known)
+        elif isinstance(raw, dict):
+            for shape in shapes:
+                if "array" in shape.types:
+                    yield from (self._read_array(listed, shape, known) for listed in _as_lists(raw))
+                if "object" in shape.types:
+                    yield self._read_members(raw, shape, known)
 
     def _read_text(self, text: str, shape: Shape, known: dict[object, JSON]) -> Iterator[JSON]:
         yield from scalars(text, shape.types)
@@ -209,20 +217,18 @@ def scalars(text: str, types: Types) -> Iterator[JSON]:
 
 def without_schema(raw: Undecoded) -> JSON:
     """Return an undecoded value as JSON without a schema: texts stay strings."""
-    if isinstance(raw, Literal):
-        return raw.value
-    if isinstance(raw, Restyled):
-        return without_schema(raw.raw)
-    if isinstance(raw, list):
-        return [without_schema(item) for item in raw]
+    if isinstance(raw, str):
+        return raw
     if isinstance(raw, dict):
         return {name: without_schema(member) for name, member in raw.items()}
-    return raw
+    if isinstance(raw, list):
+        return [without_schema(item) for item in raw]
+    return without_schema(raw.raw) if isinstance(raw, Restyled) else raw.value
 
 
 def _as_lists(raw: dict[str, Undecoded]) -> Iterator[list[Undecoded]]:
     """Yield ``{"": …}`` and ``{"0": …, "1": …}``, which ``a[]=`` and ``a[0]=`` produce, as lists."""
-    if raw.keys() == {""}:
+    if "" in raw and len(raw) == 1:
         only = raw[""]
         yield only if isinstance(only, list) else [only]
         if isinstance(only, dict):  # a[][b]=1&a[][b]=2: two objects with one b, not one with two
@@ -230,8 +236,10 @@ def _as_lists(raw: dict[str, Undecoded]) -> Iterator[list[Undecoded]]:
             if len(lists) == len(only) and len({len(items) for items in lists}) == 1:
                 yield [dict(zip(only, members, strict=True)) for members in zip(*lists, strict=True)]
         return
+    if "0" not in raw:
+        return
     indexes = [str(i) for i in range(len(raw))]
-    if raw and raw.keys() == set(indexes):
+    if raw.keys() == set(indexes):
         yield [raw[index] for index in indexes]
 
 

@@ -58,6 +58,7 @@ class Shapes:
         self._schemas = schemas
         self._draft_4 = is_draft_4(schemas.dialect)
         self._shapes: dict[SchemaRef, tuple[Shape, ...]] = {}
+        self._properties: dict[SchemaRef | None, dict[str, SchemaRef]] = {}
         self._visits = 0
 
     def of(self, ref: SchemaRef | None) -> tuple[Shape, ...]:
@@ -75,12 +76,14 @@ class Shapes:
         """Return the types of all shapes."""
         return frozenset().union(*(shape.types for shape in self.of(ref)))
 
-    def properties(self, ref: SchemaRef | None) -> dict[str, SchemaRef]:
+    def properties(self, ref: SchemaRef | None) -> Mapping[str, SchemaRef]:
         """Return the properties of all shapes, each with its first schema."""
-        found: dict[str, SchemaRef] = {}
-        for shape in self.of(ref):
-            for name, refs in shape.properties.items():
-                found.setdefault(name, refs[0])
+        found = self._properties.get(ref)
+        if found is None:
+            found = self._properties[ref] = {}
+            for shape in self.of(ref):
+                for name, refs in shape.properties.items():
+                    found.setdefault(name, refs[0])
         return found
 
     def required(self, ref: SchemaRef | None) -> frozenset[str]:

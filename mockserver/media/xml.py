@@ -5,13 +5,17 @@ The parser is expat. A document type declaration is rejected.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
+from msgspec import Struct
+
 from mockserver.jsonschema import SchemaError
 from mockserver.media.coercion import Reader, Undecoded
+from mockserver.media.size import WEIGHT, TooManyNodesError
 from mockserver.media.text import encode_text
 from mockserver.media.types import ContentType, Malformed
 from mockserver.plan import JSON, SchemaRef
@@ -19,22 +23,27 @@ from mockserver.plan import JSON, SchemaRef
 MAX_DEPTH = 100
 INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 _SEPARATOR = "\n"  # between namespace and name; an XML name contains no line feed
+_OF_INSTANCE = INSTANCE + _SEPARATOR
+_CHUNK = 1024 * 1024
+"""Octets that are parsed at once. A tag that ends in a later chunk is read from its start again for each."""
+_TAG = re.compile(rb"<[^!?/\0][^\0]")
+"""The first octets of a start tag, unless it is in UTF-16."""
+_VALUE = re.compile(rb"\"[^\"]*(?:\"|\Z)|'[^']*(?:'|\Z)")
 
 
 class _RefusedError(Exception):
     """Ends parsing from within expat's callbacks."""
 
 
-@dataclass(slots=True, eq=False)
-class Element:
+class Element(Struct, gc=False):
     """An element. Its name and those of ``attributes`` are local. ``xsi`` attributes are left out."""
 
     name: str
     namespace: str
     attributes: dict[str, str]
     is_nil: bool = False
-    children: list[Element] = field(default_factory=list)
-    pieces: list[str] = field(default_factory=list)
+    children: list[Element] = []
+    pieces: list[str] = []
 
     @property
     def text(self) -> str:
@@ -42,24 +51,32 @@ class Element:
         return "".join(self.pieces)
 
 
-def parse_elements(data: bytes) -> Element | Malformed:
-    """Return the root element. The encoding is that of the XML declaration, or UTF-8."""
+def parse_elements(data: bytes, max_nodes: float) -> Element | Malformed:
+    """Return the root element. The encoding is that of the XML declaration, or UTF-8.
+
+    Raises TooManyNodesError if there are more than ``max_nodes`` elements and attributes.
+    """
     above = Element("", "", {})
     stack = [above]
+    left = max_nodes
 
     def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal left
+        left -= 1 + len(attributes)
+        if left < 0:
+            raise TooManyNodesError
         if len(stack) > MAX_DEPTH:
             raise _RefusedError(f"it is nested over {MAX_DEPTH} deep")
         namespace, _, name = tag.rpartition(_SEPARATOR)
-        own: dict[str, str] = {}
         is_nil = False
-        for key, value in attributes.items():
-            space, _, local = key.rpartition(_SEPARATOR)
-            if space != INSTANCE:
-                own[local] = value
-            elif local == "nil":
-                is_nil = value in ("true", "1")
-        element = Element(name, namespace, own, is_nil)
+        if attributes:
+            is_nil = attributes.get(f"{_OF_INSTANCE}nil") in ("true", "1")
+            attributes = {
+                key.rpartition(_SEPARATOR)[2]: value
+                for key, value in attributes.items()
+                if not key.startswith(_OF_INSTANCE)
+            }
+        element = Element(name, namespace, attributes, is_nil)
         stack[-1].children.append(element)
         stack.append(element)
 
@@ -68,6 +85,10 @@ def parse_elements(data: bytes) -> Element | Malformed:
 
     def characters(text: str) -> None:
         stack[-1].pieces.append(text)
+
+    def declaration(*_: object) -> None:
+        nonlocal left
+        left -= 1
 
     def doctype(*_: object) -> None:
         raise _RefusedError("it has a document type declaration")
@@ -78,13 +99,32 @@ def parse_elements(data: bytes) -> Element | Malformed:
         parser.StartElementHandler = start
         parser.EndElementHandler = end
         parser.CharacterDataHandler = characters
+        if data.count(b"<") + data.count(b"=") > max_nodes:  # in UTF-16 too, each with a NUL
+            parser.StartNamespaceDeclHandler = declaration
         parser.StartDoctypeDeclHandler = doctype
-        parser.Parse(data, True)
+        for end_of_chunk in range(_CHUNK, len(data) + _CHUNK, _CHUNK):
+            parser.Parse(data[end_of_chunk - _CHUNK : end_of_chunk], False)
+            unread = parser.CurrentByteIndex  # negative where the parser does not know
+            if _count_attributes(data, unread, end_of_chunk, left) > left:
+                raise TooManyNodesError
+        parser.Parse(b"", True)
     except _RefusedError as refused:
         return Malformed(f"The body is XML that is not accepted: {refused}")
     except (expat.ExpatError, ValueError, LookupError) as error:
         return Malformed(f"The body is not XML: {error}")
     return above.children[0]
+
+
+def _count_attributes(data: bytes, start: int, end: int, enough: float) -> int:
+    """Return the number of attributes of a tag that the parser has not read to its end yet.
+
+    It would read hundreds of thousands of them for seconds before it tells of the first. If the number is
+    at most ``enough``, it may be too large.
+    """
+    if not 0 <= start < end or not _TAG.match(data, start):
+        return 0
+    found = data.count(b"=", start, end)
+    return found if found <= enough else sum(1 for _ in _VALUE.finditer(data, start, end))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +160,12 @@ class XmlFormat:
 
     def __init__(self, reader: Reader, schema: SchemaRef | None) -> None:
         self._reader = reader
+        self._nodes: dict[tuple[SchemaRef, str], Node] = {}
         self._root = self._node(schema, "")
 
     def decode(self, data: bytes, content_type: ContentType) -> Undecoded | Malformed:
         """Decode a document. If the schema's ``xml`` object names the root element, the names must match."""
-        root, node = parse_elements(data), self._root
+        root, node = parse_elements(data, self._reader.max_nodes // WEIGHT), self._root
         if isinstance(root, Malformed):
             return root
         if node.name not in ("", root.name):
@@ -147,6 +188,12 @@ class XmlFormat:
         """Return how values of a schema are encoded. ``name`` is the default of their name."""
         if schema is None:
             return Node(None, name)
+        node = self._nodes.get((schema, name))
+        if node is None:
+            node = self._nodes[schema, name] = self._find_node(schema, name)
+        return node
+
+    def _find_node(self, schema: SchemaRef, name: str) -> Node:
         try:
             found, _ = self._reader.schemas.lookup(schema)
         except SchemaError:
@@ -176,35 +223,41 @@ class XmlFormat:
         if not properties and not element.children and not element.attributes:
             return "" if element.is_nil else element.text
         raw: dict[str, Undecoded] = {}
-        rest, attributes = list(element.children), dict(element.attributes)
-        for name, ref in properties.items():
-            node = self._node(ref, name)
-            found: Undecoded | None
-            if node.kind == "attribute":
-                found = attributes.pop(node.name, None)
-            elif node.kind == "text":
-                found = element.text
-            else:
-                found = self._property(rest, node, name)
-            if found is not None:
-                raw[name] = found
+        attributes: dict[str, str] = element.attributes
+        others: Iterable[Element] = element.children
+        if properties:
+            attributes, rest = dict(attributes), _Rest(element.children)
+            for name, ref in properties.items():
+                node = self._node(ref, name)
+                found: Undecoded | None
+                if node.kind == "attribute":
+                    found = attributes.pop(node.name, None)
+                elif node.kind == "text":
+                    found = element.text
+                else:
+                    found = self._property(rest, node, name)
+                if found is not None:
+                    raw[name] = found
+            others = rest.left()
         raw |= attributes
-        for child in rest:
+        for child in others:
             # An element in another namespace is not the property of that name
             name = f"{{{child.namespace}}}{child.name}" if child.name in properties else child.name
             _add(raw, name, self._raw(child, None))
         return raw if raw or not element.text.strip() else element.text
 
-    def _property(self, rest: list[Element], node: Node, name: str) -> Undecoded | None:
-        """Remove the elements of one property from ``rest``, and return their content."""
+    def _property(self, rest: _Rest, node: Node, name: str) -> Undecoded | None:
+        """Take the elements of one property from ``rest``, and return their content."""
         items = self._items(node) if node.is_array else node
-        found = _take(rest, node if node.wrapped else items, name)
+        found = rest.take(node if node.wrapped else items, name)
         if not found:
             return None
         if node.is_array and node.wrapped:
-            inside = [child for element in found for child in element.children]
+            inside = _Rest([child for element in found for child in element.children])
             # Unknown elements among the items come last, and the schema rejects them
-            return [self._raw(element, items.schema) for element in (*_take(inside, items, name), *inside)]
+            return [
+                self._raw(element, items.schema) for element in (*inside.take(items, name), *inside.left())
+            ]
         raws = [self._raw(element, items.schema) for element in found]
         return raws[0] if len(raws) == 1 and not node.is_array else raws
 
@@ -232,22 +285,35 @@ class XmlFormat:
         yield f"<{node.tag}{attributes}>{content}</{node.tag}>"
 
 
+class _Rest:
+    """The elements of which no property has been made."""
+
+    def __init__(self, elements: list[Element]) -> None:
+        self._elements = elements
+        self._taken: set[int] = set()
+        self._places: dict[str, list[int]] = {}
+        for place, element in enumerate(elements):
+            self._places.setdefault(element.name, []).append(place)
+
+    def take(self, node: Node, name: str) -> list[Element]:
+        """Take and return the elements with the name of the schema or of the property."""
+        found = [
+            place
+            for each in {node.name, name}
+            for place in self._places.get(each, ())
+            if node.namespace in ("", self._elements[place].namespace) and place not in self._taken
+        ]
+        self._taken.update(found)
+        return [self._elements[place] for place in sorted(found)]
+
+    def left(self) -> Iterator[Element]:
+        """Yield the elements that were not taken."""
+        return (element for place, element in enumerate(self._elements) if place not in self._taken)
+
+
 def _is_listing(reader: Reader, schema: SchemaRef) -> bool:
     """Return whether a schema describes an array, and does not only allow one."""
     return any("array" in shape.types and "object" not in shape.types for shape in reader.shapes.of(schema))
-
-
-def _take(rest: list[Element], node: Node, name: str) -> list[Element]:
-    """Remove and return the elements with the name of the schema or of the property."""
-    found = [
-        element
-        for element in rest
-        if element.name in (node.name, name) and node.namespace in ("", element.namespace)
-    ]
-    if found:
-        taken = {id(element) for element in found}
-        rest[:] = [element for element in rest if id(element) not in taken]
-    return found
 
 
 def _add(raw: dict[str, Undecoded], name: str, value: Undecoded) -> None:

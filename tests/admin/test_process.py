@@ -15,7 +15,7 @@ import pytest
 from mockserver import inputs
 from tests import fixtures as things
 from tests.admin.mocking import KEY
-from tests.live import MISSION, PATIENCE, Process
+from tests.live import MISSION, PATIENCE, Process, Wire, get
 
 Write = Callable[[str, str], Path]
 DOCUMENT = inputs.DOCUMENT
@@ -28,6 +28,16 @@ def client(process: Process) -> httpx.Client:
 
 def state(found: httpx.Client) -> str:
     return str(found.get(f"{MISSION}/{KEY}", headers=HEADERS).json()["status"])
+
+
+def refuses_connections(port: int) -> bool:
+    try:
+        Wire(port).socket.close()
+    except ConnectionRefusedError:
+        return True
+    except ConnectionResetError:  # it was closed meanwhile
+        pass
+    return False
 
 
 def test_shuts_down_when_asked(cache: Path) -> None:
@@ -44,6 +54,19 @@ def test_a_terminated_server_ends_its_streams(cache: Path) -> None:
         with found.stream("GET", "/__admin/events") as events:
             process.tell(signal.SIGTERM)
             events.read()
+        assert process.stop() == (0, "")
+
+
+def test_a_terminated_server_answers_what_is_in_flight_and_refuses_new_connections(cache: Path) -> None:
+    head = f"GET {MISSION}/{KEY} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer t\r\n"
+    with Process(cache=cache) as process, Wire(process.port) as wire:
+        wire.send(f"{head}Content-Length: 10\r\n\r\nhello".encode())
+        get(process.port, "/__admin/health")  # what was sent before is read
+        process.tell(signal.SIGTERM)
+        while not refuses_connections(process.port):
+            pass
+        wire.send(b"world")
+        assert wire.reply().status == 200
         assert process.stop() == (0, "")
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mockserver.jsonschema import Schemas
 from mockserver.media.codec import Codec
-from mockserver.media.coercion import Decoded, Reader
+from mockserver.media.coercion import Decoded, Literal, Reader
 from mockserver.media.types import ContentType, Malformed, parse_content_type
 from mockserver.plan import Encoding, MediaType
 
@@ -445,3 +445,20 @@ def test_no_bytes_make_a_codec_raise(data: bytes, name: str) -> None:
     raw = made.decode(data, content_type)
     if not isinstance(raw, Malformed):
         made.validate(raw)
+
+
+def test_an_invalid_value_is_validated_once_as_a_whole() -> None:
+    made = Schemas({"u": {"schema": {"type": "array", "items": {"type": "string"}}}}, "3.1")
+    validator = made.validator("u#/schema", "request")
+    whole = [1] * 1000
+    seen: list[Any] = []
+    is_valid = validator.is_valid
+
+    def counted(value: Any) -> bool:
+        seen.append(value)
+        return is_valid(value)
+
+    validator.is_valid = counted
+    result = Reader(made, "request").validate([Literal(whole)], "u#/schema")
+    assert [each.keyword for each in result.violations] == ["type"] * 20
+    assert sum(value is whole for value in seen) == 1

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from mockserver.jsonschema import Schemas
+from mockserver.media import coercion
 from mockserver.media.codec import Codec
-from mockserver.media.coercion import Decoded, Reader
+from mockserver.media.coercion import Decoded, Reader, Undecoded
 from mockserver.media.types import Malformed
 from mockserver.plan import MediaType
 
@@ -198,3 +199,24 @@ def test_hostile_names_and_text_stay_data() -> None:
     data = made.encode({"a b><c": "]]>&<\x00\r", "1": 1}).data
     assert data == HEAD + b"<thing><a_b__c>]]&gt;&amp;&lt;\xef\xbf\xbd&#13;</a_b__c><_1>1</_1></thing>"
     assert isinstance(judge(made, data), Decoded)
+
+
+def test_a_deep_element_that_is_read_by_a_recursive_schema_is_copied_a_few_times_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    copied = 0
+    copy = coercion.without_schema
+
+    def counted(raw: Undecoded) -> Any:
+        nonlocal copied
+        copied += 1
+        return copy(raw)
+
+    monkeypatch.setattr(coercion, "without_schema", counted)
+    depth, width = 60, 100
+    text = "<thing>" + "<a>" * depth + "<b/>" * width + "</a>" * depth + "</thing>"
+    schema = {"type": "object", "properties": {"a": {"$ref": "#/schemas/thing"}}}
+    result = judge(codec(schema), text)
+    assert isinstance(result, Decoded)
+    assert not result.violations
+    assert copied < 3 * (depth + width)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -419,7 +419,7 @@ class _Reader:
         )
 
     def _listed_values(
-        self, operations: dict[int, DataOperation], properties: dict[str, SchemaRef]
+        self, operations: dict[int, DataOperation], properties: Mapping[str, SchemaRef]
     ) -> dict[str, JSON]:
         """Return the fields for which lists require a filter that can have one value only."""
         parameters = [
@@ -435,7 +435,7 @@ class _Reader:
                 found[parameter.name] = values[0]
         return found
 
-    def _times(self, properties: dict[str, SchemaRef]) -> dict[str, Literal["created", "changed"]]:
+    def _times(self, properties: Mapping[str, SchemaRef]) -> dict[str, Literal["created", "changed"]]:
         found: dict[str, Literal["created", "changed"]] = {}
         for name, ref in properties.items():
             if self._format(ref) == "date-time":

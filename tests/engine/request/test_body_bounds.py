@@ -8,6 +8,7 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.parsers import expat
 
 import pytest
 
@@ -102,6 +103,14 @@ def attributes(count: int) -> bytes:
     return b" ".join(b"b%d='='" % i for i in range(count))
 
 
+def declarations(count: int) -> bytes:
+    return b" ".join(b"xmlns:b%d='='" % i for i in range(count))
+
+
+def around(before: bytes, signs: int, after: bytes, count: int) -> bytes:
+    return before + b"<" * signs + after + b"<b/>" * (count // 5 - 1) + b"</a>"
+
+
 XML_16 = '<?xml version="1.0" encoding="UTF-16"?>'
 AT_MOST: dict[str, tuple[Any, str, Callable[[int], bytes]]] = {
     "items": (LIST, JSON_TYPE, lambda n: b"[" + b",".join([b"1"] * (n - 1)) + b"]"),
@@ -115,6 +124,11 @@ AT_MOST: dict[str, tuple[Any, str, Callable[[int], bytes]]] = {
     "parts": ({}, MULTIPART, lambda n: b"".join(part(f"p{i}", b"[,") for i in range(n // 5 - 1)) + b"--x--"),
     "elements": ({}, "application/xml", lambda n: b"<a>" + b"<b></b>" * (n // 5 - 1) + b"</a>"),
     "attributes": ({}, "application/xml", lambda n: b"<a %b>=</a>" % attributes(n // 5 - 1)),
+    "namespaces": ({}, "application/xml", lambda n: b"<a %b>=</a>" % declarations(n // 5 - 1)),
+    "comments": ({}, "application/xml", lambda n: around(b"<a><!--", n, b"-->", n)),
+    "CDATA": ({}, "application/xml", lambda n: around(b"<a><![CDATA[", n, b"]]>", n)),
+    "instruction": ({}, "application/xml", lambda n: around(b"<a><?p ", n, b"?>", n)),
+    "instruction at the start": ({}, "application/xml", lambda n: around(b"<?p ", n, b"?><a>", n)),
     "UTF-16": (
         {},
         "application/xml",
@@ -134,6 +148,75 @@ def test_values_are_counted_exactly_in_each_syntax(name: str) -> None:
     assert refused.status == 413
     assert [each.keyword for each in refused.violations] == ["size"]
     assert refused.value is None
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The parsers of XML that are made."""
+    made: list[object] = []
+    create = expat.ParserCreate
+
+    def counted(*given: Any, **named: Any) -> object:
+        made.append(create(*given, **named))
+        return made[-1]
+
+    monkeypatch.setattr(expat, "ParserCreate", counted)
+    return made
+
+
+def test_xml_of_nearly_too_many_values_is_parsed_once(parsed: list[object]) -> None:
+    data = b"<a>" + b"=<b/>" * (MOST // 5 - 1) + b"</a>"
+    assert read({}, "application/xml", data, BodyLimits(nodes=MOST)).status == 0
+    assert len(parsed) == 1
+
+
+def test_xml_of_far_too_many_elements_is_refused_before_it_is_parsed(parsed: list[object]) -> None:
+    data = b"<?xml version='1.0'?><a>" + b"<b></b>" * MOST + b"</a>"
+    assert read({}, "application/xml", data, BodyLimits(nodes=MOST)).status == 413
+    assert not parsed
+
+
+@pytest.mark.parametrize("attribute", [b" x%d='='", b' xmlns:x%d=">"'])
+def test_tag_of_too_many_attributes_is_refused_before_it_is_parsed_to_its_end(
+    monkeypatch: pytest.MonkeyPatch, attribute: bytes
+) -> None:
+    given: list[bytes] = []
+
+    class Parser:
+        def __init__(self, **named: Any) -> None:
+            self.__dict__["parser"] = create(**named)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.parser, name)
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            setattr(self.parser, name, value)
+
+        def Parse(self, data: bytes, is_final: bool) -> int:  # noqa: N802 - the name that expat's has
+            given.append(data)
+            result: int = self.parser.Parse(data, is_final)
+            return result
+
+    create = expat.ParserCreate
+    monkeypatch.setattr(expat, "ParserCreate", Parser)
+    data = b"<a" + b"".join(attribute % i for i in range(200_000)) + b"/>"
+    assert read({}, "application/xml", data, BodyLimits(nodes=1000)).status == 413
+    assert sum(map(len, given)) <= MiB < len(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<a b='" + b'="" ' * MiB + b"'/>",
+        b"<a><!-- " + b"b='' " * MiB + b"--></a>",
+        b"<a><![CDATA[<b " + b"b='' " * MiB + b"]]></a>",
+        b"<a><?p " + b"b='' " * MiB + b"?></a>",
+        b"<a>" + b"b='' " * MiB + b"</a>",
+    ],
+    ids=["value", "comment", "CDATA", "instruction", "text"],
+)
+def test_what_looks_like_attributes_counts_for_nothing(data: bytes) -> None:
+    assert read({}, "application/xml", data, BodyLimits(nodes=MOST)).status == 0
 
 
 @pytest.mark.parametrize(
