@@ -32,7 +32,7 @@ Bodies = Callable[[Operation, str], Any]
 """Returns a body of an operation in a media type, or None."""
 _BODY_TIME, _ANSWER_TIME = 8, 60
 """Seconds until making bodies of an operation, or waiting for a response, is given up."""
-_EXAMPLES = 8
+MAX_BODIES = 8
 """The bodies that are made of an operation."""
 
 
@@ -116,7 +116,7 @@ class SchemathesisBodies:
 def _make(operation: Any, media_type: str, found: list[Any]) -> None:
     @seed(7)
     @settings(
-        max_examples=_EXAMPLES,
+        max_examples=MAX_BODIES,
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),

@@ -61,16 +61,19 @@ def without_escapes(text: bytes) -> bytes:
     return text.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in text else text
 
 
-def merge_patch(value: JSON, patch: JSON) -> Any:
-    """Return ``value`` after a merge patch: null removes a member, objects are merged (RFC 7396)."""
+def merge_patch(value: JSON, patch: JSON, *, keep_null: bool = False) -> Any:
+    """Return ``value`` after a merge patch: null removes a member, objects are merged (RFC 7396).
+
+    With ``keep_null``, null is a value like others.
+    """
     if not isinstance(patch, Mapping):
         return patch
     result = dict(value) if isinstance(value, dict) else {}
     for name, member in patch.items():
-        if member is None:
+        if member is None and not keep_null:
             result.pop(name, None)
         else:
-            result[name] = merge_patch(result.get(name), member)
+            result[name] = merge_patch(result.get(name), member, keep_null=keep_null)
     return result
 
 

@@ -13,7 +13,8 @@ from mockserver.compile.scenario.responses import Binding, has_volatile_template
 from mockserver.compile.scenario.samples import SampleCreations
 from mockserver.compile.scenario.yaml_nodes import Node, Report
 from mockserver.diagnostics import MockServerError
-from mockserver.engine.data.projection import MAX_BASES, Projection
+from mockserver.engine.data.bases import MAX_BASES, Origin
+from mockserver.engine.data.projection import Projection, Projections
 from mockserver.engine.resources.context import Context, Providers, RenderContext
 from mockserver.engine.resources.render import builder
 from mockserver.engine.service import Service
@@ -177,7 +178,7 @@ class _WritesCheck:
         if ref is None:
             return
         known = properties(self._service.schemas, ref)
-        projection = Projection(self._service, Shapes(self._service.schemas), ref)
+        projection = Projections(self._service, Shapes(self._service.schemas)).of(ref)
         for state, node in self._draft.writes.items():
             fields = dict(node.items())
             unknown = [] if known.open else [name for name in fields if name not in known.names]
@@ -198,7 +199,7 @@ class _WritesCheck:
         first: list[tuple[str, str, str]] = []
         for number in range(MAX_BASES):
             try:
-                base = projection.base("sample", {}, _NOW, number)
+                base = projection.base(Origin("sample", {}, _NOW), number)
                 if not isinstance(base, dict):
                     return
             except MockServerError:  # the schema permits no value: another diagnostic says so

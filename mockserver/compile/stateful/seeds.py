@@ -10,7 +10,7 @@ from pathlib import Path
 from mockserver.compile.scenario.yaml_nodes import Report
 from mockserver.compile.source import SCENARIO_FILE, Source, SourceError, read
 from mockserver.diagnostics import Diagnostic, MockServerError
-from mockserver.engine.data.projection import Projection
+from mockserver.engine.data.projection import Projection, Projections
 from mockserver.engine.response.negotiation import is_json, response_for
 from mockserver.engine.service import Service
 from mockserver.inputs import scenario_files
@@ -68,7 +68,7 @@ class _FileReader:
         self._resource = resource
         self._report = report
         ref = resource.schema
-        self._projection = Projection(service, Shapes(service.schemas), ref) if ref is not None else None
+        self._projection = Projections(service, Shapes(service.schemas)).of(ref) if ref is not None else None
         self._service = service
 
     def seeds(self) -> Iterator[Seed]:
@@ -130,7 +130,7 @@ def seeds_from_examples(resource: DataResource, document: Document, service: Ser
     """
     if resource.parents or resource.is_singleton or resource.schema is None:
         return ()
-    projection = Projection(service, Shapes(service.schemas), resource.schema)
+    projection = Projections(service, Shapes(service.schemas)).of(resource.schema)
     for verb in ("lists", "reads", "creates"):
         found: dict[str, Seed] = {}
         for index, operation in resource.operations.items():

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from mockserver.diagnostics import Violation
 from mockserver.engine.data.listing import DataListing
-from mockserver.engine.data.patch import PatchError, is_json_patch, patched
+from mockserver.engine.data.patch import PatchError, foreign_operations, is_json_patch, patched
 from mockserver.engine.data.references import Address, References, decoded
 from mockserver.engine.data.responses import DataResponses
 from mockserver.engine.data.runtime import DataRuntime
@@ -16,7 +16,6 @@ from mockserver.engine.request.validation import Checked
 from mockserver.engine.resources.runtime import refused
 from mockserver.engine.service import Route, Service
 from mockserver.jsonschema.references import tokens
-from mockserver.media.json import merge_patch
 from mockserver.media.shapes import Shapes
 from mockserver.messages import Request, Response
 from mockserver.namespaces.namespaces import Namespace
@@ -278,7 +277,7 @@ class DataCalls:
         item = call.runtime.put(call.address, changed.value, call.now, item)
         response = self.responses.item(call, item, call.operation.status, changed.decision)
         if changed.warning:
-            response.warnings = (*response.warnings, f"the item keeps a field as it was; {changed.warning}")
+            response.warnings = (*response.warnings, changed.warning)
         return response
 
     def changed(self, call: DataCall, known: dict[str, Any], created: int) -> Changed | Response:
@@ -299,10 +298,18 @@ class DataCalls:
         sent: Mapping[str, JSON] = {}
         try:
             if is_json_patch(body, call.request.headers.get("content-type", "")):
+                foreign = foreign_operations(body)
+                if foreign and runtime.fields.patch_operations(call.operation.request_schema).issuperset(
+                    foreign
+                ):
+                    names = ", ".join(dict.fromkeys(foreign))
+                    return Changed(
+                        known, "data=merged", f"the item is as it was: what {names} does is not known"
+                    )
                 value = patched(known, body)
             else:
                 sent = runtime.fields.writable(body, call.operation.request_schema)
-                value = merge_patch(known, sent)
+                value = runtime.merged(known, sent, call.address, created)
         except PatchError as error:
             return self._refused(call, 422, str(error), "data=refused", error.violations)
         changed = value if isinstance(value, dict) else {}
@@ -340,8 +347,11 @@ class DataCalls:
             return self._refused(call, 422, detail, "data=refused", violations)
         kept = {name: known[name] for name in _top_fields(broken) if name in known}
         value |= kept  # no valid response can show what was sent
-        warning = f"its schema does not allow the value of the request: {', '.join(kept)}" if kept else ""
-        return Changed(value, decision, warning)
+        warning = ""
+        if kept:
+            warning = "the item keeps a field as it was; its schema does not allow the value of the request: "
+            warning += ", ".join(kept)
+        return Changed(runtime.completed(value, call.address, created), decision, warning)
 
     def _list(self, call: DataCall) -> Response:
         listing = self._listings.get(id(call.route))

@@ -45,6 +45,20 @@ class RequestFields:
         """Return the item's fields that a request of a schema may have."""
         return self._request(ref)[2]
 
+    def patch_operations(self, ref: SchemaRef | None) -> frozenset[str]:
+        """Return the operations that the schema of a JSON Patch names."""
+        items = (item for shape in self._shapes.of(ref) for item in shape.items)
+        shapes = (shape for item in items for shape in self._shapes.of(item))
+        found: set[str] = set()
+        for op in (op for shape in shapes for op in shape.properties.get("op", ())):
+            try:
+                node = self._schemas.lookup(op)[0]
+            except SchemaError:
+                continue
+            stated = node.get("enum", [node.get("const")]) if isinstance(node, dict) else ()
+            found.update(name for name in stated if isinstance(name, str))
+        return frozenset(found)
+
     def _request(self, ref: SchemaRef | None) -> tuple[frozenset[str], ...]:
         """Return what a request schema hides, what the item's hides of the rest, and all fields it has."""
         found = self._requests.get(ref)

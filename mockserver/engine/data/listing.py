@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mockserver.engine.data.bases import Origin
 from mockserver.engine.data.projection import Projected
 from mockserver.engine.data.references import decoded
 from mockserver.engine.data.runtime import DataRuntime
@@ -120,13 +121,9 @@ class DataListing:
         if self._operation.schema is None:
             return Projected(stored)
         projection = runtime.projection(self._operation.schema)
-
-        def base(number: int) -> JSON:
-            hints = {**call.path, **runtime.key_hints(key)}
-            seed = runtime.seed_of(call.address._replace(key=key))
-            return projection.base(seed, hints, item.created, number)
-
-        projected = projection.project(stored, base)
+        hints = {**call.path, **runtime.key_hints(key)}
+        seed = runtime.seed_of(call.address._replace(key=key))
+        projected = projection.project(stored, Origin(seed, hints, item.created))
         if selected and isinstance(projected.value, dict):
             part = {name: member for name, member in projected.value.items() if name in selected}
             if projection.is_valid(part):

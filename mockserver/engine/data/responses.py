@@ -8,6 +8,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from mockserver.diagnostics import MockServerError
+from mockserver.engine.data.bases import Origin
 from mockserver.engine.data.projection import Projected
 from mockserver.engine.data.references import decoded
 from mockserver.engine.prefer import Preference
@@ -66,13 +67,9 @@ class DataResponses:
 
         def value() -> Projected:
             assert operation.schema is not None  # noqa: S101 - `_with_value` has looked
-            projection = runtime.projection(operation.schema)
-
-            def base(number: int) -> JSON:
-                hints = {**call.path, **runtime.key_hints(call.address.key)}
-                return projection.base(runtime.seed_of(call.address), hints, item.created, number)
-
-            return projection.project(decoded(item), base)
+            hints = {**call.path, **runtime.key_hints(call.address.key)}
+            origin = Origin(runtime.seed_of(call.address), hints, item.created)
+            return runtime.projection(operation.schema).project(decoded(item), origin)
 
         response = self._with_value(
             call, status, decision, value if operation.schema is not None else None, operation.path

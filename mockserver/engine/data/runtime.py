@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from operator import itemgetter
@@ -10,16 +11,19 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from mockserver.diagnostics import MockServerError
+from mockserver.engine.data.bases import Origin
 from mockserver.engine.data.fields import RequestFields
-from mockserver.engine.data.projection import MAX_BASES, Projection
+from mockserver.engine.data.patch import merged
+from mockserver.engine.data.projection import Projection, Projections
 from mockserver.engine.data.references import Address, References, decoded, key_text
 from mockserver.engine.fresh_keys import FreshKeys
 from mockserver.engine.routing import PARAMETER
 from mockserver.engine.service import Service
 from mockserver.jsonschema import SchemaError
 from mockserver.jsonschema.keywords import NUMERIC
+from mockserver.jsonschema.references import pointer, tokens
 from mockserver.media.coercion import scalars
-from mockserver.media.json import encode_json
+from mockserver.media.json import encode_json, merge_patch
 from mockserver.media.shapes import Shapes
 from mockserver.plan import JSON, DataOperation, DataResource, SchemaRef
 from mockserver.state.protocol import Store
@@ -55,10 +59,9 @@ class DataRuntime:
         self.stored: StoredData | None = None
         """The lifecycles of the items, if a scenario file describes them."""
         self.fields = RequestFields(resource, service.schemas, shapes)
-        self._shapes = shapes
         self._store = store
         self._seed = seed
-        self._projections: dict[SchemaRef, Projection] = {}
+        self._projections = Projections(service, shapes)
         self._keys: FreshKeys | None = None
 
     # Addresses
@@ -167,6 +170,8 @@ class DataRuntime:
 
     def is_possible(self, key: str) -> bool:
         """Return whether the path of an item can have a key."""
+        if "\0" in key:  # no path can have it, whatever its schema says
+            return False
         keys = self._fresh_keys()
         try:
             return all(keys.typed(ref, key) is not None for ref in self.resource.key_schemas)
@@ -321,9 +326,7 @@ class DataRuntime:
     def _is_lost(self, projection: Projection, address: Address, item: Item) -> bool:
         seed = self.seed_of(address)
         try:
-            projected = projection.project(
-                decoded(item), lambda number: projection.base(seed, {}, item.created, number)
-            )
+            projected = projection.project(decoded(item), Origin(seed, {}, item.created))
         except MockServerError:
             return True
         return bool(projected.lost)
@@ -332,15 +335,7 @@ class DataRuntime:
 
     def projection(self, ref: SchemaRef) -> Projection:
         """Return the projection of stored values to the schema of a response."""
-        projection = self._projections.get(ref)
-        if projection is None:
-            try:
-                target = self.service.schemas.lookup(ref)[1]
-            except SchemaError:
-                target = ref
-            projection = self._projections.get(target) or Projection(self.service, self._shapes, target)
-            self._projections[ref] = self._projections[target] = projection
-        return projection
+        return self._projections.of(ref)
 
     def new_value(
         self, address: Address, hints: Mapping[str, JSON], now: int, sent: Mapping[str, JSON]
@@ -349,18 +344,32 @@ class DataRuntime:
         ref = self.resource.schema
         if ref is None:
             return dict(sent)
-        projection, seed = self.projection(ref), self.seed_of(address)
-        first: dict[str, JSON] = {}
         try:
-            for number in range(MAX_BASES):
-                generated = projection.base(seed, hints, now, number)
-                value = {**(generated if isinstance(generated, dict) else {}), **sent}
-                first = first or value
-                if projection.is_valid(projection.visible(value)):
-                    return value
+            return self.projection(ref).fill(sent, Origin(self.seed_of(address), hints, now))
         except MockServerError:  # the schema permits no value: `check` reports it
-            return {**first, **sent}
-        return first
+            return dict(sent)
+
+    def merged(
+        self, known: dict[str, JSON], sent: Mapping[str, JSON], address: Address, created: int
+    ) -> dict[str, JSON]:
+        """Return the value of an item after a merge patch."""
+        value: dict[str, JSON] = merge_patch(known, sent)
+        if self.resource.schema is not None and not self.is_allowed(value):
+            with suppress(MockServerError):  # the schema permits no value
+                origin = Origin(self.seed_of(address), {}, created)
+                value = merged(known, sent, self.projection(self.resource.schema), origin)
+        return value
+
+    def completed(self, value: dict[str, JSON], address: Address, created: int) -> dict[str, JSON]:
+        """Return a changed value whose parts have the members that the schema requires."""
+        if self.resource.schema is None or self.is_allowed(value):
+            return value
+        try:
+            return self.projection(self.resource.schema).complete(
+                value, Origin(self.seed_of(address), {}, created)
+            )
+        except MockServerError:
+            return value
 
     def agree(
         self,
@@ -378,12 +387,12 @@ class DataRuntime:
         if projection is self.projection(self.resource.schema):
             return
         try:
-            shown = projection.project(value, lambda number: projection.base(seed, hints, now, number))
+            shown = projection.project(value, Origin(seed, hints, now))
         except MockServerError:
             return
         own = {*sent, self.resource.key_field, *self.resource.key_aliases, *self.resource.times}
         for name, member in shown.value.items() if isinstance(shown.value, dict) else ():
-            is_free = name not in own and (name not in value or f"/{name}" in shown.lost)
+            is_free = name not in own and (name not in value or name in shown.lost_fields)
             if is_free and self.is_allowed({**value, name: member}):
                 value[name] = member
 
@@ -420,7 +429,8 @@ class DataRuntime:
     ) -> list[tuple[str, str, str]]:
         """Return what a change makes invalid in the item: location, keyword and message.
 
-        Fields that the client cannot know, and that a response generates, are not counted.
+        Fields that the client cannot know, and that a response generates, are not counted. Those of a
+        replacement are not counted if a response can show some of their parts.
         """
         if self.resource.schema is None:
             return []
@@ -429,13 +439,19 @@ class DataRuntime:
         new = broken - projection.violations(known) if broken else set()
         if not new:
             return []
-        projected = projection.project(value, lambda number: projection.base(seed, {}, now, number))
+        projected = projection.project(value, Origin(seed, {}, now))
         documented = self.fields.documented(operation.request_schema)
-        bad = {*projected.lost, *(p for p in projected.converted if p[1:] not in documented)}
+        lost = projected.lost_fields
+        if operation.verb == "replaces":
+            lost = frozenset(name for name in lost if pointer([name]) in projected.lost)
+        shown = projected.value if isinstance(projected.value, dict) else {}
+        for name in known.keys() - value.keys() & shown.keys():  # of a branch, where ``new`` says less
+            new.add(("", "required", f'"{name}" is a required property'))
+        bad = lost | (projected.converted_fields - documented)
         return sorted(
             violation
             for violation in new
-            if f"/{violation[0].lstrip('/').partition('/')[0]}" in bad
+            if (violation[0] and tokens(violation[0])[0] in bad)
             or (violation[1] == "required" and not violation[0] and known.keys() - value.keys())
         )
 

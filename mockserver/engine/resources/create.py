@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mockserver.diagnostics import Violation
-from mockserver.engine.data.projection import Projection
+from mockserver.engine.data.projection import Projections
 from mockserver.engine.fresh_keys import FreshKeys
 from mockserver.engine.resources import conditions
 from mockserver.engine.resources.context import Providers, RenderContext, data_fields
@@ -114,7 +114,7 @@ class CreatedFields:
 
     def __init__(self, service: Service, ref: SchemaRef, key_name: str) -> None:
         """``key_name``: the name of the key in the request."""
-        self._projection = Projection(service, Shapes(service.schemas), ref)
+        self._projection = Projections(service, Shapes(service.schemas)).of(ref)
         self._key_name = key_name
         try:
             self._read_only = service.schemas.hidden(ref, "request")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from mockserver.engine.data.bases import Origin
 from mockserver.engine.data.calls import Changed, DataCall, DataCalls
 from mockserver.engine.data.references import Address, decoded
 from mockserver.engine.data.responses import place, set_entity_tag
@@ -300,7 +301,5 @@ class StoredFields:
         """Return a generated body with the data in it: optional fields that the data lacks are not there."""
         seed = self._data.seed_of(Address(subject.namespace, "", subject.key))
         hints = {**subject.path, **self._data.key_hints(subject.key)}
-        found = self._projection.project(
-            data_fields(subject), lambda number: self._projection.base(seed, hints, subject.created, number)
-        )
+        found = self._projection.project(data_fields(subject), Origin(seed, hints, subject.created))
         return place(generated, self._path, found.value)

@@ -144,6 +144,49 @@ def test_a_json_patch_that_fails_is_refused_as_a_whole(
     assert pets("GET", "/pets/1").json() == before
 
 
+TEMPLATES = """
+openapi: 3.0.3
+info: {title: Templates, version: '1'}
+paths:
+  /templates:
+    post:
+      requestBody: {content: {application/json: {schema: {$ref: '#/components/schemas/Template'}}}}
+      responses: {'201': &template {description: ok, content: {application/json: {schema: {$ref: '#/components/schemas/Template'}}}}}
+  /templates/{id}:
+    parameters: [{name: id, in: path, required: true, schema: {type: integer}}]
+    get: {responses: {'200': *template, '404': {description: no}}}
+    patch:
+      requestBody:
+        content:
+          application/json-patch+json:
+            schema:
+              type: array
+              items:
+                type: object
+                required: [op]
+                properties: {op: {type: string, enum: [addField, replace, remove]}, data: {type: object}, path: {type: string}, value: {}}
+      responses: {'200': *template, '404': {description: no}, '422': {description: no}}
+components:
+  schemas:
+    Template: {type: object, required: [id, name], properties: {id: {type: integer, readOnly: true}, name: {type: string}, note: {type: string}}}
+"""  # noqa: E501
+
+
+def test_operations_of_a_patch_that_only_the_document_names_are_accepted_and_change_nothing(
+    write: Write,
+) -> None:
+    with stateful(write("templates.yaml", TEMPLATES)) as client:
+        made = client("POST", "/templates", {"name": "a", "note": "n"})
+        path, patch = made.headers["location"], {"content_type": "application/json-patch+json"}
+        own = [{"op": "addField", "data": {}}, {"op": "replace", "path": "/name", "value": "b"}]
+        changed = client("PATCH", path, own, **patch)
+        assert (changed.status, changed.json()) == (200, made.json())
+        assert "addField" in changed.headers["x-mock-warning"]
+        assert client("PATCH", path, own[1:], **patch).json()["name"] == "b"
+        failed = client("PATCH", path, [{"op": "remove", "path": "/lost"}], **patch)
+        assert (failed.status, failed.decision) == (422, "data=refused")
+
+
 def test_put_replaces_what_the_client_can_set(pets: Client) -> None:
     before = pets("POST", "/pets", {"name": "Zed", "status": "sold"}).json()
     replaced = pets("PUT", "/pets/1", {"name": "Abe"})

@@ -120,8 +120,9 @@ def test_a_client_may_choose_the_key_if_the_document_lets_it(notes: Client) -> N
     assert notes("POST", "/notes", {"slug": "mine"}).status == 409
 
 
-def test_a_key_that_no_path_can_have_gives_way_to_a_new_one(notes: Client) -> None:
-    created = notes("POST", "/notes", {"slug": "much-too-long", "text": "t"})
+@pytest.mark.parametrize("key", ["much-too-long", "a\0b"])
+def test_a_key_that_no_path_can_have_gives_way_to_a_new_one(notes: Client, key: str) -> None:
+    created = notes("POST", "/notes", {"slug": key, "text": "t"})
     assert created.status == 201
     assert notes("GET", created.headers["location"]).json() == created.json()
 
