@@ -22,9 +22,8 @@ _MAX_BRANCHES = 64
 """The branches of a schema that are compared with a stored value."""
 _MAX_NESTING = 8
 """The branches inside each other that are looked at."""
-
-
 CONSTANTS = frozenset(("const", "enum", "discriminator"))
+"""The keywords of violations by a value that is another constant than that of a schema."""
 
 
 class Origin(NamedTuple):

@@ -22,14 +22,7 @@ from jinja2.exceptions import SecurityError, TemplateAssertionError
 
 from mockserver.engine.resources import template_values as values
 from mockserver.engine.resources.template_filters import call_method, filter_of, test_of
-from mockserver.engine.resources.template_values import (
-    CALL,
-    FILTER,
-    MAX_DEPTH,
-    STEP,
-    Method,
-    Rendering,
-)
+from mockserver.engine.resources.template_values import CALL, FILTER, MAX_DEPTH, STEP, Method, Rendering
 
 Scope = dict[str, Any]
 Evaluate = Callable[[Rendering, Scope], Any]
