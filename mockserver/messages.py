@@ -32,6 +32,8 @@ class Request(Struct, gc=False):
     """The header fields of an earlier request whose header section is like this one. Both have no body."""
     differing: tuple[str, ...] = ()
     """The names of the header fields whose values, of at most MAX_DIFFERING, differ from ``section``."""
+    checked: bytes | None = None
+    """What another process read of this request, which was heavy; see ``engine.heavy``."""
 
 
 class BodyLimits(Struct, frozen=True):

@@ -228,6 +228,7 @@ class Process:
 
     def __init__(self, *arguments: str | int | Path, cache: Path, by: Sequence[str] = ()) -> None:
         """``by``: the command that starts it, such as ``prlimit``."""
+        self._is_supervised = "--no-supervisor" not in arguments
         command = [
             *by,
             sys.executable,
@@ -265,8 +266,8 @@ class Process:
 
     @property
     def id(self) -> int:
-        """Of the process that serves, which is a child of the one that was started."""
-        return next(iter(children(self.pid)), self.pid)
+        """Of the process that serves, which is a child of the one that was started if that supervises it."""
+        return next(iter(children(self.pid)), self.pid) if self._is_supervised else self.pid
 
     def limit(self, kind: int) -> tuple[int, int]:
         """Soft and hard limit of a resource."""

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import resource
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mockserver.http.listener import raise_descriptors
-from tests.live import Process
+from tests.live import Process, children
 
 MEBI = 1024 * 1024
 _PATIENCE = 15.0
+_LOOK = 0.004
+"""Seconds between two looks at a process that may end at any time."""
 _SCHEDULER = 2
 """What makes a process's number the clock of its processor time (Linux: clock_getcpuclockid)."""
 
@@ -25,12 +28,17 @@ class Served(Process):
     @property
     def memory(self) -> int:
         """Bytes of its resident set."""
-        return self._status("VmRSS") * 1024
+        return _status(self.id, "VmRSS")
 
     @property
     def peak(self) -> int:
         """Bytes of the largest resident set that it had."""
-        return self._status("VmHWM") * 1024
+        return _status(self.id, "VmHWM")
+
+    @property
+    def readers(self) -> list[int]:
+        """The processes that read heavy requests for it."""
+        return children(self.id)
 
     @property
     def descriptors(self) -> int:
@@ -42,11 +50,38 @@ class Served(Process):
 
     @property
     def worked(self) -> float:
-        """Seconds of processor time of it, and of its children that have ended."""
+        """Seconds of processor time of it and its children."""
         fields = Path(f"/proc/{self.id}/stat").read_text().rpartition(")")[2].split()
-        children = (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
-        clock = ~self.id << 3 | _SCHEDULER
-        return time.clock_gettime(clock) + children
+        ended = (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+        return ended + sum(map(_processor_time, (self.id, *self.readers)))
+
+    @contextmanager
+    def readers_watched(self) -> Iterator[list[int]]:
+        """Watch the processes that read for it; the list gets the bytes by which the largest one grew."""
+        before: dict[int, int] = {}
+        for each in self.readers:
+            with suppress(OSError, LookupError):  # it has ended
+                Path(f"/proc/{each}/clear_refs").write_text("5")
+                before[each] = _own_peak(each)
+        grown: list[int] = []
+        ended = threading.Event()
+
+        def watch() -> None:
+            most = 0
+            while not ended.wait(_LOOK):
+                for each in self.readers:
+                    with suppress(OSError, LookupError):  # it has ended meanwhile
+                        peak = _own_peak(each)
+                        most = max(most, peak - before.setdefault(each, peak))
+            grown.append(most)
+
+        watching = threading.Thread(target=watch)
+        watching.start()
+        try:
+            yield grown
+        finally:
+            ended.set()
+            watching.join()
 
     @property
     def lives(self) -> bool:
@@ -56,11 +91,24 @@ class Served(Process):
         """Whether it has no more descriptors than it had, some seconds after its clients are gone at most."""
         return until(lambda: self.descriptors <= descriptors)
 
-    def _status(self, name: str) -> int:
-        for line in Path(f"/proc/{self.id}/status").read_text().splitlines():
-            if line.startswith(name + ":"):
-                return int(line.split()[1])
-        raise LookupError(name)
+
+def _status(process: int, name: str) -> int:
+    """Bytes. Raises OSError or LookupError if the process has ended."""
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1]) * 1024
+    raise LookupError(name)
+
+
+def _own_peak(process: int) -> int:
+    """Bytes of the largest resident set of a fork, without files, which it has only touched."""
+    return _status(process, "VmHWM") - _status(process, "RssFile") - _status(process, "RssShmem")
+
+
+def _processor_time(process: int) -> float:
+    with suppress(OSError):  # it has ended
+        return time.clock_gettime(~process << 3 | _SCHEDULER)
+    return 0.0
 
 
 @contextmanager

@@ -122,6 +122,7 @@ def serve(
     # Heavy; imported in the worker, while a child process compiles
     from mockserver.engine.engine import Options
     from mockserver.engine.health import Health
+    from mockserver.engine.heavy import HeavyRequests
     from mockserver.engine.preparation import prepare_when_idle
     from mockserver.http.server import Server
     from mockserver.namespaces.journal import JournalPool
@@ -185,6 +186,8 @@ def serve(
                 hosts=admin.allowed_hosts(host),
                 log_access=access_logger(),
             )
+            if sys.platform == "linux":
+                server.read_heavy = HeavyRequests(engine).read
             server.on_beat = watchdog.beat
             if worker.parent_pipe is not None:
                 asyncio.get_running_loop().add_reader(worker.parent_pipe, server.stop)

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from mockserver import problem
 from mockserver.diagnostics import MockServerError
+from mockserver.engine import heavy
 from mockserver.engine.delays import MAX_WAIT
 from mockserver.engine.limits import Guard, guard_of
 from mockserver.engine.poll import Polls
@@ -343,7 +344,9 @@ class Engine:
 
     def read(self, request: Request, route: Route, path: dict[str, str]) -> Checked:
         """Read and validate a request; ``path`` is as sent. Without validation, drop the violations."""
-        checked = route.checker.check(request, path)
+        checked = heavy.checked(request, route, path) if request.checked is not None else None
+        if checked is None:
+            checked = route.checker.check(request, path)
         if not self.validates and checked.status:
             checked.violations, checked.status, checked.challenges = (), 0, ()
         return checked

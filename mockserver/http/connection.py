@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
         """The responses that wait for the client; None while the write buffer has room."""
         self.client = ""
         """The address of the client, where the server counts by client; else empty."""
-        self.task: asyncio.Task[None] | Deferred[Response] | Turn | None = None
+        self.task: asyncio.Task[None] | Deferred[Response] | Deferred[bytes] | Turn | None = None
         self.closing = False
         self._refused = False
         self._refusal: Response | None = None
@@ -311,6 +311,16 @@ class Connection(asyncio.Protocol):
         self.task = self.server.in_turn(partial(self._serve_in_turn, request, keep))
 
     def _serve_in_turn(self, request: Request, keep: bool) -> None:
+        """Serve a request that may be heavy; in that case, another process reads it before."""
+        reading = self.server.read_heavy(request)
+        if reading is None:
+            self._serve_read(request, keep, None)
+        else:
+            self.task = reading
+            reading.then(partial(self._serve_read, request, keep))
+
+    def _serve_read(self, request: Request, keep: bool, checked: bytes | None) -> None:
+        request.checked = checked
         self.task = None
         self.release_body()
         self._serve(request, keep)

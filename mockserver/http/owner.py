@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from mockserver.http.hosts import ANY, Hosts, is_loopback
 from mockserver.http.sections import Sections
-from mockserver.messages import Request, Response
+from mockserver.messages import Deferred, Request, Response
 from mockserver.namespaces.clock import Clock
 from mockserver.namespaces.memory import Memory
 
@@ -72,6 +72,8 @@ class ConnectionOwner:
     sections: Sections
     """Header sections that were parsed."""
     handle: Handler
+    read_heavy: Callable[[Request], Deferred[bytes] | None]
+    """Starts to read a request elsewhere, if that takes long. The result becomes ``Request.checked``."""
     log_access: Callable[[Request, Response, float], None] | None
 
     def time(self) -> float:

@@ -50,6 +50,7 @@ class Server(ConnectionOwner):
         drain_time: float = 10.0,
     ) -> None:
         self.handle = handle
+        self.read_heavy = lambda request: None
         self.namespaces = namespaces
         self.limits = limits or Limits()
         if hosts is not None:

@@ -163,9 +163,13 @@ def _size(value: JSON) -> int:
     return len(_encode(value))
 
 
-def count_nodes(value: JSON) -> int:
-    """Return the number of values in a value, itself included. Above _MAX_SURVEYED it may be too small."""
-    return _survey(value, set(), _MAX_SURVEYED).nodes
+def measure(value: JSON) -> tuple[int, int]:
+    """Return the number of values in a value, itself included, and that of the characters of its texts.
+
+    Above _MAX_SURVEYED values, they may be too small.
+    """
+    survey = _survey(value, set(), _MAX_SURVEYED)
+    return survey.nodes, survey.characters
 
 
 def _survey(value: JSON, whole: set[Path], enough: int) -> _Survey:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mockserver.diagnostics import Violation, without_middle
 from mockserver.jsonschema.bundler import Bundle
-from mockserver.jsonschema.excerpt import Excerpt, count_nodes, excerpts
+from mockserver.jsonschema.excerpt import Excerpt, excerpts, measure
 from mockserver.jsonschema.formats import checks, forgiving_checks
 from mockserver.jsonschema.keywords import DRAFT_4, DRAFT_2020_12
 from mockserver.jsonschema.patterns import ACCOUNT, BACKTRACKING, NAME_BACKTRACK_LIMIT, accounted
@@ -23,6 +23,8 @@ MAX_VIOLATIONS = 20
 """The maximum number of violations that are reported for a value."""
 MAX_NODES = 10_000
 """The maximum size of an excerpt whose first error is read, if not all errors are."""
+MAX_CHARACTERS = 2 * 1024 * 1024
+"""The maximum number of characters in the texts of such an excerpt: an error has several copies of them."""
 _MAX_FRUITLESS = 16
 """The maximum number of excerpts without a new violation."""
 _MAX_ERRORS = 1_000
@@ -117,7 +119,7 @@ class Validator:
                     break
             if violations:
                 return tuple(violations)
-            whole = Excerpt(value, {}, count_nodes(value), 0)
+            whole = Excerpt(value, {}, *measure(value))
             for violation in self._violations_of(whole, self._errors_of(whole)):
                 return (violation,)
         except ValueError as error:
@@ -130,7 +132,8 @@ class Validator:
     def _errors_of(self, part: Excerpt) -> Iterable[ValidationError]:
         if part.is_small:
             return self._errors(part.value)
-        return self._first(part.value) if part.nodes <= MAX_NODES else ()
+        is_readable = part.nodes <= MAX_NODES and part.characters <= MAX_CHARACTERS
+        return self._first(part.value) if is_readable else ()
 
     def _violations_of(
         self,

@@ -21,6 +21,30 @@ _NO_DELIMITERS = bytes(set(range(256)).difference(b'[]{},"'))
 _SPACE = b" \t\r\n"
 
 
+def estimate(data: bytes, family: str, content_type: ContentType) -> int:
+    """Return the number of values in a body, or more. ``family`` is that of its media type."""
+    match family:
+        case "json":
+            return _most_json(data)
+        case "lines" | "sequence":
+            return _most_json(data) + data.count(b"\n")
+        case "form":
+            nested = data.count(b"[") + data.count(b"%5B") + data.count(b"%5b")
+            return (data.count(b"&") + 1 + nested) * WEIGHT + data.count(b",")
+        case "multipart":
+            boundary = content_type.parameters.get("boundary", "").encode()
+            return (data.count(b"--" + boundary) if boundary else 0) * WEIGHT + _most_json(data)
+        case "events":
+            return (data.count(b"\n") + data.count(b"\r")) * WEIGHT + _most_json(data)
+        case "xml":
+            return (data.count(b"<") + data.count(b"=")) * WEIGHT
+    return 0
+
+
+def _most_json(data: bytes) -> int:
+    return data.count(b",") + data.count(b"[") + data.count(b"{") + 1
+
+
 def exceeds(data: bytes, family: str, content_type: ContentType, max_nodes: int) -> bool:
     """Return whether a body holds more than ``max_nodes`` values. ``family`` is that of its media type."""
     if len(data) * WEIGHT < max_nodes:
@@ -47,7 +71,7 @@ def exceeds(data: bytes, family: str, content_type: ContentType, max_nodes: int)
 
 def _count_json(data: bytes, max_nodes: int) -> int:
     """Return the number of values of a JSON text, or an upper bound if that is at most ``max_nodes``."""
-    found = data.count(b",") + data.count(b"[") + data.count(b"{") + 1
+    found = _most_json(data)
     if found <= max_nodes:
         return found
     # Count outside of strings only. If this is not JSON, the parser reports it later

@@ -207,14 +207,15 @@ def _requests(reader: Reader, server: Served) -> Measure:
         server.forget_peak()
         memory, worked = server.memory, server.worked
         asked = HTTPConnection("127.0.0.1", server.port, timeout=_PATIENCE)
-        try:
-            asked.request(sent.method, sent.path, sent.body, sent.headers)
-            asked.getresponse().read()
-        except (HTTPException, ConnectionError):
-            pass  # closed while it was sent, which is an answer as well
-        finally:
-            asked.close()
-        return Cost(sent.size, server.worked - worked, server.peak - memory)
+        with server.readers_watched() as grown:
+            try:
+                asked.request(sent.method, sent.path, sent.body, sent.headers)
+                asked.getresponse().read()
+            except (HTTPException, ConnectionError):
+                pass  # closed while it was sent, which is an answer as well
+            finally:
+                asked.close()
+        return Cost(sent.size, server.worked - worked, server.peak - memory + grown[0])
 
     for _ in range(3):
         measure(b"{}")

@@ -43,7 +43,7 @@ FILTER = 12 * STEP
 """The units of a filter, a test, a macro or a field of a format, in addition to those of its values."""
 METHOD = 8 * STEP
 """The units of a call to a method, and of the text of a list, in addition to those of its values."""
-CALL = 4096
+CALL = 6 * 1024
 """The units of a call to a provider: Faker takes up to a millisecond."""
 
 

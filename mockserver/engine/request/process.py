@@ -1,0 +1,217 @@
+"""A process that works for the server, so that its event loop does not wait for a long call.
+
+To validate a body of ten megabytes takes up to two seconds, and nothing can interrupt one call of the
+validator. The process is a fork, so that it has the document and its validators without a copy. It can be
+ended: an input that takes too much time or memory costs one response, not the server. (Linux only: on other
+systems, forks of a process that uses system libraries are not safe.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import resource
+import signal
+import socket
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from mockserver.messages import Deferred
+
+MAX_SECONDS = 20
+"""Seconds of processor time for one job."""
+_MAX_MEMORY = 1024**3
+"""Bytes of memory for one job, in addition to what the server has."""
+_MAX_KEPT = 64 * 1024**2
+"""Bytes by which a process may grow before another one replaces it."""
+_MAX_IDLE = 10.0
+"""Seconds after the last job at which the process ends."""
+_RETRY = 0.02
+"""Seconds after which the server asks again whether a process has ended."""
+_SOCKET = 3
+_DONE, _LAST = b"d", b"l"
+"""A result is ready; it is ready, and the process ends."""
+
+Work = Callable[[bytes], bytes]
+
+
+class Job(Deferred[bytes]):
+    """The deferred result for one input; empty if the process failed."""
+
+    __slots__ = ("data", "is_cancelled", "owner")
+
+    def __init__(self, owner: Process, data: bytes) -> None:
+        super().__init__()
+        self.owner = owner
+        self.data = data
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        """Drop the job: its result is not needed any more."""
+        super().cancel()
+        self.is_cancelled = True
+        self.data = b""
+        self.owner.drop(self)
+
+
+class Process:
+    """Does one job after the other, so that all together take the memory of one."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._waiting: deque[Job] = deque()
+        self._current: Job | None = None
+        self._file = -1
+        """The descriptor of the memory that has the input, and then the result, of the current job."""
+        self._socket: socket.socket | None = None
+        """The connection to the process; None if no process runs."""
+        self._id = 0
+        self._idle: asyncio.TimerHandle | None = None
+
+    def run(self, data: bytes) -> Job:
+        """Let the process do a job. Start it if it does not run."""
+        job = Job(self, data)
+        self._waiting.append(job)
+        self._start_next()
+        return job
+
+    def drop(self, job: Job) -> None:
+        """End the process if it does this job."""
+        if job is self._current:
+            self.end()
+            self._start_next()
+
+    def end(self) -> None:
+        """End the process. The job in progress, if there is one, gets no result."""
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        if self._socket is not None:
+            os.kill(self._id, signal.SIGKILL)
+            self._close()
+
+    def _close(self) -> None:
+        """Forget the process, which has ended or is about to end, and its job."""
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._socket.close()
+            self._socket = None
+            _reap(self._id)
+        self._current = None
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _start_next(self) -> None:
+        """Give the next job to the process, unless it does one."""
+        while self._current is None and self._waiting:
+            job = self._waiting.popleft()
+            if job.is_cancelled:
+                continue
+            if self._idle is not None:
+                self._idle.cancel()
+                self._idle = None
+            try:
+                connection = self._socket or self._start()
+                self._current, self._file = job, os.memfd_create("job")
+                os.write(self._file, job.data)
+                socket.send_fds(connection, [_DONE], [self._file])
+            except OSError:  # no memory or descriptors, or the process was ended from outside
+                self.end()
+                job.resolve(b"")
+        if self._current is None and self._socket is not None and self._idle is None:
+            self._idle = asyncio.get_running_loop().call_later(_MAX_IDLE, self.end)
+
+    def _start(self) -> socket.socket:
+        """Start the process. Raises OSError."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self._id = os.fork()
+            except OSError:
+                ours.close()
+                raise
+            if not self._id:
+                _serve(self._work, theirs.fileno())
+        self._socket = ours
+        asyncio.get_running_loop().add_reader(ours, self._receive)
+        return ours
+
+    def _receive(self) -> None:
+        """Pass on the result of the current job."""
+        job, file = self._current, self._file
+        self._current, self._file = None, -1
+        message = result = b""
+        with suppress(ConnectionResetError):  # it was killed before it took the job
+            message = self._socket.recv(1) if self._socket is not None else b""
+        if file >= 0:
+            if message:
+                os.lseek(file, 0, os.SEEK_SET)
+                result = os.read(file, os.fstat(file).st_size)
+            os.close(file)
+        if message != _DONE:
+            self._close()
+        try:
+            if job is not None:
+                job.resolve(result)
+        finally:
+            self._start_next()
+
+
+def _reap(process: int) -> None:
+    """Release the number of a process, as soon as the system has freed its memory."""
+    if os.waitpid(process, os.WNOHANG) == (0, 0):
+        asyncio.get_running_loop().call_later(_RETRY, _reap, process)
+
+
+def _serve(work: Work, descriptor: int) -> None:
+    """Do the jobs of the server in the new process until it closes the connection; then end the process."""
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C of a terminal: the server ends this process
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.dup2(descriptor, _SOCKET)
+        os.closerange(_SOCKET + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        gc.freeze()
+        size, started = _memory()
+        _limit(resource.RLIMIT_AS, size + _MAX_MEMORY)
+        with socket.socket(fileno=_SOCKET) as connection:
+            while True:
+                files = socket.recv_fds(connection, 1, 1)[1]
+                if not files:
+                    break
+                used = resource.getrusage(resource.RUSAGE_SELF)
+                _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + 1 + MAX_SECONDS)
+                _do(work, files[0])
+                message = _LAST if _memory()[1] > started + _MAX_KEPT else _DONE
+                connection.send(message)
+                if message == _LAST:
+                    break
+    finally:
+        os._exit(0)
+
+
+def _do(work: Work, file: int) -> None:
+    """Replace the input in a file by the result."""
+    os.lseek(file, 0, os.SEEK_SET)
+    result = work(os.read(file, os.fstat(file).st_size))
+    os.ftruncate(file, 0)
+    os.lseek(file, 0, os.SEEK_SET)
+    os.write(file, result)
+    os.close(file)
+
+
+def _memory() -> tuple[int, int]:
+    """Return the bytes of virtual memory of this process, and those of its resident set."""
+    size, resident = Path("/proc/self/statm").read_bytes().split()[:2]
+    return int(size) * resource.getpagesize(), int(resident) * resource.getpagesize()
+
+
+def _limit(kind: int, most: int) -> None:
+    """Limit what this process may take, below the limit that it has already."""
+    hard = resource.getrlimit(kind)[1]
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
+    resource.setrlimit(kind, (most, hard))
