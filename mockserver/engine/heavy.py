@@ -7,14 +7,16 @@ request when its result is here.
 from __future__ import annotations
 
 import gc
-import io
 from typing import TYPE_CHECKING
 
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.diagnostics import MockServerError, Violation
 from mockserver.engine.request.process import MAX_SECONDS, Job, Process
 from mockserver.engine.request.validation import Checked
+from mockserver.media.json import decode_json, encode_json
 from mockserver.messages import Request
 from mockserver.namespaces.namespaces import strip_namespace_prefix
 
@@ -30,6 +32,18 @@ _COMPRESSED = 4 * 1024
 """Octets of a compressed body above which it is heavy, because its size says little."""
 
 
+_READ_HERE = b"-"
+"""The result for a request that the server reads itself: it reports an error, or has no JSON."""
+
+
+class _Read(Struct):
+    """The result of the other process."""
+
+    checked: Checked
+    """It has no body."""
+    body: msgspec.Raw
+
+
 class HeavyRequests:
     """Reads the heavy requests to an engine, one after the other."""
 
@@ -43,8 +57,6 @@ class HeavyRequests:
 
         The result is for ``Request.checked``.
         """
-        import pickle  # only heavy requests need it
-
         if not is_heavy(request):
             return None
         strip_namespace_prefix(request)
@@ -54,25 +66,23 @@ class HeavyRequests:
         if self._engine.plan is not self._plan:
             self._plan = self._engine.plan  # the old process ends after its jobs
             self._process = Process(self._check)
-        return self._process.run(pickle.dumps(request, protocol=5))
+        return self._process.run(msgspec.msgpack.encode(request))
 
     def _check(self, data: bytes) -> bytes:
         """Read a request in the other process."""
-        import pickle  # only heavy requests need it
-
-        request: Request = pickle.loads(data)  # noqa: S301 - the server made it
+        request = msgspec.msgpack.decode(data, type=Request)
         found = self._engine.find(request)
         try:
             if found is None or found.target is None:
-                return pickle.dumps(None)
+                return _READ_HERE
             read = found.target.checker.check(request, found.parameters)
-        except MockServerError:
-            return pickle.dumps(None)  # the server reads it again, and tells the error
-        parts = (dict(read.path), dict(read.query), dict(read.header), dict(read.cookie))
-        read = Checked(*parts, read.body, read.violations, read.status, read.challenges, read.warnings)
-        body = read.body if _needs_body(found.target) else None
-        read.body = None
-        return pickle.dumps(read, protocol=5) + pickle.dumps(body, protocol=5)
+            parts = (dict(read.path), dict(read.query), dict(read.header), dict(read.cookie))
+            read = Checked(*parts, read.body, read.violations, read.status, read.challenges, read.warnings)
+            body = msgspec.Raw(encode_json(read.body if _needs_body(found.target) else None))
+            read.body = None
+            return msgspec.json.encode(_Read(read, body))
+        except (MockServerError, ValueError):  # ValueError: a text is no UTF-8
+            return _READ_HERE
 
 
 def is_heavy(request: Request) -> bool:
@@ -94,18 +104,17 @@ def is_heavy(request: Request) -> bool:
 
 def checked(request: Request, route: Route, path: dict[str, str]) -> Checked | None:
     """Return what another process read of a request; None if it is to be read here."""
+    if request.checked == _READ_HERE:
+        return None
     if request.checked:
-        import pickle  # only heavy requests need it
-
-        packed = io.BytesIO(request.checked)
-        result: Checked | None = pickle.load(packed)  # noqa: S301 - a fork of this process made it
-        if result is not None and _needs_body(route):
+        read = msgspec.json.decode(request.checked, type=_Read)
+        if _needs_body(route):
             collects = gc.isenabled()
             gc.disable()  # a new value has no garbage
-            result.body = pickle.load(packed)  # noqa: S301 - as above
+            read.checked.body = decode_json(bytes(read.body))
             if collects:
                 gc.enable()
-        return result
+        return read.checked
     without = route.checker.check(replace(request, body=b""), path)
     without.violations = (
         Violation("body", "", "", "size", f"To read the body takes over {MAX_SECONDS} s, or too much memory"),
