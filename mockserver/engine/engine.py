@@ -490,8 +490,8 @@ class Engine:
         if delay is not None:
             name = f"{route.operation.id} {request.raw_path}"
             number = 0 if delay.kind == "fixed" else self.store.counters.increment(namespace.name, "", name)
-            subject = RenderContext(namespace.name, "", name, "", "", number, 0, 0, 0)
-            apply_delay(response, delay, None, subject, self.plan.seed, namespace)
+            context = RenderContext(namespace.name, "", name, "", "", number, 0, 0, 0)
+            apply_delay(response, delay, None, context, self.plan.seed, namespace)
         return response
 
     def adopt(self, other: Engine) -> None:

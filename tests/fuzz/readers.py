@@ -15,7 +15,7 @@ import yaml
 
 from mockserver.compile.compiler import Inputs, compile_plan
 from mockserver.diagnostics import MockServerError
-from mockserver.engine.resources.context import Context, Providers, RenderContext
+from mockserver.engine.resources.context import Providers, RenderContext, TemplateValues
 from mockserver.engine.resources.templates import compile_template
 from mockserver.messages import Request
 
@@ -100,14 +100,14 @@ _PROVIDERS = Providers("0")
 
 
 def _template(data: bytes, folder: Path) -> Callable[[], object]:
-    subject = RenderContext(
+    context = RenderContext(
         "default", "thing", "k", "made", "story", 1, 0, 0, 0, Request("GET", "/x", "n=900", {})
     )
     try:
         template = compile_template(data.decode("utf-8", "replace"))
     except MockServerError:
         return lambda: None
-    return partial(template, Context(subject, _PROVIDERS))
+    return partial(template, TemplateValues(context, _PROVIDERS))
 
 
 DOCUMENT = Path(__file__).with_name("costs.yaml")

@@ -11,7 +11,7 @@ from mockserver.compile.scenario.responses import Binding
 from mockserver.compile.scenario.samples import SampleCreations, SampleRequests
 from mockserver.compile.scenario.yaml_nodes import Node, Report
 from mockserver.diagnostics import MockServerError
-from mockserver.engine.resources.context import Context, Providers, RenderContext
+from mockserver.engine.resources.context import Providers, RenderContext, TemplateValues
 from mockserver.engine.resources.render import RenderError, Verdict, response_cache
 from mockserver.engine.resources.runtime import ResourceRuntime
 from mockserver.engine.resources.templates import compile_template, is_template
@@ -214,11 +214,11 @@ def _report_broken_defaults(draft: Draft, services: Sequence[Service], seed: str
     broken: set[str] = set()
     for state, alias in draft.nodes:
         names = [name for name in _used_defaults(draft, state, alias) if name not in broken]
-        for subject in _contexts(draft, state, alias, creations, service) if names else ():
-            context = Context(subject, providers)
+        for context in _contexts(draft, state, alias, creations, service) if names else ():
+            values = TemplateValues(context, providers)
             for name in names:
                 for node in _templates(draft.defaults[name]):
-                    if name not in broken and (fault := _template_error(node, context)):
+                    if name not in broken and (fault := _template_error(node, values)):
                         broken.add(name)
                         message = f"the default of {name!r} cannot be rendered: {fault}"
                         report.error("S501", node, message, "correct the template.")
@@ -267,10 +267,10 @@ def _templates(node: Node) -> Iterator[Node]:
         yield node
 
 
-def _template_error(node: Node, context: Context) -> str:
-    """Return why the template at ``node`` cannot be rendered in a context; empty if it can."""
+def _template_error(node: Node, values: TemplateValues) -> str:
+    """Return why the template at ``node`` cannot be rendered with these values; empty if it can."""
     try:
-        compile_template(str(node.value))(context)
+        compile_template(str(node.value))(values)
     except MockServerError as error:
         source = str(node.value)
         return str(error) if source in str(error) else f"{source}: {error}"

@@ -15,7 +15,7 @@ from mockserver.compile.scenario.yaml_nodes import Node, Report
 from mockserver.diagnostics import MockServerError
 from mockserver.engine.data.bases import MAX_BASES, Origin
 from mockserver.engine.data.projection import Projection, Projections
-from mockserver.engine.resources.context import Context, Providers, RenderContext
+from mockserver.engine.resources.context import Providers, RenderContext, TemplateValues
 from mockserver.engine.resources.render import builder
 from mockserver.engine.service import Service
 from mockserver.jsonschema.references import tokens
@@ -228,8 +228,8 @@ class _WritesCheck:
         providers = Providers(self._seed)
         samples = SampleCreations(self._draft, self._service, providers).samples
         key, creation = samples[0] if samples else ("sample", None)
-        subject = RenderContext(
+        context = RenderContext(
             "default", self._draft.resource.name, key, state, "", 1, _NOW, _NOW, _NOW,
             creation=creation, data=encode_json(base),
         )  # fmt: skip
-        return builder(writes)(Context(subject, providers))
+        return builder(writes)(TemplateValues(context, providers))

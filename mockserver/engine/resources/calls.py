@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mockserver.engine.prefer import PreferenceError
 from mockserver.engine.request.validation import Checked, InvalidCsr
-from mockserver.engine.resources.context import Context, Providers, RenderContext
+from mockserver.engine.resources.context import Providers, RenderContext, TemplateValues
 from mockserver.engine.resources.create import KeyFactory
 from mockserver.engine.resources.listing import Listing
 from mockserver.engine.resources.runtime import (
@@ -157,24 +157,24 @@ class Resources:
         """
         scenario, number, created, changed = position
         step = runtime.timeline(scenario)[index]
-        subject = RenderContext(
+        context = RenderContext(
             namespace.name, runtime.name, key, step.state, scenario, number, created, changed, now, request,
             path, body,
         )  # fmt: skip
-        return self._render(route, runtime, step, subject, namespace)
+        return self._render(route, runtime, step, context, namespace)
 
     def _render(
-        self, route: Route, runtime: ResourceRuntime, step: Step, subject: RenderContext, namespace: Namespace
+        self, route: Route, runtime: ResourceRuntime, step: Step, context: RenderContext, namespace: Namespace
     ) -> Response:
         """Return the response of a step, with the delay and the fault of the step."""
         renderer = runtime.renderer(step.state, route.alias)
         if renderer is None:
-            assert subject.request is not None  # noqa: S101 - a call has one
-            return documented(route, dict(subject.path), subject.request, subject.now)
-        decision = decision_text(subject.scenario, subject.state, subject.call)
-        response = rendered(renderer, subject, decision, self._providers.seed, namespace)
+            assert context.request is not None  # noqa: S101 - a call has one
+            return documented(route, dict(context.path), context.request, context.now)
+        decision = decision_text(context.scenario, context.state, context.call)
+        response = rendered(renderer, context, decision, self._providers.seed, namespace)
         if step.delay is not None or step.dribble is not None:
-            apply_delay(response, step.delay, step.dribble, subject, self._providers.seed, namespace)
+            apply_delay(response, step.delay, step.dribble, context, self._providers.seed, namespace)
         if step.fault:
             response.fault = step.fault
         return response
@@ -223,15 +223,15 @@ class Resources:
         reached = decision.state
         step = runtime.timeline(reached.scenario)[decision.step]
         renderer = runtime.renderer(step.state, call.alias)
-        subject = self._context(call, key, step.state, reached, decision.call, decision.changed)
+        context = self._context(call, key, step.state, reached, decision.call, decision.changed)
         accepts = decision.answered and (renderer is None or renderer.recipe.status < 300)
         if stored is not None and change is not None:
-            item = stored.commit(change, subject, decision, accepts=accepts)
-            subject = subject._replace(data=item.body)
+            item = stored.commit(change, context, decision, accepts=accepts)
+            context = context._replace(data=item.body)
         self._notify(call, key, decision, is_new=is_new)
         if not decision.answered:
             return self._unanswered(call, key, step.state, reached)
-        response = self._render(call.route, runtime, step, subject, call.namespace)
+        response = self._render(call.route, runtime, step, context, call.namespace)
         if stored is not None and change is not None and item is not None:
             stored.finish(response, change, item)
         if runtime.role(call.alias).deletes and response.status < 300:
@@ -265,9 +265,9 @@ class Resources:
         step = runtime.timeline(state.scenario)[state.step]
         if step.answers and call.alias not in step.answers:
             return self._unanswered(call, key, step.state, state)
-        subject = self._context(call, key, step.state, state, state.calls + 1, state.changed)
-        subject = subject._replace(data=self.data(call, key))
-        return self._render(call.route, runtime, step, subject, call.namespace)
+        context = self._context(call, key, step.state, state, state.calls + 1, state.changed)
+        context = context._replace(data=self.data(call, key))
+        return self._render(call.route, runtime, step, context, call.namespace)
 
     def _create(self, call: Call, scenario: str | None) -> Response:
         """Create a resource and return the response. An error response of its first state creates none.
@@ -284,17 +284,17 @@ class Resources:
         chosen = scenario or runtime.selection.choose(call.request, call.path, call.body)
         state = initial_state(chosen, call.now)
         step = runtime.timeline(chosen)[0]
-        subject = self._context(call, key, step.state, state, 0, call.now, creation)
+        context = self._context(call, key, step.state, state, 0, call.now, creation)
         change: DataChange | None = None
         if stored is not None:
             begun = stored.begin_creation(
-                call.route, call.request, call.path, call.checked, name, key, call.now, subject
+                call.route, call.request, call.path, call.checked, name, key, call.now, context
             )
             if isinstance(begun, Response):
                 return begun
             change = begun
-            subject = subject._replace(data=encode_json(change.value))
-        response = self._render(call.route, runtime, step, subject, call.namespace)
+            context = context._replace(data=encode_json(change.value))
+        response = self._render(call.route, runtime, step, context, call.namespace)
         if response.status < 300:
             self._locate(call, step.state, key, response)
             self._store.create(name, runtime.name, key, state, creation)
@@ -337,9 +337,9 @@ class Resources:
         renderer = call.runtime.renderer(by, call.alias)
         if renderer is not None:
             state = reached or initial_state("", call.now)
-            subject = self._context(call, key, by, state, 0, state.changed)
-            subject = subject._replace(data=self.data(call, key) if key else None)
-            return rendered(renderer, subject, f"{cause}; by={by}", self._providers.seed, call.namespace)
+            context = self._context(call, key, by, state, 0, state.changed)
+            context = context._replace(data=self.data(call, key) if key else None)
+            return rendered(renderer, context, f"{cause}; by={by}", self._providers.seed, call.namespace)
         status = int(by) if by.isdigit() else 409 if reached is not None else 404
         return refused(call.route, call.request, call.now, status, detail, f"{cause}; status={status}")
 
@@ -374,10 +374,10 @@ class Resources:
         runtime = call.runtime
         handles = runtime.resource.handles
         if handles:
-            subject = self._context(call, key, "", state, 0, state.changed)
-            context = Context(subject, self._providers)
+            context = self._context(call, key, "", state, 0, state.changed)
+            values = TemplateValues(context, self._providers)
             names = {
-                name: runtime.normal(str(compile_template(source)(context)))
+                name: runtime.normal(str(compile_template(source)(values)))
                 for name, source in handles.items()
             }
             self._store.creations.set_handles(call.namespace.name, runtime.name, key, names)

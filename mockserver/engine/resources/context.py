@@ -1,6 +1,6 @@
 """The values that a template can read: the names of ``NAMES``.
 
-Each value is created at its first use, for the *subject*: one resource at one call. All values except
+Each value is created at its first use, for one resource at one call. All values except
 ``request``, ``now`` and ``token`` are functions of (seed, namespace, resource, key) and of the
 resource's own times.
 """
@@ -91,14 +91,14 @@ class Providers:
         return FakeValues()
 
 
-class Context(dict[str, Any]):
+class TemplateValues(dict[str, Any]):
     """The values of ``NAMES``, each created at its first use."""
 
-    __slots__ = ("_providers", "subject")
+    __slots__ = ("_providers", "context")
     known = NAMES
 
-    def __init__(self, subject: RenderContext, providers: Providers) -> None:
-        self.subject = subject
+    def __init__(self, context: RenderContext, providers: Providers) -> None:
+        self.context = context
         self._providers = providers
 
     def __missing__(self, name: str) -> Any:
@@ -107,100 +107,100 @@ class Context(dict[str, Any]):
         return value
 
     def _create(self, name: str) -> Any:
-        subject, providers = self.subject, self._providers
+        context, providers = self.context, self._providers
         match name:
             case "resource":
-                return ResourceView(subject)
+                return ResourceView(context)
             case "token":
-                return providers.token(subject.namespace)
+                return providers.token(context.namespace)
             case "now":
-                return iso(subject.now)
+                return iso(context.now)
             case "x509":
-                return CertificateView(providers, self.identity, subject)
+                return CertificateView(providers, self.identity, context)
             case "uuid":
                 identity = self.identity
                 return lambda label="": ids.uuid(identity, label)
             case "fake":
                 return FakeView(providers, self.identity)
             case "request":
-                return RequestView(subject)
+                return RequestView(context)
             case "violations":
-                return issues(subject.violations)
+                return issues(context.violations)
         raise KeyError(name)
 
     @property
     def identity(self) -> str:
         """The seed of the generated values of the resource."""
-        subject = self.subject
-        return ids.derive_identity(self._providers.seed, subject.namespace, subject.resource, subject.key)
+        context = self.context
+        return ids.derive_identity(self._providers.seed, context.namespace, context.resource, context.key)
 
 
 class ResourceView:
     """``resource`` in a template."""
 
-    def __init__(self, subject: RenderContext) -> None:
-        self._subject = subject
+    def __init__(self, context: RenderContext) -> None:
+        self._context = context
 
     @property
     def name(self) -> str:
         """The name of the resource in the scenario file."""
-        return self._subject.resource
+        return self._context.resource
 
     @property
     def namespace(self) -> str:
         """The name of the namespace."""
-        return self._subject.namespace
+        return self._context.namespace
 
     @property
     def key(self) -> str:
         """The key of the resource."""
-        return self._subject.key
+        return self._context.key
 
     @property
     def state(self) -> str:
         """The name of the current state."""
-        return self._subject.state
+        return self._context.state
 
     @property
     def scenario(self) -> str:
         """The name of the scenario."""
-        return self._subject.scenario
+        return self._context.scenario
 
     @property
     def call(self) -> int:
         """The number of calls in the state, including this one."""
-        return self._subject.call
+        return self._context.call
 
     @property
     def created_at(self) -> str:
         """The time of the creation: ISO 8601 with milliseconds and ``Z``."""
-        return iso(self._subject.created)
+        return iso(self._context.created)
 
     @property
     def changed_at(self) -> str:
         """The time of the last state change: ISO 8601 with milliseconds and ``Z``."""
-        return iso(self._subject.changed)
+        return iso(self._context.changed)
 
     @cached_property
     def created_by(self) -> Any:
         """The creating request: method, url, path, query, headers, body. Absent parts are undefined."""
-        creation = self._subject.creation
+        creation = self._context.creation
         return Parts(msgspec.json.decode(creation.request) if creation is not None else {})
 
     @cached_property
     def data(self) -> Any:
         """The fields of the stored data, else of the body that created it. Absent ones are undefined."""
-        return Parts(data_fields(self._subject))
+        return Parts(data_fields(self._context))
 
 
-def data_fields(subject: RenderContext) -> dict[str, JSON]:
+def data_fields(context: RenderContext) -> dict[str, JSON]:
     """Return the fields of the stored data, else of the creating request's body; none if it is no object."""
-    if subject.data is not None:
-        data = msgspec.json.decode(subject.data)
+    if context.data is not None:
+        data = msgspec.json.decode(context.data)
         return data if isinstance(data, dict) else {}
-    if subject.creation is None:
+    if context.creation is None:
         return {}
-    body = msgspec.json.decode(subject.creation.request).get("body")
+    body = msgspec.json.decode(context.creation.request).get("body")
     return body if isinstance(body, dict) else {}
 
 
@@ -247,13 +247,13 @@ def _parts(value: JSON) -> Any:
 class RequestView:
     """``request`` in a template."""
 
-    def __init__(self, subject: RenderContext) -> None:
-        request = subject.request or Request("GET", "/")
+    def __init__(self, context: RenderContext) -> None:
+        request = context.request or Request("GET", "/")
         self.method = request.method
         self.url = request.raw_path + (f"?{request.query_string}" if request.query_string else "")
-        self.path = subject.path
+        self.path = context.path
         self.headers = request.headers
-        self.body = subject.body
+        self.body = context.body
         self._request = request
 
     @cached_property
@@ -274,22 +274,22 @@ class CertificateView:
     location. With a CSR there is no private key.
     """
 
-    def __init__(self, providers: Providers, identity: str, subject: RenderContext) -> None:
+    def __init__(self, providers: Providers, identity: str, context: RenderContext) -> None:
         self._providers = providers
         self._identity = identity
-        self._subject = subject
+        self._context = context
 
     @cached_property
     def _leaf(self) -> Leaf:
         from mockserver.providers.x509 import host_name, not_before  # heavy; only templates with x509
 
-        creation = self._subject.creation
+        creation = self._context.creation
         return self._providers.authority.leaf(
             identity=self._identity,
-            not_before_ms=not_before(self._subject.created),
+            not_before_ms=not_before(self._context.created),
             lifetime_ms=LIFETIME,
             common_name=(creation.common_name if creation is not None else "")
-            or host_name(self._subject.key),
+            or host_name(self._context.key),
             csr_pem=creation.csr or None if creation is not None else None,
         )
 

@@ -121,9 +121,9 @@ class CreatedFields:
         except SchemaError:
             self._read_only = frozenset()
 
-    def select(self, subject: RenderContext) -> dict[str, JSON]:
+    def select(self, context: RenderContext) -> dict[str, JSON]:
         """Return the fields that the schema mentions: not the key, nor what only the server sets."""
-        visible = self._projection.visible(data_fields(subject))
+        visible = self._projection.visible(data_fields(context))
         if not isinstance(visible, dict):
             return {}
         # heavy; only a creating request with fields needs it

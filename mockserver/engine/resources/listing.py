@@ -29,7 +29,7 @@ class _RenderedItem(NamedTuple):
     """A rendered item of a list."""
 
     renderer: Renderer
-    subject: RenderContext
+    context: RenderContext
     value: JSON
 
 
@@ -130,13 +130,13 @@ class Listing:
             if renderer is not None:
                 # The path parameters of a request for this item, so that its fake repeats the key
                 at = {**path, self._key.name: key} if self._key.part == "path" else path
-                subject = RenderContext(
+                context = RenderContext(
                     namespace.name, name, key, shown, state.scenario, state.calls, state.created,
                     state.changed, now, request, at, body,
                     creation=store.creations.get(namespace.name, name, key),
                     data=items[key].body if key in items else None,
                 )  # fmt: skip
-                yield renderer, subject
+                yield renderer, context
 
     def _page_items(
         self, items: list[_Item], query: Mapping[str, JSON], page: Page
@@ -150,21 +150,21 @@ class Listing:
         return chosen[part], len(chosen)
 
     def _render(self, items: Sequence[_Item]) -> Iterator[_RenderedItem]:
-        for renderer, subject in items:
+        for renderer, context in items:
             try:
-                yield _RenderedItem(renderer, subject, renderer.value(subject))
+                yield _RenderedItem(renderer, context, renderer.value(context))
             except MockServerError as error:
-                self._log_left_out(subject, str(error))
+                self._log_left_out(context, str(error))
 
     def _is_valid(self, shown: _RenderedItem) -> bool:
         broken = shown.renderer.validate(shown.value).violations
         if broken:
             where = shown.renderer.recipe.location
-            self._log_left_out(shown.subject, f"{where}: at {broken[0].pointer or '/'}: {broken[0].message}")
+            self._log_left_out(shown.context, f"{where}: at {broken[0].pointer or '/'}: {broken[0].message}")
         return not broken
 
-    def _log_left_out(self, subject: RenderContext, why: str) -> None:
-        _LOG.warning("%s %s is not in the list: %s", subject.resource, subject.key, why)
+    def _log_left_out(self, context: RenderContext, why: str) -> None:
+        _LOG.warning("%s %s is not in the list: %s", context.resource, context.key, why)
 
     def _body(
         self, choice: Choice, shown: list[_RenderedItem], total: int, page: Page, request: Request, now: int

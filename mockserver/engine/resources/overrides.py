@@ -102,11 +102,11 @@ class Overrides:
         known = self._store.peek(namespace.name, runtime.name, key)
         created, changed = (now, now) if known is None else (known.created, known.changed)
         creation = None if runtime.is_plain else self._resources.creation(call, key)
-        subject = RenderContext(
+        context = RenderContext(
             namespace.name, runtime.name, key, state, "", 0, created, changed, now, call.request, call.path,
             call.body, call.checked.violations, creation, data=self._resources.data(call, key),
         )  # fmt: skip
-        return rendered(renderer, subject, decision, self._seed, namespace)
+        return rendered(renderer, context, decision, self._seed, namespace)
 
 
 Fields = Sequence[tuple[str, str]]

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from mockserver.diagnostics import MockServerError
-from mockserver.engine.resources.context import Context, Providers, RenderContext
+from mockserver.engine.resources.context import Providers, RenderContext, TemplateValues
 from mockserver.engine.resources.create import lay_over
 from mockserver.engine.resources.templates import Template, compile_template, is_template
 from mockserver.jsonschema.references import tokens, value_at
@@ -105,7 +105,7 @@ _VALID = Verdict()
 
 Headers = tuple[tuple[str, str], ...]
 ResponseCache = LruCache[Any, Rendered]
-Slot = Callable[[Context], bytes]
+Slot = Callable[[TemplateValues], bytes]
 Quick = Callable[[str, str, int, int, int], "bytes | None"]
 """(namespace, key, created, changed, now) → a body; None if the renderer has to render it first."""
 
@@ -172,16 +172,16 @@ class Renderer:
             self._whole or any("x509" in source for source in sources)
         )
 
-    def render(self, subject: RenderContext) -> Rendered:
-        """Return the response for ``subject``. Raises RenderError and TemplateError."""
+    def render(self, context: RenderContext) -> Rendered:
+        """Return the response for ``context``. Raises RenderError and TemplateError."""
         if not self._is_cacheable:
-            return self._render(subject)
-        source = subject.creation if subject.data is None else (subject.creation, subject.data)
-        cache_key = id(self), subject.namespace, subject.key, subject.created, subject.changed, source
+            return self._render(context)
+        source = context.creation if context.data is None else (context.creation, context.data)
+        cache_key = id(self), context.namespace, context.key, context.created, context.changed, source
         found = self._cache.get(cache_key)
         if found is None:
-            found = self._render(subject)
-            self._cache.keep(cache_key, found, _weight(found, subject))
+            found = self._render(context)
+            self._cache.keep(cache_key, found, _weight(found, context))
         return found
 
     @property
@@ -209,9 +209,9 @@ class Renderer:
             return None
         return _join_times(self._pieces, [_TIMES[source] for source in sources])
 
-    def value(self, subject: RenderContext) -> JSON:
+    def value(self, context: RenderContext) -> JSON:
         """Return the body as a value, before its last validation."""
-        value = self._value(Context(subject, self._providers), subject)
+        value = self._value(TemplateValues(context, self._providers), context)
         broken = self.validate(value).violations if self._whole else ()
         return self._without_nulls(value, broken) if broken else value
 
@@ -219,42 +219,42 @@ class Renderer:
         """Validate a body."""
         return self._spec.validate(value) if self._spec.validate is not None else _VALID
 
-    def _render(self, subject: RenderContext) -> Rendered:
-        context = Context(subject, self._providers)
+    def _render(self, context: RenderContext) -> Rendered:
+        values = TemplateValues(context, self._providers)
         body, media_type, warning = b"", self.recipe.media_type, self.recipe.warning
         if self.recipe.has_body and self._whole:
-            body, media_type, warning = self._validated_body(context, subject)
+            body, media_type, warning = self._validated_body(values, context)
         elif self.recipe.has_body:
-            body = self._join(context)
+            body = self._join(values)
         headers, warnings = (
-            (self._fixed, ()) if self._fixed is not None else self._header_fields(context, subject)
+            (self._fixed, ()) if self._fixed is not None else self._header_fields(values, context)
         )
         if media_type != self.recipe.media_type and self._content:  # it has the boundary of a multipart
             headers = (("content-type", media_type), *headers[1:])
         return Rendered(self.recipe.status, headers, body, (*warnings, warning) if warning else warnings)
 
-    def _join(self, context: Context) -> bytes:
+    def _join(self, values: TemplateValues) -> bytes:
         pieces = self._pieces.copy()
         position = 1
         for slot in self._slots:
-            pieces[position] = slot(context)
+            pieces[position] = slot(values)
             position += 2
         return b"".join(pieces)
 
-    def _value(self, context: Context, subject: RenderContext) -> JSON:
-        value = self._build(context)
+    def _value(self, values: TemplateValues, context: RenderContext) -> JSON:
+        value = self._build(values)
         if self._spec.fake is None:
             return value
-        hints = subject.path
+        hints = context.path
         if self._spec.key_name:  # the response to the creation has the values of later reads
-            hints = {**hints, self._spec.key_name: subject.key}
-        fake = self._spec.fake(context.identity, hints, subject.created)
-        if self._spec.fill is not None and subject.data is not None:
-            filled = merge(self._spec.fill(fake, subject), value)
+            hints = {**hints, self._spec.key_name: context.key}
+        fake = self._spec.fake(values.identity, hints, context.created)
+        if self._spec.fill is not None and context.data is not None:
+            filled = merge(self._spec.fill(fake, context), value)
             if not self.validate(filled).violations:
                 return filled
-        if self._spec.sent is not None and (subject.creation is not None or subject.data is not None):
-            fake = self._with_sent(fake, value, self._spec.sent(subject))
+        if self._spec.sent is not None and (context.creation is not None or context.data is not None):
+            fake = self._with_sent(fake, value, self._spec.sent(context))
         return merge(fake, value) if value != {} else fake  # an empty body must not replace a fake text
 
     def _with_sent(self, fake: JSON, value: JSON, sent: Mapping[str, JSON]) -> JSON:
@@ -273,9 +273,9 @@ class Renderer:
 
         return lay_over(fake, fields, merge, fits)
 
-    def _validated_body(self, context: Context, subject: RenderContext) -> tuple[bytes, str, str]:
+    def _validated_body(self, values: TemplateValues, context: RenderContext) -> tuple[bytes, str, str]:
         """Return a validated body, its media type and a warning. Raises RenderError."""
-        value = self._value(context, subject)
+        value = self._value(values, context)
         # The encoder rejects deeply nested values, for which the validation would exhaust the stack
         try:
             encoded = self._encode(value)
@@ -313,17 +313,19 @@ class Renderer:
                 holder.pop(last, None)
         return value
 
-    def _header_fields(self, context: Context, subject: RenderContext) -> tuple[Headers, tuple[str, ...]]:
+    def _header_fields(
+        self, values: TemplateValues, context: RenderContext
+    ) -> tuple[Headers, tuple[str, ...]]:
         """Return the header fields and warnings. Characters that no field permits are percent-encoded."""
         given, warnings = list[tuple[str, str]](), list[str]()
         for name, make in self._headers:
-            value = str(make(context))
+            value = str(make(values))
             if _INVALID_IN_HEADER.search(value):
                 value = _INVALID_IN_HEADER.sub(_percent_encode, value)
                 warnings.append(f"the header {name} has invalid characters, which are percent-encoded")
             given.append((name, value))
         names = {name for name, _ in given}
-        documented = self._spec.headers(context.identity, subject.created) if self._spec.headers else []
+        documented = self._spec.headers(values.identity, context.created) if self._spec.headers else []
         headers = (*self._content, *(field for field in documented if field[0] not in names), *given)
         return headers, tuple(warnings)
 
@@ -352,7 +354,7 @@ _TIMES = {"{{ resource.created_at }}": 0, "{{ resource.changed_at }}": 1, "{{ no
 
 def _time(moment: int) -> Slot:
     read = attrgetter(_MOMENTS[moment])
-    return lambda context: b'"%b"' % iso(read(context.subject)).encode()
+    return lambda values: b'"%b"' % iso(read(values.context)).encode()
 
 
 def _join_times(pieces: list[bytes], moments: list[int]) -> Quick:
@@ -371,12 +373,12 @@ def _join_times(pieces: list[bytes], moments: list[int]) -> Quick:
     return timed
 
 
-def _weight(rendered: Rendered, subject: RenderContext) -> int:
+def _weight(rendered: Rendered, context: RenderContext) -> int:
     """Return the bytes of a cached response and of its key."""
     fields = sum(text_size(text) for field in rendered.headers for text in field)
-    creation = subject.creation.size if subject.creation is not None else 0
-    creation += len(subject.data or b"")
-    return len(rendered.body) + text_size(subject.key) + fields + creation + _CACHE_OVERHEAD
+    creation = context.creation.size if context.creation is not None else 0
+    creation += len(context.data or b"")
+    return len(rendered.body) + text_size(context.key) + fields + creation + _CACHE_OVERHEAD
 
 
 def _slot(source: str) -> Slot:
@@ -384,7 +386,7 @@ def _slot(source: str) -> Slot:
     if source in _TIMES:
         return _time(_TIMES[source])
     template = compile_template(source)
-    return lambda context: encode(template(context))
+    return lambda values: encode(template(values))
 
 
 def builder(value: JSON) -> Template:
@@ -393,10 +395,10 @@ def builder(value: JSON) -> Template:
         return compile_template(value)
     if isinstance(value, dict):
         members = {key: builder(member) for key, member in value.items()}
-        return lambda context: {key: make(context) for key, make in members.items()}
+        return lambda values: {key: make(values) for key, make in members.items()}
     if isinstance(value, list):
         items = [builder(item) for item in value]
-        return lambda context: [make(context) for make in items]
+        return lambda values: [make(values) for make in items]
     return lambda _context: value
 
 

@@ -272,17 +272,17 @@ def decision_text(scenario: str, state: str, call: int | str) -> str:
 
 
 def rendered(
-    renderer: Renderer, subject: RenderContext, decision: str, seed: str, namespace: Namespace
+    renderer: Renderer, context: RenderContext, decision: str, seed: str, namespace: Namespace
 ) -> Response:
     """Return the response of a state. Raises RenderError and TemplateError."""
-    parts = renderer.render(subject)
+    parts = renderer.render(context)
     recipe = renderer.recipe
     response = Response(
         parts.status, list(parts.headers), parts.body, decision, 0, recipe.fault,
-        resource=subject.resource, key=subject.key, warnings=parts.warnings,
+        resource=context.resource, key=context.key, warnings=parts.warnings,
     )  # fmt: skip
     if recipe.delay is not None or recipe.dribble is not None:
-        apply_delay(response, recipe.delay, recipe.dribble, subject, seed, namespace)
+        apply_delay(response, recipe.delay, recipe.dribble, context, seed, namespace)
     return response
 
 
@@ -290,15 +290,15 @@ def apply_delay(
     response: Response,
     delay: Delay | None,
     dribble: Dribble | None,
-    subject: RenderContext,
+    context: RenderContext,
     seed: str,
     namespace: Namespace,
 ) -> None:
     """Set the delay of a response, drawn for this call of this resource, and its slow body."""
     if delay is not None:
         response.delay = delays.length(
-            delay, seed, subject.namespace, subject.resource, subject.key,
-            f"{subject.state}/{subject.call}/{subject.transitions}",
+            delay, seed, context.namespace, context.resource, context.key,
+            f"{context.state}/{context.call}/{context.transitions}",
         )  # fmt: skip
     if dribble is not None and response.body:
         response.stream = delays.dribbled(response.body, dribble, namespace.clock)

@@ -16,7 +16,7 @@ from mockserver.engine.data.references import Address, decoded
 from mockserver.engine.data.responses import place, set_entity_tag
 from mockserver.engine.data.runtime import DataRuntime
 from mockserver.engine.request.validation import Checked
-from mockserver.engine.resources.context import Context, Providers, RenderContext, data_fields
+from mockserver.engine.resources.context import Providers, RenderContext, TemplateValues, data_fields
 from mockserver.engine.resources.render import builder
 from mockserver.engine.resources.runtime import ResourceRuntime
 from mockserver.engine.resources.webhooks import WebhookSender
@@ -139,7 +139,7 @@ class StoredData:
             trail: list[tuple[int, int]] = []
             state = runtime.at(now, known, namespace, name, trail)
             before = decoded(item)
-            value = self._entered(before, self._subject(namespace, name, state), trail)
+            value = self._entered(before, self._context(namespace, name, state), trail)
             if value != before:
                 body = encode_json(value)
                 found[index] = key, item._replace(body=body, changed=now, version=item.version + 1)
@@ -160,9 +160,9 @@ class StoredData:
             return early
         value = decoded(item) if item is not None else self._calls.new_value(call, call.address, key, {})
         if item is None or is_new:
-            subject = self._subject(namespace, key, state)
-            subject = subject._replace(request=request, path=path, body=checked.body)
-            value = self._entered(value, subject, [(state.step, state.entered)])
+            context = self._context(namespace, key, state)
+            context = context._replace(request=request, path=path, body=checked.body)
+            value = self._entered(value, context, [(state.step, state.entered)])
         changed = None
         if self._runtime.role(route.alias).updates:
             created = item.created if item is not None else now
@@ -174,7 +174,7 @@ class StoredData:
 
     def begin_creation(
         self, route: Route, request: Request, path: dict[str, str], checked: Checked, namespace: str,
-        key: str, now: int, subject: RenderContext,
+        key: str, now: int, context: RenderContext,
     ) -> DataChange | Response:  # fmt: skip
         """Return the data of a new resource in its first state, or the response that refuses it."""
         call, _ = self._call(route, request, path, checked, namespace, key, now)
@@ -182,14 +182,14 @@ class StoredData:
         if isinstance(sent, Response):
             return sent
         value = self._calls.new_value(call, call.address, key, sent)
-        return DataChange(call, None, self._entered(value, subject, [(0, now)]), None)
+        return DataChange(call, None, self._entered(value, context, [(0, now)]), None)
 
     def create(self, change: DataChange) -> Item:
         """Store the data of a new resource."""
         return self._data.put(change.call.address, change.value, change.call.now)
 
     def commit(
-        self, change: DataChange, subject: RenderContext, decision: Decision, *, accepts: bool
+        self, change: DataChange, context: RenderContext, decision: Decision, *, accepts: bool
     ) -> Item:
         """Store the data after a call, and return the item that its response shows.
 
@@ -201,9 +201,9 @@ class StoredData:
         step = self._runtime.timeline(decision.state.scenario)[decision.step]
         has_ended = decision.answered and bool(step.calls) and decision.call >= step.calls
         split = len(decision.entered) - has_ended
-        shown = self._entered(value, subject, decision.entered[:split])
+        shown = self._entered(value, context, decision.entered[:split])
         item = self._put(call.address, shown, call.now, change.known)
-        after = self._entered(shown, subject, decision.entered[split:])
+        after = self._entered(shown, context, decision.entered[split:])
         self._put(call.address, after, call.now, item)
         return item
 
@@ -224,23 +224,23 @@ class StoredData:
         address = self.address(namespace, key, {})
         item = self._data.get(address)
         if item is not None:
-            value = self._entered(decoded(item), self._subject(namespace, key, state), entries)
+            value = self._entered(decoded(item), self._context(namespace, key, state), entries)
             self._put(address, value, entries[-1][1] if entries else item.changed, item)
 
-    def _entered(self, value: dict[str, Any], subject: RenderContext, entries: Entries) -> dict[str, Any]:
+    def _entered(self, value: dict[str, Any], context: RenderContext, entries: Entries) -> dict[str, Any]:
         """Return a value after what the states write that a resource entered."""
         for index, moment in entries if self._writes else ():
-            name = self._runtime.timeline(subject.scenario)[index].state
+            name = self._runtime.timeline(context.scenario)[index].state
             writes = self._writes.get(name)
             if writes is None:
                 continue
-            entered = subject._replace(
+            entered = context._replace(
                 state=name, call=0, changed=moment, now=moment, data=encode_json(value)
             )
-            patch: dict[str, Any] = writes(Context(entered, self._providers))
+            patch: dict[str, Any] = writes(TemplateValues(entered, self._providers))
             known, value = value, merge_patch(value, patch)
             self._data.keep_key(value, known)
-            self._data.stamped(value, subject.created, moment, patch)
+            self._data.stamped(value, context.created, moment, patch)
         return value
 
     # Responses
@@ -275,7 +275,7 @@ class StoredData:
             return known
         return self._data.put(address, value, now, known)
 
-    def _subject(self, namespace: str, key: str, state: ResourceState) -> RenderContext:
+    def _context(self, namespace: str, key: str, state: ResourceState) -> RenderContext:
         creation = self._store.creations.get(namespace, self._runtime.name, key)
         return RenderContext(
             namespace, self._runtime.name, key, "", state.scenario, 0, state.created, state.changed,
@@ -292,14 +292,14 @@ class StoredFields:
         self._path = path
         self._projection = data.projection(schema)
 
-    def select(self, subject: RenderContext) -> dict[str, JSON]:
+    def select(self, context: RenderContext) -> dict[str, JSON]:
         """Return the fields of the data that the body may have."""
-        placed = place({}, self._path, self._projection.visible(data_fields(subject)))
+        placed = place({}, self._path, self._projection.visible(data_fields(context)))
         return placed if isinstance(placed, dict) else {}
 
-    def fill(self, generated: JSON, subject: RenderContext) -> JSON:
+    def fill(self, generated: JSON, context: RenderContext) -> JSON:
         """Return a generated body with the data in it: optional fields that the data lacks are not there."""
-        seed = self._data.seed_of(Address(subject.namespace, "", subject.key))
-        hints = {**subject.path, **self._data.key_hints(subject.key)}
-        found = self._projection.project(data_fields(subject), Origin(seed, hints, subject.created))
+        seed = self._data.seed_of(Address(context.namespace, "", context.key))
+        hints = {**context.path, **self._data.key_hints(context.key)}
+        found = self._projection.project(data_fields(context), Origin(seed, hints, context.created))
         return place(generated, self._path, found.value)

@@ -49,7 +49,7 @@ def parse(source: str) -> nodes.Template:
 
 
 def compile_tree(tree: nodes.Template) -> Callable[[Mapping[str, Any]], Any]:
-    """Return a function of the names of a context to the value of a template.
+    """Return a function of the values of ``NAMES`` to the value of a template.
 
     A template of one expression keeps the type of its value. The value of any other template is text.
     Raises jinja2.TemplateSyntaxError for unsupported syntax.
@@ -58,8 +58,8 @@ def compile_tree(tree: nodes.Template) -> Callable[[Mapping[str, Any]], Any]:
     if len(parts) == 1 and not isinstance(parts[0], nodes.TemplateData):
         evaluate = _expression(parts[0])
 
-        def value(context: Mapping[str, Any]) -> Any:
-            rendering = Rendering(context)
+        def value(given: Mapping[str, Any]) -> Any:
+            rendering = Rendering(given)
             found = evaluate(rendering, {})
             values.weigh(found)
             return found
@@ -67,8 +67,8 @@ def compile_tree(tree: nodes.Template) -> Callable[[Mapping[str, Any]], Any]:
         return value
     run = _block(tree.body)
 
-    def text(context: Mapping[str, Any]) -> str:
-        return _text_of(run, Rendering(context), {})
+    def text(given: Mapping[str, Any]) -> str:
+        return _text_of(run, Rendering(given), {})
 
     return text
 
@@ -116,7 +116,7 @@ def _name(node: nodes.Name) -> Evaluate:
         if name in scope:
             return scope[name]
         try:
-            return rendering.context[name]
+            return rendering.values[name]
         except KeyError:
             return _GLOBALS[name] if name in _GLOBALS else values.Unknown(name=name)
 

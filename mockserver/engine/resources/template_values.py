@@ -81,12 +81,12 @@ _PRINTED = (*_NUMBERS, *CONTAINERS, Undefined, type(None))
 
 
 class Rendering:
-    """One rendering of a template: its context, the rest of its budget, and the depth of its macros."""
+    """One rendering of a template: the values of its names, the rest of its budget, its depth of macros."""
 
-    __slots__ = ("context", "depth", "left")
+    __slots__ = ("depth", "left", "values")
 
-    def __init__(self, context: Mapping[str, Any]) -> None:
-        self.context = context
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.values = values
         self.left = MAX_SPENT
         self.depth = 0
 

@@ -20,8 +20,8 @@ from typing import Any, TypeGuard
 
 from mockserver.diagnostics import MockServerError, did_you_mean
 
-Context = Mapping[str, Any]
-Template = Callable[[Context], Any]
+Values = Mapping[str, Any]
+Template = Callable[[Values], Any]
 
 MAX_SOURCE = 16 * 1024
 MAX_OUTPUT = 1024 * 1024
@@ -97,8 +97,8 @@ def _plain(source: str) -> Template | None:
     if len(pieces) == 1 and not isinstance(pieces[0], str):
         return pieces[0]
 
-    def joined(context: Context) -> str:
-        texts = [piece if isinstance(piece, str) else _text(piece(context)) for piece in pieces]
+    def joined(values: Values) -> str:
+        texts = [piece if isinstance(piece, str) else _text(piece(values)) for piece in pieces]
         if sum(map(len, texts)) > MAX_OUTPUT:
             raise TemplateError(f"the template's text is over the limit of {MAX_OUTPUT:,} characters")
         return "".join(texts)
@@ -141,9 +141,9 @@ _METHODS = frozenset(dir(dict))
 
 
 def _lookup(name: str, path: list[str], arguments: tuple[Any, ...] | None, text: str) -> Template:
-    def value(context: Context) -> Any:
+    def value(values: Values) -> Any:
         try:
-            found = context[name]
+            found = values[name]
             for part in path:
                 found = found[part] if isinstance(found, Mapping) else getattr(found, part)
             if arguments is not None:
@@ -152,15 +152,15 @@ def _lookup(name: str, path: list[str], arguments: tuple[Any, ...] | None, text:
         except MockServerError:
             raise
         except Exception as error:  # noqa: BLE001 - any error is a fault of the template
-            cause = _unknown_name(context, (name, *path)) or str(error)
+            cause = _unknown_name(values, (name, *path)) or str(error)
             raise TemplateError(f"{{{{ {text} }}}} has no value: {cause}") from None
 
     return value
 
 
-def _unknown_name(context: Context, path: Sequence[str]) -> str:
+def _unknown_name(values: Values, path: Sequence[str]) -> str:
     """Return the message for the first unknown name of a path; empty if all are known."""
-    holder: Any = context
+    holder: Any = values
     for part in path:
         try:
             holder = holder[part] if isinstance(holder, Mapping) else getattr(holder, part)
@@ -211,9 +211,9 @@ def _jinja(source: str) -> Template:
     except (JinjaError, SyntaxError, RecursionError, OverflowError, ValueError) as error:
         raise TemplateError(f"the template does not compile: {error}") from None
 
-    def render(context: Context) -> Any:
+    def render(values: Values) -> Any:
         try:
-            value = run(context)
+            value = run(values)
             if getattr(value, "_undefined_message", None) and not getattr(type(value), "is_absent", False):
                 str(value)  # a strict undefined raises an error with the missing name
             return _json(value)

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct, field
 
 from mockserver.diagnostics import MockServerError, reason
-from mockserver.engine.resources.context import Context, Providers, RenderContext
+from mockserver.engine.resources.context import Providers, RenderContext, TemplateValues
 from mockserver.engine.resources.create import Message, evaluate
 from mockserver.engine.resources.render import RenderError, merge
 from mockserver.engine.resources.runtime import ResourceRuntime
@@ -122,14 +122,14 @@ class WebhookSender:
     ) -> None:  # fmt: skip
         creation = self._store.creations.get(namespace.name, runtime.name, key)
         item = runtime.stored.item(namespace.name, key, {}) if runtime.stored is not None else None
-        subject = RenderContext(
+        context = RenderContext(
             namespace.name, runtime.name, key, name, state.scenario, 0, state.created, moment, moment,
             creation=creation, transitions=state.transitions, data=item.body if item is not None else None,
         )  # fmt: skip
         outcomes = self._outcomes.setdefault(namespace.name, deque(maxlen=MAX_OUTCOMES))
         outcome = Outcome(namespace.name, runtime.name, key, name, moment, webhook.method, webhook.url)
         try:
-            request = WebhookTemplate(webhook, runtime, self._providers).request(subject)
+            request = WebhookTemplate(webhook, runtime, self._providers).request(context)
         except MockServerError as error:
             outcome.attempts.append(str(error))
             outcome.done = True
@@ -322,36 +322,36 @@ class WebhookTemplate:
         self._runtime = runtime
         self._providers = providers
 
-    def request(self, subject: RenderContext) -> OutgoingRequest | None:
+    def request(self, context: RenderContext) -> OutgoingRequest | None:
         """Return the request; None if it has no URL. Raises MockServerError."""
         webhook = self._webhook
-        context = Context(subject, self._providers)
-        url = self._url(context, subject)
+        values = TemplateValues(context, self._providers)
+        url = self._url(values, context)
         if url is None:
             return None
-        given = {name.lower(): str(_render(value, context)) for name, value in webhook.headers.items()}
+        given = {name.lower(): str(_render(value, values)) for name, value in webhook.headers.items()}
         if webhook.has_body:
             given = {"content-type": webhook.media_type, **given}
         fields = [("user-agent", "mockserver"), *given.items()]
         body = b""
         if webhook.has_body:
-            body = _encode(self.body(context, subject), given["content-type"])
+            body = _encode(self.body(values, context), given["content-type"])
         if webhook.sign is not None:
             sign = webhook.sign
             digest = hmac.new(sign.secret.encode(), body, sign.algorithm).hexdigest()
             fields.append((sign.header.lower(), f"{sign.algorithm}={digest}"))
         return OutgoingRequest(webhook.method, url, tuple(fields), body)
 
-    def body(self, context: Mapping[str, Any], subject: RenderContext) -> Any:
+    def body(self, values: Mapping[str, Any], context: RenderContext) -> Any:
         """Return the body, merged over a fake of the callback's schema. Raises RenderError if invalid."""
         webhook = self._webhook
-        value = _render(webhook.body, context)
+        value = _render(webhook.body, values)
         if webhook.schema is None:
             return value
         service = self._runtime.service
         if webhook.partial:
-            key = f"{subject.namespace}/{subject.resource}/{subject.key}/{subject.state}"
-            fake = service.fakes.value(webhook.schema, key=key, direction="request", now_ms=subject.now)
+            key = f"{context.namespace}/{context.resource}/{context.key}/{context.state}"
+            fake = service.fakes.value(webhook.schema, key=key, direction="request", now_ms=context.now)
             value = merge(fake, value)
         broken = service.schemas.validator(webhook.schema, "request").violations(value)
         if broken:
@@ -362,18 +362,18 @@ class WebhookTemplate:
             )
         return value
 
-    def _url(self, context: Mapping[str, Any], subject: RenderContext) -> str | None:
+    def _url(self, values: Mapping[str, Any], context: RenderContext) -> str | None:
         if self._webhook.is_expression:
-            request = msgspec.json.decode(subject.creation.request) if subject.creation is not None else {}
-            return evaluate(self._webhook.url, request, lambda: self._creation_response(request, subject))
-        url = _render(self._webhook.url, context)
+            request = msgspec.json.decode(context.creation.request) if context.creation is not None else {}
+            return evaluate(self._webhook.url, request, lambda: self._creation_response(request, context))
+        url = _render(self._webhook.url, values)
         return str(url) if url else None
 
-    def _creation_response(self, request: Message, subject: RenderContext) -> Message:
+    def _creation_response(self, request: Message, context: RenderContext) -> Message:
         """Return the parts of the response to the creating call, rendered again."""
         resource = self._runtime.resource
         creator = next((alias for alias, role in resource.roles.items() if role.creates), "")
-        scenario = resource.scenarios.get(subject.scenario) or next(iter(resource.scenarios.values()))
+        scenario = resource.scenarios.get(context.scenario) or next(iter(resource.scenarios.values()))
         first = scenario.steps[0].state
         renderer = self._runtime.renderer(first, creator)
         if renderer is None:
@@ -382,8 +382,8 @@ class WebhookTemplate:
                 f"to {creator!r}"
             )
         path: Any = request.get("path") or {}
-        then = subject._replace(
-            state=first, call=0, changed=subject.created, now=subject.created, path=path, transitions=0
+        then = context._replace(
+            state=first, call=0, changed=context.created, now=context.created, path=path, transitions=0
         )
         response = renderer.render(then)
         headers = dict(response.headers)
@@ -400,11 +400,11 @@ def _encode(value: JSON, media_type: str) -> bytes:
     return msgspec.json.encode(value)
 
 
-def _render(value: Any, context: Mapping[str, Any]) -> Any:
+def _render(value: Any, values: Mapping[str, Any]) -> Any:
     """Render the templates in ``value``."""
     if is_template(value):
         template: Template = compile_template(value)
-        return template(context)
+        return template(values)
     if isinstance(value, dict):
-        return {key: _render(member, context) for key, member in value.items()}
-    return [_render(item, context) for item in value] if isinstance(value, list) else value
+        return {key: _render(member, values) for key, member in value.items()}
+    return [_render(item, values) for item in value] if isinstance(value, list) else value

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mockserver.diagnostics import MockServerError, Violation
-from mockserver.engine.resources.context import NAMES, Context, Providers, RenderContext
+from mockserver.engine.resources.context import NAMES, Providers, RenderContext, TemplateValues
 from mockserver.engine.resources.templates import compile_template
 from mockserver.engine.response.cause import Cause
 
@@ -23,12 +23,12 @@ def context(
     state: str = "made",
     call: int = 1,
     created: int = CREATED,
-) -> Context:
-    subject = RenderContext(namespace, resource, key, state, "story", call, created, created, created)
-    return Context(subject, Providers(seed))
+) -> TemplateValues:
+    context = RenderContext(namespace, resource, key, state, "story", call, created, created, created)
+    return TemplateValues(context, Providers(seed))
 
 
-def value(source: str, found: Context) -> Any:
+def value(source: str, found: TemplateValues) -> Any:
     return compile_template(f"{{{{ {source} }}}}")(found)
 
 
@@ -67,8 +67,8 @@ def test_tokens_are_fresh_and_run_the_same_in_every_world() -> None:
     providers = Providers("0")
 
     def run(namespace: str) -> list[str]:
-        subject = RenderContext(namespace, "thing", "k", "made", "", 1, CREATED, CREATED, CREATED)
-        return [value("token(14)", Context(subject, providers)) for _ in range(3)]
+        context = RenderContext(namespace, "thing", "k", "made", "", 1, CREATED, CREATED, CREATED)
+        return [value("token(14)", TemplateValues(context, providers)) for _ in range(3)]
 
     first = run("default")
     assert len(set(first)) == 3
@@ -126,6 +126,6 @@ def test_the_context_has_the_documented_names_alone() -> None:
     ],
 )
 def test_violations_are_the_issues_of_a_refusal(violation: Violation, expected: dict[str, Any]) -> None:
-    subject = context().subject._replace(violations=(violation,))
-    assert value("violations", Context(subject, Providers("0"))) == [expected]
+    changed = context().context._replace(violations=(violation,))
+    assert value("violations", TemplateValues(changed, Providers("0"))) == [expected]
     assert next(Cause(422, (violation,)).says("list", in_prose=False)) == [expected]

@@ -26,7 +26,7 @@ NOW = 1_767_225_600_000
 BARE = ResponseSpec(None, None, None, None)
 
 
-def subject(key: str = "k", *, now: int = NOW, changed: int = NOW, call: int = 1) -> RenderContext:
+def context(key: str = "k", *, now: int = NOW, changed: int = NOW, call: int = 1) -> RenderContext:
     return RenderContext(
         "default", "thing", key, "made", "story", call, NOW, changed, now, Request("GET", "/"), {}
     )
@@ -66,13 +66,13 @@ def test_joined_pieces_are_what_building_the_whole_gives(body: JSON) -> None:
     )
     whole = renderer(recipe(body), plain)
     joined = renderer(recipe(body))
-    assert json.loads(joined.render(subject()).body) == json.loads(whole.render(subject()).body)
+    assert json.loads(joined.render(context()).body) == json.loads(whole.render(context()).body)
 
 
 def test_a_constant_body_keeps_its_order_and_its_characters() -> None:
     body = {"b": 1, "a": ["é", "\u2028", '"', "\\", "\x00"], "c": {"z": None, "y": 1.5, "x": True}}
     assert (
-        renderer(recipe(body)).render(subject()).body
+        renderer(recipe(body)).render(context()).body
         == json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     )
 
@@ -80,7 +80,7 @@ def test_a_constant_body_keeps_its_order_and_its_characters() -> None:
 @pytest.mark.parametrize("text", ["\x000", "\x001", "\\u00000", '"\\u00000"'])
 def test_a_text_that_looks_like_a_placeholder_stays(text: str) -> None:
     body = {"a": text, "b": "{{ uuid('x') }}", "c": text}
-    rendered = json.loads(renderer(recipe(body)).render(subject()).body)
+    rendered = json.loads(renderer(recipe(body)).render(context()).body)
     assert (rendered["a"], rendered["c"]) == (text, text)
     assert len(rendered["b"]) == 36
 
@@ -93,7 +93,7 @@ def test_a_partial_body_is_laid_over_a_fake() -> None:
     partial = renderer(
         recipe({"a": {"y": 5}, "b": [9], "d": None}), ResponseSpec(fake, lambda value: Verdict(), None, None)
     )
-    rendered = json.loads(partial.render(subject()).body)
+    rendered = json.loads(partial.render(context()).body)
     assert rendered.pop("c")
     assert rendered == {"a": {"x": 1, "y": 5}, "b": [9], "d": None}
 
@@ -126,7 +126,7 @@ class Broken:
 def test_what_breaks_the_document_is_refused_with_its_place() -> None:
     judged = ResponseSpec(fake, lambda value: Verdict((Broken(),)), None, None)
     with pytest.raises(RenderError, match=r"x.yaml:1:1: thing.made breaks the document at /a: is wrong"):
-        renderer(recipe({"a": 1}), judged).render(subject())
+        renderer(recipe({"a": 1}), judged).render(context())
 
 
 def test_an_answer_is_rendered_once_for_a_key_and_a_change() -> None:
@@ -137,22 +137,22 @@ def test_an_answer_is_rendered_once_for_a_key_and_a_change() -> None:
         return {}
 
     made = renderer(recipe({}), ResponseSpec(counted, None, None, None))
-    made.render(subject())
-    made.render(subject(now=NOW + 5, call=2))
+    made.render(context())
+    made.render(context(now=NOW + 5, call=2))
     assert len(calls) == 1
-    made.render(subject("other"))
-    made.render(subject(changed=NOW + 1))
+    made.render(context("other"))
+    made.render(context(changed=NOW + 1))
     assert len(calls) == 3
     fleeting = renderer(recipe({}, is_cacheable=False), ResponseSpec(counted, None, None, None))
-    fleeting.render(subject())
-    fleeting.render(subject())
+    fleeting.render(context())
+    fleeting.render(context())
     assert len(calls) == 5
 
 
 def test_headers_are_rendered() -> None:
     headers = {"Retry-After": "30", "X-Key": "{{ resource.key }}"}
     documented = ResponseSpec(None, None, None, lambda key, now: [("x-key", "made"), ("x-more", "made")])
-    made = renderer(ResponseTemplate(204, headers=headers), documented).render(subject())
+    made = renderer(ResponseTemplate(204, headers=headers), documented).render(context())
     assert dict(made.headers) == {"x-more": "made", "retry-after": "30", "x-key": "k"}
     assert made.body == b""
 
@@ -161,7 +161,7 @@ def test_a_content_type_of_the_file_is_sent_once() -> None:
     own = ResponseTemplate(
         200, headers={"Content-Type": "text/x"}, has_body=True, body="a", media_type="text/plain"
     )
-    made = renderer(own, ResponseSpec(None, None, None, None)).render(subject())
+    made = renderer(own, ResponseSpec(None, None, None, None)).render(context())
     assert made.headers == (("content-type", "text/x"),)
 
 
@@ -176,12 +176,12 @@ def test_a_content_type_of_the_file_is_sent_once() -> None:
     ],
 )
 def test_what_no_header_can_carry_is_percent_encoded_and_told(key: str, sent: str) -> None:
-    made = renderer(ResponseTemplate(204, headers={"X-Key": "{{ resource.key }}"})).render(subject(key))
+    made = renderer(ResponseTemplate(204, headers={"X-Key": "{{ resource.key }}"})).render(context(key))
     assert made.headers == (("x-key", sent),)
     assert made.warnings == ("the header x-key has invalid characters, which are percent-encoded",)
 
 
 @pytest.mark.parametrize("key", ["", "a b\tc", "é%0a"])
 def test_what_a_header_can_carry_is_sent_as_it_is(key: str) -> None:
-    made = renderer(ResponseTemplate(204, headers={"X-Key": "{{ resource.key }}"})).render(subject(key))
+    made = renderer(ResponseTemplate(204, headers={"X-Key": "{{ resource.key }}"})).render(context(key))
     assert (made.headers, made.warnings) == ((("x-key", key),), ())

@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from mockserver.diagnostics import MockServerError
-from mockserver.engine.resources.context import Context, Providers, RenderContext
+from mockserver.engine.resources.context import Providers, RenderContext, TemplateValues
 from mockserver.engine.resources.template_values import MAX_HELD, MAX_SPENT, STEP, Rendering, weigh
 from mockserver.engine.resources.templates import TemplateError, compile_template
 from mockserver.messages import Request
@@ -23,20 +23,20 @@ def providers() -> Providers:
 
 
 @pytest.fixture
-def context(providers: Providers) -> Context:
+def context(providers: Providers) -> TemplateValues:
     request = Request("GET", "/x", "n=1", {})
-    subject = RenderContext("default", "thing", "k", "made", "story", 1, 0, 0, 0, request)
-    return Context(subject, providers)
+    context = RenderContext("default", "thing", "k", "made", "story", 1, 0, 0, 0, request)
+    return TemplateValues(context, providers)
 
 
 @pytest.mark.parametrize("source", list(growing()))
-def test_a_template_that_grows_is_refused(source: str, context: Context) -> None:
+def test_a_template_that_grows_is_refused(source: str, context: TemplateValues) -> None:
     with pytest.raises(MockServerError):
         compile_template(source)(context)
 
 
 @pytest.mark.parametrize("source", list(growing())[::12])  # all of them: make hardening FIGURES=templates
-def test_a_template_that_grows_holds_little_until_it_is_refused(source: str, context: Context) -> None:
+def test_a_template_that_grows_holds_little_until_it_is_refused(source: str, context: TemplateValues) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(MockServerError):
@@ -53,13 +53,13 @@ def test_the_table_of_growing_templates_has_200() -> None:
 def test_a_count_from_the_request_is_bounded_as_a_constant_is() -> None:
     for count, refused in (("3", False), ("100000000", True)):
         request = Request("GET", "/x", f"n={count}", {})
-        subject = RenderContext("default", "thing", "k", "made", "story", 1, 0, 0, 0, request)
+        context = RenderContext("default", "thing", "k", "made", "story", 1, 0, 0, 0, request)
         template = compile_template("{{ (([[1]] * (request.query.n|int))|sum(start=[]))|length }}")
         if refused:
             with pytest.raises(TemplateError, match="over the limit"):
-                template(Context(subject, Providers("0")))
+                template(TemplateValues(context, Providers("0")))
         else:
-            assert template(Context(subject, Providers("0"))) == int(count)
+            assert template(TemplateValues(context, Providers("0"))) == int(count)
 
 
 def test_what_is_held_twice_counts_twice() -> None:
@@ -87,13 +87,13 @@ def test_a_text_of_the_limit_is_made_and_one_more_character_refused() -> None:
         compile_template(f"{{{{ 'x' * {MAX_HELD} }}}}")({})
 
 
-def test_names_given_to_fakes_are_bounded_too(context: Context) -> None:
+def test_names_given_to_fakes_are_bounded_too(context: TemplateValues) -> None:
     assert len(compile_template("{{ fake.words(nb=3) }}")(context)) == 3
     with pytest.raises(MockServerError, match="nb is over 1,000"):
         compile_template("{{ fake.words(nb=100000) }}")(context)
 
 
-def test_many_fakes_of_one_answer_are_bounded_together(context: Context) -> None:
+def test_many_fakes_of_one_answer_are_bounded_together(context: TemplateValues) -> None:
     template = compile_template("{{ fake.words(400) }}")
     assert len(template(context)) == 400
     assert len(template(context)) == 400
@@ -122,10 +122,10 @@ def test_empty_rounds_and_calls_of_macros_are_bounded() -> None:
 def test_the_stored_data_of_a_resource_are_read_once_for_all_places_of_a_response(
     providers: Providers,
 ) -> None:
-    subject = RenderContext(
+    context = RenderContext(
         "default", "thing", "k", "made", "story", 1, 0, 0, 0, data=b'{"list": [{"a": 1}]}'
     )
-    resource = Context(subject, providers)["resource"]
+    resource = TemplateValues(context, providers)["resource"]
     assert resource.data["list"][0]["a"] == 1
     assert resource.data["list"] is resource.data["list"]
 
@@ -141,7 +141,7 @@ def test_the_stored_data_of_a_resource_are_read_once_for_all_places_of_a_respons
         "texts(9)",
     ],
 )
-def test_calls_to_fakes_that_take_long_count_as_many_items(call: str, context: Context) -> None:
+def test_calls_to_fakes_that_take_long_count_as_many_items(call: str, context: TemplateValues) -> None:
     source = "{% for i in range(20) %}{{ fake." + call + " }}{% endfor %}"
     with pytest.raises(MockServerError, match="of one response"):
         compile_template(source)(context)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.diagnostics import MockServerError
-from mockserver.engine.resources.context import NAMES, Context, Providers, RenderContext
+from mockserver.engine.resources.context import NAMES, Providers, RenderContext, TemplateValues
 from mockserver.engine.resources.templates import (
     MAX_OUTPUT,
     MAX_SOURCE,
@@ -418,12 +418,15 @@ SUBJECT = RenderContext(
     ],
 )
 def test_what_a_template_can_read(source: str, expected: object) -> None:
-    assert compile_template(source)(Context(SUBJECT, Providers("0"))) == expected
+    assert compile_template(source)(TemplateValues(SUBJECT, Providers("0"))) == expected
 
 
 def test_every_name_has_a_value_for_jinja_too() -> None:
     for name in NAMES:
-        assert compile_template(f"{{{{ ({name}) is defined }}}}")(Context(SUBJECT, Providers("0"))) is True
+        assert (
+            compile_template(f"{{{{ ({name}) is defined }}}}")(TemplateValues(SUBJECT, Providers("0")))
+            is True
+        )
 
 
 @pytest.mark.parametrize(
@@ -441,7 +444,7 @@ def test_every_name_has_a_value_for_jinja_too() -> None:
 )
 def test_a_template_cannot_read_what_is_not_in_its_context(source: str) -> None:
     with pytest.raises(MockServerError):
-        compile_template(source)(Context(SUBJECT, Providers("0")))
+        compile_template(source)(TemplateValues(SUBJECT, Providers("0")))
 
 
 RESOURCE = "call, changed_at, created_at, created_by, data, key, name, namespace, scenario, state"
@@ -473,16 +476,16 @@ RESOURCE = "call, changed_at, created_at, created_by, data, key, name, namespace
     ],
 )
 def test_unknown_name_is_told_with_those_that_there_are(form: str, source: str, expected: str) -> None:
-    subject = SUBJECT._replace(request=Request("GET", "/"), body=None)
+    context = SUBJECT._replace(request=Request("GET", "/"), body=None)
     with pytest.raises(TemplateError) as caught:
-        compile_template(form.replace("%s", source))(Context(subject, Providers("0")))
+        compile_template(form.replace("%s", source))(TemplateValues(context, Providers("0")))
     assert str(caught.value).endswith(f": {expected}")
 
 
 def test_of_many_names_the_first_are_told() -> None:
-    subject = SUBJECT._replace(body={f"n{number:02}": 1 for number in range(30)})
+    context = SUBJECT._replace(body={f"n{number:02}": 1 for number in range(30)})
     with pytest.raises(TemplateError, match=r"no 'other'; there is n00, n01, .*, n19, …$"):
-        compile_template("{{ request.body.other }}")(Context(subject, Providers("0")))
+        compile_template("{{ request.body.other }}")(TemplateValues(context, Providers("0")))
 
 
 @pytest.mark.parametrize(
