@@ -27,7 +27,7 @@ MAX_CHARACTERS = 2 * 1024 * 1024
 """The maximum number of characters in the texts of such an excerpt: an error has several copies of them."""
 _MAX_FRUITLESS = 16
 """The maximum number of excerpts without a new violation."""
-_MAX_ERRORS = 1_000
+_MAX_ERRORS = 500
 """The number of errors, with those of branches, after which no more excerpts are checked."""
 MAX_MESSAGE = 300
 _MAX_VALUE = 100
