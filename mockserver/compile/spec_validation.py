@@ -7,6 +7,7 @@ Diagnostics have locations in the files of the document. The rules that the sche
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -84,6 +85,7 @@ def _existing(trees: Trees, uri: str, path: list[str]) -> tuple[str, list[str]]:
     return uri, done
 
 
+_DYNAMIC = re.compile(rb'"\$dynamicRef":\s*"#meta"')
 _MAX_RECHECK_SIZE = 2 * 1024 * 1024
 _MAX_QUICK_RECHECK_SIZE = 128 * 1024
 _MAX_DIAGNOSTICS = 20
@@ -145,7 +147,9 @@ def _schema(dialect: Dialect) -> dict[str, JSON]:
     if package is None or package.origin is None:
         raise ModuleNotFoundError("openapi-spec-validator is not installed")
     file = Path(package.origin).parent / f"resources/schemas/v{dialect}/schema.json"
-    found: dict[str, JSON] = msgspec.json.decode(file.read_bytes())
+    # Nothing extends the schema, so its dynamic references are plain ones. They are slow: jsonschema crawls
+    # the whole schema for each of them.
+    found: dict[str, JSON] = msgspec.json.decode(_DYNAMIC.sub(b'"$ref": "#/$defs/schema"', file.read_bytes()))
     return found
 
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 _OCTETS = 1024 * 1024
 """Octets of a body above which it is heavy, unless it has no structure."""
-_NODES = 4_000
-"""Values in a body above which it is heavy: to read so many takes up to 0.05 seconds."""
+_NODES = 2_000
+"""Values in a body above which it is heavy: to read so many takes up to 0.02 seconds."""
 _COMPRESSED = 4 * 1024
 """Octets of a compressed body above which it is heavy, because its size says little."""
 

@@ -29,7 +29,7 @@ _MAX_WAITING = 32
 """Number of waiting pipelined requests at which the server stops reading."""
 _MAX_PARSED = 8192
 """Octets that the server parses for one connection before it serves the next one."""
-_LARGE_BODY = 16 * 1024
+_LARGE_BODY = 4 * 1024
 """Octets of an uncompressed request body. A larger body waits for its turn."""
 _REQUEST_OVERHEAD = 512
 """Bytes of memory that a waiting request takes in addition to its fields and body."""

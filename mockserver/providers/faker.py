@@ -39,23 +39,27 @@ _ITEMS = {
     **dict.fromkeys(("digits", "left_digits", "length", "max_chars", "max_nb_chars", "min_chars"), 0.1),
     "count": 20.0,
     "num_rows": 1.0,
-    "nb_elements": 3.0,
+    "nb_elements": 20.0,
     "right_digits": 0.1,
 }
 """Parameters of Faker's providers that set the size of the result, with the number of items per unit."""
 _DEAR = {
     **dict.fromkeys(("credit_card_full", "domain_name", "email", "get_words_list", "hostname"), 10.0),
-    **dict.fromkeys(("passport_owner", "pytimezone", "uri", "url"), 10.0),
-    "ipv4_public": 80.0,
+    **dict.fromkeys(("passport_owner", "pytimezone"), 10.0),
+    **dict.fromkeys(("uri", "url"), 15.0),
+    **dict.fromkeys(("ipv4", "ipv4_public"), 80.0),
     "profile": 100.0,
+    "pystruct": 4.5,
     "simple_profile": 40.0,
 }
 """Providers that take long, with the number of items that take as long."""
-_MIN_FORMAT = 10.0
+_MIN_CALL = 2.0
+"""The number of items that a call with arguments counts as, at least: it prepares the random numbers."""
+_MIN_FORMAT = 15.0
 """The number of items that ``{{provider}}`` in a text counts as, at least."""
 _CHARACTER = 0.1
 """The number of items that a character of an argument counts as."""
-_MAX_FREE = 100.0
+_MAX_FREE = 200.0
 """The items of a call without arguments that are not counted, because its values come from a pool."""
 _FORMAT = re.compile(r"\{\{\s*(\w+)")
 
@@ -94,7 +98,7 @@ class FakeValues:
     def count_items(self, provider: str, *args: JSON, **kwargs: JSON) -> float:
         """Return how many items a call asks for; 0 for a small value of a pool. Raises as ``value`` does."""
         if args or kwargs:
-            return self._count_items(provider, args, kwargs)
+            return max(_MIN_CALL, self._count_items(provider, args, kwargs))
         found = self._items_without_arguments(provider)
         return found if found > _MAX_FREE else 0
 
@@ -174,7 +178,7 @@ def _count_items(arguments: Mapping[str, Any], items: float, count_formats: Call
         if "{{" in shown:
             items *= max(1.0, count_formats(shown))
         if name in _ITEMS and isinstance(value, (int, float)):
-            items *= max(1.0, value * _ITEMS[name])
+            items *= max(1.0, _ITEMS[name] * (max(1, value) if _ITEMS[name] > 1 else value))
             if items > MAX_ITEMS:
                 raise ValueError(f"{name} is over {MAX_ITEMS / _ITEMS[name]:,.0f}")
     if items + characters * _CHARACTER > MAX_ITEMS:

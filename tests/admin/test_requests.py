@@ -72,6 +72,8 @@ FAULTS: list[tuple[Any, tuple[int, str]]] = [
     ({"method": 7}, (400, "/method")),
     ({"headers": {"a/b": {"matches": "("}}}, (422, "/headers/a~1b/matches")),
     ({"bodyPatterns": [{"contains": "a"}, {"nothing": 1}]}, (422, "/bodyPatterns/1")),
+    ({"bodyPatterns": [{"contains": "a"}] * 1001}, (422, "/bodyPatterns")),
+    ({"headers": {f"a{i}": {"equalTo": "a"} for i in range(1001)}}, (422, "/headers")),
     ({"urlPattern": "*"}, (422, "/urlPattern")),
     ({"pathParameters": {"a": "b"}}, (422, "/pathParameters")),
     ([], (400, "")),

@@ -697,6 +697,14 @@ def test_folder_without_scenario_files_is_reported(write: Write) -> None:
     assert [diagnostic.code for diagnostic in failure.value.diagnostics] == ["S103"]
 
 
+def test_a_file_of_too_many_states_is_refused(write: Write) -> None:
+    states = "".join(f"  s{i}: {{}}\n" for i in range(4_001))
+    path = write("mine.yaml", f"resource: thing\nstates:\n{states}")
+    with pytest.raises(CompileError) as failure:
+        compiled(write("orders.yaml", DOCUMENT), scenarios=[path])
+    assert "D104" in [diagnostic.code for diagnostic in failure.value.diagnostics]
+
+
 def test_hash_of_the_plan_changes_with_every_input(write: Write) -> None:
     document, path = write("orders.yaml", DOCUMENT), write("mine.yaml", text())
     plain = compiled(document, scenarios=[path])

@@ -6,7 +6,7 @@ A pattern can have fields that WireMock does not have: ``operation``, ``resource
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass
 
 from mockserver.admin.calls import CallView, segments
@@ -17,6 +17,8 @@ from mockserver.jsonschema.references import escape
 from mockserver.namespaces.journal import Call, Record
 from mockserver.plan import JSON
 
+_MAX_PATTERNS = 1_000
+"""The patterns of a list or an object."""
 Values = Callable[[CallView], list[str]]
 
 
@@ -157,6 +159,7 @@ def _named_fields(part: str, value: JSON, pointer: str, reader: Callable[[str], 
     """Return a condition for each member of an object of value patterns."""
     if not isinstance(value, dict):
         raise ControlError(422, "the value must be an object of names and patterns", pointer)
+    _limit(value, pointer)
     fields = []
     for name, source in value.items():
         pattern = ValuePattern(source, f"{pointer}/{escape(name)}")
@@ -195,6 +198,7 @@ def _cookies(value: JSON, pointer: str) -> list[Field]:
 def _body_patterns(value: JSON, pointer: str) -> list[Field]:
     if not isinstance(value, list):
         raise ControlError(422, "the value must be a list of patterns", pointer)
+    _limit(value, pointer)
 
     def body(view: CallView) -> list[str]:
         return [view.body] if view.body else []
@@ -203,6 +207,12 @@ def _body_patterns(value: JSON, pointer: str) -> list[Field]:
         Field(f"bodyPatterns.{index}", source, body, ValuePattern(source, f"{pointer}/{index}").test)
         for index, source in enumerate(value)
     ]
+
+
+def _limit(value: Sized, pointer: str) -> None:
+    """Raise ControlError if there are too many patterns."""
+    if len(value) > _MAX_PATTERNS:
+        raise ControlError(422, f"there are {len(value):,} patterns; at most {_MAX_PATTERNS:,}", pointer)
 
 
 def _basic_credentials(value: JSON, pointer: str) -> list[Field]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import PurePath
 
 from msgspec.structs import replace
@@ -313,13 +314,18 @@ class _Reader:
         if node is None:
             return []
         if isinstance(node.value, dict):
-            return list(node.value.items())
+            if len(node.value) > _MAX_MEMBERS:
+                message = f"`{key}` has {len(node.value):,} members, and at most {_MAX_MEMBERS:,} are read"
+                self.report.error("D104", node, message, "describe fewer, or split the file.")
+            return list(islice(node.value.items(), _MAX_MEMBERS))
         self.report.error(
             "S204", node, f"`{key}` is {node.describe()}, not a mapping", _EXAMPLES.get(key, "")
         )
         return []
 
 
+_MAX_MEMBERS = 4_000
+"""The states, scenarios or operations of one file. To render so many takes about a second."""
 _EXAMPLES = {
     "resource": "name the resource, such as `resource: certificate-request`.",
     "key": "name the part of the request that identifies a resource, such as `key: path.requestId`.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from operator import is_
 from typing import Any, NamedTuple
 
 from mockserver.engine.data.bases import subschemas
@@ -12,6 +13,7 @@ from mockserver.media.shapes import Shapes
 from mockserver.plan import JSON, SchemaRef
 
 _MAX_DEPTH = 32
+_CONTAINERS = frozenset((dict, list))
 _Refs = tuple[SchemaRef, ...]
 """The schemas of one part: of several branches, or combined by ``allOf``."""
 
@@ -35,25 +37,40 @@ class Views:
         self._views: dict[_Refs, _View] = {}
 
     def visible(self, value: JSON, ref: SchemaRef) -> Any:
-        """Return the part of a stored value that a schema mentions and does not hide."""
-        return self._visible(value, (ref,), 0)
+        """Return the part of a stored value that a schema mentions and does not hide.
+
+        Lists and objects in it of which all is visible are those of the value itself.
+        """
+        found = self._visible(value, (ref,), 0)
+        return found.copy() if found is value and isinstance(found, dict | list) else found
 
     def _visible(self, value: Any, refs: _Refs, depth: int) -> Any:
-        if not refs or depth > _MAX_DEPTH or not isinstance(value, dict | list):
+        if not refs or depth > _MAX_DEPTH or type(value) not in _CONTAINERS:
             return value
         view = self._views.get(refs)
         if view is None:
             view = self._views[refs] = self._view(refs)
-        if isinstance(value, list):
-            return [self._visible(member, view.items, depth + 1) for member in value]
+        if type(value) is list:
+            if not view.items or _CONTAINERS.isdisjoint(map(type, value)):
+                return value
+            items = [self._visible(member, view.items, depth + 1) for member in value]
+            return value if all(map(is_, items, value)) else items
         known = view.known
-        return {
-            name: self._visible(member, known.get(name, ()), depth + 1)
-            if isinstance(member, dict | list)
-            else member
-            for name, member in value.items()
-            if (view.is_open or name in known) and name not in view.hidden
+        shown = value
+        if view.hidden or not (view.is_open or value.keys() <= known.keys()):
+            shown = {
+                name: member
+                for name, member in value.items()
+                if (view.is_open or name in known) and name not in view.hidden
+            }
+        if _CONTAINERS.isdisjoint(map(type, shown.values())):
+            return shown
+        parts = {
+            name: part
+            for name, member in shown.items()
+            if (part := self._visible(member, known.get(name, ()), depth + 1)) is not member
         }
+        return {**shown, **parts} if parts else shown
 
     def _view(self, refs: _Refs) -> _View:
         known: dict[str, dict[SchemaRef, None]] = {}

@@ -145,3 +145,18 @@ def test_calls_to_fakes_that_take_long_count_as_many_items(call: str, context: T
     source = "{% for i in range(20) %}{{ fake." + call + " }}{% endfor %}"
     with pytest.raises(MockServerError, match="of one response"):
         compile_template(source)(context)
+
+
+@pytest.mark.parametrize(
+    ("call", "most"),
+    [
+        ("fake.ipv4(private=False)", 12),
+        ("fake.pydict(nb_elements=0)", 50),
+        ("fake.pylist(nb_elements=10)", 5),
+        ("fake.random_int(1, 9)", 300),
+    ],
+)
+def test_calls_that_take_long_are_few(call: str, most: int, context: TemplateValues) -> None:
+    template = "{%% for i in range(%d) %%}{{ %s }}{%% endfor %%}"
+    with pytest.raises(MockServerError, match=r"items|operations"):
+        compile_template(template % (most + 1, call))(context)
