@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.diagnostics import MockServerError, Violation
-from mockserver.engine.request.process import MAX_SECONDS, Job, Process
+from mockserver.engine.request.process import MAX_SECONDS, NOT_STARTED, Job, Process
 from mockserver.engine.request.validation import Checked
 from mockserver.media.json import decode_json, encode_json
 from mockserver.messages import Request
@@ -32,8 +32,9 @@ _COMPRESSED = 4 * 1024
 """Octets of a compressed body above which it is heavy, because its size says little."""
 
 
-_READ_HERE = b"-"
-"""The result for a request that the server reads itself: it reports an error, or has no JSON."""
+_READ_HERE = NOT_STARTED
+"""The result for a request that the server reads itself, as it does without a process: to report an error,
+or because the body cannot be written as JSON."""
 
 
 class _Read(Struct):

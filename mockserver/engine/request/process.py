@@ -14,6 +14,7 @@ import os
 import resource
 import signal
 import socket
+import warnings
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -32,6 +33,8 @@ _MAX_IDLE = 10.0
 _RETRY = 0.02
 """Seconds after which the server asks again whether a process has ended."""
 _SOCKET = 3
+NOT_STARTED = b"-"
+"""The result if no process can be started. So a result of ``work`` must not be this one."""
 _DONE, _LAST = b"d", b"l"
 """A result is ready; it is ready, and the process ends."""
 
@@ -39,7 +42,7 @@ Work = Callable[[bytes], bytes]
 
 
 class Job(Deferred[bytes]):
-    """The deferred result for one input; empty if the process failed."""
+    """The deferred result for one input; empty if the process failed, NOT_STARTED if there is none."""
 
     __slots__ = ("data", "is_cancelled", "owner")
 
@@ -119,9 +122,9 @@ class Process:
                 self._current, self._file = job, os.memfd_create("job")
                 os.write(self._file, job.data)
                 socket.send_fds(connection, [_DONE], [self._file])
-            except OSError:  # no memory or descriptors, or the process was ended from outside
+            except OSError:  # no memory or descriptors, or the system does not allow it
                 self.end()
-                job.resolve(b"")
+                job.resolve(NOT_STARTED)
         if self._current is None and self._socket is not None and self._idle is None:
             self._idle = asyncio.get_running_loop().call_later(_MAX_IDLE, self.end)
 
@@ -130,7 +133,11 @@ class Process:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                self._id = os.fork()
+                with warnings.catch_warnings():
+                    warnings.simplefilter(
+                        "ignore"
+                    )  # from Python 3.12 on, of threads: the idle one of asyncio
+                    self._id = os.fork()
             except OSError:
                 ours.close()
                 raise
@@ -163,7 +170,9 @@ class Process:
 
 def _reap(process: int) -> None:
     """Release the number of a process, as soon as the system has freed its memory."""
-    if os.waitpid(process, os.WNOHANG) == (0, 0):
+    with suppress(ChildProcessError):
+        if os.waitpid(process, os.WNOHANG) != (0, 0):
+            return
         asyncio.get_running_loop().call_later(_RETRY, _reap, process)
 
 
