@@ -22,7 +22,15 @@ from jinja2.exceptions import SecurityError, TemplateAssertionError
 
 from mockserver.engine.resources import template_values as values
 from mockserver.engine.resources.template_filters import call_method, filter_of, test_of
-from mockserver.engine.resources.template_values import CALL, FILTER, MAX_DEPTH, STEP, Method, Rendering
+from mockserver.engine.resources.template_values import (
+    CALL,
+    FILTER,
+    MACRO,
+    MAX_DEPTH,
+    STEP,
+    Method,
+    Rendering,
+)
 
 Scope = dict[str, Any]
 Evaluate = Callable[[Rendering, Scope], Any]
@@ -548,7 +556,7 @@ class _Macro:
             raise SecurityError(f"macros that call each other over {MAX_DEPTH} deep")
         if len(args) > len(self._parameters) or kwargs.keys() - set(self._parameters):
             raise TypeError(f"{self._name} takes {', '.join(self._parameters) or 'no arguments'}")
-        rendering.spend(FILTER + STEP * len(self._parameters) + len(self._scope))
+        rendering.spend(MACRO + STEP * len(self._parameters) + len(self._scope))
         scope = {**self._scope, **dict(zip(self._parameters, args, strict=False)), **kwargs}
         for name in self._parameters[len(args) :]:
             if name not in kwargs:
