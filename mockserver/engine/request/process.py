@@ -28,6 +28,8 @@ _MAX_MEMORY = 1024**3
 """Bytes of memory for one job, in addition to what the server has."""
 _MAX_KEPT = 64 * 1024**2
 """Bytes by which a process may grow before another one replaces it."""
+_MAX_WAIT = 60.0
+"""Seconds of real time for one job. A fork could wait for a lock that another thread held."""
 _MAX_IDLE = 10.0
 """Seconds after the last job at which the process ends."""
 _RETRY = 0.02
@@ -72,7 +74,8 @@ class Process:
         self._socket: socket.socket | None = None
         """The connection to the process; None if no process runs."""
         self._id = 0
-        self._idle: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        """Ends the process after too long a job, or when it has no job."""
 
     def run(self, data: bytes) -> Job:
         """Let the process do a job. Start it if it does not run."""
@@ -89,15 +92,13 @@ class Process:
 
     def end(self) -> None:
         """End the process. The job in progress, if there is one, gets no result."""
-        if self._idle is not None:
-            self._idle.cancel()
-            self._idle = None
         if self._socket is not None:
             os.kill(self._id, signal.SIGKILL)
             self._close()
 
     def _close(self) -> None:
         """Forget the process, which has ended or is about to end, and its job."""
+        self._set_timer(0, None)
         if self._socket is not None:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()
@@ -114,19 +115,27 @@ class Process:
             job = self._waiting.popleft()
             if job.is_cancelled:
                 continue
-            if self._idle is not None:
-                self._idle.cancel()
-                self._idle = None
             try:
                 connection = self._socket or self._start()
                 self._current, self._file = job, os.memfd_create("job")
                 os.write(self._file, job.data)
                 socket.send_fds(connection, [_DONE], [self._file])
+                self._set_timer(_MAX_WAIT, self._kill)
             except OSError:  # no memory or descriptors, or the system does not allow it
                 self.end()
                 job.resolve(NOT_STARTED)
-        if self._current is None and self._socket is not None and self._idle is None:
-            self._idle = asyncio.get_running_loop().call_later(_MAX_IDLE, self.end)
+        if self._current is None and self._socket is not None:
+            self._set_timer(_MAX_IDLE, self.end)
+
+    def _set_timer(self, seconds: float, work: Callable[[], None] | None) -> None:
+        """Call ``work`` in some seconds, and not what was to be called before."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if work is None else asyncio.get_running_loop().call_later(seconds, work)
+
+    def _kill(self) -> None:
+        """End a process whose job takes too long. So its connection ends, and the job gets no result."""
+        os.kill(self._id, signal.SIGKILL)
 
     def _start(self) -> socket.socket:
         """Start the process. Raises OSError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import signal
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -65,6 +66,32 @@ def test_an_input_that_takes_too_much_processor_time_has_an_empty_result(
         return data
 
     assert results(work, b"long", b"short") == [b"", b"short"]
+
+
+def test_an_input_that_waits_too_long_has_an_empty_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_MAX_WAIT", 0.05)
+
+    def work(data: bytes) -> bytes:
+        if data == b"wait":
+            signal.pause()
+        return data
+
+    assert results(work, b"wait", b"more") == [b"", b"more"]
+
+
+def test_a_process_without_a_job_ends_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_MAX_IDLE", 0.0)
+
+    async def run() -> set[bytes]:
+        worker = Process(lambda data: b"%d" % os.getpid())
+        first = await worker.run(b"")
+        for _ in range(5):
+            await asyncio.sleep(0)
+        found = {first, await worker.run(b"")}
+        worker.end()
+        return found
+
+    assert len(asyncio.run(run())) == 2
 
 
 def test_a_process_that_has_grown_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
