@@ -35,6 +35,7 @@ from mockserver.admin.http import (
     json_response,
     with_error_responses,
 )
+from mockserver.admin.matching.patterns import MAX_PATTERNS
 from mockserver.engine.engine import ADMIN
 from mockserver.engine.routing import Router
 from mockserver.jsonschema.references import pointer
@@ -322,6 +323,8 @@ class _Body(JSONRequestBodyValidator):
     def _validate(self, body: Any) -> None:
         if body is None and not self._required:
             return
+        if isinstance(body, dict) and "bodyPatterns" in self._schema.get("properties", ()):
+            self._limit_patterns(body)
         error = best_match(self._validator.iter_errors(body))
         if isinstance(error, ValidationError):
             steps = list(error.absolute_path)
@@ -329,6 +332,15 @@ class _Body(JSONRequestBodyValidator):
                 steps += [name for name in error.instance if name not in error.schema["properties"]][:1]
             detail = problem.shortened(error.message, 500)
             raise ProblemException(status=400, detail=detail, ext={"pointer": pointer(steps)})
+
+
+    @staticmethod
+    def _limit_patterns(body: dict[str, Any]) -> None:
+        """Refuse long lists of patterns here: to validate each of them takes long."""
+        for name, value in body.items():
+            if isinstance(value, list | dict) and len(value) > MAX_PATTERNS:
+                detail = f"There are {len(value):,} patterns; at most {MAX_PATTERNS:,} are allowed."
+                raise ProblemException(status=422, detail=detail, ext={"pointer": pointer([name])})
 
 
 class _Parameters(ParameterValidator):

@@ -17,7 +17,7 @@ from mockserver.jsonschema.references import escape
 from mockserver.namespaces.journal import Call, Record
 from mockserver.plan import JSON
 
-_MAX_PATTERNS = 1_000
+MAX_PATTERNS = 1_000
 """The patterns of a list or an object."""
 Values = Callable[[CallView], list[str]]
 
@@ -211,8 +211,8 @@ def _body_patterns(value: JSON, pointer: str) -> list[Field]:
 
 def _limit(value: Sized, pointer: str) -> None:
     """Raise ControlError if there are too many patterns."""
-    if len(value) > _MAX_PATTERNS:
-        raise ControlError(422, f"there are {len(value):,} patterns; at most {_MAX_PATTERNS:,}", pointer)
+    if len(value) > MAX_PATTERNS:
+        raise ControlError(422, f"there are {len(value):,} patterns; at most {MAX_PATTERNS:,}", pointer)
 
 
 def _basic_credentials(value: JSON, pointer: str) -> list[Field]:

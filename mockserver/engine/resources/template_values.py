@@ -39,11 +39,11 @@ MAX_DEPTH = 100
 _NAMES = dict.fromkeys(NAMES)
 NESTED = 8 * STEP
 """The units of looking into a list or mapping, in addition to those of its items and a quarter of them."""
-FILTER = 12 * STEP
+FILTER = 14 * STEP
 """The units of a filter, a test or a field of a format, in addition to those of its values."""
 MACRO = 18 * STEP
 """The units of a call to a macro, in addition to those of its parameters and its body."""
-METHOD = 8 * STEP
+METHOD = 10 * STEP
 """The units of a call to a method, and of the text of a list, in addition to those of its values."""
 CALL = 6 * 1024
 """The units of a call to a provider: Faker takes up to a millisecond."""
