@@ -333,7 +333,6 @@ class _Body(JSONRequestBodyValidator):
             detail = problem.shortened(error.message, 500)
             raise ProblemException(status=400, detail=detail, ext={"pointer": pointer(steps)})
 
-
     @staticmethod
     def _limit_patterns(body: dict[str, Any]) -> None:
         """Refuse long lists of patterns here: to validate each of them takes long."""

@@ -7,12 +7,12 @@ import os
 import resource
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 
 import pytest
 
 from mockserver.engine.request import process
 from mockserver.engine.request.process import NOT_STARTED, Process
+from tests.live import children
 
 
 def results(work: Callable[[bytes], bytes], *inputs: bytes) -> list[bytes]:
@@ -25,12 +25,12 @@ def results(work: Callable[[bytes], bytes], *inputs: bytes) -> list[bytes]:
         finally:
             worker.end()
 
+    before = set(children(os.getpid()))
     try:
         return asyncio.run(run())
     finally:
-        with suppress(ChildProcessError):  # no process is left
-            while True:
-                os.waitpid(-1, 0)
+        for number in set(children(os.getpid())) - before:
+            os.waitpid(number, 0)
 
 
 def test_results_come_in_the_order_of_the_inputs_from_one_process() -> None:
