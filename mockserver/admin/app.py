@@ -35,7 +35,7 @@ from mockserver.admin.http import (
     json_response,
     with_error_responses,
 )
-from mockserver.admin.matching.patterns import MAX_PATTERNS
+from mockserver.admin.matching.patterns import excess
 from mockserver.engine.engine import ADMIN
 from mockserver.engine.routing import Router
 from mockserver.jsonschema.references import pointer
@@ -337,8 +337,7 @@ class _Body(JSONRequestBodyValidator):
     def _limit_patterns(body: dict[str, Any]) -> None:
         """Refuse long lists of patterns here: to validate each of them takes long."""
         for name, value in body.items():
-            if isinstance(value, list | dict) and len(value) > MAX_PATTERNS:
-                detail = f"There are {len(value):,} patterns; at most {MAX_PATTERNS:,} are allowed."
+            if isinstance(value, list | dict) and (detail := excess(value)):
                 raise ProblemException(status=422, detail=detail, ext={"pointer": pointer([name])})
 
 

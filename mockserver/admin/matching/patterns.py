@@ -17,7 +17,7 @@ from mockserver.jsonschema.references import escape
 from mockserver.namespaces.journal import Call, Record
 from mockserver.plan import JSON
 
-MAX_PATTERNS = 1_000
+_MAX_PATTERNS = 1_000
 """The patterns of a list or an object."""
 Values = Callable[[CallView], list[str]]
 
@@ -209,10 +209,17 @@ def _body_patterns(value: JSON, pointer: str) -> list[Field]:
     ]
 
 
+def excess(value: Sized) -> str:
+    """Return why a list or an object has too many patterns; empty if it has not."""
+    return (
+        f"there are {len(value):,} patterns; at most {_MAX_PATTERNS:,}" if len(value) > _MAX_PATTERNS else ""
+    )
+
+
 def _limit(value: Sized, pointer: str) -> None:
     """Raise ControlError if there are too many patterns."""
-    if len(value) > MAX_PATTERNS:
-        raise ControlError(422, f"there are {len(value):,} patterns; at most {MAX_PATTERNS:,}", pointer)
+    if message := excess(value):
+        raise ControlError(422, message, pointer)
 
 
 def _basic_credentials(value: JSON, pointer: str) -> list[Field]:

@@ -165,8 +165,7 @@ class Process:
             message = self._socket.recv(1) if self._socket is not None else b""
         if file >= 0:
             if message:
-                os.lseek(file, 0, os.SEEK_SET)
-                result = os.read(file, os.fstat(file).st_size)
+                result = _content(file)
             os.close(file)
         if message != _DONE:
             self._close()
@@ -213,12 +212,17 @@ def _serve(work: Work, descriptor: int) -> None:
 
 def _do(work: Work, file: int) -> None:
     """Replace the input in a file by the result."""
-    os.lseek(file, 0, os.SEEK_SET)
-    result = work(os.read(file, os.fstat(file).st_size))
+    result = work(_content(file))
     os.ftruncate(file, 0)
     os.lseek(file, 0, os.SEEK_SET)
     os.write(file, result)
     os.close(file)
+
+
+def _content(file: int) -> bytes:
+    """Return all that a file in memory has."""
+    os.lseek(file, 0, os.SEEK_SET)
+    return os.read(file, os.fstat(file).st_size)
 
 
 def _memory() -> tuple[int, int]:
